@@ -1,0 +1,84 @@
+# Every task of the project. `make` alone lists them.
+#
+# Needs make, git and any Python from 3.11 on; the rest is installed into .venv, once, from the hashed locks in
+# requirements/. A stamp file in .venv tells which lock is installed, so that a second run starts at once.
+# Written for GNU make 3.81, which is what macOS has.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --no-emit-package recuerda $(LOCK_ARGS)
+
+# What a task passes on, as in `make test ARGS="-k store"`.
+ARGS ?=
+# How many processes run the tests; 0 keeps them in one, for a debugger.
+JOBS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help tour test check docs bench format lock clean
+
+help:  ## List the tasks
+	@awk 'BEGIN {FS = ":.*##"} /^[a-z]+:.*##/ {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+tour: $(VENV)/.tour-installed  ## See the whole idea at work (ARGS="--lang es" for Spanish)
+	@$(BIN)/recuerda tour $(ARGS)
+
+test: $(VENV)/.dev-installed  ## Run the tests (ARGS="-k words" chooses, JOBS=0 for one process)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(VENV)/.dev-installed  ## Check style, formatting, types and import layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright --warnings
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev-installed  ## Execute every example of the documentation
+	@$(BIN)/python -m pytest tests/docs $(ARGS)
+
+bench: $(VENV)/.dev-installed  ## Measure what a turn costs (ARGS="--help" for the choices)
+	@$(BIN)/python -m bench $(ARGS)
+
+format: $(VENV)/.dev-installed  ## Put the code into shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrade" for newer versions)
+	$(LOCK) requirements/dev.in -o requirements/dev.txt
+	$(LOCK) requirements/tour.in -c requirements/dev.txt -o requirements/tour.txt
+
+clean:  ## Remove .venv and everything that was built or cached
+	rm -rf $(VENV) build dist .pytest_cache .hypothesis .ruff_cache .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first Python from 3.11 on; PYTHON=... overrides.
+$(VENV)/.created:
+	@set -e; \
+	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+		echo "recuerda needs Python 3.11 or newer, and found none. Install one, or name it: make PYTHON=/path/to/python" >&2; \
+		exit 1; \
+	fi; \
+	version=$$("$$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	if ! "$$found" -c 'import venv, ensurepip' >/dev/null 2>&1; then \
+		echo "Python $$version has no venv module. On Debian or Ubuntu: sudo apt install python$$version-venv" >&2; \
+		exit 1; \
+	fi; \
+	echo "Making $(VENV) with Python $$version ..."; \
+	"$$found" -m venv $(VENV); \
+	touch $@
+
+# `dev` contains `tour` at the same versions, so it satisfies both stamps.
+$(VENV)/.tour-installed: requirements/tour.txt pyproject.toml | $(VENV)/.created
+	@echo "Installing what the tour needs (once) ..."
+	@$(PIP) install -qq --require-hashes -r requirements/tour.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev-installed: requirements/dev.txt pyproject.toml | $(VENV)/.created
+	@echo "Installing the development tools (once, about a minute) ..."
+	@$(PIP) install -qq --require-hashes -r requirements/dev.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $(VENV)/.tour-installed $@
