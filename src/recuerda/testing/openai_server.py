@@ -1,0 +1,314 @@
+"""A scripted OpenAI-compatible HTTP server, so that a test's official client goes over real HTTP.
+
+Mocked transports don't show what a broken connection, a slow answer or a refused request does to a program; a server
+does. This one runs on a free port of 127.0.0.1 in a thread of its own, answers what its script says, refuses what the
+real service refuses, and keeps every request for the test to look at. It serves chat completions (OpenAI's and Azure's
+paths), embeddings and the model list. What an answer is stands in `openai_script`, how an endpoint speaks in a module
+each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, cast
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from recuerda.testing.openai_chat import CHAT_COMPLETIONS
+from recuerda.testing.openai_embeddings import embed
+from recuerda.testing.openai_script import (
+    Answer,
+    Dropped,
+    Failure,
+    RecordedRequest,
+    Reply,
+    ScriptEntry,
+    ToolCall,
+    Usage,
+)
+from recuerda.testing.openai_wire import BadRequest, Dialect, Exchange, encode, error_body
+
+__all__ = ["Dropped", "Failure", "RecordedRequest", "Reply", "ScriptedOpenAIServer", "ToolCall", "Usage"]
+
+_MODEL = {"id": "scripted-model", "object": "model", "created": 1_700_000_000, "owned_by": "recuerda"}
+_AZURE = "/openai/deployments/{deployment}"
+
+
+class ScriptedOpenAIServer:
+    """A server that answers each chat request with the next entry of its script.
+
+    It starts and stops as a context manager, plain or async; as a pytest fixture::
+
+        @pytest.fixture
+        def openai_server() -> Iterator[ScriptedOpenAIServer]:
+            with ScriptedOpenAIServer() as server:
+                yield server
+
+    `script` may be added to at any time. Once it is empty, `default` answers, if there is one; otherwise the server
+    answers with an error that says so and that the official client doesn't retry. A request that the real service would
+    refuse gets a 400 and takes nothing from the script. `requests` holds every request, in the order of arrival.
+    Stopping closes all connections at once, running answers included.
+    """
+
+    def __init__(self, *script: ScriptEntry, default: ScriptEntry | None = None) -> None:
+        self.script: deque[ScriptEntry] = deque(script)
+        self.default = default
+        self.requests: list[RecordedRequest] = []
+        self._running: _Running | None = None
+
+    @property
+    def azure_endpoint(self) -> str:
+        """The address without a path, as Azure's clients want it. Raises `RuntimeError` before the start."""
+        if self._running is None:
+            raise RuntimeError("The server isn't running: use it as a context manager.")
+        return self._running.address
+
+    @property
+    def base_url(self) -> str:
+        """The address with `/v1`, as OpenAI's clients want it. Raises `RuntimeError` before the start."""
+        return f"{self.azure_endpoint}/v1"
+
+    def __enter__(self) -> Self:
+        if self._running is not None:
+            raise RuntimeError("The server is running already.")
+        self._running = _Running(self._application())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if running := self._stop():
+            running.thread.join()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        running = self._stop()
+        # Joining would block the caller's event loop, and a worker thread for it would outlive the server.
+        while running is not None and running.thread.is_alive():  # noqa: ASYNC110 - a thread sets no asyncio.Event
+            await asyncio.sleep(0.005)
+
+    def _stop(self) -> _Running | None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.server.stop()
+        return running
+
+    def _application(self) -> Starlette:
+        routes = [
+            Route("/v1/models", _models, methods=["GET"]),
+            Route("/openai/v1/models", _models, methods=["GET"]),
+        ]
+        for prefix in ("/v1", "/openai/v1", _AZURE):
+            routes.append(Route(f"{prefix}/chat/completions", self._chat_completions, methods=["POST"]))
+            routes.append(Route(f"{prefix}/embeddings", self._embeddings, methods=["POST"]))
+        return Starlette(routes=routes, exception_handlers={HTTPException: _unknown_path})
+
+    async def _chat_completions(self, request: Request) -> Response:
+        return await self._answer(request, CHAT_COMPLETIONS)
+
+    async def _embeddings(self, request: Request) -> Response:
+        try:
+            recorded = await self._record(request)
+            return _json(embed(recorded.body))
+        except BadRequest as error:
+            return _error(error.failure)
+
+    async def _answer(self, request: Request, dialect: Dialect) -> Response:
+        try:
+            recorded = await self._record(request)
+            exchange = _exchange(request, recorded, number=len(self.requests))
+            dialect.check(recorded.body)
+        except BadRequest as error:
+            return _error(error.failure)
+        answer = self._next_answer(recorded)
+        if isinstance(answer, Failure):
+            return _error(answer)
+        is_streamed = recorded.body.get("stream") is True
+        dropped = answer if isinstance(answer, Dropped) else None
+        reply = answer.reply if isinstance(answer, Dropped) else answer
+        await _gone(request, timeout_s=reply.delay_s)
+        if dropped is not None and (dropped.after_chunks == 0 or not is_streamed):
+            await self._hang_up(request)
+            return Response()
+        if not is_streamed:
+            return _json(dialect.whole(reply, exchange))
+        frames = self._stream(request, dialect, reply=reply, exchange=exchange, dropped=dropped)
+        return StreamingResponse(frames, media_type="text/event-stream")
+
+    async def _stream(
+        self, request: Request, dialect: Dialect, *, reply: Reply, exchange: Exchange, dropped: Dropped | None
+    ) -> AsyncIterator[str]:
+        frames = list(dialect.frames(reply, exchange))
+        end = len(frames) if dropped is None else min(dropped.after_chunks, len(frames) - 1)
+        for frame in frames[:end]:
+            await asyncio.sleep(reply.chunk_delay_s)
+            yield frame
+        if dropped is not None:
+            await self._hang_up(request)
+
+    async def _record(self, request: Request) -> RecordedRequest:
+        raw = await request.body()
+        recorded = RecordedRequest(
+            method=request.method,
+            path=request.url.path,
+            query=dict(request.query_params),
+            headers=dict(request.headers),
+            body={},
+        )
+        try:
+            recorded = replace(recorded, body=msgspec.json.decode(raw, type=dict[str, Any]))
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"We could not parse the JSON body of your request: {error}.") from error
+        finally:
+            self.requests.append(recorded)
+        return recorded
+
+    def _next_answer(self, request: RecordedRequest) -> Reply | Failure | Dropped:
+        entry = self.script.popleft() if self.script else self.default
+        if entry is None:
+            return _not_retried(f"the script is exhausted: request {len(self.requests)} found no answer in it.")
+        try:
+            answer: Answer = entry(request) if callable(entry) else entry
+        except Exception as error:  # noqa: BLE001 - a test author's function may raise anything, and the test must see it
+            return _not_retried(f"the script's function failed: {error!r}")
+        return Reply(answer) if isinstance(answer, str) else answer
+
+    async def _hang_up(self, request: Request) -> None:
+        """Close the request's connection after what was written to it, and wait until it is closed."""
+        running = self._running
+        for connection in list(running.server.server_state.connections) if running else ():
+            if isinstance(connection, H11Protocol) and connection.client == request.scope["client"]:
+                connection.transport.close()
+        await _gone(request, timeout_s=None)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, except that it tells when it listens, stops at once, and doesn't wait for its clients.
+
+    As it is, uvicorn looks every 0.1 seconds whether it should stop, and then gives its clients 0.1 seconds more: too
+    long for a server that lives for one test.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_settled = threading.Event()
+        self._is_stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def stop(self) -> None:
+        """Stop soon. Safe to call from another thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._is_stopping.set)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        self.is_settled.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # sets the headers that every answer has
+        await self._is_stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0.01)  # lets a connection that was just accepted appear among the connections
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # lets the answers that are running see that their client is gone
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=1)
+
+
+class _Running:
+    """A started server: its thread, and its address."""
+
+    def __init__(self, application: Starlette) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.server = _Server(_uvicorn_config(application))
+        self.thread = threading.Thread(target=self._run, args=(listener,), name="scripted-openai-server", daemon=True)
+        self.thread.start()
+        self.server.is_settled.wait()
+        if not self.server.started:
+            raise RuntimeError("The server could not start; its thread's error says why.")
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            with listener:
+                self.server.run(sockets=[listener])
+        finally:
+            self.server.is_settled.set()
+
+
+def _uvicorn_config(application: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=60,
+    )
+
+
+def _exchange(request: Request, recorded: RecordedRequest, *, number: int) -> Exchange:
+    deployment = cast("str | None", request.path_params.get("deployment"))
+    if deployment is not None and "api-version" not in recorded.query:
+        raise BadRequest("Missing required query parameter: api-version.", param="api-version")
+    model = deployment or recorded.body.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequest("you must provide a model parameter", param="model")
+    is_azure = recorded.path.startswith("/openai/")
+    return Exchange(number=number, model=model, is_azure=is_azure, body=recorded.body)
+
+
+async def _gone(request: Request, *, timeout_s: float | None) -> None:
+    """Wait until the client is gone, at most `timeout_s` seconds (None: as long as it takes)."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return
+
+
+async def _models(_request: Request) -> Response:
+    return _json({"object": "list", "data": [_MODEL]})
+
+
+async def _unknown_path(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _error(Failure(status, f"Invalid URL ({request.method} {request.url.path})"))
+
+
+def _not_retried(message: str) -> Failure:
+    return Failure(500, message, code="script_error", headers={"x-should-retry": "false"})
+
+
+def _json(body: dict[str, object]) -> Response:
+    return Response(encode(body), media_type="application/json")
+
+
+def _error(failure: Failure) -> Response:
+    body = encode(error_body(failure))
+    return Response(body, status_code=failure.status, headers=dict(failure.headers), media_type="application/json")
