@@ -1,0 +1,145 @@
+"""Every error that recuerda raises on purpose.
+
+The branches are what a caller can *do* about them: mend the call, mend the data, retry, or look at the storage. Each
+error carries what it talks about as fields, says the next step in its text, and never holds message content or
+credentials.
+
+    RecuerdaError
+    ├── ConfigurationError          the code that set things up is contradictory: mend it
+    │   └── MissingExtraError       an optional dependency is not installed (also an ImportError)
+    ├── InvalidInput                an argument cannot be used (also a ValueError): nothing was written
+    │   └── EncodeError             a value cannot be stored; says where it sits
+    ├── StateError                  a serialized thread cannot be restored
+    ├── ThreadConflict              the thread moved on since it was read: read again, or retry the run
+    ├── ThreadNotFound              there is no thread of that id
+    ├── ThreadOwnershipError        the thread belongs to another owner (a service, another user)
+    ├── StorageError                the storage cannot do it now
+    │   ├── StorageBusy             somebody else holds it: retry
+    │   ├── StorageFull             no space left
+    │   ├── StorageReadOnly         no permission to write
+    │   ├── StorageUnavailable      it cannot be reached or opened
+    │   └── CorruptTurn             one record cannot be read; the others can
+    ├── ChatClientError             the model's service failed
+    └── RunLimitError               the model kept calling tools
+"""
+
+from __future__ import annotations
+
+
+class RecuerdaError(Exception):
+    """Root of every error raised on purpose by recuerda."""
+
+
+class ConfigurationError(RecuerdaError):
+    """Raised when objects are put together in a way that cannot work."""
+
+
+class MissingExtraError(ConfigurationError, ImportError):
+    """Raised when a module is imported whose optional dependency is not installed."""
+
+    def __init__(self, *, module: str, extra: str) -> None:
+        self.module = module
+        self.extra = extra
+        super().__init__(f'{module} needs an optional dependency: pip install "recuerda[{extra}]"')
+
+
+class InvalidInput(RecuerdaError, ValueError):
+    """Raised when an argument cannot be used; nothing was written."""
+
+
+class EncodeError(InvalidInput):
+    """Raised when a value cannot be stored as JSON.
+
+    `path` names the place inside what was given, such as `messages[1].contents[0].result.rows[3]`.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path} cannot be stored: {reason}. Nothing was written.")
+
+
+class StateError(RecuerdaError, ValueError):
+    """Raised when a serialized thread cannot be restored; nothing was half-restored."""
+
+
+class ThreadConflict(RecuerdaError):
+    """Raised when an append expected a revision that the thread no longer has; nothing was written."""
+
+    def __init__(self, thread_id: str, *, expected: int, actual: int) -> None:
+        self.thread_id = thread_id
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"thread {thread_id!r} is at revision {actual}, not {expected}: somebody else added to it meanwhile. "
+            "Nothing was written; run again to answer on top of what is there now."
+        )
+
+
+class ThreadNotFound(RecuerdaError, LookupError):
+    """Raised when an operation needs a thread that does not exist."""
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        super().__init__(f"there is no thread {thread_id!r} in this storage")
+
+
+class ThreadOwnershipError(RecuerdaError):
+    """Raised when a thread is used by somebody, or something, that does not own it."""
+
+
+class StorageError(RecuerdaError):
+    """Raised when a storage cannot do what was asked; the cause is chained."""
+
+
+class StorageBusy(StorageError):
+    """Raised when another process held the storage for too long; a retry may succeed."""
+
+
+class StorageFull(StorageError):
+    """Raised when there is no space left; what was acknowledged before is safe."""
+
+
+class StorageReadOnly(StorageError):
+    """Raised when the storage may not be written to."""
+
+
+class StorageUnavailable(StorageError):
+    """Raised when a storage cannot be opened or reached, or has been closed."""
+
+
+class CorruptTurn(StorageError):
+    """Raised when a stored turn cannot be read.
+
+    The turns around it can be: ask for them with `skip_corrupt=True`. `number` is the turn's number in its thread.
+    """
+
+    def __init__(self, thread_id: str, number: int, reason: str) -> None:
+        self.thread_id = thread_id
+        self.number = number
+        self.reason = reason
+        super().__init__(
+            f"turn {number} of thread {thread_id!r} cannot be read: {reason}. "
+            "The other turns can: list_messages(skip_corrupt=True)."
+        )
+
+
+class ChatClientError(RecuerdaError):
+    """Raised when the model's service refuses, fails or cannot be reached; the SDK's error is chained.
+
+    `status` is the HTTP status, or None when there was no answer.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class RunLimitError(RecuerdaError):
+    """Raised when a model goes on calling tools after its limit of rounds; the thread is as it was."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+        super().__init__(
+            f"the model still called tools after {rounds} rounds; raise max_tool_rounds if that is expected"
+        )

@@ -1,0 +1,60 @@
+"""What an id may be: the rules that hold for thread, turn and user ids on every backend.
+
+Ids are data. No storage builds a path, a key or SQL out of one without encoding it; what is refused here could not be
+kept faithfully somewhere.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from recuerda.errors import InvalidInput
+
+MAX_ID_BYTES = 512
+"""Longest id, in bytes of UTF-8: every backend can index it."""
+
+
+def new_id() -> str:
+    """Return a new random id: 12 URL-safe characters, 72 bits."""
+    return secrets.token_urlsafe(9)
+
+
+def check_id(value: object, name: str) -> str:
+    """Return `value` if it can be an id on every backend.
+
+    Raises:
+        InvalidInput: unless it is a text of 1 to 512 bytes of UTF-8, without NUL or lone surrogates.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(f"a {name} is a str, not {type(value).__name__}")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidInput(f"the {name} {value!r} has a lone surrogate") from None
+    if not 1 <= size <= MAX_ID_BYTES:
+        raise InvalidInput(f"a {name} has 1 to {MAX_ID_BYTES} bytes of UTF-8, this one {size}")
+    if "\x00" in value:
+        raise InvalidInput(f"the {name} {value!r} has a NUL character")
+    return value
+
+
+def check_limit(value: object, name: str) -> int:
+    """Return `value` if it is a positive integer.
+
+    Raises:
+        InvalidInput: otherwise; 0 does not mean "no limit", None does.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidInput(f"{name} must be a positive integer, or None for no limit; not {value!r}")
+    return value
+
+
+def check_count(value: object, name: str) -> int:
+    """Return `value` if it is an integer from 0 on.
+
+    Raises:
+        InvalidInput: otherwise.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidInput(f"{name} must be an integer from 0 on, not {value!r}")
+    return value

@@ -1,0 +1,126 @@
+"""What counts as JSON here, and how other values become it.
+
+A tool may return anything. `to_json` turns the usual Python values into JSON in one documented way, and refuses the
+rest with the path to the value, so that nothing is stored that would read back as something else. (The JSON encoder
+alone would turn NaN into null in silence, and names no path when it fails.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from typing import TypeAlias, cast
+
+import msgspec
+
+from recuerda.errors import EncodeError
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonObject: TypeAlias = dict[str, Json]
+
+MAX_DEPTH = 100
+"""How deep values may nest: far more than data needs, far less than the interpreter's stack."""
+
+
+def to_json(value: object, path: str) -> Json:
+    """Return `value` as plain JSON data: what is stored, and what the model is shown.
+
+    Integers keep any size up to 4,300 digits. Tuples, sets and frozensets become arrays; dataclasses and msgspec
+    structs objects; enums their value; datetimes, dates, times and timedeltas ISO 8601; bytes base64; UUIDs and
+    Decimals strings.
+    Keys must be strings or numbers. An object with `model_dump(mode="json")` (a pydantic model) is dumped by it.
+
+    Raises:
+        EncodeError: for NaN and infinities, lone surrogates, cycles, nesting over 100 levels, and any other type.
+    """
+    return _to_json(value, path, 0)
+
+
+def to_json_object(value: object, path: str) -> JsonObject:
+    """Return `value` as `to_json` does, and refuse what is not an object."""
+    plain = to_json(value, path)
+    if not isinstance(plain, dict):
+        raise EncodeError(path, "it is not an object")
+    return plain
+
+
+def check_text(text: str, path: str) -> None:
+    """Raise `EncodeError` when `text` has a lone surrogate, which no UTF-8 storage or service accepts."""
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise EncodeError(path, f"it has a lone surrogate at position {error.start}") from None
+
+
+def _to_json(value: object, path: str, depth: int) -> Json:
+    if value is None or isinstance(value, bool):
+        return value
+    if type(value) is str:
+        check_text(value, path)
+        return value
+    if isinstance(value, Enum):
+        return _to_json(value.value, path, depth)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise EncodeError(path, f"JSON has no {value!r}")
+        return float(value)
+    if depth > MAX_DEPTH:
+        raise EncodeError(path[:200], f"it is nested deeper than {MAX_DEPTH} levels, or holds itself")
+    if isinstance(value, Mapping):
+        return _object(cast("Mapping[object, object]", value), path, depth)
+    if isinstance(value, list | tuple | AbstractSet):
+        items = cast("list[object]", value)
+        return [_to_json(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(items)]
+    return _other(value, path, depth)
+
+
+def _object(value: Mapping[object, object], path: str, depth: int) -> JsonObject:
+    result: JsonObject = {}
+    for key, item in value.items():
+        if isinstance(key, Enum):
+            key = key.value  # noqa: PLW2901 - an enum key stands for its value
+        if isinstance(key, bool) or not isinstance(key, str | int | float):
+            raise EncodeError(path, f"a key of type {type(key).__name__} is not a string")
+        name = str(key)
+        check_text(name, f"{path} (a key)")
+        if name in result:
+            raise EncodeError(path, f"two keys become the same name {name!r}")
+        result[name] = _to_json(item, f"{path}.{name}", depth + 1)
+    return result
+
+
+def _other(value: object, path: str, depth: int) -> Json:
+    if isinstance(value, int):
+        return _integer(int(value), path)
+    if isinstance(value, str):
+        return _to_json(str(value), path, depth)
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        return _to_json(dump(mode="json"), path, depth + 1)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        instance: Any = value
+        names = [field.name for field in dataclasses.fields(instance)]
+        return _object({name: getattr(instance, name) for name in names}, path, depth)
+    if isinstance(value, msgspec.Struct):
+        pairs = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        return _object({encoded: getattr(value, name) for name, encoded in pairs}, path, depth)
+    try:
+        plain: object = msgspec.to_builtins(value)
+    except (TypeError, ValueError):
+        plain = None
+    if not isinstance(plain, str):
+        raise EncodeError(path, f"a {type(value).__name__} has no JSON form")
+    return plain
+
+
+def _integer(value: int, path: str) -> int:
+    try:
+        str(value)
+    except ValueError:
+        raise EncodeError(path, "an integer of over 4,300 digits") from None
+    return value
