@@ -1,0 +1,68 @@
+"""What a backend writes: nine hooks, and nothing else.
+
+`Storage` (in `storage.py`) has checked the arguments before a hook is called, and translates what `driver_errors` names
+afterwards. A hook that writes does so in one atomic step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from recuerda.errors import RecuerdaError, StorageError
+from recuerda.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
+
+
+class StorageHooks(ABC):
+    """The abstract half of `Storage`."""
+
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
+    """The exceptions that `_translate` turns into a `StorageError`."""
+
+    @abstractmethod
+    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+        """Write one record atomically, in this order of checks.
+
+        1. A record of the same id in the thread (skip the look-up when `record.is_new_id`): return it, replayed.
+        2. `expected` is not the revision (0 without a thread): raise `ThreadConflict`.
+        3. Number it `revision + 1`. An undo deletes the turn numbered `target`; a trim those before `target`;
+           `keep_messages` the oldest turns that are too many. Remove the thread's draft.
+        """
+
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+        """Write several records; a backend with transactions overrides it."""
+        done: list[Appended] = []
+        for record in records:
+            done.append(await self._append(thread_id, record, expected))
+            expected = None
+        return done
+
+    @abstractmethod
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice: ...
+
+    @abstractmethod
+    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        """Return up to `limit` threads after `position`, by `updated_us` and then `id`, both descending."""
+
+    @abstractmethod
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo: ...
+
+    @abstractmethod
+    async def _delete(self, thread_id: str) -> bool: ...
+
+    @abstractmethod
+    async def _save_draft(self, thread_id: str, step: DraftStep) -> None: ...
+
+    @abstractmethod
+    async def _load_draft(self, thread_id: str) -> list[DraftStep]: ...
+
+    @abstractmethod
+    async def _drop_draft(self, thread_id: str) -> bool: ...
+
+    @abstractmethod
+    async def _close(self) -> None: ...
+
+    def _translate(self, error: Exception, action: str) -> RecuerdaError:
+        """Return the error to raise for one of `driver_errors`; its text starts with `action`."""
+        return StorageError(f"could not {action}: {type(error).__name__}")

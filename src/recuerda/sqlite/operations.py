@@ -1,0 +1,258 @@
+"""What the storage's hooks do, as functions of a connection that run inside a worker's transaction.
+
+Checks come before the first write, so a refusal leaves nothing to roll back. Every statement finds its rows by a key or
+a short range of keys: none reads a thread in order to write it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from recuerda.errors import ThreadConflict
+from recuerda.records import (
+    Appended,
+    DraftStep,
+    NewRecord,
+    ReadQuery,
+    RecordKind,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+    TurnRecord,
+)
+from recuerda.sqlite.schema import NUMBER_BITS
+
+_NUMBER_MASK = (1 << NUMBER_BITS) - 1
+_THREAD = (
+    "SELECT key, id, revision, first, turns, messages, user_id, title, metadata, created_us, updated_us FROM threads"
+)
+_RECORD = "SELECT position, id, created_us, message_count, kind, target, body FROM turns"
+
+
+def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.Connection) -> Appended:
+    row = db.execute("SELECT key, revision, first, turns, messages FROM threads WHERE id = ?", (thread_id,)).fetchone()
+    key, revision, first, turns, messages = row or (None, 0, 1, 0, 0)
+    if key is not None and not record.is_new_id and (found := _by_id(db, key, record.id)):
+        return Appended(revision=found.number, replayed=True, record=found)
+    if expected is not None and expected != revision:
+        raise ThreadConflict(thread_id, expected=expected, actual=revision)
+    if key is None:
+        key = _create(db, thread_id, record.created_us)
+    committed = record.numbered(revision + 1)
+    _insert(db, key, committed)
+    turns += committed.kind == "turn"
+    messages += committed.message_count
+    if (cut := _cut(db, key, record, first, messages)) is not None:
+        first, gone_turns, gone_messages = cut
+        turns -= gone_turns
+        messages -= gone_messages
+    db.execute(
+        "UPDATE threads SET revision = ?, first = ?, turns = ?, messages = ?, updated_us = ? WHERE key = ?",
+        (committed.number, first, turns, messages, committed.created_us, key),
+    )
+    if revision == 0:
+        db.execute(
+            "UPDATE threads SET user_id = coalesce(user_id, ?), title = coalesce(title, ?) WHERE key = ?",
+            (record.user_id, record.title, key),
+        )
+    db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
+    return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
+
+
+def append_all(
+    thread_id: str, records: Sequence[NewRecord], expected: int | None, db: sqlite3.Connection
+) -> list[Appended]:
+    first = [append(thread_id, record, expected, db) for record in records[:1]]
+    return first + [append(thread_id, record, None, db) for record in records[1:]]
+
+
+def _create(db: sqlite3.Connection, thread_id: str, now_us: int) -> int:
+    cursor = db.execute(
+        "INSERT INTO threads (id, revision, first, turns, messages, created_us, updated_us) VALUES (?, 0, 1, 0, 0, ?, ?)",
+        (thread_id, now_us, now_us),
+    )
+    return cursor.lastrowid or 0
+
+
+def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
+    kind = None if record.kind == "turn" else record.kind
+    db.execute(
+        "INSERT INTO turns (position, id, kind, target, created_us, message_count, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            key << NUMBER_BITS | record.number,
+            record.id,
+            kind,
+            record.target,
+            record.created_us,
+            record.message_count,
+            record.body,
+        ),
+    )
+
+
+def _cut(db: sqlite3.Connection, key: int, record: NewRecord, first: int, messages: int) -> tuple[int, int, int] | None:
+    """Delete what the record takes out: return the new first number, and how many turns and messages went."""
+    base = key << NUMBER_BITS
+    if record.kind == "undo" and record.target is not None:
+        return first, *_delete_range(db, base + record.target, base + record.target)
+    if record.kind == "trim" and record.target is not None:
+        return record.target, *_delete_range(db, base + first, base + record.target - 1)
+    if record.keep_messages is None or messages <= record.keep_messages:
+        return None
+    end = base
+    rows = db.execute(
+        "SELECT position, message_count FROM turns WHERE position >= ? ORDER BY position", (base + first,)
+    )
+    for end, count in rows:
+        if messages <= record.keep_messages or messages == record.message_count:
+            break
+        messages -= count
+    rows.close()
+    return end - base, *_delete_range(db, base + first, end - 1)
+
+
+def _delete_range(db: sqlite3.Connection, low: int, high: int) -> tuple[int, int]:
+    turns, messages = db.execute(
+        "SELECT count(*), coalesce(sum(message_count), 0) FROM turns WHERE position BETWEEN ? AND ? AND kind IS NULL",
+        (low, high),
+    ).fetchone()
+    db.execute("DELETE FROM turns WHERE position BETWEEN ? AND ?", (low, high))
+    return turns, messages
+
+
+def _by_id(db: sqlite3.Connection, key: int, record_id: str) -> TurnRecord | None:
+    row = db.execute(f"{_RECORD} WHERE position >> 32 = ? AND id = ?", (key, record_id)).fetchone()
+    return None if row is None else _record(row)
+
+
+def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
+    row = db.execute(f"{_THREAD} WHERE id = ?", (thread_id,)).fetchone()
+    if row is None:
+        return ThreadSlice(info=None)
+    key, info = row[0], _info(row)
+    after = query.after if query.incarnation in (None, info.incarnation) else 0
+    found = _by_id(db, key, query.turn_id) if query.turn_id else None
+    if after >= info.revision or query.last_turns == 0:
+        return ThreadSlice(info=info, start=max(after, info.revision) + 1, found=found)
+    records, start = _newest(db, key << NUMBER_BITS, after, info, query)
+    return ThreadSlice(info=info, records=tuple(reversed(records)), start=start, found=found)
+
+
+def _newest(
+    db: sqlite3.Connection, base: int, after: int, info: ThreadInfo, query: ReadQuery
+) -> tuple[list[TurnRecord], int]:
+    """Walk back from the newest record, and stop as soon as there is enough: the cost is the window's, not the thread's."""
+    lowest = max(after + 1, info.first)
+    records: list[TurnRecord] = []
+    turns = messages = 0
+    only_turns = "" if after else "AND kind IS NULL"
+    rows = db.execute(
+        f"{_RECORD} WHERE position BETWEEN ? AND ? {only_turns} ORDER BY position DESC",
+        (base + lowest, base + info.revision),
+    )
+    for row in rows:
+        turns += row[4] is None
+        messages += row[3]
+        is_enough = query.last_turns is not None and turns > query.last_turns
+        is_too_much = query.last_messages is not None and messages > query.last_messages and turns > 1
+        if is_enough or is_too_much:
+            rows.close()
+            return records, (row[0] & _NUMBER_MASK) + 1
+        records.append(_record(row))
+    return records, lowest
+
+
+def list_threads(
+    user_id: str | None, limit: int, position: tuple[int, str] | None, db: sqlite3.Connection
+) -> list[ThreadInfo]:
+    conditions: list[str] = []
+    values: list[Any] = []
+    if user_id is not None:
+        conditions.append("user_id = ?")
+        values.append(user_id)
+    if position is not None:
+        conditions.append("(updated_us, id) < (?, ?)")
+        values.extend(position)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = db.execute(f"{_THREAD} {where} ORDER BY updated_us DESC, id DESC LIMIT ?", (*values, limit))
+    return [_info(row) for row in rows]
+
+
+def update_thread(thread_id: str, changes: ThreadChanges, now_us: int, db: sqlite3.Connection) -> ThreadInfo:
+    if db.execute("SELECT 1 FROM threads WHERE id = ?", (thread_id,)).fetchone() is None:
+        _create(db, thread_id, now_us)
+    db.execute("UPDATE threads SET updated_us = ? WHERE id = ?", (now_us, thread_id))
+    if changes.user_id is not msgspec.UNSET:
+        db.execute("UPDATE threads SET user_id = ? WHERE id = ?", (changes.user_id, thread_id))
+    if changes.title is not msgspec.UNSET:
+        db.execute("UPDATE threads SET title = ? WHERE id = ?", (changes.title, thread_id))
+    if changes.metadata is not msgspec.UNSET:
+        text = msgspec.json.encode(changes.metadata).decode()
+        db.execute("UPDATE threads SET metadata = ? WHERE id = ?", (text, thread_id))
+    return _info(db.execute(f"{_THREAD} WHERE id = ?", (thread_id,)).fetchone())
+
+
+def delete_thread(thread_id: str, db: sqlite3.Connection) -> bool:
+    db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
+    row = db.execute("SELECT key FROM threads WHERE id = ?", (thread_id,)).fetchone()
+    if row is None:
+        return False
+    base = row[0] << NUMBER_BITS
+    db.execute("DELETE FROM turns WHERE position BETWEEN ? AND ?", (base, base + _NUMBER_MASK))
+    db.execute("DELETE FROM threads WHERE key = ?", (row[0],))
+    return True
+
+
+def save_draft(thread_id: str, step: DraftStep, db: sqlite3.Connection) -> None:
+    if step.number == 1:
+        db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
+    db.execute(
+        "INSERT INTO drafts (thread_id, number, turn_id, revision, body) VALUES (?, ?, ?, ?, ?)",
+        (thread_id, step.number, step.turn_id, step.revision, step.body),
+    )
+
+
+def load_draft(thread_id: str, db: sqlite3.Connection) -> list[DraftStep]:
+    rows = db.execute(
+        "SELECT turn_id, revision, number, body FROM drafts WHERE thread_id = ? ORDER BY number", (thread_id,)
+    )
+    return [DraftStep(turn_id=turn, revision=rev, number=number, body=body) for turn, rev, number, body in rows]
+
+
+def drop_draft(thread_id: str, db: sqlite3.Connection) -> bool:
+    return db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,)).rowcount > 0
+
+
+def _record(row: tuple[Any, ...]) -> TurnRecord:
+    position, record_id, created_us, message_count, kind, target, body = row
+    kind_name: RecordKind = kind or "turn"
+    return TurnRecord(
+        number=position & _NUMBER_MASK,
+        id=record_id,
+        created_us=created_us,
+        message_count=message_count,
+        body=body,
+        kind=kind_name,
+        target=target,
+    )
+
+
+def _info(row: tuple[Any, ...]) -> ThreadInfo:
+    key, thread_id, revision, first, turns, messages, user_id, title, metadata, created_us, updated_us = row
+    return ThreadInfo(
+        id=thread_id,
+        revision=revision,
+        incarnation=str(key),
+        first=first,
+        turns=turns,
+        messages=messages,
+        user_id=user_id,
+        title=title,
+        metadata=msgspec.json.decode(metadata),
+        created_us=created_us,
+        updated_us=updated_us,
+    )

@@ -1,0 +1,163 @@
+"""The tables, and how a file gets them.
+
+A record's key packs its thread's key and its number into SQLite's 64-bit rowid: `position = thread_key << 32 | number`.
+So a thread's records lie side by side in the table's own B-tree, in order, without a second index, and a window is one
+short range scan. Two things are indexed besides: the id of a record (for retries) and the time of a thread's last
+change (for listings).
+
+Pages are of 8 KiB: about eleven two-message turns fit with little waste. Schema versions only go forward: a file from a
+newer recuerda is refused, an older one is migrated when it is opened.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from recuerda.errors import StorageUnavailable
+
+APPLICATION_ID = 0x52454355
+"""Marks a SQLite file as ours ("RECU")."""
+
+NUMBER_BITS = 32
+"""A thread has up to 4 billion records, a file up to 2 billion threads."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        # AUTOINCREMENT: the key of a deleted thread never comes back, so it tells a thread's incarnations apart.
+        """
+        CREATE TABLE threads (
+            key INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            revision INTEGER NOT NULL,
+            first INTEGER NOT NULL,
+            turns INTEGER NOT NULL,
+            messages INTEGER NOT NULL,
+            created_us INTEGER NOT NULL,
+            updated_us INTEGER NOT NULL,
+            user_id TEXT,
+            title TEXT,
+            metadata TEXT NOT NULL DEFAULT '{}'
+        )
+        """,
+        "CREATE INDEX threads_by_time ON threads (updated_us, id)",
+        "CREATE INDEX threads_by_user ON threads (user_id, updated_us, id) WHERE user_id IS NOT NULL",
+        """
+        CREATE TABLE turns (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL,
+            kind TEXT,
+            target INTEGER,
+            created_us INTEGER NOT NULL,
+            message_count INTEGER NOT NULL,
+            body BLOB NOT NULL
+        )
+        """,
+        "CREATE UNIQUE INDEX turns_by_id ON turns (position >> 32, id)",
+        """
+        CREATE TABLE drafts (
+            thread_id TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            turn_id TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            body BLOB NOT NULL,
+            PRIMARY KEY (thread_id, number)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE VIEW messages AS
+        SELECT
+            threads.id AS thread_id,
+            threads.user_id AS user_id,
+            turns.position & 4294967295 AS turn,
+            turns.id AS turn_id,
+            message.key + 1 AS position,
+            message.value ->> 'role' AS role,
+            CASE json_type(message.value, '$.content')
+                WHEN 'text' THEN message.value ->> 'content'
+                WHEN 'array' THEN (
+                    SELECT group_concat(part.value ->> 'text', '')
+                    FROM json_each(message.value, '$.content') AS part
+                    WHERE part.value ->> 'type' = 'text'
+                )
+            END AS text,
+            strftime('%Y-%m-%dT%H:%M:%fZ', turns.created_us / 1000000.0, 'unixepoch') AS created_at,
+            message.value AS json
+        FROM threads
+        JOIN turns ON turns.position BETWEEN threads.key << 32 AND (threads.key << 32) + 4294967295
+        JOIN json_each(
+            CASE WHEN json_valid(CAST(turns.body AS TEXT)) THEN CAST(turns.body AS TEXT) ELSE '{}' END, '$.messages'
+        ) AS message
+        """,
+    ),
+)
+
+
+def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bool) -> sqlite3.Connection:
+    """Open the file, made and migrated as needed, for use in the calling OS thread.
+
+    Raises:
+        StorageUnavailable: when the file belongs to another program, or to a newer recuerda.
+        sqlite3.Error: when SQLite cannot open it.
+    """
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+    try:
+        _check_owner(connection, path)
+        connection.execute("PRAGMA page_size = 8192")
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            _switch_to_wal(connection, busy_timeout_s)
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA secure_delete = FAST")
+        _migrate(connection)
+        if is_reader:
+            connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_owner(connection: sqlite3.Connection, path: str) -> None:
+    # In one transaction: another process may be making the tables just now.
+    connection.execute("BEGIN")
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    connection.execute("COMMIT")
+    if owner != APPLICATION_ID and (owner or tables):
+        raise StorageUnavailable(f"{path} is a SQLite file of another program; give recuerda a file of its own")
+    if version > len(MIGRATIONS):
+        raise StorageUnavailable(
+            f"{path} was written by a newer recuerda (schema {version}, this one knows {len(MIGRATIONS)}); upgrade it"
+        )
+
+
+def _switch_to_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
+    # When two connections switch at once, SQLite answers one with an instant "locked", without the wait for busy ones.
+    deadline = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
+        else:
+            return
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise

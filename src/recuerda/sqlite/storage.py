@@ -1,0 +1,177 @@
+"""The SQLite storage: nine hooks, each one short transaction.
+
+Two workers share the file in WAL mode, one for reads and one for writes, so a read never waits for an fsync. With the
+default `synchronous="FULL"` an acknowledged turn survives a power failure; with "NORMAL" it survives a crash of the
+process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Literal, Self, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from recuerda.errors import (
+    ConfigurationError,
+    EncodeError,
+    RecuerdaError,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+    StorageReadOnly,
+    StorageUnavailable,
+)
+from recuerda.records import (
+    Appended,
+    DraftStep,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
+from recuerda.sqlite import operations
+from recuerda.sqlite.schema import connect
+from recuerda.sqlite.worker import Worker
+from recuerda.storage import Clock, Storage, system_clock
+
+T = TypeVar("T")
+
+
+class SQLiteStorage(Storage):
+    """Keep threads in one SQLite file.
+
+    Args:
+        path: the file; it and its folder are made if missing. Its `-wal` and `-shm` companions belong to it.
+        synchronous: "FULL" (default): an acknowledged turn is on the disk. "NORMAL": faster; a power failure may take
+            the last commits, never consistency. See https://sqlite.org/pragma.html#pragma_synchronous
+        busy_timeout_s: how long to wait for another process's write before `StorageBusy`.
+        clock: gives the time in microseconds since 1970.
+
+    Opening is lazy: the first operation makes the file. The path must be on a local disk, because WAL needs shared
+    memory.
+    """
+
+    kind: ClassVar[str] = "sqlite"
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, OSError)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        busy_timeout_s: float = 10.0,
+        clock: Clock = system_clock,
+    ) -> None:
+        super().__init__(clock=clock)
+        if synchronous not in ("FULL", "NORMAL"):
+            raise ConfigurationError(f"synchronous is 'FULL' or 'NORMAL', not {synchronous!r}")
+        self.path = Path(path).expanduser()
+        if str(path) in ("", ":memory:"):
+            raise ConfigurationError("a SQLite storage needs a file; for threads in RAM use the URL 'memory:'")
+        self._synchronous = synchronous
+        self._busy_timeout_s = busy_timeout_s
+        self._workers: tuple[Worker, Worker] | None = None
+        self._is_closed = False
+        self._process = os.getpid()
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Make the storage of `sqlite:///relative.db` or, with four slashes, `sqlite:////absolute.db`."""
+        parts = urlsplit(url)
+        path = unquote(parts.path[1:])
+        if parts.netloc or parts.query or not path:
+            raise ConfigurationError("the URL of a SQLite storage is sqlite:///relative.db, or sqlite:////absolute.db")
+        return cls(path)
+
+    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+        return await self._write(partial(operations.append, thread_id, record, expected))
+
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+        return await self._write(partial(operations.append_all, thread_id, records, expected))
+
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        return await self._look(partial(operations.read, thread_id, query))
+
+    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        return await self._look(partial(operations.list_threads, user_id, limit, position))
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+        return await self._write(partial(operations.update_thread, thread_id, changes, now_us))
+
+    async def _delete(self, thread_id: str) -> bool:
+        return await self._write(partial(operations.delete_thread, thread_id))
+
+    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+        await self._write(partial(operations.save_draft, thread_id, step))
+
+    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+        return await self._look(partial(operations.load_draft, thread_id))
+
+    async def _drop_draft(self, thread_id: str) -> bool:
+        return await self._write(partial(operations.drop_draft, thread_id))
+
+    async def _close(self) -> None:
+        self._is_closed = True
+        workers, self._workers = self._workers, None
+        if workers is not None:
+            await asyncio.to_thread(_stop, workers)
+
+    async def _look(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._started()[0].do(run)
+
+    async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._started()[1].do(run)
+
+    def _started(self) -> tuple[Worker, Worker]:
+        if self._is_closed:
+            raise StorageUnavailable(f"the storage of {self.path} has been closed; make a new one")
+        if self._workers is None or self._process != os.getpid():
+            # After a fork the parent's threads are not here: the child starts its own.
+            self._process = os.getpid()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._workers = (self._worker(is_writer=False), self._worker(is_writer=True))
+            weakref.finalize(self, _stop, self._workers)
+        return self._workers
+
+    def _worker(self, *, is_writer: bool) -> Worker:
+        open_file = partial(
+            connect,
+            str(self.path),
+            synchronous=self._synchronous,
+            busy_timeout_s=self._busy_timeout_s,
+            is_reader=not is_writer,
+        )
+        return Worker(open_file, is_writer=is_writer, name=f"recuerda-sqlite-{'writer' if is_writer else 'reader'}")
+
+    def _translate(self, error: Exception, action: str) -> RecuerdaError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        start = f"could not {action}: {self.path}"
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StorageBusy(
+                f"{start} is being written by another process for over {self._busy_timeout_s:g} s; try again"
+            )
+        if code == sqlite3.SQLITE_FULL:
+            return StorageFull(f"{start} cannot grow, the disk is full; free some space and try again")
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            return StorageReadOnly(f"{start} may not be written to; check its permissions and those of its folder")
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return StorageUnavailable(
+                f"{start} is not a SQLite file, or is damaged; restore a copy, or try sqlite3's .recover"
+            )
+        if code == sqlite3.SQLITE_CANTOPEN or isinstance(error, OSError):
+            return StorageUnavailable(f"{start} cannot be opened ({error}); check the path and its permissions")
+        if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
+            return EncodeError("the turn", "SQLite keeps at most 1,000,000,000 bytes in one record")
+        return StorageError(f"{start}: {error}")
+
+
+def _stop(workers: tuple[Worker, Worker]) -> None:
+    for worker in workers:
+        worker.stop()

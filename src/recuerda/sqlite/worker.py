@@ -1,0 +1,152 @@
+"""An OS thread that owns one SQLite connection.
+
+SQLite blocks; an event loop must not. Jobs queue here, from any event loop. Writes that wait together run in one
+transaction:
+one fsync acknowledges all of them, which is where the throughput of many conversations comes from. A job that refuses
+(a conflict) has written nothing, so the others go on; a job that breaks rolls the group back, and each is then tried
+alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from recuerda.errors import RecuerdaError, StorageUnavailable
+
+T = TypeVar("T")
+Connect: TypeAlias = Callable[[], sqlite3.Connection]
+Outcome: TypeAlias = "tuple[_Job, Any, BaseException | None]"
+
+MAX_GROUP = 256
+"""The most writes in one transaction: bounds how long the first of them waits."""
+
+
+@dataclass(slots=True)
+class _Job:
+    run: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+class Worker:
+    """Run jobs on a connection in a thread of its own.
+
+    Args:
+        connect: opens the connection, in the thread, when the first job comes; tried again by the next job if it fails.
+        is_writer: wrap jobs into `BEGIN IMMEDIATE … COMMIT`; else into a plain read transaction.
+        name: of the thread.
+    """
+
+    def __init__(self, connect: Connect, *, is_writer: bool, name: str) -> None:
+        self._connect = connect
+        self._is_writer = is_writer
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._is_closed = False
+        self._mutex = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    async def do(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job and return its result, once its transaction has ended.
+
+        A job that is cancelled before its turn comes does not run; one that has started is carried through.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(run, loop.create_future(), loop)
+        with self._mutex:
+            if self._is_closed:
+                raise StorageUnavailable("the SQLite storage has been closed; make a new one")
+            self._jobs.put(job)
+        return await job.future
+
+    def stop(self) -> None:
+        """Let the jobs that wait finish, then close the connection. Blocks until that is done."""
+        with self._mutex:
+            if not self._is_closed:
+                self._is_closed = True
+                self._jobs.put(None)
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _work(self) -> None:
+        connection: sqlite3.Connection | None = None
+        is_open = True
+        while is_open:
+            group, is_open = self._next_group()
+            if not group:
+                continue
+            if connection is None:
+                try:
+                    connection = self._connect()
+                except Exception as error:  # noqa: BLE001 - handed to whoever waits
+                    _settle([(job, None, error) for job in group])
+                    continue
+            _settle(self._run_group(connection, group))
+        if connection is not None:
+            connection.close()
+
+    def _next_group(self) -> tuple[list[_Job], bool]:
+        group: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            if not job.future.cancelled():
+                group.append(job)
+            if len(group) >= MAX_GROUP:
+                return group, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+    def _run_group(self, connection: sqlite3.Connection, group: list[_Job]) -> list[Outcome]:
+        try:
+            connection.execute("BEGIN IMMEDIATE" if self._is_writer else "BEGIN")
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            return [(job, None, error) for job in group]
+        try:
+            outcomes = [_attempt(connection, job) for job in group]
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if len(group) == 1:
+                return [(group[0], None, error)]
+            return [outcome for job in group for outcome in self._run_group(connection, [job])]
+        return outcomes
+
+
+def _attempt(connection: sqlite3.Connection, job: _Job) -> Outcome:
+    try:
+        return job, job.run(connection), None
+    except RecuerdaError as refusal:
+        return job, None, refusal
+
+
+def _settle(outcomes: list[Outcome]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_loop[outcome[0].loop].append(outcome)
+    for loop, mine in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, mine)
+        except RuntimeError:
+            # The loop has ended: nobody waits for these any more. What was committed stays committed.
+            continue
+
+
+def _resolve(outcomes: list[Outcome]) -> None:
+    for job, result, error in outcomes:
+        if job.future.done():
+            continue
+        if error is not None:
+            job.future.set_exception(error)
+        else:
+            job.future.set_result(result)

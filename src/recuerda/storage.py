@@ -1,0 +1,376 @@
+"""The storage contract: the home of many threads.
+
+A storage keeps each thread as a log of records and gives five promises about it, on every backend and whatever kills
+the process: an append is atomic, ordered, checked against a revision, idempotent by id, and costs the same however long
+the thread is. The public methods here validate, derive and translate errors once for all; a backend writes the nine
+hooks of `hooks.py`, and nothing else. What the bytes of a turn mean is decided above (`codec.py`, `store.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import ClassVar, Self, TypeAlias
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError, ThreadConflict, ThreadNotFound
+from recuerda.hooks import StorageHooks
+from recuerda.ids import check_id, check_limit, new_id
+from recuerda.json_value import check_text, to_json_object
+from recuerda.records import (
+    Appended,
+    Draft,
+    DraftStep,
+    NewRecord,
+    NewTurn,
+    ReadQuery,
+    RecordKind,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadPage,
+    ThreadSlice,
+    TurnRecord,
+    parse_cursor,
+)
+
+Clock: TypeAlias = Callable[[], int]
+"""Gives the time in microseconds since 1970 (UTC)."""
+
+
+def system_clock() -> int:
+    """Return the machine's time in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+class Storage(StorageHooks):
+    """Keep many threads, each a log of turns.
+
+    Storages are asynchronous and may be shared by any number of threads, stores and agents, also across event loops.
+    Use one as an async context manager, or call `close`.
+    """
+
+    kind: ClassVar[str]
+    """The scheme of its URLs, and its name in saved state."""
+
+    def __init__(self, *, clock: Clock = system_clock) -> None:
+        self._clock = clock
+        self._locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Make the storage that a URL names. A storage that has no URL need not override this."""
+        raise ConfigurationError(
+            f"{cls.__name__} cannot be made from a URL, such as this one of {urlsplit(url).scheme!r}"
+        )
+
+    # -- turns ---------------------------------------------------------------------------------------------------------
+
+    async def append(
+        self,
+        thread_id: str,
+        turn: NewTurn,
+        *,
+        expected: int | None = None,
+        keep_messages: int | None = None,
+        user_id: str | None = None,
+        title: str | None = None,
+    ) -> Appended:
+        """Append one turn to a thread, which is made if it does not exist.
+
+        When this returns, the turn is as durable as the storage promises; if it raises, or is cancelled, the turn is in
+        the thread whole or not at all, and appending again with the same `turn.id` settles which.
+
+        Args:
+            thread_id: any text of 1 to 512 bytes without NUL.
+            turn: what to append.
+            expected: the revision that the thread must have; 0 for a new thread, None for any.
+            keep_messages: afterwards drop the oldest whole turns until at most so many messages stay; never the new
+                turn.
+            user_id: whose thread it is, if this is its first turn and it has no user yet.
+            title: the thread's title, likewise.
+
+        Raises:
+            ThreadConflict: the thread is not at `expected`. A turn id that is there already is a replay, not a
+                conflict.
+            InvalidInput: an id cannot be used.
+            StorageError: see its branches.
+        """
+        check_id(thread_id, "thread id")
+        record = self._new_record(turn, keep_messages=keep_messages, user_id=user_id, title=title)
+        with self._translated("append to", thread_id):
+            return await self._append(thread_id, record, expected)
+
+    async def append_all(
+        self,
+        thread_id: str,
+        turns: Sequence[NewTurn],
+        *,
+        expected: int | None = None,
+        user_id: str | None = None,
+        title: str | None = None,
+    ) -> list[Appended]:
+        """Append several turns in order, as fast as the storage can: for imports, copies and forks.
+
+        Each turn is atomic; the sequence need not be. With ids, doing it again goes on where it broke off. The
+        arguments are those of `append`; `expected` is checked before the first turn.
+        """
+        check_id(thread_id, "thread id")
+        records = [self._new_record(turn, keep_messages=None, user_id=user_id, title=title) for turn in turns]
+        with self._translated("append to", thread_id):
+            return await self._append_all(thread_id, records, expected)
+
+    async def read(
+        self,
+        thread_id: str,
+        *,
+        after: int = 0,
+        incarnation: str | None = None,
+        last_messages: int | None = None,
+        last_turns: int | None = None,
+        turn_id: str | None = None,
+    ) -> ThreadSlice:
+        """Read a thread's records and info in one consistent look and one trip.
+
+        Args:
+            thread_id: which thread; one that does not exist reads as an empty slice.
+            after: only records of a higher number, undos and trims included. 0 reads afresh, and gives turns only.
+            incarnation: of the thread when `after` was read; when it is another one now, the read starts afresh.
+            last_messages: only the newest whole turns that together hold at most so many messages; the newest in any
+                case.
+            last_turns: only so many of the newest turns; 0 reads the info alone.
+            turn_id: also look for the turn of this id, wherever it is.
+
+        Raises:
+            InvalidInput: an id cannot be used, `last_messages` is less than 1, or another number less than 0.
+        """
+        check_id(thread_id, "thread id")
+        query = ReadQuery(
+            after=after, incarnation=incarnation, last_messages=last_messages, last_turns=last_turns, turn_id=turn_id
+        )
+        with self._translated("read", thread_id):
+            return await self._read(thread_id, query)
+
+    async def head(self, thread_id: str) -> ThreadInfo | None:
+        """Return what is known of a thread without reading it, or None when it does not exist."""
+        return (await self.read(thread_id, last_turns=0)).info
+
+    async def undo(self, thread_id: str, *, expected: int | None = None) -> TurnRecord | None:
+        """Take the last turn out of a thread, and return it; None when there is none.
+
+        Its body is deleted for good and its id is free again. The undo is a record of its own, so the revision grows.
+
+        Raises:
+            ThreadConflict: the thread is not at `expected`, or another writer came in between.
+        """
+        found = await self.read(thread_id, last_turns=1)
+        if found.info is None or not found.records:
+            return None
+        if expected not in (None, found.info.revision):
+            raise ThreadConflict(thread_id, expected=expected or 0, actual=found.info.revision)
+        last = found.records[-1]
+        await self._remove(thread_id, "undo", last.number, found.info.revision)
+        return last
+
+    async def trim(
+        self,
+        thread_id: str,
+        *,
+        keep_messages: int | None = None,
+        keep_turns: int | None = None,
+        expected: int | None = None,
+    ) -> int:
+        """Delete a thread's oldest turns for good, and return how many went.
+
+        Args:
+            thread_id: which thread.
+            keep_messages: keep the newest whole turns that together hold at most so many messages; the newest in any
+                case.
+            keep_turns: keep so many of the newest turns. Give exactly one of the two.
+            expected: as in `append`.
+
+        Raises:
+            ThreadConflict: as in `undo`.
+            ThreadNotFound: there is no such thread.
+        """
+        if (keep_messages is None) == (keep_turns is None):
+            raise InvalidInput("give exactly one of keep_messages and keep_turns")
+        check_limit(keep_messages or keep_turns or 0, "keep_messages" if keep_turns is None else "keep_turns")
+        found = await self.read(thread_id, last_messages=keep_messages, last_turns=keep_turns)
+        if found.info is None:
+            raise ThreadNotFound(thread_id)
+        if expected not in (None, found.info.revision):
+            raise ThreadConflict(thread_id, expected=expected or 0, actual=found.info.revision)
+        gone = found.info.turns - len(found.records)
+        if gone:
+            await self._remove(thread_id, "trim", found.records[0].number, found.info.revision)
+        return gone
+
+    # -- threads -------------------------------------------------------------------------------------------------------
+
+    async def list_threads(
+        self, *, user_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> ThreadPage:
+        """Return a page of threads, the most recently updated first.
+
+        Args:
+            user_id: only this user's threads; None for everybody's.
+            limit: 1 to 1,000 threads a page.
+            cursor: `ThreadPage.cursor` of the page before.
+
+        Raises:
+            InvalidInput: for a limit out of range, or a cursor that is none.
+        """
+        if not 1 <= limit <= 1000:
+            raise InvalidInput(f"limit must be from 1 to 1000, not {limit}")
+        if user_id is not None:
+            check_id(user_id, "user id")
+        position = None if cursor is None else parse_cursor(cursor)
+        with self._translated("list", None):
+            found = await self._list(user_id, limit + 1, position)
+        return ThreadPage.cut(found, limit)
+
+    async def threads(self, *, user_id: str | None = None) -> AsyncIterator[ThreadInfo]:
+        """Go through all threads (of a user), page by page, the most recently updated first."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_threads(user_id=user_id, limit=200, cursor=cursor)
+            for info in page.threads:
+                yield info
+            if (cursor := page.cursor) is None:
+                return
+
+    async def update_thread(
+        self,
+        thread_id: str,
+        *,
+        user_id: str | msgspec.UnsetType | None = msgspec.UNSET,
+        title: str | msgspec.UnsetType | None = msgspec.UNSET,
+        metadata: Mapping[str, object] | msgspec.UnsetType = msgspec.UNSET,
+    ) -> ThreadInfo:
+        """Change a thread's settings, and make the thread if it does not exist. The conversation stays at its revision.
+
+        Args:
+            thread_id: which thread.
+            user_id: whose thread it is; None for nobody's.
+            title: for people.
+            metadata: the application's own JSON object; replaces the one there was.
+
+        Raises:
+            EncodeError: when `metadata` is not JSON.
+        """
+        check_id(thread_id, "thread id")
+        if isinstance(user_id, str):
+            check_id(user_id, "user id")
+        if isinstance(title, str):
+            check_text(title, "title")
+        changes = ThreadChanges(
+            user_id=user_id,
+            title=title,
+            metadata=msgspec.UNSET if metadata is msgspec.UNSET else to_json_object(metadata, "metadata"),
+        )
+        with self._translated("update", thread_id):
+            return await self._update(thread_id, changes, self._clock())
+
+    async def delete(self, thread_id: str) -> bool:
+        """Delete a thread with everything that it holds; False when there is none."""
+        check_id(thread_id, "thread id")
+        with self._translated("delete", thread_id):
+            return await self._delete(thread_id)
+
+    # -- drafts --------------------------------------------------------------------------------------------------------
+
+    async def save_draft(self, thread_id: str, step: DraftStep) -> None:
+        """Save one step of a running turn, outside of the thread. Step 1 replaces a draft that was there.
+
+        The append of any turn to the thread removes its draft in the same atomic step.
+        """
+        check_id(thread_id, "thread id")
+        check_id(step.turn_id, "turn id")
+        check_limit(step.number, "a draft step's number")
+        with self._translated("save a draft of", thread_id):
+            await self._save_draft(thread_id, step)
+
+    async def load_draft(self, thread_id: str) -> Draft | None:
+        """Return the thread's draft, or None."""
+        check_id(thread_id, "thread id")
+        with self._translated("load the draft of", thread_id):
+            steps = await self._load_draft(thread_id)
+        if not steps:
+            return None
+        return Draft(turn_id=steps[0].turn_id, revision=steps[0].revision, steps=tuple(steps))
+
+    async def drop_draft(self, thread_id: str) -> bool:
+        """Delete the thread's draft; False when there is none."""
+        check_id(thread_id, "thread id")
+        with self._translated("drop the draft of", thread_id):
+            return await self._drop_draft(thread_id)
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Finish what was begun, free files and connections. Closing twice is fine; using it afterwards is an error."""
+        with self._translated("close", None):
+            await self._close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def run_lock(self, thread_id: str) -> asyncio.Lock:
+        """Return the lock on which runs of one thread queue in this process and event loop.
+
+        It orders runs, so that they see each other; safety between processes comes from the revision.
+        """
+        key = (id(asyncio.get_running_loop()), thread_id)
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        return lock
+
+    # -- what the methods above share ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _translated(self, action: str, thread_id: str | None) -> Generator[None]:
+        try:
+            yield
+        except RecuerdaError:
+            raise
+        except self.driver_errors as error:
+            subject = "threads" if thread_id is None else f"thread {thread_id!r}"
+            raise self._translate(error, f"{action} {subject}") from error
+
+    def _new_record(
+        self, turn: NewTurn, *, keep_messages: int | None, user_id: str | None, title: str | None
+    ) -> NewRecord:
+        if keep_messages is not None:
+            check_limit(keep_messages, "keep_messages")
+        if user_id is not None:
+            check_id(user_id, "user id")
+        check_text(title or "", "title")
+        return NewRecord(
+            id=new_id() if turn.id is None else check_id(turn.id, "turn id"),
+            is_new_id=turn.id is None,
+            created_us=self._clock() if turn.created_us is None else turn.created_us,
+            message_count=turn.message_count,
+            body=turn.body,
+            keep_messages=keep_messages,
+            user_id=user_id,
+            title=title,
+        )
+
+    async def _remove(self, thread_id: str, kind: RecordKind, target: int, expected: int) -> None:
+        record = NewRecord(
+            id=new_id(), is_new_id=True, created_us=self._clock(), message_count=0, body=b"", kind=kind, target=target
+        )
+        with self._translated(kind, thread_id):
+            await self._append(thread_id, record, expected)
