@@ -1,0 +1,73 @@
+"""What is added to a run from elsewhere: the hooks of long-term memory.
+
+A provider is asked before the model is called and told after the turn is committed. What it gives is sent with that one
+run and never stored in the thread, so nothing recalled is ever taken for something said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from recuerda.messages import ChatMessage
+from recuerda.thread import AgentThread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a provider adds to one run.
+
+    Attributes:
+        instructions: put behind the agent's own.
+        messages: sent before the thread's messages.
+        tools: callables or tools that this run may use besides the agent's.
+    """
+
+    instructions: str | None = None
+    messages: Sequence[ChatMessage] = ()
+    tools: Sequence[Callable[..., object]] = ()
+
+
+class ContextProvider:
+    """Base of providers: override what you need; each hook does nothing by default.
+
+    The hooks are called in the run's own task. A provider that keeps connections overrides `close`.
+    """
+
+    async def thread_created(self, thread: AgentThread) -> None:
+        """Note that a thread got its first turn. A failure is logged and listed in the reply's warnings."""
+
+    async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
+        """Return what to add to the run that is about to start, or None.
+
+        Called before anything is paid for: an error here ends the run and leaves the thread as it was. Several
+        providers are asked at the same time; what they give is used in the order in which the agent lists them.
+
+        Args:
+            messages: the run's input.
+            thread: the thread it runs on.
+        """
+        return None
+
+    async def invoked(
+        self,
+        request_messages: Sequence[ChatMessage],
+        response_messages: Sequence[ChatMessage] = (),
+        *,
+        thread: AgentThread,
+        invoke_exception: BaseException | None = None,
+    ) -> None:
+        """Learn from a run that has ended.
+
+        After a success the turn is already committed: an error here is logged, listed in the reply's warnings, and
+        changes nothing. After a failure or cancellation `response_messages` is empty and `invoke_exception` says why.
+
+        Args:
+            request_messages: the run's input; nothing that providers added.
+            response_messages: what the run added to the thread besides.
+            thread: the thread it ran on.
+            invoke_exception: what ended the run, or None.
+        """
+
+    async def close(self) -> None:
+        """Finish what is under way and free connections."""

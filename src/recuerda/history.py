@@ -1,0 +1,173 @@
+"""What a handle has read of a thread already: its warm view.
+
+The first read of a thread fetches its window; every later one asks only for what is newer than the revision held here.
+That works because a revision never comes back with another meaning: an undo and a trim are records as well, and a
+thread that was deleted and made anew has another incarnation. Whenever what is held cannot be continued safely, it is
+thrown away and the next read starts afresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from recuerda.codec import decode_turn
+from recuerda.messages import ChatMessage, Turn, Usage
+from recuerda.records import ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A turn as the thread holds it.
+
+    Attributes:
+        number: its revision.
+        id: its id, which makes a retry safe.
+        created_us: when it was committed, in microseconds since 1970 (UTC).
+        turn: its messages.
+    """
+
+    number: int
+    id: str
+    created_us: int
+    turn: Turn
+
+    @property
+    def messages(self) -> tuple[ChatMessage, ...]:
+        """The turn's messages."""
+        return self.turn.messages
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the turn's answer cost, where the service said it."""
+        return self.turn.usage
+
+    @property
+    def created_at(self) -> datetime:
+        """`created_us` as an aware UTC time."""
+        return from_microseconds(self.created_us)
+
+
+def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
+    """Decode a record.
+
+    Raises:
+        CorruptTurn: naming the thread and the record's number.
+    """
+    turn = decode_turn(record.body, thread_id=thread_id, number=record.number)
+    return StoredTurn(record.number, record.id, record.created_us, turn)
+
+
+class History:
+    """Hold the part of a thread that was read, and say what is missing of it."""
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        self.info: ThreadInfo | None = None
+        self.turns: list[StoredTurn] = []
+        self._start = 1
+        self._window: int | None = None
+        self._messages: list[ChatMessage] | None = None
+
+    @property
+    def revision(self) -> int:
+        """The revision up to which everything is known; 0 for a thread that does not exist."""
+        return 0 if self.info is None else self.info.revision
+
+    @property
+    def incarnation(self) -> str | None:
+        """The incarnation of the thread that was read."""
+        return None if self.info is None else self.info.incarnation
+
+    def messages(self) -> list[ChatMessage]:
+        """Return the messages of the turns held, in order, as a new list."""
+        if self._messages is None:
+            self._messages = [message for turn in self.turns for message in turn.messages]
+        return self._messages.copy()
+
+    def covers(self, last_messages: int | None) -> bool:
+        """Say whether a window of so many messages (None: the whole thread) can be cut from what is held."""
+        if self.info is None:
+            return False
+        if self._start <= self.info.first:
+            return True
+        return last_messages is not None and self._window is not None and last_messages <= self._window
+
+    def forget(self) -> None:
+        """Drop everything: the next read starts afresh."""
+        self.info = None
+        self.turns = []
+        self._messages = None
+
+    def take(self, found: ThreadSlice, *, last_messages: int | None) -> None:
+        """Take in what a read returned that asked for everything after `revision`, or afresh when nothing was held.
+
+        Raises:
+            CorruptTurn: a record cannot be decoded; what was held stays as it was.
+        """
+        if found.info is None:
+            self.forget()
+            return
+        is_next = self.incarnation == found.info.incarnation and found.start <= self.revision + 1
+        new = [stored_turn(record, self.thread_id) for record in found.records if record.kind == "turn"]
+        undone = {record.target for record in found.records if record.kind == "undo"}
+        if is_next:
+            self._extend(new, undone, found.info.first)
+        else:
+            self.turns, self._messages = new, None
+            self._start, self._window = found.start, last_messages
+        self.info = found.info
+        if undone and self._start > found.info.first:
+            # A window that lost a turn at its end may need an older one at its front.
+            self._window = 0
+
+    def committed(self, record: TurnRecord) -> None:
+        """Take in a turn that this handle appended itself, when it is the next one."""
+        if self.info is None or record.number != self.info.revision + 1:
+            return
+        self._extend([stored_turn(record, self.thread_id)], set(), self.info.first)
+        self.info = _with_turn(self.info, record)
+        self._shrink()
+
+    def _extend(self, new: Iterable[StoredTurn], undone: set[int | None], first: int) -> None:
+        kept = self.turns
+        if undone or (kept and kept[0].number < first):
+            kept = [turn for turn in kept if turn.number not in undone and turn.number >= first]
+            self._messages = None
+        self._start = max(self._start, first)
+        for turn in new:
+            kept.append(turn)
+            if self._messages is not None:
+                self._messages.extend(turn.messages)
+        self.turns = kept
+
+    def _shrink(self) -> None:
+        """Let go of turns far outside of the window, so that a handle on an endless thread stays small."""
+        if self._window is None or self._window == 0:
+            return
+        total = sum(len(turn.messages) for turn in self.turns)
+        if total <= 2 * self._window + 100:
+            return
+        drop = 0
+        while total - len(self.turns[drop].messages) >= self._window:
+            total -= len(self.turns[drop].messages)
+            drop += 1
+        self._start = self.turns[drop].number
+        self.turns, self._messages = self.turns[drop:], None
+
+
+def _with_turn(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
+    return ThreadInfo(
+        id=info.id,
+        revision=record.number,
+        incarnation=info.incarnation,
+        first=info.first,
+        turns=info.turns + 1,
+        messages=info.messages + record.message_count,
+        user_id=info.user_id,
+        title=info.title,
+        metadata=info.metadata,
+        created_us=info.created_us,
+        updated_us=record.created_us,
+    )

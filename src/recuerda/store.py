@@ -1,0 +1,384 @@
+"""A handle on one thread's messages.
+
+`ChatMessageStore` is the handle over any storage; it turns messages into the bytes that a storage keeps, and remembers
+what it has read, so that reading again costs only what is new. `ChatMessageStoreProtocol` is what an application's own
+store has to offer to be used in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, Self, cast, runtime_checkable
+
+from recuerda.codec import encode_turn
+from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadConflict, ThreadNotFound, ThreadOwnershipError
+from recuerda.history import History, StoredTurn, stored_turn
+from recuerda.ids import check_id, check_limit, new_id
+from recuerda.json_value import JsonObject
+from recuerda.memory_storage import MemoryStorage
+from recuerda.messages import ChatMessage, Turn
+from recuerda.records import Appended, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.registry import open_storage
+from recuerda.storage import Storage
+from recuerda.transfer import export_lines, import_lines, read_state_turns, write_state_turns
+from recuerda.window import ContextWindow
+
+TITLE_LENGTH = 60
+"""Characters of the first user message that become a thread's title."""
+
+
+@runtime_checkable
+class ChatMessageStoreProtocol(Protocol):
+    """What an application's own message store offers. A class with these five methods works wherever a store does."""
+
+    async def add_messages(self, messages: Sequence[ChatMessage], /) -> object:
+        """Append messages; all that one run adds come in one call."""
+        ...
+
+    async def list_messages(self) -> list[ChatMessage]:
+        """Return all messages, the oldest first."""
+        ...
+
+    async def serialize(self, **kwargs: Any) -> Any:
+        """Return the store's state as JSON data."""
+        ...
+
+    async def update_from_state(self, serialized_store_state: Any, /, **kwargs: Any) -> None:
+        """Become the store that `serialize` described."""
+        ...
+
+    @classmethod
+    async def deserialize(cls, serialized_store_state: Any, /, **kwargs: Any) -> ChatMessageStoreProtocol:
+        """Make a store from what `serialize` gave."""
+        ...
+
+
+class ChatMessageStore:
+    """Hold one thread's messages on a storage; in RAM when none is given.
+
+    Args:
+        messages: the history to start with, in RAM only; for a storage use `add_messages`.
+        storage: a storage or its URL.
+        thread_id: which thread; a new random id by default.
+        max_messages: keep at most so many messages, as whole turns: older turns are deleted when a new one comes. None
+            keeps all.
+        user_id: whose thread it is. A thread of another user raises `ThreadOwnershipError`.
+
+    A store made from a URL owns its storage: close the store to close it.
+    """
+
+    def __init__(
+        self,
+        messages: Sequence[ChatMessage] | None = None,
+        *,
+        storage: Storage | str | None = None,
+        thread_id: str | None = None,
+        max_messages: int | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        if messages and storage is not None:
+            raise InvalidInput("messages= is for a store in RAM; with a storage, await store.add_messages(...)")
+        self.thread_id = new_id() if thread_id is None else check_id(thread_id, "thread id")
+        self.max_messages = None if max_messages is None else check_limit(max_messages, "max_messages")
+        self.user_id = None if user_id is None else check_id(user_id, "user id")
+        self.storage = open_storage(storage) if isinstance(storage, str) else storage or MemoryStorage()
+        self._history = History(self.thread_id)
+        self._first_messages = tuple(messages or ())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(thread_id={self.thread_id!r}, storage={self.storage.kind!r})"
+
+    def for_thread(self, thread_id: str, *, user_id: str | None = None) -> Self:
+        """Return a store like this one, on the same storage, for another thread."""
+        return type(self)(
+            storage=self.storage, thread_id=thread_id, max_messages=self.max_messages, user_id=user_id or self.user_id
+        )
+
+    # -- the protocol --------------------------------------------------------------------------------------------------
+
+    async def add_messages(self, messages: Sequence[ChatMessage]) -> Appended | None:
+        """Append messages as one turn; None when there are none.
+
+        Raises:
+            EncodeError: a value has no JSON form; nothing is written.
+        """
+        if not messages:
+            return None
+        turn = Turn(messages=tuple(messages), input_count=sum(message.role == "user" for message in messages) or 1)
+        return await self.append(turn)
+
+    async def list_messages(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[ChatMessage]:
+        """Return the thread's messages, the oldest first, as a new list.
+
+        Args:
+            last: only the newest whole turns that together hold at most so many messages; the newest turn in any case.
+            skip_corrupt: leave out turns that cannot be read, instead of raising.
+
+        Raises:
+            CorruptTurn: naming the turn that cannot be read.
+        """
+        if last is None and not skip_corrupt:
+            await self.refresh()
+            return self._history.messages()
+        return [
+            message for turn in await self.list_turns(last=last, skip_corrupt=skip_corrupt) for message in turn.messages
+        ]
+
+    async def serialize(self, **kwargs: Any) -> JsonObject:
+        """Return the store's state as JSON data: the messages of a store in RAM, else a locator without secrets."""
+        state: JsonObject = {"kind": self.storage.kind, "thread_id": self.thread_id}
+        if self.max_messages is not None:
+            state["max_messages"] = self.max_messages
+        if isinstance(self.storage, MemoryStorage):
+            state["turns"] = await write_state_turns(self.storage, self.thread_id)
+        return state
+
+    async def update_from_state(self, serialized_store_state: Any, **kwargs: Any) -> None:
+        """Become the store that `serialize` described. Turns that the thread has already are not added again.
+
+        Raises:
+            StateError: the state is not a store's, or belongs to a storage of another kind; this store stays as it was.
+        """
+        state = _checked_state(serialized_store_state)
+        turns = read_state_turns(state["turns"]) if "turns" in state else None
+        if turns is None and state["kind"] != self.storage.kind:
+            raise StateError(
+                f"this thread lives in a storage of kind {state['kind']!r}, and the store at hand is on "
+                f"{self.storage.kind!r}: restore it with the storage that it was saved with"
+            )
+        if turns:
+            await _add_missing(self.storage, state["thread_id"], turns, self.user_id)
+        self.thread_id = state["thread_id"]
+        self.max_messages = state.get("max_messages", self.max_messages)
+        self._first_messages = ()
+        self._history = History(self.thread_id)
+
+    @classmethod
+    async def deserialize(
+        cls, serialized_store_state: Any, *, storage: Storage | str | None = None, **kwargs: Any
+    ) -> Self:
+        """Make a store from what `serialize` gave.
+
+        Args:
+            serialized_store_state: the state.
+            storage: the storage, or its URL, that the state's locator belongs to; not needed for a store in RAM.
+            kwargs: further arguments of the class.
+        """
+        store = cls(storage=storage, **kwargs)
+        await store.update_from_state(serialized_store_state)
+        return store
+
+    # -- turns ---------------------------------------------------------------------------------------------------------
+
+    async def refresh(self, window: ContextWindow | None = None, *, turn_id: str | None = None) -> StoredTurn | None:
+        """Read what is new in the thread, or in a window of it, in one trip.
+
+        Args:
+            window: the part to read; None for everything.
+            turn_id: also look for the turn of this id, and return it.
+
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user than this store.
+        """
+        await self._begin()
+        limit = window.last_messages if window is not None else None
+        history = self._history
+        if not history.covers(limit):
+            history.forget()
+        found = await self._read(limit, turn_id)
+        history.take(found, last_messages=limit)
+        if history.info is not None and not history.covers(limit):
+            history.forget()
+            found = await self._read(limit, turn_id)
+            history.take(found, last_messages=limit)
+        return None if found.found is None else stored_turn(found.found, self.thread_id)
+
+    async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
+        """Return the thread's turns, the oldest first; the arguments are those of `list_messages`."""
+        if last is not None:
+            check_limit(last, "last")
+        if skip_corrupt:
+            await self._begin()
+            found = await self.storage.read(self.thread_id, last_messages=last)
+            return _readable(found, self.thread_id)
+        window = None if last is None else ContextWindow(max_messages=last)
+        await self.refresh(window)
+        turns = self._history.turns
+        return turns[len(turns) - window.count([turn.turn for turn in turns]) :] if window else turns.copy()
+
+    @property
+    def turns(self) -> Sequence[StoredTurn]:
+        """The turns that the last read gave, without reading again."""
+        return self._history.turns
+
+    def held_messages(self) -> list[ChatMessage]:
+        """Return the messages of `turns`, as a new list."""
+        return self._history.messages()
+
+    @property
+    def revision(self) -> int:
+        """The revision that the last read saw; 0 for a thread that does not exist."""
+        return self._history.revision
+
+    async def append(self, turn: Turn, *, turn_id: str | None = None, expected: int | None = None) -> Appended:
+        """Append one turn atomically; encoded first, so that a value without a JSON form writes nothing.
+
+        Args:
+            turn: what to append.
+            turn_id: makes a retry safe: a turn of this id that is in the thread already is returned instead.
+            expected: the revision that the thread must have, or None for any.
+
+        Raises:
+            EncodeError: naming the path to the value.
+            ThreadConflict: the thread is not at `expected`.
+        """
+        new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
+        await self._begin()
+        appended = await self.storage.append(
+            self.thread_id,
+            new,
+            expected=expected,
+            keep_messages=self.max_messages,
+            user_id=self.user_id,
+            title=_title(turn),
+        )
+        if not appended.replayed:
+            self._history.committed(appended.record)
+        return appended
+
+    async def undo(self) -> StoredTurn | None:
+        """Take the last turn out of the thread for good, and return it; None when there is none."""
+        await self._begin()
+        record = await self.storage.undo(self.thread_id)
+        return None if record is None else stored_turn(record, self.thread_id)
+
+    async def trim(self, *, keep_turns: int | None = None, keep_messages: int | None = None) -> int:
+        """Delete the oldest turns for good and return how many; see `Storage.trim`."""
+        await self._begin()
+        return await self.storage.trim(self.thread_id, keep_turns=keep_turns, keep_messages=keep_messages)
+
+    async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
+        """Return a store on a new thread that starts as a copy of this one.
+
+        Args:
+            through: the number of the last turn to copy; None for all.
+            thread_id: of the new thread; a random one by default.
+
+        Raises:
+            InvalidInput: the thread has no turn of that number.
+            ThreadConflict: a thread of that id has turns already.
+        """
+        await self._begin()
+        found = await self.storage.read(self.thread_id)
+        if found.info is None:
+            raise ThreadNotFound(self.thread_id)
+        if through is not None and through not in {record.number for record in found.records}:
+            raise InvalidInput(f"thread {self.thread_id!r} has no turn {through} to fork from")
+        copy = self.for_thread(thread_id or new_id())
+        turns = [
+            NewTurn(body=record.body, message_count=record.message_count, id=record.id, created_us=record.created_us)
+            for record in found.records
+            if through is None or record.number <= through
+        ]
+        await self.storage.append_all(
+            copy.thread_id, turns, expected=0, user_id=found.info.user_id, title=found.info.title
+        )
+        return copy
+
+    async def info(self) -> ThreadInfo | None:
+        """Return what the storage knows of the thread; None before its first turn."""
+        await self._begin()
+        return await self.storage.head(self.thread_id)
+
+    async def export_jsonl(self) -> str:
+        """Return the thread as JSON Lines: a line about the thread, then a line for each turn."""
+        await self._begin()
+        return "".join([line async for line in export_lines(self.storage, self.thread_id)])
+
+    async def import_jsonl(self, text: str) -> int:
+        """Add the turns of an export to this thread and return how many were new. Doing it again adds nothing.
+
+        Raises:
+            StateError: a line is not one of an export; nothing was added.
+        """
+        await self._begin()
+        imported = await import_lines(self.storage, text.splitlines(), thread_id=self.thread_id)
+        return sum(item.added for item in imported)
+
+    async def clear(self) -> bool:
+        """Delete the thread with all its turns; False when there was none."""
+        self._first_messages = ()
+        self._history.forget()
+        return await self.storage.delete(self.thread_id)
+
+    async def close(self) -> None:
+        """Close the storage."""
+        await self.storage.close()
+
+    async def _begin(self) -> None:
+        if self._first_messages:
+            messages, self._first_messages = self._first_messages, ()
+            await self.add_messages(messages)
+
+    async def _read(self, limit: int | None, turn_id: str | None) -> ThreadSlice:
+        history = self._history
+        found = await self.storage.read(
+            self.thread_id,
+            after=history.revision,
+            incarnation=history.incarnation,
+            last_messages=limit,
+            turn_id=turn_id,
+        )
+        owner = found.info.user_id if found.info else None
+        if self.user_id is not None and owner not in (None, self.user_id):
+            raise ThreadOwnershipError(
+                f"thread {self.thread_id!r} belongs to another user; open it with the user id that it was made with"
+            )
+        return found
+
+
+async def _add_missing(storage: Storage, thread_id: str, turns: list[NewTurn], user_id: str | None) -> None:
+    """Add a state's turns to a thread that is new, or that holds them already."""
+    head = await storage.read(thread_id, last_turns=0, turn_id=turns[0].id)
+    if head.info is not None and head.info.revision and head.found is None:
+        raise StateError(
+            f"thread {thread_id!r} is in this storage already, with other turns than the state's; nothing was restored"
+        )
+    if head.found is None:
+        try:
+            await storage.append_all(thread_id, turns, expected=0, user_id=user_id)
+        except ThreadConflict as error:
+            raise StateError(f"thread {thread_id!r} was made meanwhile by somebody else; restore again") from error
+
+
+def _checked_state(state: Any) -> dict[str, Any]:
+    if not isinstance(state, dict):
+        raise StateError(f"a store's state is a JSON object, not {type(state).__name__}")
+    checked = cast("dict[str, Any]", state)
+    if not isinstance(checked.get("kind"), str):
+        raise StateError('a store\'s state has a "kind", such as "memory" or "sqlite"; this one has none')
+    try:
+        check_id(checked.get("thread_id"), "thread id")
+        if checked.get("max_messages") is not None:
+            check_limit(checked["max_messages"], "max_messages")
+    except InvalidInput as error:
+        raise StateError(f"the store's state cannot be used: {error}") from None
+    return checked
+
+
+def _readable(found: ThreadSlice, thread_id: str) -> list[StoredTurn]:
+    turns: list[StoredTurn] = []
+    for record in found.records:
+        try:
+            turns.append(stored_turn(record, thread_id))
+        except CorruptTurn:
+            continue
+    return turns
+
+
+def _title(turn: Turn) -> str | None:
+    text = next((message.text for message in turn.messages if message.role == "user" and message.text.strip()), None)
+    if text is None:
+        return None
+    line = text.strip().splitlines()[0]
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"

@@ -1,0 +1,266 @@
+"""A conversation's identity, and where its messages are.
+
+An `AgentThread` either has a message store (here, or the application's own class) or names a thread that a service
+keeps:
+never both, because then two histories would disagree in silence. Runs read and commit through it; what a commit
+promises is the store's to keep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from recuerda.errors import ConfigurationError, InvalidInput, StateError, ThreadOwnershipError
+from recuerda.history import StoredTurn
+from recuerda.ids import check_id, new_id
+from recuerda.json_value import JsonObject, to_json
+from recuerda.messages import ChatMessage, Turn
+from recuerda.state import STATE_VERSION, THREAD_KIND, ThreadState, read_thread_state
+from recuerda.storage import Storage
+from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
+from recuerda.window import ContextWindow, group_turns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedThread:
+    """What a run needs to know of its thread before it starts.
+
+    Attributes:
+        messages: of the window, the oldest first.
+        revision: that a commit has to find; None when the store does not tell revisions.
+        committed: the turn of the id that was asked for, when the thread has it already.
+    """
+
+    messages: list[ChatMessage]
+    revision: int | None
+    committed: StoredTurn | None = None
+
+
+class AgentThread:
+    """A conversation: its id, and its messages' store or its service's reference.
+
+    Args:
+        id: the thread's id; the store's own, or a new random one, by default.
+        message_store: where the messages live: a `ChatMessageStore`, or any class of `ChatMessageStoreProtocol`.
+        service_thread_id: the id of a thread that the model's service keeps.
+
+    Raises:
+        ThreadOwnershipError: both a store and a service thread are given.
+    """
+
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        message_store: ChatMessageStoreProtocol | None = None,
+        service_thread_id: str | None = None,
+    ) -> None:
+        if message_store is not None and service_thread_id is not None:
+            raise ThreadOwnershipError(
+                "a thread is kept either by a message store or by a service: give message_store or service_thread_id"
+            )
+        own = message_store.thread_id if isinstance(message_store, ChatMessageStore) else None
+        if id is not None and own is not None and id != own:
+            raise ConfigurationError(
+                f"the store holds thread {own!r}, not {id!r}: leave id out, or make the store with it"
+            )
+        self._id: str = check_id(id, "thread id") if id is not None else own or new_id()
+        self._store = message_store
+        self._service_thread_id = service_thread_id
+        self._locks: dict[int, asyncio.Lock] = {}
+
+    def __repr__(self) -> str:
+        owner = (
+            f"service_thread_id={self._service_thread_id!r}"
+            if self._service_thread_id
+            else f"message_store={self._store!r}"
+        )
+        return f"AgentThread(id={self.id!r}, {owner})"
+
+    @property
+    def id(self) -> str:
+        """The thread's id."""
+        return self._store.thread_id if isinstance(self._store, ChatMessageStore) else self._id
+
+    @property
+    def message_store(self) -> ChatMessageStoreProtocol | None:
+        """Where the messages live; None for a service's thread and before the first run of a bare one."""
+        return self._store
+
+    @message_store.setter
+    def message_store(self, store: ChatMessageStoreProtocol) -> None:
+        if self._service_thread_id is not None:
+            raise ThreadOwnershipError(
+                f"thread {self.id!r} is kept by a service; it cannot have a message store as well"
+            )
+        if self._store is not None and self._store is not store:
+            raise ThreadOwnershipError(f"thread {self.id!r} has a message store already")
+        self._store = store
+
+    @property
+    def service_thread_id(self) -> str | None:
+        """The service's id of the thread, where a service keeps it."""
+        return self._service_thread_id
+
+    @service_thread_id.setter
+    def service_thread_id(self, value: str) -> None:
+        if self._store is not None:
+            raise ThreadOwnershipError(f"thread {self.id!r} has a message store; a service cannot keep it as well")
+        self._service_thread_id = value
+
+    @property
+    def is_initialized(self) -> bool:
+        """True when it is settled who keeps the messages."""
+        return self._store is not None or self._service_thread_id is not None
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    async def on_new_messages(self, new_messages: ChatMessage | Sequence[ChatMessage]) -> None:
+        """Append messages as one turn. A service's thread keeps its own, so there it does nothing."""
+        messages = [new_messages] if isinstance(new_messages, ChatMessage) else list(new_messages)
+        if self._service_thread_id is None and messages:
+            await self._kept().add_messages(messages)
+
+    async def list_messages(self, *, last: int | None = None) -> list[ChatMessage]:
+        """Return the messages, the oldest first; `last` as in `ChatMessageStore.list_messages`."""
+        store = self._kept()
+        if isinstance(store, ChatMessageStore):
+            return await store.list_messages(last=last)
+        messages = await store.list_messages()
+        return messages if last is None else ContextWindow(max_messages=last).select(group_turns(messages))
+
+    async def undo(self) -> StoredTurn | None:
+        """Take the last turn out; see `ChatMessageStore.undo`."""
+        return await self._turns().undo()
+
+    async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
+        """Return a new thread that starts as a copy of this one; see `ChatMessageStore.fork`."""
+        return type(self)(message_store=await self._turns().fork(through=through, thread_id=thread_id))
+
+    async def load(self, window: ContextWindow | None = None, *, turn_id: str | None = None) -> LoadedThread:
+        """Read what a run needs, in one trip to the storage.
+
+        Args:
+            window: the part to read; None for everything.
+            turn_id: also look whether a turn of this id is there.
+
+        Raises:
+            ConfigurationError: a turn id is given and the store is one that knows no turns.
+        """
+        store = self._kept()
+        if isinstance(store, ChatMessageStore):
+            committed = await store.refresh(window, turn_id=turn_id)
+            if window is None:
+                return LoadedThread(messages=store.held_messages(), revision=store.revision, committed=committed)
+            messages = window.select([stored.turn for stored in store.turns])
+            return LoadedThread(messages=messages, revision=store.revision, committed=committed)
+        if turn_id is not None:
+            raise ConfigurationError(
+                f"turn_id needs a store that knows turns, and {type(store).__name__} is not one; use a ChatMessageStore"
+            )
+        messages = list(await store.list_messages())
+        return LoadedThread(messages=window.select(group_turns(messages)) if window else messages, revision=None)
+
+    async def commit(self, turn: Turn, *, turn_id: str | None, expected: int | None) -> str | None:
+        """Append a run's turn in one write and return its id; None when the store knows no turns."""
+        store = self._kept()
+        if isinstance(store, ChatMessageStore):
+            return (await store.append(turn, turn_id=turn_id, expected=expected)).record.id
+        await store.add_messages(list(turn.messages))
+        return None
+
+    def run_lock(self) -> asyncio.Lock:
+        """Return the lock on which runs of this thread queue in this process and event loop."""
+        if isinstance(self._store, ChatMessageStore):
+            return self._store.storage.run_lock(self.id)
+        return self._locks.setdefault(id(asyncio.get_running_loop()), asyncio.Lock())
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    async def serialize(self, **kwargs: Any) -> JsonObject:
+        """Return the thread's state as JSON data, for `Agent.deserialize_thread` in this or another process.
+
+        A store in RAM puts its messages in. A store on a storage puts in where they are; never messages, never a
+        secret.
+        """
+        store: Any = None
+        if isinstance(self._store, ChatMessageStore):
+            store = await self._store.serialize(**kwargs)
+        elif self._store is not None:
+            store = {"kind": "custom", "state": to_json(await self._store.serialize(**kwargs), "the store's state")}
+        return {
+            "version": STATE_VERSION,
+            "kind": THREAD_KIND,
+            "id": self.id,
+            "service_thread_id": self._service_thread_id,
+            "store": store,
+        }
+
+    @classmethod
+    async def deserialize(
+        cls,
+        serialized_thread: Any,
+        *,
+        message_store: ChatMessageStoreProtocol | None = None,
+        storage: Storage | str | None = None,
+    ) -> Self:
+        """Make a thread from what `serialize` gave, or from the state of an Agent Framework beta.
+
+        Args:
+            serialized_thread: the state.
+            message_store: a new store, of the class that the thread had; it is given its own state.
+            storage: the storage, or its URL, that the state's locator belongs to. Neither is needed for messages in
+                RAM.
+
+        Raises:
+            StateError: the state is of an unknown kind, version or type; nothing is half-restored.
+        """
+        state = read_thread_state(serialized_thread)
+        if message_store is None and state.store is not None:
+            message_store = ChatMessageStore(storage=storage)
+        return await cls._restored(state, message_store)
+
+    async def update_from_thread_state(self, serialized_thread: Any) -> None:
+        """Become the thread that a state describes; a thread that has a store hands it its part of the state.
+
+        Raises:
+            StateError: as in `deserialize`; this thread stays as it was.
+        """
+        state = read_thread_state(serialized_thread)
+        store = self._store
+        if store is None and state.store is not None:
+            store = ChatMessageStore()
+        restored = await self._restored(state, store)
+        self._id, self._store, self._service_thread_id = restored.id, restored.message_store, restored.service_thread_id
+
+    @classmethod
+    async def _restored(cls, state: ThreadState, store: ChatMessageStoreProtocol | None) -> Self:
+        if state.service_thread_id is not None:
+            return cls(state.id, service_thread_id=state.service_thread_id)
+        if state.store is None:
+            return cls(state.id)
+        if isinstance(store, ChatMessageStore):
+            await store.update_from_state(state.store)
+            return cls(message_store=store)
+        if store is None or state.store.get("kind") != "custom":
+            raise StateError(
+                f"the state is of a store of kind {state.store.get('kind')!r}: {type(store).__name__} cannot take it"
+            )
+        await store.update_from_state(state.store.get("state"))
+        return cls(state.id, message_store=store)
+
+    def _kept(self) -> ChatMessageStoreProtocol:
+        if self._service_thread_id is not None:
+            raise ThreadOwnershipError(f"thread {self.id!r} is kept by a service: its messages are not here")
+        if self._store is None:
+            self._store = ChatMessageStore(thread_id=self._id)
+        return self._store
+
+    def _turns(self) -> ChatMessageStore:
+        store = self._kept()
+        if not isinstance(store, ChatMessageStore):
+            raise InvalidInput(f"{type(store).__name__} knows no turns; use a ChatMessageStore for undo and fork")
+        return store
