@@ -1,0 +1,113 @@
+"""recuerda: durable conversation memory for LLM agents.
+
+The names here are the ones that most programs need. Each technology has a module of its own, named as its extra:
+`recuerda.openai`, `recuerda.sqlite`, `recuerda.file`, …; `open_storage` and `create_agent(storage=…)` find them by URL.
+"""
+
+from recuerda.agent import Agent, AgentResponseStream
+from recuerda.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
+from recuerda.client import ChatClient
+from recuerda.context import Context, ContextProvider
+from recuerda.errors import (
+    ChatClientError,
+    ConfigurationError,
+    CorruptTurn,
+    EncodeError,
+    InvalidInput,
+    MissingExtraError,
+    RecuerdaError,
+    RunLimitError,
+    StateError,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+    StorageReadOnly,
+    StorageUnavailable,
+    ThreadConflict,
+    ThreadNotFound,
+    ThreadOwnershipError,
+)
+from recuerda.history import StoredTurn
+from recuerda.memory_storage import MemoryStorage
+from recuerda.messages import (
+    ChatMessage,
+    Content,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    Turn,
+    UnknownContent,
+    UriContent,
+    Usage,
+    UsageContent,
+)
+from recuerda.records import Appended, NewTurn, ThreadInfo, ThreadPage, ThreadSlice, TurnRecord
+from recuerda.registry import open_storage
+from recuerda.run import AgentResponse, AgentResponseUpdate
+from recuerda.storage import Storage
+from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
+from recuerda.thread import AgentThread
+from recuerda.tools import FunctionTool
+from recuerda.window import ContextWindow
+
+__all__ = [
+    "Agent",
+    "AgentResponse",
+    "AgentResponseStream",
+    "AgentResponseUpdate",
+    "AgentThread",
+    "Appended",
+    "ChatClient",
+    "ChatClientError",
+    "ChatMessage",
+    "ChatMessageStore",
+    "ChatMessageStoreProtocol",
+    "ChatModel",
+    "ChatRequest",
+    "ChatResponse",
+    "ChatUpdate",
+    "ConfigurationError",
+    "Content",
+    "Context",
+    "ContextProvider",
+    "ContextWindow",
+    "CorruptTurn",
+    "DataContent",
+    "EncodeError",
+    "FunctionCallContent",
+    "FunctionResultContent",
+    "FunctionTool",
+    "InvalidInput",
+    "MemoryStorage",
+    "MissingExtraError",
+    "NewTurn",
+    "RecuerdaError",
+    "RefusalContent",
+    "RunLimitError",
+    "StateError",
+    "Storage",
+    "StorageBusy",
+    "StorageError",
+    "StorageFull",
+    "StorageReadOnly",
+    "StorageUnavailable",
+    "StoredTurn",
+    "TextContent",
+    "TextReasoningContent",
+    "ThreadConflict",
+    "ThreadInfo",
+    "ThreadNotFound",
+    "ThreadOwnershipError",
+    "ThreadPage",
+    "ThreadSlice",
+    "Turn",
+    "TurnRecord",
+    "UnknownContent",
+    "UriContent",
+    "Usage",
+    "UsageContent",
+    "open_storage",
+]
