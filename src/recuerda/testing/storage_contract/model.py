@@ -1,0 +1,207 @@
+"""Random sequences of operations, against the RAM storage as the oracle of what each has to give.
+
+A sequence is plain data, drawn before anything runs, so that a failing one is shown (and made smaller) as a list to
+read. Not compared: incarnations, which are the storage's own, and the times that its clock gives. `first` may be any
+number that is above every turn that was cut and not above one that is held; undos and trims below it may be gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from recuerda.errors import RecuerdaError
+from recuerda.ids import new_id
+from recuerda.memory_storage import MemoryStorage
+from recuerda.records import Appended, DraftStep, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage import Storage
+from recuerda.testing.storage_contract.base import ContractBase, a_turn
+
+Options: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of a storage.
+
+    Attributes:
+        name: which.
+        thread: "a" or "b".
+        options: arguments, as they are given.
+        ahead: how far `expected` is from the true revision; None expects nothing.
+        life: whose incarnation a read names: "any" for none, "same" for the thread's, "other" for one that has ended.
+    """
+
+    name: str
+    thread: str
+    options: Options = field(default_factory=dict[str, Any])
+    ahead: int | None = None
+    life: str = "any"
+
+
+_IDS = ("t1", "t2", "t3", "t4")
+
+
+def operations() -> st.SearchStrategy[Operation]:
+    """Draw one operation; appends and reads are the most likely."""
+    thread, turn_id, count = st.sampled_from(["a", "b"]), st.sampled_from(_IDS), st.integers(1, 6)
+    ahead = st.sampled_from([0, -1, 1])
+    user, title = st.sampled_from(["ana", "bob"]), st.none() | st.text("ab", max_size=2)
+
+    def one(names: str, *, ahead: st.SearchStrategy[int] | None = None, **options: Any) -> st.SearchStrategy[Operation]:
+        lives = st.sampled_from(["any", "same", "other"])
+        some_options = st.fixed_dictionaries({}, optional=options)
+        some_ahead = st.none() if ahead is None else st.none() | ahead | st.just(0)
+        return st.builds(Operation, st.sampled_from(names.split()), thread, some_options, some_ahead, lives)
+
+    append = one(
+        "append",
+        ahead=ahead,
+        body=st.binary(max_size=4),
+        messages=count,
+        id=turn_id,
+        keep_messages=count,
+        user_id=user,
+        title=title,
+    )
+    read = one("read", after=st.integers(0, 12), last_messages=count, last_turns=st.integers(0, 4), turn_id=turn_id)
+    return st.one_of(
+        append,
+        append,
+        append,
+        read,
+        read,
+        one("undo", ahead=ahead),
+        one("trim", ahead=ahead, keep_turns=count),
+        one("trim", ahead=ahead, keep_messages=count),
+        one("update", title=title, user_id=st.none() | user, metadata=st.dictionaries(st.text("ab"), count)),
+        one("save", turn_id=turn_id, body=st.binary(max_size=4), is_next=st.booleans()),
+        one("list", user_id=user),
+        one("head load drop delete"),
+    )
+
+
+class ModelContract(ContractBase):
+    """Check random sequences."""
+
+    @settings(
+        deadline=None,
+        max_examples=60,
+        # One storage serves all examples, each on threads of its own; and each storage inherits this one test.
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(sequence=st.lists(operations(), min_size=1, max_size=25))
+    async def test_any_sequence_of_operations_gives_what_the_ram_storage_gives(
+        self, storage: Storage, another: Storage, sequence: list[Operation]
+    ) -> None:
+        oracle = MemoryStorage()
+        prefix = f"{new_id()} "
+        newest_cut = dict[str, int]()
+        for i, operation in enumerate(sequence):
+            thread = prefix + operation.thread
+            before = await _turn_numbers(oracle, thread)
+            resolved = await _resolve(operation, oracle, thread)
+            wanted = await _outcome(oracle, resolved, thread)
+            got = await _outcome((storage, another)[i % 2], resolved, thread)
+            _check_same(got, wanted, resolved, held=await _turn_numbers(oracle, thread))
+            if operation.name == "delete":
+                newest_cut.pop(thread, None)
+            elif operation.name in ("append", "trim"):
+                gone = before - await _turn_numbers(oracle, thread)
+                newest_cut[thread] = max(newest_cut.get(thread, 0), *gone, 0)
+            await _check_whole(another, oracle, thread, newest_cut.get(thread, 0))
+
+
+async def _resolve(operation: Operation, oracle: Storage, thread: str) -> Operation:
+    """Turn what is said relative to the thread into the arguments of the call."""
+    options = dict(operation.options)
+    info = await oracle.head(thread)
+    if operation.ahead is not None:
+        options["expected"] = max(0, (info.revision if info else 0) + operation.ahead)
+    if operation.name == "trim" and not options.keys() & {"keep_turns", "keep_messages"}:
+        options["keep_turns"] = 2
+    if operation.name == "save":
+        draft = await oracle.load_draft(thread)
+        is_next = options.pop("is_next", False) and draft is not None
+        step = DraftStep(turn_id=options.get("turn_id", "t"), revision=0, number=1, body=options.get("body", b""))
+        if is_next and draft is not None:
+            step = replace(step, turn_id=draft.turn_id, number=len(draft.steps) + 1)
+        options = {"step": step}
+    return Operation(operation.name, operation.thread, options, operation.ahead, operation.life)
+
+
+async def _outcome(storage: Storage, operation: Operation, thread: str) -> object:
+    try:
+        return await _call(storage, operation, thread)
+    except RecuerdaError as error:
+        return type(error), str(error)
+
+
+async def _call(storage: Storage, operation: Operation, thread: str) -> object:
+    options = dict(operation.options)
+    match operation.name:
+        case "append":
+            turn = a_turn(options.pop("body", b""), messages=options.pop("messages", 1), id=options.pop("id", None))
+            return await storage.append(thread, turn, **options)
+        case "read":
+            info = await storage.head(thread)
+            lives = {"any": None, "same": info.incarnation if info else None, "other": "another life"}
+            return await storage.read(thread, incarnation=lives[operation.life], **options)
+        case "list":
+            prefix = thread[: -len(operation.thread)]
+            return {info.id async for info in storage.threads(**options) if info.id.startswith(prefix)}
+        case _:
+            method = {"save": "save_draft", "load": "load_draft", "drop": "drop_draft", "update": "update_thread"}
+            return await getattr(storage, method.get(operation.name, operation.name))(thread, **options)
+
+
+def _check_same(got: object, wanted: object, operation: Operation, *, held: set[int]) -> None:
+    first = 0
+    if isinstance(got, ThreadSlice) and isinstance(wanted, ThreadSlice) and got.info and wanted.info:
+        first = max(got.info.first, wanted.info.first)
+        after = 0 if operation.life == "other" else operation.options.get("after", 0)
+        shown = [record.number for record in got.records]
+        assert got.start > max((number for number in held - set(shown) if number > after), default=after), operation
+        assert got.start <= min(shown, default=got.start), operation
+    assert _comparable(got, first) == _comparable(wanted, first), operation
+
+
+def _comparable(value: object, first: int = 0) -> object:
+    match value:
+        case ThreadSlice():
+            records = tuple(_record(one) for one in value.records if one.kind == "turn" or one.number >= first)
+            found = value.found and _record(value.found)
+            return replace(value, records=records, start=0, found=found, info=value.info and _info(value.info))
+        case ThreadInfo():
+            return _info(value)
+        case Appended():
+            return replace(value, record=_record(value.record))
+        case TurnRecord():
+            return _record(value)
+        case _:
+            return value
+
+
+def _info(info: ThreadInfo) -> ThreadInfo:
+    return replace(info, incarnation="", first=0, created_us=0, updated_us=0)
+
+
+def _record(record: TurnRecord) -> TurnRecord:
+    return replace(record, created_us=0, id=record.id if record.id in _IDS else "drawn at random")
+
+
+async def _check_whole(storage: Storage, oracle: Storage, thread: str, newest_cut: int) -> None:
+    got, wanted = await storage.read(thread), await oracle.read(thread)
+    assert _comparable(got) == _comparable(wanted)
+    if got.info is not None:
+        assert newest_cut < got.info.first <= min((record.number for record in got.records), default=got.info.first)
+        assert got.info.turns == len(got.records)
+        assert got.info.messages == sum(record.message_count for record in got.records)
+
+
+async def _turn_numbers(storage: Storage, thread: str) -> set[int]:
+    return {record.number for record in (await storage.read(thread)).records}

@@ -1,0 +1,138 @@
+"""Reading: whole turns, windows from the newest back, and only what is new to a handle that has read before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recuerda.errors import InvalidInput
+from recuerda.records import ThreadSlice
+from recuerda.storage import Storage
+from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill, numbers
+
+# Of a thread whose turns have 2, 3, 1 and 4 messages: a query, and the numbers of the turns that it gives.
+WINDOWS: list[tuple[dict[str, int], list[int]]] = [
+    ({}, [1, 2, 3, 4]),
+    ({"last_messages": 1}, [4]),
+    ({"last_messages": 4}, [4]),
+    ({"last_messages": 5}, [3, 4]),
+    ({"last_messages": 7}, [3, 4]),
+    ({"last_messages": 8}, [2, 3, 4]),
+    ({"last_messages": 10}, [1, 2, 3, 4]),
+    ({"last_messages": 10**9}, [1, 2, 3, 4]),
+    ({"last_turns": 0}, []),
+    ({"last_turns": 1}, [4]),
+    ({"last_turns": 3}, [2, 3, 4]),
+    ({"last_turns": 10**9}, [1, 2, 3, 4]),
+    ({"last_messages": 5, "last_turns": 3}, [3, 4]),
+    ({"last_messages": 8, "last_turns": 2}, [3, 4]),
+    ({"after": 2}, [3, 4]),
+    ({"after": 4}, []),
+    ({"after": 10**12}, []),
+    ({"after": 1, "last_turns": 1}, [4]),
+    ({"after": 1, "last_messages": 5}, [3, 4]),
+    ({"after": 3, "last_messages": 1}, [4]),
+    ({"after": 3, "last_messages": 100}, [4]),
+]
+
+
+class ReadContract(ContractBase):
+    """Check `read` and `head`."""
+
+    async def test_a_thread_that_does_not_exist_reads_as_empty(self, storage: Storage) -> None:
+        found = await storage.read("a", last_messages=3, turn_id="t")
+        assert (found.info, found.records, found.found) == (None, (), None)
+        assert await storage.head("a") is None
+
+    @pytest.mark.parametrize(("query", "expected"), WINDOWS, ids=str)
+    async def test_a_window_is_the_newest_whole_turns(
+        self, storage: Storage, query: dict[str, int], expected: list[int]
+    ) -> None:
+        await fill(storage, "a", 2, 3, 1, 4)
+        found = await _read(storage, query)
+        assert numbers(found) == expected
+        assert found.info is not None
+        assert (found.info.revision, found.info.turns, found.info.messages) == (4, 4, 10)
+
+    @pytest.mark.parametrize(("query", "expected"), [one for one in WINDOWS if "after" not in one[0]], ids=str)
+    async def test_start_is_after_every_turn_that_was_left_out(
+        self, storage: Storage, query: dict[str, int], expected: list[int]
+    ) -> None:
+        await fill(storage, "a", 2, 3, 1, 4)
+        found = await _read(storage, query)
+        newest_left_out = 4 - len(expected)
+        assert newest_left_out < found.start <= newest_left_out + 1
+
+    async def test_a_continued_read_starts_after_what_was_read(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1, 1)
+        for after in (1, 2, 3):
+            assert (await storage.read("a", after=after)).start == after + 1
+
+    async def test_the_newest_turn_is_whole_however_large(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1_000_000)
+        assert numbers(await storage.read("a", last_messages=1)) == [2]
+
+    async def test_a_turn_is_found_by_id_wherever_it_is(self, storage: Storage) -> None:
+        appended = await fill(storage, "a", 1, 1, 1, 1)
+        for found in (
+            await storage.read("a", turn_id="t2"),
+            await storage.read("a", turn_id="t2", last_turns=0),
+            await storage.read("a", turn_id="t2", last_messages=1),
+            await storage.read("a", turn_id="t2", after=4),
+        ):
+            assert found.found == appended[1].record
+
+    async def test_a_turn_of_another_thread_is_not_found(self, storage: Storage) -> None:
+        await fill(storage, "a", 1)
+        await storage.append("b", a_turn(id="elsewhere"))
+        assert (await storage.read("a", turn_id="elsewhere")).found is None
+        assert (await storage.read("a", turn_id="T1")).found is None
+
+    async def test_the_same_incarnation_continues(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1, 1)
+        info = await storage.head("a")
+        assert info is not None
+        found = await storage.read("a", after=2, incarnation=info.incarnation)
+        assert numbers(found) == [3]
+
+    async def test_a_thread_deleted_and_made_anew_reads_afresh(self, storage: Storage, another: Storage) -> None:
+        await fill(storage, "a", 1, 1, 1)
+        old = await storage.head("a")
+        assert old is not None
+        await another.delete("a")
+        await another.append("a", a_turn(b"new 1"))
+        await another.append("a", a_turn(b"new 2"))
+        found = await storage.read("a", after=1, incarnation=old.incarnation)
+        assert [record.body for record in found.records] == [b"new 1", b"new 2"]
+        assert found.start <= 1
+        assert found.info is not None
+        assert found.info.incarnation != old.incarnation
+
+    async def test_a_fresh_read_by_incarnation_leaves_undos_out(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        await storage.undo("a")
+        found = await storage.read("a", after=2, incarnation="of another life")
+        assert [record.kind for record in found.records] == ["turn"]
+
+    async def test_head_tells_the_info_that_a_read_gives(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 2)
+        assert await storage.head("a") == (await storage.read("a")).info
+
+    @pytest.mark.parametrize(
+        "query",
+        [{"last_messages": 0}, {"last_messages": -1}, {"last_turns": -1}, {"after": -1}, {"turn_id": ""}],
+        ids=str,
+    )
+    async def test_a_query_that_means_nothing_is_refused(self, storage: Storage, query: dict[str, Any]) -> None:
+        with pytest.raises(InvalidInput):
+            await storage.read("a", **query)
+
+
+async def _read(storage: Storage, query: dict[str, int]) -> ThreadSlice:
+    return await storage.read(
+        "a",
+        after=query.get("after", 0),
+        last_messages=query.get("last_messages"),
+        last_turns=query.get("last_turns"),
+    )
