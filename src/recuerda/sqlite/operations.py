@@ -34,6 +34,7 @@ _RECORD = "SELECT position, id, created_us, message_count, kind, target, body FR
 
 
 def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.Connection) -> Appended:
+    """Do `Storage._append`."""
     row = db.execute("SELECT key, revision, first, turns, messages FROM threads WHERE id = ?", (thread_id,)).fetchone()
     key, revision, first, turns, messages = row or (None, 0, 1, 0, 0)
     if key is not None and not record.is_new_id and (found := _by_id(db, key, record.id)):
@@ -66,13 +67,15 @@ def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.
 def append_all(
     thread_id: str, records: Sequence[NewRecord], expected: int | None, db: sqlite3.Connection
 ) -> list[Appended]:
+    """Append records in order, in this one transaction."""
     first = [append(thread_id, record, expected, db) for record in records[:1]]
     return first + [append(thread_id, record, None, db) for record in records[1:]]
 
 
 def _create(db: sqlite3.Connection, thread_id: str, now_us: int) -> int:
     cursor = db.execute(
-        "INSERT INTO threads (id, revision, first, turns, messages, created_us, updated_us) VALUES (?, 0, 1, 0, 0, ?, ?)",
+        "INSERT INTO threads (id, revision, first, turns, messages, created_us, updated_us)"
+        " VALUES (?, 0, 1, 0, 0, ?, ?)",
         (thread_id, now_us, now_us),
     )
     return cursor.lastrowid or 0
@@ -103,12 +106,14 @@ def _cut(db: sqlite3.Connection, key: int, record: NewRecord, first: int, messag
         return record.target, *_delete_range(db, base + first, base + record.target - 1)
     if record.keep_messages is None or messages <= record.keep_messages:
         return None
-    end = base
+    enough = max(record.keep_messages, record.message_count)
+    end = base + first
     rows = db.execute(
         "SELECT position, message_count FROM turns WHERE position >= ? ORDER BY position", (base + first,)
     )
-    for end, count in rows:
-        if messages <= record.keep_messages or messages == record.message_count:
+    for position, count in rows:
+        end = position
+        if messages <= enough:
             break
         messages -= count
     rows.close()
@@ -130,6 +135,7 @@ def _by_id(db: sqlite3.Connection, key: int, record_id: str) -> TurnRecord | Non
 
 
 def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
+    """Do `Storage._read`."""
     row = db.execute(f"{_THREAD} WHERE id = ?", (thread_id,)).fetchone()
     if row is None:
         return ThreadSlice(info=None)
@@ -145,7 +151,7 @@ def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlic
 def _newest(
     db: sqlite3.Connection, base: int, after: int, info: ThreadInfo, query: ReadQuery
 ) -> tuple[list[TurnRecord], int]:
-    """Walk back from the newest record, and stop as soon as there is enough: the cost is the window's, not the thread's."""
+    """Walk back from the newest record until there is enough: the cost is the window's, not the thread's."""
     lowest = max(after + 1, info.first)
     records: list[TurnRecord] = []
     turns = messages = 0
@@ -169,6 +175,7 @@ def _newest(
 def list_threads(
     user_id: str | None, limit: int, position: tuple[int, str] | None, db: sqlite3.Connection
 ) -> list[ThreadInfo]:
+    """Do `Storage._list`."""
     conditions: list[str] = []
     values: list[Any] = []
     if user_id is not None:
@@ -183,6 +190,7 @@ def list_threads(
 
 
 def update_thread(thread_id: str, changes: ThreadChanges, now_us: int, db: sqlite3.Connection) -> ThreadInfo:
+    """Do `Storage._update`."""
     if db.execute("SELECT 1 FROM threads WHERE id = ?", (thread_id,)).fetchone() is None:
         _create(db, thread_id, now_us)
     db.execute("UPDATE threads SET updated_us = ? WHERE id = ?", (now_us, thread_id))
@@ -197,6 +205,7 @@ def update_thread(thread_id: str, changes: ThreadChanges, now_us: int, db: sqlit
 
 
 def delete_thread(thread_id: str, db: sqlite3.Connection) -> bool:
+    """Do `Storage._delete`."""
     db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
     row = db.execute("SELECT key FROM threads WHERE id = ?", (thread_id,)).fetchone()
     if row is None:
@@ -208,6 +217,7 @@ def delete_thread(thread_id: str, db: sqlite3.Connection) -> bool:
 
 
 def save_draft(thread_id: str, step: DraftStep, db: sqlite3.Connection) -> None:
+    """Do `Storage._save_draft`."""
     if step.number == 1:
         db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
     db.execute(
@@ -217,6 +227,7 @@ def save_draft(thread_id: str, step: DraftStep, db: sqlite3.Connection) -> None:
 
 
 def load_draft(thread_id: str, db: sqlite3.Connection) -> list[DraftStep]:
+    """Do `Storage._load_draft`."""
     rows = db.execute(
         "SELECT turn_id, revision, number, body FROM drafts WHERE thread_id = ? ORDER BY number", (thread_id,)
     )
@@ -224,6 +235,7 @@ def load_draft(thread_id: str, db: sqlite3.Connection) -> list[DraftStep]:
 
 
 def drop_draft(thread_id: str, db: sqlite3.Connection) -> bool:
+    """Do `Storage._drop_draft`."""
     return db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,)).rowcount > 0
 
 

@@ -36,7 +36,7 @@ from recuerda.records import (
     ThreadInfo,
     ThreadSlice,
 )
-from recuerda.sqlite import operations
+from recuerda.sqlite import forks, operations
 from recuerda.sqlite.schema import connect
 from recuerda.sqlite.worker import Worker
 from recuerda.storage import Clock, Storage, system_clock
@@ -79,7 +79,6 @@ class SQLiteStorage(Storage):
         self._busy_timeout_s = busy_timeout_s
         self._workers: tuple[Worker, Worker] | None = None
         self._is_closed = False
-        self._process = os.getpid()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -118,23 +117,26 @@ class SQLiteStorage(Storage):
         return await self._write(partial(operations.drop_draft, thread_id))
 
     async def _close(self) -> None:
-        self._is_closed = True
-        workers, self._workers = self._workers, None
+        with forks.gate:
+            self._is_closed = True
+            workers, self._workers = self._workers, None
         if workers is not None:
             await asyncio.to_thread(_stop, workers)
 
     async def _look(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._started()[0].do(run)
+        with forks.gate:
+            outcome = self._started()[0].submit(run)
+        return await outcome
 
     async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._started()[1].do(run)
+        with forks.gate:
+            outcome = self._started()[1].submit(run)
+        return await outcome
 
     def _started(self) -> tuple[Worker, Worker]:
         if self._is_closed:
             raise StorageUnavailable(f"the storage of {self.path} has been closed; make a new one")
-        if self._workers is None or self._process != os.getpid():
-            # After a fork the parent's threads are not here: the child starts its own.
-            self._process = os.getpid()
+        if self._workers is None or self._workers[0].is_stopped:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._workers = (self._worker(is_writer=False), self._worker(is_writer=True))
             weakref.finalize(self, _stop, self._workers)

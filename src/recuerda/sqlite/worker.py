@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from recuerda.errors import RecuerdaError, StorageUnavailable
+from recuerda.sqlite import forks
 
 T = TypeVar("T")
 Connect: TypeAlias = Callable[[], sqlite3.Connection]
@@ -51,10 +52,16 @@ class Worker:
         self._is_closed = False
         self._mutex = threading.Lock()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        forks.watch(self)
         self._thread.start()
 
-    async def do(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a job and return its result, once its transaction has ended.
+    @property
+    def is_stopped(self) -> bool:
+        """True when it takes no more jobs."""
+        return self._is_closed
+
+    def submit(self, run: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Queue a job and return its outcome to come, once its transaction has ended.
 
         A job that is cancelled before its turn comes does not run; one that has started is carried through.
         """
@@ -64,18 +71,24 @@ class Worker:
             if self._is_closed:
                 raise StorageUnavailable("the SQLite storage has been closed; make a new one")
             self._jobs.put(job)
-        return await job.future
+        return job.future
 
     def stop(self) -> None:
         """Let the jobs that wait finish, then close the connection. Blocks until that is done."""
-        with self._mutex:
-            if not self._is_closed:
+        if not self._is_closed:
+            with self._mutex:
                 self._is_closed = True
                 self._jobs.put(None)
         if self._thread is not threading.current_thread():
             self._thread.join()
 
     def _work(self) -> None:
+        try:
+            self._run_jobs()
+        finally:
+            forks.forget(self)
+
+    def _run_jobs(self) -> None:
         connection: sqlite3.Connection | None = None
         is_open = True
         while is_open:
@@ -116,7 +129,7 @@ class Worker:
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - handed to whoever waits
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                connection.rollback()
             if len(group) == 1:
                 return [(group[0], None, error)]
             return [outcome for job in group for outcome in self._run_group(connection, [job])]

@@ -1,0 +1,52 @@
+"""No connection is open while the process forks.
+
+SQLite notes in memory which locks its process holds. A forked child inherits the notes but not the locks, and believes
+them even of connections that it opens itself. Then the parent, believing to be alone, removes the write-ahead log in
+which the child goes on writing: what the child commits is lost without an error. So the workers finish and stop before
+a fork, and start again, in both processes, with their next job. See "carrying an open database file across a fork" in
+https://sqlite.org/howtocorrupt.html
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from typing import Protocol
+
+gate = threading.RLock()
+"""Held across a fork, and by whoever starts a worker or hands it a job. A worker itself never waits for it."""
+
+
+class Stoppable(Protocol):
+    """What is stopped before a fork."""
+
+    def stop(self) -> None:
+        """Finish and close; blocks until that is done. Stopping twice is fine."""
+        ...
+
+
+_running: set[Stoppable] = set()
+
+
+def watch(worker: Stoppable) -> None:
+    """Stop this worker before a fork."""
+    _install()
+    _running.add(worker)
+
+
+def forget(worker: Stoppable) -> None:
+    """Take back `watch`: the worker has closed its connection."""
+    _running.discard(worker)
+
+
+@functools.cache
+def _install() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before, after_in_parent=gate.release, after_in_child=gate.release)
+
+
+def _before() -> None:
+    gate.acquire()
+    for worker in tuple(_running):
+        worker.stop()
