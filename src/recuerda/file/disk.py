@@ -1,0 +1,131 @@
+"""What is asked of the operating system: write all or nothing, reach the disk, put a file in place.
+
+Reads and writes name their offset and go through plain descriptors, because a buffered file can't tell how much of a
+failed write has reached the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_BINARY: int = getattr(os, "O_BINARY", 0)
+_SHARING_TIMEOUT_S = 5.0
+
+
+@contextmanager
+def opened(path: Path, flags: int) -> Generator[int, None, None]:
+    """Open a descriptor for a `with` block."""
+    fd = os.open(path, flags | _BINARY, 0o666)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read_at(fd: int, offset: int, size: int) -> bytes:
+    """Return `size` bytes from `offset` on, or fewer at the end of the file."""
+    os.lseek(fd, offset, os.SEEK_SET)
+    data = os.read(fd, size)
+    while len(data) < size and (more := os.read(fd, size - len(data))):
+        data += more
+    return data
+
+
+def write_at(fd: int, offset: int, data: bytes) -> None:
+    """Write all of `data` at `offset`; usually in one call."""
+    os.lseek(fd, offset, os.SEEK_SET)
+    written = os.write(fd, data)
+    rest = memoryview(data)[written:]
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+class Disk:
+    """How far a write has to go before it is acknowledged.
+
+    Args:
+        fsync: True: to the disk; False: to the operating system.
+    """
+
+    def __init__(self, *, fsync: bool) -> None:
+        self._fsync = fsync
+
+    def extend(self, fd: int, offset: int, data: bytes) -> None:
+        """Make `data` the end of the file, from `offset` on; if that fails, the file ends at `offset`."""
+        try:
+            write_at(fd, offset, data)
+            self.sync(fd)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(fd, offset)
+            raise
+
+    def sync(self, fd: int) -> None:
+        """Return when the file's content is on the disk."""
+        if self._fsync:
+            _sync(fd)
+
+    def put_in_place(self, new: Path, path: Path) -> None:
+        """Give a finished, synced file its name, in one step; what had the name is gone."""
+        _retried(lambda: new.replace(path))
+        self._sync_folder(path.parent)
+
+    def remove(self, path: Path) -> bool:
+        """Delete a file; False when there is none."""
+        try:
+            _retried(path.unlink)
+        except FileNotFoundError:
+            return False
+        self._sync_folder(path.parent)
+        return True
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder, and those above it, if missing."""
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            self._sync_folder(folder.parent)
+
+    def _sync_folder(self, folder: Path) -> None:
+        # A new name is on the disk only once its folder is. Windows has no such call, and needs none.
+        if self._fsync and sys.platform != "win32":
+            with opened(folder, os.O_RDONLY) as fd:
+                os.fsync(fd)
+
+
+if sys.platform == "win32":
+    _sync = os.fsync
+elif sys.platform == "darwin":
+
+    def _sync(fd: int) -> None:
+        import fcntl
+
+        # fsync(2) of macOS stops at the drive's cache; not every file system has the stronger call.
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError:
+            os.fsync(fd)
+
+else:
+
+    def _sync(fd: int) -> None:
+        os.fdatasync(fd)
+
+
+def _retried(step: Callable[[], object]) -> None:
+    """Take a step that Windows refuses while another process has the file open: readers have it open for a moment."""
+    deadline = time.monotonic() + (_SHARING_TIMEOUT_S if sys.platform == "win32" else 0.0)
+    while True:
+        try:
+            step()
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return

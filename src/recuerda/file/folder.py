@@ -1,0 +1,145 @@
+"""What a storage does, on a folder of files: plain functions of the calling OS thread, which may block.
+
+Writers hold the thread's lock; readers hold none (see `log.py`). An append looks at the end of the file, adds one
+line and syncs; everything rarer goes through a rewrite. A change is in the thread when its line, or its new file, is;
+what follows (deleting the draft's file) only cleans up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from recuerda.errors import ThreadConflict
+from recuerda.file.disk import Disk
+from recuerda.file.drafts import drop_draft, load_steps, save_step
+from recuerda.file.id_index import IdIndex
+from recuerda.file.lines import thread_info
+from recuerda.file.listing import Listing
+from recuerda.file.locks import StripedLocks
+from recuerda.file.log import open_log
+from recuerda.file.names import ThreadFiles, files_of
+from recuerda.file.writing import changed_settings, new_settings, write_record, write_records, write_settings
+from recuerda.records import (
+    Appended,
+    DraftStep,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
+
+
+class Folder:
+    """A folder of threads.
+
+    Args:
+        path: the folder; made, with those above it, by the first write.
+        busy_timeout_s: how long to wait for another writer.
+        fsync: whether what is acknowledged is on the disk.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float, fsync: bool) -> None:
+        self._path = path
+        self._disk = Disk(fsync=fsync)
+        self._locks = StripedLocks(path / ".locks", timeout_s=busy_timeout_s, disk=self._disk)
+        self._ids = IdIndex()
+        self._listing = Listing(path)
+
+    def append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+        """See `Storage._append`."""
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe):
+            with open_log(files.log, is_writer=True) as log:
+                if log is not None and not record.is_new_id and (found := self._ids.find(log, record.id)):
+                    return Appended(revision=found.number, replayed=True, record=found)
+                revision = log.state.revision if log else 0
+                if expected not in (None, revision):
+                    raise ThreadConflict(thread_id, expected=expected or 0, actual=revision)
+                committed, is_new_file = write_record(files, self._disk, thread_id=thread_id, log=log, record=record)
+            if is_new_file:
+                self._disk.put_in_place(files.new_log, files.log)
+            _clear_draft(files)
+        return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
+
+    def append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+        """See `Storage.append_all`: all but the first in one write and one sync."""
+        if not records:
+            return []
+        first = self.append(thread_id, records[0], expected)
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe), open_log(files.log, is_writer=True) as log:
+            if log is not None:
+                rest = write_records(log, self._disk, records=records[1:], find=partial(self._ids.find, log))
+                if not all(one.replayed for one in rest):
+                    _clear_draft(files)
+                return [first, *rest]
+        # Somebody deleted the thread in between.
+        return [first, *(self.append(thread_id, record, None) for record in records[1:])]
+
+    def read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        """See `Storage.read`."""
+        with open_log(files_of(self._path, thread_id).log) as log:
+            if log is None:
+                return ThreadSlice(info=None)
+            info = thread_info(log.settings_of(thread_id), log.state)
+            after = query.after if query.incarnation in (None, info.incarnation) else 0
+            found = self._ids.find(log, query.turn_id) if query.turn_id else None
+            if after >= info.revision or query.last_turns == 0:
+                return ThreadSlice(info=info, start=max(after, info.revision) + 1, found=found)
+            records, start = log.newest(after, query)
+            return ThreadSlice(info=info, records=tuple(reversed(records)), start=start, found=found)
+
+    def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        """See `Storage._list`."""
+        return self._listing.newest(user_id, limit, position)
+
+    def update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+        """See `Storage.update_thread`."""
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe):
+            with open_log(files.log, is_writer=True) as log:
+                settings = log.settings_of(thread_id) if log else new_settings(thread_id, now_us)
+                settings = changed_settings(settings, changes, now_us)
+                state, is_new_file = write_settings(files, self._disk, log=log, settings=settings)
+            if is_new_file:
+                self._disk.put_in_place(files.new_log, files.log)
+        return thread_info(settings, state)
+
+    def delete(self, thread_id: str) -> bool:
+        """See `Storage.delete`."""
+        files = files_of(self._path, thread_id)
+        if not any(path.exists() for path in files.paths):
+            return False
+        with self._locks.hold(files.stripe):
+            was_there = self._disk.remove(files.log)
+            for path in files.paths:
+                path.unlink(missing_ok=True)
+        return was_there
+
+    def save_draft(self, thread_id: str, step: DraftStep) -> None:
+        """See `Storage.save_draft`."""
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe):
+            save_step(files, self._disk, step)
+
+    def load_draft(self, thread_id: str) -> list[DraftStep]:
+        """See `Storage.load_draft`."""
+        return load_steps(files_of(self._path, thread_id))
+
+    def drop_draft(self, thread_id: str) -> bool:
+        """See `Storage.drop_draft`."""
+        files = files_of(self._path, thread_id)
+        if not files.draft.exists():
+            return False
+        with self._locks.hold(files.stripe):
+            return drop_draft(files, self._disk)
+
+
+def _clear_draft(files: ThreadFiles) -> None:
+    # The thread has moved on, so the draft means nothing any more: a file that stays is no reason to fail.
+    with suppress(OSError):
+        files.draft.unlink()

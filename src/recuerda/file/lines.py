@@ -1,0 +1,281 @@
+"""The lines of a thread's file.
+
+    {"recuerda":1,"thread":"riker","incarnation":"…","created_us":…,"updated_us":…,"user_id":…,"title":…,"metadata":{…},…}
+    {"number":1,"count":2,"id":"…","created_us":…,"turns":1,"messages":2,"body":{"v":1,"messages":[…]}}
+
+The first line is the thread's settings; later lines are records, and the settings again when they change. Every line
+also carries the running totals of the thread as it is after that line, so the last line alone tells its state. A body
+that is one JSON object on one line is embedded byte for byte, for people and `jq`; any other (an encrypted one) is
+base64 in `body_base64`.
+
+`first_at` and `settings_at` are offsets in this file: hints to save a search, checked when they are used.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from recuerda.records import DraftStep, ThreadInfo, TurnRecord
+
+FORMAT = 1
+SETTINGS_START = b'{"recuerda":'
+
+_NO_BODY = msgspec.Raw()
+_NO_METADATA = msgspec.Raw(b"{}")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Line(NamedTuple):
+    """A complete line: its offset in the file, and its bytes without the newline."""
+
+    at: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """The offset of the line after it."""
+        return self.at + len(self.data) + 1
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread after some line of its file.
+
+    Attributes:
+        revision, first, turns, messages, updated_us: see `ThreadInfo`.
+        first_at: every record from `first` on is at this offset or after it.
+        settings_at: offset of the settings in force.
+        dead: bytes of dropped turns and former settings, which a rewrite would free.
+        end: where the next line goes.
+    """
+
+    revision: int = 0
+    first: int = 1
+    turns: int = 0
+    messages: int = 0
+    updated_us: int = 0
+    first_at: int = 0
+    settings_at: int = 0
+    dead: int = 0
+    end: int = 0
+
+
+class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
+    """A record, and the state of its thread after it."""
+
+    number: int
+    kind: Literal["undo", "trim"] | None = None
+    target: int | None = None
+    count: int = 0
+    id: str
+    created_us: int
+    first: int = 1
+    first_at: int = 0
+    settings_at: int = 0
+    dead: int = 0
+    turns: int
+    messages: int
+    body: msgspec.Raw = _NO_BODY
+    body_base64: bytes = b""
+
+    def record(self) -> TurnRecord:
+        """Return the record alone."""
+        return TurnRecord(
+            number=self.number,
+            id=self.id,
+            created_us=self.created_us,
+            message_count=self.count,
+            body=bytes(self.body) or self.body_base64,
+            kind=self.kind or "turn",
+            target=self.target,
+        )
+
+
+class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
+    """A thread's settings, and its state when they were written."""
+
+    recuerda: int
+    thread: str
+    incarnation: str
+    created_us: int
+    updated_us: int
+    user_id: str | None = None
+    title: str | None = None
+    metadata: msgspec.Raw = _NO_METADATA
+    revision: int = 0
+    first: int = 1
+    first_at: int = 0
+    settings_at: int = 0
+    dead: int = 0
+    turns: int = 0
+    messages: int = 0
+
+
+class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
+    """A step of a draft, and where its thread was when the step was saved."""
+
+    turn_id: str
+    revision: int
+    number: int
+    thread_revision: int
+    thread_incarnation: str = ""
+    body: msgspec.Raw = _NO_BODY
+    body_base64: bytes = b""
+
+    def step(self) -> DraftStep:
+        """Return the step alone."""
+        body = bytes(self.body) or self.body_base64
+        return DraftStep(turn_id=self.turn_id, revision=self.revision, number=self.number, body=body)
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_record = msgspec.json.Decoder(RecordLine).decode
+_decode_settings = msgspec.json.Decoder(SettingsLine).decode
+_decode_draft = msgspec.json.Decoder(DraftLine).decode
+
+
+def record_line(record: TurnRecord, state: State) -> bytes:
+    """Return the line of a record; `state` is the thread's after it."""
+    return _with_body(
+        RecordLine(
+            number=record.number,
+            kind=None if record.kind == "turn" else record.kind,
+            target=record.target,
+            count=record.message_count,
+            id=record.id,
+            created_us=record.created_us,
+            first=state.first,
+            first_at=state.first_at,
+            settings_at=state.settings_at,
+            dead=state.dead,
+            turns=state.turns,
+            messages=state.messages,
+        ),
+        record.body,
+    )
+
+
+def settings_line(settings: SettingsLine, state: State) -> bytes:
+    """Return the line of settings; `state` is the thread's after it."""
+    line = msgspec.structs.replace(
+        settings,
+        recuerda=FORMAT,
+        updated_us=state.updated_us,
+        revision=state.revision,
+        first=state.first,
+        first_at=state.first_at,
+        settings_at=state.settings_at,
+        dead=state.dead,
+        turns=state.turns,
+        messages=state.messages,
+    )
+    return _encode(line) + b"\n"
+
+
+def draft_line(step: DraftStep, *, revision: int, incarnation: str) -> bytes:
+    """Return the line of a draft's step."""
+    return _with_body(
+        DraftLine(
+            turn_id=step.turn_id,
+            revision=step.revision,
+            number=step.number,
+            thread_revision=revision,
+            thread_incarnation=incarnation,
+        ),
+        step.body,
+    )
+
+
+def parse_record(data: bytes) -> RecordLine | None:
+    """Return a record's line, or None when it is something else, or damaged."""
+    try:
+        return _decode_record(data)
+    except _UNREADABLE:
+        return None
+
+
+def parse_settings(data: bytes) -> SettingsLine | None:
+    """Return the settings of a line, or None when it is something else, or damaged."""
+    if not is_settings(data):
+        return None
+    try:
+        return _decode_settings(data)
+    except _UNREADABLE:
+        return None
+
+
+def format_of(start: bytes) -> int:
+    """Return the format of a file by its first bytes; 0 when they don't tell."""
+    return _find(rb'^\{"recuerda":(\d{1,9}),', start, 0)
+
+
+def parse_draft(data: bytes) -> DraftLine | None:
+    """Return a draft's line, or None when it is damaged."""
+    try:
+        return _decode_draft(data)
+    except _UNREADABLE:
+        return None
+
+
+def is_settings(data: bytes) -> bool:
+    """Tell whether a line is one of settings, by how it starts."""
+    return data.startswith(SETTINGS_START)
+
+
+def read_record(data: bytes, fallback: int) -> TurnRecord:
+    """Return the record of a line that is not one of settings.
+
+    A damaged line becomes a turn whose body is the line itself: no decoder takes it for a turn, so whoever reads the
+    thread learns which turn is lost, and the others stay readable. Its number is the one that it still shows, else
+    `fallback`.
+    """
+    line = parse_record(data)
+    if line is not None:
+        return line.record()
+    number = _find(rb'^\{"number":(\d{1,18}),', data, fallback)
+    count = _find(rb'"count":(\d{1,18}),', data[:200], 1)
+    return TurnRecord(number=number, id=f"damaged-{number}", created_us=0, message_count=count, body=data)
+
+
+def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
+    """Return what is known of a thread from its settings and its last line."""
+    return ThreadInfo(
+        id=settings.thread,
+        revision=state.revision,
+        incarnation=settings.incarnation,
+        first=state.first,
+        turns=state.turns,
+        messages=state.messages,
+        user_id=settings.user_id,
+        title=settings.title,
+        metadata=msgspec.json.decode(settings.metadata),
+        created_us=settings.created_us,
+        updated_us=state.updated_us,
+    )
+
+
+def _find(pattern: bytes, data: bytes, default: int) -> int:
+    found = re.search(pattern, data)
+    return default if found is None else int(found[1])
+
+
+def _with_body(line: RecordLine | DraftLine, body: bytes) -> bytes:
+    if body.startswith(b"{") and b"\n" not in body and _is_utf8(body):
+        embedded = _encode(msgspec.structs.replace(line, body=msgspec.Raw(body)))
+        # What is about to be written is read back first: only then is a body known to be one whole JSON object.
+        again = parse_record(embedded) if isinstance(line, RecordLine) else parse_draft(embedded)
+        if again is not None and bytes(again.body) == body:
+            return embedded + b"\n"
+    return _encode(msgspec.structs.replace(line, body_base64=body)) + b"\n"
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,230 @@
+"""Reading one thread's file, as it was when it was opened.
+
+Lines are only ever added at the end, or the whole file is replaced; so an open file up to its last newline is a
+consistent look, without a lock. What follows the last newline is a write that never finished and was never
+acknowledged: it is ignored. Reading goes backwards from the end and stops when there is enough, so it costs what it
+returns, not what the thread holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+
+from recuerda.errors import StorageUnavailable
+from recuerda.file.disk import opened, read_at
+from recuerda.file.lines import (
+    FORMAT,
+    Line,
+    RecordLine,
+    SettingsLine,
+    State,
+    format_of,
+    is_settings,
+    parse_record,
+    parse_settings,
+    read_record,
+)
+from recuerda.records import ReadQuery, TurnRecord
+
+FIRST_CHUNK = 8 * 1024
+LARGEST_CHUNK = 512 * 1024
+
+
+class Log:
+    """An open file of a thread.
+
+    Attributes:
+        fd: its descriptor; closed by whoever opened it.
+        size: of the file when it was opened.
+        state: the thread's after the last complete line.
+        is_empty: True when there is no such line: then there is no thread.
+    """
+
+    def __init__(self, fd: int, path: Path) -> None:
+        self.fd = fd
+        self.path = path
+        self.size = os.fstat(fd).st_size
+        if format_of(read_at(fd, 0, 32)) > FORMAT:
+            raise StorageUnavailable(f"{path} was written by a newer recuerda; upgrade recuerda")
+        self._older = backward_lines(fd, self.size)
+        self._seen: list[Line] = []
+        self.state = self._last_state()
+        self.is_empty = not self._seen
+
+    def settings(self) -> SettingsLine | None:
+        """Return the settings in force, or the last readable ones when those are damaged; None when all are."""
+        found = parse_settings(line_at(self.fd, self.state.settings_at, self.state.end).data)
+        if found is None:
+            for line in forward_lines(self.fd, 0, self.state.end):
+                found = parse_settings(line.data) or found
+        return found
+
+    def settings_of(self, thread_id: str) -> SettingsLine:
+        """Return the settings in force; empty ones when all are damaged, so that the turns stay readable."""
+        found = self.settings()
+        if found is None:
+            incarnation = hashlib.sha256(read_at(self.fd, 0, 256)).hexdigest()[:12]
+            return SettingsLine(recuerda=FORMAT, thread=thread_id, incarnation=incarnation, created_us=0, updated_us=0)
+        return found
+
+    def newest(self, after: int, query: ReadQuery) -> tuple[list[TurnRecord], int]:
+        """Return the records that the query asks for, the newest first, and the number from which on they are all."""
+        lowest = max(after + 1, self.state.first)
+        records: list[TurnRecord] = []
+        turns = messages = 0
+        for record in self._backward_records():
+            if record.number < lowest:
+                break
+            is_turn = record.kind == "turn"
+            if not is_turn and not after:
+                continue
+            turns += is_turn
+            messages += record.message_count
+            is_enough = query.last_turns is not None and turns > query.last_turns
+            is_too_much = query.last_messages is not None and messages > query.last_messages and turns > 1
+            if is_enough or is_too_much:
+                return records, record.number + 1
+            records.append(record)
+        return records, lowest
+
+    def records(self) -> Iterator[tuple[Line, TurnRecord]]:
+        """Go through the records that the thread holds, the oldest first, with their lines."""
+        number = self.state.first - 1
+        for line in forward_lines(self.fd, self._first_at(), self.state.end):
+            if is_settings(line.data):
+                continue
+            record = read_record(line.data, number + 1)
+            if record.number >= self.state.first:
+                number = record.number
+                yield line, record
+
+    def _backward_records(self) -> Iterator[TurnRecord]:
+        number = self.state.revision + 1
+        for line in chain(self._seen, self._older):
+            if not is_settings(line.data):
+                record = read_record(line.data, number - 1)
+                number = record.number
+                yield record
+
+    def _first_at(self) -> int:
+        # After a file was mended by hand its offsets may be wrong; then the search starts at the beginning.
+        line = parse_record(line_at(self.fd, self.state.first_at, self.state.end).data)
+        return self.state.first_at if line is not None and line.number == self.state.first else 0
+
+    def _last_state(self) -> State:
+        damaged: list[Line] = []
+        for line in self._older:
+            self._seen.append(line)
+            found = parse_record(line.data) or parse_settings(line.data)
+            if found is not None:
+                return _after_damage(_state(found), damaged, self._seen[0].end)
+            damaged.append(line)
+        if damaged:
+            raise StorageUnavailable(
+                f"{self.path} is damaged, none of its lines can be read; restore a copy, or move it away"
+            )
+        return State()
+
+
+@contextmanager
+def open_log(path: Path, *, is_writer: bool = False) -> Generator[Log | None, None, None]:
+    """Open a thread's file for a `with` block; None when there is no thread."""
+    with ExitStack() as stack:
+        log = None
+        with suppress(FileNotFoundError):
+            log = Log(stack.enter_context(opened(path, os.O_RDWR if is_writer else os.O_RDONLY)), path)
+        yield None if log is None or log.is_empty else log
+
+
+def backward_lines(fd: int, end: int) -> Iterator[Line]:
+    """Go through a file's complete lines from the last to the first."""
+    position, chunk = end, FIRST_CHUNK
+    is_torn = True
+    held: list[bytes] = []  # the line whose start has not been read yet, its last piece first
+    while position > 0:
+        size = min(chunk, position)
+        position -= size
+        chunk = min(chunk * 2, LARGEST_CHUNK)
+        data = read_at(fd, position, size)
+        pieces = data.split(b"\n")
+        at = position + len(data)
+        for piece in reversed(pieces[1:]):
+            at -= len(piece)
+            held.append(piece)
+            if not is_torn:
+                yield Line(at, b"".join(reversed(held)))
+            is_torn = False
+            held.clear()
+            at -= 1
+        held.append(pieces[0])
+    if not is_torn:
+        yield Line(0, b"".join(reversed(held)))
+
+
+def forward_lines(fd: int, start: int, end: int) -> Iterator[Line]:
+    """Go through a file's complete lines from the one at `start` to the last before `end`."""
+    at = position = start
+    held: list[bytes] = []
+    while position < end and (data := read_at(fd, position, min(LARGEST_CHUNK, end - position))):
+        position += len(data)
+        pieces = data.split(b"\n")
+        for piece in pieces[:-1]:
+            held.append(piece)
+            line = Line(at, b"".join(held))
+            yield line
+            at = line.end
+            held.clear()
+        held.append(pieces[-1])
+
+
+def line_at(fd: int, offset: int, end: int) -> Line:
+    """Return the line at an offset; an empty one when there is none."""
+    held: list[bytes] = []
+    chunk, position = FIRST_CHUNK, offset
+    while position < end and (data := read_at(fd, position, min(chunk, end - position))):
+        piece, newline, _ = data.partition(b"\n")
+        held.append(piece)
+        if newline:
+            return Line(offset, b"".join(held))
+        position += len(data)
+        chunk = min(chunk * 2, LARGEST_CHUNK)
+    return Line(offset, b"")
+
+
+def _state(line: RecordLine | SettingsLine) -> State:
+    is_record = isinstance(line, RecordLine)
+    return State(
+        revision=line.number if is_record else line.revision,
+        first=line.first,
+        turns=line.turns,
+        messages=line.messages,
+        updated_us=line.created_us if is_record else line.updated_us,
+        first_at=line.first_at,
+        settings_at=line.settings_at,
+        dead=line.dead,
+    )
+
+
+def _after_damage(state: State, damaged: list[Line], end: int) -> State:
+    """Return the state after lines that can't be read: each counts as the turn that it most likely was."""
+    revision, turns, messages = state.revision, state.turns, state.messages
+    for line in reversed(damaged):
+        if not is_settings(line.data):
+            record = read_record(line.data, revision + 1)
+            revision, turns, messages = max(record.number, revision + 1), turns + 1, messages + record.message_count
+    return State(
+        revision=revision,
+        first=state.first,
+        turns=turns,
+        messages=messages,
+        updated_us=state.updated_us,
+        first_at=state.first_at,
+        settings_at=state.settings_at,
+        dead=state.dead,
+        end=end,
+    )

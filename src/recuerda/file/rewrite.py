@@ -1,0 +1,83 @@
+"""The next version of a thread's file: made beside it, synced, then put in its place in one step.
+
+That is how a thread begins, how an undo and a trim delete for good, and how the space of dropped turns is freed once
+it is more than what the thread holds. A crash before the last step leaves a `.new` file that means nothing and is
+overwritten by the next one. Whatever is kept is copied line by line, damaged lines included: somebody may still mend
+them.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from os import fstat
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from recuerda.file.disk import Disk
+from recuerda.file.lines import SettingsLine, State, settings_line
+from recuerda.file.log import Log
+from recuerda.records import TurnRecord
+
+MIN_DEAD_BYTES = 64 * 1024
+"""Below this it is not worth freeing."""
+
+
+def is_worth_it(state: State) -> bool:
+    """Tell whether more than half of a file is dead: then a rewrite costs no more than what was appended since."""
+    return state.dead > MIN_DEAD_BYTES and state.dead * 2 > state.end
+
+
+def write_new_log(
+    path: Path,
+    *,
+    disk: Disk,
+    settings: SettingsLine,
+    old: Log | None,
+    stays: Callable[[TurnRecord], bool],
+    last_line: Callable[[State], bytes] | None,
+) -> None:
+    """Write the next version of a thread's file, synced, to `path`.
+
+    Args:
+        path: of the new file.
+        disk: syncs it.
+        settings: its first line.
+        old: the version before, or None for a new thread.
+        stays: says which of the old one's records are copied.
+        last_line: makes the line after those, given the state that they leave; it carries the thread's new state. None
+            when there are no records: the settings carry it.
+    """
+    try:
+        with path.open("wb") as out:
+            if old is not None:
+                path.chmod(stat.S_IMODE(fstat(old.fd).st_mode))
+            first = old.state.first if old else 1
+            header = settings_line(settings, State(revision=first - 1, first=first, updated_us=settings.updated_us))
+            out.write(header)
+            state = State(revision=old.state.revision if old else 0, first=first, end=len(header))
+            if old is not None:
+                state = _copy(old, out, state, stays)
+            if last_line is not None:
+                out.write(last_line(state))
+            out.flush()
+            disk.sync(out.fileno())
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+
+
+def _copy(old: Log, out: BinaryIO, state: State, stays: Callable[[TurnRecord], bool]) -> State:
+    turns = messages = 0
+    end = state.end
+    for line, record in old.records():
+        if stays(record):
+            out.write(line.data + b"\n")
+            turns += record.kind == "turn"
+            messages += record.message_count
+            end += len(line.data) + 1
+    return msgspec.structs.replace(state, turns=turns, messages=messages, end=end)

@@ -1,0 +1,172 @@
+"""The file storage: the hooks of a storage, each one job in a small pool of OS threads.
+
+Disks block; an event loop must not. Reads and writes have pools of their own, so a read never waits for an fsync, and
+the fsyncs of many conversations overlap. A job that was cancelled before it started doesn't run; one that has started
+is carried through, so it leaves all or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Self, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from recuerda.errors import (
+    ConfigurationError,
+    RecuerdaError,
+    StorageFull,
+    StorageReadOnly,
+    StorageUnavailable,
+)
+from recuerda.file.folder import Folder
+from recuerda.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
+from recuerda.storage import Clock, Storage, system_clock
+
+T = TypeVar("T")
+
+WRITERS = 16
+READERS = 4
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class _Work:
+    """A folder and the pools that work on it: what a forked child has to make anew."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.process = os.getpid()
+        self.folder = folder
+        self.readers = ThreadPoolExecutor(READERS, "recuerda-file-reader")
+        self.writers = ThreadPoolExecutor(WRITERS, "recuerda-file-writer")
+
+    def stop(self) -> None:
+        self.readers.shutdown()
+        self.writers.shutdown()
+
+
+class FileStorage(Storage):
+    """Keep threads in a folder, one file of JSON Lines each.
+
+    Any number of processes may use the folder at once. The files may be looked at, copied and, while nobody writes,
+    edited; a file that was put there belongs to the thread that it names. Deleting a thread's file deletes the thread.
+
+    Args:
+        path: the folder; the first write makes it if missing. It should be on a file system with working locks.
+        fsync: True (default): an acknowledged turn is on the disk. False: faster; a power failure may take turns.
+        busy_timeout_s: how long to wait for another writer of the same thread before `StorageBusy`.
+        clock: gives the time in microseconds since 1970.
+
+    An append costs the same however long the thread is. With a turn id of the caller's own, the first one in a process
+    reads the thread's file once. Turns that `keep_messages` drops are gone at once for every reader; their bytes leave
+    the file when they are more than those that stay. An undo or a trim deletes bytes at once, by writing the file anew.
+    """
+
+    kind: ClassVar[str] = "file"
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = (OSError,)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fsync: bool = True,
+        busy_timeout_s: float = 10.0,
+        clock: Clock = system_clock,
+    ) -> None:
+        super().__init__(clock=clock)
+        if not str(path) or "\x00" in str(path):
+            raise ConfigurationError("a file storage needs a folder")
+        # Absolute from here on: a later change of the working directory must not change the storage.
+        self.path = Path(path).expanduser().absolute()
+        self._make_folder = partial(Folder, self.path, busy_timeout_s=busy_timeout_s, fsync=fsync)
+        self._work = _Work(self._make_folder())  # its threads start when they are needed
+        self._is_closed = False
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Make the storage of `file:///absolute/folder` (RFC 8089), `file:relative/folder` or `file:~/folder`."""
+        parts = urlsplit(url)
+        path = unquote(parts.path)
+        if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not path:
+            raise ConfigurationError(
+                "the URL of a file storage is file:///absolute/folder, file:relative/folder or file:~/folder"
+            )
+        if os.name == "nt" and re.match(r"/[A-Za-z]:", path):
+            path = path[1:]
+        return cls(path)
+
+    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+        return await self._write(lambda folder: folder.append(thread_id, record, expected))
+
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+        return await self._write(lambda folder: folder.append_all(thread_id, records, expected))
+
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        return await self._look(lambda folder: folder.read(thread_id, query))
+
+    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        return await self._look(lambda folder: folder.newest(user_id, limit, position))
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+        return await self._write(lambda folder: folder.update(thread_id, changes, now_us))
+
+    async def _delete(self, thread_id: str) -> bool:
+        return await self._write(lambda folder: folder.delete(thread_id))
+
+    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+        await self._write(lambda folder: folder.save_draft(thread_id, step))
+
+    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+        return await self._look(lambda folder: folder.load_draft(thread_id))
+
+    async def _drop_draft(self, thread_id: str) -> bool:
+        return await self._write(lambda folder: folder.drop_draft(thread_id))
+
+    async def _close(self) -> None:
+        self._is_closed = True
+        if self._work.process == os.getpid():
+            await asyncio.to_thread(self._work.stop)
+
+    async def _look(self, job: Callable[[Folder], T]) -> T:
+        work = self._working()
+        return await self._start(work.readers, partial(job, work.folder))
+
+    async def _write(self, job: Callable[[Folder], T]) -> T:
+        work = self._working()
+        return await self._start(work.writers, partial(job, work.folder))
+
+    def _working(self) -> _Work:
+        if self._work.process != os.getpid():
+            # After a fork the parent's threads are not here, and its mutexes may be held for ever: make new ones.
+            self._work = _Work(self._make_folder())
+        return self._work
+
+    def _start(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> asyncio.Future[T]:
+        closed = StorageUnavailable(f"the storage of {self.path} has been closed; make a new one")
+        if self._is_closed:
+            raise closed
+        try:
+            return asyncio.get_running_loop().run_in_executor(pool, job)
+        except RuntimeError:
+            raise closed from None  # by another event loop, this very moment
+
+    def _translate(self, error: Exception, action: str) -> RecuerdaError:
+        code = error.errno if isinstance(error, OSError) else None
+        where = (error.filename if isinstance(error, OSError) else None) or self.path
+        if code in _FULL:
+            return StorageFull(
+                f"could not {action}: {where} cannot grow, the disk or a quota is full; free some space and try again"
+            )
+        if code in _READ_ONLY:
+            return StorageReadOnly(
+                f"could not {action}: no permission on {where}; check its permissions and those of its folder"
+            )
+        reason = os.strerror(code or errno.EIO)
+        return StorageUnavailable(f"could not {action}: {where} cannot be used ({reason}); check the path and the disk")
