@@ -102,10 +102,9 @@ def _other(value: object, path: str, depth: int) -> Json:
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return _to_json(dump(mode="json"), path, depth + 1)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        instance: Any = value
-        names = [field.name for field in dataclasses.fields(instance)]
-        return _object({name: getattr(instance, name) for name in names}, path, depth)
+    if not isinstance(value, type) and dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return _object({name: getattr(value, name) for name in names}, path, depth)
     if isinstance(value, msgspec.Struct):
         pairs = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
         return _object({encoded: getattr(value, name) for name, encoded in pairs}, path, depth)
