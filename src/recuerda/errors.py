@@ -18,6 +18,7 @@ credentials.
     │   ├── StorageFull             no space left
     │   ├── StorageReadOnly         no permission to write
     │   ├── StorageUnavailable      it cannot be reached or opened
+    │   ├── DecryptionError         the key is missing or another one
     │   └── CorruptTurn             one record cannot be read; the others can
     ├── ChatClientError             the model's service failed
     └── RunLimitError               the model kept calling tools
@@ -122,6 +123,20 @@ class CorruptTurn(StorageError):
             f"turn {number} of thread {thread_id!r} cannot be read: {reason}. "
             "The other turns can: list_messages(skip_corrupt=True)."
         )
+
+
+class DecryptionError(StorageError):
+    """Raised when an encrypted value cannot be opened: its key is gone, is another one, or the value was tampered with.
+
+    `number` is the turn's number, or None for a title, metadata or a draft.
+    """
+
+    def __init__(self, thread_id: str, number: int | None, reason: str) -> None:
+        self.thread_id = thread_id
+        self.number = number
+        self.reason = reason
+        what = "a value" if number is None else f"turn {number}"
+        super().__init__(f"{what} of thread {thread_id!r} cannot be decrypted: {reason}; check the keys")
 
 
 class ChatClientError(RecuerdaError):

@@ -7,10 +7,10 @@ afterwards. A hook that writes does so in one atomic step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from recuerda.errors import RecuerdaError, StorageError
+from recuerda.errors import ConfigurationError, RecuerdaError, StorageError
 from recuerda.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
 
 
@@ -59,6 +59,12 @@ class StorageHooks(ABC):
 
     @abstractmethod
     async def _drop_draft(self, thread_id: str) -> bool: ...
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        """Replace the bodies of turns by number, in one atomic step; a turn that is gone is passed over. Optional."""
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"
+        )
 
     @abstractmethod
     async def _close(self) -> None: ...

@@ -7,8 +7,8 @@ it so when several loops in several OS threads share the storage.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -29,20 +29,19 @@ from recuerda.records import (
 from recuerda.storage import Clock, Storage, system_clock
 
 
-@dataclass(slots=True)
-class _Thread:
+class _Thread(msgspec.Struct):
     created_us: int
     updated_us: int
     user_id: str | None = None
     title: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
-    incarnation: str = field(default_factory=new_id)
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    incarnation: str = msgspec.field(default_factory=new_id)
     revision: int = 0
     first: int = 1
     messages: int = 0
     turns: int = 0
-    records: dict[int, TurnRecord] = field(default_factory=dict[int, TurnRecord])
-    numbers: dict[str, int] = field(default_factory=dict[str, int])
+    records: dict[int, TurnRecord] = msgspec.field(default_factory=dict[int, TurnRecord])
+    numbers: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
     def drop(self, number: int) -> None:
         record = self.records.pop(number, None)
@@ -188,6 +187,13 @@ class MemoryStorage(Storage):
     async def _drop_draft(self, thread_id: str) -> bool:
         with self._open():
             return self._drafts.pop(thread_id, None) is not None
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        with self._open():
+            records = self._threads[thread_id].records if thread_id in self._threads else {}
+            for number, body in bodies.items():
+                if number in records:
+                    records[number] = msgspec.structs.replace(records[number], body=body)
 
     async def _close(self) -> None:
         self._is_closed = True

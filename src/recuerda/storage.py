@@ -59,7 +59,7 @@ class Storage(StorageHooks):
     """The scheme of its URLs, and its name in saved state."""
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
@@ -275,13 +275,23 @@ class Storage(StorageHooks):
             metadata=msgspec.UNSET if metadata is msgspec.UNSET else to_json_object(metadata, "metadata"),
         )
         with self._translated("update", thread_id):
-            return await self._update(thread_id, changes, self._clock())
+            return await self._update(thread_id, changes, self.clock())
 
     async def delete(self, thread_id: str) -> bool:
         """Delete a thread with everything that it holds; False when there is none."""
         check_id(thread_id, "thread id")
         with self._translated("delete", thread_id):
             return await self._delete(thread_id)
+
+    async def rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        """Replace the bodies of turns, by number, with others that mean the same: for encrypting anew.
+
+        The revision stays, because handles that have read the thread may go on using what they have.
+        """
+        check_id(thread_id, "thread id")
+        with self._translated("rewrite", thread_id):
+            if bodies:
+                await self._rewrite(thread_id, bodies)
 
     # -- drafts --------------------------------------------------------------------------------------------------------
 
@@ -360,7 +370,7 @@ class Storage(StorageHooks):
         return NewRecord(
             id=new_id() if turn.id is None else check_id(turn.id, "turn id"),
             is_new_id=turn.id is None,
-            created_us=self._clock() if turn.created_us is None else turn.created_us,
+            created_us=self.clock() if turn.created_us is None else turn.created_us,
             message_count=turn.message_count,
             body=turn.body,
             keep_messages=keep_messages,
@@ -370,7 +380,7 @@ class Storage(StorageHooks):
 
     async def _remove(self, thread_id: str, kind: RecordKind, target: int, expected: int) -> None:
         record = NewRecord(
-            id=new_id(), is_new_id=True, created_us=self._clock(), message_count=0, body=b"", kind=kind, target=target
+            id=new_id(), is_new_id=True, created_us=self.clock(), message_count=0, body=b"", kind=kind, target=target
         )
         with self._translated(kind, thread_id):
             await self._append(thread_id, record, expected)

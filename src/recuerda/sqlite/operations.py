@@ -7,7 +7,7 @@ a short range of keys: none reads a thread in order to write it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -237,6 +237,16 @@ def load_draft(thread_id: str, db: sqlite3.Connection) -> list[DraftStep]:
 def drop_draft(thread_id: str, db: sqlite3.Connection) -> bool:
     """Do `Storage._drop_draft`."""
     return db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,)).rowcount > 0
+
+
+def rewrite(thread_id: str, bodies: Mapping[int, bytes], db: sqlite3.Connection) -> None:
+    """Replace the bodies of turns by number."""
+    row = db.execute("SELECT key FROM threads WHERE id = ?", (thread_id,)).fetchone()
+    if row is not None:
+        base = row[0] << NUMBER_BITS
+        db.executemany(
+            "UPDATE turns SET body = ? WHERE position = ?", [(body, base + number) for number, body in bodies.items()]
+        )
 
 
 def _record(row: tuple[Any, ...]) -> TurnRecord:

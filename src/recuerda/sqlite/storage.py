@@ -11,7 +11,7 @@ import asyncio
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self, TypeVar
@@ -115,6 +115,9 @@ class SQLiteStorage(Storage):
 
     async def _drop_draft(self, thread_id: str) -> bool:
         return await self._write(partial(operations.drop_draft, thread_id))
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        await self._write(partial(operations.rewrite, thread_id, bodies))
 
     async def _close(self) -> None:
         with forks.gate:

@@ -93,17 +93,23 @@ class Worker:
         is_open = True
         while is_open:
             group, is_open = self._next_group()
-            if not group:
-                continue
-            if connection is None:
-                try:
-                    connection = self._connect()
-                except Exception as error:  # noqa: BLE001 - handed to whoever waits
-                    _settle([(job, None, error) for job in group])
-                    continue
-            _settle(self._run_group(connection, group))
+            if group:
+                connection = self._attend(connection, group)
         if connection is not None:
             connection.close()
+
+    def _attend(self, connection: sqlite3.Connection | None, group: list[_Job]) -> sqlite3.Connection | None:
+        """Run a group and return the connection for the next one; None when it could not be opened, or has broken."""
+        try:
+            connection = connection or self._connect()
+            outcomes = self._run_group(connection, group)
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            outcomes: list[Outcome] = [(job, None, error) for job in group]
+            if connection is not None:
+                connection.close()
+            connection = None
+        _settle(outcomes)
+        return connection
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []

@@ -1,0 +1,344 @@
+"""Encryption at rest, for any storage.
+
+`EncryptedStorage` wraps a storage and encrypts what it is given to keep: the bodies of turns and drafts, titles and metadata. Ids,
+user ids, numbers, times and counts stay readable, because storages find and count by them. Each value is sealed with AES-GCM
+(NIST SP 800-38D) under a random nonce, together with the thread's id and the record's number, so a value that was moved to
+another place does not open. The key's id stands in front of each value: several keys can be in use while one replaces another,
+and deleting the only key of a user's threads erases them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from recuerda.errors import ConfigurationError, DecryptionError, MissingExtraError, RecuerdaError, ThreadConflict
+from recuerda.records import (
+    Appended,
+    DraftStep,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+    TurnRecord,
+)
+from recuerda.storage import Storage
+
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+except ImportError:
+    raise MissingExtraError(module="recuerda.encryption", extra="encryption") from None
+
+MAGIC = b"rc1"
+NONCE_BYTES = 12
+KNOWN_USERS = 10_000
+"""Of how many threads to remember whose they are; forgetting one costs a look-up."""
+
+
+class Keys(Protocol):
+    """Where the keys are. Implement it over a key service, or use `KeyRing` or `UserKeys`."""
+
+    def current(self, user_id: str | None) -> str:
+        """Return the id of the key that new values of a user's threads (None: nobody's) are sealed with."""
+        ...
+
+    def key(self, key_id: str) -> bytes | None:
+        """Return a key's 16, 24 or 32 bytes, or None when there is none of this id (any more)."""
+        ...
+
+
+class KeyRing:
+    """Keep a few keys for everybody; the current one seals, all of them open.
+
+    Args:
+        keys: key ids, up to 255 bytes long, and their 16, 24 or 32 secret bytes, such as `secrets.token_bytes(32)`.
+        current: the id of the key for new values.
+    """
+
+    def __init__(self, keys: Mapping[str, bytes], *, current: str) -> None:
+        if current not in keys:
+            raise ConfigurationError(f"the current key {current!r} is not among the keys")
+        for key_id, key in keys.items():
+            _check_key(key_id, key)
+        self._keys = dict(keys)
+        self._current = current
+
+    def __repr__(self) -> str:
+        return f"KeyRing({sorted(self._keys)}, current={self._current!r})"
+
+    def current(self, user_id: str | None) -> str:
+        return self._current
+
+    def key(self, key_id: str) -> bytes | None:
+        return self._keys.get(key_id)
+
+
+class UserKeys:
+    """Give each user a key of their own: deleting it erases everything that is sealed with it.
+
+    Args:
+        keys: user ids and their keys; asked for each value, so a deletion takes effect at once.
+        shared: the key for threads that belong to nobody, or None to refuse them.
+    """
+
+    def __init__(self, keys: Mapping[str, bytes], *, shared: bytes | None = None) -> None:
+        self._keys = keys
+        self._shared = shared
+
+    def __repr__(self) -> str:
+        return "UserKeys(…)"
+
+    def current(self, user_id: str | None) -> str:
+        return "shared" if user_id is None else f"user:{user_id}"
+
+    def key(self, key_id: str) -> bytes | None:
+        return self._shared if key_id == "shared" else self._keys.get(key_id.removeprefix("user:"))
+
+
+class EncryptedStorage(Storage):
+    """Encrypt what another storage keeps.
+
+    Args:
+        storage: the storage that keeps the sealed values; closed with this one.
+        keys: where the keys are.
+
+    Reading a turn whose key is gone, or is another one, raises `DecryptionError`; a listing leaves its title and metadata out.
+    """
+
+    kind: ClassVar[str] = "encrypted"
+
+    def __init__(self, storage: Storage, keys: Keys) -> None:
+        super().__init__(clock=storage.clock)
+        self.driver_errors = storage.driver_errors  # pyright: ignore[reportAttributeAccessIssue]  # those of the wrapped one
+        self._inner = storage
+        self._keys = keys
+        self._users: OrderedDict[str, str | None] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"EncryptedStorage({self._inner!r})"
+
+    async def rotate(self, thread_id: str) -> int:
+        """Seal a thread's turns anew with the current key, and return how many were sealed with another one.
+
+        The thread stays in use meanwhile; neither its content nor its revision changes.
+        """
+        found = await self._inner.read(thread_id)
+        if found.info is None:
+            return 0
+        self._note(found.info)
+        seal = self._sealer(found.info.user_id)
+        stale = [record for record in found.records if _key_id(record.body) != seal.key_id]
+        bodies = {
+            record.number: seal(self._open(record.body, thread_id, record.number), _place(thread_id, record.number))
+            for record in stale
+        }
+        await self._inner.rewrite(thread_id, bodies)
+        info = self._info(found.info)
+        if info.title is not None or info.metadata:
+            await self.update_thread(thread_id, title=info.title, metadata=info.metadata)
+        return len(bodies)
+
+    # -- hooks ---------------------------------------------------------------------------------------------------------
+
+    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+        while True:
+            revision = await self._revision(thread_id) if expected is None else expected
+            try:
+                appended = await self._inner._append(
+                    thread_id, await self._sealed(thread_id, record, revision + 1), revision
+                )
+            except ThreadConflict:
+                if expected is not None:
+                    raise
+                continue
+            return msgspec.structs.replace(appended, record=self._record(thread_id, appended.record))
+
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+        # The number is sealed in, so replays are told from new records first.
+        found = await self._inner.read(thread_id)
+        revision = 0 if found.info is None else found.info.revision
+        there = {record.id: record for record in found.records}
+        if expected not in (None, revision) and not (records and records[0].id in there):
+            raise ThreadConflict(thread_id, expected=expected or 0, actual=revision)
+        new = [record for record in records if record.id not in there]
+        sealed = [await self._sealed(thread_id, record, revision + i) for i, record in enumerate(new, 1)]
+        committed = await self._inner._append_all(thread_id, sealed, revision) if sealed else []
+        by_id = {item.record.id: item for item in committed}
+        by_id |= {id: Appended(revision=old.number, replayed=True, record=old) for id, old in there.items()}
+        return [
+            msgspec.structs.replace(by_id[record.id], record=self._record(thread_id, by_id[record.id].record))
+            for record in records
+        ]
+
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        found = await self._inner._read(thread_id, query)
+        if found.info is None:
+            return found
+        self._note(found.info)
+        return ThreadSlice(
+            info=self._info(found.info),
+            records=tuple(self._record(thread_id, record) for record in found.records),
+            start=found.start,
+            found=None if found.found is None else self._record(thread_id, found.found),
+        )
+
+    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        return [self._info(info) for info in await self._inner._list(user_id, limit, position)]
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+        user_id = await self._user(thread_id) if changes.user_id is msgspec.UNSET else changes.user_id
+        seal = self._sealer(user_id)
+        title, metadata = changes.title, changes.metadata
+        if isinstance(title, str):
+            title = _text(seal(title.encode(), _place(thread_id, "title")))
+        if not isinstance(metadata, msgspec.UnsetType) and metadata:
+            metadata = {"sealed": _text(seal(msgspec.json.encode(metadata), _place(thread_id, "metadata")))}
+        changes = ThreadChanges(user_id=changes.user_id, title=title, metadata=metadata)
+        info = await self._inner._update(thread_id, changes, now_us)
+        self._note(info)
+        return self._info(info)
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        seal = self._sealer(await self._user(thread_id))
+        sealed = {number: seal(body, _place(thread_id, number)) for number, body in bodies.items()}
+        await self._inner._rewrite(thread_id, sealed)
+
+    async def _delete(self, thread_id: str) -> bool:
+        self._users.pop(thread_id, None)
+        return await self._inner._delete(thread_id)
+
+    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+        seal = self._sealer(await self._user(thread_id))
+        body = seal(step.body, _place(thread_id, f"{step.turn_id}/{step.number}"))
+        await self._inner._save_draft(thread_id, msgspec.structs.replace(step, body=body))
+
+    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+        return [
+            msgspec.structs.replace(step, body=self._open(step.body, thread_id, f"{step.turn_id}/{step.number}"))
+            for step in await self._inner._load_draft(thread_id)
+        ]
+
+    async def _drop_draft(self, thread_id: str) -> bool:
+        return await self._inner._drop_draft(thread_id)
+
+    async def _close(self) -> None:
+        await self._inner.close()
+
+    def _translate(self, error: Exception, action: str) -> RecuerdaError:
+        return self._inner._translate(error, action)
+
+    # -- sealing -------------------------------------------------------------------------------------------------------
+
+    async def _sealed(self, thread_id: str, record: NewRecord, number: int) -> NewRecord:
+        if record.kind != "turn":
+            return record
+        seal = self._sealer(record.user_id or await self._user(thread_id))
+        title = None if record.title is None else _text(seal(record.title.encode(), _place(thread_id, "title")))
+        return msgspec.structs.replace(record, body=seal(record.body, _place(thread_id, number)), title=title)
+
+    def _sealer(self, user_id: str | None) -> _Sealer:
+        key_id = self._keys.current(user_id)
+        key = self._keys.key(key_id)
+        if key is None:
+            raise ConfigurationError(f"there is no key {key_id!r} to encrypt with; nothing was written")
+        return _Sealer(key_id, key)
+
+    def _open(self, body: bytes, thread_id: str, place: int | str) -> bytes:
+        key_id = _key_id(body)
+        number = place if isinstance(place, int) else None
+        if key_id is None:
+            raise DecryptionError(thread_id, number, "it is not encrypted, or damaged")
+        key = self._keys.key(key_id)
+        if key is None:
+            raise DecryptionError(thread_id, number, f"its key {key_id!r} is not there")
+        start = len(MAGIC) + 1 + body[len(MAGIC)]
+        nonce, sealed = body[start : start + NONCE_BYTES], body[start + NONCE_BYTES :]
+        try:
+            return AESGCM(key).decrypt(nonce, sealed, _place(thread_id, place))
+        except (InvalidTag, ValueError):
+            raise DecryptionError(thread_id, number, f"the key {key_id!r} does not open it") from None
+
+    def _record(self, thread_id: str, record: TurnRecord) -> TurnRecord:
+        if record.kind != "turn":
+            return record
+        return msgspec.structs.replace(record, body=self._open(record.body, thread_id, record.number))
+
+    def _info(self, info: ThreadInfo) -> ThreadInfo:
+        title = None if info.title is None else self._open_text(info.title, info.id, "title")
+        sealed = info.metadata.get("sealed")
+        metadata = self._open_text(sealed, info.id, "metadata") if isinstance(sealed, str) else None
+        return msgspec.structs.replace(
+            info,
+            title=None if title is None else title.decode(),
+            metadata={} if metadata is None else msgspec.json.decode(metadata),
+        )
+
+    def _open_text(self, text: str, thread_id: str, place: str) -> bytes | None:
+        try:
+            return self._open(base64.b64decode(text, validate=True), thread_id, place)
+        except (DecryptionError, binascii.Error):
+            return None
+
+    async def _revision(self, thread_id: str) -> int:
+        info = await self._inner.head(thread_id)
+        if info is None:
+            return 0
+        self._note(info)
+        return info.revision
+
+    async def _user(self, thread_id: str) -> str | None:
+        if thread_id not in self._users:
+            await self._revision(thread_id)
+        return self._users.get(thread_id)
+
+    def _note(self, info: ThreadInfo) -> None:
+        self._users[info.id] = info.user_id
+        self._users.move_to_end(info.id)
+        if len(self._users) > KNOWN_USERS:
+            self._users.popitem(last=False)
+
+
+class _Sealer:
+    """Seals values with one key."""
+
+    def __init__(self, key_id: str, key: bytes) -> None:
+        _check_key(key_id, key)
+        self.key_id = key_id
+        self._head = MAGIC + bytes([len(key_id.encode())]) + key_id.encode()
+        self._cipher = AESGCM(key)
+
+    def __call__(self, value: bytes, place: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        return self._head + nonce + self._cipher.encrypt(nonce, value, place)
+
+
+def _place(thread_id: str, place: int | str) -> bytes:
+    """Return what a value is bound to. The id's length keeps two places from reading alike."""
+    encoded = thread_id.encode()
+    return b"%d:%b:%b" % (len(encoded), encoded, str(place).encode())
+
+
+def _key_id(body: bytes) -> str | None:
+    start = len(MAGIC) + 1
+    if not body.startswith(MAGIC) or len(body) <= start:
+        return None
+    return body[start : start + body[len(MAGIC)]].decode(errors="replace")
+
+
+def _text(sealed: bytes) -> str:
+    return base64.b64encode(sealed).decode()
+
+
+def _check_key(key_id: str, key: bytes) -> None:
+    if not 1 <= len(key_id.encode()) <= 255:  # noqa: PLR2004 - one byte holds the length
+        raise ConfigurationError(f"a key id has 1 to 255 bytes, not {len(key_id.encode())}")
+    if len(key) not in (16, 24, 32):
+        raise ConfigurationError(f"the key {key_id!r} has {len(key)} bytes; AES takes 16, 24 or 32")
