@@ -1,0 +1,25 @@
+"""Every storage there is, and how to open it: a new storage is one line in `STORAGES`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from recuerda.file import FileStorage
+from recuerda.memory_storage import MemoryStorage
+from recuerda.sqlite import SQLiteStorage
+from recuerda.storage import Storage
+
+Make: TypeAlias = Callable[[Path], Storage]
+
+STORAGES: dict[str, Make] = {
+    "memory": lambda _: MemoryStorage(),
+    "sqlite": lambda folder: SQLiteStorage(folder / "threads.db"),
+    "file": lambda folder: FileStorage(folder / "threads"),
+}
+"""By URL scheme: how to open the storage of a folder. Opening one folder twice gives two handles on one place."""
+
+IN_ONE_PROCESS = {"memory"}
+"""Those whose threads end with the process: a second handle is the first one."""
+
+SURVIVING = sorted(STORAGES.keys() - IN_ONE_PROCESS)
+"""Those whose threads outlive the process."""

@@ -1,0 +1,24 @@
+"""The conformance suite, on every storage that a URL can name."""
+
+from pathlib import Path
+
+import pytest
+
+from recuerda.registry import URL_SCHEMES
+from recuerda.storage import Storage
+from recuerda.testing.storage_contract import StorageContract
+from tests.storage.matrix import STORAGES
+
+
+class TestStorage(StorageContract):
+    @pytest.fixture
+    def another(self, another: Storage) -> Storage:
+        return another  # conftest's second handle, instead of the same object
+
+
+def test_every_storage_that_a_url_can_name_is_tested() -> None:
+    assert STORAGES.keys() == URL_SCHEMES.keys()
+
+
+def test_a_storage_names_its_url_scheme(scheme: str, tmp_path: Path) -> None:
+    assert STORAGES[scheme](tmp_path).kind == scheme

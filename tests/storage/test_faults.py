@@ -1,0 +1,104 @@
+"""What survives: killed writers, and two processes on one thread. Nothing acknowledged is lost, half or twice."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from recuerda.records import NewTurn
+from recuerda.storage import Storage
+from tests.storage.matrix import STORAGES, SURVIVING
+from tests.storage.processes import THREADS, body_of
+
+ROOT = Path(__file__).parents[2]
+KILLS = 200
+
+survivors = pytest.mark.parametrize("scheme", SURVIVING)
+
+
+async def run_processes(mode: str, scheme: str, folder: Path, count: int) -> list[str]:
+    """Run a mode of `processes.py` and return what its writers were told."""
+    command = [sys.executable, "-m", "tests.storage.processes", mode, scheme, str(folder), str(count)]
+    done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return cast("list[str]", json.loads(done.stdout))
+
+
+@pytest.fixture
+async def storage(scheme: str, tmp_path: Path) -> AsyncIterator[Storage]:
+    async with STORAGES[scheme](tmp_path) as storage:
+        yield storage
+
+
+@survivors
+async def test_after_hundreds_of_kills_every_acknowledged_turn_is_there_once_in_order_and_whole(
+    scheme: str, tmp_path: Path, storage: Storage
+) -> None:
+    acknowledged = await run_processes("kill", scheme, tmp_path, KILLS)
+    stored: list[str] = []
+    for thread in THREADS:
+        found = await storage.read(thread)
+        assert found.info is not None
+        ids = [record.id for record in found.records]
+        assert [record.number for record in found.records] == list(range(1, len(ids) + 1))
+        assert (found.info.revision, found.info.turns) == (len(ids), len(ids))
+        assert found.info.messages == sum(record.message_count for record in found.records)
+        assert all(record.body == body_of(record.id) for record in found.records)
+        assert all(one.startswith(f"{thread}.") for one in ids)
+        stored.extend(ids)
+    assert len(stored) == len(set(stored)), "a turn is there twice"
+    assert set(acknowledged) <= set(stored), "an acknowledged turn is lost"
+    assert len(acknowledged) >= KILLS // 2
+    # Each killed writer had four appends under way, of which nobody knows; each is there whole or not at all.
+    assert len(stored) - len(acknowledged) <= 4 * KILLS
+    order = {turn_id: place for place, turn_id in enumerate(stored)}
+    for told in _by_task(acknowledged).values():
+        assert sorted(told, key=order.__getitem__) == told
+
+
+@survivors
+async def test_a_killed_writers_thread_goes_on_without_repair(scheme: str, tmp_path: Path, storage: Storage) -> None:
+    await run_processes("kill", scheme, tmp_path, 20)
+    info = await storage.head("x")
+    revision = info.revision if info else 0
+    appended = await storage.append("x", NewTurn(body=b"after", message_count=1), expected=revision)
+    assert (await storage.read("x", last_turns=1)).records == (appended.record,)
+
+
+@survivors
+async def test_two_processes_on_one_thread_lose_mix_and_double_nothing(
+    scheme: str, tmp_path: Path, storage: Storage
+) -> None:
+    told = [line.split(" ") for line in await run_processes("contend", scheme, tmp_path, 400)]
+    found = await storage.read("x")
+    assert len(told) == 800
+    assert {record.number: record.id for record in found.records} == {int(number): name for number, name in told}
+    assert sorted(record.number for record in found.records) == list(range(1, 801))
+    assert all(record.body == body_of(record.id) for record in found.records)
+    for process in range(2):
+        mine = [record.id for record in found.records if record.id.startswith(f"x.{process}.")]
+        assert mine == [f"x.{process}.{n}" for n in range(400)]
+
+
+@survivors
+async def test_processes_that_make_a_storage_in_the_same_moment_all_succeed(scheme: str, tmp_path: Path) -> None:
+    for round_number in range(8):
+        folder = tmp_path / str(round_number)
+        folder.mkdir()
+        told = await run_processes("open", scheme, folder, 8)
+        async with STORAGES[scheme](folder) as storage:
+            assert sorted(record.id for record in (await storage.read("x")).records) == sorted(told)
+        assert len(told) == 8
+
+
+def _by_task(acknowledged: list[str]) -> dict[str, list[str]]:
+    tasks: dict[str, list[str]] = defaultdict(list)
+    for turn_id in acknowledged:
+        tasks[turn_id.rpartition(".")[0]].append(turn_id)
+    return tasks

@@ -1,0 +1,255 @@
+"""Facts special to SQLite at work: what a turn costs in statements and commits, who waits, and the SQL view."""
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recuerda.codec import encode_turn
+from recuerda.errors import ConfigurationError, StorageBusy, ThreadConflict
+from recuerda.messages import ChatMessage, FunctionCallContent, TextContent, Turn
+from recuerda.records import NewTurn
+from recuerda.sqlite import SQLiteStorage, schema
+from recuerda.sqlite import storage as sqlite_storage
+
+
+def a_turn(body: bytes = b"hi", *, id: str | None = None) -> NewTurn:
+    return NewTurn(body=body, message_count=2, id=id)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "threads.db"
+
+
+@pytest.fixture
+async def storage(path: Path) -> AsyncIterator[SQLiteStorage]:
+    async with SQLiteStorage(path, busy_timeout_s=0.1) as storage:
+        yield storage
+
+
+@pytest.fixture
+def plain(path: Path) -> Iterator[sqlite3.Connection]:
+    """Another program's connection to the same file."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The first word or two of every statement that the storage's connections run, once they are open."""
+    seen: list[str] = []
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = schema.connect(*args, **options)
+        connection.set_trace_callback(lambda statement: seen.append(" ".join(statement.split()[:2])))
+        return connection
+
+    monkeypatch.setattr(sqlite_storage, "connect", connect)
+    return seen
+
+
+@contextlib.contextmanager
+def write_lock(connection: sqlite3.Connection) -> Generator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+# -- what a turn costs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [10, 3_000])
+async def test_a_turn_is_one_read_and_one_transaction_however_long_the_thread(
+    storage: SQLiteStorage, statements: list[str], length: int
+) -> None:
+    await storage.append_all("a", [a_turn() for _ in range(length)])
+    await storage.head("a")
+    statements.clear()
+    found = await storage.read("a", last_messages=20)
+    assert statements == ["BEGIN", "SELECT key,", "SELECT position,", "COMMIT"]
+    statements.clear()
+    assert found.info is not None
+    await storage.append("a", a_turn(id="given"), expected=found.info.revision)
+    by_verb = [statement.split()[0] for statement in statements]
+    assert by_verb == ["BEGIN", "SELECT", "SELECT", "INSERT", "UPDATE", "DELETE", "COMMIT"]
+    assert statements[0] == "BEGIN IMMEDIATE"
+
+
+async def test_no_statement_of_a_turn_scans_a_table(
+    storage: SQLiteStorage, plain: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[str] = set()
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = schema.connect(*args, **options)
+        connection.set_trace_callback(seen.add)
+        return connection
+
+    monkeypatch.setattr(sqlite_storage, "connect", connect)
+    await storage.append("a", a_turn(id="t1"), user_id="ana")
+    await storage.append("a", a_turn(id="t2"), expected=1, keep_messages=2)
+    await storage.read("a", last_messages=2, turn_id="t2")
+    await storage.read("a", after=1)
+    await storage.undo("a")
+    page = await storage.list_threads(user_id="ana")
+    assert len(page.threads) == 1
+    await storage.list_threads(cursor="5:a")
+    queries = [one for one in seen if one.split()[0] in ("SELECT", "UPDATE", "DELETE")]
+    assert len(queries) >= 8
+    for query in queries:
+        plan = [row[3] for row in plain.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], query
+        assert not [step for step in plan if "TEMP B-TREE" in step], query
+
+
+async def test_appends_that_wait_together_share_one_commit(
+    storage: SQLiteStorage, plain: sqlite3.Connection, statements: list[str]
+) -> None:
+    await storage.append("a", a_turn())
+    statements.clear()
+    patient = SQLiteStorage(storage.path, busy_timeout_s=10)
+    with write_lock(plain):
+        first = asyncio.ensure_future(patient.append("first", a_turn()))
+        await asyncio.sleep(0.05)
+        others = [asyncio.ensure_future(patient.append(f"{i}", a_turn())) for i in range(100)]
+        await asyncio.sleep(0.01)
+    await asyncio.gather(first, *others)
+    await patient.close()
+    assert statements.count("COMMIT") == statements.count("BEGIN IMMEDIATE") == 2
+    assert len([one for one in statements if one == "INSERT INTO"]) == 2 * 101
+
+
+async def test_a_conflict_among_appends_that_share_a_commit_stops_only_itself(storage: SQLiteStorage) -> None:
+    appends = [storage.append(f"{i % 4}", a_turn(), expected=5 if i == 7 else None) for i in range(20)]
+    outcomes = await asyncio.gather(*appends, return_exceptions=True)
+    assert [type(one) for one in outcomes if isinstance(one, BaseException)] == [ThreadConflict]
+    assert isinstance(outcomes[7], ThreadConflict)
+    assert sum([info.turns async for info in storage.threads()]) == 19
+
+
+async def test_windows_are_never_loaded_beyond_their_end(storage: SQLiteStorage, plain: sqlite3.Connection) -> None:
+    await storage.append_all("a", [a_turn(b"x" * 5000) for _ in range(300)])
+    plain.execute("UPDATE turns SET message_count = 'not a number' WHERE position & 4294967295 < 280")
+    assert len((await storage.read("a", last_messages=30)).records) == 15
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [(None, 2), ("FULL", 2), ("NORMAL", 1)])
+async def test_the_file_is_in_wal_mode_and_durable_by_default(path: Path, synchronous: Any, level: int) -> None:
+    options = {} if synchronous is None else {"synchronous": synchronous}
+    async with SQLiteStorage(path, **options) as storage:
+        await storage.append("a", a_turn())
+    connection = schema.connect(str(path), synchronous=synchronous or "FULL", busy_timeout_s=1, is_reader=False)
+    with contextlib.closing(connection):
+        pragmas = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "page_size")]
+        assert pragmas == ["wal", 8192]
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == level
+
+
+@pytest.mark.parametrize("path", ["", ":memory:"])
+def test_a_path_that_is_no_file_is_refused(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="memory:"):
+        SQLiteStorage(path)
+
+
+def test_an_unknown_durability_is_refused(path: Path) -> None:
+    off: Any = "OFF"
+    with pytest.raises(ConfigurationError, match="'OFF'"):
+        SQLiteStorage(path, synchronous=off)
+
+
+def test_nothing_is_opened_before_the_first_operation(path: Path) -> None:
+    SQLiteStorage(path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("sqlite:///a/b.db", "a/b.db"), ("sqlite:////a/b.db", "/a/b.db"), ("sqlite:///a%20b.db", "a b.db")],
+)
+def test_a_url_names_a_relative_or_an_absolute_path(url: str, path: str) -> None:
+    assert SQLiteStorage.from_url(url).path == Path(path)
+
+
+@pytest.mark.parametrize("url", ["sqlite://host/a.db", "sqlite:///", "sqlite:", "sqlite:///a.db?mode=ro"])
+def test_a_url_that_names_no_file_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="sqlite:///"):
+        SQLiteStorage.from_url(url)
+
+
+# -- waiting, and not waiting ------------------------------------------------------------------------------------------
+
+
+async def test_a_write_that_waits_does_not_stop_the_event_loop(path: Path, plain: sqlite3.Connection) -> None:
+    async with SQLiteStorage(path) as storage:
+        await storage.append("a", a_turn())
+        with write_lock(plain):
+            waiting = asyncio.ensure_future(storage.append("a", a_turn()))
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            ticks = 0
+            while loop.time() - started < 0.1:
+                await asyncio.sleep(0.001)
+                ticks += 1
+            assert not waiting.done()
+            assert ticks > 20
+            assert len((await storage.read("a")).records) == 1, "a read waits for a write"
+        assert (await waiting).revision == 2
+
+
+async def test_a_file_that_another_process_writes_for_too_long_is_busy(
+    storage: SQLiteStorage, plain: sqlite3.Connection
+) -> None:
+    await storage.append("a", a_turn())
+    with write_lock(plain), pytest.raises(StorageBusy, match=r"append to thread 'a'.*try again") as busy:
+        await storage.append("a", a_turn(id="late"), expected=1)
+    assert isinstance(busy.value.__cause__, sqlite3.OperationalError)
+    assert (await storage.append("a", a_turn(id="late"), expected=1)).replayed is False
+
+
+async def test_a_read_sees_what_was_acknowledged_before_it(storage: SQLiteStorage) -> None:
+    for i in range(100):
+        appended = await storage.append("a", a_turn())
+        found = await storage.read("a", last_turns=1)
+        assert found.records == (appended.record,), i
+
+
+# -- the SQL view ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_messages_view_shows_messages_to_people_who_like_sql(
+    storage: SQLiteStorage, plain: sqlite3.Connection
+) -> None:
+    call = FunctionCallContent(call_id="c", name="look_up", arguments="{}")
+    turn = Turn(
+        messages=(
+            ChatMessage("user", "My name is 'Riker' 🐧", author_name="will"),
+            ChatMessage("assistant", [TextContent("Let me "), call, TextContent("see")]),
+            ChatMessage("tool", []),
+        )
+    )
+    await storage.append(
+        "a", NewTurn(body=encode_turn(turn), message_count=3, id="t", created_us=1_700_000_000_123_000), user_id="ana"
+    )
+    await storage.append("b", a_turn(b"\xff not JSON"))
+    columns = "thread_id, user_id, turn, turn_id, position, role, text, created_at"
+    rows = plain.execute(f"SELECT {columns} FROM messages ORDER BY turn, position").fetchall()
+    at = "2023-11-14T22:13:20.123Z"
+    assert rows == [
+        ("a", "ana", 1, "t", 1, "user", "My name is 'Riker' 🐧", at),
+        ("a", "ana", 1, "t", 2, "assistant", "Let me see", at),
+        ("a", "ana", 1, "t", 3, "tool", None, at),
+    ]
+    (as_json,) = plain.execute("SELECT json FROM messages WHERE position = 1").fetchone()
+    assert json.loads(as_json)["author_name"] == "will"
+    assert plain.execute("SELECT count(*) FROM messages WHERE thread_id = 'a'").fetchone() == (3,)

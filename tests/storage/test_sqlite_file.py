@@ -1,0 +1,386 @@
+"""Facts special to SQLite's file: disks and files that refuse, other programs' files, schemas, forks, ends."""
+
+import asyncio
+import contextlib
+import gc
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recuerda.codec import decode_turn
+from recuerda.errors import CorruptTurn, StorageError, StorageFull, StorageReadOnly, StorageUnavailable
+from recuerda.records import NewTurn
+from recuerda.sqlite import SQLiteStorage, schema
+from recuerda.sqlite import storage as sqlite_storage
+from recuerda.sqlite.worker import Worker
+from recuerda.storage import Storage
+
+ROOT = Path(__file__).parents[2]
+
+
+def a_turn(body: bytes = b"hi", *, id: str | None = None) -> NewTurn:
+    return NewTurn(body=body, message_count=2, id=id)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "threads.db"
+
+
+async def fill(path: Path, turns: int) -> None:
+    async with SQLiteStorage(path) as storage:
+        await storage.append_all("a", [a_turn(f"{i}".encode()) for i in range(1, turns + 1)])
+
+
+def change(path: Path, *statements: str) -> None:
+    """Let another program change the file."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def run_script(script: str, *arguments: object) -> str:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, check=False, timeout=30, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+def limit_pages(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
+    """Give the storage a disk of so many pages."""
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = schema.connect(*args, **options)
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    monkeypatch.setattr(sqlite_storage, "connect", connect)
+
+
+async def append_until_full(storage: Storage) -> int:
+    for number in range(1000):
+        try:
+            await storage.append("a", a_turn(b"x" * 3000, id=f"t{number}"), expected=number)
+        except StorageFull:
+            return number
+    raise AssertionError("the disk is never full")
+
+
+async def test_on_a_full_disk_what_was_acknowledged_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        limit_pages(patch, 30)
+        async with SQLiteStorage(path) as storage:
+            acknowledged = await append_until_full(storage)
+            assert acknowledged > 5
+            found = await storage.read("a")
+            assert [record.id for record in found.records] == [f"t{i}" for i in range(acknowledged)]
+            with pytest.raises(StorageFull, match="free some space"):
+                await storage.append("a", a_turn(b"x" * 30_000))
+    async with SQLiteStorage(path) as roomy:
+        retried = await roomy.append("a", a_turn(b"x" * 3000, id=f"t{acknowledged}"), expected=acknowledged)
+        assert (retried.replayed, retried.revision) == (False, acknowledged + 1)
+
+
+async def test_a_file_that_may_not_be_written_can_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with SQLiteStorage(path) as storage:
+        await storage.append("a", a_turn())
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = schema.connect(*args, **options)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    monkeypatch.setattr(sqlite_storage, "connect", connect)
+    async with SQLiteStorage(path) as storage:
+        with pytest.raises(StorageReadOnly, match="check its permissions"):
+            await storage.append("a", a_turn())
+        assert len((await storage.read("a")).records) == 1
+
+
+async def test_a_failure_among_appends_that_share_a_commit_stops_only_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit_pages(monkeypatch, 40)
+    async with SQLiteStorage(path) as storage:
+        await storage.append("a", a_turn())
+        appends = [storage.append("a", a_turn(b"x" * (1_000_000 if i == 7 else 10))) for i in range(20)]
+        outcomes = await asyncio.gather(*appends, return_exceptions=True)
+        assert [i for i, one in enumerate(outcomes) if isinstance(one, BaseException)] == [7]
+        assert isinstance(outcomes[7], StorageFull)
+        assert [record.number for record in (await storage.read("a")).records] == list(range(1, 21))
+
+
+# -- files that are not ours, or damaged -------------------------------------------------------------------------------
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+async def refused(path: Path, match: str) -> None:
+    before = content(path)
+    async with SQLiteStorage(path) as storage:
+        with pytest.raises(StorageUnavailable, match=match):
+            await storage.append("a", a_turn())
+        with pytest.raises(StorageUnavailable, match=match):
+            await storage.read("a")
+    assert content(path) == before
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    path.write_bytes(b"Dear diary, " * 1000)
+    asyncio.run(refused(path, "not a SQLite file"))
+
+
+async def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
+    change(path, "CREATE TABLE recipes (name TEXT)")
+    await refused(path, "another program")
+    change(path, "DROP TABLE recipes", "PRAGMA application_id = 77")
+    await refused(path, "another program")
+
+
+def test_a_folder_in_place_of_the_file_is_refused(path: Path) -> None:
+    path.mkdir()
+    asyncio.run(refused(path, "cannot be opened"))
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    asyncio.run(refused(tmp_path / "file" / "threads.db", "cannot be opened"))
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    asyncio.run(fill(tmp_path / "some" / "where" / "threads.db", 1))
+    assert (tmp_path / "some" / "where" / "threads.db").is_file()
+
+
+def test_an_empty_file_becomes_a_storage(path: Path) -> None:
+    path.touch()
+    asyncio.run(fill(path, 2))
+
+
+def test_a_damaged_page_is_a_clear_error_and_no_wrong_answer(path: Path) -> None:
+    asyncio.run(fill(path, 2000))
+    content = bytearray(path.read_bytes())
+    content[3 * 8192 :] = b"\xa5" * (len(content) - 3 * 8192)
+    path.write_bytes(content)
+
+    async def read() -> None:
+        async with SQLiteStorage(path) as storage:
+            with pytest.raises(StorageError, match="damaged"):
+                await storage.read("a")
+
+    asyncio.run(read())
+
+
+async def test_a_damaged_body_costs_that_turn_only(path: Path) -> None:
+    await fill(path, 3)
+    change(path, 'UPDATE turns SET body = CAST(\'{"v":1,"mess\' AS BLOB) WHERE position & 4294967295 = 2')
+    async with SQLiteStorage(path) as storage:
+        found = await storage.read("a")
+    assert [record.body for record in found.records] == [b"1", b'{"v":1,"mess', b"3"]
+    with pytest.raises(CorruptTurn, match="turn 2 of thread 'a'"):
+        decode_turn(found.records[1].body, thread_id="a", number=2)
+
+
+# -- schemas -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_of_a_newer_recuerda_is_refused_and_left_alone(path: Path) -> None:
+    await fill(path, 1)
+    change(path, f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    change(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    await refused(path, "newer recuerda.*upgrade")
+
+
+async def test_an_older_file_is_migrated_when_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(path, 3)
+    step = ("ALTER TABLE threads ADD COLUMN colour TEXT", "UPDATE threads SET colour = 'blue'")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
+    async with SQLiteStorage(path) as storage:
+        assert len((await storage.read("a")).records) == 3
+        assert (await storage.append("a", a_turn(), expected=3)).revision == 4
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT id, colour FROM threads").fetchall() == [("a", "blue")]
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
+
+
+async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(path, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("DROP VIEW messages", "no SQL at all")))
+        async with SQLiteStorage(path) as storage:
+            with pytest.raises(StorageError):
+                await storage.read("a")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
+        assert connection.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    async with SQLiteStorage(path) as storage:
+        assert len((await storage.read("a")).records) == 3
+
+
+# -- forks -------------------------------------------------------------------------------------------------------------
+
+FORK = """
+import asyncio, os, sys
+from recuerda.records import NewTurn
+from recuerda.sqlite import SQLiteStorage
+
+storage = SQLiteStorage(sys.argv[1])
+to_parent, to_child = os.pipe(), os.pipe()
+
+def append(who):
+    async def some():
+        for i in range(5):
+            await storage.append("a", NewTurn(id=f"{who}.{i}", body=b"x" * 3000, message_count=1))
+    asyncio.run(some())
+
+append("before")
+if os.fork() == 0:
+    append("child")
+    os.write(to_parent[1], b"!")
+    os.read(to_child[0], 1)
+    append("orphan")
+    asyncio.run(storage.close())
+    os._exit(0)
+os.read(to_parent[0], 1)
+append("parent")
+asyncio.run(storage.close())
+os.write(to_child[1], b"!")
+assert os.wait()[1] == 0
+"""
+
+
+async def test_parent_and_child_of_a_fork_both_write_and_lose_nothing(path: Path) -> None:
+    # Without care the parent, closing, removes the log into which the child then writes its last five turns.
+    run_script(FORK, path)
+    async with SQLiteStorage(path) as storage:
+        ids = [record.id for record in (await storage.read("a")).records]
+    assert sorted(ids) == sorted(f"{who}.{i}" for who in ("before", "child", "orphan", "parent") for i in range(5))
+
+
+FORK_WHILE_WRITING = """
+import asyncio, os, sys
+from recuerda.records import NewTurn
+from recuerda.sqlite import SQLiteStorage
+
+async def main():
+    async with SQLiteStorage(sys.argv[1]) as storage:
+        def begin():
+            return [asyncio.ensure_future(storage.append("a", NewTurn(body=b"", message_count=1))) for _ in range(50)]
+        appends = begin()
+        await asyncio.sleep(0)
+        if os.fork() == 0:
+            os._exit(0)
+        outcomes = await asyncio.gather(*appends, *begin())
+        assert sorted(one.revision for one in outcomes) == list(range(1, 101))
+        assert os.wait()[1] == 0
+
+asyncio.run(main())
+"""
+
+
+def test_a_fork_in_the_midst_of_writes_breaks_none_of_them(path: Path) -> None:
+    run_script(FORK_WHILE_WRITING, path)
+
+
+# -- beginnings and ends -----------------------------------------------------------------------------------------------
+
+
+UNCLOSED = """
+import asyncio, sys
+from recuerda.records import NewTurn
+from recuerda.sqlite import SQLiteStorage
+
+storage = SQLiteStorage(sys.argv[1])
+
+async def main():
+    await storage.append("a", NewTurn(body=b"1", message_count=1))
+    begun = asyncio.ensure_future(storage.append("a", NewTurn(body=b"2", message_count=1)))
+    await asyncio.sleep(0)
+
+asyncio.run(main())
+"""
+
+
+def test_a_storage_left_unclosed_keeps_its_turns_and_does_not_hold_up_the_exit(path: Path) -> None:
+    run_script(UNCLOSED, path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM turns").fetchone()[0] in (1, 2)
+
+
+async def test_a_forgotten_storage_ends_its_threads(path: Path) -> None:
+    before = threading.active_count()
+    storage = SQLiteStorage(path)
+    await storage.append("a", a_turn())
+    assert threading.active_count() == before + 2
+    del storage
+    gc.collect()
+    assert threading.active_count() == before
+
+
+async def test_a_closed_storage_leaves_one_file(path: Path) -> None:
+    async with SQLiteStorage(path) as storage:
+        await storage.append("a", a_turn())
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_loops_that_come_and_go_use_one_storage(path: Path) -> None:
+    storage = SQLiteStorage(path)
+    for i in range(5):
+        assert asyncio.run(storage.append("a", a_turn())).revision == i + 1
+    asyncio.run(storage.close())
+
+
+def test_a_loop_that_ends_with_writes_under_way_harms_nobody(path: Path) -> None:
+    storage = SQLiteStorage(path)
+
+    async def begin() -> None:
+        begun = [asyncio.ensure_future(storage.append("a", a_turn(id=f"t{i}"))) for i in range(50)]
+        await asyncio.sleep(0)
+        assert not any(one.done() for one in begun)
+
+    async def settle(storage: Storage) -> int:
+        await storage.append_all("a", [a_turn(id=f"t{i}") for i in range(50)])
+        return len((await storage.read("a")).records)
+
+    asyncio.run(begin())
+    assert asyncio.run(settle(storage)) == 50
+    asyncio.run(storage.close())
+
+
+async def test_a_worker_whose_connection_breaks_opens_another(path: Path) -> None:
+    opened: list[sqlite3.Connection] = []
+
+    def connect() -> sqlite3.Connection:
+        opened.append(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+        return opened[-1]
+
+    def break_down(connection: sqlite3.Connection) -> None:
+        connection.close()
+        raise OSError("the disk went away")
+
+    worker = Worker(connect, is_writer=True, name="test")
+    for failing in (break_down, break_down):
+        with pytest.raises((sqlite3.Error, OSError)):
+            await worker.submit(failing)
+    assert await worker.submit(lambda connection: connection.execute("SELECT 7").fetchone()) == (7,)
+    assert len(opened) == 3
+    await asyncio.to_thread(worker.stop)
+
+
+async def test_a_file_that_could_not_be_opened_is_tried_again(path: Path) -> None:
+    change(path, "CREATE TABLE recipes (name TEXT)")
+    async with SQLiteStorage(path) as storage:
+        with pytest.raises(StorageUnavailable):
+            await storage.append("a", a_turn())
+        change(path, "DROP TABLE recipes")
+        assert (await storage.append("a", a_turn())).revision == 1
