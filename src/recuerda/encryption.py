@@ -1,10 +1,10 @@
 """Encryption at rest, for any storage.
 
-`EncryptedStorage` wraps a storage and encrypts what it is given to keep: the bodies of turns and drafts, titles and metadata. Ids,
-user ids, numbers, times and counts stay readable, because storages find and count by them. Each value is sealed with AES-GCM
-(NIST SP 800-38D) under a random nonce, together with the thread's id and the record's number, so a value that was moved to
-another place does not open. The key's id stands in front of each value: several keys can be in use while one replaces another,
-and deleting the only key of a user's threads erases them.
+`EncryptedStorage` wraps a storage and encrypts what it is given to keep: the bodies of turns and drafts, titles and
+metadata. Ids, user ids, numbers, times and counts stay readable, because storages find and count by them. Each value is
+sealed with AES-GCM (NIST SP 800-38D) under a random nonce, together with the thread's id and the record's number, so a
+value that was moved to another place does not open. The key's id stands in front of each value: several keys can be in
+use while one replaces another, and deleting the only key of a user's threads erases them.
 """
 
 from __future__ import annotations
@@ -110,14 +110,16 @@ class EncryptedStorage(Storage):
         storage: the storage that keeps the sealed values; closed with this one.
         keys: where the keys are.
 
-    Reading a turn whose key is gone, or is another one, raises `DecryptionError`; a listing leaves its title and metadata out.
+    Reading a turn whose key is gone, or is another one, raises `DecryptionError`; a listing leaves its title and
+    metadata out.
     """
 
     kind: ClassVar[str] = "encrypted"
 
     def __init__(self, storage: Storage, keys: Keys) -> None:
         super().__init__(clock=storage.clock)
-        self.driver_errors = storage.driver_errors  # pyright: ignore[reportAttributeAccessIssue]  # those of the wrapped one
+        # The errors are those of the storage within, and translated by it.
+        self.driver_errors = storage.driver_errors  # pyright: ignore[reportAttributeAccessIssue]  # varies by instance
         self._inner = storage
         self._keys = keys
         self._users: OrderedDict[str, str | None] = OrderedDict()
@@ -229,6 +231,12 @@ class EncryptedStorage(Storage):
     async def _drop_draft(self, thread_id: str) -> bool:
         return await self._inner._drop_draft(thread_id)
 
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+        return await self._inner._lease(thread_id, holder, ttl_us)
+
+    async def _release(self, thread_id: str, holder: str) -> None:
+        await self._inner._release(thread_id, holder)
+
     async def _close(self) -> None:
         await self._inner.close()
 
@@ -338,7 +346,7 @@ def _text(sealed: bytes) -> str:
 
 
 def _check_key(key_id: str, key: bytes) -> None:
-    if not 1 <= len(key_id.encode()) <= 255:  # noqa: PLR2004 - one byte holds the length
+    if not 1 <= len(key_id.encode()) <= 255:
         raise ConfigurationError(f"a key id has 1 to 255 bytes, not {len(key_id.encode())}")
     if len(key) not in (16, 24, 32):
         raise ConfigurationError(f"the key {key_id!r} has {len(key)} bytes; AES takes 16, 24 or 32")

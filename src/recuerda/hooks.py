@@ -7,11 +7,15 @@ afterwards. A hook that writes does so in one atomic step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, TypeAlias
 
 from recuerda.errors import ConfigurationError, RecuerdaError, StorageError
 from recuerda.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
+
+Clock: TypeAlias = Callable[[], int]
+"""Gives the time in microseconds since 1970 (UTC)."""
 
 
 class StorageHooks(ABC):
@@ -19,6 +23,9 @@ class StorageHooks(ABC):
 
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
     """The exceptions that `_translate` turns into a `StorageError`."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self.clock = clock
 
     @abstractmethod
     async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
@@ -66,9 +73,27 @@ class StorageHooks(ABC):
             f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"
         )
 
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+        """Take the thread's lease, or keep it, for so long; False when another holder has it. Optional."""
+        raise ConfigurationError(f"{type(self).__name__} has no leases: {thread_id!r} cannot be leased for {ttl_us} us")
+
+    async def _release(self, thread_id: str, holder: str) -> None:
+        """Give the lease back if this holder has it. Optional, with `_lease`."""
+        raise ConfigurationError(f"{type(self).__name__} has no leases: {thread_id!r} is not held by {holder!r}")
+
     @abstractmethod
     async def _close(self) -> None: ...
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         """Return the error to raise for one of `driver_errors`; its text starts with `action`."""
         return StorageError(f"could not {action}: {type(error).__name__}")
+
+    @contextmanager
+    def _translated(self, action: str, thread_id: str | None) -> Generator[None]:
+        try:
+            yield
+        except RecuerdaError:
+            raise
+        except self.driver_errors as error:
+            subject = "threads" if thread_id is None else f"thread {thread_id!r}"
+            raise self._translate(error, f"{action} {subject}") from error

@@ -7,6 +7,7 @@ it so when several loops in several OS threads share the storage.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, ClassVar, Self
@@ -69,6 +70,7 @@ class MemoryStorage(Storage):
         super().__init__(clock=clock)
         self._threads: dict[str, _Thread] = {}
         self._drafts: dict[str, list[DraftStep]] = {}
+        self._leases: dict[str, tuple[str, int]] = {}
         self._mutex = threading.RLock()
         self._is_closed = False
 
@@ -194,6 +196,20 @@ class MemoryStorage(Storage):
             for number, body in bodies.items():
                 if number in records:
                     records[number] = msgspec.structs.replace(records[number], body=body)
+
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+        with self._open():
+            now_us = time.monotonic_ns() // 1000
+            other, until_us = self._leases.get(thread_id, (holder, 0))
+            if other != holder and now_us < until_us:
+                return False
+            self._leases[thread_id] = (holder, now_us + ttl_us)
+            return True
+
+    async def _release(self, thread_id: str, holder: str) -> None:
+        with self._open():
+            if self._leases.get(thread_id, ("", 0))[0] == holder:
+                del self._leases[thread_id]
 
     async def _close(self) -> None:
         self._is_closed = True

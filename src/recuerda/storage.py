@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from types import TracebackType
-from typing import ClassVar, Self, TypeAlias
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-import msgspec
-
-from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError, ThreadConflict, ThreadNotFound
-from recuerda.hooks import StorageHooks
+from recuerda.catalogue import ThreadCatalogue
+from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, ThreadNotFound
+from recuerda.hooks import Clock
 from recuerda.ids import check_id, check_limit, new_id
-from recuerda.json_value import check_text, to_json_object
+from recuerda.json_value import check_text
+from recuerda.leases import Lease
 from recuerda.records import (
     Appended,
     Draft,
@@ -31,16 +31,10 @@ from recuerda.records import (
     NewTurn,
     ReadQuery,
     RecordKind,
-    ThreadChanges,
     ThreadInfo,
-    ThreadPage,
     ThreadSlice,
     TurnRecord,
-    parse_cursor,
 )
-
-Clock: TypeAlias = Callable[[], int]
-"""Gives the time in microseconds since 1970 (UTC)."""
 
 
 def system_clock() -> int:
@@ -48,7 +42,7 @@ def system_clock() -> int:
     return time.time_ns() // 1000
 
 
-class Storage(StorageHooks):
+class Storage(ThreadCatalogue):
     """Keep many threads, each a log of turns.
 
     Storages are asynchronous and may be shared by any number of threads, stores and agents, also across event loops.
@@ -59,7 +53,7 @@ class Storage(StorageHooks):
     """The scheme of its URLs, and its name in saved state."""
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
-        self.clock = clock
+        super().__init__(clock=clock)
         self._locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
@@ -211,77 +205,7 @@ class Storage(StorageHooks):
             await self._remove(thread_id, "trim", found.records[0].number, found.info.revision)
         return gone
 
-    # -- threads -------------------------------------------------------------------------------------------------------
-
-    async def list_threads(
-        self, *, user_id: str | None = None, limit: int = 50, cursor: str | None = None
-    ) -> ThreadPage:
-        """Return a page of threads, the most recently updated first.
-
-        Args:
-            user_id: only this user's threads; None for everybody's.
-            limit: 1 to 1,000 threads a page.
-            cursor: `ThreadPage.cursor` of the page before.
-
-        Raises:
-            InvalidInput: for a limit out of range, or a cursor that is none.
-        """
-        if not 1 <= limit <= 1000:
-            raise InvalidInput(f"limit must be from 1 to 1000, not {limit}")
-        if user_id is not None:
-            check_id(user_id, "user id")
-        position = None if cursor is None else parse_cursor(cursor)
-        with self._translated("list", None):
-            found = await self._list(user_id, limit + 1, position)
-        return ThreadPage.cut(found, limit)
-
-    async def threads(self, *, user_id: str | None = None) -> AsyncIterator[ThreadInfo]:
-        """Go through all threads (of a user), page by page, the most recently updated first."""
-        cursor: str | None = None
-        while True:
-            page = await self.list_threads(user_id=user_id, limit=200, cursor=cursor)
-            for info in page.threads:
-                yield info
-            if (cursor := page.cursor) is None:
-                return
-
-    async def update_thread(
-        self,
-        thread_id: str,
-        *,
-        user_id: str | msgspec.UnsetType | None = msgspec.UNSET,
-        title: str | msgspec.UnsetType | None = msgspec.UNSET,
-        metadata: Mapping[str, object] | msgspec.UnsetType = msgspec.UNSET,
-    ) -> ThreadInfo:
-        """Change a thread's settings, and make the thread if it does not exist. The conversation stays at its revision.
-
-        Args:
-            thread_id: which thread.
-            user_id: whose thread it is; None for nobody's.
-            title: for people.
-            metadata: the application's own JSON object; replaces the one there was.
-
-        Raises:
-            EncodeError: when `metadata` is not JSON.
-        """
-        check_id(thread_id, "thread id")
-        if isinstance(user_id, str):
-            check_id(user_id, "user id")
-        if isinstance(title, str):
-            check_text(title, "title")
-        changes = ThreadChanges(
-            user_id=user_id,
-            title=title,
-            metadata=msgspec.UNSET if metadata is msgspec.UNSET else to_json_object(metadata, "metadata"),
-        )
-        with self._translated("update", thread_id):
-            return await self._update(thread_id, changes, self.clock())
-
-    async def delete(self, thread_id: str) -> bool:
-        """Delete a thread with everything that it holds; False when there is none."""
-        check_id(thread_id, "thread id")
-        with self._translated("delete", thread_id):
-            return await self._delete(thread_id)
+    # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         """Replace the bodies of turns, by number, with others that mean the same: for encrypting anew.
@@ -321,6 +245,30 @@ class Storage(StorageHooks):
         with self._translated("drop the draft of", thread_id):
             return await self._drop_draft(thread_id)
 
+    # -- leases --------------------------------------------------------------------------------------------------------
+
+    def lease(self, thread_id: str, ttl: timedelta = timedelta(seconds=30)) -> Lease:
+        """Return a lease of the thread, to be used in `async with`: one holder at a time, across processes.
+
+        A lease only spares conflicts: whoever loses it, because of a pause longer than `ttl`, still cannot lose or mix
+        a turn, since the append checks the revision.
+
+        Args:
+            thread_id: which thread; it need not exist.
+            ttl: after which the lease of a holder that died is free again. A living holder renews it in the background.
+        """
+        return Lease(self, check_id(thread_id, "thread id"), ttl)
+
+    async def take_lease(self, thread_id: str, holder: str, ttl: timedelta) -> bool:
+        """Take a thread's lease or renew it; False when another holder has it. `lease` does this for you."""
+        with self._translated("lease", thread_id):
+            return await self._lease(thread_id, holder, ttl // timedelta(microseconds=1))
+
+    async def release_lease(self, thread_id: str, holder: str) -> None:
+        """Give a lease back that this holder has."""
+        with self._translated("release the lease of", thread_id):
+            await self._release(thread_id, holder)
+
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
@@ -348,16 +296,6 @@ class Storage(StorageHooks):
         return lock
 
     # -- what the methods above share ---------------------------------------------------------------------------------
-
-    @contextmanager
-    def _translated(self, action: str, thread_id: str | None) -> Generator[None]:
-        try:
-            yield
-        except RecuerdaError:
-            raise
-        except self.driver_errors as error:
-            subject = "threads" if thread_id is None else f"thread {thread_id!r}"
-            raise self._translate(error, f"{action} {subject}") from error
 
     def _new_record(
         self, turn: NewTurn, *, keep_messages: int | None, user_id: str | None, title: str | None

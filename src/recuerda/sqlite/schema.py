@@ -65,6 +65,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
         """
+        CREATE TABLE leases (
+            thread_id TEXT PRIMARY KEY,
+            holder TEXT NOT NULL,
+            until_us INTEGER NOT NULL
+        ) WITHOUT ROWID
+        """,
+        """
         CREATE VIEW messages AS
         SELECT
             threads.id AS thread_id,

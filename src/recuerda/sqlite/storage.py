@@ -119,6 +119,12 @@ class SQLiteStorage(Storage):
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         await self._write(partial(operations.rewrite, thread_id, bodies))
 
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+        return await self._write(partial(operations.lease, thread_id, holder, system_clock(), ttl_us))
+
+    async def _release(self, thread_id: str, holder: str) -> None:
+        await self._write(partial(operations.release, thread_id, holder))
+
     async def _close(self) -> None:
         with forks.gate:
             self._is_closed = True

@@ -109,6 +109,7 @@ class Worker:
                 connection.close()
             connection = None
         _settle(outcomes)
+        group.clear()  # or its results, maybe a long thread, would stay in memory until the next job
         return connection
 
     def _next_group(self) -> tuple[list[_Job], bool]:

@@ -1,0 +1,77 @@
+"""Leases: runs on one thread in several processes queue, rather than conflict.
+
+A lease has a holder and an end, both kept by the storage. It is renewed in the background while it is held, and taken
+over when its holder has died. It is a courtesy, not a lock: safety comes from the revision alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import timedelta
+from types import TracebackType
+from typing import Protocol, Self
+
+from recuerda.errors import InvalidInput, RecuerdaError
+from recuerda.ids import new_id
+
+FIRST_WAIT_S = 0.005
+LONGEST_WAIT_S = 0.25
+
+_logger = logging.getLogger("recuerda")
+
+
+class LeaseKeeper(Protocol):
+    """What a lease asks of its storage."""
+
+    async def take_lease(self, thread_id: str, holder: str, ttl: timedelta) -> bool:
+        """Take or renew; False when somebody else holds it."""
+        ...
+
+    async def release_lease(self, thread_id: str, holder: str) -> None:
+        """Give it back."""
+        ...
+
+
+class Lease:
+    """A lease of one thread: `async with storage.lease(thread_id): …` waits until it is free."""
+
+    def __init__(self, keeper: LeaseKeeper, thread_id: str, ttl: timedelta) -> None:
+        if ttl < timedelta(milliseconds=100):
+            raise InvalidInput(f"a lease lasts at least 100 ms, not {ttl}")
+        self._keeper = keeper
+        self._thread_id = thread_id
+        self._ttl = ttl
+        self._holder = new_id()
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        wait_s = FIRST_WAIT_S
+        while not await self._keeper.take_lease(self._thread_id, self._holder, self._ttl):
+            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the waiting, hides nothing
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        self._renewal = asyncio.create_task(self._renew())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.wait([self._renewal])
+        try:
+            await asyncio.shield(self._keeper.release_lease(self._thread_id, self._holder))
+        except RecuerdaError as failure:
+            # What was done under the lease is done; the lease ends by itself.
+            _logger.warning("a lease could not be released and will run out: %s", failure)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._ttl.total_seconds() / 3)
+            try:
+                if not await self._keeper.take_lease(self._thread_id, self._holder, self._ttl):
+                    _logger.warning("the lease of thread %r was lost to another holder", self._thread_id)
+                    return
+            except RecuerdaError as failure:
+                _logger.warning("a lease could not be renewed: %s", failure)
