@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
 
 from recuerda.agent import Agent
 from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
@@ -36,8 +38,16 @@ class ChatClient(ABC):
             finish_reason=response.finish_reason,
         )
 
-    async def close(self) -> None:
-        """Free connections."""
+    async def close(self) -> None:  # noqa: B027 - a client that holds no connection has nothing to free
+        """Free connections. Closing twice is fine; using the client afterwards is an error."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     def create_agent(
         self,

@@ -1,0 +1,187 @@
+"""The chat client for OpenAI's chat completions.
+
+It holds no conversation: each call sends what it is given. How messages look on the wire is `wire.py`'s business, how
+answers are read `answer.py`'s, what went wrong `failures.py`'s, and which connection is used `connection.py`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Self, cast
+
+from openai import APIStatusError, AsyncOpenAI, AsyncStream
+from openai.types.chat import ChatCompletionChunk
+
+from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
+from recuerda.client import ChatClient
+from recuerda.errors import ChatClientError, ConfigurationError
+from recuerda.openai.answer import StreamedAnswer, whole_answer
+from recuerda.openai.call import call_arguments
+from recuerda.openai.connection import ApiKey, ClientPerLoop, Connection, GivenClient, public_url
+from recuerda.openai.environment import read_environment
+from recuerda.openai.failures import Call, failure_of, remove_secret
+
+
+class OpenAIChatClient(ChatClient):
+    """Speak to a model of OpenAI, of Azure OpenAI, or of any server with OpenAI's chat completions.
+
+    It may be used from several event loops, `agent.run_sync`'s included: each has its own connections. They end with
+    `close`, with their loop, or with this object.
+
+    Options of a request or an agent (`options={"temperature": 0}`) are the service's: those that the SDK knows and any
+    other, which is then sent as it is. `{"stream_options": None}` keeps a stream from asking for its usage.
+
+    Args:
+        model_id: the model's name; on Azure the deployment's.
+        api_key: the key, or an async function that returns a fresh one or a token before each call. A server of your
+            own, named by `base_url`, may do without.
+        base_url: a compatible server, such as `http://localhost:11434/v1`; None for OpenAI.
+        azure_endpoint: an Azure OpenAI resource, such as `https://name.openai.azure.com`.
+        api_version: of Azure OpenAI's dated interface; None for its v1 interface.
+        organization: the OpenAI organization that is billed, where the key has several.
+        default_headers: sent with each request.
+        timeout_s: how many seconds to wait for an answer, or for the next piece of a stream, before each retry.
+        max_retries: how many times a call that failed before its answer began is tried again.
+        client: a ready SDK client instead of all of the above. It is used as it is, in the event loop that it belongs
+            to, and never closed here.
+
+    Raises:
+        ConfigurationError: the arguments contradict one another, or something is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        model_id: str,
+        api_key: ApiKey | None = None,
+        base_url: str | None = None,
+        azure_endpoint: str | None = None,
+        api_version: str | None = None,
+        organization: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        max_retries: int | None = None,
+        client: AsyncOpenAI | None = None,
+    ) -> None:
+        if not model_id:
+            raise ConfigurationError("model_id must name a model (on Azure a deployment)")
+        given = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "azure_endpoint": azure_endpoint,
+            "api_version": api_version,
+            "organization": organization,
+            "default_headers": default_headers,
+            "timeout_s": timeout_s,
+            "max_retries": max_retries,
+        }
+        settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if client is not None and settings:
+            raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(settings)} as well")
+        self.model_id = model_id
+        self._refuses_stream_options = False
+        self._timeout_s: float | None = None
+        self._clients: ClientPerLoop | GivenClient
+        if client is not None:
+            self._clients = GivenClient(client)
+            self._url = public_url(str(client.base_url))
+        else:
+            connection = Connection(**settings)
+            self._clients = ClientPerLoop(connection.new_client)
+            self._timeout_s = connection.timeout_s
+            self._url = public_url(connection.url)
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        model_id: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        max_retries: int | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Make a client of what the environment says.
+
+        Azure OpenAI when `AZURE_OPENAI_ENDPOINT` is set: with `AZURE_OPENAI_API_KEY` and `AZURE_OPENAI_DEPLOYMENT`,
+        on the dated interface when `OPENAI_API_VERSION` is set, else on the v1 interface. Otherwise OpenAI:
+        `OPENAI_API_KEY`, `OPENAI_MODEL` (or `OPENAI_CHAT_MODEL_ID`), and if wanted `OPENAI_BASE_URL` (a server of your
+        own needs no key) and `OPENAI_ORG_ID`. A blank variable counts as not set.
+
+        Args:
+            model_id: overrides the environment's model or deployment.
+            default_headers: see the class.
+            timeout_s: see the class.
+            max_retries: see the class.
+            environ: the variables; None for the process's.
+
+        Raises:
+            ConfigurationError: variables are missing; it names them.
+        """
+        settings = read_environment(os.environ if environ is None else environ, model_id=model_id)
+        return cls(**settings, default_headers=default_headers, timeout_s=timeout_s, max_retries=max_retries)
+
+    def __repr__(self) -> str:
+        return f"OpenAIChatClient(model_id={self.model_id!r}, url={self._url!r})"
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        arguments = call_arguments(request, model_id=self.model_id)
+        sdk = await self._clients.get()
+        try:
+            return whole_answer(await _create(sdk, arguments))
+        except ChatClientError:
+            raise
+        except Exception as error:
+            raise self._failure(error, sdk, arguments) from error
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
+        """Give the answer as it comes: text and reasoning in pieces; a refusal, calls and the usage at the end.
+
+        Closing the generator closes the connection. An answer whose end doesn't come is an error, never an answer.
+        """
+        arguments = call_arguments(request, model_id=self.model_id, is_streamed=True)
+        sdk = await self._clients.get()
+        answer = StreamedAnswer()
+        has_begun = False
+        try:
+            async with await self._open(sdk, arguments) as chunks:
+                # `async for` would wrap the stream in one more generator, which nobody closes when this one is.
+                while (chunk := await anext(chunks, None)) is not None:
+                    has_begun = True
+                    if (update := answer.take(chunk)) is not None:
+                        yield update
+        except Exception as error:
+            if not answer.is_whole:  # what fails afterwards costs the usage, not the answer
+                raise self._failure(error, sdk, arguments, has_begun=has_begun) from error
+        yield answer.end()
+
+    async def close(self) -> None:
+        """Close the connections, of all event loops; a call afterwards is an error. A given client is left open."""
+        await self._clients.close()
+
+    async def _open(self, sdk: AsyncOpenAI, arguments: dict[str, Any]) -> AsyncStream[ChatCompletionChunk]:
+        """Start a stream. A server that refuses `stream_options`, as older ones do, is asked without, from then on."""
+        if self._refuses_stream_options:
+            arguments.pop("stream_options", None)
+        try:
+            return await _create(sdk, arguments)
+        except APIStatusError as error:
+            is_about_it = error.status_code in (400, 422) and "stream_options" in f"{error} {error.param}"
+            if not is_about_it or arguments.pop("stream_options", None) is None:
+                raise
+        self._refuses_stream_options = True
+        return await _create(sdk, arguments)
+
+    def _failure(
+        self, error: Exception, sdk: AsyncOpenAI, arguments: Mapping[str, Any], *, has_begun: bool = False
+    ) -> ChatClientError:
+        remove_secret(error, sdk.api_key)
+        model_id = str(arguments["model"])
+        call = Call(model_id=model_id, url=self._url, timeout_s=self._timeout_s, has_begun=has_begun)
+        return failure_of(error, call)
+
+
+async def _create(sdk: AsyncOpenAI, arguments: Mapping[str, Any]) -> Any:
+    # The SDK's types describe each option; options come from the caller, and the service judges them.
+    return await cast("Any", sdk.chat.completions.create)(**arguments)

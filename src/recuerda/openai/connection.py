@@ -1,0 +1,189 @@
+"""How the service is reached: the settings, and an SDK client per event loop.
+
+The SDK's client holds a pool of connections, and a connection belongs to the event loop that opened it. A program that
+uses `agent.run` and `agent.run_sync` has two loops. So each loop gets a client of its own, made at its first call.
+
+The client of a loop sits in an asynchronous generator of that loop. Python closes those when a loop is shut down
+(`asyncio.run` does) and when nobody holds them any more, and so the connections end with their loop, even where
+nobody called `close`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from openai import AsyncAzureOpenAI, AsyncOpenAI, Timeout
+
+from recuerda.errors import ChatClientError, ConfigurationError
+
+ApiKey: TypeAlias = str | Callable[[], Awaitable[str]]
+"""A key, or a function that returns a fresh one before each call, such as a Microsoft Entra ID token provider."""
+
+OPENAI_URL = "https://api.openai.com/v1"
+CONNECT_TIMEOUT_S = 5.0
+_NO_KEY = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """The settings of a service; the arguments of `OpenAIChatClient`, which describes them.
+
+    Raises:
+        ConfigurationError: they contradict one another, or something is missing.
+    """
+
+    api_key: ApiKey | None = field(default=None, repr=False)
+    base_url: str | None = None
+    azure_endpoint: str | None = None
+    api_version: str | None = None
+    organization: str | None = None
+    default_headers: Mapping[str, str] | None = field(default=None, repr=False)
+    timeout_s: float = 600.0
+    max_retries: int = 2
+
+    def __post_init__(self) -> None:
+        self._check_address()
+        self._check_key()
+        if self.timeout_s <= 0:
+            raise ConfigurationError("timeout_s must be over 0 seconds")
+        if self.max_retries < 0:
+            raise ConfigurationError("max_retries must be 0 or more")
+
+    @property
+    def url(self) -> str:
+        """The address that requests go to."""
+        if self.azure_endpoint is None:
+            return self.base_url or OPENAI_URL
+        endpoint = self.azure_endpoint.rstrip("/").removesuffix("/v1").removesuffix("/openai")
+        return f"{endpoint}/openai" if self.api_version else f"{endpoint}/openai/v1/"
+
+    def new_client(self) -> AsyncOpenAI:
+        """Return a client of the SDK, with no connection yet."""
+        # What is left out here, the SDK would read from the process's environment.
+        key = self.api_key or _NO_KEY
+        timeout = Timeout(self.timeout_s, connect=min(self.timeout_s, CONNECT_TIMEOUT_S))
+        if self.azure_endpoint is not None and self.api_version:
+            return AsyncAzureOpenAI(
+                azure_endpoint=self.url.removesuffix("/openai"),
+                api_version=self.api_version,
+                api_key=key,
+                organization=self.organization,
+                timeout=timeout,
+                max_retries=self.max_retries,
+                default_headers=self.default_headers,
+            )
+        return AsyncOpenAI(
+            base_url=self.url,
+            api_key=key,
+            organization=self.organization,
+            timeout=timeout,
+            max_retries=self.max_retries,
+            default_headers=self.default_headers,
+        )
+
+    def _check_address(self) -> None:
+        if self.base_url is not None and self.azure_endpoint is not None:
+            raise ConfigurationError("give base_url or azure_endpoint: both say where the service is")
+        if self.api_version is not None and self.azure_endpoint is None:
+            raise ConfigurationError("api_version goes with azure_endpoint")
+        for name, url in (("base_url", self.base_url), ("azure_endpoint", self.azure_endpoint)):
+            if url is None:
+                continue
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.netloc:
+                raise ConfigurationError(f"{name} must be an http:// or https:// address")
+            if "@" in parts.netloc:
+                raise ConfigurationError(f"{name} must hold no credentials: use api_key or default_headers")
+
+    def _check_key(self) -> None:
+        if not self.api_key and self.base_url is None:
+            raise ConfigurationError(
+                "an api_key is needed: give one, or use OpenAIChatClient.from_env(). "
+                "(Only a server of your own, named by base_url, may do without.)"
+            )
+        # The HTTP library would refuse the header with an error that shows the key.
+        if isinstance(self.api_key, str) and not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise ConfigurationError("api_key has a character that no header can carry, such as a line break: strip it")
+
+
+def public_url(url: str) -> str:
+    """Return the address without what may be secret in it: user, password, query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+class GivenClient:
+    """Use one SDK client that somebody else made and closes."""
+
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self._client = client
+
+    async def get(self) -> AsyncOpenAI:
+        """Return it."""
+        return self._client
+
+    async def close(self) -> None:
+        """Leave it open."""
+
+
+class ClientPerLoop:
+    """Keep one SDK client for each event loop that asks."""
+
+    def __init__(self, make: Callable[[], AsyncOpenAI]) -> None:
+        self._make = make
+        self._mutex = threading.Lock()
+        self._leases: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[AsyncOpenAI]] = WeakKeyDictionary()
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
+        self._is_closed = False
+
+    async def get(self) -> AsyncOpenAI:
+        """Return the running loop's client.
+
+        Raises:
+            ChatClientError: after `close`.
+        """
+        loop = asyncio.get_running_loop()
+        with self._mutex:
+            self._forget_closed_loops()
+            if self._is_closed:
+                raise ChatClientError("this chat client has been closed: make a new one")
+            if (client := self._clients.get(loop)) is not None:
+                return client
+            client = self._clients[loop] = self._make()
+            lease = self._leases[loop] = _lease(client)
+        await anext(lease)  # does not wait for anything, and ties the generator to the loop
+        return client
+
+    async def close(self) -> None:
+        """Close every loop's client, each in its loop; twice is fine."""
+        with self._mutex:
+            self._is_closed = True
+            leases = list(self._leases.items())
+            self._leases.clear()
+            self._clients.clear()
+        for loop, lease in leases:
+            if loop is asyncio.get_running_loop():
+                await lease.aclose()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_release(lease), loop))
+
+    def _forget_closed_loops(self) -> None:
+        for loop in [loop for loop in self._clients if loop.is_closed()]:
+            del self._clients[loop], self._leases[loop]
+
+
+async def _lease(client: AsyncOpenAI) -> AsyncGenerator[AsyncOpenAI]:
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _release(lease: AsyncGenerator[AsyncOpenAI]) -> None:
+    await lease.aclose()

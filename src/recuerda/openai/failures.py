@@ -1,0 +1,113 @@
+"""What went wrong with a call, in words that say what to do next.
+
+The service's own words stay out of the text: some servers repeat the request in them. They are in the chained error of
+the SDK, from which the key is removed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+
+from recuerda.errors import ChatClientError
+
+_IDENTIFIER = re.compile(r"[\w.\[\]-]{1,80}", re.ASCII)
+_TOO_LONG = re.compile(r"context_length_exceeded|maximum context length|context (window|size|length)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call that failed, as far as it may be told.
+
+    Attributes:
+        model_id: the model or deployment that was called.
+        url: the address, without credentials.
+        timeout_s: how long it waited at most, where that is known.
+        has_begun: whether a part of a streamed answer had come.
+    """
+
+    model_id: str
+    url: str
+    timeout_s: float | None = None
+    has_begun: bool = False
+
+
+def failure_of(error: Exception, call: Call) -> ChatClientError:
+    """Return the error to raise, from `error`."""
+    status = error.status_code if isinstance(error, APIStatusError) else None
+    return ChatClientError(f"model {call.model_id!r} at {call.url}: {_what(error, call)}", status=status)
+
+
+def remove_secret(error: Exception, secret: str) -> None:
+    """Take a secret out of an error of the SDK: some servers repeat the key that they refuse."""
+    if not secret or not isinstance(error, APIError):
+        return
+    if secret in f"{error} {error.message} {error.body}":
+        error.message = error.message.replace(secret, "***")
+        error.args = tuple(str(argument).replace(secret, "***") for argument in error.args)
+        error.body = None
+
+
+def _what(error: Exception, call: Call) -> str:
+    match error:
+        case APITimeoutError():
+            limit = "" if call.timeout_s is None else f" within {call.timeout_s:g} s"
+            return f"no answer came{limit}. Run again, or raise timeout_s."
+        case APIConnectionError() if call.has_begun:
+            return "the connection broke in the middle of the answer, which is not kept. Run again."
+        case APIConnectionError():
+            return "the service cannot be reached. Check base_url (or the Azure endpoint) and the network."
+        case APIError() if _is_too_long(error):
+            return (
+                "the conversation is longer than the model can read. "
+                "Give the agent a window, such as ContextWindow(max_tokens=…)."
+            )
+        case APIStatusError():
+            return f"{_refused(error)} (status {error.status_code}{_details(error)})"
+        case APIError():
+            return f"the service reported an error in the middle of its answer{_details(error)}. Run again."
+        case RuntimeError():
+            return "its HTTP client is closed, or belongs to another event loop. Make a new one."
+        case _:
+            return f"the call failed, or its answer could not be read ({type(error).__name__})."
+
+
+def _refused(error: APIStatusError) -> str:
+    match error.status_code:
+        case 401:
+            return "the service does not accept the key. Check api_key, and that it belongs to this address."
+        case 403:
+            return "the key has no permission for this. Check its project, its region and the model's availability."
+        case 404:
+            return (
+                "the service knows no such model or address. "
+                "Check model_id (on Azure the deployment's name) and base_url (or the Azure endpoint)."
+            )
+        case 429 if error.code == "insufficient_quota":
+            return "the account's quota is used up. Check its plan and billing."
+        case 429:
+            return f"too many requests{_wait(error)}. Slow down, or raise max_retries."
+        case status if status >= 500 or status in (408, 409):
+            return "the service failed, also when asked again. Try later."
+        case _ if error.code == "content_filter":
+            return "the service's content filter refused the request. Ask in another way."
+        case _:
+            return "the service refuses the request. Its own words are in this error's __cause__."
+
+
+def _is_too_long(error: APIError) -> bool:
+    is_refusal = not isinstance(error, APIStatusError) or error.status_code in (400, 413, 422)
+    return is_refusal and bool(_TOO_LONG.search(f"{error.code} {error.message}"))
+
+
+def _wait(error: APIStatusError) -> str:
+    seconds = error.response.headers.get("retry-after")
+    return f": wait {seconds} s" if seconds and seconds.isdecimal() else ""
+
+
+def _details(error: APIError) -> str:
+    """Return the code and the parameter that the service named, where they are identifiers and nothing else."""
+    named = [("code", error.code), ("parameter", error.param)]
+    return "".join(f", {name} {value}" for name, value in named if value and _IDENTIFIER.fullmatch(str(value)))
