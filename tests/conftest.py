@@ -9,7 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_socket import SocketBlockedError
+
+# How long an example takes tells about the machine that day, not about the code.
+settings.register_profile("recuerda", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("recuerda")
 
 LOOPBACK = {None, "", "127.0.0.1", "::1", "localhost"}
 

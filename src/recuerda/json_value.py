@@ -86,7 +86,7 @@ def _object(value: Mapping[object, object], path: str, depth: int) -> JsonObject
             key = key.value  # noqa: PLW2901 - an enum key stands for its value
         if isinstance(key, bool) or not isinstance(key, str | int | float):
             raise EncodeError(path, f"a key of type {type(key).__name__} is not a string")
-        name = str(key)
+        name = str(_integer(key, path) if isinstance(key, int) else key)
         check_text(name, f"{path} (a key)")
         if name in result:
             raise EncodeError(path, f"two keys become the same name {name!r}")

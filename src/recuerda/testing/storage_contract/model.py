@@ -92,7 +92,11 @@ class ModelContract(ContractBase):
         deadline=None,
         max_examples=60,
         # One storage serves all examples, each on threads of its own; and each storage inherits this one test.
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+            HealthCheck.too_slow,
+        ],
     )
     @given(sequence=st.lists(operations(), min_size=1, max_size=25))
     async def test_any_sequence_of_operations_gives_what_the_ram_storage_gives(

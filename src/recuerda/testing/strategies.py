@@ -1,0 +1,117 @@
+"""Hypothesis strategies for everything that a thread can hold.
+
+What they draw can be stored, and reads back equal. The odd is likely: empty and long texts, every script and emoji,
+control characters, integers beyond 64 bits, parts of kinds that nobody knows yet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from recuerda.json_value import Json, JsonObject
+from recuerda.messages import (
+    KNOWN_CONTENTS,
+    AnyContent,
+    ChatMessage,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    Turn,
+    UnknownContent,
+    UriContent,
+    Usage,
+    UsageContent,
+)
+
+_TAGS = [kind.__struct_config__.tag for kind in KNOWN_CONTENTS]
+_OPTIONAL_TEXT = st.none() | st.text(max_size=20)
+
+
+def json_values() -> st.SearchStrategy[Json]:
+    """Draw JSON values: nested, with integers of any size, without NaN, infinities and lone surrogates."""
+    numbers = st.integers() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False)
+    scalars = st.none() | st.booleans() | numbers | st.text(max_size=20)
+    return st.recursive(scalars, _containers, max_leaves=8)
+
+
+def json_objects() -> st.SearchStrategy[JsonObject]:
+    """Draw JSON objects."""
+    return st.dictionaries(st.text(max_size=10), json_values(), max_size=4)
+
+
+def contents() -> st.SearchStrategy[AnyContent]:
+    """Draw parts of every kind, and unknown ones."""
+    return st.one_of(
+        _part(TextContent, text=st.text()),
+        _part(TextReasoningContent, text=st.text(), protected_data=_OPTIONAL_TEXT),
+        _part(
+            UriContent, uri=st.text(min_size=1, max_size=40), media_type=st.sampled_from(["image/png", "text/plain"])
+        ),
+        _part(DataContent, data=st.binary(max_size=60), media_type=st.just("image/png"), name=_OPTIONAL_TEXT),
+        _part(FunctionCallContent, call_id=st.text(), name=st.text(), arguments=st.text() | json_objects()),
+        _part(FunctionResultContent, call_id=st.text(), result=json_values(), is_error=st.booleans()),
+        _part(UsageContent, usage=usages()),
+        _part(RefusalContent, refusal=st.text()),
+        unknown_contents(),
+    )
+
+
+def unknown_contents() -> st.SearchStrategy[UnknownContent]:
+    """Draw parts as a later version might write them: of a new kind, or of a known kind with a new field."""
+    new_kinds = st.fixed_dictionaries({"type": st.text().filter(lambda kind: kind not in _TAGS)})
+    new_fields = st.fixed_dictionaries({"type": st.sampled_from(_TAGS), "a field of tomorrow": json_values()})
+    return st.builds(_unknown, json_objects(), new_kinds | new_fields)
+
+
+def usages() -> st.SearchStrategy[Usage]:
+    """Draw token counts."""
+    counts = st.integers(0, 2**63)
+    return st.builds(Usage, counts, counts, counts, counts, counts)
+
+
+def messages() -> st.SearchStrategy[ChatMessage]:
+    """Draw messages of any role, with none, one or several parts."""
+    return st.builds(
+        ChatMessage,
+        st.sampled_from(["system", "user", "assistant", "tool"]) | st.text(min_size=1, max_size=10),
+        st.text() | st.lists(contents(), max_size=4),
+        author_name=_OPTIONAL_TEXT,
+        message_id=_OPTIONAL_TEXT,
+        additional_properties=st.none() | json_objects(),
+    )
+
+
+def turns() -> st.SearchStrategy[Turn]:
+    """Draw turns of one to five messages."""
+    return st.lists(messages(), min_size=1, max_size=5).flatmap(_turns_of)
+
+
+def thread_ids() -> st.SearchStrategy[str]:
+    """Draw ids that threads, turns and users may have."""
+    anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=128)
+    hostile = st.sampled_from(["../../etc/passwd", "CON", "a/b", "A", "a", "a.", "a ", "%00", "'; --", "🐧", "x" * 512])
+    return anything | hostile
+
+
+def _part(kind: Any, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(kind, **fields, additional_properties=st.none() | json_objects())
+
+
+def _unknown(fields: JsonObject, decisive: JsonObject) -> UnknownContent:
+    return UnknownContent({**fields, **decisive})
+
+
+def _turns_of(messages_of_turn: list[ChatMessage]) -> st.SearchStrategy[Turn]:
+    counts = st.integers(0, len(messages_of_turn))
+    return st.builds(Turn, messages=st.just(tuple(messages_of_turn)), input_count=counts, usage=st.none() | usages())
+
+
+def _containers(items: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    lists: st.SearchStrategy[Json] = st.lists(items, max_size=4)
+    objects: st.SearchStrategy[Json] = st.dictionaries(st.text(max_size=10), items, max_size=4)
+    return lists | objects
