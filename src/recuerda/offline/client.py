@@ -1,0 +1,49 @@
+"""The offline client: the door between an agent and the tables of facts and answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+
+from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
+from recuerda.client import ChatClient
+from recuerda.messages import ChatMessage, TextContent
+from recuerda.offline.answers import answer
+from recuerda.offline.facts import learn
+from recuerda.offline.language import Language
+from recuerda.offline.languages import choose_language
+from recuerda.offline.sentences import sentences
+
+_WORDS = re.compile(r"\S+\s*|\s+")
+_SPEAKS_FOR_ITSELF = ("assistant", "tool")
+
+
+class OfflineChatClient(ChatClient):
+    """Answer questions about what was said, without a language model.
+
+    It reads the messages of the request and nothing else: no instructions, no tools, no options, and it keeps nothing
+    between calls. A later fact replaces an earlier one. What assistants and tools said is not believed. Of each message
+    the first 20,000 characters are read. The same request always gives the same answer, and no token counts are
+    invented.
+    """
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        """Return the answer, in the language of the last user message."""
+        return ChatResponse(message=ChatMessage("assistant", _reply(request.messages)), finish_reason="stop")
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
+        """Give the answer word by word."""
+        for word in _WORDS.findall(_reply(request.messages)):
+            yield ChatUpdate(contents=[TextContent(word)])
+        yield ChatUpdate(finish_reason="stop")
+
+
+def _reply(messages: Sequence[ChatMessage]) -> str:
+    told = [message for message in messages if message.role not in _SPEAKS_FOR_ITSELF]
+    asked = next((message.text for message in reversed(told) if message.role == "user"), "")
+    facts = learn(sentence for message in told for sentence in sentences(message.text))
+    return answer(sentences(asked), facts, _language(told))
+
+
+def _language(told: Sequence[ChatMessage]) -> Language:
+    return choose_language(message.text for message in reversed(told) if message.role == "user")

@@ -1,0 +1,26 @@
+"""The languages that the offline client knows, and which of them a text is in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from recuerda.offline.english import ENGLISH
+from recuerda.offline.language import Language
+from recuerda.offline.sentences import READ_CHARACTERS, fold
+from recuerda.offline.spanish import SPANISH
+
+LANGUAGES = (ENGLISH, SPANISH)
+
+
+def choose_language(texts: Iterable[str]) -> Language:
+    """Return the language of the first text that shows one; English when none does."""
+    for text in texts:
+        read = text[:READ_CHARACTERS]
+        words = set(re.findall(r"\w+", fold(read)))
+        english, spanish = len(words & ENGLISH.words), len(words & SPANISH.words)
+        if "¿" in read or "¡" in read:
+            spanish += 3
+        if english != spanish:
+            return ENGLISH if english > spanish else SPANISH
+    return ENGLISH
