@@ -149,13 +149,14 @@ def test_a_name_shows_people_the_id() -> None:
     assert file_stem("Customer 42/año").startswith("customer-42-a-o-")
 
 
-async def test_a_thread_is_one_file_that_jq_reads(storage: FileStorage, folder: Path) -> None:
+async def test_a_thread_is_one_file_of_plain_json_lines(storage: FileStorage, folder: Path) -> None:
     store = ChatMessageStore(storage=storage, thread_id="riker")
     await store.add_messages([ChatMessage(role="user", content="My name is Riker.\nHello")])
     await store.add_messages([ChatMessage(role="assistant", content="¡Hola!")])
-    query = ['.body.messages[]? | .role + ": " + .content', files_of(folder, "riker").log]
-    done = await run("jq", "-r", *query)
-    assert done.stdout == "user: My name is Riker.\nHello\nassistant: ¡Hola!\n"
+    settings, *turns = lines_of(folder, "riker")
+    assert settings["thread"] == "riker"
+    said = [(message["role"], message["content"]) for turn in turns for message in turn["body"]["messages"]]
+    assert said == [("user", "My name is Riker.\nHello"), ("assistant", "¡Hola!")]
     assert list(content_of(folder)) == [files_of(folder, "riker").log.name]
 
 
