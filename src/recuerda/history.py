@@ -9,16 +9,19 @@ thrown away and the next read starts afresh.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from recuerda.codec import decode_turn
 from recuerda.messages import ChatMessage, Turn, Usage
 from recuerda.records import ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
 
+TITLE_LENGTH = 60
+"""Characters of the first user message that become a thread's title."""
 
-@dataclass(frozen=True, slots=True)
-class StoredTurn:
+
+class StoredTurn(msgspec.Struct, frozen=True, gc=False):
     """A turn as the thread holds it.
 
     Attributes:
@@ -59,6 +62,15 @@ def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
     return StoredTurn(record.number, record.id, record.created_us, turn)
 
 
+def title_of(turn: Turn) -> str | None:
+    """Return the title of a thread that begins with a turn: the start of what the user says, or None."""
+    text = next((message.text for message in turn.messages if message.role == "user" and message.text.strip()), None)
+    if text is None:
+        return None
+    line = text.strip().splitlines()[0]
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
+
+
 class History:
     """Hold the part of a thread that was read, and say what is missing of it."""
 
@@ -80,10 +92,15 @@ class History:
         """The incarnation of the thread that was read."""
         return None if self.info is None else self.info.incarnation
 
+    @property
+    def position(self) -> tuple[int, str | None]:
+        """From where a read goes on; when it has changed during one, what that one found is out of date."""
+        return self.revision, self.incarnation
+
     def messages(self) -> list[ChatMessage]:
         """Return the messages of the turns held, in order, as a new list."""
         if self._messages is None:
-            self._messages = [message for turn in self.turns for message in turn.messages]
+            self._messages = [message for stored in self.turns for message in stored.turn.messages]
         return self._messages.copy()
 
     def covers(self, last_messages: int | None) -> bool:
@@ -118,9 +135,9 @@ class History:
             self.turns, self._messages = new, None
             self._start, self._window = found.start, last_messages
         self.info = found.info
-        if undone and self._start > found.info.first:
+        if is_next and undone and self._window is not None:
             # A window that lost a turn at its end may need an older one at its front.
-            self._window = 0
+            self._window = min(self._window, sum(len(turn.messages) for turn in self.turns))
 
     def committed(self, record: TurnRecord) -> None:
         """Take in a turn that this handle appended itself, when it is the next one."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from recuerda.errors import StateError
 from recuerda.messages import (
@@ -34,17 +35,18 @@ from recuerda.messages import (
 _MESSAGE_KEYS = {"type", "role", "contents", "text", "author_name", "message_id", "additional_properties"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegacyState:
+class LegacyState(msgspec.Struct, frozen=True, kw_only=True):
     """What a legacy state holds.
 
     Attributes:
         service_thread_id: set when a service kept the thread.
         messages: the thread's messages; None when it had no store yet.
+        id: of a session; threads had none.
     """
 
     service_thread_id: str | None
     messages: list[ChatMessage] | None
+    id: str | None = None
 
 
 def is_legacy_state(state: dict[str, Any]) -> bool:
@@ -100,13 +102,16 @@ def read_legacy_message(data: object, where: str = "message") -> ChatMessage:
     items: list[Any] = [contents] if isinstance(contents, str | dict) else contents
     if not isinstance(items, list):  # pyright: ignore[reportUnnecessaryIsInstance] - outside data
         raise StateError(f"{where}.contents is not a list")
-    return ChatMessage(
-        role,
-        contents=[_part(item, f"{where}.contents[{i}]") for i, item in enumerate(items)],
-        author_name=fields.get("author_name"),
-        message_id=fields.get("message_id"),
-        additional_properties=extra or None,
-    )
+    try:
+        return ChatMessage(
+            role,
+            contents=[_part(item, f"{where}.contents[{i}]") for i, item in enumerate(items)],
+            author_name=fields.get("author_name"),
+            message_id=fields.get("message_id"),
+            additional_properties=extra or None,
+        )
+    except TypeError as error:
+        raise StateError(f"{where} cannot be read: {error}") from None
 
 
 def _thread(state: dict[str, Any]) -> LegacyState:
@@ -127,7 +132,11 @@ def _session(state: dict[str, Any]) -> LegacyState:
         if isinstance(part, dict) and "messages" in part:
             messages.extend(_messages(cast("dict[str, Any]", part)))
     service_id = state.get("service_session_id")
-    return LegacyState(service_thread_id=service_id, messages=None if service_id else messages)
+    if service_id is not None and not isinstance(service_id, str):
+        raise StateError("service_session_id is a string or null")
+    return LegacyState(
+        service_thread_id=service_id, messages=None if service_id else messages, id=state.get("session_id")
+    )
 
 
 def _messages(store: dict[str, Any]) -> list[ChatMessage]:

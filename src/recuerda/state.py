@@ -8,15 +8,13 @@ Agent Framework wrote are read as well; `legacy.py` turns them into this form.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
 
 from recuerda.codec import encode_turn
 from recuerda.errors import InvalidInput, StateError
-from recuerda.ids import check_id
+from recuerda.ids import check_id, new_id
 from recuerda.legacy import LegacyState, is_legacy_state, read_legacy_state
 from recuerda.window import group_turns
 
@@ -24,8 +22,7 @@ STATE_VERSION = 1
 THREAD_KIND = "thread"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadState:
+class ThreadState(msgspec.Struct, frozen=True, kw_only=True):
     """A state that was read and found sound.
 
     Attributes:
@@ -76,16 +73,15 @@ def _checked(envelope: dict[str, Any]) -> ThreadState:
 
 
 def _from_legacy(legacy: LegacyState) -> ThreadState:
-    # These states had no id. One made from the content finds the same thread again when the state is restored twice.
-    bodies = [encode_turn(turn) for turn in group_turns(legacy.messages or ())]
-    digest = hashlib.sha256(b"\n".join([(legacy.service_thread_id or "").encode(), *bodies])).hexdigest()[:24]
-    thread_id = f"imported-{digest}"
+    # Most of these states have no id. One made from the content would be the same for two users who only said "hi".
+    try:
+        thread_id = new_id() if legacy.id is None else check_id(legacy.id, "session id")
+        bodies = [encode_turn(turn) for turn in group_turns(legacy.messages or ())]
+    except InvalidInput as error:
+        raise StateError(f"the state holds what cannot be stored: {error}") from None
     if legacy.service_thread_id is not None or legacy.messages is None:
         return ThreadState(id=thread_id, service_thread_id=legacy.service_thread_id, store=None)
-    turns = [
-        {"id": f"imported-{number}", "created_us": 0, "turn": msgspec.json.decode(body)}
-        for number, body in enumerate(bodies, 1)
-    ]
+    turns = [{"id": f"imported-{number}", "turn": msgspec.json.decode(body)} for number, body in enumerate(bodies, 1)]
     return ThreadState(
         id=thread_id, service_thread_id=None, store={"kind": "memory", "thread_id": thread_id, "turns": turns}
     )

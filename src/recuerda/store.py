@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self, cast, runtime_checkable
 
 from recuerda.codec import encode_turn
 from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadConflict, ThreadNotFound, ThreadOwnershipError
-from recuerda.history import History, StoredTurn, stored_turn
+from recuerda.history import History, StoredTurn, stored_turn, title_of
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import JsonObject
 from recuerda.memory_storage import MemoryStorage
@@ -20,11 +20,8 @@ from recuerda.messages import ChatMessage, Turn
 from recuerda.records import Appended, NewTurn, ThreadInfo, ThreadSlice
 from recuerda.registry import open_storage
 from recuerda.storage import Storage
-from recuerda.transfer import export_lines, import_lines, read_state_turns, write_state_turns
-from recuerda.window import ContextWindow
-
-TITLE_LENGTH = 60
-"""Characters of the first user message that become a thread's title."""
+from recuerda.transfer import add_missing, export_lines, import_lines, read_state_turns, write_state_turns
+from recuerda.window import ContextWindow, turn_of
 
 
 @runtime_checkable
@@ -64,7 +61,8 @@ class ChatMessageStore:
             keeps all.
         user_id: whose thread it is. A thread of another user raises `ThreadOwnershipError`.
 
-    A store made from a URL owns its storage: close the store to close it.
+    A store made from a URL owns its storage: close the store to close it. Whoever has a `user_id` gets at no other
+    user's thread: reading, changing and deleting it raise `ThreadOwnershipError`.
     """
 
     def __init__(
@@ -82,16 +80,26 @@ class ChatMessageStore:
         self.max_messages = None if max_messages is None else check_limit(max_messages, "max_messages")
         self.user_id = None if user_id is None else check_id(user_id, "user id")
         self.storage = open_storage(storage) if isinstance(storage, str) else storage or MemoryStorage()
+        self._owns_storage = isinstance(storage, str) or storage is None
+        self._is_owner_known = False
         self._history = History(self.thread_id)
         self._first_messages = tuple(messages or ())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(thread_id={self.thread_id!r}, storage={self.storage.kind!r})"
 
-    def for_thread(self, thread_id: str, *, user_id: str | None = None) -> Self:
-        """Return a store like this one, on the same storage, for another thread."""
+    @property
+    def owns_storage(self) -> bool:
+        """True when the storage was made for this store alone."""
+        return self._owns_storage
+
+    def for_thread(self, thread_id: str, *, user_id: str | None = None, storage: Storage | None = None) -> Self:
+        """Return a store like this one for another thread, on the same storage unless another is given."""
         return type(self)(
-            storage=self.storage, thread_id=thread_id, max_messages=self.max_messages, user_id=user_id or self.user_id
+            storage=storage or self.storage,
+            thread_id=thread_id,
+            max_messages=self.max_messages,
+            user_id=user_id or self.user_id,
         )
 
     # -- the protocol --------------------------------------------------------------------------------------------------
@@ -104,8 +112,10 @@ class ChatMessageStore:
         """
         if not messages:
             return None
-        turn = Turn(messages=tuple(messages), input_count=sum(message.role == "user" for message in messages) or 1)
-        return await self.append(turn)
+        for message in messages:
+            if not isinstance(message, ChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+                raise InvalidInput(f"a store holds ChatMessage, not {type(message).__name__}")
+        return await self.append(turn_of(messages))
 
     async def list_messages(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[ChatMessage]:
         """Return the thread's messages, the oldest first, as a new list.
@@ -126,6 +136,7 @@ class ChatMessageStore:
 
     async def serialize(self, **kwargs: Any) -> JsonObject:
         """Return the store's state as JSON data: the messages of a store in RAM, else a locator without secrets."""
+        await self._write_first_messages()
         state: JsonObject = {"kind": self.storage.kind, "thread_id": self.thread_id}
         if self.max_messages is not None:
             state["max_messages"] = self.max_messages
@@ -140,15 +151,15 @@ class ChatMessageStore:
             StateError: the state is not a store's, or belongs to a storage of another kind; this store stays as it was.
         """
         state = _checked_state(serialized_store_state)
-        turns = read_state_turns(state["turns"]) if "turns" in state else None
-        if turns is None and state["kind"] != self.storage.kind:
+        if state["kind"] == MemoryStorage.kind:
+            await add_missing(self.storage, state["thread_id"], read_state_turns(state.get("turns")), self.user_id)
+        elif state["kind"] != self.storage.kind:
             raise StateError(
                 f"this thread lives in a storage of kind {state['kind']!r}, and the store at hand is on "
                 f"{self.storage.kind!r}: restore it with the storage that it was saved with"
             )
-        if turns:
-            await _add_missing(self.storage, state["thread_id"], turns, self.user_id)
         self.thread_id = state["thread_id"]
+        self._is_owner_known = False
         self.max_messages = state.get("max_messages", self.max_messages)
         self._first_messages = ()
         self._history = History(self.thread_id)
@@ -180,17 +191,19 @@ class ChatMessageStore:
         Raises:
             ThreadOwnershipError: the thread belongs to another user than this store.
         """
-        await self._begin()
+        await self._write_first_messages()
         limit = window.last_messages if window is not None else None
-        history = self._history
-        if not history.covers(limit):
-            history.forget()
-        found = await self._read(limit, turn_id)
-        history.take(found, last_messages=limit)
-        if history.info is not None and not history.covers(limit):
-            history.forget()
-            found = await self._read(limit, turn_id)
+        while True:
+            history = self._history if self._history.covers(limit) else History(self.thread_id)
+            position = history.position
+            found = await self._read(history, limit, turn_id)
+            if history.position != position:
+                continue  # another task's read, or an append, came first: go on from there
+            is_fresh = history.info is None
             history.take(found, last_messages=limit)
+            if is_fresh or history.covers(limit):
+                break
+        self._history = history
         return None if found.found is None else stored_turn(found.found, self.thread_id)
 
     async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
@@ -198,9 +211,8 @@ class ChatMessageStore:
         if last is not None:
             check_limit(last, "last")
         if skip_corrupt:
-            await self._begin()
-            found = await self.storage.read(self.thread_id, last_messages=last)
-            return _readable(found, self.thread_id)
+            await self._write_first_messages()
+            return _readable(await self._read(History(self.thread_id), last, None), self.thread_id)
         window = None if last is None else ContextWindow(max_messages=last)
         await self.refresh(window)
         turns = self._history.turns
@@ -233,28 +245,38 @@ class ChatMessageStore:
             ThreadConflict: the thread is not at `expected`.
         """
         new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
-        await self._begin()
+        await self._write_first_messages()
+        if self.user_id is not None and not self._is_owner_known:
+            await self.info()
         appended = await self.storage.append(
             self.thread_id,
             new,
             expected=expected,
             keep_messages=self.max_messages,
             user_id=self.user_id,
-            title=_title(turn),
+            title=title_of(turn),
         )
         if not appended.replayed:
             self._history.committed(appended.record)
         return appended
 
     async def undo(self) -> StoredTurn | None:
-        """Take the last turn out of the thread for good, and return it; None when there is none."""
-        await self._begin()
+        """Take the last turn out of the thread for good, and return it; None when there is none.
+
+        A turn that cannot be read goes as well, and comes back without messages.
+        """
+        await self.info()
         record = await self.storage.undo(self.thread_id)
-        return None if record is None else stored_turn(record, self.thread_id)
+        if record is None:
+            return None
+        try:
+            return stored_turn(record, self.thread_id)
+        except CorruptTurn:
+            return StoredTurn(record.number, record.id, record.created_us, Turn(messages=()))
 
     async def trim(self, *, keep_turns: int | None = None, keep_messages: int | None = None) -> int:
         """Delete the oldest turns for good and return how many; see `Storage.trim`."""
-        await self._begin()
+        await self.info()
         return await self.storage.trim(self.thread_id, keep_turns=keep_turns, keep_messages=keep_messages)
 
     async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
@@ -268,13 +290,16 @@ class ChatMessageStore:
             InvalidInput: the thread has no turn of that number.
             ThreadConflict: a thread of that id has turns already.
         """
-        await self._begin()
-        found = await self.storage.read(self.thread_id)
+        await self._write_first_messages()
+        found = await self._read(History(self.thread_id), None, None)
         if found.info is None:
             raise ThreadNotFound(self.thread_id)
         if through is not None and through not in {record.number for record in found.records}:
             raise InvalidInput(f"thread {self.thread_id!r} has no turn {through} to fork from")
         copy = self.for_thread(thread_id or new_id())
+        # The turns keep their ids, so on an older fork the append would replay them instead of conflicting.
+        if (taken := await self.storage.head(copy.thread_id)) is not None and taken.revision:
+            raise ThreadConflict(copy.thread_id, expected=0, actual=taken.revision)
         turns = [
             NewTurn(body=record.body, message_count=record.message_count, id=record.id, created_us=record.created_us)
             for record in found.records
@@ -287,12 +312,14 @@ class ChatMessageStore:
 
     async def info(self) -> ThreadInfo | None:
         """Return what the storage knows of the thread; None before its first turn."""
-        await self._begin()
-        return await self.storage.head(self.thread_id)
+        await self._write_first_messages()
+        info = await self.storage.head(self.thread_id)
+        self._check_owner(info)
+        return info
 
     async def export_jsonl(self) -> str:
         """Return the thread as JSON Lines: a line about the thread, then a line for each turn."""
-        await self._begin()
+        await self.info()
         return "".join([line async for line in export_lines(self.storage, self.thread_id)])
 
     async def import_jsonl(self, text: str) -> int:
@@ -301,27 +328,29 @@ class ChatMessageStore:
         Raises:
             StateError: a line is not one of an export; nothing was added.
         """
-        await self._begin()
-        imported = await import_lines(self.storage, text.splitlines(), thread_id=self.thread_id)
+        await self.info()
+        lines = text.split("\n")  # JSON may hold other line breaks, which `splitlines` would cut at
+        imported = await import_lines(self.storage, lines, thread_id=self.thread_id, user_id=self.user_id)
         return sum(item.added for item in imported)
 
     async def clear(self) -> bool:
         """Delete the thread with all its turns; False when there was none."""
         self._first_messages = ()
-        self._history.forget()
+        await self.info()
+        self._history = History(self.thread_id)
         return await self.storage.delete(self.thread_id)
 
     async def close(self) -> None:
-        """Close the storage."""
-        await self.storage.close()
+        """Close the storage, if this store opened it; one that was given stays open."""
+        if self._owns_storage:
+            await self.storage.close()
 
-    async def _begin(self) -> None:
+    async def _write_first_messages(self) -> None:
         if self._first_messages:
             messages, self._first_messages = self._first_messages, ()
             await self.add_messages(messages)
 
-    async def _read(self, limit: int | None, turn_id: str | None) -> ThreadSlice:
-        history = self._history
+    async def _read(self, history: History, limit: int | None, turn_id: str | None) -> ThreadSlice:
         found = await self.storage.read(
             self.thread_id,
             after=history.revision,
@@ -329,26 +358,15 @@ class ChatMessageStore:
             last_messages=limit,
             turn_id=turn_id,
         )
-        owner = found.info.user_id if found.info else None
-        if self.user_id is not None and owner not in (None, self.user_id):
+        self._check_owner(found.info)
+        return found
+
+    def _check_owner(self, info: ThreadInfo | None) -> None:
+        if self.user_id is not None and info is not None and info.user_id not in (None, self.user_id):
             raise ThreadOwnershipError(
                 f"thread {self.thread_id!r} belongs to another user; open it with the user id that it was made with"
             )
-        return found
-
-
-async def _add_missing(storage: Storage, thread_id: str, turns: list[NewTurn], user_id: str | None) -> None:
-    """Add a state's turns to a thread that is new, or that holds them already."""
-    head = await storage.read(thread_id, last_turns=0, turn_id=turns[0].id)
-    if head.info is not None and head.info.revision and head.found is None:
-        raise StateError(
-            f"thread {thread_id!r} is in this storage already, with other turns than the state's; nothing was restored"
-        )
-    if head.found is None:
-        try:
-            await storage.append_all(thread_id, turns, expected=0, user_id=user_id)
-        except ThreadConflict as error:
-            raise StateError(f"thread {thread_id!r} was made meanwhile by somebody else; restore again") from error
+        self._is_owner_known = True
 
 
 def _checked_state(state: Any) -> dict[str, Any]:
@@ -374,11 +392,3 @@ def _readable(found: ThreadSlice, thread_id: str) -> list[StoredTurn]:
         except CorruptTurn:
             continue
     return turns
-
-
-def _title(turn: Turn) -> str | None:
-    text = next((message.text for message in turn.messages if message.role == "user" and message.text.strip()), None)
-    if text is None:
-        return None
-    line = text.strip().splitlines()[0]
-    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"

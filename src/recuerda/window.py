@@ -7,7 +7,8 @@ it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from recuerda.ids import check_limit
 from recuerda.messages import ChatMessage, DataContent, FunctionCallContent, FunctionResultContent, TextContent, Turn
@@ -22,8 +23,7 @@ TOKENS_PER_FILE = 1000
 """What an image or file is counted as: services differ by a factor of ten either way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContextWindow:
+class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
     """Limit what of the thread is sent with each run. The input of the run itself does not count.
 
     Attributes:
@@ -85,6 +85,12 @@ def estimate_tokens(message: ChatMessage) -> int:
     return TOKENS_PER_MESSAGE + tokens + -(-characters // CHARACTERS_PER_TOKEN)
 
 
+def turn_of(messages: Sequence[ChatMessage]) -> Turn:
+    """Return a turn of plain messages: what comes before the first answer or tool result is its input."""
+    answered = (i for i, message in enumerate(messages) if message.role in ("assistant", "tool"))
+    return Turn(messages=tuple(messages), input_count=next(answered, len(messages)))
+
+
 def group_turns(messages: Iterable[ChatMessage]) -> list[Turn]:
     """Cut a plain list of messages into turns: a new one starts at a user message that follows another role's.
 
@@ -96,11 +102,4 @@ def group_turns(messages: Iterable[ChatMessage]) -> list[Turn]:
         if not groups or starts:
             groups.append([])
         groups[-1].append(message)
-    return [Turn(messages=tuple(group), input_count=_input_count(group)) for group in groups]
-
-
-def _input_count(group: Sequence[ChatMessage]) -> int:
-    for i, message in enumerate(group):
-        if message.role in ("assistant", "tool"):
-            return i
-    return len(group)
+    return [turn_of(group) for group in groups]

@@ -1,0 +1,47 @@
+"""Small words for tests about conversations."""
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from recuerda import ChatMessage, Storage
+
+LOCAL = ("memory", "sqlite", "file")
+"""The storages that need no server: what is above storages is tested on these."""
+
+
+def exchange(text: str) -> list[ChatMessage]:
+    """Return a turn's messages: `text`, and its answer."""
+    return [ChatMessage("user", text), ChatMessage("assistant", f"{text}!")]
+
+
+def texts(messages: Iterable[ChatMessage]) -> list[str]:
+    """Return what was said, in order."""
+    return [message.text for message in messages]
+
+
+class Counts:
+    """Count what a storage is asked: how many records each read gave, and how many appends there were."""
+
+    def __init__(self, storage: Storage, patch: pytest.MonkeyPatch) -> None:
+        self.reads: list[int] = []
+        self.appends = 0
+        read, append = storage.read, storage.append
+
+        async def counting_read(*args: object, **options: object) -> object:
+            found = await read(*args, **options)  # pyright: ignore[reportArgumentType] - passed on as they came
+            self.reads.append(len(found.records))
+            return found
+
+        async def counting_append(*args: object, **options: object) -> object:
+            self.appends += 1
+            return await append(*args, **options)  # pyright: ignore[reportArgumentType] - as above
+
+        patch.setattr(storage, "read", counting_read)
+        patch.setattr(storage, "append", counting_append)
+
+    def taken(self) -> tuple[Sequence[int], int]:
+        """Return the counts so far, and start anew."""
+        counts = self.reads, self.appends
+        self.reads, self.appends = [], 0
+        return counts
