@@ -12,7 +12,7 @@ that it does not fully understand as `UnknownContent`; a body that is no turn at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -31,12 +31,14 @@ from recuerda.messages import (
     Usage,
 )
 
+T = TypeVar("T", bound=msgspec.Struct)
+
 VERSION = 1
 """The version of a turn's JSON. A reader refuses a higher one instead of guessing."""
 
 
 class _WireMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=False):
-    role: str
+    role: Annotated[str, msgspec.Meta(min_length=1)]
     content: str | list[dict[str, Any]] = ""
     author_name: str | None = None
     message_id: str | None = None
@@ -76,8 +78,10 @@ def encode_turn(turn: Turn) -> bytes:
     """Return the turn as JSON bytes.
 
     Raises:
-        EncodeError: when a value has no JSON form; its `path` starts with `messages[i]`.
+        EncodeError: when a value has no JSON form; its `path` starts with `messages[i]`, or is `usage`.
     """
+    if turn.usage is not None:
+        _checked(turn.usage, "usage")
     out = [_out_message(message, f"messages[{i}]") for i, message in enumerate(turn.messages)]
     try:
         return _encoder.encode(_OutTurn(VERSION, out, turn.input_count, turn.usage))
@@ -148,8 +152,8 @@ def _out_part(part: AnyContent, path: str) -> object:
     return _checked(plain, path)
 
 
-def _checked(part: Content, path: str) -> Content:
-    # Structs do not check their fields when they are made: a wrong one would read back as an unknown part.
+def _checked(part: T, path: str) -> T:
+    # Structs do not check their fields when made: a wrong one would read back as something else, or as damage.
     try:
         msgspec.convert(msgspec.to_builtins(part), type(part))
     except (msgspec.ValidationError, TypeError) as error:
@@ -183,7 +187,8 @@ def _message(wire: _WireMessage) -> ChatMessage:
 
 
 def _part(data: dict[str, Any]) -> AnyContent:
-    kind = _BY_TYPE.get(data.get("type"))
+    tag = data.get("type")
+    kind = _BY_TYPE.get(tag) if isinstance(tag, str) else None
     if kind is None:
         return UnknownContent(data)
     try:

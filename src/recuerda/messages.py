@@ -229,7 +229,7 @@ class ChatMessage:
     @property
     def content(self) -> str | tuple[AnyContent, ...]:
         """The text where the message is nothing but one text, else the parts."""
-        if len(self.contents) == 1 and type(part := self.contents[0]) is TextContent and not part.additional_properties:
+        if len(self.contents) == 1 and type(part := self.contents[0]) is TextContent and part.additional_properties is None:
             return part.text
         return self.contents
 
