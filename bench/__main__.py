@@ -1,0 +1,117 @@
+"""The command line of the bench."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from bench.imports import measure_imports
+from bench.many import measure_many
+from bench.measures import judge
+from bench.report import format_report
+from bench.results import Environment, Report
+from bench.size import measure_size
+from bench.turns import measure_turns
+
+PARTS = ("turns", "many", "size", "imports")
+STORAGES = ("sqlite", "file", "memory")
+T = TypeVar("T")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="recuerda-bench-", dir=options.dir) as folder:
+        report = asyncio.run(_measure(options, Path(folder)))
+    report.measures = judge(report)
+    is_json_on_stdout = options.json == "-"
+    print(format_report(report), file=sys.stderr if is_json_on_stdout else sys.stdout)
+    if options.json is not None:
+        data = msgspec.json.format(msgspec.json.encode(report)).decode()
+        if is_json_on_stdout:
+            print(data)
+        else:
+            Path(options.json).write_text(data + "\n", encoding="utf-8")
+    return int(options.check and not all(measure.is_met for measure in report.measures))
+
+
+async def _measure(options: argparse.Namespace, folder: Path) -> Report:
+    report = Report(environment=_environment())
+    if "turns" in options.only:
+        for kind in options.storages:
+            _say(f"turns on {kind} ...")
+            report.turns += await measure_turns(kind, options.sizes, rounds=options.turns, folder=folder)
+    if "many" in options.only:
+        _say("many conversations at once ...")
+        report.many = await measure_many(
+            conversations=options.conversations, turns_each=3, rounds=max(1, min(5, options.turns)), folder=folder
+        )
+    if "size" in options.only:
+        _say("size on the disk ...")
+        report.size = await measure_size(options.storages, options.disk_sizes, folder=folder)
+    if "imports" in options.only:
+        _say("imports ...")
+        report.imports = measure_imports(rounds=max(1, min(25, options.turns)), folder=folder / "bytecode")
+    return report
+
+
+def _environment() -> Environment:
+    return Environment(
+        python=platform.python_version(),
+        msgspec=msgspec.__version__,
+        sqlite=sqlite3.sqlite_version,
+        system=f"{platform.system()} {platform.machine()}",
+        processors=os.cpu_count() or 1,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what recuerda costs.")
+    parser.add_argument("--sizes", type=_list_of(int), default=[10, 1_000, 10_000, 100_000], metavar="N,N")
+    parser.add_argument("--turns", type=int, default=200, metavar="N", help="rounds of each measurement (default 200)")
+    parser.add_argument("--conversations", type=int, default=200, metavar="N", help="at once (default 200)")
+    parser.add_argument("--disk-sizes", type=_list_of(int), default=[500, 10_000], metavar="N,N")
+    parser.add_argument("--only", type=_list_of(_one_of(PARTS)), default=list(PARTS), metavar=",".join(PARTS))
+    parser.add_argument(
+        "--storages", type=_list_of(_one_of(STORAGES)), default=list(STORAGES), metavar=",".join(STORAGES)
+    )
+    parser.add_argument(
+        "--dir", metavar="DIR", help="where the files go: the disk that is measured (default: temporary)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="also write the report as JSON; - for standard output")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a measure is not met")
+    return parser
+
+
+def _list_of(parse: Callable[[str], T]) -> Callable[[str], list[T]]:
+    def items(text: str) -> list[T]:
+        return [parse(item) for item in text.split(",")]
+
+    return items
+
+
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    def name(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(names)}")
+        return text
+
+    return name
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The promises about speed and size, and whether a run kept them.
+
+Only what was measured is judged: a run of some parts, or of other sizes, gives the measures that it can.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Literal
+
+from bench.results import DiskSize, Handle, ImportCost, Measure, Report, Throughput, TurnCost
+from bench.turns import WINDOW
+
+_RELATIONS = {"<=": operator.le, ">=": operator.ge}
+_MANY_MESSAGES = 10_000
+
+
+def judge(report: Report) -> list[Measure]:
+    """Return the measures that the report has figures for."""
+    costs = [cost for cost in report.turns if cost.storage == "sqlite"]
+    return [
+        *_windowed(costs),
+        *_flat(costs),
+        *_whole(costs),
+        *(_many(report.many) if report.many else ()),
+        *_size(report.size),
+        *(_imports(report.imports) if report.imports else ()),
+    ]
+
+
+def _windowed(costs: list[TurnCost]) -> Iterator[Measure]:
+    for handle in ("cold", "warm"):
+        ratios = [cost.ratio for cost in _pick(costs, handle, WINDOW)]
+        if ratios:
+            yield _measure(
+                f"SQLite, turn with a window of {WINDOW}, {handle}, worst size / raw driver", ratios, "<=", 2.0
+            )
+
+
+def _flat(costs: list[TurnCost]) -> Iterator[Measure]:
+    for handle in ("cold", "warm"):
+        by_size = sorted(_pick(costs, handle, WINDOW), key=lambda cost: cost.messages)
+        if len(by_size) > 1:
+            small, large = by_size[0], by_size[-1]
+            name = f"SQLite, the same turn, {handle}, at {large.messages:,} messages / at {small.messages:,}"
+            yield _measure(name, [large.turn_ms / small.turn_ms], "<=", 1.2)
+
+
+def _whole(costs: list[TurnCost]) -> Iterator[Measure]:
+    limits: tuple[tuple[Handle, float], ...] = (("warm", 1 / 40), ("cold", 1.0))
+    for handle, limit in limits:
+        found = min(_pick(costs, handle, None), key=lambda cost: abs(cost.messages - _MANY_MESSAGES), default=None)
+        if found is not None:
+            name = f"SQLite, loading all of {found.messages:,} messages, {handle} / raw driver"
+            yield _measure(name, [found.load_ratio], "<=", limit)
+
+
+def _many(many: Throughput) -> Iterator[Measure]:
+    name = f"SQLite, {many.conversations} conversations at once, turns/s / raw commits one by one"
+    yield _measure(name, [many.ratio], ">=", 5.0)
+
+
+def _size(sizes: list[DiskSize]) -> Iterator[Measure]:
+    found = max((size for size in sizes if size.storage == "sqlite"), key=lambda size: size.messages, default=None)
+    if found is not None:
+        name = f"SQLite, a message with {found.text_bytes:.0f} bytes of text, of {found.messages:,}"
+        yield _measure(name, [found.recuerda_bytes], "<=", 400.0, "bytes")
+
+
+def _imports(imports: ImportCost) -> Iterator[Measure]:
+    yield _measure("import recuerda / import asyncio, msgspec", [imports.ratio], "<=", 1.4)
+    yield _measure("heavy modules loaded by import recuerda", [len(imports.heavy)], "<=", 0.0, "modules")
+
+
+def _pick(costs: list[TurnCost], handle: str, window: int | None) -> list[TurnCost]:
+    return [cost for cost in costs if cost.handle == handle and cost.window == window]
+
+
+def _measure(name: str, figures: list[float], relation: Literal["<=", ">="], limit: float, unit: str = "x") -> Measure:
+    figure = max(figures)
+    is_met = bool(_RELATIONS[relation](figure, limit))
+    return Measure(name=name, figure=figure, relation=relation, limit=limit, unit=unit, is_met=is_met)

@@ -1,0 +1,115 @@
+"""A report as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.imports import FLOOR
+from bench.results import DiskSize, Environment, ImportCost, Measure, Report, Throughput, TurnCost
+
+
+def format_report(report: Report) -> str:
+    """Return the tables, and the list of the measures at the end."""
+    return "\n".join(_lines(report))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield _environment(report.environment)
+    if report.turns:
+        yield from _turns(report.turns)
+    if report.many:
+        yield from _many(report.many)
+    if report.size:
+        yield from _size(report.size)
+    if report.imports:
+        yield from _imports(report.imports)
+    if report.measures:
+        yield from _measures(report.measures)
+
+
+def _environment(where: Environment) -> str:
+    return (
+        f"Python {where.python}, msgspec {where.msgspec}, SQLite {where.sqlite}, {where.system}, "
+        f"{where.processors} processors"
+    )
+
+
+def _turns(costs: list[TurnCost]) -> Iterator[str]:
+    yield "\nA turn: load the context, append two messages durably (medians in ms; x: to the raw driver)"
+    rows = [
+        (
+            cost.storage,
+            "whole" if cost.window is None else f"last {cost.window}",
+            f"{cost.messages:,}",
+            "raw driver" if cost.handle == "floor" else cost.handle,
+            f"{cost.load_ms:.3f}",
+            f"{cost.append_ms:.3f}",
+            f"{cost.turn_ms:.3f}",
+            f"{cost.load_ratio:.3f}",
+            f"{cost.ratio:.2f}",
+        )
+        for cost in costs
+    ]
+    yield from _table(("storage", "context", "messages", "handle", "load", "append", "turn", "load x", "turn x"), rows)
+
+
+def _many(many: Throughput) -> Iterator[str]:
+    yield f"\n{many.conversations} conversations at once on one SQLite file, {many.turns_each} turns each (turns per s)"
+    row = (f"{many.floor_per_s:,.0f}", f"{many.recuerda_per_s:,.0f}", f"{many.ratio:.1f}")
+    yield from _table(("raw, one commit a turn", "recuerda", "x"), [row])
+
+
+def _size(sizes: list[DiskSize]) -> Iterator[str]:
+    yield "\nBytes a message on the disk, after close"
+    rows = [
+        (
+            size.storage,
+            f"{size.messages:,}",
+            f"{size.text_bytes:.0f}",
+            f"{size.floor_bytes:.0f}",
+            f"{size.recuerda_bytes:.0f}",
+        )
+        for size in sizes
+    ]
+    yield from _table(("storage", "messages", "text", "raw driver", "recuerda"), rows)
+
+
+def _imports(imports: ImportCost) -> Iterator[str]:
+    yield "\nImport in a fresh interpreter (processor time in ms)"
+    heavy = ", ".join(imports.heavy) or "none"
+    row = (f"{imports.floor_ms:.1f}", f"{imports.recuerda_ms:.1f}", f"{imports.ratio:.2f}", heavy)
+    yield from _table((FLOOR, "recuerda", "x", "heavy modules"), [row])
+
+
+def _measures(measures: list[Measure]) -> Iterator[str]:
+    yield "\nMeasures"
+    rows = [
+        (
+            "pass" if measure.is_met else "FAIL",
+            _figure(measure.figure, measure.unit),
+            f"{measure.relation} {_figure(measure.limit, measure.unit)}",
+            measure.name,
+        )
+        for measure in measures
+    ]
+    yield from _table(("", "figure", "limit", "measure"), rows)
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{value:.3f} x" if unit == "x" else f"{value:,.0f} {unit}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, ["-" * width for width in widths], *rows):
+        yield (
+            "  "
+            + "  ".join(
+                cell.rjust(width) if _is_number(cell) else cell.ljust(width)
+                for cell, width in zip(row, widths, strict=True)
+            ).rstrip()
+        )
+
+
+def _is_number(cell: str) -> bool:
+    return cell[:1].isdigit()

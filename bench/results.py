@@ -1,0 +1,116 @@
+"""What a run of the bench found, as data: the tables and the JSON are made of it."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Handle: TypeAlias = Literal["floor", "cold", "warm"]
+"""Who did a turn: the raw driver, a new handle on the thread, or one that has read it before."""
+
+
+class TurnCost(msgspec.Struct, frozen=True, kw_only=True):
+    """Medians of one way to do a turn, in milliseconds.
+
+    Attributes:
+        storage: the kind of storage.
+        messages: how many messages the thread has.
+        window: how many of the newest are loaded; None for all.
+        handle: who did it.
+        rounds: how many turns were timed.
+        load_ms: reading the context.
+        append_ms: writing two messages.
+        turn_ms: both.
+        ratio: `turn_ms` to the floor's.
+        load_ratio: `load_ms` to the floor's.
+    """
+
+    storage: str
+    messages: int
+    window: int | None
+    handle: Handle
+    rounds: int
+    load_ms: float
+    append_ms: float
+    turn_ms: float
+    ratio: float
+    load_ratio: float
+
+
+class Throughput(msgspec.Struct, frozen=True, kw_only=True):
+    """Many conversations at once: medians, in turns per second."""
+
+    conversations: int
+    turns_each: int
+    rounds: int
+    floor_per_s: float
+    recuerda_per_s: float
+    ratio: float
+
+
+class DiskSize(msgspec.Struct, frozen=True, kw_only=True):
+    """What one conversation takes on the disk once its storage is closed, in bytes a message."""
+
+    storage: str
+    messages: int
+    text_bytes: float
+    floor_bytes: float
+    recuerda_bytes: float
+
+
+class ImportCost(msgspec.Struct, frozen=True, kw_only=True):
+    """The processor time of an import in a fresh interpreter, in milliseconds: the least of `rounds` runs.
+
+    Attributes:
+        heavy: modules that were loaded and should not have been.
+    """
+
+    rounds: int
+    floor_ms: float
+    recuerda_ms: float
+    ratio: float
+    modules: int
+    heavy: list[str]
+
+
+class Measure(msgspec.Struct, frozen=True, kw_only=True):
+    """A promise, and what became of it.
+
+    Attributes:
+        name: what is promised.
+        figure: what was measured.
+        relation: how the figure has to lie to the limit.
+        limit: the promise.
+        unit: of both; "x" for ratios.
+        is_met: whether the promise was kept.
+    """
+
+    name: str
+    figure: float
+    relation: Literal["<=", ">="]
+    limit: float
+    unit: str
+    is_met: bool
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it was measured: enough to tell whether two runs can be compared."""
+
+    python: str
+    msgspec: str
+    sqlite: str
+    system: str
+    processors: int
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """Everything that a run found; parts that were not asked for are empty."""
+
+    version: int = 1
+    environment: Environment
+    turns: list[TurnCost] = []
+    many: Throughput | None = None
+    size: list[DiskSize] = []
+    imports: ImportCost | None = None
+    measures: list[Measure] = []

@@ -1,0 +1,151 @@
+"""The cost of a turn: load the context, append two messages durably.
+
+All sizes are seeded first, each in a file of its own. Windowed turns then go round: every size, and of each the floor,
+a cold handle and a warm one, so that a slow moment of the machine hits all of them. Turns that load the whole thread go
+size by size, because the large ones would take over the round; they stop early when a size has had its time.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import TypeAlias
+
+from bench.conversation import Conversation, RawMessage, to_turn
+from bench.floors import Floor, open_floor
+from bench.library import encode, open_library, seed
+from bench.results import Handle, TurnCost
+from recuerda import ChatMessageStore, Storage
+
+WINDOW = 20
+WHOLE_BUDGET_S = 6.0
+LEAST_ROUNDS = 3
+HANDLES: tuple[Handle, ...] = ("floor", "cold", "warm")
+
+Sample: TypeAlias = tuple[float, float]
+"""Seconds of a load and of an append."""
+
+
+@dataclass
+class _Bed:
+    """One size, ready to be measured: its floor, its storage, and one thread per kind of handle."""
+
+    size: int
+    floor: Floor
+    storage: Storage
+    talk: Conversation
+    warm: dict[int | None, ChatMessageStore] = field(default_factory=dict[int | None, ChatMessageStore])
+
+    async def turn(self, handle: Handle, window: int | None) -> Sample:
+        messages = self.talk.messages(2)
+        if handle == "floor":
+            return _time_floor(self.floor, window, messages)
+        if handle == "cold":
+            started = time.perf_counter()
+            store = ChatMessageStore(storage=self.storage, thread_id="cold")
+            return await _time_library(store, window, messages, started)
+        store = self.warm.setdefault(window, ChatMessageStore(storage=self.storage, thread_id="warm"))
+        return await _time_library(store, window, messages, time.perf_counter())
+
+    async def close(self) -> None:
+        self.floor.close()
+        await self.storage.close()
+
+
+async def measure_turns(kind: str, sizes: Sequence[int], *, rounds: int, folder: Path) -> list[TurnCost]:
+    """Measure one kind of storage."""
+    beds = [await _make_bed(kind, size, folder) for size in sizes]
+    gc.collect()
+    try:
+        windowed = await _go_round(beds, WINDOW, rounds)
+        costs = [cost for bed in beds for cost in _costs(kind, bed.size, WINDOW, windowed[bed.size])]
+        for bed in beds:
+            whole = await _go_round([bed], None, rounds, budget_s=WHOLE_BUDGET_S)
+            costs += _costs(kind, bed.size, None, whole[bed.size])
+    finally:
+        for bed in beds:
+            await bed.close()
+    return costs
+
+
+async def _make_bed(kind: str, size: int, folder: Path) -> _Bed:
+    place = folder / f"{kind}-{size}"
+    place.mkdir(parents=True)
+    talk = Conversation(size)
+    history = talk.messages(size)
+    bed = _Bed(size, open_floor(kind, place), open_library(kind, place), talk)
+    bed.floor.seed(history)
+    turns = encode(history)
+    await seed(bed.storage, "cold", turns)
+    await seed(bed.storage, "warm", turns)
+    return bed
+
+
+async def _go_round(
+    beds: Sequence[_Bed], window: int | None, rounds: int, *, budget_s: float | None = None
+) -> dict[int, dict[Handle, list[Sample]]]:
+    samples: dict[int, dict[Handle, list[Sample]]] = {bed.size: defaultdict(list) for bed in beds}
+    for bed in beds:
+        for handle in HANDLES:
+            await bed.turn(handle, window)
+    started = time.perf_counter()
+    for done in range(rounds):
+        for bed in beds:
+            for handle in HANDLES:
+                samples[bed.size][handle].append(await bed.turn(handle, window))
+        if budget_s is not None and done + 1 >= LEAST_ROUNDS and time.perf_counter() - started > budget_s:
+            break
+    return samples
+
+
+def _time_floor(floor: Floor, window: int | None, messages: list[RawMessage]) -> Sample:
+    started = time.perf_counter()
+    context = floor.load(window)
+    loaded = time.perf_counter()
+    floor.append(messages)
+    ended = time.perf_counter()
+    assert context
+    return loaded - started, ended - loaded
+
+
+async def _time_library(
+    store: ChatMessageStore, window: int | None, messages: list[RawMessage], started: float
+) -> Sample:
+    turn = to_turn(messages)
+    context = await store.list_messages(last=window)
+    loaded = time.perf_counter()
+    await store.append(turn, expected=store.revision)
+    ended = time.perf_counter()
+    assert context
+    return loaded - started, ended - loaded
+
+
+def _costs(kind: str, size: int, window: int | None, samples: dict[Handle, list[Sample]]) -> list[TurnCost]:
+    medians: dict[Handle, tuple[float, float, float]] = {handle: _medians(samples[handle]) for handle in HANDLES}
+    floor_load, _, floor_turn = medians["floor"]
+    return [
+        TurnCost(
+            storage=kind,
+            messages=size,
+            window=window,
+            handle=handle,
+            rounds=len(samples[handle]),
+            load_ms=load,
+            append_ms=append,
+            turn_ms=turn,
+            ratio=turn / floor_turn,
+            load_ratio=load / floor_load,
+        )
+        for handle, (load, append, turn) in medians.items()
+    ]
+
+
+def _medians(samples: list[Sample]) -> tuple[float, float, float]:
+    load = median(sample[0] for sample in samples)
+    append = median(sample[1] for sample in samples)
+    return load * 1e3, append * 1e3, median(sum(sample) for sample in samples) * 1e3
