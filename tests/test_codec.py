@@ -160,7 +160,6 @@ UNENCODABLE: list[tuple[ChatMessage, str]] = [
     (ChatMessage("tool", [FunctionResultContent("c", {"rows": [1, float("nan")]})]), ".contents[0].result.rows[1]"),
     (ChatMessage("tool", ["a", FunctionResultContent("c", object())]), ".contents[1].result"),
     (ChatMessage("tool", [FunctionResultContent("c", "\ud800")]), ".contents[0].result"),
-    (ChatMessage("assistant", [FunctionCallContent("c", "f", {"x": {1, b"\xff".decode("latin1"), None, ()}})]), ""),
     (ChatMessage("assistant", [FunctionCallContent("c", "f", {"x": float("inf")})]), ".contents[0].arguments.x"),
     (ChatMessage("assistant", [FunctionCallContent("c", "\udfff")]), ".contents[0].name"),
     (ChatMessage("user", "a lone \ud83d"), ".contents[0].text"),
@@ -177,8 +176,8 @@ UNENCODABLE: list[tuple[ChatMessage, str]] = [
 
 @pytest.mark.parametrize(
     ("message", "path"),
-    [one for one in UNENCODABLE if one[1]],
-    ids=lambda value: str(value)[:50].encode("ascii", "replace").decode(),
+    UNENCODABLE,
+    ids=range(len(UNENCODABLE)),
 )
 def test_a_value_that_cannot_be_stored_is_refused_with_its_path(message: ChatMessage, path: str) -> None:
     turn = Turn(messages=(ChatMessage("user", "fine"), message))
