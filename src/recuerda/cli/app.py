@@ -1,0 +1,107 @@
+"""The commands put together, and what is the same for all of them: streams, `.env`, errors, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from recuerda.errors import MissingExtraError, RecuerdaError, ThreadNotFound
+
+try:
+    import rich
+    import typer
+except ModuleNotFoundError as error:
+    if error.name not in ("rich", "typer"):
+        raise
+    raise MissingExtraError(module="recuerda.cli", extra="cli") from error
+
+from recuerda.cli import chat, delete, export_threads, import_threads, show, threads, tour  # need the extra
+from recuerda.cli.environment import load_env_file
+from recuerda.cli.output import fail
+
+del rich
+
+app = typer.Typer(
+    name="recuerda",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help pipes well, and takes no bracket for markup
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for name, command, examples in (
+    ("tour", tour.tour, tour.EXAMPLES),
+    ("chat", chat.chat, chat.EXAMPLES),
+    ("threads", threads.threads, threads.EXAMPLES),
+    ("show", show.show, show.EXAMPLES),
+    ("delete", delete.delete, delete.EXAMPLES),
+    ("export", export_threads.export, export_threads.EXAMPLES),
+    ("import", import_threads.import_, import_threads.EXAMPLES),
+):
+    # The backspace keeps the lines of the paragraph that follows it as they are.
+    app.command(name, epilog="\n".join(("\b", "Examples:", *(f"  {example}" for example in examples))))(command)
+
+
+def _version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"recuerda {version('recuerda')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Durable conversation memory for LLM agents.
+
+    Start with `recuerda tour`, which needs no key; then talk: `recuerda chat`.
+
+    Threads live in a SQLite file in your data folder, unless --storage or RECUERDA_STORAGE names another storage:
+    sqlite:///memory.db, file:///folder, memory:
+    """
+
+
+def run() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    _prepare_streams()
+    load_env_file(Path(".env"))
+    try:
+        app(prog_name="recuerda")
+    except ThreadNotFound as error:
+        fail(f"{error}; `recuerda threads` lists those there are")
+    except (RecuerdaError, OSError) as error:
+        _end_quietly_when_nobody_reads(error)
+        fail(str(error))
+    except SystemExit:
+        _flush()
+        raise
+    raise SystemExit(1)
+
+
+def _prepare_streams() -> None:
+    """Read and write UTF-8 where no terminal says otherwise, and never fail on a character."""
+    for stream, handler in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors=handler)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _end_quietly_when_nobody_reads(error)
+
+
+def _end_quietly_when_nobody_reads(error: Exception) -> None:
+    """Leave without a word when the reader of our output has gone, as in `recuerda threads | head`."""
+    if isinstance(error, BrokenPipeError):
+        # What is still buffered would be written at exit, and fail again: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1)

@@ -1,0 +1,138 @@
+"""`recuerda chat`: talk in a thread that lasts.
+
+One event loop lives as long as the conversation. Lines are read between its runs, so Ctrl-C at the prompt is the
+prompt's, and Ctrl-C during an answer cancels that run alone: an answer that was stopped leaves nothing in the thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import Annotated
+
+import typer
+
+from recuerda.cli.conversation import Conversation
+from recuerda.cli.model import choose_client
+from recuerda.cli.options import JsonOption, StorageOption, UserOption, opened
+from recuerda.cli.output import console, fail, warn
+from recuerda.errors import InvalidInput, RecuerdaError
+from recuerda.ids import new_id
+from recuerda.window import ContextWindow
+
+HELP = """\
+/history   show the whole thread
+/undo      take the last turn out
+/help      show this
+/quit      leave (or Ctrl-D); Ctrl-C stops an answer"""
+
+EXAMPLES = (
+    "recuerda chat",
+    'recuerda chat --thread trip --instructions "You are a travel agent."',
+    'echo "What is my name?" | recuerda chat --thread trip',
+)
+
+
+def chat(
+    *,
+    thread: Annotated[
+        str, typer.Option("--thread", "-t", metavar="ID", help="The thread; made with its first turn.")
+    ] = "default",
+    is_new: Annotated[bool, typer.Option("--new", help="Begin a thread with a new id.")] = False,
+    storage: StorageOption = None,
+    user: UserOption = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="ID", help="The model's id; `offline` for the stand-in.")
+    ] = None,
+    instructions: Annotated[
+        str | None, typer.Option("--instructions", metavar="TEXT", help="The system prompt.")
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option("--window", min=1, metavar="N", help="Send at most so many of the thread's messages."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Talk to a model, in a thread that is still there tomorrow.
+
+    The model is what OPENAI_API_KEY and OPENAI_MODEL name (or OPENAI_BASE_URL, or AZURE_OPENAI_ENDPOINT,
+    AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT), in the environment or in a .env file here. Without one, an
+    offline stand-in answers. Piped input is answered line by line, and the first failure ends it with exit code 1.
+    With --json: a line {"thread_id", "turn_id", "text", "usage", "warnings"} for each answer.
+    """
+    client, note = choose_client(model)
+    if note is not None:
+        warn(note)
+    is_interactive = sys.stdin.isatty() and not as_json
+    with asyncio.Runner() as runner:
+        conversation = Conversation(
+            client,
+            opened(storage),
+            thread_id=new_id() if is_new else thread,
+            user_id=user,
+            instructions=instructions,
+            window=None if window is None else ContextWindow(max_messages=window),
+            label="assistant: " if is_interactive else "",
+            as_json=as_json,
+        )
+        try:
+            if is_interactive:
+                _talk(runner, conversation)
+            else:
+                _answer_lines(runner, conversation)
+        finally:
+            runner.run(conversation.close())
+
+
+def _answer_lines(runner: asyncio.Runner, conversation: Conversation) -> None:
+    for line in sys.stdin:
+        if line.strip() and not _act(runner, conversation, line.strip()):
+            return
+
+
+def _talk(runner: asyncio.Runner, conversation: Conversation) -> None:
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  # pyright: ignore[reportUnusedImport] - importing it gives `input` its editing
+
+    runner.run(conversation.greet())
+    while True:
+        try:
+            line = input("you: ").strip()
+        except EOFError:
+            console().print()
+            return
+        except KeyboardInterrupt:
+            console().print("\n(Ctrl-D or /quit leaves)", style="dim")
+            continue
+        if line and not _act_safely(runner, conversation, line):
+            return
+
+
+def _act_safely(runner: asyncio.Runner, conversation: Conversation, line: str) -> bool:
+    """Do what a line asks for; say what went wrong, and go on."""
+    try:
+        return _act(runner, conversation, line)
+    except KeyboardInterrupt:
+        runner.run(conversation.say_what_was_kept())
+    except RecuerdaError as error:
+        fail(str(error))
+    return True
+
+
+def _act(runner: asyncio.Runner, conversation: Conversation, line: str) -> bool:
+    """Do what a line asks for, and say whether the conversation goes on."""
+    match line:
+        case "/quit" | "/exit":
+            return False
+        case "/help":
+            console().print(HELP)
+        case "/history":
+            runner.run(conversation.show_history())
+        case "/undo":
+            runner.run(conversation.undo())
+        case _ if line.startswith("/") and line[1:].isalpha():
+            raise InvalidInput(f"there is no command {line}; /help lists them")
+        case _:
+            runner.run(conversation.answer(line))
+    return True

@@ -1,0 +1,120 @@
+"""The conversation of `recuerda chat`: answers as they come, the history, undo."""
+
+from __future__ import annotations
+
+import msgspec
+from rich.text import Text
+
+from recuerda.agent import AgentResponse
+from recuerda.cli.messages import shown_message, shown_turn
+from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
+from recuerda.client import ChatClient
+from recuerda.errors import InvalidInput
+from recuerda.storage import Storage
+from recuerda.store import ChatMessageStore
+from recuerda.thread import AgentThread
+from recuerda.window import ContextWindow
+
+GREETING_MESSAGES = 10
+"""How much of the history is shown on entering."""
+
+
+class Conversation:
+    """One thread on one storage, and what is printed of it. Close it to close the client and the storage."""
+
+    def __init__(
+        self,
+        client: ChatClient,
+        storage: Storage,
+        *,
+        thread_id: str,
+        user_id: str | None,
+        instructions: str | None,
+        window: ContextWindow | None,
+        label: str,
+        as_json: bool,
+    ) -> None:
+        self._client = client
+        self._storage = storage
+        self._store = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user_id)
+        self._thread = AgentThread(message_store=self._store)
+        self._agent = client.create_agent(instructions=instructions, storage=storage, window=window)
+        self._label = label
+        self._as_json = as_json
+        self._page = console()
+        self._turns_before = 0
+
+    async def close(self) -> None:
+        """Close the client and the storage."""
+        await self._agent.close()
+        await self._client.close()
+        await self._storage.close()
+
+    async def greet(self) -> None:
+        """Show the end of the thread, and how to leave."""
+        info = await self._store.info()
+        name = clean_line(self._thread.id)
+        if info is None or not info.turns:
+            self._page.print(Text(f"A new thread: {name}. /help lists the commands.", style="dim"))
+            return
+        turns = await self._store.list_turns(last=GREETING_MESSAGES, skip_corrupt=True)
+        earlier = info.turns - len(turns)
+        more = f", {earlier:,} more with /history" if earlier else ""
+        size = counted(info.turns, "turn")
+        self._page.print(Text(f"Thread {name}: {size}{more}. /help lists the commands.", style="dim"))
+        for turn in turns:
+            for message in turn.messages:
+                self._page.print(shown_message(message), soft_wrap=True)
+
+    async def show_history(self) -> None:
+        """Show the whole thread, but for turns that cannot be read."""
+        turns = await self._store.list_turns(skip_corrupt=True)
+        for turn in turns:
+            for line in shown_turn(turn):
+                self._page.print(line, soft_wrap=True)
+        if not turns:
+            self._page.print(Text("(the thread is empty)", style="dim"))
+
+    async def undo(self) -> None:
+        """Take the last turn out."""
+        undone = await self._thread.undo()
+        if undone is None:
+            raise InvalidInput("there is no turn to take out")
+        said = next((message.text for message in undone.messages if message.role == "user"), "")
+        self._page.print(Text(f"(taken out: {clean_line(said)})", style="dim"))
+
+    async def answer(self, text: str) -> None:
+        """Print the model's answer as it comes, and keep the turn."""
+        self._turns_before = await self._revision()
+        if self._as_json:
+            print_json(_answer_json(await self._agent.run(text, thread=self._thread)), indent=None)
+            return
+        self._page.print(Text(self._label, style="bold green"), end="")
+        try:
+            async with self._agent.run_stream(text, thread=self._thread) as stream:
+                async for update in stream:
+                    self._page.print(Text(clean(update.text)), end="", soft_wrap=True)
+        finally:
+            self._page.print()
+        for warning in stream.response.warnings:
+            warn(warning)
+
+    async def say_what_was_kept(self) -> None:
+        """Say what became of an answer that was stopped."""
+        is_kept = await self._revision() > self._turns_before
+        text = "(stopped; the turn was complete and is kept)" if is_kept else "(stopped; nothing of it is kept)"
+        self._page.print(Text(text, style="dim"))
+
+    async def _revision(self) -> int:
+        info = await self._storage.head(self._thread.id)
+        return 0 if info is None else info.revision
+
+
+def _answer_json(response: AgentResponse) -> dict[str, object]:
+    return {
+        "thread_id": response.thread_id,
+        "turn_id": response.turn_id,
+        "text": response.text,
+        "usage": None if response.usage is None else msgspec.to_builtins(response.usage),
+        "warnings": list(response.warnings),
+    }

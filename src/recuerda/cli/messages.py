@@ -1,0 +1,83 @@
+"""Messages for people: a line or two each, whatever they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.text import Text
+
+from recuerda.cli.output import clean, clean_line
+from recuerda.history import StoredTurn
+from recuerda.messages import (
+    AnyContent,
+    ChatMessage,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    UnknownContent,
+    UriContent,
+    UsageContent,
+)
+
+SHORT = 160
+"""Characters of a call's arguments or result that are shown."""
+
+_STYLES = {"user": "bold cyan", "assistant": "bold green", "tool": "magenta", "system": "yellow"}
+
+
+def shown_time(when: datetime) -> str:
+    """Return a time as people here write it, in their own time zone."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def shown_turn(turn: StoredTurn) -> Iterable[Text]:
+    """Give a turn's heading and its messages."""
+    yield Text(f"turn {turn.number} · {shown_time(turn.created_at)}", style="dim")
+    for message in turn.messages:
+        yield shown_message(message)
+
+
+def shown_message(message: ChatMessage) -> Text:
+    """Return a message behind its role; further lines are indented."""
+    role = clean_line(message.author_name or message.role)
+    body = "\n".join(line for part in message.contents if (line := _shown(part)))
+    return Text.assemble((f"{role}: ", _STYLES.get(message.role, "bold")), body.replace("\n", "\n  "))
+
+
+def _shown(part: AnyContent) -> str:
+    match part:
+        case TextContent():
+            return clean(part.text)
+        case TextReasoningContent():
+            return f"(reasoning) {clean(part.text)}" if part.text else "(reasoning, sealed)"
+        case FunctionCallContent():
+            given = (
+                part.arguments if isinstance(part.arguments, str) else json.dumps(part.arguments, ensure_ascii=False)
+            )
+            return f"→ {clean_line(part.name)}({_short(given)})"
+        case FunctionResultContent():
+            result = part.result if isinstance(part.result, str) else json.dumps(part.result, ensure_ascii=False)
+            return f"← {'(failed) ' if part.is_error else ''}{_short(result)}"
+        case UriContent():
+            return f"[{clean_line(part.media_type)}: {clean_line(part.uri)}]"
+        case DataContent():
+            name = f" {clean_line(part.name)}" if part.name else ""
+            return f"[{clean_line(part.media_type)}{name}, {len(part.data):,} bytes]"
+        case RefusalContent():
+            return f"(refused) {clean(part.refusal)}"
+        case UsageContent():
+            return ""
+        case UnknownContent():
+            return f"[{clean_line(str(part.data.get('type', 'unknown')))}]"
+        case _:
+            return f"[{type(part).__name__}]"
+
+
+def _short(text: str) -> str:
+    line = clean_line(text)
+    return line if len(line) <= SHORT else line[: SHORT - 1] + "…"

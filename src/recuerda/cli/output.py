@@ -1,0 +1,91 @@
+"""What reaches the terminal, and how.
+
+Whatever was stored is shown as inert text: control characters are spelled out (a message must not move the cursor,
+recolour the screen or reorder what is read), and nothing in it is taken for markup. Colours are off when output is
+piped, with NO_COLOR, and on terminals that have none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# C0 without tab and newline, DEL, C1, marks and overrides of the writing direction, lone surrogates.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+PIPED_WIDTH = 100
+
+
+def clean(text: str) -> str:
+    """Return `text` with characters that could act on a terminal spelled out."""
+    return _UNSAFE.sub(lambda match: _spelled(match[0]), text)
+
+
+def clean_line(text: str) -> str:
+    """Return `text` as `clean` does, in one line."""
+    return clean(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def console(file: TextIO | None = None) -> Console:
+    """Return a console on standard output, or on `file`."""
+    out = sys.stdout if file is None else file
+    width = None if out.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+    is_plain = bool(os.environ.get("NO_COLOR"))
+    return Console(
+        file=out,
+        width=width,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        color_system=None if is_plain else "auto",
+    )
+
+
+def counted(number: int, word: str) -> str:
+    """Return "1 turn", "2 turns"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def print_table(page: Console, table: Table) -> None:
+    """Print a table without the spaces that fill its lines up."""
+    with page.capture() as capture:
+        page.print(table)
+    page.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Write one JSON document to standard output; control characters in it are escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    sys.stdout.write(inert_json(text) + "\n")
+    sys.stdout.flush()
+
+
+def inert_json(text: str) -> str:
+    """Return JSON text with characters that could act on a terminal escaped; it means the same."""
+    # Inside of JSON such a character can only stand in a string, where its escape is the character.
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def fail(message: str) -> None:
+    """Say in one line on standard error what went wrong."""
+    _say("error: ", message, style="bold red")
+
+
+def warn(message: str) -> None:
+    """Say in one line on standard error what to know."""
+    _say("note: ", message, style="bold yellow")
+
+
+def _say(label: str, message: str, *, style: str) -> None:
+    console(sys.stderr).print(Text.assemble((label, style), clean_line(message)), soft_wrap=True)
+
+
+def _spelled(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

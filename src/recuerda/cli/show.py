@@ -1,0 +1,108 @@
+"""`recuerda show`: one conversation, as far as it can be read."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from recuerda.cli.messages import shown_turn
+from recuerda.cli.options import JsonOption, StorageOption, opened
+from recuerda.cli.output import clean_line, console, counted, fail, print_json
+from recuerda.cli.threads import thread_json
+from recuerda.codec import message_to_json
+from recuerda.errors import CorruptTurn, ThreadNotFound
+from recuerda.history import StoredTurn, stored_turn
+from recuerda.json_value import JsonObject
+from recuerda.records import ThreadInfo
+
+
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    info: ThreadInfo
+    turns: list[StoredTurn | CorruptTurn]
+
+    @property
+    def corrupt(self) -> list[CorruptTurn]:
+        return [turn for turn in self.turns if isinstance(turn, CorruptTurn)]
+
+
+EXAMPLES = (
+    "recuerda show default",
+    "recuerda show default --last 6",
+)
+
+
+def show(
+    thread_id: Annotated[str, typer.Argument(metavar="ID", help="The thread's id.")],
+    last: Annotated[
+        int | None,
+        typer.Option("--last", min=1, metavar="N", help="Only the newest whole turns with at most so many messages."),
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a thread's messages.
+
+    A turn that cannot be read is marked, the others are shown, and the exit code is 1.
+    With --json: {"thread": {...}, "turns": [...], "corrupt": [...]}.
+    """
+    thread = asyncio.run(_read(storage, thread_id, last))
+    if as_json:
+        print_json(_thread_json(thread))
+    else:
+        _print(thread)
+    if thread.corrupt:
+        fail(f"{len(thread.corrupt)} of {counted(len(thread.turns), 'turn')} cannot be read; the others are shown")
+        raise typer.Exit(1)
+
+
+async def _read(storage: str | None, thread_id: str, last: int | None) -> _Thread:
+    async with opened(storage) as opened_storage:
+        found = await opened_storage.read(thread_id, last_messages=last)
+    if found.info is None:
+        raise ThreadNotFound(thread_id)
+    turns: list[StoredTurn | CorruptTurn] = []
+    for record in found.records:
+        try:
+            turns.append(stored_turn(record, thread_id))
+        except CorruptTurn as error:
+            turns.append(error)
+    return _Thread(found.info, turns)
+
+
+def _print(thread: _Thread) -> None:
+    page = console()
+    info = thread.info
+    size = f"{counted(info.turns, 'turn')} · {counted(info.messages, 'message')}"
+    page.print(Text(clean_line(info.title or info.id), style="bold"))
+    page.print(Text(f"{clean_line(info.id)} · {size}", style="dim"))
+    for turn in thread.turns:
+        page.print()
+        if isinstance(turn, CorruptTurn):
+            page.print(
+                Text(f"turn {turn.number} cannot be read: {clean_line(turn.reason)}", style="bold red"), soft_wrap=True
+            )
+            continue
+        for line in shown_turn(turn):
+            page.print(line, soft_wrap=True)
+
+
+def _thread_json(thread: _Thread) -> JsonObject:
+    return {
+        "thread": thread_json(thread.info),
+        "turns": [_turn_json(turn) for turn in thread.turns if isinstance(turn, StoredTurn)],
+        "corrupt": [{"number": turn.number, "reason": turn.reason} for turn in thread.corrupt],
+    }
+
+
+def _turn_json(turn: StoredTurn) -> JsonObject:
+    return {
+        "number": turn.number,
+        "id": turn.id,
+        "created_at": turn.created_at.isoformat(),
+        "messages": [message_to_json(message) for message in turn.messages],
+    }

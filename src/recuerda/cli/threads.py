@@ -1,0 +1,83 @@
+"""`recuerda threads`: which conversations there are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from recuerda.cli.messages import shown_time
+from recuerda.cli.options import JsonOption, StorageOption, opened, public_url
+from recuerda.cli.output import clean_line, console, print_json, print_table, warn
+from recuerda.json_value import JsonObject
+from recuerda.records import ThreadInfo, ThreadPage
+
+EXAMPLES = (
+    "recuerda threads",
+    "recuerda threads --user ana --limit 10",
+    "recuerda threads --all --json | jq -r '.threads[].id'",
+)
+
+
+def threads(
+    *,
+    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="Only this user's threads.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many threads at most.")] = 50,
+    cursor: Annotated[
+        str | None, typer.Option("--cursor", metavar="TEXT", help="Go on behind the page that gave this cursor.")
+    ] = None,
+    is_all: Annotated[bool, typer.Option("--all", help="Every thread, without a limit.")] = False,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List threads, the most recently updated first.
+
+    With --json: {"threads": [...], "cursor": text or null}.
+    """
+    page = asyncio.run(_page(storage, user=user, limit=limit, cursor=cursor, is_all=is_all))
+    if as_json:
+        print_json({"threads": [thread_json(info) for info in page.threads], "cursor": page.cursor})
+    elif page.threads:
+        print_table(console(), _table(page))
+        if page.cursor is not None:
+            warn(f"there are more: --all, or --cursor '{page.cursor}'")
+    else:
+        warn(f"there are no threads in {public_url(storage)} yet; `recuerda chat` begins one")
+
+
+async def _page(storage: str | None, *, user: str | None, limit: int, cursor: str | None, is_all: bool) -> ThreadPage:
+    async with opened(storage) as opened_storage:
+        if is_all:
+            found = [info async for info in opened_storage.threads(user_id=user)]
+            return ThreadPage(threads=tuple(found), cursor=None)
+        return await opened_storage.list_threads(user_id=user, limit=limit, cursor=cursor)
+
+
+def thread_json(info: ThreadInfo) -> JsonObject:
+    """Return what is known of a thread, for scripts."""
+    return {
+        "id": info.id,
+        "title": info.title,
+        "user_id": info.user_id,
+        "turns": info.turns,
+        "messages": info.messages,
+        "revision": info.revision,
+        "metadata": info.metadata,
+        "created_at": info.created_at.isoformat(),
+        "updated_at": info.updated_at.isoformat(),
+    }
+
+
+def _table(page: ThreadPage) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", overflow="fold", style="cyan")
+    table.add_column("title", overflow="fold")
+    table.add_column("turns", justify="right")
+    table.add_column("messages", justify="right")
+    table.add_column("updated", no_wrap=True, style="dim")
+    for info in page.threads:
+        title = clean_line(info.title or "")
+        table.add_row(clean_line(info.id), title, f"{info.turns:,}", f"{info.messages:,}", shown_time(info.updated_at))
+    return table

@@ -1,0 +1,224 @@
+"""The seven scenes of the tour. Each does what its code says, and reports what really came back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from recuerda.agent import Agent
+from recuerda.chat import ChatRequest, ChatResponse
+from recuerda.cli.tour_texts import TourTexts
+from recuerda.client import ChatClient
+from recuerda.errors import RecuerdaError, ThreadConflict
+from recuerda.offline import OfflineChatClient
+
+THREAD = "riker"
+SHOWN_URL = "sqlite:///memory.db"
+SHOWN_STATE = 66
+"""Characters of the saved JSON that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of code (or of the shell), what it gave, and a remark on it; each may be missing."""
+
+    code: str
+    gave: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What happened in one scene, and what should have."""
+
+    id: str
+    steps: tuple[Step, ...]
+    expected: str
+    got: str
+
+    @property
+    def is_well(self) -> bool:
+        """True when it went as it should."""
+        return self.expected == self.got
+
+
+class CountingClient(ChatClient):
+    """The tour's model: the offline stand-in, with a count of its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._model = OfflineChatClient()
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        self.calls += 1
+        return await self._model.respond(request)
+
+
+class _SlowClient(CountingClient):
+    """A model that thinks until it may answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_thinking = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        self.is_thinking.set()
+        await self.may_answer.wait()
+        return await super().respond(request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What the scenes share: the words, the database, an agent on it and its model."""
+
+    texts: TourTexts
+    url: str
+    client: CountingClient
+    agent: Agent
+
+    def memory(self, answer: str, word: str) -> str:
+        """Say whether an answer shows that a word was remembered."""
+        return self.texts.remembered if word in answer else self.texts.not_remembered
+
+
+@asynccontextmanager
+async def stage(texts: TourTexts, database: Path) -> AsyncGenerator[Stage]:
+    """Open the agent on a SQLite file; closed at the end."""
+    url = "sqlite:///" + quote(database.as_posix(), safe="/:")
+    client = CountingClient()
+    async with client.create_agent(storage=url) as agent:
+        yield Stage(texts=texts, url=url, client=client, agent=agent)
+
+
+async def play(scene_id: str, on: Stage) -> Scene:
+    """Play one scene; one that breaks off is a scene that went wrong."""
+    try:
+        return await SCENES[scene_id](on)
+    except (RecuerdaError, OSError, subprocess.SubprocessError) as error:
+        return Scene(id=scene_id, steps=(), expected=on.texts.titles[scene_id], got=f"{type(error).__name__}: {error}")
+
+
+async def _same_thread(on: Stage) -> Scene:
+    texts = on.texts
+    thread = on.agent.get_thread(THREAD)
+    told = await on.agent.run(texts.say_name, thread=thread)
+    asked = await on.agent.run(texts.ask_name, thread=thread)
+    steps = (
+        Step(f'thread = agent.get_thread("{THREAD}")'),
+        Step(f'await agent.run("{texts.say_name}", thread=thread)', told.text),
+        Step(f'await agent.run("{texts.ask_name}", thread=thread)', asked.text),
+    )
+    return Scene(id="same_thread", steps=steps, expected=texts.remembered, got=on.memory(asked.text, texts.name))
+
+
+async def _other_thread(on: Stage) -> Scene:
+    texts = on.texts
+    asked = await on.agent.run(texts.ask_name, thread=on.agent.get_new_thread())
+    step = Step(f'await agent.run("{texts.ask_name}", thread=agent.get_new_thread())', asked.text)
+    return Scene(id="other_thread", steps=(step,), expected=texts.not_remembered, got=on.memory(asked.text, texts.name))
+
+
+async def _no_thread(on: Stage) -> Scene:
+    texts = on.texts
+    told = await on.agent.run(texts.say_name)
+    asked = await on.agent.run(texts.ask_name)
+    steps = (
+        Step(f'await agent.run("{texts.say_name}")', told.text),
+        Step(f'await agent.run("{texts.ask_name}")', asked.text),
+    )
+    return Scene(id="no_thread", steps=steps, expected=texts.not_remembered, got=on.memory(asked.text, texts.name))
+
+
+async def _json(on: Stage) -> Scene:
+    texts = on.texts
+    first, second = on.client.create_agent(), on.client.create_agent()
+    thread = first.get_new_thread()
+    await first.run(texts.say_name, thread=thread)
+    saved = json.dumps(await thread.serialize())
+    asked = await second.run(texts.ask_place, thread=await second.deserialize_thread(json.loads(saved)))
+    steps = (
+        Step("saved = json.dumps(await thread.serialize())", f"{saved[:SHOWN_STATE]}…"),
+        Step("thread = await other_agent.deserialize_thread(json.loads(saved))"),
+        Step(f'await other_agent.run("{texts.ask_place}", thread=thread)', asked.text),
+    )
+    return Scene(id="json", steps=steps, expected=texts.remembered, got=on.memory(asked.text, texts.place))
+
+
+async def _process(on: Stage) -> Scene:
+    texts = on.texts
+    options = ("chat", "--thread", THREAD, "--storage", on.url, "--model", "offline")
+    command = (sys.executable, "-m", "recuerda", *options)
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+    answer, complaint = await asyncio.wait_for(other.communicate(f"{texts.ask_name}\n".encode()), timeout=30)
+    if other.returncode:
+        raise subprocess.SubprocessError(complaint.decode(errors="replace").strip())
+    text = answer.decode().strip()
+    steps = (
+        Step(f'$ echo "{texts.ask_name}" | recuerda chat --thread {THREAD} --storage {SHOWN_URL}', text),
+        Step("", texts.processes.format(os.getpid(), other.pid)),
+    )
+    return Scene(id="process", steps=steps, expected=texts.remembered, got=on.memory(text, texts.name))
+
+
+async def _retry(on: Stage) -> Scene:
+    texts = on.texts
+    turns, calls = await _turns(on.agent), on.client.calls
+    first = await on.agent.run(texts.say_allergy, thread=THREAD, turn_id="visit-17")
+    again = await on.agent.run(texts.say_allergy, thread=THREAD, turn_id="visit-17")
+    code = f'await agent.run("{texts.say_allergy}", thread="{THREAD}", turn_id="visit-17")'
+    steps = (Step(code, first.text), Step(code, again.text, texts.retry_comment))
+    got = texts.retried.format(on.client.calls - calls, await _turns(on.agent) - turns)
+    return Scene(id="retry", steps=steps, expected=texts.retried.format(1, 1), got=got)
+
+
+async def _conflict(on: Stage) -> Scene:
+    texts = on.texts
+    turns = await _turns(on.agent)
+    slow = _SlowClient()
+    conflicts: list[ThreadConflict] = []
+    async with slow.create_agent(storage=on.url) as laptop, on.client.create_agent(storage=on.url) as phone:
+        answering = asyncio.create_task(laptop.run(texts.say_moved[0], thread=THREAD))
+        await slow.is_thinking.wait()
+        kept = await phone.run(texts.say_moved[1], thread=THREAD)
+        slow.may_answer.set()
+        try:
+            await answering
+        except ThreadConflict as error:
+            conflicts.append(error)
+    steps = (
+        Step(f'await phone.run("{texts.say_moved[1]}", thread="{THREAD}")', kept.text),
+        Step(
+            f'await laptop.run("{texts.say_moved[0]}", thread="{THREAD}")',
+            "".join(f"ThreadConflict: {error}" for error in conflicts),
+            texts.conflict_comment,
+        ),
+    )
+    got = texts.one_kept.format(await _turns(on.agent) - turns, len(conflicts))
+    return Scene(id="conflict", steps=steps, expected=texts.one_kept.format(1, 1), got=got)
+
+
+async def _turns(agent: Agent) -> int:
+    info = await agent.storage.head(THREAD)
+    return 0 if info is None else info.turns
+
+
+SCENES: dict[str, Callable[[Stage], Awaitable[Scene]]] = {
+    "same_thread": _same_thread,
+    "other_thread": _other_thread,
+    "no_thread": _no_thread,
+    "json": _json,
+    "process": _process,
+    "retry": _retry,
+    "conflict": _conflict,
+}
+"""The scenes in their order; the later ones go on where the first began."""

@@ -1,0 +1,124 @@
+"""What the tour says, in each of its languages. What it does is written once, in `tour_scenes.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TourTexts:
+    """One language of the tour. `say_…` and `ask_…` are what the agent is told and asked."""
+
+    heading: str
+    about_the_model: str
+    about_the_storage: str
+    name: str
+    place: str
+    say_name: str
+    say_allergy: str
+    say_moved: tuple[str, str]
+    ask_name: str
+    ask_place: str
+    titles: Mapping[str, str]
+    remembered: str
+    not_remembered: str
+    processes: str
+    retried: str
+    retry_comment: str
+    one_kept: str
+    conflict_comment: str
+    table: tuple[str, str, str]
+    table_heading: str
+    all_well: str
+    not_well: str
+    swap: str
+    swap_from: str
+    swap_to: str
+    next_step: str
+
+
+ENGLISH = TourTexts(
+    heading="A memory that lasts, in seven scenes",
+    about_the_model=(
+        "The model here is an offline stand-in, no language model: it answers only from the messages that it is sent. "
+        "So whatever it knows, the memory gave it."
+    ),
+    about_the_storage="The storage is real: {}",
+    name="Riker",
+    place="Jerusalem",
+    say_name="My name is Riker and I live in Jerusalem.",
+    say_allergy="I am allergic to penicillin.",
+    say_moved=("I live in Lima.", "I live in Oslo."),
+    ask_name="What is my name?",
+    ask_place="Where do I live?",
+    titles=MappingProxyType(
+        {
+            "same_thread": "The same thread remembers",
+            "other_thread": "Another thread does not",
+            "no_thread": "No thread: forgotten at once",
+            "json": "Saved as JSON, and resumed",
+            "process": "Resumed by a second process",
+            "retry": "A retry repeats nothing",
+            "conflict": "Two writers: a clear conflict",
+        }
+    ),
+    remembered="remembered",
+    not_remembered="not remembered",
+    processes="process {} wrote it, process {} read it",
+    retried="{} call, {} turn",
+    retry_comment="again: no second call",
+    one_kept="{} turn, {} conflict",
+    conflict_comment="began first, wrote second",
+    table=("scene", "expected", "got"),
+    table_heading="What was remembered",
+    all_well="{} of {} scenes went as they should.",
+    not_well="Only {} of {} scenes went as they should.",
+    swap="Your model instead of the stand-in is one line:",
+    swap_from="this tour",
+    swap_to="yours: in recuerda.openai",
+    next_step="Now talk to it: recuerda chat",
+)
+
+SPANISH = TourTexts(
+    heading="Una memoria que dura, en siete escenas",
+    about_the_model=(
+        "El modelo es aquí un suplente sin conexión, no un modelo de lenguaje: responde solo con los mensajes que "
+        "recibe. Así que todo lo que sabe se lo ha dado la memoria."
+    ),
+    about_the_storage="El almacén es real: {}",
+    name="Riker",
+    place="Jerusalén",
+    say_name="Me llamo Riker y vivo en Jerusalén.",
+    say_allergy="Soy alérgico a la penicilina.",
+    say_moved=("Vivo en Lima.", "Vivo en Oslo."),
+    ask_name="¿Cómo me llamo?",
+    ask_place="¿Dónde vivo?",
+    titles=MappingProxyType(
+        {
+            "same_thread": "El mismo hilo recuerda",
+            "other_thread": "Otro hilo, no",
+            "no_thread": "Sin hilo: olvidado al momento",
+            "json": "Guardado en JSON y retomado",
+            "process": "Retomado por otro proceso",
+            "retry": "Un reintento no repite nada",
+            "conflict": "Dos a la vez: conflicto claro",
+        }
+    ),
+    remembered="recordado",
+    not_remembered="no recordado",
+    processes="lo escribió el proceso {}, lo leyó el proceso {}",
+    retried="{} llamada, {} turno",
+    retry_comment="otra vez: sin otra llamada",
+    one_kept="{} turno, {} conflicto",
+    conflict_comment="empezó antes, escribió después",
+    table=("escena", "esperado", "obtenido"),
+    table_heading="Lo que se recordó",
+    all_well="{} de {} escenas salieron como debían.",
+    not_well="Solo {} de {} escenas salieron como debían.",
+    swap="Tu modelo en lugar del suplente es una línea:",
+    swap_from="esta visita",
+    swap_to="el tuyo: en recuerda.openai",
+    next_step="Ahora habla con él: recuerda chat",
+)

@@ -1,0 +1,110 @@
+"""The tour tells the truth: what it prints comes from what happened."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from typer.testing import CliRunner
+
+from recuerda import ChatMessage, ChatRequest, ChatResponse
+from recuerda.cli import tour_scenes
+from recuerda.cli.app import app
+from recuerda.cli.tour_texts import ENGLISH, SPANISH
+from tests.cli.processes import CommandLine, Terminal
+
+SCENES = ["same_thread", "other_thread", "no_thread", "json", "process", "retry", "conflict"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "unknown", "summary"),
+    [
+        ((), "Your name is Riker.", "I do not know your name", "7 of 7 scenes went as they should."),
+        (("--lang", "es"), "Te llamas Riker.", "No sé cómo te llamas", "7 de 7 escenas salieron como debían."),
+    ],
+)
+def test_every_scene_goes_as_it_should(
+    recuerda: CommandLine, arguments: tuple[str, ...], named: str, unknown: str, summary: str
+) -> None:
+    started = time.monotonic()
+    page = recuerda.ok("tour", *arguments)
+    assert time.monotonic() - started < 10  # about one second; the machine that tests may be busy
+    assert page.count(f"        {named}\n") == 2
+    assert page.count(unknown) == 2
+    assert "ThreadConflict: thread 'riker' is at revision 5, not 4" in page
+    assert "OpenAIChatClient.from_env()" in page
+    assert summary in page
+    assert "✗" not in page
+    assert len(page.splitlines()) < 80
+    assert max(map(len, page.splitlines())) <= 100
+
+
+def test_piped_output_has_no_escape_codes_and_no_trailing_spaces(recuerda: CommandLine) -> None:
+    page = recuerda.ok("tour")
+    assert "\x1b" not in page
+    assert page == "".join(f"{line.rstrip()}\n" for line in page.splitlines())
+
+
+def test_a_terminal_gets_colours_unless_it_does_not_want_them(terminal: Callable[..., Terminal]) -> None:
+    coloured, plain = terminal("tour"), terminal("tour", NO_COLOR="1")
+    assert (coloured.wait(), plain.wait()) == (0, 0)
+    assert "\x1b[1;32m✓" in coloured.seen
+    assert "\x1b" not in plain.seen
+
+
+def test_a_second_process_really_reads_what_the_first_wrote(recuerda: CommandLine) -> None:
+    found = re.search(r"process (\d+) wrote it, process (\d+) read it", recuerda.ok("tour"))
+    assert found is not None
+    assert found[1] != found[2]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_json_is_one_document_with_every_scene(recuerda: CommandLine, language: str) -> None:
+    told = json.loads(recuerda.ok("tour", "--json", "--lang", language))
+    assert told["ok"] is True
+    assert [scene["id"] for scene in told["scenes"]] == SCENES
+    assert all(scene["ok"] and scene["expected"] == scene["got"] for scene in told["scenes"])
+
+
+def test_the_tour_leaves_nothing_behind(recuerda: CommandLine) -> None:
+    page = recuerda.ok("tour", TMPDIR=str(recuerda.folder))
+    assert f"{recuerda.folder}/recuerda-tour-" in page
+    assert list(recuerda.folder.iterdir()) == []
+
+
+def test_a_language_that_there_is_not_is_a_usage_error(recuerda: CommandLine) -> None:
+    assert "--lang" in recuerda.refused("tour", "--lang", "tlh", code=2)
+
+
+def test_both_languages_have_every_text() -> None:
+    for texts in (ENGLISH, SPANISH):
+        assert list(texts.titles) == SCENES
+    same = {name for name in ENGLISH.__dataclass_fields__ if getattr(ENGLISH, name) == getattr(SPANISH, name)}
+    assert same == {"name"}
+
+
+async def forgetful(_client: object, _request: ChatRequest) -> ChatResponse:
+    return ChatResponse(message=ChatMessage("assistant", "Who?"))
+
+
+def test_a_model_that_remembers_nothing_makes_the_tour_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tour_scenes.CountingClient, "respond", forgetful)
+    done = CliRunner().invoke(app, ["tour", "--json"])
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)
+    assert told["ok"] is False
+    failed = {scene["id"]: scene["got"] for scene in told["scenes"] if not scene["ok"]}
+    assert failed["same_thread"] == failed["json"] == "not remembered"
+    assert "other_thread" not in failed
+
+
+def test_a_scene_that_breaks_off_is_shown_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tour_scenes.sys, "executable", "/no/such/python")
+    done = CliRunner().invoke(app, ["tour"])
+    assert done.exit_code == 1
+    assert "✗ 5." in done.stdout
+    assert "FileNotFoundError" in done.stdout
+    assert "Only 6 of 7 scenes went as they should." in done.stdout

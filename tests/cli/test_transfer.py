@@ -1,0 +1,93 @@
+"""Exports and imports: whole, repeatable, and between storages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.processes import CommandLine
+
+HISTORY = "My name is José \u2028 \x85 and I live in Lima.\nI like tea.\n"
+
+
+@pytest.fixture
+def filled(recuerda: CommandLine) -> CommandLine:
+    recuerda.ok("chat", "--thread", "one", input=HISTORY)
+    recuerda.ok("chat", "--thread", "two", "--user", "ana", input="Me llamo Ana.\n")
+    return recuerda
+
+
+def shown(recuerda: CommandLine, thread_id: str, *storage: str) -> object:
+    return json.loads(recuerda.ok("show", thread_id, "--json", *storage))["turns"]
+
+
+@pytest.mark.parametrize("target", ["file:///{}/files", "sqlite:///{}/other.db"])
+def test_an_export_comes_back_whole_on_another_storage(filled: CommandLine, target: str) -> None:
+    url = target.format(filled.folder)
+    exported = filled.ok("export", "--all")
+    assert filled.ok("import", "-", "--storage", url, input=exported).endswith("2 threads, 3 turns added\n")
+    assert shown(filled, "one", "--storage", url) == shown(filled, "one")
+    assert shown(filled, "two", "--storage", url) == shown(filled, "two")
+    assert sorted(filled.ok("export", "--all", "--storage", url).splitlines()) == sorted(exported.splitlines())
+
+
+def test_importing_twice_adds_nothing(filled: CommandLine) -> None:
+    exported = filled.ok("export", "one")
+    assert "one: 0 of 2 turns added\n" in filled.ok("import", "-", input=exported)
+    told = json.loads(filled.ok("import", "-", "--json", input=exported))
+    assert told == {"threads": [{"id": "one", "added": 0, "turns": 2}]}
+
+
+def test_one_thread_can_be_imported_under_another_id(filled: CommandLine) -> None:
+    exported = filled.ok("export", "one")
+    assert "copy: 2 of 2 turns added\n" in filled.ok("import", "-", "--thread", "copy", input=exported)
+    assert shown(filled, "copy") == shown(filled, "one")
+    assert "single one" in filled.refused("import", "-", "--thread", "copy", input=filled.ok("export", "--all"))
+
+
+def test_an_export_to_a_file_replaces_it_when_it_is_whole(filled: CommandLine) -> None:
+    target = filled.folder / "backup.jsonl"
+    target.write_text("before")
+    filled.refused("export", "one", "nobody", "--output", "backup.jsonl")
+    assert target.read_text() == "before"
+    assert filled.ok("export", "one", "two", "-o", "backup.jsonl") == ""
+    assert target.read_text(encoding="utf-8") == filled.ok("export", "one", "two")
+    assert [path.name for path in filled.folder.iterdir() if path.name.startswith("backup")] == ["backup.jsonl"]
+    assert "2 threads, 0 turns added" in filled.ok("import", "backup.jsonl")
+
+
+def test_a_line_that_is_no_turn_is_named_and_nothing_is_written(filled: CommandLine) -> None:
+    exported = filled.ok("export", "one")
+    told = filled.refused("import", "-", "--storage", "sqlite:///new.db", input=f"{exported}{{}}\n")
+    assert told.startswith("error: line 4 is not a turn")
+    assert filled.ok("threads", "--storage", "sqlite:///new.db") == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "No such file"), (b"\xff\xfe\x00", "not UTF-8"), (b"hello\n", "line 1"), (b"\x00\x01", "line 1")],
+)
+def test_what_is_no_export_is_one_clear_line(recuerda: CommandLine, content: bytes | None, told: str) -> None:
+    if content is not None:
+        Path(recuerda.folder / "export.jsonl").write_bytes(content)
+    assert told in recuerda.refused("import", "export.jsonl")
+
+
+def test_a_folder_is_no_export(recuerda: CommandLine) -> None:
+    assert recuerda.refused("import", ".") == "error: . cannot be read: Is a directory\n"
+
+
+def test_an_output_that_cannot_be_written_is_one_clear_line(filled: CommandLine) -> None:
+    assert "No such file or directory" in filled.refused("export", "--all", "--output", "no/such/folder.jsonl")
+
+
+@pytest.mark.parametrize("arguments", [(), ("one", "--all")])
+def test_an_export_wants_ids_or_all(recuerda: CommandLine, arguments: tuple[str, ...]) -> None:
+    assert "--all" in recuerda.refused("export", *arguments, code=2)
+
+
+def test_an_empty_storage_exports_nothing(recuerda: CommandLine) -> None:
+    assert recuerda.ok("export", "--all") == ""
+    assert recuerda.ok("import", "-", input="") == "0 threads, 0 turns added\n"
