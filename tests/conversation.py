@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from recuerda import ChatMessage, Storage
+from recuerda import Agent, AgentResponse, ChatMessage, Storage
+from recuerda.agent import RunInput
 
 LOCAL = ("memory", "sqlite", "file")
 """The storages that need no server: what is above storages is tested on these."""
@@ -18,6 +19,18 @@ def exchange(text: str) -> list[ChatMessage]:
 def texts(messages: Iterable[ChatMessage]) -> list[str]:
     """Return what was said, in order."""
     return [message.text for message in messages]
+
+
+async def answered(
+    agent: Agent, messages: RunInput, *, is_streamed: bool, thread: str | None = None, turn_id: str | None = None
+) -> AgentResponse:
+    """Run an agent, whole or streamed to the end."""
+    if not is_streamed:
+        return await agent.run(messages, thread=thread, turn_id=turn_id)
+    stream = agent.run_stream(messages, thread=thread, turn_id=turn_id)
+    shown = "".join([update.text async for update in stream])
+    assert shown.endswith(stream.response.text) or stream.response.is_replay
+    return stream.response
 
 
 class Counts:

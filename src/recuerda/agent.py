@@ -6,8 +6,8 @@ one turn to one of them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
@@ -24,7 +24,7 @@ from recuerda.run import AgentResponse, AgentResponseUpdate, Run, RunSettings
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
 from recuerda.thread import AgentThread
-from recuerda.tools import FunctionTool, ToolInput
+from recuerda.tools import FunctionTool, ToolInput, tools_by_name
 from recuerda.window import ContextWindow
 
 RunInput: TypeAlias = str | ChatMessage | Sequence[str | ChatMessage]
@@ -97,7 +97,10 @@ class Agent:
         Args:
             user_id: whose thread it is.
         """
-        return AgentThread(message_store=self._new_store(user_id=user_id))
+        store = self._make_store()
+        if user_id is not None:
+            self._openable(store).user_id = check_id(user_id, "user id")
+        return AgentThread(message_store=store)
 
     def get_thread(self, thread_id: str, *, user_id: str | None = None) -> AgentThread:
         """Return the thread of an id, which exists or will with its first turn. Nothing is read yet.
@@ -109,31 +112,45 @@ class Agent:
         Raises:
             ConfigurationError: the agent's store factory makes stores that cannot be opened by id.
         """
-        return AgentThread(message_store=self._new_store(thread_id=check_id(thread_id, "thread id"), user_id=user_id))
+        return AgentThread(message_store=self._open_store(self._make_store(), thread_id, user_id=user_id))
 
-    async def deserialize_thread(self, serialized_thread: Any) -> AgentThread:
+    async def deserialize_thread(self, serialized_thread: Any, *, user_id: str | None = None) -> AgentThread:
         """Return the thread that `AgentThread.serialize` described, on this agent's storage or from its store factory.
 
         Messages that the state carries are added to the storage unless they are there: restoring twice adds nothing
         twice.
 
+        Args:
+            serialized_thread: the state.
+            user_id: whose thread it is; using another user's raises `ThreadOwnershipError`.
+
         Raises:
             StateError: the state is of an unknown kind, version or type, or of another kind of storage.
         """
-        return await AgentThread.deserialize(serialized_thread, message_store=self._new_store())
+        store = self._make_store()
+        if user_id is not None:
+            self._openable(store).user_id = check_id(user_id, "user id")
+        return await AgentThread.deserialize(serialized_thread, message_store=store)
 
-    def _new_store(self, *, thread_id: str | None = None, user_id: str | None = None) -> ChatMessageStoreProtocol:
-        if self._factory is None:
-            return ChatMessageStore(storage=self._storage, thread_id=thread_id, user_id=user_id)
-        store = self._factory()
-        if thread_id is None and user_id is None:
-            return store
+    def _make_store(self) -> ChatMessageStoreProtocol:
+        return ChatMessageStore(storage=self._storage) if self._factory is None else self._factory()
+
+    def _open_store(
+        self, made: ChatMessageStoreProtocol, thread_id: str, *, user_id: str | None = None
+    ) -> ChatMessageStore:
+        store = self._openable(made)
+        # A store that has a RAM of its own would forget: threads that are opened by id live in the agent's.
+        is_private = store.owns_storage and isinstance(store.storage, MemoryStorage)
+        return store.for_thread(thread_id, user_id=user_id, storage=self._storage if is_private else None)
+
+    @staticmethod
+    def _openable(store: ChatMessageStoreProtocol) -> ChatMessageStore:
         if not isinstance(store, ChatMessageStore):
             raise ConfigurationError(
                 f"the store factory makes {type(store).__name__}, which cannot be opened by id or for a user; "
                 "restore its threads with deserialize_thread, or use storage="
             )
-        return store.for_thread(thread_id or store.thread_id, user_id=user_id)
+        return store
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
@@ -187,7 +204,9 @@ class Agent:
         if thread is None:
             thread = AgentThread(message_store=ChatMessageStore())
         if not thread.is_initialized:
-            thread.message_store = self._new_store(thread_id=thread.id)
+            store = self._make_store()
+            is_own = not isinstance(store, ChatMessageStore)
+            thread.message_store = store if is_own else self._open_store(store, thread.id)
         if thread.service_thread_id is not None:
             raise ConfigurationError(f"thread {thread.id!r} is kept by a service, and this agent's client keeps none")
         if turn_id is not None:
@@ -198,10 +217,11 @@ class Agent:
 
     async def close(self) -> None:
         """Close the providers, and the storage if this agent opened it from a URL."""
-        for provider in self._settings.providers:
-            await provider.close()
-        if self._owns_storage:
-            await self._storage.close()
+        async with AsyncExitStack() as stack:
+            if self._owns_storage:
+                stack.push_async_callback(self._storage.close)
+            for provider in self._settings.providers:
+                stack.push_async_callback(provider.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -222,8 +242,12 @@ class AgentResponseStream:
         self._run = run
         self._updates = run.updates()
 
-    def __aiter__(self) -> AsyncGenerator[AgentResponseUpdate]:
-        return self._updates
+    def __aiter__(self) -> Self:
+        return self
+
+    def __del__(self) -> None:
+        # The loop body was left: the event loop closes the run soon, and the next one on the thread may wait for that.
+        self._run.is_abandoned = True
 
     async def __anext__(self) -> AgentResponseUpdate:
         return await anext(self._updates)
@@ -271,11 +295,7 @@ def _tools(given: ToolInput | Sequence[ToolInput] | None) -> tuple[FunctionTool,
     if given is None:
         return ()
     items = cast("Sequence[ToolInput]", given if isinstance(given, Sequence) else (given,))
-    tools = tuple(FunctionTool.of(item) for item in items)
-    names = [tool.name for tool in tools]
-    if len(set(names)) < len(names):
-        raise ConfigurationError(f"two tools have the same name: {', '.join(sorted(names))}")
-    return tools
+    return tuple(tools_by_name(items).values())
 
 
 def _providers(given: ContextProvider | Sequence[ContextProvider] | None) -> tuple[ContextProvider, ...]:

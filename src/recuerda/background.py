@@ -10,14 +10,24 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from recuerda.errors import ConfigurationError
+
 T = TypeVar("T")
 
 _mutex = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+_thread: threading.Thread | None = None
 
 
 def run_in_background(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the background loop and return its result; an interruption of the caller cancels it."""
+    """Run a coroutine on the background loop and return its result; an interruption of the caller cancels it.
+
+    Raises:
+        ConfigurationError: the caller is on that loop itself, and would wait for ever.
+    """
+    if threading.current_thread() is _thread:
+        work.close()
+        raise ConfigurationError("run_sync was called by async code that run_sync itself runs; await run there instead")
     future = asyncio.run_coroutine_threadsafe(work, _background_loop())
     try:
         return future.result()
@@ -27,9 +37,11 @@ def run_in_background(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _background_loop() -> asyncio.AbstractEventLoop:
-    global _loop  # noqa: PLW0603 - one for the process, made when first needed
+    global _loop, _thread  # noqa: PLW0603 - one for the process, made when first needed
     with _mutex:
-        if _loop is None or _loop.is_closed():
+        # A process that was forked has the loop, but not the thread that ran it.
+        if _loop is None or _thread is None or not _thread.is_alive():
             _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="recuerda-run-sync", daemon=True).start()
+            _thread = threading.Thread(target=_loop.run_forever, name="recuerda-run-sync", daemon=True)
+            _thread.start()
         return _loop

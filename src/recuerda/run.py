@@ -14,15 +14,16 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from recuerda.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
 from recuerda.codec import encode_turn
 from recuerda.context import ContextProvider
 from recuerda.errors import ConfigurationError, RunLimitError
-from recuerda.history import StoredTurn
+from recuerda.history import StoredTurn, stored_turn
 from recuerda.json_value import Json
 from recuerda.messages import (
     AnyContent,
@@ -33,19 +34,19 @@ from recuerda.messages import (
     Turn,
     Usage,
 )
+from recuerda.records import Appended
 from recuerda.thread import AgentThread, LoadedThread
-from recuerda.tools import FunctionTool, unknown_tool
+from recuerda.tools import FunctionTool, tools_by_name, unknown_tool
 from recuerda.window import ContextWindow
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("recuerda")
-_lock_holders: WeakKeyDictionary[asyncio.Lock, asyncio.Task[Any]] = WeakKeyDictionary()
-_outer_locks: ContextVar[tuple[asyncio.Lock, ...]] = ContextVar("recuerda_outer_locks", default=())
+_holders: WeakKeyDictionary[asyncio.Lock, Run] = WeakKeyDictionary()
+_outer_runs: ContextVar[tuple[Run, ...]] = ContextVar("recuerda_outer_runs", default=())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentResponse:
+class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
     """What a run gave.
 
     Attributes:
@@ -74,8 +75,7 @@ class AgentResponse:
         return self.text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentResponseUpdate:
+class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a streamed run.
 
     Attributes:
@@ -94,8 +94,7 @@ class AgentResponseUpdate:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent brings to each of its runs."""
 
     model: ChatModel
@@ -120,6 +119,7 @@ class Run:
         is_streamed: bool,
     ) -> None:
         self.response: AgentResponse | None = None
+        self.is_abandoned = False
         self._settings = settings
         self._thread = thread
         self._input = messages
@@ -128,12 +128,13 @@ class Run:
         self._new: list[ChatMessage] = []
         self._usage: Usage | None = None
         self._warnings: list[str] = []
+        self._task: asyncio.Task[Any] | None = None
 
     async def updates(self) -> AsyncGenerator[AgentResponseUpdate]:
         """Carry the run out. The turn is committed after the last update; closing the generator early cancels it."""
         # What cannot be stored is refused before anything is paid for.
         encode_turn(Turn(messages=self._input))
-        async with _queue(self._thread.run_lock(), self._thread.id) as lock:
+        async with self._queue():
             loaded = await self._thread.load(self._settings.window, turn_id=self._turn_id)
             if loaded.committed is not None:
                 self.response = _replayed(loaded.committed, self._thread.id)
@@ -142,10 +143,10 @@ class Run:
                 return
             try:
                 context = await self._invoking()
-                async with aclosing(self._converse(context, loaded, lock)) as conversation:
+                async with aclosing(self._converse(context, loaded)) as conversation:
                     async for update in conversation:
                         yield update
-                committed = await self._commit(loaded)
+                appended, cancelled = await self._commit(loaded)
             except BaseException as error:
                 failure = error
                 await self._tell(
@@ -153,36 +154,57 @@ class Run:
                     lambda provider: provider.invoked(self._input, thread=self._thread, invoke_exception=failure),
                 )
                 raise
-            await self._learn(is_new=not loaded.messages and not loaded.revision)
-            self.response = AgentResponse(
-                messages=tuple(self._new),
-                usage=self._usage,
-                thread_id=self._thread.id,
-                turn_id=committed,
-                warnings=tuple(self._warnings),
+            response = self._responded(appended)
+            await self._learn(response, is_new=appended.created if appended else not loaded.messages)
+            self.response = msgspec.structs.replace(response, warnings=tuple(self._warnings))
+            if cancelled is not None:
+                raise cancelled
+
+    @asynccontextmanager
+    async def _queue(self) -> AsyncGenerator[None]:
+        """Wait for the thread's other runs; refuse to wait for one that waits for this one."""
+        lock = self._thread.run_lock()
+        self._task = asyncio.current_task()
+        holder = _holders.get(lock)
+        is_in_loop_body = holder is not None and holder._task is self._task and not holder.is_abandoned
+        if is_in_loop_body or any(run._task and run._thread.is_same_as(self._thread) for run in _outer_runs.get()):
+            raise ConfigurationError(
+                f"this run on thread {self._thread.id!r} was started inside another run of the same thread, which "
+                "waits for it: use another thread, or finish the stream first"
             )
+        async with lock:
+            _holders[lock] = self
+            try:
+                yield
+            finally:
+                _holders.pop(lock, None)
+                self._task = None
+
+    async def _inside(self, work: Awaitable[T]) -> T:
+        """Await what this run waits for, in a task of its own, so that a run started inside can tell."""
+        _outer_runs.set((*_outer_runs.get(), self))
+        return await work
 
     async def _invoking(self) -> _Prepared:
-        found = await _all(provider.invoking(self._input, thread=self._thread) for provider in self._settings.providers)
+        found = await _all(
+            self._inside(provider.invoking(self._input, thread=self._thread)) for provider in self._settings.providers
+        )
         given = [context for context in found if context is not None]
         own = self._settings.instructions
         texts = [text for text in (own, *(context.instructions for context in given)) if text]
         return _Prepared(
             instructions="\n\n".join(texts) or None,
             messages=[message for context in given for message in context.messages],
-            tools=[*self._settings.tools, *(FunctionTool.of(tool) for context in given for tool in context.tools)],
+            tools=tools_by_name([*self._settings.tools, *(tool for context in given for tool in context.tools)]),
         )
 
-    async def _converse(
-        self, context: _Prepared, loaded: LoadedThread, lock: asyncio.Lock
-    ) -> AsyncGenerator[AgentResponseUpdate]:
-        tools = {tool.name: tool for tool in context.tools}
+    async def _converse(self, context: _Prepared, loaded: LoadedThread) -> AsyncGenerator[AgentResponseUpdate]:
         history = [*context.messages, *loaded.messages, *self._input]
         for tool_round in range(self._settings.max_tool_rounds + 1):
             request = ChatRequest(
                 messages=[*history, *self._new],
                 instructions=context.instructions,
-                tools=tuple(tools.values()),
+                tools=tuple(context.tools.values()),
                 may_call_tools=tool_round < self._settings.max_tool_rounds,
                 options=self._settings.options,
             )
@@ -195,7 +217,7 @@ class Run:
                 return
             if not request.may_call_tools:
                 break
-            results = await self._call_tools(calls, tools, lock)
+            results = await self._call_tools(calls, context.tools)
             self._new.append(ChatMessage("tool", results))
             yield AgentResponseUpdate(role="tool", contents=tuple(results))
         raise RunLimitError(self._settings.max_tool_rounds)
@@ -219,25 +241,46 @@ class Run:
             self._usage = response.usage if self._usage is None else self._usage + response.usage
 
     async def _call_tools(
-        self, calls: Sequence[FunctionCallContent], tools: Mapping[str, FunctionTool], lock: asyncio.Lock
+        self, calls: Sequence[FunctionCallContent], tools: Mapping[str, FunctionTool]
     ) -> list[FunctionResultContent]:
         async def call_one(call: FunctionCallContent) -> FunctionResultContent:
-            _outer_locks.set((*_outer_locks.get(), lock))
             if call.name not in tools:
                 return unknown_tool(call, list(tools))
             return await tools[call.name].call(call, thread=self._thread)
 
-        return await _all(call_one(call) for call in calls)
+        return await _all(self._inside(call_one(call)) for call in calls)
 
-    async def _commit(self, loaded: LoadedThread) -> str | None:
+    async def _commit(self, loaded: LoadedThread) -> tuple[Appended | None, asyncio.CancelledError | None]:
+        """Write the turn; a cancellation meanwhile does not leave it in doubt, and is returned if it was written."""
         turn = Turn(messages=(*self._input, *self._new), input_count=len(self._input), usage=self._usage)
-        return await _carried_through(self._thread.commit(turn, turn_id=self._turn_id, expected=loaded.revision))
+        commit = self._thread.commit(turn, turn_id=self._turn_id, expected=loaded.revision)
+        writing = asyncio.ensure_future(commit)
+        cancelled: asyncio.CancelledError | None = None
+        while not writing.done():
+            try:
+                await asyncio.wait([writing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None and (failure := writing.exception()) is not None:
+            raise cancelled from failure
+        return writing.result(), cancelled
 
-    async def _learn(self, *, is_new: bool) -> None:
+    def _responded(self, appended: Appended | None) -> AgentResponse:
+        if appended is not None and appended.replayed:
+            # Another process committed this turn while ours was running: its answer is the one that stands.
+            return _replayed(stored_turn(appended.record, self._thread.id), self._thread.id)
+        return AgentResponse(
+            messages=tuple(self._new),
+            usage=self._usage,
+            thread_id=self._thread.id,
+            turn_id=None if appended is None else appended.record.id,
+        )
+
+    async def _learn(self, response: AgentResponse, *, is_new: bool) -> None:
         if is_new:
             await self._tell("thread_created", lambda provider: provider.thread_created(self._thread))
         await self._tell(
-            "invoked", lambda provider: provider.invoked(self._input, tuple(self._new), thread=self._thread)
+            "invoked", lambda provider: provider.invoked(self._input, response.messages, thread=self._thread)
         )
 
     async def _tell(self, hook: str, call: Callable[[ContextProvider], Awaitable[None]]) -> None:
@@ -251,38 +294,18 @@ class Run:
                 self._warnings.append(text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
+class _Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """What a run sends besides its thread: the agent's own, then the providers', in their order."""
 
     instructions: str | None
     messages: list[ChatMessage]
-    tools: list[FunctionTool]
+    tools: dict[str, FunctionTool]
 
 
 def _replayed(stored: StoredTurn, thread_id: str) -> AgentResponse:
     return AgentResponse(
         messages=stored.turn.answer, usage=stored.usage, thread_id=thread_id, turn_id=stored.id, is_replay=True
     )
-
-
-@asynccontextmanager
-async def _queue(lock: asyncio.Lock, thread_id: str) -> AsyncGenerator[asyncio.Lock]:
-    """Wait for the thread's other runs; refuse to wait for a run that waits for this one."""
-    task = asyncio.current_task()
-    is_inside = lock.locked() and (lock in _outer_locks.get() or (task is not None and _lock_holders.get(lock) is task))
-    if is_inside:
-        raise ConfigurationError(
-            f"this run on thread {thread_id!r} was started inside another run of the same thread, which waits for it: "
-            "use another thread, or finish the stream first"
-        )
-    async with lock:
-        if task is not None:
-            _lock_holders[lock] = task
-        try:
-            yield lock
-        finally:
-            _lock_holders.pop(lock, None)
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -293,13 +316,3 @@ async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-async def _carried_through(work: Coroutine[Any, Any, T]) -> T:
-    """Await a write that a cancellation must not leave in doubt: it ends first, then the cancellation goes on."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

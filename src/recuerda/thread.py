@@ -1,8 +1,7 @@
 """A conversation's identity, and where its messages are.
 
 An `AgentThread` either has a message store (here, or the application's own class) or names a thread that a service
-keeps:
-never both, because then two histories would disagree in silence. Runs read and commit through it; what a commit
+keeps: never both, because then two histories would disagree in silence. Runs read and commit through it; what a commit
 promises is the store's to keep.
 """
 
@@ -10,22 +9,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Self
+from weakref import WeakValueDictionary
+
+import msgspec
 
 from recuerda.errors import ConfigurationError, InvalidInput, StateError, ThreadOwnershipError
 from recuerda.history import StoredTurn
 from recuerda.ids import check_id, new_id
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages import ChatMessage, Turn
+from recuerda.records import Appended
 from recuerda.state import STATE_VERSION, THREAD_KIND, ThreadState, read_thread_state
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
 from recuerda.window import ContextWindow, group_turns
 
+CUSTOM_KIND = "custom"
+"""In a state: the store is a class of the application's own."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedThread:
+
+class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
     """What a run needs to know of its thread before it starts.
 
     Attributes:
@@ -70,7 +74,7 @@ class AgentThread:
         self._id: str = check_id(id, "thread id") if id is not None else own or new_id()
         self._store = message_store
         self._service_thread_id = service_thread_id
-        self._locks: dict[int, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def __repr__(self) -> str:
         owner = (
@@ -164,11 +168,11 @@ class AgentThread:
         messages = list(await store.list_messages())
         return LoadedThread(messages=window.select(group_turns(messages)) if window else messages, revision=None)
 
-    async def commit(self, turn: Turn, *, turn_id: str | None, expected: int | None) -> str | None:
-        """Append a run's turn in one write and return its id; None when the store knows no turns."""
+    async def commit(self, turn: Turn, *, turn_id: str | None, expected: int | None) -> Appended | None:
+        """Append a run's turn in one write; None when the store knows no turns."""
         store = self._kept()
         if isinstance(store, ChatMessageStore):
-            return (await store.append(turn, turn_id=turn_id, expected=expected)).record.id
+            return await store.append(turn, turn_id=turn_id, expected=expected)
         await store.add_messages(list(turn.messages))
         return None
 
@@ -177,6 +181,13 @@ class AgentThread:
         if isinstance(self._store, ChatMessageStore):
             return self._store.storage.run_lock(self.id)
         return self._locks.setdefault(id(asyncio.get_running_loop()), asyncio.Lock())
+
+    def is_same_as(self, other: AgentThread) -> bool:
+        """Say whether both are handles on one thread."""
+        mine, theirs = self._store, other.message_store
+        if isinstance(mine, ChatMessageStore) and isinstance(theirs, ChatMessageStore):
+            return mine.storage is theirs.storage and mine.thread_id == theirs.thread_id
+        return self is other or (mine is not None and mine is theirs)
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
@@ -190,7 +201,7 @@ class AgentThread:
         if isinstance(self._store, ChatMessageStore):
             store = await self._store.serialize(**kwargs)
         elif self._store is not None:
-            store = {"kind": "custom", "state": to_json(await self._store.serialize(**kwargs), "the store's state")}
+            store = {"kind": CUSTOM_KIND, "state": to_json(await self._store.serialize(**kwargs), "the store's state")}
         return {
             "version": STATE_VERSION,
             "kind": THREAD_KIND,
@@ -242,13 +253,15 @@ class AgentThread:
             return cls(state.id, service_thread_id=state.service_thread_id)
         if state.store is None:
             return cls(state.id)
+        is_custom = state.store.get("kind") == CUSTOM_KIND
+        if store is None or is_custom == isinstance(store, ChatMessageStore):
+            raise StateError(
+                f"the state is of a store of kind {state.store.get('kind')!r}, which {type(store).__name__} cannot "
+                "take: restore it with the storage or the store factory that it was saved with"
+            )
         if isinstance(store, ChatMessageStore):
             await store.update_from_state(state.store)
             return cls(message_store=store)
-        if store is None or state.store.get("kind") != "custom":
-            raise StateError(
-                f"the state is of a store of kind {state.store.get('kind')!r}: {type(store).__name__} cannot take it"
-            )
         await store.update_from_state(state.store.get("state"))
         return cls(state.id, message_store=store)
 

@@ -10,22 +10,25 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from recuerda.errors import ConfigurationError
+from recuerda.errors import ConfigurationError, EncodeError
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages import FunctionCallContent, FunctionResultContent
 from recuerda.thread import AgentThread
 
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What every service takes as the name of a function."""
+
 _logger = logging.getLogger("recuerda")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionTool:
+class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     """A callable with what a model has to know of it. Make one with `FunctionTool.of`.
 
     Attributes:
@@ -39,8 +42,8 @@ class FunctionTool:
     description: str
     parameters: JsonObject
     function: Callable[..., Any]
-    _arguments: type[msgspec.Struct] = field(repr=False)
-    _thread_parameter: str | None = field(default=None, repr=False)
+    _arguments: type[msgspec.Struct]
+    _thread_parameter: str | None = None
 
     @classmethod
     def of(
@@ -58,7 +61,13 @@ class FunctionTool:
         """
         if isinstance(function, FunctionTool):
             return function
-        own_name = name or getattr(function, "__name__", type(function).__name__)
+        inner = _without_partial(function)
+        own_name = name or getattr(inner, "__name__", type(inner).__name__)
+        if not NAME.fullmatch(own_name):
+            raise ConfigurationError(
+                f"{own_name!r} cannot be a tool's name: give it one of letters, digits, _ and -, by "
+                "FunctionTool.of(function, name=...)"
+            )
         fields, thread_parameter = _fields(function, own_name)
         try:
             arguments = msgspec.defstruct(f"{own_name}_arguments", fields, forbid_unknown_fields=True, kw_only=True)
@@ -67,12 +76,16 @@ class FunctionTool:
             raise ConfigurationError(f"tool {own_name!r} has a parameter that has no JSON schema: {error}") from error
         return cls(
             name=own_name,
-            description=description or inspect.getdoc(function) or "",
+            description=description or inspect.getdoc(inner) or "",
             parameters=parameters,
             function=function,
             _arguments=arguments,
             _thread_parameter=thread_parameter,
         )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, as any caller but a model does."""
+        return self.function(*args, **kwargs)
 
     async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
         """Run the function for a model's call, and return its result, or the error as one.
@@ -83,7 +96,7 @@ class FunctionTool:
         """
         try:
             values = self._checked(call.arguments)
-        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             return _failure(call, f"the arguments do not fit: {error}")
         if self._thread_parameter is not None:
             values[self._thread_parameter] = thread
@@ -107,12 +120,34 @@ class FunctionTool:
             getattr(self.function, "__call__", None)  # noqa: B004 - an object whose __call__ is async
         ):
             return await self.function(**values)
-        result = await asyncio.to_thread(self.function, **values)
+        result = await asyncio.to_thread(_call, self.function, values)
         return await result if inspect.isawaitable(result) else result
+
+
+def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
+    try:
+        return function(**values)
+    except StopIteration as error:
+        # No future can hold a StopIteration: the caller would wait for ever.
+        raise RuntimeError("the function raised StopIteration") from error
 
 
 ToolInput: TypeAlias = Callable[..., Any] | FunctionTool
 """What may be given as a tool."""
+
+
+def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
+    """Return tools by their names.
+
+    Raises:
+        ConfigurationError: two have the same.
+    """
+    named: dict[str, FunctionTool] = {}
+    for tool in map(FunctionTool.of, tools):
+        if tool.name in named:
+            raise ConfigurationError(f"two tools have the name {tool.name!r}; the model could not tell them apart")
+        named[tool.name] = tool
+    return named
 
 
 def unknown_tool(call: FunctionCallContent, known: list[str]) -> FunctionResultContent:
@@ -125,15 +160,21 @@ def _failure(call: FunctionCallContent, text: str) -> FunctionResultContent:
     return FunctionResultContent(call.call_id, f"Error: {safe}", is_error=True)
 
 
+def _without_partial(function: Callable[..., Any]) -> Callable[..., Any]:
+    return cast("partial[Any]", function).func if isinstance(function, partial) else function
+
+
 def _fields(function: Callable[..., Any], name: str) -> tuple[list[tuple[str, Any] | tuple[str, Any, Any]], str | None]:
-    hinted = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004 - as above
+    hinted = _without_partial(function)
+    hinted = hinted if inspect.isroutine(hinted) else getattr(hinted, "__call__", hinted)  # noqa: B004 - as above
     try:
         hints = get_type_hints(hinted, include_extras=True)
-    except (NameError, TypeError) as error:
-        raise ConfigurationError(f"tool {name!r} has a type hint that cannot be read: {error}") from error
+        signature = inspect.signature(function)
+    except (NameError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"tool {name!r} has a signature that cannot be read: {error}") from error
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     thread_parameter: str | None = None
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in signature.parameters.values():
         hint = hints.get(parameter.name, Any)
         if hint is AgentThread or AgentThread in get_args(hint):
             thread_parameter = parameter.name
@@ -144,7 +185,8 @@ def _fields(function: Callable[..., Any], name: str) -> tuple[list[tuple[str, An
         if parameter.default is parameter.empty:
             fields.append((parameter.name, described))
         else:
-            fields.append((parameter.name, described | msgspec.UnsetType, msgspec.UNSET))
+            optional = _with_default(described, parameter.default) | msgspec.UnsetType
+            fields.append((parameter.name, optional, msgspec.UNSET))
     return fields, thread_parameter
 
 
@@ -162,9 +204,18 @@ def _described(hint: Any) -> Any:
     return inner
 
 
+def _with_default(hint: Any, default: object) -> Any:
+    """Show the model a default that has a JSON form."""
+    try:
+        shown = to_json(default, "the default")
+    except EncodeError:
+        return hint
+    return Annotated[hint, msgspec.Meta(extra_json_schema={"default": shown})]
+
+
 def _schema(arguments: type[msgspec.Struct]) -> JsonObject:
-    (_,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
-    root: JsonObject = cast("JsonObject", components.pop(arguments.__name__))
+    (reference,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
+    root: JsonObject = cast("JsonObject", components.pop(reference["$ref"].removeprefix("#/$defs/")))
     del root["title"]
     if components:
         root["$defs"] = cast("JsonObject", components)

@@ -1,0 +1,218 @@
+"""Tools: what a call does, and what becomes of one that fails."""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from recuerda import (
+    AgentThread,
+    ChatMessage,
+    EncodeError,
+    FunctionCallContent,
+    FunctionResultContent,
+    FunctionTool,
+    Storage,
+)
+from recuerda.json_value import JsonObject
+from recuerda.testing.scripted import ScriptedChatClient, call
+from tests.agent.recording import Recorder
+from tests.conversation import answered, texts
+
+
+async def result_of(function: Any, arguments: str | dict[str, object] | None = None) -> FunctionResultContent:
+    """Return what the model is told when it calls a function."""
+    tool = FunctionTool.of(function, name="f")
+    client = ScriptedChatClient([call("f", arguments), "done"])
+    await client.create_agent(tools=tool).run("go")
+    (part,) = client.requests[1].messages[-1].contents
+    assert isinstance(part, FunctionResultContent)
+    return part
+
+
+async def test_a_function_is_called_with_checked_arguments() -> None:
+    @dataclass
+    class Place:
+        city: str
+        days: list[int]
+
+    seen: list[object] = []
+
+    def f(place: Place, when: datetime, note: str = "none") -> str:
+        seen.extend([place, when, note])
+        return "ok"
+
+    await result_of(f, {"place": {"city": "Quito", "days": [1, 2]}, "when": "2025-01-02T03:04:05Z"})
+    assert seen == [Place("Quito", [1, 2]), datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC), "none"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ('{"x": "1"}', "Expected `int`, got `str` - at `$.x`"),
+        ("{}", "missing required field `x`"),
+        ("", "missing required field `x`"),
+        ('{"x": 1, "y": 2}', "unknown field `y`"),
+        ('{"x": 1', "the arguments do not fit"),
+        ("[1]", "Expected `object`, got `array`"),
+        ('{"x": "\ud800"}', "the arguments do not fit"),
+        ("[" * 100_000, "the arguments do not fit"),
+    ],
+)
+async def test_arguments_that_do_not_fit_are_told_to_the_model(arguments: str, problem: str) -> None:
+    def f(x: int) -> int:
+        raise AssertionError("never called")
+
+    result = await FunctionTool.of(f).call(FunctionCallContent("c", "f", arguments), thread=AgentThread())
+    assert result.is_error
+    assert problem in result.result
+
+
+async def test_empty_arguments_are_none() -> None:
+    assert (await result_of(lambda: "ok", "")).result == "ok"
+
+
+async def test_a_failing_tool_is_an_error_for_the_model_and_does_not_end_the_run() -> None:
+    def f() -> None:
+        raise ValueError("no such city: \ud800")
+
+    result = await result_of(f)
+    assert (result.is_error, result.result) == (True, "Error: ValueError: no such city: ?")
+
+
+async def test_a_tool_that_raises_stop_iteration_does_not_hang() -> None:
+    assert (await result_of(lambda: next(iter([])))).is_error
+
+    async def f() -> object:
+        return next(iter([]))
+
+    assert (await result_of(f)).is_error
+
+
+async def test_an_unknown_function_is_an_error_that_names_the_known_ones() -> None:
+    client = ScriptedChatClient([call("nope"), "done"])
+    await client.create_agent(tools=FunctionTool.of(lambda: 1, name="f")).run("go")
+    (part,) = client.requests[1].messages[-1].contents
+    assert part == FunctionResultContent("call_1", "Error: there is no function 'nope'; there are: f", is_error=True)
+
+
+class Opaque:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"rows": [1.0, float("nan")]}, ".rows[1]"),
+        ([Opaque()], "[0]"),
+        ({"a": {"b": {1, Opaque}}}, ".a.b["),
+        ("\udc00", ""),
+    ],
+)
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_result_without_a_json_form_ends_the_run_before_the_next_model_call(
+    storage: Storage, value: object, path: str, *, is_streamed: bool
+) -> None:
+    client, provider = ScriptedChatClient([call("f"), "never"]), Recorder()
+    tool = FunctionTool.of(lambda: value, name="f")
+    agent = client.create_agent(storage=storage, tools=tool, context_providers=provider)
+    with pytest.raises(EncodeError) as caught:
+        await answered(agent, "go", is_streamed=is_streamed, thread="t")
+    assert caught.value.path.startswith(f"the result of tool f{path}")
+    assert len(client.requests) == 1
+    assert await storage.head("t") is None
+    assert provider.events[-1] == "p.invoked:EncodeError"
+
+
+async def test_a_result_is_stored_as_the_model_saw_it(storage: Storage) -> None:
+    class Row(msgspec.Struct):
+        when: datetime
+        tags: set[str]
+
+    async def f() -> list[Row]:
+        return [Row(datetime(2025, 1, 2, tzinfo=UTC), {"a"})]
+
+    client = ScriptedChatClient([call("f"), "done"])
+    agent = client.create_agent(storage=storage, tools=f)
+    await agent.run("go", thread="t")
+    expected = FunctionResultContent("call_1", [{"when": "2025-01-02T00:00:00Z", "tags": ["a"]}])
+    assert client.requests[1].messages[-1].contents == (expected,)
+    assert (await agent.get_thread("t").list_messages())[2].contents == (expected,)
+
+
+async def test_a_sync_tool_does_not_block_the_event_loop() -> None:
+    loop, tick = asyncio.get_running_loop(), threading.Event()
+
+    def f() -> bool:
+        loop.call_soon_threadsafe(tick.set)
+        return tick.wait(5)
+
+    assert (await result_of(f)).result is True
+
+
+async def test_calls_of_one_answer_run_at_the_same_time_and_answer_in_order() -> None:
+    second_is_done = asyncio.Event()
+
+    async def first() -> str:
+        await second_is_done.wait()
+        return "1"
+
+    async def second() -> str:
+        second_is_done.set()
+        return "2"
+
+    calls = ChatMessage("assistant", [FunctionCallContent("a", "first"), FunctionCallContent("b", "second")])
+    client = ScriptedChatClient([calls, "done"])
+    await client.create_agent(tools=[first, second]).run("go")
+    assert client.requests[1].messages[-1].contents == (
+        FunctionResultContent("a", "1"),
+        FunctionResultContent("b", "2"),
+    )
+
+
+async def test_a_call_that_cannot_be_stored_cancels_the_others() -> None:
+    cancelled = asyncio.Event()
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def broken() -> object:
+        return Opaque()
+
+    calls = ChatMessage("assistant", [FunctionCallContent("a", "wait"), FunctionCallContent("b", "broken")])
+    with pytest.raises(EncodeError):
+        await ScriptedChatClient([calls]).create_agent(tools=[wait, broken]).run("go")
+    assert cancelled.is_set()
+
+
+async def test_a_tool_that_asks_for_the_thread_gets_it(storage: Storage) -> None:
+    async def recall(thread: AgentThread, last: int) -> list[str]:
+        return texts(await thread.list_messages(last=last))
+
+    def whose(thread: AgentThread | None = None) -> str | None:
+        return thread and thread.id
+
+    client = ScriptedChatClient(["one", call("recall", {"last": 2}), call("whose"), "done"])
+    agent = client.create_agent(storage=storage, tools=[recall, whose])
+    await agent.run("hi", thread="t")
+    reply = await agent.run("what was said?", thread="t")
+    results = [part for message in reply.messages for part in message.contents if message.role == "tool"]
+    assert results == [FunctionResultContent("call_1", ["hi", "one"]), FunctionResultContent("call_1", "t")]
+    assert [sorted(cast("JsonObject", tool.parameters["properties"])) for tool in client.requests[0].tools] == [
+        ["last"],
+        [],
+    ]
+
+
+async def test_a_tool_can_still_be_called_as_a_function() -> None:
+    def f(x: int) -> int:
+        return x + 1
+
+    assert FunctionTool.of(f)(1) == 2

@@ -1,0 +1,123 @@
+"""An `AgentThread` is kept by a store or by a service, and never by both."""
+
+import pytest
+
+from recuerda import (
+    AgentThread,
+    ChatMessage,
+    ChatMessageStore,
+    ConfigurationError,
+    InvalidInput,
+    MemoryStorage,
+    ThreadOwnershipError,
+)
+from recuerda.testing.scripted import ScriptedChatClient
+from tests.conversation import exchange, texts
+
+
+def test_a_new_thread_has_an_id_and_is_not_initialized() -> None:
+    one, two = AgentThread(), AgentThread()
+    assert one.id
+    assert one.id != two.id
+    assert not one.is_initialized
+    assert (one.message_store, one.service_thread_id) == (None, None)
+
+
+def test_a_store_or_a_service_initializes_it() -> None:
+    assert AgentThread(message_store=ChatMessageStore()).is_initialized
+    assert AgentThread(service_thread_id="svc").is_initialized
+
+
+def test_its_id_is_its_stores() -> None:
+    assert AgentThread(message_store=ChatMessageStore(thread_id="t")).id == "t"
+    assert AgentThread("t", message_store=ChatMessageStore(thread_id="t")).id == "t"
+    with pytest.raises(ConfigurationError, match="holds thread 't', not 'u'"):
+        AgentThread("u", message_store=ChatMessageStore(thread_id="t"))
+
+
+@pytest.mark.parametrize("bad", ["", "a\x00", 5])
+def test_an_id_that_no_storage_could_keep_is_refused(bad: str) -> None:
+    with pytest.raises(InvalidInput):
+        AgentThread(bad)
+
+
+def test_two_owners_are_refused_whichever_comes_first() -> None:
+    with pytest.raises(ThreadOwnershipError):
+        AgentThread(message_store=ChatMessageStore(), service_thread_id="svc")
+    kept = AgentThread(message_store=ChatMessageStore())
+    with pytest.raises(ThreadOwnershipError):
+        kept.service_thread_id = "svc"
+    with pytest.raises(ThreadOwnershipError):
+        kept.message_store = ChatMessageStore()
+    service = AgentThread(service_thread_id="svc")
+    with pytest.raises(ThreadOwnershipError):
+        service.message_store = ChatMessageStore()
+    assert (kept.service_thread_id, service.message_store) == (None, None)
+
+
+async def test_a_services_thread_is_refused_before_the_model_is_called() -> None:
+    client = ScriptedChatClient(["never"])
+    with pytest.raises(ConfigurationError, match="kept by a service"):
+        await client.create_agent().run("hi", thread=AgentThread(service_thread_id="svc"))
+    assert client.requests == []
+
+
+async def test_new_messages_are_one_turn() -> None:
+    thread = AgentThread()
+    await thread.on_new_messages(ChatMessage("user", "alone"))
+    await thread.on_new_messages(exchange("one"))
+    await thread.on_new_messages([])
+    assert texts(await thread.list_messages()) == ["alone", "one", "one!"]
+    assert texts(await thread.list_messages(last=2)) == ["one", "one!"]
+
+
+async def test_new_messages_of_a_services_thread_are_the_services_business() -> None:
+    thread = AgentThread(service_thread_id="svc")
+    await thread.on_new_messages(ChatMessage("user", "hi"))
+    assert not thread.message_store
+    with pytest.raises(ThreadOwnershipError):
+        await thread.list_messages()
+
+
+async def test_undo_and_fork_are_those_of_the_store() -> None:
+    thread = AgentThread()
+    for name in ("one", "two"):
+        await thread.on_new_messages(exchange(name))
+    fork = await thread.fork(through=1, thread_id="copy")
+    undone = await thread.undo()
+    assert undone is not None
+    assert texts(undone.messages) == ["two", "two!"]
+    assert (fork.id, texts(await fork.list_messages())) == ("copy", ["one", "one!"])
+
+
+async def test_a_thread_becomes_what_a_state_describes() -> None:
+    source = AgentThread()
+    await source.on_new_messages(exchange("one"))
+    for thread in (AgentThread(), AgentThread(message_store=ChatMessageStore(storage=MemoryStorage()))):
+        for _ in range(2):
+            await thread.update_from_thread_state(await source.serialize())
+        assert (thread.id, texts(await thread.list_messages())) == (source.id, ["one", "one!"])
+    service = AgentThread()
+    await service.update_from_thread_state(await AgentThread(service_thread_id="svc").serialize())
+    assert (service.service_thread_id, service.message_store) == ("svc", None)
+
+
+async def test_a_bare_thread_gets_the_agents_store_with_its_first_run() -> None:
+    storage = MemoryStorage()
+    agent = ScriptedChatClient(["a"]).create_agent(storage=storage)
+    thread = AgentThread("mine")
+    await agent.run("hi", thread=thread)
+    assert [info.id async for info in storage.threads()] == ["mine"]
+
+
+async def test_a_thread_shows_who_keeps_it() -> None:
+    assert repr(AgentThread("t", service_thread_id="svc")) == "AgentThread(id='t', service_thread_id='svc')"
+    assert "ChatMessageStore(thread_id='t'" in repr(AgentThread(message_store=ChatMessageStore(thread_id="t")))
+
+
+def test_two_handles_on_one_thread_are_the_same() -> None:
+    storage = MemoryStorage()
+    one, two = [AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="t")) for _ in range(2)]
+    assert one.is_same_as(two)
+    assert not one.is_same_as(AgentThread(message_store=ChatMessageStore(thread_id="t")))
+    assert not AgentThread("t").is_same_as(AgentThread("t"))
