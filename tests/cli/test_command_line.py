@@ -114,6 +114,14 @@ def test_the_environment_wins_over_the_dotenv_file(tmp_path: Path) -> None:
     load_env_file(tmp_path, environ)
 
 
+def test_a_dotenv_file_cannot_send_a_key_of_the_environment_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("OPENAI_BASE_URL=http://elsewhere\nAZURE_OPENAI_ENDPOINT=http://elsewhere\nOPENAI_MODEL=m\n")
+    environ = {"OPENAI_API_KEY": "mine", "AZURE_OPENAI_API_KEY": "mine"}
+    load_env_file(path, environ)
+    assert environ == {"OPENAI_API_KEY": "mine", "AZURE_OPENAI_API_KEY": "mine", "OPENAI_MODEL": "m"}
+
+
 @pytest.mark.parametrize(
     ("platform", "environ", "end"),
     [

@@ -91,3 +91,32 @@ def test_an_export_wants_ids_or_all(recuerda: CommandLine, arguments: tuple[str,
 def test_an_empty_storage_exports_nothing(recuerda: CommandLine) -> None:
     assert recuerda.ok("export", "--all") == ""
     assert recuerda.ok("import", "-", input="") == "0 threads, 0 turns added\n"
+
+
+def test_a_copy_has_everything_and_says_so(filled: CommandLine) -> None:
+    source, target = f"sqlite:///{filled.folder}/data/recuerda/memory.db", f"file://{filled.folder}/files"
+    told = filled.ok("copy", source, target, "--all")
+    assert told.endswith(f"2 threads, 3 turns added, to {target}\n")
+    assert shown(filled, "one", "--storage", target) == shown(filled, "one")
+    again = json.loads(filled.ok("copy", source, target, "--thread", "one", "--json"))["threads"]
+    assert [(one["id"], one["turns"], one["added"], one["problem"]) for one in again] == [("one", 2, 0, None)]
+
+
+def test_a_copy_of_one_user_leaves_the_others(filled: CommandLine) -> None:
+    source, target = f"sqlite:///{filled.folder}/data/recuerda/memory.db", f"file://{filled.folder}/files"
+    filled.ok("copy", source, target, "--user", "ana")
+    assert [one["id"] for one in json.loads(filled.ok("threads", "--json", "--storage", target))["threads"]] == ["two"]
+
+
+def test_a_copy_never_mixes_two_histories(filled: CommandLine) -> None:
+    source, target = f"sqlite:///{filled.folder}/data/recuerda/memory.db", f"file://{filled.folder}/files"
+    filled.ok("chat", "--thread", "one", "--storage", target, input="I am somebody else.\n")
+    before = shown(filled, "one", "--storage", target)
+    assert "1 thread could not be copied" in filled.refused("copy", source, target, "--all")
+    assert shown(filled, "one", "--storage", target) == before
+
+
+def test_a_copy_needs_to_know_what_and_where(filled: CommandLine) -> None:
+    assert "--all" in filled.refused("copy", "memory:", "file:x", code=2)
+    assert "same storage" in filled.refused("copy", "file:x", "file:x", "--all")
+    assert "no thread 'nobody'" in filled.refused("copy", "file:x", "file:y", "--thread", "nobody")

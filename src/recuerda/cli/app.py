@@ -18,7 +18,16 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError(module="recuerda.cli", extra="cli") from error
 
-from recuerda.cli import chat, delete, export_threads, import_threads, show, threads, tour  # need the extra
+from recuerda.cli import (
+    chat,
+    copy_threads,
+    delete,
+    export_threads,
+    import_threads,
+    show,
+    threads,
+    tour,
+)  # need the extra
 from recuerda.cli.environment import load_env_file
 from recuerda.cli.output import fail
 
@@ -40,6 +49,7 @@ for name, command, examples in (
     ("delete", delete.delete, delete.EXAMPLES),
     ("export", export_threads.export, export_threads.EXAMPLES),
     ("import", import_threads.import_, import_threads.EXAMPLES),
+    ("copy", copy_threads.copy, copy_threads.EXAMPLES),
 ):
     # The backspace keeps the lines of the paragraph that follows it as they are.
     app.command(name, epilog="\n".join(("\b", "Examples:", *(f"  {example}" for example in examples))))(command)

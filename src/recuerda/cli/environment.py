@@ -2,6 +2,7 @@
 
 `.env` is read as `NAME=value` lines, with `#` comments, quotes and a leading `export` allowed. Only names that start
 with OPENAI_, AZURE_OPENAI_ or RECUERDA_ are taken, what the environment says already wins, and no value is ever shown.
+A service's address is not taken from the file when its key is in the environment.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _LINE = re.compile(
     r"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)'|(?P<plain>[^#\n]*?))\s*(?:\#.*)?"""
 )
 
+_ADDRESSES = {"OPENAI_API_KEY": "OPENAI_BASE_URL", "AZURE_OPENAI_API_KEY": "AZURE_OPENAI_ENDPOINT"}
+
 
 def read_env(text: str) -> dict[str, str]:
     """Return the settings in the text of a `.env` file."""
@@ -37,8 +40,10 @@ def load_env_file(path: Path, environ: MutableMapping[str, str] = os.environ) ->
     except OSError as error:
         warn(f"{path} cannot be read ({error.strerror}); going on without it")
         return
+    # A file in some folder must not send a key of the user's own environment to an address that the file names.
+    refused = {address for key, address in _ADDRESSES.items() if key in environ}
     for name, value in read_env(text).items():
-        if "\0" not in value:
+        if "\0" not in value and name not in refused:
             environ.setdefault(name, value)
 
 

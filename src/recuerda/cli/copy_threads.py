@@ -1,0 +1,79 @@
+"""`recuerda copy`: conversations from one storage to another, verified."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from recuerda.cli.options import JsonOption, public_url
+from recuerda.cli.output import clean_line, console, counted, fail, print_json
+from recuerda.copying import Copied, copy_threads
+from recuerda.errors import ConfigurationError
+from recuerda.registry import open_storage
+
+EXAMPLES = (
+    "recuerda copy sqlite:///memory.db file:///srv/threads --all",
+    "recuerda copy sqlite:///memory.db sqlite:///other.db --thread riker",
+    "recuerda copy sqlite:///memory.db sqlite:///anas.db --user ana --json",
+)
+
+
+def copy(  # noqa: PLR0917 - typer's way of saying what is an argument
+    source: Annotated[str, typer.Argument(metavar="FROM_URL", help="The storage to copy from.")],
+    target: Annotated[str, typer.Argument(metavar="TO_URL", help="The storage to copy to.")],
+    thread_ids: Annotated[
+        list[str] | None, typer.Option("--thread", metavar="ID", help="This thread; may be given several times.")
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="All threads of this user.")] = None,
+    is_all: Annotated[bool, typer.Option("--all", help="Every thread.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy threads from one storage to another, and compare both sides afterwards.
+
+    Doing it again adds only what is new, so a copy that broke off goes on. A thread that has other turns at the target
+    is left as it is there, and the exit code is 1.
+
+    With --json: {"threads": [{"id", "turns", "added", "digest", "problem"}]}.
+    """
+    if (bool(thread_ids), user is not None, is_all).count(True) != 1:
+        raise typer.BadParameter("give one of --thread, --user and --all")
+    if source == target:
+        raise ConfigurationError("both URLs name the same storage")
+    copied = asyncio.run(_copy(source, target, thread_ids=thread_ids, user=user))
+    if as_json:
+        print_json({"threads": [_as_json(one) for one in copied]})
+    else:
+        for one in copied:
+            told = one.problem or f"{one.added} of {counted(one.turns, 'turn')} added, sha256 {(one.digest or '')[:12]}"
+            typer.echo(f"{clean_line(one.thread_id)}: {clean_line(told)}")
+        added = counted(sum(one.added for one in copied), "turn")
+        typer.echo(f"{counted(len(copied), 'thread')}, {added} added, to {clean_line(public_url(target))}")
+    if problems := sum(one.problem is not None for one in copied):
+        fail(f"{counted(problems, 'thread')} could not be copied")
+        raise typer.Exit(1)
+
+
+async def _copy(source: str, target: str, *, thread_ids: list[str] | None, user: str | None) -> list[Copied]:
+    page = console(sys.stderr)
+    copied: list[Copied] = []
+    async with open_storage(source) as source_storage, open_storage(target) as target_storage:
+        with Progress(console=page, transient=True, disable=not page.is_terminal) as progress:
+            task = progress.add_task("copying", total=None if thread_ids is None else len(thread_ids))
+            async for one in copy_threads(source_storage, target_storage, thread_ids=thread_ids, user_id=user):
+                copied.append(one)
+                progress.update(task, advance=1, description=f"copying, {counted(len(copied), 'thread')}")
+    return copied
+
+
+def _as_json(one: Copied) -> dict[str, object]:
+    return {
+        "id": one.thread_id,
+        "turns": one.turns,
+        "added": one.added,
+        "digest": one.digest,
+        "problem": one.problem,
+    }
