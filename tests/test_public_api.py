@@ -1,0 +1,133 @@
+"""The public surface: what is not in `__all__` does not exist, and what is in it is documented."""
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import recuerda
+
+PUBLIC = [
+    "Agent",
+    "AgentResponse",
+    "AgentResponseStream",
+    "AgentResponseUpdate",
+    "AgentThread",
+    "Appended",
+    "ChatClient",
+    "ChatClientError",
+    "ChatMessage",
+    "ChatMessageStore",
+    "ChatMessageStoreProtocol",
+    "ChatModel",
+    "ChatRequest",
+    "ChatResponse",
+    "ChatUpdate",
+    "ConfigurationError",
+    "Content",
+    "Context",
+    "ContextProvider",
+    "ContextWindow",
+    "CorruptTurn",
+    "DataContent",
+    "DecryptionError",
+    "EncodeError",
+    "FunctionCallContent",
+    "FunctionResultContent",
+    "FunctionTool",
+    "InvalidInput",
+    "MemoryStorage",
+    "MissingExtraError",
+    "NewTurn",
+    "RecuerdaError",
+    "RefusalContent",
+    "RunLimitError",
+    "StateError",
+    "Storage",
+    "StorageBusy",
+    "StorageError",
+    "StorageFull",
+    "StorageReadOnly",
+    "StorageUnavailable",
+    "StoredTurn",
+    "TextContent",
+    "TextReasoningContent",
+    "ThreadConflict",
+    "ThreadInfo",
+    "ThreadNotFound",
+    "ThreadOwnershipError",
+    "ThreadPage",
+    "ThreadSlice",
+    "Turn",
+    "TurnRecord",
+    "UnknownContent",
+    "UriContent",
+    "Usage",
+    "UsageContent",
+    "open_storage",
+]
+
+HEAVY = {
+    "openai",
+    "httpx",
+    "pydantic",
+    "redis",
+    "psycopg",
+    "azure",
+    "typer",
+    "rich",
+    "starlette",
+    "sqlite3",
+    "hypothesis",
+}
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(recuerda.__all__) == sorted(PUBLIC)
+
+
+def test_the_public_names_are_listed_in_order_and_once() -> None:
+    assert recuerda.__all__ == sorted(set(recuerda.__all__))
+
+
+def test_no_other_name_looks_public() -> None:
+    names = {name for name, value in vars(recuerda).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert names == set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_is_documented(name: str) -> None:
+    assert (getattr(recuerda, name).__doc__ or "").strip()
+
+
+def public_members() -> Iterator[tuple[str, Any]]:
+    for name in PUBLIC:
+        value = getattr(recuerda, name)
+        if not inspect.isclass(value):
+            continue
+        for member, found in inspect.getmembers(value):
+            is_ours = (getattr(found, "__module__", None) or "recuerda").startswith("recuerda")
+            if not member.startswith("_") and (inspect.isroutine(found) or isinstance(found, property)) and is_ours:
+                yield f"{name}.{member}", found
+
+
+@pytest.mark.parametrize(("name", "member"), list(public_members()))
+def test_a_public_method_is_documented(name: str, member: Any) -> None:
+    assert inspect.getdoc(member), name
+
+
+def test_every_error_of_the_package_is_public_and_has_one_root() -> None:
+    from recuerda import errors
+
+    own = {name for name, value in vars(errors).items() if inspect.isclass(value)}
+    assert own <= set(PUBLIC)
+    assert all(issubclass(getattr(errors, name), recuerda.RecuerdaError) for name in own)
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, recuerda; print(*{name.partition('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(run.stdout.split())
