@@ -105,6 +105,9 @@ class Agent:
     def get_thread(self, thread_id: str, *, user_id: str | None = None) -> AgentThread:
         """Return the thread of an id, which exists or will with its first turn. Nothing is read yet.
 
+        With a store factory, its store is like those that the factory makes. Where these have a RAM of their own,
+        threads that are opened by id share the agent's: otherwise they would be empty each time.
+
         Args:
             thread_id: the thread's id.
             user_id: whose thread it is; using another user's raises `ThreadOwnershipError`.
