@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
@@ -45,6 +46,8 @@ class Agent:
         window: what of the thread is sent with each run; None for all of it.
         max_tool_rounds: how many times in a run the model may call tools before it has to answer.
         options: the service's own options for each model call, such as `{"temperature": 0}`.
+        lease: let runs on one thread in several processes queue, where they would conflict otherwise: how long the
+            thread stays taken after its process has died, such as `timedelta(seconds=30)`. See `Storage.lease`.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
@@ -63,6 +66,7 @@ class Agent:
         window: ContextWindow | None = None,
         max_tool_rounds: int = 40,
         options: Mapping[str, Json] | None = None,
+        lease: timedelta | None = None,
     ) -> None:
         if chat_message_store_factory is not None and storage is not None:
             raise ConfigurationError("give chat_message_store_factory or storage: both say where threads live")
@@ -79,6 +83,7 @@ class Agent:
             window=window,
             options=dict(options or {}),
             max_tool_rounds=check_limit(max_tool_rounds, "max_tool_rounds"),
+            lease=lease,
         )
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -61,6 +62,7 @@ class ChatClient(ABC):
         window: ContextWindow | None = None,
         max_tool_rounds: int = 40,
         options: Mapping[str, Json] | None = None,
+        lease: timedelta | None = None,
     ) -> Agent:
         """Return an agent that speaks through this client; the arguments are those of `Agent`."""
         return Agent(
@@ -74,4 +76,5 @@ class ChatClient(ABC):
             window=window,
             max_tool_rounds=max_tool_rounds,
             options=options,
+            lease=lease,
         )

@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -104,6 +105,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     window: ContextWindow | None
     options: Mapping[str, Json]
     max_tool_rounds: int
+    lease: timedelta | None
 
 
 class Run:
@@ -172,7 +174,7 @@ class Run:
                 f"this run on thread {self._thread.id!r} was started inside another run of the same thread, which "
                 "waits for it: use another thread, or finish the stream first"
             )
-        async with lock:
+        async with lock, self._thread.lease(self._settings.lease):
             _holders[lock] = self
             try:
                 yield

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import timedelta
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -181,6 +183,12 @@ class AgentThread:
         if isinstance(self._store, ChatMessageStore):
             return self._store.storage.run_lock(self.id)
         return self._locks.setdefault(id(asyncio.get_running_loop()), asyncio.Lock())
+
+    def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
+        """Return a lease of the thread, for runs that queue across processes; None and other stores need none."""
+        if ttl is None or not isinstance(self._store, ChatMessageStore):
+            return nullcontext()
+        return self._store.storage.lease(self.id, ttl)
 
     def is_same_as(self, other: AgentThread) -> bool:
         """Say whether both are handles on one thread."""
