@@ -16,6 +16,8 @@ URL_SCHEMES: dict[str, str] = {
     "memory": "recuerda.memory_storage:MemoryStorage",
     "sqlite": "recuerda.sqlite:SQLiteStorage",
     "file": "recuerda.file:FileStorage",
+    "redis": "recuerda.redis:RedisStorage",
+    "rediss": "recuerda.redis:RedisStorage",
 }
 """Where the storage of each URL scheme lives: one line per backend."""
 

@@ -1,0 +1,67 @@
+"""The names of the keys. Ids are percent-encoded in them, so that any text is safe and none is like another.
+
+    PREFIX:{THREAD}          hash: `head`, `title`, `metadata`, each record under its number, `i:` + id -> number
+    PREFIX:{THREAD}:draft    hash: number -> step of the running turn
+    PREFIX:{THREAD}:lease    string: who holds the lease
+    PREFIX/threads           sorted set of all threads, see `scripts.py`
+    PREFIX/user:USER         sorted set of a user's threads
+
+The braces are in the key: a Redis Cluster places a key by what is inside of them, so a thread's keys are on one node.
+All its turns are one key: they expire, are evicted or deleted as a whole or not at all. Neither braces in a prefix nor
+slashes in an encoded id can make the keys of two prefixes meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from recuerda.errors import ConfigurationError, InvalidInput
+from recuerda.ids import check_id
+
+
+def check_prefix(prefix: object) -> str:
+    """Return `prefix` if keys can start with it.
+
+    Raises:
+        ConfigurationError: it is no id, or has braces, which would put all keys on one node of a cluster.
+    """
+    try:
+        checked = check_id(prefix, "key prefix")
+    except InvalidInput as error:
+        raise ConfigurationError(str(error)) from None
+    if "{" in checked or "}" in checked:
+        raise ConfigurationError(f"a key prefix has no braces, unlike {checked!r}: threads are placed by their own ids")
+    return checked
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys under one prefix."""
+
+    prefix: str
+
+    def thread(self, thread_id: str) -> str:
+        """Return the key of a thread."""
+        return f"{self.prefix}:{{{quote(thread_id, safe='')}}}"
+
+    def draft(self, thread_id: str) -> str:
+        """Return the key of a thread's draft."""
+        return f"{self.thread(thread_id)}:draft"
+
+    def lease(self, thread_id: str) -> str:
+        """Return the key of a thread's lease."""
+        return f"{self.thread(thread_id)}:lease"
+
+    @property
+    def threads(self) -> str:
+        """The key of the listing of all threads."""
+        return f"{self.prefix}/threads"
+
+    def user(self, user_id: str) -> str:
+        """Return the key of the listing of a user's threads."""
+        return f"{self.prefix}/user:{quote(user_id, safe='')}"
+
+    def listing(self, user_id: str | None) -> str:
+        """Return the key of a user's listing, or of everybody's."""
+        return self.threads if user_id is None else self.user(user_id)

@@ -1,0 +1,330 @@
+r"""What runs inside of the server: Redis runs a script whole, and nothing else meanwhile.
+
+A script that is refused (out of memory, a replica) must leave nothing half-done, and Redis refuses at the first write
+that needs memory. So every script reads first, and its first write is the one that adds. Scripts run unchanged from
+Redis 6.2 on.
+
+An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0: sorted sets order entries of
+one score by their bytes, which is by time and then by id, exactly. Without a cluster, the script that changes a thread
+also moves its entries. In a cluster they live on other nodes: the script returns the old and the new entry instead, and
+the client moves them (`listing.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and the name that the server knows it by."""
+
+    source: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha", hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+
+# The fields of a head, which is a MessagePack array: `wire.Head` is the same in Python.
+_HEAD = """
+local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED = 1, 2, 3, 4, 5, 6, 7, 8
+
+local function open_head(packed, now, incarnation)
+  if packed then return cmsgpack.unpack(packed) end
+  return {0, incarnation, 1, 0, 0, false, now, now}
+end
+
+local function entry_of(head, id)
+  return head[UPDATED] .. ':' .. id .. '\\0' .. (head[USER] or '')
+end
+"""
+
+# `place` is {prefix, thread id, ttl in ms or nil}. The key of the listing is declared, as the third, so that a server
+# which keeps it elsewhere refuses the call before anything is written. Without it, the client moves the entries: then
+# the old and the new one follow the answer.
+_LISTINGS = """
+local function quoted(text)
+  return (string.gsub(text, '[^A-Za-z0-9_.~-]', function(c) return string.format('%%%02X', string.byte(c)) end))
+end
+
+local function in_listings(command, prefix, entry)
+  local function call(key)
+    if command == 'ZADD' then redis.call('ZADD', key, 0, entry) else redis.call('ZREM', key, entry) end
+  end
+  call(prefix .. '/threads')
+  local user = string.match(entry, '%z(.*)$')
+  if user ~= '' then call(prefix .. '/user:' .. quoted(user)) end
+end
+
+-- Threads expire without a word to the listings. So each change of a thread looks at two entries, and drops the dead.
+local function sweep(prefix)
+  for _, entry in ipairs(redis.call('ZRANDMEMBER', prefix .. '/threads', 2)) do
+    local id = string.match(entry, '^%d+:(.-)%z')
+    if redis.call('EXISTS', prefix .. ':{' .. quoted(id) .. '}') == 0 then in_listings('ZREM', prefix, entry) end
+  end
+end
+
+local function keep_alive(ttl)
+  redis.call('PEXPIRE', KEYS[1], ttl)
+  redis.call('PEXPIRE', KEYS[2], ttl)
+end
+
+local function answer(reply, old, new)
+  if KEYS[3] then return reply end
+  return {reply, old or '', new or ''}
+end
+
+local function moved(place, old, new)
+  local prefix, ttl = place[1], place[3]
+  if not KEYS[3] or old == new then return end
+  if new ~= '' then in_listings('ZADD', prefix, new) end
+  if old ~= '' then in_listings('ZREM', prefix, old) end
+  if ttl then sweep(prefix) end
+end
+"""
+
+# The reply is one string, a MessagePack array put together from parts that are MessagePack already: one string is
+# much faster to receive than a nested list. `wire.Look` is the same in Python.
+_LOOK = """
+local function put(parts, text)
+  local n = #parts
+  if text then
+    parts[n + 1], parts[n + 2], parts[n + 3] = '\\198', struct.pack('>I4', #text), text
+  else
+    parts[n + 1] = '\\192'
+  end
+end
+
+-- `got` has the head, the title and the metadata. Records follow, put behind what this returns.
+local function start_look(got, found)
+  local parts = {'\\150', got[1]}
+  put(parts, got[2])
+  put(parts, got[3])
+  put(parts, found)
+  return parts, #parts + 1
+end
+
+local function end_look(parts, at, start, count)
+  parts[at] = cmsgpack.pack(start) .. '\\221' .. struct.pack('>I4', count)
+  return table.concat(parts)
+end
+"""
+
+_APPEND = """
+-- Returns the number and both entries; -1 - the revision for a conflict; the bytes of the record that has this id.
+local function append(place, record, data)
+  local id, expected, created, count, kind, target, keep, user, title, incarnation = unpack(record, 1, 10)
+  local thread = KEYS[1]
+  local got = redis.call('HMGET', thread, 'head', 'i:' .. id)
+  if got[2] then return redis.call('HGET', thread, got[2]) end
+  local head = open_head(got[1], created, incarnation)
+  if expected and expected ~= head[REVISION] then return -1 - head[REVISION] end
+
+  local old = got[1] and entry_of(head, place[2]) or ''
+  local number = head[REVISION] + 1
+  local added = {tostring(number), struct.pack('>I4', number) .. data, 'i:' .. id, tostring(number)}
+  if number == 1 then
+    head[USER] = head[USER] or user or false
+    if title and redis.call('HEXISTS', thread, 'title') == 0 then
+      added[5], added[6] = 'title', title
+    end
+  end
+  head[REVISION], head[UPDATED] = number, created
+  if count > 0 then head[TURNS], head[MESSAGES] = head[TURNS] + 1, head[MESSAGES] + count end
+
+  local gone = {}
+  local function drop(old)
+    local value = redis.call('HGET', thread, tostring(old))
+    if not value then return end
+    local messages = struct.unpack('>I4', value, 5)
+    local length = struct.unpack('>I2', value, 22)
+    gone[#gone + 1] = tostring(old)
+    gone[#gone + 1] = 'i:' .. string.sub(value, 24, 23 + length)
+    if messages > 0 then head[TURNS], head[MESSAGES] = head[TURNS] - 1, head[MESSAGES] - messages end
+  end
+  local function drop_first()
+    drop(head[FIRST])
+    head[FIRST] = head[FIRST] + 1
+  end
+  if kind == 'undo' then drop(target) end
+  if kind == 'trim' then
+    while head[FIRST] < target do drop_first() end
+  end
+  if keep then
+    while head[MESSAGES] > math.max(keep, count) do drop_first() end
+  end
+
+  local packed = cmsgpack.pack(head)
+  redis.call('HSET', thread, 'head', packed, unpack(added))
+  for i = 1, #gone, 1000 do redis.call('HDEL', thread, unpack(gone, i, math.min(i + 999, #gone))) end
+  redis.call('DEL', KEYS[2])
+  local new = entry_of(head, place[2])
+  moved(place, old, new)
+  if place[3] then keep_alive(place[3]) end
+  return number, old, new
+end
+"""
+
+APPEND = Script(
+    _HEAD
+    + _LISTINGS
+    + _APPEND
+    + """
+local reply, old, new = append(cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), ARGV[3])
+return answer(reply, old, new)
+"""
+)
+"""Append a record; answers with what `append` returns first."""
+
+APPEND_ALL = Script(
+    _HEAD
+    + _LISTINGS
+    + _APPEND
+    + """
+local place, replies, first, last = cmsgpack.unpack(ARGV[1]), {}, nil, nil
+for i = 2, #ARGV, 2 do
+  local reply, old, new = append(place, cmsgpack.unpack(ARGV[i]), ARGV[i + 1])
+  replies[#replies + 1] = reply
+  if type(reply) == 'number' and reply < 0 then break end
+  first, last = first or old, new or last
+end
+return answer(replies, first, last)
+"""
+)
+"""Append several records, up to the first conflict; answers with a list."""
+
+READ = Script(
+    _HEAD
+    + _LOOK
+    + """
+local after, incarnation, last_messages, last_turns, turn_id, ttl = unpack(cmsgpack.unpack(ARGV[1]), 1, 6)
+local thread = KEYS[1]
+local got = redis.call('HMGET', thread, 'head', 'title', 'metadata', 'i:' .. (turn_id or ''))
+if not got[1] then return false end
+local head = cmsgpack.unpack(got[1])
+local revision = head[REVISION]
+if ttl then
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
+end
+if incarnation and incarnation ~= head[INCARNATION] then after = 0 end
+local found = got[4] and redis.call('HGET', thread, got[4])
+local parts, at = start_look(got, found)
+if last_turns == 0 or after >= revision then return end_look(parts, at, math.max(after, revision) + 1, 0) end
+
+parts[at] = ''
+local lowest = math.max(after + 1, head[FIRST])
+local turns, messages, put_in = 0, 0, 0
+local step = math.min(500, last_turns or 500, math.ceil((last_messages or 1000) / 2) + 1)
+local number = revision
+while number >= lowest do
+  local numbers = {}
+  for i = number, math.max(lowest, number - step + 1), -1 do numbers[#numbers + 1] = tostring(i) end
+  for i, value in ipairs(redis.call('HMGET', thread, unpack(numbers))) do
+    local count = value and struct.unpack('>I4', value, 5)
+    if value and (count > 0 or after > 0) then
+      if count > 0 then turns, messages = turns + 1, messages + count end
+      local is_enough = last_turns and turns > last_turns
+      if is_enough or (last_messages and messages > last_messages and turns > 1) then
+        return end_look(parts, at, number - i + 2, put_in)
+      end
+      put(parts, value)
+      put_in = put_in + 1
+    end
+  end
+  number = number - #numbers
+  step = math.min(500, step * 2)
+end
+return end_look(parts, at, lowest, put_in)
+"""
+)
+"""Read a window, walking back from the newest record. Returns a `Look`, the newest record first, or nothing."""
+
+UPDATE = Script(
+    _HEAD
+    + _LISTINGS
+    + _LOOK
+    + """
+local place, changes = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2])
+local now, incarnation, user, title, metadata = unpack(changes, 1, 5)
+local thread = KEYS[1]
+local before = redis.call('HGET', thread, 'head')
+local head = open_head(before, now, incarnation)
+local old = before and entry_of(head, place[2]) or ''
+head[UPDATED] = now
+if user ~= nil then head[USER] = user end
+local packed = cmsgpack.pack(head)
+local added = {'head', packed}
+if title then added[#added + 1] = 'title'; added[#added + 1] = title end
+if metadata then added[#added + 1] = 'metadata'; added[#added + 1] = metadata end
+redis.call('HSET', thread, unpack(added))
+if title == false then redis.call('HDEL', thread, 'title') end
+local new = entry_of(head, place[2])
+moved(place, old, new)
+if place[3] then keep_alive(place[3]) end
+local parts, at = start_look(redis.call('HMGET', thread, 'head', 'title', 'metadata'))
+return answer(end_look(parts, at, 1, 0), old, new)
+"""
+)
+"""Change a thread's settings; nil leaves one as it is, false clears it. Answers with a `Look`."""
+
+DELETE = Script(
+    _HEAD
+    + _LISTINGS
+    + """
+local place = cmsgpack.unpack(ARGV[1])
+local packed = redis.call('HGET', KEYS[1], 'head')
+local old = packed and entry_of(cmsgpack.unpack(packed), place[2]) or ''
+redis.call('UNLINK', KEYS[1], KEYS[2])
+moved({place[1], place[2]}, old, '')
+return answer(packed and 1 or 0, old, '')
+"""
+)
+"""Delete a thread and its draft; answers with 1 if there was a thread."""
+
+REWRITE = Script("""
+for i = 1, #ARGV, 2 do
+  local value = redis.call('HGET', KEYS[1], ARGV[i])
+  if value then
+    local length = struct.unpack('>I2', value, 22)
+    redis.call('HSET', KEYS[1], ARGV[i], string.sub(value, 1, 23 + length) .. ARGV[i + 1])
+  end
+end
+return 1
+""")
+"""Replace the bodies of records, given as numbers and bodies in turn."""
+
+LEASE = Script("""
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+""")
+"""Take or keep a lease; returns 0 when it is another holder's."""
+
+RELEASE = Script("""
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+""")
+"""Give a lease back."""
+
+SAVE = Script("""
+local number, ttl = unpack(cmsgpack.unpack(ARGV[1]), 1, 2)
+redis.call('HSET', KEYS[1], tostring(number), ARGV[2])
+if number == 1 then
+  for _, other in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if other ~= '1' then redis.call('HDEL', KEYS[1], other) end
+  end
+end
+if ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
+return number
+""")
+"""Save a step of a draft. Saving it again changes nothing."""
+
+MOVE = Script("""
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[2]) end
+if ARGV[1] ~= '' then redis.call('ZREM', KEYS[1], ARGV[1]) end
+return 1
+""")
+"""Replace an entry of one listing."""

@@ -1,0 +1,240 @@
+"""One server, however many storages use it: a bounded set of connections per event loop, and what the server promises.
+
+Storages of one URL share a server. It opens nothing until it is used, and closes its connections when the last storage
+is closed, or when the event loop that they belong to ends: storages that nobody closes leak nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self, TypeAlias, cast
+from urllib.parse import urlsplit
+from weakref import WeakSet, WeakValueDictionary
+
+import redis.asyncio
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
+from redis.exceptions import RedisError, ResponseError
+
+from recuerda.errors import ConfigurationError
+from recuerda.redis.trips import Call, Client, Trips
+
+Persistence: TypeAlias = Literal["none", "snapshots", "everysec", "always", "unknown"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a server is, and how to talk to it.
+
+    Attributes:
+        url: with or without credentials; never shown.
+        is_cluster: the URL is of a node of a Redis Cluster.
+        max_connections: the most connections per event loop.
+        timeout_s: for connecting, and for each answer.
+        credential_provider: gives the user name and password instead of the URL.
+    """
+
+    url: str = field(repr=False)
+    is_cluster: bool
+    max_connections: int
+    timeout_s: float
+    credential_provider: CredentialProvider | None
+
+    def connect(self) -> Client:
+        """Return a client, which connects when it is used."""
+        # With version 3 of the protocol, redis-py 8.1 does not notice connections that broke while they were idle.
+        options: dict[str, Any] = {
+            "protocol": 2,
+            "socket_timeout": self.timeout_s,
+            "socket_connect_timeout": self.timeout_s,
+        }
+        if self.credential_provider is not None:
+            options["credential_provider"] = self.credential_provider
+        try:
+            return self._connect(options)
+        except ValueError:
+            # Its text may show the URL's values.
+            raise ConfigurationError(f"redis-py refuses a setting in the URL of {_name(self.url)}") from None
+
+    def _connect(self, options: dict[str, Any]) -> Client:
+        if self.is_cluster:
+            return cast("Client", RedisCluster.from_url(self.url, **options))
+        # Not the blocking pool: `Trips` never asks for more connections than there are, and lets commands wait itself.
+        # What redis-py would send again on its own is decided by the storage, which knows what may be repeated.
+        # Any: redis-py leaves the keywords untyped.
+        make_pool = cast("Any", redis.asyncio.ConnectionPool).from_url
+        retry = Retry(NoBackoff(), 0)
+        pool = make_pool(self.url, max_connections=self.max_connections, retry=retry, **options)
+        return cast("Client", redis.asyncio.Redis.from_pool(pool))
+
+
+class Server:
+    """Connections to one server.
+
+    Args:
+        connect: returns a new client.
+        name: host and port, for people: without credentials.
+        lanes: the most connections at once, per event loop.
+        is_cluster: it is a Redis Cluster.
+        is_owned: the clients are the server's own to close.
+    """
+
+    _shared: ClassVar[WeakValueDictionary[Address, Server]] = WeakValueDictionary()
+    _mutex: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(
+        self, connect: Callable[[], Client], *, name: str, lanes: int, is_cluster: bool, is_owned: bool
+    ) -> None:
+        self.name = name
+        self.is_cluster = is_cluster
+        self.has_all_keys = not is_cluster
+        """False once it is known that one script cannot reach a thread and the listings."""
+        self.persistence: Persistence = "unknown"
+        self.users: WeakSet[object] = WeakSet()
+        self._connect = connect
+        self._lanes = lanes
+        self._is_owned = is_owned
+        self._is_known = False
+        self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
+
+    @classmethod
+    def shared(cls, address: Address) -> Self:
+        """Return the server of an address, the same one for everybody."""
+        with cls._mutex:
+            server = cls._shared.get(address)
+            if server is None:
+                server = cls(
+                    address.connect,
+                    name=_name(address.url),
+                    lanes=address.max_connections,
+                    is_cluster=address.is_cluster,
+                    is_owned=True,
+                )
+                cls._shared[address] = server
+        return cast("Self", server)
+
+    @classmethod
+    def of_client(cls, client: object, *, max_connections: int) -> Self:
+        """Return the server that an application's own client talks to; the application closes the client."""
+        if not hasattr(client, "execute_command") or not hasattr(client, "aclose"):
+            raise ConfigurationError("redis_client is a client of redis.asyncio: Redis or RedisCluster")
+        is_cluster = isinstance(client, RedisCluster)
+        pool: Any = getattr(client, "connection_pool", None)
+        lanes = min(max_connections, getattr(pool, "max_connections", max_connections))
+        options: dict[str, Any] = getattr(pool, "connection_kwargs", {})
+        name = f"{options.get('host', 'the given client')}:{options.get('port', '')}".rstrip(":")
+        ready = cast("Client", client)
+        return cls(lambda: ready, name=name, lanes=lanes, is_cluster=is_cluster, is_owned=False)
+
+    async def trips(self) -> Trips:
+        """Return the way to the server from this event loop."""
+        loop = asyncio.get_running_loop()
+        link = self._links.get(loop)
+        if link is None:
+            client = self._connect()
+            trips = Trips(client, lanes=self._lanes, is_grouped=not self.is_cluster)
+            link = self._links[loop] = _Link(client, trips, self._life(loop, client if self._is_owned else None))
+            await anext(link.life)
+        if not self._is_known:
+            self._is_known = True
+            await self._learn_persistence(link)
+        return link.trips
+
+    async def leave(self, user: object) -> None:
+        """Take note that a storage no longer uses the server. The last one closes the connections."""
+        self.users.discard(user)
+        if not self.users:
+            await self._close()
+
+    async def _close(self) -> None:
+        for loop, link in list(self._links.items()):
+            if loop is asyncio.get_running_loop():
+                await link.close()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(link.close(), loop))
+
+    async def _life(self, loop: asyncio.AbstractEventLoop, client: Client | None) -> AsyncGenerator[None]:
+        # An event loop that ends closes the generators which have begun in it: the one moment at which connections that
+        # nobody has closed can still be closed properly.
+        try:
+            yield
+        finally:
+            self._links.pop(loop, None)
+            if client is not None:
+                await client.aclose()
+
+    async def _setting(self, link: _Link, name: str) -> object:
+        if self.is_cluster:
+            return await link.client.execute_command("CONFIG GET", name, target_nodes=RedisCluster.RANDOM)
+        return await link.trips.run(Call("CONFIG", ("GET", name)))
+
+    async def _learn_persistence(self, link: _Link) -> None:
+        settings: dict[str, str] = {}
+        try:
+            for setting in ("save", "appendonly", "appendfsync"):
+                settings.update(_texts(await self._setting(link, setting)))
+        except ResponseError:
+            return  # many hosted servers forbid CONFIG
+        except (RedisError, OSError):
+            self._is_known = False
+            return
+        self.persistence = _persistence(settings)
+        if self.persistence == "none":
+            _log.warning(
+                "The Redis server %s keeps nothing on disk (persistence: none): its threads end with its process. "
+                "For threads that last, start it with --appendonly yes.",
+                self.name,
+            )
+
+
+@dataclass(slots=True)
+class _Link:
+    client: Client
+    trips: Trips
+    life: AsyncGenerator[None]
+
+    async def close(self) -> None:
+        await self.trips.finish()
+        await self.life.aclose()
+
+
+def _name(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return parts.path
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+
+
+def _texts(reply: object) -> dict[str, str]:
+    """Return what CONFIG GET said, which clients give as a dict, or as a list of names and values."""
+    if isinstance(reply, dict):
+        pairs = cast("dict[object, object]", reply).items()
+    elif isinstance(reply, list):
+        flat = cast("list[object]", reply)
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+    else:
+        return {}
+    return {_text(name): _text(value) for name, value in pairs}
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _persistence(settings: dict[str, str]) -> Persistence:
+    match settings.get("appendonly"), settings.get("appendfsync"):
+        case "yes", ("always" | "everysec") as policy:
+            return policy
+        case _:
+            pass
+    if settings.get("appendonly") == "no" and "save" in settings:
+        return "snapshots" if settings["save"] else "none"
+    return "unknown"

@@ -1,0 +1,372 @@
+"""The Redis storage: nine hooks, each one script or command, and so one trip.
+
+What an acknowledged turn survives is the server's own setting: with `appendonly yes` and `appendfsync always` a crash
+of the machine; with `everysec` perhaps not the last second, with snapshots what came before the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, ClassVar, Self, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+from redis.credentials import CredentialProvider
+
+from recuerda.errors import ConfigurationError, RecuerdaError, StorageUnavailable, ThreadConflict
+from recuerda.ids import new_id
+from recuerda.records import (
+    Appended,
+    DraftStep,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
+from recuerda.redis import faults, scripts, wire
+from recuerda.redis.keys import Keys, check_prefix
+from recuerda.redis.listing import list_threads, move_entries
+from recuerda.redis.server import Address, Persistence, Server
+from recuerda.redis.trips import Argument, Call
+from recuerda.storage import Clock, Storage, system_clock
+
+DEFAULT_URL = "redis://localhost:6379"
+DEFAULT_PREFIX = "recuerda"
+DEFAULT_CONNECTIONS = 8
+DEFAULT_TIMEOUT_S = 10.0
+RETRY_AFTER_S = 0.05
+MAX_GROUP_RECORDS = 200
+MAX_GROUP_BYTES = 4_000_000
+_OPTIONS = {"key_prefix", "ttl_s", "max_connections", "timeout_s", "cluster"}
+
+
+class RedisStorage(Storage):
+    """Keep threads on a Redis server, version 6.2 or later, or on a Redis Cluster.
+
+    Args:
+        url: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix://…`. Storages of one URL
+            share their connections.
+        key_prefix: what all keys start with: storages of different prefixes see nothing of each other. No braces.
+        ttl: a thread expires when it was neither read nor written for so long. None for never, which also leaves alone
+            the end that another storage has set.
+        redis_client: an asyncio client of the application's own, instead of `url`; the application closes it.
+        credential_provider: redis-py's, for user names and passwords that change.
+        cluster: the URL is of a node of a Redis Cluster; known by itself of a `redis_client`.
+        max_connections: the most connections, per URL and event loop. Commands beyond them wait, and go together.
+        timeout_s: seconds to wait for a connection, and for an answer.
+        clock: gives the time in microseconds since 1970.
+
+    Appends, reads, updates and drafts are sent again, once, when the connection breaks: they find what they wrote
+    themselves by its id. In a cluster the listings are on other nodes than the threads, and are changed after them: a
+    process that dies in between leaves a listing that is behind by one step, which `list_threads` mends when it passes
+    by; a thread may stay unlisted until its next turn. The turns themselves are never affected.
+    """
+
+    kind: ClassVar[str] = "redis"
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = faults.DRIVER_ERRORS
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key_prefix: str = DEFAULT_PREFIX,
+        ttl: timedelta | None = None,
+        redis_client: object | None = None,
+        credential_provider: CredentialProvider | None = None,
+        cluster: bool = False,
+        max_connections: int = DEFAULT_CONNECTIONS,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        clock: Clock = system_clock,
+    ) -> None:
+        super().__init__(clock=clock)
+        if ttl is not None and ttl < timedelta(milliseconds=1):
+            raise ConfigurationError(f"ttl must be at least a millisecond, or None for no end; not {ttl!r}")
+        self.key_prefix = check_prefix(key_prefix)
+        self.ttl = ttl
+        if max_connections < 1:
+            raise ConfigurationError(f"max_connections must be at least 1, not {max_connections}")
+        if not 0 < timeout_s < math.inf:
+            raise ConfigurationError(f"timeout_s must be a number of seconds over 0, not {timeout_s}")
+        if redis_client is not None and (url is not None or credential_provider is not None):
+            raise ConfigurationError("give a redis_client, or a url with its credential_provider; not both")
+        if redis_client is not None:
+            server = Server.of_client(redis_client, max_connections=max_connections)
+        else:
+            address = Address(
+                url=_checked_url(url or DEFAULT_URL),
+                is_cluster=cluster,
+                max_connections=max_connections,
+                timeout_s=timeout_s,
+                credential_provider=credential_provider,
+            )
+            server = Server.shared(address)
+        self._timeout_s = timeout_s
+        self._join(server)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Make the storage of a URL.
+
+        Its query may set `key_prefix`, `ttl_s`, `max_connections`, `timeout_s` and `cluster=true`; redis-py's own
+        settings are passed on.
+
+        Raises:
+            ConfigurationError: it is no URL of a Redis server, or a setting is no number.
+        """
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        ours = {name: query.pop(name) for name in _OPTIONS & query.keys()}
+        options: dict[str, Any] = {}
+        try:
+            if "key_prefix" in ours:
+                options["key_prefix"] = ours["key_prefix"]
+            if "ttl_s" in ours:
+                options["ttl"] = timedelta(seconds=float(ours["ttl_s"]))
+            if "max_connections" in ours:
+                options["max_connections"] = int(ours["max_connections"])
+            if "timeout_s" in ours:
+                options["timeout_s"] = float(ours["timeout_s"])
+            options["cluster"] = {"true": True, "false": False}[ours.get("cluster", "false")]
+        except (ValueError, KeyError, OverflowError):
+            raise ConfigurationError(
+                f"the URL of the Redis server {parts.hostname} has a setting that is none"
+            ) from None
+        return cls(urlunsplit(parts._replace(query=urlencode(query))), **options)
+
+    def with_prefix(self, key_prefix: str) -> Self:
+        """Return a storage of other keys on the same server, which is closed on its own."""
+        other = type(self).__new__(type(self))
+        Storage.__init__(other, clock=self.clock)
+        other.key_prefix = check_prefix(key_prefix)
+        other.ttl = self.ttl
+        other._timeout_s = self._timeout_s
+        other._join(self._server)
+        return other
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._server.name!r}, key_prefix={self.key_prefix!r})"
+
+    @property
+    def persistence(self) -> Persistence:
+        """What the server keeps on disk, as far as it tells: "unknown" before the first operation."""
+        return self._server.persistence
+
+    async def read_list(self, key: str) -> list[bytes]:
+        """Return the entries of a Redis list that is none of the storage's own; none when there is no such list."""
+        with self._translated("read", None):
+            return cast("list[bytes]", await self.run(Call("LRANGE", (key,), (0, -1)), is_repeatable=True))
+
+    def _join(self, server: Server) -> None:
+        self._keys = Keys(self.key_prefix)
+        self._ttl_ms = None if self.ttl is None else self.ttl // timedelta(milliseconds=1)
+        self._server = server
+        self._is_closed = False
+        self._under_way: set[object] = set()
+        server.users.add(self)
+
+    # -- the hooks -----------------------------------------------------------------------------------------------------
+
+    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+        reply = await self._change(scripts.APPEND, thread_id, *_append_arguments(record, expected))
+        return _appended(thread_id, record, cast("int | bytes", reply), expected)
+
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+        done: list[Appended] = []
+        for group in _groups(records):
+            arguments: list[Argument] = []
+            for record in group:
+                is_first = not done and not arguments
+                arguments += _append_arguments(record, expected if is_first else None)
+            reply = await self._change(scripts.APPEND_ALL, thread_id, *arguments)
+            replies = cast("list[int | bytes]", reply)
+            done += [_appended(thread_id, *one, expected) for one in zip(group, replies, strict=False)]
+        return done
+
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        about = (
+            query.after,
+            query.incarnation,
+            query.last_messages,
+            query.last_turns,
+            query.turn_id,
+            self._ttl_ms,
+        )
+        keys = (self._keys.thread(thread_id), self._keys.draft(thread_id))
+        reply = await self.run(Call(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)
+        if reply is None:
+            return ThreadSlice(info=None)
+        look = wire.read_look(cast("bytes", reply))
+        return ThreadSlice(
+            info=look.info(thread_id),
+            records=tuple(map(wire.read_record, reversed(look.records))),
+            start=look.start,
+            found=None if look.found is None else wire.read_record(look.found),
+        )
+
+    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        is_exact = self._server.has_all_keys
+        return await list_threads(
+            self.run, self._keys, user_id=user_id, limit=limit, position=position, is_exact=is_exact
+        )
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+        user, title, metadata = changes.user_id, changes.title, changes.metadata
+        about = (
+            wire.digits(now_us),
+            new_id(),
+            _unset_none_false(user),
+            _unset_none_false(title),
+            None if metadata is msgspec.UNSET else msgspec.json.encode(metadata).decode(),
+        )
+        look = await self._change(scripts.UPDATE, thread_id, wire.pack(about))
+        return wire.read_look(cast("bytes", look)).info(thread_id)
+
+    async def _delete(self, thread_id: str) -> bool:
+        return await self._change(scripts.DELETE, thread_id, is_repeatable=False) == 1
+
+    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+        about = wire.pack((step.number, self._ttl_ms))
+        keys = (self._keys.draft(thread_id),)
+        await self.run(Call(scripts.SAVE, keys, (about, wire.pack(step))), is_repeatable=True)
+
+    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+        reply = await self.run(Call("HVALS", (self._keys.draft(thread_id),)), is_repeatable=True)
+        return sorted(map(wire.read_step, cast("list[bytes]", reply)), key=lambda step: step.number)
+
+    async def _drop_draft(self, thread_id: str) -> bool:
+        return bool(await self.run(Call("DEL", (self._keys.draft(thread_id),))))
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        pairs = [argument for pair in bodies.items() for argument in pair]
+        await self.run(Call(scripts.REWRITE, (self._keys.thread(thread_id),), pairs), is_repeatable=True)
+
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+        ttl_ms = max(1, ttl_us // 1000)
+        call = Call(scripts.LEASE, (self._keys.lease(thread_id),), (holder, ttl_ms))
+        return await self.run(call, is_repeatable=True) == 1
+
+    async def _release(self, thread_id: str, holder: str) -> None:
+        await self.run(Call(scripts.RELEASE, (self._keys.lease(thread_id),), (holder,)), is_repeatable=True)
+
+    async def _close(self) -> None:
+        self._is_closed = True
+        while self._under_way:  # noqa: ASYNC110 - also in other event loops, whose end no Event of this one can tell
+            await asyncio.sleep(0.002)
+        await self._server.leave(self)
+
+    # -- what the hooks share ------------------------------------------------------------------------------------------
+
+    async def _change(
+        self, script: scripts.Script, thread_id: str, *arguments: Argument, is_repeatable: bool = True
+    ) -> object:
+        """Run a script that may move the thread in the listings, with their key if one node has them all."""
+        place = wire.pack((self.key_prefix, thread_id, self._ttl_ms))
+        keys = (self._keys.thread(thread_id), self._keys.draft(thread_id))
+        with self._working():
+            if self._server.has_all_keys:
+                whole = Call(script, (*keys, self._keys.threads), (place, *arguments))
+                try:
+                    return await self._send(whole, is_repeatable=is_repeatable)
+                except faults.ClusterCrossSlotError:
+                    # A cluster behind a proxy that looks like one server. Nothing was run: keys are checked before.
+                    self._server.has_all_keys = False
+            answer = await self._send(Call(script, keys, (place, *arguments)), is_repeatable=is_repeatable)
+            reply, old, new = cast("tuple[object, bytes, bytes]", answer)
+            await move_entries(self._send, self._keys, old.decode(), new.decode())
+            return reply
+
+    async def run(self, call: Call, *, is_repeatable: bool = False) -> object:
+        """Send a command; a repeatable one again, once, when the connection breaks."""
+        with self._working():
+            return await self._send(call, is_repeatable=is_repeatable)
+
+    async def _send(self, call: Call, *, is_repeatable: bool = False) -> object:
+        trips = await self._server.trips()
+        try:
+            return await trips.run(call)
+        except self.driver_errors as error:
+            if not is_repeatable or not faults.is_dropped(error):
+                raise
+        await asyncio.sleep(RETRY_AFTER_S)
+        return await trips.run(call)
+
+    @contextmanager
+    def _working(self) -> Generator[None]:
+        if self._is_closed:
+            raise StorageUnavailable(f"the storage on the Redis server {self._server.name} has been closed")
+        token = object()
+        self._under_way.add(token)
+        try:
+            yield
+        finally:
+            self._under_way.discard(token)
+
+    def _translate(self, error: Exception, action: str) -> RecuerdaError:
+        return faults.translate(error, action, server=self._server.name, timeout_s=self._timeout_s)
+
+
+def _append_arguments(record: NewRecord, expected: int | None) -> tuple[bytes, bytes]:
+    about = (
+        record.id,
+        expected,
+        wire.digits(record.created_us),
+        record.message_count,
+        record.kind,
+        record.target,
+        record.keep_messages,
+        record.user_id,
+        record.title,
+        new_id(),  # of this life of the thread, if the record is its first
+    )
+    return wire.pack(about), wire.pack_record(record)
+
+
+def _appended(thread_id: str, record: NewRecord, reply: int | bytes, expected: int | None) -> Appended:
+    if isinstance(reply, bytes):
+        found = wire.read_record(reply)
+        # A new id that is there already was written by this very call, whose first answer was lost.
+        is_mine = record.is_new_id
+        is_created = is_mine and found.number == 1
+        return Appended(revision=found.number, replayed=not is_mine, record=found, created=is_created)
+    if reply < 0:
+        raise ThreadConflict(thread_id, expected=expected or 0, actual=-1 - reply)
+    return Appended(revision=reply, replayed=False, record=record.numbered(reply), created=reply == 1)
+
+
+def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
+    """Cut a sequence into what one script call should carry: others wait while it runs."""
+    group: list[NewRecord] = []
+    size = 0
+    for record in records:
+        group.append(record)
+        size += len(record.body)
+        if len(group) >= MAX_GROUP_RECORDS or size >= MAX_GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _unset_none_false(value: str | msgspec.UnsetType | None) -> str | bool | None:
+    # Lua knows nil, which leaves a setting alone, and false, which clears it.
+    if isinstance(value, msgspec.UnsetType):
+        return None
+    return False if value is None else value
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_known = parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_known = False
+    if not is_known:
+        raise ConfigurationError(
+            "the URL of a Redis server is redis://[user:password@]host[:port][/database], or rediss:"
+        )
+    return url

@@ -1,0 +1,127 @@
+"""One thread on Redis, with the arguments that Agent Framework's `RedisChatMessageStore` took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, cast
+from urllib.parse import quote
+
+from redis.credentials import CredentialProvider
+
+from recuerda.errors import ConfigurationError, StateError, ThreadConflict
+from recuerda.json_value import JsonObject
+from recuerda.messages import ChatMessage
+from recuerda.redis.keys import check_prefix
+from recuerda.redis.storage import DEFAULT_PREFIX, RedisStorage
+from recuerda.storage import Storage
+from recuerda.store import ChatMessageStore
+from recuerda.window import turn_of
+
+
+class RedisChatMessageStore(ChatMessageStore):
+    """Hold one thread's messages on a Redis server.
+
+    Args:
+        redis_url: `redis://[user:password@]host[:port][/database]`. Stores of one URL share their connections: make as
+            many as there are threads.
+        credential_provider: redis-py's, with `host`, for user names and passwords that change, such as Entra ID tokens.
+        host: of the server, instead of `redis_url`.
+        port: of `host`.
+        ssl: whether to talk TLS to `host`.
+        username: for `host`, without a credential provider.
+        thread_id: which thread; a new random id by default.
+        key_prefix: what all keys start with.
+        max_messages: keep at most so many messages, as whole turns; None keeps all.
+        messages: what a thread that has no turns yet starts with; written with the first use of the store.
+        redis_client: an asyncio client of the application's own, instead of `redis_url`; the application closes it.
+        ttl: the thread expires when it was neither read nor written for so long; None for never.
+        storage: a `RedisStorage`, instead of all that says where it is.
+        user_id: whose thread it is.
+
+    Close the store, or let the event loop end, to close its part in the connections.
+    """
+
+    storage: Storage
+
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        credential_provider: CredentialProvider | None = None,
+        *,
+        host: str | None = None,
+        port: int = 6380,
+        ssl: bool = True,
+        username: str | None = None,
+        thread_id: str | None = None,
+        key_prefix: str = DEFAULT_PREFIX,
+        max_messages: int | None = None,
+        messages: Sequence[ChatMessage] | None = None,
+        redis_client: object | None = None,
+        ttl: timedelta | None = None,
+        storage: Storage | str | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        is_owner = storage is None
+        if storage is None:
+            if redis_url is not None and host is not None:
+                raise ConfigurationError("give redis_url or host, not both")
+            if redis_url is None and host is not None:
+                redis_url = _url(host, port, ssl=ssl, username=username)
+            storage = RedisStorage(
+                redis_url,
+                credential_provider=credential_provider,
+                redis_client=redis_client,
+                key_prefix=key_prefix,
+                ttl=ttl,
+            )
+        elif not (redis_url is host is redis_client is credential_provider is None):
+            raise ConfigurationError("give a storage, or where the Redis server is; not both")
+        super().__init__(storage=storage, thread_id=thread_id, max_messages=max_messages, user_id=user_id)
+        self._owns_storage = is_owner or self._owns_storage
+        self._first_messages = tuple(messages or ())
+
+    async def serialize(self, **kwargs: Any) -> JsonObject:
+        """Return a locator: the thread's id, key prefix and limit, but neither messages nor where the server is."""
+        state = await super().serialize(**kwargs)
+        if isinstance(self.storage, RedisStorage):
+            state["key_prefix"] = self.storage.key_prefix
+        return state
+
+    async def update_from_state(self, serialized_store_state: Any, **kwargs: Any) -> None:
+        prefix = _prefix_of(serialized_store_state)
+        await super().update_from_state(serialized_store_state, **kwargs)
+        before = self.storage
+        if prefix is None or not isinstance(before, RedisStorage) or prefix == before.key_prefix:
+            return
+        self.storage, was_owner = before.with_prefix(prefix), self._owns_storage
+        self._owns_storage = True
+        if was_owner:
+            await before.close()
+
+    async def _write_first_messages(self) -> None:
+        if not self._first_messages:
+            return
+        messages, self._first_messages = self._first_messages, ()
+        try:
+            await self.append(turn_of(messages), expected=0)
+        except ThreadConflict:
+            return  # the thread has its turns; these were for a new one
+        except BaseException:
+            self._first_messages = messages
+            raise
+
+
+def _prefix_of(state: object) -> str | None:
+    prefix = cast("dict[str, object]", state).get("key_prefix") if isinstance(state, dict) else None
+    if prefix is None:
+        return None
+    try:
+        return check_prefix(prefix)
+    except ConfigurationError as error:
+        raise StateError(f"the store's state cannot be used: {error}") from None
+
+
+def _url(host: str, port: int, *, ssl: bool, username: str | None) -> str:
+    user = f"{quote(username, safe='')}@" if username else ""
+    return f"{'rediss' if ssl else 'redis'}://{user}{host}:{port}"

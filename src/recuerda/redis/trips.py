@@ -1,0 +1,200 @@
+"""Commands to one server from one event loop: those that wait go together.
+
+A command on an idle line is sent at once. While one is under way, further ones gather until the loop comes round, and
+share a trip: what a client library costs per command is mostly the trip, and a server that syncs its log to the disk
+does so once per trip. So hundreds of conversations need few connections, and queue without an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from redis.exceptions import NoScriptError
+
+from recuerda.redis.scripts import Script
+
+Argument: TypeAlias = bytes | str | int
+
+MAX_GROUP = 128
+"""The most commands in one trip: bounds how long the first of them waits."""
+
+
+class Pipeline(Protocol):
+    """The part of redis-py's pipeline that is used."""
+
+    def execute_command(self, *args: Argument, **options: object) -> object:
+        """Queue a command."""
+        ...
+
+    def execute(self, *, raise_on_error: bool) -> Awaitable[list[object]]:
+        """Send what is queued and return the replies."""
+        ...
+
+
+class Client(Protocol):
+    """The part of redis-py's clients, of a server or a cluster, that is used."""
+
+    def initialize(self) -> Awaitable[object]:
+        """Learn what there is to know of a cluster; does nothing the second time."""
+        ...
+
+    def execute_command(self, *args: Argument, **options: object) -> Awaitable[object]:
+        """Send a command and return its reply."""
+        ...
+
+    def pipeline(self, *, transaction: bool) -> Pipeline:
+        """Return a new pipeline."""
+        ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Close the client."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command, or a script with its keys and arguments."""
+
+    command: str | Script
+    keys: Sequence[str]
+    arguments: Sequence[Argument] = ()
+
+    def wire(self, *, in_full: bool = False) -> tuple[Argument, ...]:
+        """Return the command's words; a script goes by its name, or in full to a server that does not know it."""
+        if isinstance(self.command, str):
+            return (self.command, *self.keys, *self.arguments)
+        how = ("EVAL", self.command.source) if in_full else ("EVALSHA", self.command.sha)
+        return (*how, len(self.keys), *self.keys, *self.arguments)
+
+
+_Waiting: TypeAlias = "tuple[Call, asyncio.Future[Any]]"
+
+
+class Trips:
+    """Send commands from one event loop.
+
+    Args:
+        client: of redis-py.
+        lanes: the most connections to use at once.
+        is_grouped: False sends each command alone, as a cluster needs, whose nodes have connections of their own.
+    """
+
+    def __init__(self, client: Client, *, lanes: int, is_grouped: bool) -> None:
+        self._client = client
+        self._free = lanes
+        self._lanes = lanes
+        self._is_grouped = is_grouped
+        self._waiting: deque[_Waiting] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_starting = False
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    async def run(self, call: Call) -> Any:
+        """Send a command and return its reply.
+
+        When this is cancelled, the command was carried out whole or not at all.
+        """
+        if self._free == self._lanes and not self._waiting:
+            self._take()
+            try:
+                return await self._send(call)
+            finally:
+                self._give_back()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((call, future))
+        self._start_soon()
+        return await future
+
+    async def finish(self) -> None:
+        """Wait until nothing is under way."""
+        await self._is_idle.wait()
+
+    def _take(self) -> None:
+        self._free -= 1
+        self._is_idle.clear()
+
+    def _give_back(self) -> None:
+        self._free += 1
+        if self._waiting:
+            self._start_soon()
+        elif self._free == self._lanes:
+            self._is_idle.set()
+
+    def _start_soon(self) -> None:
+        if self._free and not self._is_starting:
+            self._is_starting = True
+            asyncio.get_running_loop().call_soon(self._start)
+
+    def _start(self) -> None:
+        self._is_starting = False
+        while self._free and (group := self._next_group()):
+            self._take()
+            task = asyncio.get_running_loop().create_task(self._carry(group))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _next_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        while self._waiting and len(group) < (MAX_GROUP if self._is_grouped else 1):
+            waiting = self._waiting.popleft()
+            if not waiting[1].cancelled():
+                group.append(waiting)
+        return group
+
+    async def _carry(self, group: list[_Waiting]) -> None:
+        try:
+            replies = await self._send_group([call for call, _ in group])
+        except BaseException as error:
+            for _, future in group:
+                _settle(future, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for (_, future), reply in zip(group, replies, strict=True):
+                _settle(future, reply)
+        finally:
+            self._give_back()
+
+    async def _send_group(self, calls: list[Call]) -> list[object]:
+        if len(calls) == 1:
+            return [await self._send(calls[0])]
+        replies = await self._pipe([call.wire() for call in calls])
+        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await self._pipe([calls[i].wire(in_full=True) for i in unknown])
+            for i, reply in zip(unknown, again, strict=True):
+                replies[i] = reply
+        return replies
+
+    async def _pipe(self, commands: list[tuple[Argument, ...]]) -> list[object]:
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command, NEVER_DECODE=True)
+        return await pipeline.execute(raise_on_error=False)
+
+    async def _send(self, call: Call) -> object:
+        if not self._is_grouped:
+            # A cluster client that does not know its nodes yet sends a script to any of them, and then, redirected too
+            # often, closes connections that are in use (redis-py 8.1).
+            await self._client.initialize()
+        # Replies are bytes also when the application's own client decodes what it reads.
+        try:
+            return await self._client.execute_command(*call.wire(), NEVER_DECODE=True)
+        except NoScriptError:
+            return await self._client.execute_command(*call.wire(in_full=True), NEVER_DECODE=True)
+
+
+def _settle(future: asyncio.Future[Any], outcome: object) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, asyncio.CancelledError):
+        future.cancel()
+    elif isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

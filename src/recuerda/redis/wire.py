@@ -1,0 +1,101 @@
+"""The bytes that are kept and sent.
+
+A record is a fixed header, its id and its body. The number comes first: the script puts it there. Scripts look into the
+header for the count and the id, so its layout is theirs too. Everything else is MessagePack.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+
+from recuerda.records import DraftStep, NewRecord, RecordKind, ThreadInfo, TurnRecord
+
+_KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim")
+_HEADER = struct.Struct(">IIQBIH")
+"""Number, message count, time, kind, target, length of the id: 23 bytes."""
+_UNNUMBERED = struct.Struct(">IQBIH")
+
+
+class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a script needs to know of a thread; `false` in Lua is None here."""
+
+    revision: int
+    incarnation: str
+    first: int
+    turns: int
+    messages: int
+    user_id: str | bool
+    created: str
+    updated: str
+
+
+class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a script tells of a thread. `records` starts with the newest."""
+
+    head: Head
+    title: bytes | None
+    metadata: bytes | None
+    found: bytes | None
+    start: int
+    records: list[bytes]
+
+    def info(self, thread_id: str) -> ThreadInfo:
+        """Return the thread's info."""
+        return info_of(thread_id, self.head, self.title, self.metadata)
+
+
+pack = msgspec.msgpack.Encoder().encode
+read_look = msgspec.msgpack.Decoder(Look).decode
+read_head = msgspec.msgpack.Decoder(Head).decode
+read_step = msgspec.msgpack.Decoder(DraftStep).decode
+
+
+def digits(time_us: int) -> str:
+    """Return a time in the form in which texts sort like times."""
+    return f"{time_us:018}"
+
+
+def pack_record(record: NewRecord) -> bytes:
+    """Return a record's bytes but for its number."""
+    name = record.id.encode()
+    header = _UNNUMBERED.pack(
+        record.message_count, record.created_us, _KINDS.index(record.kind), record.target or 0, len(name)
+    )
+    return b"".join((header, name, record.body))
+
+
+def read_record(data: bytes) -> TurnRecord:
+    """Return the record of these bytes."""
+    fields: tuple[int, int, int, int, int, int] = _HEADER.unpack_from(data)
+    number, count, created_us, kind, target, length = fields
+    end = _HEADER.size + length
+    return TurnRecord(
+        number=number,
+        id=data[_HEADER.size : end].decode(),
+        created_us=created_us,
+        message_count=count,
+        body=data[end:],
+        kind=_KINDS[kind],
+        target=target if kind else None,
+    )
+
+
+def info_of(thread_id: str, head: Head, title: bytes | None, metadata: bytes | None) -> ThreadInfo:
+    """Return the thread's info."""
+    settings: dict[str, Any] = {} if metadata is None else msgspec.json.decode(metadata)
+    return ThreadInfo(
+        id=thread_id,
+        revision=head.revision,
+        incarnation=head.incarnation,
+        first=head.first,
+        turns=head.turns,
+        messages=head.messages,
+        user_id=head.user_id if isinstance(head.user_id, str) else None,
+        title=None if title is None else title.decode(),
+        metadata=settings,
+        created_us=int(head.created),
+        updated_us=int(head.updated),
+    )

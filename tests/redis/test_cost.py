@@ -1,0 +1,116 @@
+"""What a turn costs, counted at the wire and in the server: never timed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from recuerda import ChatMessage, ChatMessageStore, NewTurn
+from recuerda.redis import RedisChatMessageStore, RedisStorage
+from tests.redis.clients import connect
+from tests.redis.proxy import Proxy
+from tests.servers.redis_server import RedisServer
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    server = RedisServer()
+    async with Proxy(server.port) as proxy:
+        yield proxy
+    server.stop()
+
+
+def some_messages(text: str = "hello") -> list[ChatMessage]:
+    return [ChatMessage("user", text), ChatMessage("assistant", text)]
+
+
+async def test_a_turn_is_two_trips_cold_or_warm(proxy: Proxy) -> None:
+    async with RedisStorage(proxy.url) as storage:
+        await ChatMessageStore(storage=storage, thread_id="a").add_messages(some_messages())
+        await storage.read("a")
+        warm = ChatMessageStore(storage=storage, thread_id="a", max_messages=6)
+        for turn in range(5):
+            for store in (warm, ChatMessageStore(storage=storage, thread_id="a")):
+                before = proxy.trips
+                await store.list_messages(last=4)
+                assert proxy.trips == before + 1
+                await store.add_messages(some_messages(f"{turn}"))
+                assert proxy.trips == before + 2
+
+
+async def test_many_turns_are_appended_in_few_trips(proxy: Proxy) -> None:
+    async with RedisStorage(proxy.url) as storage:
+        await storage.append("a", NewTurn(body=b"first", message_count=1))
+        await storage.append_all("a", [NewTurn(body=b"", message_count=1)])
+        before = proxy.trips
+        await storage.append_all("a", [NewTurn(body=b"turn", message_count=1) for _ in range(1000)])
+        assert proxy.trips == before + 5
+
+
+async def test_commands_that_wait_share_a_trip(proxy: Proxy) -> None:
+    async with RedisStorage(proxy.url) as storage:
+        await storage.append("a", NewTurn(body=b"", message_count=1))
+        before = proxy.trips
+        await asyncio.gather(*(storage.append(f"{i}", NewTurn(body=b"", message_count=1)) for i in range(200)))
+        # The first alone, the others 128 at a time; the wire may cut so large a trip into some.
+        assert proxy.trips <= before + 20
+
+
+async def test_a_turn_costs_the_same_at_100_000_messages() -> None:
+    server = RedisServer()
+    raw = connect(server.url)
+    async with RedisStorage(server.url) as storage, Proxy(server.port) as proxy:
+        turns = [NewTurn(body=b"%06d" % i * 20, message_count=2) for i in range(50_000)]
+        for thread_id, count in (("short", 20), ("long", 50_000)):
+            await storage.append_all(thread_id, turns[:count])
+        await storage.append("long", NewTurn(body=b"", message_count=2))
+        await storage.append("short", NewTurn(body=b"", message_count=2))
+        costs: list[tuple[int, dict[str, int]]] = []
+        async with RedisStorage(proxy.url) as counted:
+            await counted.head("short")
+            for thread_id in ("short", "long"):
+                await raw.config_resetstat()
+                before = proxy.answered_bytes
+                found = await counted.read(thread_id, last_messages=20)
+                assert len(found.records) == 10
+                read_bytes = proxy.answered_bytes - before
+                turn = NewTurn(body=b"x", message_count=2, id="new")
+                await counted.append(thread_id, turn, expected=found.info.revision if found.info else 0)
+                assert (await counted.append(thread_id, turn)).replayed
+                assert (await counted.read(thread_id, after=2**40)).records == ()
+                stats = await raw.info("commandstats")
+                calls = {name: value["calls"] for name, value in stats.items() if "config" not in name}
+                costs.append((read_bytes, {name: int(count) for name, count in calls.items()}))
+        (short_bytes, short_calls), (long_bytes, long_calls) = costs
+        assert abs(long_bytes - short_bytes) < 64
+        short_calls.pop("cmdstat_info", None)
+        long_calls.pop("cmdstat_info", None)
+        assert long_calls == short_calls
+        # Every command that a turn ran finds its field or entry by name or rank: none walks through the thread.
+        assert {name.removeprefix("cmdstat_") for name in long_calls} <= {
+            *("evalsha", "hmget", "hget", "hset", "del", "zadd", "zrem", "hexists", "hello", "client|setinfo"),
+        }
+    await raw.aclose()
+    server.stop()
+
+
+async def test_a_limit_reads_only_what_it_drops(proxy: Proxy) -> None:
+    raw = connect(proxy.url)
+    async with RedisStorage(proxy.url) as storage:
+        await storage.append_all("a", [NewTurn(body=b"", message_count=2) for _ in range(5_000)])
+        await storage.append("a", NewTurn(body=b"", message_count=2), keep_messages=10_000)
+        await raw.config_resetstat()
+        await storage.append("a", NewTurn(body=b"", message_count=2), keep_messages=10_000)
+        stats = await raw.info("commandstats")
+        assert (stats["cmdstat_hget"]["calls"], stats["cmdstat_hdel"]["calls"]) == (1, 1)
+    await raw.aclose()
+
+
+async def test_1000_stores_at_once_share_eight_connections(proxy: Proxy) -> None:
+    stores = [RedisChatMessageStore(redis_url=proxy.url, thread_id=f"{i}") for i in range(1000)]
+    await asyncio.gather(*(store.add_messages(some_messages(store.thread_id)) for store in stores))
+    found = await asyncio.gather(*(store.list_messages() for store in stores))
+    assert [messages[0].text for messages in found] == [store.thread_id for store in stores]
+    assert proxy.connections <= 8
+    for store in stores:
+        await store.close()

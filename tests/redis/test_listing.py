@@ -1,0 +1,109 @@
+"""Listings where no script reaches them: they may be behind, never wrong, and mend themselves."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from recuerda.records import NewTurn
+from recuerda.redis import RedisStorage
+from recuerda.redis.keys import Keys
+from tests.redis.clients import connect_cluster
+from tests.servers.redis_server import RedisServer, redis_cluster
+
+TURN = NewTurn(body=b"hi", message_count=1)
+
+
+@pytest.fixture
+async def storage(prefix: str) -> AsyncIterator[RedisStorage]:
+    async with RedisStorage(redis_cluster().url, cluster=True, key_prefix=prefix) as storage:
+        yield storage
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Any]:
+    client = connect_cluster(redis_cluster().url)
+    yield client
+    await client.aclose()
+
+
+async def ids(storage: RedisStorage, user_id: str | None = None) -> list[str]:
+    return [info.id async for info in storage.threads(user_id=user_id)]
+
+
+async def test_the_keys_of_a_thread_are_in_one_slot_whatever_its_id() -> None:
+    client = connect_cluster(redis_cluster().url)
+    keys = Keys("app:prod")
+    for name in ("a", "{a}", "}{", "a{b}c", "{}", "%7B", "é", "a b", ":draft", "/"):
+        slots = {client.keyslot(key) for key in (keys.thread(name), keys.draft(name), keys.lease(name))}
+        assert len(slots) == 1, name
+    assert len({client.keyslot(keys.thread(f"{i}")) for i in range(1000)}) > 900
+    await client.aclose()
+
+
+async def test_an_entry_that_is_behind_is_passed_over_and_mended(
+    storage: RedisStorage, client: Any, prefix: str
+) -> None:
+    for i, name in enumerate(("a", "b", "c")):
+        await storage.append(name, NewTurn(body=b"", message_count=1, created_us=i), user_id="ana")
+    # As if the process had died between the turn and the listings: the old entry is there, the new one is not.
+    for key in (f"{prefix}/threads", f"{prefix}/user:ana"):
+        await client.zrem(key, f"{0:018}:a\0ana")
+        await client.zadd(key, {f"{99:018}:a\0ana": 0})
+    assert await ids(storage) == ["c", "b"]
+    assert await ids(storage) == ["c", "b", "a"]
+    assert await ids(storage, "ana") == ["c", "b", "a"]
+    assert await client.zcard(f"{prefix}/threads") == 3
+
+
+async def test_entries_of_threads_that_are_gone_are_dropped(storage: RedisStorage, client: Any, prefix: str) -> None:
+    for i in range(30):
+        await storage.append(f"{i}", TURN, user_id="ana" if i % 2 else None)
+    for i in range(0, 30, 3):
+        await client.delete(f"{prefix}:{{{i}}}")
+    page = await storage.list_threads(limit=7)
+    assert (len(page.threads), page.cursor is None) == (7, False)
+    assert len(await ids(storage)) == 20
+    assert await client.zcard(f"{prefix}/threads") == 20
+    assert await client.zcard(f"{prefix}/user:ana") == 10
+
+
+async def test_a_change_of_user_moves_between_the_users_listings(storage: RedisStorage) -> None:
+    await storage.append("a", TURN, user_id="ana")
+    await storage.update_thread("a", user_id="bob")
+    assert (await ids(storage, "ana"), await ids(storage, "bob"), await ids(storage)) == ([], ["a"], ["a"])
+    await storage.update_thread("a", user_id=None)
+    assert (await ids(storage, "bob"), await ids(storage)) == ([], ["a"])
+
+
+async def test_concurrent_changes_leave_one_entry_each_once_listed(
+    storage: RedisStorage, client: Any, prefix: str
+) -> None:
+    await asyncio.gather(*(storage.append(f"{i % 5}", TURN) for i in range(200)))
+    await ids(storage)
+    assert sorted(await ids(storage)) == ["0", "1", "2", "3", "4"]
+    assert await client.zcard(f"{prefix}/threads") == 5
+
+
+@pytest.fixture
+def lone_node() -> Iterator[RedisServer]:
+    server = RedisServer("--cluster-enabled", "yes")
+    server.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+    while "cluster_state:ok" not in server.command("CLUSTER", "INFO"):
+        time.sleep(0.02)
+    yield server
+    server.stop()
+
+
+async def test_a_cluster_that_looks_like_one_server_is_found_out(lone_node: RedisServer, prefix: str) -> None:
+    async with RedisStorage(lone_node.url, key_prefix=prefix) as storage:
+        for i in range(20):
+            appended = await storage.append(f"{i}", TURN, user_id="ana", expected=0)
+            assert (appended.revision, appended.replayed) == (1, False)
+        await storage.update_thread("3", title="T")
+        assert await storage.delete("4")
+        assert len(await ids(storage)) == len(await ids(storage, "ana")) == 19
+        await storage.append_all("5", [TURN] * 3)
+        assert (await ids(storage))[:2] == ["5", "3"]
