@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from recuerda.json_value import Json
 from recuerda.messages import AnyContent, ChatMessage, TextContent, TextReasoningContent, Usage
 from recuerda.tools import FunctionTool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a model.
 
     Attributes:
@@ -30,11 +30,10 @@ class ChatRequest:
     instructions: str | None = None
     tools: Sequence[FunctionTool] = ()
     may_call_tools: bool = True
-    options: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    options: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatResponse:
+class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A model's complete answer.
 
     Attributes:
@@ -48,8 +47,7 @@ class ChatResponse:
     finish_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatUpdate:
+class ChatUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a streamed answer. Text and reasoning come in fragments, function calls whole.
 
     Attributes:

@@ -29,6 +29,8 @@ from recuerda.messages import (
     Turn,
     UnknownContent,
     Usage,
+    plain_content,
+    trusted_message,
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -37,7 +39,7 @@ VERSION = 1
 """The version of a turn's JSON. A reader refuses a higher one instead of guessing."""
 
 
-class _WireMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=False):
+class _WireMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=False, gc=False):
     role: Annotated[str, msgspec.Meta(min_length=1)]
     content: str | list[dict[str, Any]] = ""
     author_name: str | None = None
@@ -45,9 +47,9 @@ class _WireMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Fal
     additional_properties: dict[str, Any] | None = None
 
 
-class _WireTurn(msgspec.Struct, omit_defaults=True):
+class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
     v: int
-    messages: list[_WireMessage]
+    messages: tuple[_WireMessage, ...]
     input: int = 1
     usage: Usage | None = None
 
@@ -105,8 +107,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         raise CorruptTurn(
             thread_id, number, f"it is of version {wire.v}, this recuerda reads version {VERSION}; upgrade it"
         )
-    messages = tuple(_message(item) for item in wire.messages)
-    return Turn(messages=messages, input_count=wire.input, usage=wire.usage)
+    return Turn(messages=_messages(wire.messages), input_count=wire.input, usage=wire.usage)
 
 
 def message_to_json(message: ChatMessage, path: str = "message") -> JsonObject:
@@ -122,7 +123,7 @@ def message_from_json(data: object, path: str = "message") -> ChatMessage:
         StateError: when `data` is not a message; it says where.
     """
     try:
-        return _message(msgspec.convert(data, _WireMessage))
+        return _messages([msgspec.convert(data, _WireMessage)])[0]
     except (msgspec.ValidationError, TypeError) as error:
         raise StateError(f"{path} is not a message: {_reason(error)}") from None
 
@@ -175,15 +176,24 @@ def _check_part(part: Content, path: str) -> None:
             check_text(value, f"{path}.{name}")
 
 
-def _message(wire: _WireMessage) -> ChatMessage:
-    content = wire.content if isinstance(wire.content, str) else [_part(item) for item in wire.content]
-    return ChatMessage(
-        wire.role,
-        content,
-        author_name=wire.author_name,
-        message_id=wire.message_id,
-        additional_properties=wire.additional_properties,
+def _messages(wires: Sequence[_WireMessage]) -> tuple[ChatMessage, ...]:
+    # A comprehension without calls that it can do without: a cold read of a long thread spends its time here.
+    return tuple(
+        [
+            trusted_message(
+                wire.role,
+                wire.content if isinstance(wire.content, str) else _content(wire.content),
+                wire.author_name,
+                wire.message_id,
+                wire.additional_properties or None,
+            )
+            for wire in wires
+        ]
     )
+
+
+def _content(parts: list[dict[str, Any]]) -> str | tuple[AnyContent, ...]:
+    return plain_content(tuple([_part(item) for item in parts]))
 
 
 def _part(data: dict[str, Any]) -> AnyContent:

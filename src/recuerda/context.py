@@ -7,14 +7,14 @@ run and never stored in the thread, so nothing recalled is ever taken for someth
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from recuerda.messages import ChatMessage
 from recuerda.thread import AgentThread
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider adds to one run.
 
     Attributes:

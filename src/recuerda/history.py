@@ -21,6 +21,7 @@ TITLE_LENGTH = 60
 """Characters of the first user message that become a thread's title."""
 
 
+# gc=False: it is in no reference cycle, and a long thread holds thousands that the collector would go through.
 class StoredTurn(msgspec.Struct, frozen=True, gc=False):
     """A turn as the thread holds it.
 
@@ -139,11 +140,16 @@ class History:
             # A window that lost a turn at its end may need an older one at its front.
             self._window = min(self._window, sum(len(turn.messages) for turn in self.turns))
 
-    def committed(self, record: TurnRecord) -> None:
+    def committed(self, record: TurnRecord, turn: Turn) -> None:
         """Take in a turn that this handle appended itself, when it is the next one."""
         if self.info is None or record.number != self.info.revision + 1:
             return
-        self._extend([stored_turn(record, self.thread_id)], set(), self.info.first)
+        if all(type(message.content) is str and message.additional_properties is None for message in turn.messages):
+            stored = StoredTurn(record.number, record.id, record.created_us, turn)
+        else:
+            # Other values may read back in another form: what a reader of the thread would get is what is held.
+            stored = stored_turn(record, self.thread_id)
+        self._extend([stored], set(), self.info.first)
         self.info = _with_turn(self.info, record)
         self._shrink()
 

@@ -32,7 +32,8 @@ class Content(
     additional_properties: dict[str, Any] | None = None
 
 
-class TextContent(Content, frozen=True, tag="text"):
+# gc=False: it is in no reference cycle, and a long thread holds thousands that the collector would go through.
+class TextContent(Content, frozen=True, tag="text", gc=False):
     """Hold text."""
 
     text: str
@@ -170,14 +171,14 @@ class ChatMessage:
 
     Attributes:
         role: who speaks: "system", "user", "assistant", "tool", or a service's own word.
-        contents: the parts, in order.
+        content: the text where the message is nothing but one text, else the parts, in order.
         author_name: the speaker's name where a role has several.
         message_id: the service's id of the message.
         additional_properties: anything else, as JSON; stored, never sent to a model.
     """
 
     role: str
-    contents: tuple[AnyContent, ...]
+    content: str | tuple[AnyContent, ...]
     author_name: str | None
     message_id: str | None
     additional_properties: JsonObject | None
@@ -216,7 +217,7 @@ class ChatMessage:
             raise TypeError("give one of content, text and contents: they mean the same")
         put = object.__setattr__
         put(self, "role", role)
-        put(self, "contents", _parts(given[0]) if given else ())
+        put(self, "content", plain_content(_parts(given[0])) if given else ())
         put(self, "author_name", author_name)
         put(self, "message_id", message_id)
         put(self, "additional_properties", dict(additional_properties) if additional_properties else None)
@@ -224,19 +225,49 @@ class ChatMessage:
     @property
     def text(self) -> str:
         """The text parts, joined."""
+        if isinstance(self.content, str):
+            return self.content
         return "".join(part.text for part in self.contents if isinstance(part, TextContent))
 
     @property
-    def content(self) -> str | tuple[AnyContent, ...]:
-        """The text where the message is nothing but one text, else the parts."""
-        if len(self.contents) == 1 and type(part := self.contents[0]) is TextContent and part.additional_properties is None:
-            return part.text
-        return self.contents
+    def contents(self) -> tuple[AnyContent, ...]:
+        """The parts, in order."""
+        return (TextContent(self.content),) if isinstance(self.content, str) else self.content
 
     @property
     def function_calls(self) -> tuple[FunctionCallContent, ...]:
         """The calls that this message asks for."""
         return tuple(part for part in self.contents if isinstance(part, FunctionCallContent))
+
+
+_new = object.__new__
+_put_role, _put_content, _put_author_name, _put_message_id, _put_additional_properties = (
+    ChatMessage.__dict__[name].__set__ for name in ChatMessage.__slots__
+)
+
+
+def trusted_message(
+    role: Role,
+    content: str | tuple[AnyContent, ...],
+    author_name: str | None,
+    message_id: str | None,
+    additional_properties: JsonObject | None,
+) -> ChatMessage:
+    """Make a message of what one holds, unchecked: reading a long thread spends most of its time here."""
+    message = _new(ChatMessage)
+    _put_role(message, role)
+    _put_content(message, content)
+    _put_author_name(message, author_name)
+    _put_message_id(message, message_id)
+    _put_additional_properties(message, additional_properties)
+    return message
+
+
+def plain_content(parts: tuple[AnyContent, ...]) -> str | tuple[AnyContent, ...]:
+    """Return the form in which a message holds its parts: the text alone where there is nothing else."""
+    if len(parts) == 1 and type(part := parts[0]) is TextContent and part.additional_properties is None:
+        return part.text
+    return parts
 
 
 def _parts(content: object) -> tuple[AnyContent, ...]:
@@ -257,8 +288,8 @@ def _part(item: object) -> AnyContent:
     raise TypeError(f"a part must be a str or a content such as TextContent, not {type(item).__name__}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+# gc=False: as for TextContent.
+class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that one run adds to a thread: the unit of commit.
 
     Attributes:

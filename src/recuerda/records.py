@@ -34,7 +34,8 @@ def to_microseconds(value: datetime) -> int:
     return (value - _EPOCH) // timedelta(microseconds=1)
 
 
-class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
+# gc=False: it is in no reference cycle, and a long thread holds thousands that the collector would go through.
+class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One record of a thread's log.
 
     Most records are turns. An undo and a trim are records too, so that every change raises the revision.

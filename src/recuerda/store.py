@@ -254,10 +254,10 @@ class ChatMessageStore:
             expected=expected,
             keep_messages=self.max_messages,
             user_id=self.user_id,
-            title=title_of(turn),
+            title=None if expected else title_of(turn),
         )
         if not appended.replayed:
-            self._history.committed(appended.record)
+            self._history.committed(appended.record, turn)
         return appended
 
     async def undo(self) -> StoredTurn | None:

@@ -30,8 +30,8 @@ _NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _THREAD = (
     "SELECT key, id, revision, first, turns, messages, user_id, title, metadata, created_us, updated_us FROM threads"
 )
-_TURN_COLUMNS = "position, id, created_us, message_count, body"
-_RECORD_COLUMNS = f"{_TURN_COLUMNS}, kind, target"
+_TURN = "SELECT position, id, created_us, message_count, body FROM turns"
+_RECORD = "SELECT position, id, created_us, message_count, body, kind, target FROM turns"
 
 
 def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.Connection) -> Appended:
@@ -131,8 +131,8 @@ def _delete_range(db: sqlite3.Connection, low: int, high: int) -> tuple[int, int
 
 
 def _by_id(db: sqlite3.Connection, key: int, record_id: str) -> TurnRecord | None:
-    row = db.execute(f"SELECT {_RECORD_COLUMNS} FROM turns WHERE position >> 32 = ? AND id = ?", (key, record_id)).fetchone()
-    return None if row is None else _record(*row)
+    row = db.execute(f"{_RECORD} WHERE position >> 32 = ? AND id = ?", (key, record_id)).fetchone()
+    return None if row is None else _record(row)
 
 
 def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
@@ -156,14 +156,14 @@ def _newest(
     lowest = max(after + 1, info.first)
     records: list[TurnRecord] = []
     turns = messages = 0
-    # A fresh read of a long thread spends its time on columns: it leaves out those that turns have no use for.
-    columns, only_turns = (_RECORD_COLUMNS, "") if after else (_TURN_COLUMNS, "AND kind IS NULL")
+    # A fresh read gives turns only. A long one spends its time on columns: it leaves out those that turns do not use.
+    columns, only_turns, make = (_RECORD, "", _record) if after else (_TURN, "AND kind IS NULL", _turn)
     rows = db.execute(
-        f"SELECT {columns} FROM turns WHERE position BETWEEN ? AND ? {only_turns} ORDER BY position DESC",
+        f"{columns} WHERE position BETWEEN ? AND ? {only_turns} ORDER BY position DESC",
         (base + lowest, base + info.revision),
     )
     if query.last_turns is None and query.last_messages is None:
-        return [_record(*row) for row in rows], lowest
+        return [make(row) for row in rows], lowest
     for row in rows:
         turns += not after or row[5] is None
         messages += row[3]
@@ -172,7 +172,7 @@ def _newest(
         if is_enough or is_too_much:
             rows.close()
             return records, (row[0] & _NUMBER_MASK) + 1
-        records.append(_record(*row))
+        records.append(make(row))
     return records, lowest
 
 
@@ -268,22 +268,27 @@ def release(thread_id: str, holder: str, db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM leases WHERE thread_id = ? AND holder = ?", (thread_id, holder))
 
 
-def _record(
-    position: int,
-    record_id: str,
-    created_us: int,
-    message_count: int,
-    body: bytes,
-    kind: RecordKind | None = None,
-    target: int | None = None,
-) -> TurnRecord:
+def _turn(row: tuple[Any, ...]) -> TurnRecord:
+    position, record_id, created_us, message_count, body = row
     return TurnRecord(
         number=position & _NUMBER_MASK,
         id=record_id,
         created_us=created_us,
         message_count=message_count,
         body=body,
-        kind=kind or "turn",
+    )
+
+
+def _record(row: tuple[Any, ...]) -> TurnRecord:
+    position, record_id, created_us, message_count, body, kind, target = row
+    kind_name: RecordKind = kind or "turn"
+    return TurnRecord(
+        number=position & _NUMBER_MASK,
+        id=record_id,
+        created_us=created_us,
+        message_count=message_count,
+        body=body,
+        kind=kind_name,
         target=target,
     )
 
