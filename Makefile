@@ -16,7 +16,7 @@ ARGS ?=
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help tour test check docs bench format lock clean
+.PHONY: help tour test check docs bench format picture lock clean
 
 help:  ## List the tasks
 	@awk 'BEGIN {FS = ":.*##"} /^[a-z]+:.*##/ {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: $(VENV)/.dev-installed  ## Measure what a turn costs (ARGS="--help" for t
 format: $(VENV)/.dev-installed  ## Put the code into shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+picture: $(VENV)/.dev-installed  ## Draw the tour for the README anew
+	@$(BIN)/python docs/picture.py
 
 lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrade" for newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
