@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from recuerda import ChatMessage
 from recuerda.errors import StorageUnavailable
 from recuerda.records import DraftStep, NewTurn
-from recuerda.redis import RedisStorage
+from recuerda.redis import RedisChatMessageStore, RedisStorage
 from tests.redis.clients import connect
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import redis_url
@@ -102,6 +103,16 @@ async def test_the_applications_own_client_is_used_and_left_open(client: Any, pr
         assert (await storage.read("a")).records[39].body == bytes(range(256))
         assert [info.id async for info in storage.threads()] == ["a"]
     assert await client.ping()
+
+
+async def test_stores_on_one_client_of_the_application_share_its_connections(proxy: Proxy, prefix: str) -> None:
+    client = connect(proxy.url)
+    stores = [RedisChatMessageStore(redis_client=client, thread_id=f"{i}", key_prefix=prefix) for i in range(300)]
+    await asyncio.gather(*(store.add_messages([ChatMessage("user", "hi")]) for store in stores))
+    assert proxy.connections <= 8
+    for store in stores:
+        await store.close()
+    await client.aclose()
 
 
 async def test_the_applications_own_client_of_few_connections_is_enough(prefix: str) -> None:

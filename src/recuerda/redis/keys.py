@@ -45,6 +45,11 @@ class Keys:
         """Return the key of a thread."""
         return f"{self.prefix}:{{{quote(thread_id, safe='')}}}"
 
+    def both(self, thread_id: str) -> tuple[str, str]:
+        """Return the keys of a thread and of its draft."""
+        thread = self.thread(thread_id)
+        return thread, f"{thread}:draft"
+
     def draft(self, thread_id: str) -> str:
         """Return the key of a thread's draft."""
         return f"{self.thread(thread_id)}:draft"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self, TypeAlias, cast
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 from weakref import WeakSet, WeakValueDictionary
 
@@ -87,7 +88,7 @@ class Server:
         is_owned: the clients are the server's own to close.
     """
 
-    _shared: ClassVar[WeakValueDictionary[Address, Server]] = WeakValueDictionary()
+    _shared: ClassVar[WeakValueDictionary[Address | tuple[int, int], Server]] = WeakValueDictionary()
     _mutex: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
@@ -106,7 +107,7 @@ class Server:
         self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
 
     @classmethod
-    def shared(cls, address: Address) -> Self:
+    def shared(cls, address: Address) -> Server:
         """Return the server of an address, the same one for everybody."""
         with cls._mutex:
             server = cls._shared.get(address)
@@ -119,20 +120,24 @@ class Server:
                     is_owned=True,
                 )
                 cls._shared[address] = server
-        return cast("Self", server)
+        return server
 
     @classmethod
-    def of_client(cls, client: object, *, max_connections: int) -> Self:
+    def of_client(cls, client: object, *, max_connections: int) -> Server:
         """Return the server that an application's own client talks to; the application closes the client."""
         if not hasattr(client, "execute_command") or not hasattr(client, "aclose"):
             raise ConfigurationError("redis_client is a client of redis.asyncio: Redis or RedisCluster")
-        is_cluster = isinstance(client, RedisCluster)
+        ready = cast("Client", client)
         pool: Any = getattr(client, "connection_pool", None)
         lanes = min(max_connections, getattr(pool, "max_connections", max_connections))
-        options: dict[str, Any] = getattr(pool, "connection_kwargs", {})
-        name = f"{options.get('host', 'the given client')}:{options.get('port', '')}".rstrip(":")
-        ready = cast("Client", client)
-        return cls(lambda: ready, name=name, lanes=lanes, is_cluster=is_cluster, is_owned=False)
+        with cls._mutex:
+            # The server holds the client, so its id is not given to another object meanwhile.
+            server = cls._shared.get((id(client), lanes))
+            if server is None:
+                is_cluster = isinstance(client, RedisCluster)
+                server = cls(lambda: ready, name=_pool_name(pool), lanes=lanes, is_cluster=is_cluster, is_owned=False)
+                cls._shared[id(client), lanes] = server
+        return server
 
     async def trips(self) -> Trips:
         """Return the way to the server from this event loop."""
@@ -156,6 +161,8 @@ class Server:
 
     async def _close(self) -> None:
         for loop, link in list(self._links.items()):
+            if link.process_id != os.getpid():
+                continue  # inherited by a fork: the parent's to close
             if loop is asyncio.get_running_loop():
                 await link.close()
             elif loop.is_running():
@@ -200,6 +207,7 @@ class _Link:
     client: Client
     trips: Trips
     life: AsyncGenerator[None]
+    process_id: int = field(default_factory=os.getpid)
 
     async def close(self) -> None:
         await self.trips.finish()
@@ -211,6 +219,11 @@ def _name(url: str) -> str:
     if parts.scheme == "unix":
         return parts.path
     return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+
+
+def _pool_name(pool: Any) -> str:
+    options: dict[str, Any] = getattr(pool, "connection_kwargs", {})
+    return f"{options['host']}:{options.get('port', 6379)}" if "host" in options else "of the given client"
 
 
 def _texts(reply: object) -> dict[str, str]:

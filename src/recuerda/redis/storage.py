@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Self, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -196,7 +195,7 @@ class RedisStorage(Storage):
             query.turn_id,
             self._ttl_ms,
         )
-        keys = (self._keys.thread(thread_id), self._keys.draft(thread_id))
+        keys = self._keys.both(thread_id)
         reply = await self.run(Call(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)
         if reply is None:
             return ThreadSlice(info=None)
@@ -266,8 +265,9 @@ class RedisStorage(Storage):
     ) -> object:
         """Run a script that may move the thread in the listings, with their key if one node has them all."""
         place = wire.pack((self.key_prefix, thread_id, self._ttl_ms))
-        keys = (self._keys.thread(thread_id), self._keys.draft(thread_id))
-        with self._working():
+        keys = self._keys.both(thread_id)
+        token = self._begin()
+        try:
             if self._server.has_all_keys:
                 whole = Call(script, (*keys, self._keys.threads), (place, *arguments))
                 try:
@@ -279,11 +279,24 @@ class RedisStorage(Storage):
             reply, old, new = cast("tuple[object, bytes, bytes]", answer)
             await move_entries(self._send, self._keys, old.decode(), new.decode())
             return reply
+        finally:
+            self._under_way.discard(token)
 
     async def run(self, call: Call, *, is_repeatable: bool = False) -> object:
         """Send a command; a repeatable one again, once, when the connection breaks."""
-        with self._working():
+        token = self._begin()
+        try:
             return await self._send(call, is_repeatable=is_repeatable)
+        finally:
+            self._under_way.discard(token)
+
+    def _begin(self) -> object:
+        """Take note of an operation, which `close` waits for."""
+        if self._is_closed:
+            raise StorageUnavailable(f"the storage on the Redis server {self._server.name} has been closed")
+        token = object()
+        self._under_way.add(token)
+        return token
 
     async def _send(self, call: Call, *, is_repeatable: bool = False) -> object:
         trips = await self._server.trips()
@@ -294,17 +307,6 @@ class RedisStorage(Storage):
                 raise
         await asyncio.sleep(RETRY_AFTER_S)
         return await trips.run(call)
-
-    @contextmanager
-    def _working(self) -> Generator[None]:
-        if self._is_closed:
-            raise StorageUnavailable(f"the storage on the Redis server {self._server.name} has been closed")
-        token = object()
-        self._under_way.add(token)
-        try:
-            yield
-        finally:
-            self._under_way.discard(token)
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         return faults.translate(error, action, server=self._server.name, timeout_s=self._timeout_s)
