@@ -196,7 +196,7 @@ async def test_a_url_that_says_nonsense_is_refused(url: str) -> None:
         {"key_prefix": "\ud800"},
         {"max_connections": 0},
     ],
-    ids=str,
+    ids=["url and client", "a URL as client", "a brace", "a surrogate", "no connection"],
 )
 def test_arguments_that_contradict_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises((ConfigurationError, ValueError)):
