@@ -43,8 +43,8 @@ class Conversation:
         return [{"role": roles[i % 2], "content": self._text()} for i in range(count)]
 
     def _text(self) -> str:
-        # A word adds five bytes on average beyond the size at which the loop ends.
-        size = TEXT_BYTES - 3 + self._random.randint(-_SPREAD_BYTES, _SPREAD_BYTES)
+        # A word adds about five bytes on average beyond the size at which the loop ends.
+        size = TEXT_BYTES - 1 + self._random.randint(-_SPREAD_BYTES, _SPREAD_BYTES)
         words: list[str] = []
         used = 0
         while used < size:
