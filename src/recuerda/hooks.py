@@ -24,6 +24,9 @@ class StorageHooks(ABC):
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
     """The exceptions that `_translate` turns into a `StorageError`."""
 
+    max_body_bytes: ClassVar[int | None] = None
+    """The longest body that the backend can keep; a longer one is refused before anything is written. None: any."""
+
     def __init__(self, *, clock: Clock) -> None:
         self.clock = clock
 

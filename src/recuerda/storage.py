@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from recuerda.catalogue import ThreadCatalogue
-from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, ThreadNotFound
+from recuerda.errors import ConfigurationError, EncodeError, InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.hooks import Clock
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import check_text
@@ -93,6 +93,7 @@ class Storage(ThreadCatalogue):
             ThreadConflict: the thread is not at `expected`. A turn id that is there already is a replay, not a
                 conflict.
             InvalidInput: an id cannot be used.
+            EncodeError: the body is longer than the storage's `max_body_bytes`.
             StorageError: see its branches.
         """
         check_id(thread_id, "thread id")
@@ -213,6 +214,8 @@ class Storage(ThreadCatalogue):
         The revision stays, because handles that have read the thread may go on using what they have.
         """
         check_id(thread_id, "thread id")
+        for body in bodies.values():
+            self._check_body(body)
         with self._translated("rewrite", thread_id):
             if bodies:
                 await self._rewrite(thread_id, bodies)
@@ -227,6 +230,7 @@ class Storage(ThreadCatalogue):
         check_id(thread_id, "thread id")
         check_id(step.turn_id, "turn id")
         check_limit(step.number, "a draft step's number")
+        self._check_body(step.body)
         with self._translated("save a draft of", thread_id):
             await self._save_draft(thread_id, step)
 
@@ -305,6 +309,7 @@ class Storage(ThreadCatalogue):
         if user_id is not None:
             check_id(user_id, "user id")
         check_text(title or "", "title")
+        self._check_body(turn.body)
         return NewRecord(
             id=new_id() if turn.id is None else check_id(turn.id, "turn id"),
             is_new_id=turn.id is None,
@@ -315,6 +320,11 @@ class Storage(ThreadCatalogue):
             user_id=user_id,
             title=title,
         )
+
+    def _check_body(self, body: bytes) -> None:
+        limit = self.max_body_bytes
+        if limit is not None and len(body) > limit:
+            raise EncodeError("the turn", f"it has {len(body):,} bytes, and this storage keeps at most {limit:,}")
 
     async def _remove(self, thread_id: str, kind: RecordKind, target: int, expected: int) -> None:
         record = NewRecord(

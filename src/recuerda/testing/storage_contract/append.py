@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from recuerda.errors import InvalidInput, ThreadConflict
+from recuerda.errors import EncodeError, InvalidInput, ThreadConflict
 from recuerda.storage import Storage
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
@@ -135,6 +135,8 @@ class AppendContract(ContractBase):
 
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
     async def test_a_body_may_be_any_bytes(self, storage: Storage, another: Storage, body: bytes) -> None:
+        if storage.max_body_bytes is not None:
+            body = body[: storage.max_body_bytes]
         await storage.append("a", a_turn(body, id="t"))
         await storage.append("a", a_turn(b"next"))
         found = await another.read("a", turn_id="t")
@@ -142,6 +144,14 @@ class AppendContract(ContractBase):
         assert found.found is not None
         assert found.found.body == body
         assert (await another.append("a", a_turn(b"", id="t"))).record.body == body
+
+    async def test_a_body_that_is_too_long_is_refused_and_writes_nothing(self, storage: Storage) -> None:
+        if storage.max_body_bytes is None:
+            return  # whatever its length; 3 MB are tried above
+        for turn in (a_turn(bytes(storage.max_body_bytes + 1)), a_turn("é" * storage.max_body_bytes)):
+            with pytest.raises(EncodeError, match="keeps at most"):
+                await storage.append("a", turn)
+        assert await storage.head("a") is None
 
     async def test_a_turn_of_no_messages_is_refused(self, storage: Storage) -> None:
         for count in (0, -1, 2**31, 2**70):
