@@ -1,0 +1,225 @@
+"""Appending: look at the thread, create the record of the next number, tidy up.
+
+The create is the commit. Whatever fails or is cut off after it (taking over the title, the directory's copy, emptying
+what was cut) is made good by those who come next, so such a failure is not the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+
+from azure.core.exceptions import AzureError
+
+from recuerda.cosmos import directory, threads
+from recuerda.cosmos.container import Backoff, Container, run_all
+from recuerda.cosmos.heads import Head, describe, find, load, may_hold
+from recuerda.cosmos.items import HIGHEST_NUMBER, RecordItem, ThreadItem, record_item_id, write_body
+from recuerda.errors import StorageError, ThreadConflict
+from recuerda.ids import new_id
+from recuerda.records import Appended, NewRecord
+
+_CUT_FIELDS = "c.partition, c.id, c.kind, c.number, c.incarnation, c.message_count"
+
+
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    """What a thread is after a record: its counts, and the records that it takes out."""
+
+    first: int
+    turns: int
+    messages: int
+    cut: tuple[RecordItem, ...] = field(default=())
+
+
+async def append(container: Container, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+    """Append one record."""
+    return (await append_all(container, thread_id, [record], expected))[0]
+
+
+async def append_all(
+    container: Container, thread_id: str, records: Sequence[NewRecord], expected: int | None
+) -> list[Appended]:
+    """Append records in order; the directory learns of the last one only."""
+    done: list[Appended] = []
+    for record in records:
+        appended, head, totals = await _commit(container, thread_id, record, expected)
+        done.append(appended)
+        is_last = len(done) == len(records)
+        if appended.replayed:
+            container.entries.note(thread_id, None)  # look before writing: most likely all has been done
+        if is_last or appended.created or totals.cut or head.drafts:
+            await _tidy(container, thread_id, head, totals)
+        expected = None
+    return done
+
+
+async def _commit(
+    container: Container, thread_id: str, record: NewRecord, expected: int | None
+) -> tuple[Appended, Head, _Totals]:
+    backoff = Backoff(container, thread_id)
+    call = new_id()
+    totals = _Totals(first=1, turns=0, messages=0)
+    near = container.revisions.get(thread_id) if expected is None else min(max(expected, 1), HIGHEST_NUMBER)
+    record_id = None if record.is_new_id else record.id
+    while True:
+        head = await load(container, thread_id, near=near, record_id=record_id)
+        if record_id is not None and may_hold(head, record_id):
+            there = await find(container, head, record_id)
+            if there is not None:
+                container.revisions.note(thread_id, head.revision)
+                is_mine = there.call == call  # made by a request whose answer was lost
+                return _appended(there, is_replayed=not is_mine), head, totals
+        if expected not in (None, head.revision):
+            raise ThreadConflict(thread_id, expected=expected, actual=head.revision)
+        head = await _prepared(container, thread_id, head, record)
+        if head.thread is not None and (expected is None or expected == head.revision):
+            totals = await _totals(container, head, record)
+            made = _item(head.thread, head.revision + 1, record, totals, call)
+            if await container.create(made) is not None:
+                container.revisions.note(thread_id, made.number)
+                given = made if made.number == 1 else head.given
+                return _appended(made, is_replayed=False), replace(head, record=made, given=given), totals
+        near, record_id = max(head.revision, 1), record.id
+        await backoff.wait()
+
+
+def _appended(item: RecordItem, *, is_replayed: bool) -> Appended:
+    return Appended(
+        revision=item.number,
+        replayed=is_replayed,
+        record=item.record(),
+        created=item.number == 1 and not is_replayed,
+    )
+
+
+async def _prepared(container: Container, thread_id: str, head: Head, record: NewRecord) -> Head:
+    """Bring a thread into the state in which the next record may be created."""
+    if head.revision == 0:
+        head = await threads.ready(container, thread_id, head, now_us=record.created_us, user_id=record.user_id)
+    if head.record is None or head.thread is None:
+        return head
+    if head.undone is not None:
+        # After the next record it would not be known any more that this turn is undone: it has to be empty by then.
+        found = await container.query_all(
+            head.thread.partition,
+            "c.id = @id AND c.kind = 'turn'",
+            {"id": record_item_id(head.thread.incarnation, head.undone)},
+            fields=_CUT_FIELDS,
+        )
+        await _empty(container, [item for item in found if isinstance(item, RecordItem)])
+    return await threads.settle(container, thread_id, head)
+
+
+async def _totals(container: Container, head: Head, record: NewRecord) -> _Totals:
+    """Return what the thread will be after a record."""
+    now = head.record or RecordItem(partition="", id="", kind="turn", number=0, incarnation="")
+    turns = now.turns + (record.kind == "turn")
+    messages = now.messages + record.message_count
+    is_too_much = record.keep_messages is not None and messages > record.keep_messages
+    if record.kind == "turn" and not is_too_much:
+        return _Totals(first=now.first, turns=turns, messages=messages)
+    enough = max(record.keep_messages or 0, record.message_count)
+    first, cut = now.first, list[RecordItem]()
+    if record.kind == "turn":
+        first = head.revision + 1
+    elif record.kind == "trim":
+        first = record.target or now.first
+    async for item in _oldest_first(container, head, record):
+        is_counted = head.holds(item)
+        if record.kind == "turn" and is_counted and messages <= enough:
+            first = item.number
+            break
+        cut.append(item)
+        turns -= is_counted
+        messages -= item.message_count if is_counted else 0
+    return _Totals(first=first, turns=turns, messages=messages, cut=tuple(cut))
+
+
+async def _oldest_first(container: Container, head: Head, record: NewRecord) -> AsyncGenerator[RecordItem]:
+    """Go through the turns that a record may take out, and those that an earlier one took out but did not empty."""
+    if head.thread is None:
+        return
+    where, number = "c.number <= @number", head.revision
+    if record.kind != "turn":
+        where = "c.number = @number" if record.kind == "undo" else "c.number < @number"
+        number = record.target or 0
+    pages = container.query(
+        head.thread.partition,
+        f"c.kind = 'turn' AND c.incarnation = @incarnation AND {where}",
+        {"incarnation": head.thread.incarnation, "number": number},
+        fields=_CUT_FIELDS,
+        order="c.number ASC",
+        page=8 if record.kind == "turn" else 1000,
+    )
+    async with aclosing(pages):
+        async for items in pages:
+            for item in items:
+                if isinstance(item, RecordItem):
+                    yield item
+
+
+def _item(thread: ThreadItem, number: int, record: NewRecord, totals: _Totals, call: str) -> RecordItem:
+    text, data = write_body(record.body)
+    return RecordItem(
+        partition=thread.partition,
+        id=record_item_id(thread.incarnation, number),
+        kind=record.kind,
+        number=number,
+        incarnation=thread.incarnation,
+        record_id=record.id,
+        call=call,
+        target=record.target,
+        message_count=record.message_count,
+        created_us=str(record.created_us),
+        first=totals.first,
+        turns=totals.turns,
+        messages=totals.messages,
+        user_id=record.user_id if number == 1 else None,
+        title=record.title if number == 1 else None,
+        text=text,
+        data=data,
+    )
+
+
+async def _tidy(container: Container, thread_id: str, head: Head, totals: _Totals) -> None:
+    """Do what follows from a commit; a failure leaves it to those who come next."""
+    with suppress(AzureError, StorageError):
+        record = head.record
+        head = await threads.settle(container, thread_id, head)
+        if record is None:
+            return
+        await run_all(
+            (
+                _publish(container, thread_id, head, record),
+                _empty(container, totals.cut),
+                _keep_alive(container, head),
+                *(container.delete(draft.partition, draft.id) for draft in head.drafts),
+            )
+        )
+
+
+async def _publish(container: Container, thread_id: str, head: Head, record: RecordItem) -> None:
+    """Bring the directory's entry up to date; if the thread was deleted meanwhile, delete the record as well."""
+    thread = head.thread
+    if thread is not None and thread.incarnation == record.incarnation:
+        entry = directory.entry_of(describe(thread, record), changes=thread.changes, pending=thread.changes)
+        if await directory.publish(container, entry):
+            return
+        if await directory.is_alive(container, entry):
+            await directory.mark(container, entry)
+            return
+    await container.delete(record.partition, record.id)
+    await directory.remove_dead(container, thread_id)
+
+
+async def _empty(container: Container, items: Sequence[RecordItem]) -> None:
+    """Replace records that are taken out by empty ones."""
+    await run_all(container.replace(item.emptied(), etag=None) for item in items)
+
+
+async def _keep_alive(container: Container, head: Head) -> None:
+    """Write the thread's own item again in time, where items have a life, so that it outlives the newest record."""
+    if head.thread is not None and head.thread.changed_s and container.is_older_than_ttl(head.thread):
+        await container.replace(head.thread, etag=head.thread.etag)

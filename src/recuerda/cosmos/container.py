@@ -1,0 +1,243 @@
+"""The few things that are asked of a Cosmos DB container, over azure-cosmos's asynchronous client.
+
+A refusal that is part of the plan (a duplicate id, a changed or missing item) is an answer here, not an exception.
+Single items are looked up by query, because a query finds nothing where a point read fails; within one partition it
+costs about the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from azure.core import MatchConditions
+from azure.cosmos.exceptions import CosmosHttpResponseError
+
+from recuerda.cosmos.items import DirectoryItem, Item, ThreadItem, parse
+from recuerda.errors import StorageBusy
+from recuerda.storage import Clock
+
+AT_ONCE = 16
+"""How many requests one operation has under way, when it has to touch many items."""
+
+_MAX_HINTS = 4096
+
+T = TypeVar("T")
+
+
+class Pages(Protocol):
+    """The outcome of a query."""
+
+    def by_page(self) -> AsyncIterator[AsyncIterable[dict[str, Any]]]:
+        """Go through the outcome as the service cut it."""
+        ...
+
+
+class Proxy(Protocol):
+    """What is used of azure-cosmos's `ContainerProxy`."""
+
+    async def read(self, **options: Any) -> Mapping[str, Any]:
+        """Return the container's properties."""
+        ...
+
+    async def create_item(self, body: dict[str, Any], **options: Any) -> Mapping[str, Any]:
+        """Create an item."""
+        ...
+
+    async def replace_item(self, item: str, body: dict[str, Any], **options: Any) -> Mapping[str, Any]:
+        """Replace an item."""
+        ...
+
+    async def upsert_item(self, body: dict[str, Any], **options: Any) -> Mapping[str, Any]:
+        """Create or replace an item."""
+        ...
+
+    async def delete_item(self, item: str, *, partition_key: str, **options: Any) -> object:
+        """Delete an item."""
+        ...
+
+    def query_items(self, query: str, **options: Any) -> Pages:
+        """Begin a query."""
+        ...
+
+
+class Container:
+    """Create, replace, delete and query items.
+
+    Args:
+        proxy: the container, by azure-cosmos.
+        ttl_s: how many seconds a record lives; None for ever.
+        busy_timeout_s: for how long a write that others keep overtaking is tried again.
+        clock: gives the time in microseconds since 1970.
+    """
+
+    def __init__(self, proxy: Proxy, *, ttl_s: int | None, busy_timeout_s: float, clock: Clock) -> None:
+        self.ttl_s = ttl_s
+        self.clock = clock
+        self.busy_timeout_s = busy_timeout_s
+        self.revisions = Hints[int]()
+        self.entries = Hints[DirectoryItem]()
+        self._proxy = proxy
+
+    async def create(self, item: Item) -> str | None:
+        """Create an item and return its ETag; None when there is one of its id."""
+        try:
+            made = await self._proxy.create_item(self._document(item))
+        except CosmosHttpResponseError as error:
+            if error.status_code == 409:
+                return None
+            raise
+        return str(made["_etag"])
+
+    async def replace(self, item: Item, *, etag: str | None) -> str | None:
+        """Replace an item and return its new ETag; None when it is gone, or has another ETag than the one given."""
+        condition: dict[str, Any] = {}
+        if etag is not None:
+            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        try:
+            made = await self._proxy.replace_item(item.id, self._document(item), **condition)
+        except CosmosHttpResponseError as error:
+            if _is_missing(error) or error.status_code == 412:
+                return None
+            raise
+        return str(made["_etag"])
+
+    async def upsert(self, item: Item) -> None:
+        """Create an item, or replace the one that is there."""
+        await self._proxy.upsert_item(self._document(item))
+
+    async def delete(self, partition: str, item_id: str, *, etag: str | None = None) -> bool:
+        """Delete an item; False when it is gone already, or has another ETag than the one given."""
+        condition: dict[str, Any] = {}
+        if etag is not None:
+            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        try:
+            await self._proxy.delete_item(item_id, partition_key=partition, **condition)
+        except CosmosHttpResponseError as error:
+            if _is_missing(error) or error.status_code == 412:
+                return False
+            raise
+        return True
+
+    async def query(
+        self,
+        partition: str,
+        where: str,
+        values: Mapping[str, object] | None = None,
+        *,
+        page: int,
+        fields: str = "*",
+        order: str = "",
+    ) -> AsyncGenerator[list[Item]]:
+        """Go through the items of a partition, page by page.
+
+        Args:
+            partition: which.
+            where: a condition on `c` with the names of `values` as its parameters; fixed text, never made of data.
+            values: the parameters.
+            page: how many items to ask for at a time.
+            fields: what to select.
+            order: `c.… ASC` or `DESC`.
+        """
+        text = f"SELECT {fields} FROM c WHERE c.partition = @partition AND ({where})"  # noqa: S608 - constants only
+        parameters = {"partition": partition, **(values or {})}
+        found = self._proxy.query_items(
+            f"{text} ORDER BY {order}" if order else text,
+            parameters=[{"name": f"@{name}", "value": value} for name, value in parameters.items()],
+            partition_key=partition,
+            max_item_count=page,
+        )
+        async for documents in found.by_page():
+            yield [parse(document) async for document in documents]
+
+    async def query_all(
+        self, partition: str, where: str, values: Mapping[str, object] | None = None, *, fields: str = "*"
+    ) -> list[Item]:
+        """Return all items that a query finds, in no order."""
+        pages = self.query(partition, where, values, page=1000, fields=fields)
+        return [item async for items in pages for item in items]
+
+    def is_older_than_ttl(self, item: Item) -> bool:
+        """Say whether records as old as this item have expired by now."""
+        return self.ttl_s is not None and self.clock() > (item.changed_s + self.ttl_s) * 1_000_000
+
+    def _document(self, item: Item) -> dict[str, Any]:
+        document = item.document()
+        if self.ttl_s is not None:
+            document["ttl"] = self.ttl_s * _lives(item)
+        return document
+
+
+class Hints(Generic[T]):
+    """A small memory of what was seen last for a thread: it saves requests, and nothing depends on its being right."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, thread_id: str) -> T | None:
+        """Return what was noted, or None."""
+        return self._values.get(thread_id)
+
+    def note(self, thread_id: str, value: T | None) -> None:
+        """Remember a value; None forgets."""
+        self._values.pop(thread_id, None)
+        if value is not None:
+            self._values[thread_id] = value
+        if len(self._values) > _MAX_HINTS:
+            self._values.popitem(last=False)
+
+
+class Backoff:
+    """Wait a random while between tries, so that writers that met once do not meet again."""
+
+    def __init__(self, container: Container, thread_id: str) -> None:
+        self._thread_id = thread_id
+        self._timeout_s = container.busy_timeout_s
+        self._deadline = time.monotonic() + self._timeout_s
+        self._longest_s = 0.004
+
+    async def wait(self) -> None:
+        """Wait before the next try.
+
+        Raises:
+            StorageBusy: it has been tried for long enough.
+        """
+        if time.monotonic() > self._deadline:
+            raise StorageBusy(
+                f"others kept writing to thread {self._thread_id!r} for over {self._timeout_s:g} s; try again"
+            )
+        await asyncio.sleep(random.uniform(0, self._longest_s))  # noqa: S311 - not a secret
+        self._longest_s = min(0.25, self._longest_s * 2)
+
+
+async def run_all(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Run many requests, some at a time, all of them to the end; then raise the first failure."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(call: Coroutine[Any, Any, object]) -> object:
+        async with gate:
+            return await call
+
+    for outcome in await asyncio.gather(*(one(call) for call in calls), return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+def _lives(item: Item) -> int:
+    """Return how many times the life of a record an item has, since it is to outlive the thread's newest record."""
+    if isinstance(item, DirectoryItem):
+        return 3
+    return 2 if isinstance(item, ThreadItem) and (item.is_set or item.is_settled) else 1
+
+
+def sub_status(error: CosmosHttpResponseError) -> int:
+    """Return the number that tells apart the reasons for one status; 0 for none."""
+    return cast("int | None", error.sub_status) or 0
+
+
+def _is_missing(error: CosmosHttpResponseError) -> bool:
+    return error.status_code == 404 and not sub_status(error)  # with one, it is not the item that is missing

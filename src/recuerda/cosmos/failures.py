@@ -1,0 +1,71 @@
+"""From azure's errors to this library's: what happened, at which endpoint, and the next step.
+
+Nothing of azure's own messages is passed on: they quote ids and, some, requests. The status tells enough.
+See https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb
+"""
+
+from __future__ import annotations
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosHttpResponseError
+
+from recuerda.cosmos.container import sub_status
+from recuerda.errors import (
+    EncodeError,
+    RecuerdaError,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+    StorageReadOnly,
+    StorageUnavailable,
+)
+
+DRIVER_ERRORS: tuple[type[Exception], ...] = (AzureError, OSError)
+
+_PARTITION_IS_FULL = 1014  # a logical partition has reached its 20 GB
+
+
+def translate(error: Exception, start: str, place: str) -> RecuerdaError:
+    """Return the error to raise.
+
+    Args:
+        error: azure's.
+        start: "could not …".
+        place: endpoint, database and container.
+    """
+    if not isinstance(error, CosmosHttpResponseError):
+        if isinstance(error, ClientAuthenticationError):
+            return StorageUnavailable(f"{start}: no token for {place}; check the credential")
+        if isinstance(error, CosmosClientTimeoutError):
+            return StorageUnavailable(f"{start}: {place} did not answer in time; try again")
+        return StorageUnavailable(
+            f"{start}: {place} cannot be reached ({type(error).__name__}); check the endpoint and the network"
+        )
+    return _translate_status(error, f"{start}: {place} answered {error.status_code}")
+
+
+def _translate_status(error: CosmosHttpResponseError, answered: str) -> RecuerdaError:
+    match error.status_code:
+        case 401:
+            return StorageUnavailable(f"{answered}: the key or token is not accepted; check the credential")
+        case 403 if sub_status(error) == _PARTITION_IS_FULL:
+            return StorageFull(f"{answered}: a partition has reached its limit of 20 GB; trim or delete threads")
+        case 403:
+            return StorageReadOnly(
+                f"{answered}: this is not allowed; check the credential's role (Cosmos DB Built-in Data Contributor), "
+                "the account's firewall, and that no other region has become the one to write to"
+            )
+        case 404:
+            return StorageUnavailable(f"{answered}: there is no such database or container (any more); make it again")
+        case 408 | 410 | 449:
+            return StorageBusy(f"{answered}: others were writing in the same place; try again")
+        case 413:
+            return EncodeError("the item", "Cosmos DB takes at most 2 MB in one item")
+        case 429:
+            return StorageBusy(
+                f"{answered}: the container's request units are used up; try again later, or give it more throughput"
+            )
+        case status if status is not None and status >= 500:
+            return StorageUnavailable(f"{answered}: the service has a problem; try again")
+        case _:
+            return StorageError(f"{answered}, which is not expected")

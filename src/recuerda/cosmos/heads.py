@@ -1,0 +1,219 @@
+"""What a thread is just now: its own item and its newest record, found by one query.
+
+Everything else is derived from the two. The query gives the drafts as well, which lie between them, so that an append
+knows what to tidy up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from recuerda.cosmos.container import Container
+from recuerda.cosmos.items import (
+    DraftItem,
+    RecordItem,
+    ThreadItem,
+    record_item_id,
+    thread_partition,
+)
+from recuerda.records import ThreadInfo
+
+NEWEST_FIRST = "c.number DESC"
+
+_FIELDS = ", ".join(
+    f"c.{name}"
+    for name in (
+        *("partition", "id", "kind", "_etag", "_ts", "number", "incarnation", "created_us", "user_id", "title"),
+        *("is_set", "is_settled", "metadata", "changed_us", "changed_at", "changes"),
+        *("record_id", "call", "target", "message_count", "first", "turns", "messages"),
+        *("draft", "step", "turn_id", "revision", "base"),
+    )
+)
+"""Everything but the bodies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A thread, as one query saw it.
+
+    Attributes:
+        thread: its own item, if there is one.
+        record: its newest record, if there is one.
+        given: its first record, as long as what that says of user and title is not settled.
+        drafts: the items of drafts, whether they hold or not.
+        others: older records that the query gave as well, without their bodies.
+        is_complete: the query gave all that it asked for.
+        has_leftovers: there are records of an incarnation that has ended.
+    """
+
+    thread: ThreadItem | None
+    record: RecordItem | None = None
+    given: RecordItem | None = None
+    drafts: tuple[DraftItem, ...] = ()
+    others: tuple[RecordItem, ...] = ()
+    is_complete: bool = True
+    has_leftovers: bool = False
+
+    @property
+    def living(self) -> ThreadItem | None:
+        """The thread's own item, unless the records that it had have all expired: then it can only be made anew."""
+        is_over = self.thread is not None and self.thread.is_settled and self.record is None
+        return None if is_over else self.thread
+
+    @property
+    def exists(self) -> bool:
+        """True when readers see the thread."""
+        return self.living is not None and (self.living.is_set or self.record is not None)
+
+    @property
+    def revision(self) -> int:
+        """The thread's revision."""
+        return 0 if self.record is None else self.record.number
+
+    @property
+    def first(self) -> int:
+        """Every turn before this number is gone."""
+        return 1 if self.record is None else self.record.first
+
+    @property
+    def undone(self) -> int | None:
+        """The number of the turn that the newest record undoes; older ones have been emptied by whoever came next."""
+        return self.record.target if self.record is not None and self.record.kind == "undo" else None
+
+    def holds(self, record: RecordItem) -> bool:
+        """Say whether a record is a turn that the thread has."""
+        return (
+            record.kind == "turn"
+            and self.thread is not None
+            and record.incarnation == self.thread.incarnation
+            and self.first <= record.number <= self.revision
+            and record.number != self.undone
+        )
+
+    def info(self) -> ThreadInfo | None:
+        """Return what is known of the thread; None when it does not exist."""
+        if not self.exists or self.thread is None:
+            return None
+        return describe(settled(self.thread, self.given), self.record)
+
+
+def describe(thread: ThreadItem, record: RecordItem | None) -> ThreadInfo:
+    """Return what a thread's own item and its newest record tell."""
+    revision = 0 if record is None else record.number
+    changed_us = thread.changed_us if thread.changed_at == revision else None
+    updated_us = changed_us or (thread.created_us if record is None else record.created_us)
+    return ThreadInfo(
+        id=thread.partition.removeprefix(thread_partition("")),
+        revision=revision,
+        incarnation=thread.incarnation,
+        first=1 if record is None else record.first,
+        turns=0 if record is None else record.turns,
+        messages=0 if record is None else record.messages,
+        user_id=thread.user_id,
+        title=thread.title,
+        metadata=msgspec.json.decode(thread.metadata),
+        created_us=int(thread.created_us),
+        updated_us=int(updated_us),
+    )
+
+
+def settled(thread: ThreadItem, given: RecordItem | None) -> ThreadItem:
+    """Return the thread's item with what its first record says of user, title and time taken over."""
+    if thread.is_settled or given is None:
+        return thread
+    return msgspec.structs.replace(
+        thread,
+        is_settled=True,
+        user_id=given.user_id if thread.user_id is None else thread.user_id,
+        title=given.title if thread.title is None else thread.title,
+        created_us=thread.created_us if thread.is_set else given.created_us,
+        changes=thread.changes + 1,
+    )
+
+
+async def load(container: Container, thread_id: str, *, near: int | None = None, record_id: str | None = None) -> Head:
+    """Look at a thread.
+
+    Args:
+        container: where.
+        thread_id: which.
+        near: a number that the newest record has, probably; the query then also gives all records from it on.
+        record_id: with `near`, the query also gives the turn of this id.
+    """
+    if near is None:
+        return await _collect(container, thread_id, "c.number >= 0", page=3, only_head=True)
+    where = "c.number >= @near OR c.record_id = @record_id" if record_id is not None else "c.number >= @near"
+    values: dict[str, object] = {"near": near} if record_id is None else {"near": near, "record_id": record_id}
+    head = await _collect(container, thread_id, where, values, page=12, only_head=False)
+    if head.thread is not None and (head.record is None or head.record.number < near):
+        return await load(container, thread_id)
+    return head
+
+
+async def _collect(
+    container: Container,
+    thread_id: str,
+    where: str,
+    values: Mapping[str, object] | None = None,
+    *,
+    page: int,
+    only_head: bool,
+) -> Head:
+    thread: ThreadItem | None = None
+    records: list[RecordItem] = []
+    drafts: list[DraftItem] = []
+    is_complete, has_leftovers = not only_head, False
+    count = 0
+    partition = thread_partition(thread_id)
+    pages = container.query(partition, where, values, page=page, fields=_FIELDS, order=NEWEST_FIRST)
+    async for items in pages:
+        for item in items:
+            if isinstance(item, ThreadItem):
+                thread = item
+            elif isinstance(item, DraftItem):
+                drafts.append(item)
+            elif isinstance(item, RecordItem) and thread is not None and item.incarnation == thread.incarnation:
+                records.append(item)
+            else:
+                has_leftovers = True
+        count += len(items)
+        if (records and (only_head or count >= page)) or (thread is None and has_leftovers):
+            is_complete = False
+            break
+    await pages.aclose()
+    head = Head(
+        thread=thread,
+        record=records[0] if records else None,
+        drafts=tuple(drafts),
+        others=tuple(records[1:]),
+        is_complete=is_complete,
+        has_leftovers=has_leftovers,
+    )
+    return await with_given(container, head)
+
+
+async def with_given(container: Container, head: Head) -> Head:
+    """Add the first record to a head that is not settled: a crash or a moment may leave it so."""
+    if head.thread is None or head.thread.is_settled or head.record is None:
+        return head
+    first = record_item_id(head.thread.incarnation, 1)
+    found = await container.query_all(head.thread.partition, "c.id = @id", {"id": first}, fields=_FIELDS)
+    given = next((item for item in found if isinstance(item, RecordItem)), None)
+    return replace(head, given=given)
+
+
+async def find(container: Container, head: Head, record_id: str) -> RecordItem | None:
+    """Return the turn of an id, with its body, if the thread has it."""
+    if not head.exists or head.thread is None:
+        return None
+    found = await container.query_all(head.thread.partition, "c.record_id = @record_id", {"record_id": record_id})
+    return next((item for item in found if isinstance(item, RecordItem) and head.holds(item)), None)
+
+
+def may_hold(head: Head, record_id: str) -> bool:
+    """Say whether the thread may have a turn of this id, going by what the query for the head gave."""
+    known = (*head.others, *(() if head.record is None else (head.record,)))
+    return not head.is_complete or any(item.record_id == record_id and head.holds(item) for item in known)

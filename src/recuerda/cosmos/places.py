@@ -1,0 +1,63 @@
+"""Where a container is: endpoint, database and container, and the URL that names them."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from recuerda.errors import ConfigurationError
+
+_FORM = "cosmos://ACCOUNT.documents.azure.com/DATABASE/CONTAINER"
+_DEFAULT_NAME = "recuerda"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A container, and how to get there. As text it has no secrets."""
+
+    endpoint: str
+    database: str
+    container: str
+    verify: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.endpoint or 'account of the given client'}/{self.database}/{self.container}"
+
+
+def parse_url(url: str) -> tuple[Place, str | None, timedelta | None]:
+    """Return what a URL names: the place, the key and the time to live, the latter two if it has them.
+
+    Raises:
+        ConfigurationError: without quoting the URL, because in a mistaken one the key may be anywhere.
+    """
+    parts = urlsplit(url)
+    names = [unquote(name) for name in parts.path.split("/") if name]
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    ttl, verify = options.pop("ttl", None), options.pop("verify", "true")
+    if parts.scheme != "cosmos" or not parts.hostname or len(names) > 2 or options or parts.username:
+        raise ConfigurationError(f"the URL of a Cosmos DB storage is {_FORM}, at most with ?ttl=SECONDS&verify=false")
+    if ttl is not None and not (ttl.isascii() and ttl.isdecimal()):
+        raise ConfigurationError("ttl in the URL of a Cosmos DB storage is a number of seconds")
+    if verify not in ("true", "false") or (verify == "false" and not _is_loopback(parts.hostname)):
+        raise ConfigurationError("verify=false in the URL of a Cosmos DB storage is for emulators on this machine only")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    database, container = (*names, *[_DEFAULT_NAME] * 2)[:2]
+    place = Place(f"https://{host}:{_port(url)}", database, container, verify == "true")
+    key = unquote(parts.password) if parts.password else None
+    return place, key, None if ttl is None else timedelta(seconds=int(ttl))
+
+
+def _port(url: str) -> int:
+    try:
+        return urlsplit(url).port or 443
+    except ValueError:
+        raise ConfigurationError("the port in the URL of a Cosmos DB storage is no number") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,80 @@
+"""Finding the container, and making it when it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from azure.cosmos import PartitionKey
+from azure.cosmos.exceptions import CosmosHttpResponseError
+
+from recuerda.cosmos.connections import Client
+from recuerda.cosmos.container import Proxy
+from recuerda.cosmos.places import Place
+from recuerda.errors import ConfigurationError, StorageUnavailable
+
+INDEXING_POLICY = {
+    "indexingMode": "consistent",
+    "automatic": True,
+    "includedPaths": [
+        {"path": f"/{path}"} for path in ("number/?", "record_id/?", "kind/?", "incarnation/?", "sort/?", "users/[]/?")
+    ],
+    "excludedPaths": [{"path": "/*"}],
+}
+"""What queries go by. Indexing the bodies as well, which is the service's default, would multiply a turn's cost."""
+
+
+async def open_container(client: Client, place: Place, *, needs_ttl: bool) -> Proxy:
+    """Return the container's proxy; the container is made if it is missing.
+
+    Raises:
+        ConfigurationError: the container is partitioned in another way, or does not let items expire.
+        StorageUnavailable: it is missing, and the credential may not make it.
+    """
+    proxy = client.get_database_client(place.database).get_container_client(place.container)
+    try:
+        properties = await proxy.read()
+    except CosmosHttpResponseError as error:
+        if error.status_code != 404:
+            raise
+        await _make(client, place.database, place.container)
+        properties = await proxy.read()
+    paths = properties.get("partitionKey", {}).get("paths")
+    if paths != ["/partition"]:
+        raise ConfigurationError(
+            f"the container {place.container!r} is partitioned by {paths} and not by ['/partition']; "
+            "name another container: it is made if it is missing"
+        )
+    if needs_ttl and properties.get("defaultTtl") is None:
+        raise ConfigurationError(
+            f"the container {place.container!r} does not let items expire; set its time to live to 'On (no default)'"
+        )
+    return proxy
+
+
+async def _make(client: Client, database: str, container: str) -> None:
+    try:
+        await _unless_there(client.create_database(database))
+        await _unless_there(
+            client.get_database_client(database).create_container(
+                container,
+                PartitionKey(path="/partition"),
+                indexing_policy=INDEXING_POLICY,
+                default_ttl=-1,  # nothing expires but what says so itself
+            )
+        )
+    except CosmosHttpResponseError as error:
+        if error.status_code not in (401, 403):
+            raise
+        raise StorageUnavailable(
+            f"there is no container {container!r} in the database {database!r}, and the credential may not make it. "
+            f"Make it once: az cosmosdb sql container create --name {container} --database-name {database} "
+            "--partition-key-path /partition --ttl -1 --account-name … --resource-group …"
+        ) from error
+
+
+async def _unless_there(creation: Awaitable[object]) -> None:
+    try:
+        await creation
+    except CosmosHttpResponseError as error:
+        if error.status_code != 409:
+            raise

@@ -1,0 +1,199 @@
+"""The Cosmos DB storage: arguments, clients, and the hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import ClassVar, Self, TypeAlias, cast
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.cosmos.aio import CosmosClient
+
+from recuerda.cosmos import appending, directory, drafts, reading, threads
+from recuerda.cosmos.connections import Client, Connections
+from recuerda.cosmos.container import Container
+from recuerda.cosmos.failures import DRIVER_ERRORS, translate
+from recuerda.cosmos.items import MAX_BODY_BYTES
+from recuerda.cosmos.places import Place, parse_url
+from recuerda.cosmos.provisioning import open_container
+from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError
+from recuerda.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
+from recuerda.storage import Clock, Storage, system_clock
+
+Credential: TypeAlias = str | AsyncTokenCredential
+
+KEY_VARIABLE = "COSMOS_KEY"
+"""The environment variable with the account's key, for URLs without one."""
+
+
+class CosmosStorage(Storage):
+    """Keep threads in a container of Azure Cosmos DB for NoSQL.
+
+    Args:
+        url: instead of the arguments below; see `from_url`.
+        endpoint: of the account, as in `https://ACCOUNT.documents.azure.com`.
+        credential: the account's key, or an asynchronous credential of azure-identity (Entra ID), which stays yours to
+            close. By default the key in the environment variable `COSMOS_KEY`.
+        database: its name; made if missing, as far as the credential may.
+        container: likewise.
+        ttl: Cosmos DB deletes each turn so long after it was written (whole seconds, at least a minute); None keeps
+            all. Counts in `ThreadInfo` go on counting what has expired.
+        client: an `azure.cosmos.aio.CosmosClient` to use instead of own ones. It stays yours to close, and then the
+            storage is for that client's event loop only.
+        connection_verify: False accepts any certificate: for emulators only.
+        busy_timeout_s: for how long a write that others keep overtaking, or that the service defers for lack of
+            request units, is tried again before `StorageBusy`.
+        clock: gives the time in microseconds since 1970.
+
+    An acknowledged turn is as durable as the account's consistency level says (with all but "strong": on a majority of
+    the replicas of the region). The account needs one region for writing, and at least session consistency (the
+    default). With session consistency, another process may see an older state of a thread for a moment; appends are
+    checked against the newest in any case.
+    """
+
+    kind: ClassVar[str] = "cosmos"
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
+    max_body_bytes: ClassVar[int | None] = MAX_BODY_BYTES
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        endpoint: str | None = None,
+        credential: Credential | None = None,
+        database: str = "recuerda",
+        container: str = "recuerda",
+        ttl: timedelta | None = None,
+        client: CosmosClient | None = None,
+        connection_verify: bool = True,
+        busy_timeout_s: float = 30.0,
+        clock: Clock = system_clock,
+    ) -> None:
+        super().__init__(clock=clock)
+        place = Place(endpoint or "", database, container, connection_verify)
+        if url is not None:
+            if endpoint is not None or credential is not None or client is not None:
+                raise ConfigurationError("give CosmosStorage a URL, or its parts, not both")
+            place, credential, url_ttl = parse_url(url)
+            ttl = url_ttl or ttl
+        if bool(place.endpoint) == (client is not None):
+            raise ConfigurationError("a Cosmos DB storage needs an endpoint (or a URL), or else a client")
+        ttl_s = _seconds(ttl)
+        own_credential = None if client is not None else _credential(credential)
+        self._place = place
+        self._writing: weakref.WeakValueDictionary[tuple[int, str], asyncio.Lock] = weakref.WeakValueDictionary()
+
+        def make_client() -> Client:
+            if own_credential is None:
+                return cast("Client", client)
+            return cast("Client", _make_client(place, own_credential, busy_timeout_s))
+
+        async def open_it(client: Client) -> Container:
+            proxy = await open_container(client, place, needs_ttl=ttl_s is not None)
+            return Container(proxy, ttl_s=ttl_s, busy_timeout_s=busy_timeout_s, clock=clock)
+
+        # Nothing here refers to the storage: so that it can be forgotten, and its clients closed then.
+        self._connections = Connections(make_client, open_it, owns=client is None, name=str(place))
+        weakref.finalize(self, self._connections.abandon).atexit = False
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Make the storage that a URL names.
+
+        `cosmos://:KEY@ACCOUNT.documents.azure.com/DATABASE/CONTAINER`. The key, percent-encoded, may be left out when
+        the environment variable `COSMOS_KEY` has it, which keeps it out of command lines. Both names default to
+        `recuerda`. Options: `?ttl=SECONDS`, and for an emulator on this machine `?verify=false`.
+        """
+        return cls(url)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._place})"
+
+    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+        async with self._alone(thread_id) as container:
+            return await appending.append(container, thread_id, record, expected)
+
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+        async with self._alone(thread_id) as container:
+            return await appending.append_all(container, thread_id, records, expected)
+
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        async with self._connections.use() as container:
+            return await reading.read(container, thread_id, query)
+
+    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        async with self._connections.use() as container:
+            return await directory.list_threads(container, user_id, limit, position)
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+        async with self._alone(thread_id) as container:
+            return await threads.update(container, thread_id, changes, now_us)
+
+    async def _delete(self, thread_id: str) -> bool:
+        async with self._alone(thread_id) as container:
+            return await threads.delete(container, thread_id)
+
+    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+        async with self._connections.use() as container:
+            await drafts.save(container, thread_id, step)
+
+    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+        async with self._connections.use() as container:
+            return await drafts.load_steps(container, thread_id)
+
+    async def _drop_draft(self, thread_id: str) -> bool:
+        async with self._connections.use() as container:
+            return await drafts.drop(container, thread_id)
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        async with self._alone(thread_id) as container:
+            await threads.rewrite(container, thread_id, bodies)
+
+    async def _close(self) -> None:
+        await self._connections.close()
+
+    def _translate(self, error: Exception, action: str) -> RecuerdaError:
+        return translate(error, f"could not {action}", str(self._place))
+
+    @asynccontextmanager
+    async def _alone(self, thread_id: str) -> AsyncGenerator[Container]:
+        """Let writes to one thread queue in this loop: it is safe without, but they would get in their own way."""
+        key = (id(asyncio.get_running_loop()), thread_id)
+        lock = self._writing.get(key)
+        if lock is None:
+            lock = self._writing[key] = asyncio.Lock()
+        async with self._connections.use() as container, lock:
+            yield container
+
+
+def _make_client(place: Place, credential: Credential, busy_timeout_s: float) -> CosmosClient:
+    return CosmosClient(
+        place.endpoint,
+        credential,
+        connection_verify=place.verify,
+        retry_throttle_total=1000,  # the time is the limit: 429s are waited out as long as the service says
+        retry_throttle_backoff_max=max(1, round(busy_timeout_s)),
+        connection_timeout=10,
+        read_timeout=60,
+    )
+
+
+def _credential(given: Credential | None) -> Credential:
+    found = given or os.environ.get(KEY_VARIABLE)
+    if not found:
+        raise ConfigurationError(
+            f"a Cosmos DB storage needs a key: set {KEY_VARIABLE}, or give a credential (a key or a token credential)"
+        )
+    return found
+
+
+def _seconds(ttl: timedelta | None) -> int | None:
+    if ttl is None:
+        return None
+    if ttl < timedelta(minutes=1):
+        raise InvalidInput(f"ttl is at least a minute, or None to keep all turns; not {ttl}")
+    return int(ttl.total_seconds())

@@ -1,0 +1,164 @@
+"""Making threads, changing their settings, and deleting them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
+
+from recuerda.cosmos import directory
+from recuerda.cosmos.container import Backoff, Container, run_all
+from recuerda.cosmos.heads import Head, describe, load, settled
+from recuerda.cosmos.items import THREAD_ID, DraftItem, RecordItem, ThreadItem, thread_partition, write_body
+from recuerda.ids import new_id
+from recuerda.records import ThreadChanges, ThreadInfo
+
+
+async def ready(container: Container, thread_id: str, head: Head, *, now_us: int, user_id: str | None) -> Head:
+    """Make sure that a thread can get its first record, or its first setting, without being missed by a listing.
+
+    Args:
+        container: where.
+        thread_id: which.
+        head: what was seen of it, without records.
+        now_us: the time.
+        user_id: who may turn out to be its user.
+    """
+    thread = head.living
+    is_new = thread is None
+    if thread is None:
+        thread = await _make(container, thread_id, head, now_us)
+        if thread is None:
+            return await load(container, thread_id)  # somebody else was first
+    await directory.mark(container, _entry(thread, None, user_id), is_new=is_new)
+    return replace(head, thread=thread, has_leftovers=False)
+
+
+async def _make(container: Container, thread_id: str, head: Head, now_us: int) -> ThreadItem | None:
+    """Make a thread's own item, which nobody sees yet."""
+    thread = ThreadItem(
+        partition=thread_partition(thread_id),
+        id=THREAD_ID,
+        kind="thread",
+        incarnation=new_id(),
+        created_us=str(now_us),
+    )
+    if head.thread is None:
+        etag = await container.create(thread)
+    else:
+        etag = await container.replace(thread, etag=head.thread.etag)  # all records of the one there have expired
+    if etag is None:
+        return None
+    if head.has_leftovers:
+        await sweep(container, thread_id)
+    return msgspec.structs.replace(thread, etag=etag)
+
+
+def _entry(thread: ThreadItem, record: RecordItem | None, user_id: str | None) -> directory.DirectoryItem:
+    """Return the entry of a thread whose own item is about to change."""
+    return directory.entry_of(
+        describe(thread, record), changes=thread.changes, pending=thread.changes + 1, users=frozenset((user_id,))
+    )
+
+
+async def settle(container: Container, thread_id: str, head: Head) -> Head:
+    """Take over what the first record says of user and title; return the thread as it is then."""
+    if head.thread is None or head.thread.is_settled or head.given is None:
+        return head
+    thread = settled(head.thread, head.given)
+    etag = await container.replace(thread, etag=head.thread.etag)
+    if etag is None:
+        now = await load(container, thread_id)
+        return replace(head, thread=now.thread, given=now.given)
+    return replace(head, thread=msgspec.structs.replace(thread, etag=etag), given=None)
+
+
+async def update(container: Container, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+    """Change a thread's settings: its entry is marked first, and believed again afterwards."""
+    backoff = Backoff(container, thread_id)
+    user_id = changes.user_id if isinstance(changes.user_id, str) else None
+    while True:
+        head = await load(container, thread_id)
+        if head.revision == 0:
+            head = await ready(container, thread_id, head, now_us=now_us, user_id=user_id)
+        elif head.thread is not None:
+            await directory.mark(container, _entry(head.thread, head.record, user_id))
+        if head.thread is not None:
+            thread = _changed(head, head.thread, changes, now_us)
+            if await container.replace(thread, etag=head.thread.etag) is not None:
+                break
+        await backoff.wait()
+    info = describe(thread, head.record)
+    await directory.publish(container, directory.entry_of(info, changes=thread.changes, pending=thread.changes))
+    return info
+
+
+def _changed(head: Head, thread: ThreadItem, changes: ThreadChanges, now_us: int) -> ThreadItem:
+    thread = settled(thread, head.given)
+    values = {name: value for name in ("user_id", "title") if (value := getattr(changes, name)) is not msgspec.UNSET}
+    if changes.metadata is not msgspec.UNSET:
+        values["metadata"] = msgspec.json.encode(changes.metadata).decode()
+    return msgspec.structs.replace(
+        thread,
+        is_set=True,
+        changed_us=str(now_us),
+        changed_at=head.revision,
+        changes=thread.changes + 1,
+        created_us=thread.created_us if head.exists else str(now_us),
+        **values,
+    )
+
+
+async def delete(container: Container, thread_id: str) -> bool:
+    """Delete a thread. Once its own item is gone there is no thread, and the rest is tidying up."""
+    backoff = Backoff(container, thread_id)
+    while True:
+        head = await load(container, thread_id)
+        await directory.mark_deleted(container, thread_id)
+        await run_all(container.delete(draft.partition, draft.id) for draft in head.drafts)
+        if head.thread is None or await container.delete(head.thread.partition, THREAD_ID, etag=head.thread.etag):
+            break
+        await backoff.wait()
+    await sweep(container, thread_id)
+    await directory.remove_dead(container, thread_id)
+    return head.exists
+
+
+async def sweep(container: Container, thread_id: str) -> None:
+    """Delete what incarnations have left that have ended."""
+    partition = thread_partition(thread_id)
+    fields = "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision, c.base"
+    found = await container.query_all(partition, "c.kind != 'thread'", fields=fields)
+    # Looked for after the rest: whatever incarnation something is of, its thread had been made before it.
+    thread = (await load(container, thread_id)).thread
+    living = (None, None if thread is None else thread.incarnation)
+    dead = [item for item in found if isinstance(item, RecordItem | DraftItem) and item.incarnation not in living]
+    await run_all(container.delete(partition, item.id) for item in dead)
+
+
+async def rewrite(container: Container, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+    """Replace bodies, each in one atomic step: they mean the same, so readers may see some of them replaced."""
+    backoff = Backoff(container, thread_id)
+    left = set(bodies)
+    while left:
+        head = await load(container, thread_id)
+        if head.thread is None:
+            return
+        found = await container.query_all(
+            head.thread.partition,
+            "c.kind = 'turn' AND ARRAY_CONTAINS(@numbers, c.number)",
+            {"numbers": sorted(left)},
+        )
+        records = [item for item in found if isinstance(item, RecordItem) and head.holds(item)]
+        left &= {item.number for item in records}
+
+        async def one(item: RecordItem, done: set[int] = left) -> None:
+            text, data = write_body(bodies[item.number])
+            rewritten = msgspec.structs.replace(item, text=text, data=data)
+            if await container.replace(rewritten, etag=item.etag) is not None:
+                done.discard(item.number)
+
+        await run_all(one(item) for item in records)
+        if left:
+            await backoff.wait()

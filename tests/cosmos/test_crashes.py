@@ -1,0 +1,128 @@
+"""A process that ends between any two requests, or before it hears an answer, leaves all of a write or nothing."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
+
+from recuerda.cosmos import CosmosStorage
+from recuerda.errors import StorageError
+from recuerda.memory_storage import MemoryStorage
+from tests.cosmos.threads import APPENDS, WRITES, Write, a_turn, check_goes_on, check_whole, prepare, seen
+from tests.cosmos.wire import Died, Wire, wired
+from tests.servers.cosmos_server import cosmos_url
+
+every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+
+
+def die_at(wire: Wire, number: int) -> None:
+    """Let the process end when the request of a number has been carried out, before its answer comes.
+
+    To the server that is the same as an end before the next request.
+    """
+
+    async def die(_: HttpRequest) -> AsyncHttpResponse | None:
+        if len(wire.requests) >= number:
+            raise Died
+        return None
+
+    async def stay_dead(_: HttpRequest) -> AsyncHttpResponse | None:
+        if len(wire.requests) > number:
+            raise Died
+        return None
+
+    wire.before, wire.after = stay_dead, die
+
+
+async def survives(storage: CosmosStorage, write: Write, thread: str) -> bool:
+    """Do a write, and say whether the process lived to see its end."""
+    try:
+        await write.do(storage, thread)
+    except Died:
+        return False
+    return True
+
+
+async def states(write: Write) -> list[object]:
+    """Return what the thread may be: as before the write, between the appends of many, and as after it."""
+    oracle, middle = MemoryStorage(), MemoryStorage()
+    await prepare(oracle, write, "a")
+    await prepare(middle, write, "a")
+    await middle.append("a", a_turn("new"))
+    before = seen(await oracle.read("a"))
+    await write.do(oracle, "a")
+    after = seen(await oracle.read("a"))
+    return [before, seen(await middle.read("a")), after] if write is APPENDS["append of many"] else [before, after]
+
+
+@every_write
+async def test_a_crash_at_any_request_leaves_a_whole_thread_that_goes_on(write: Write, tmp_path: Path) -> None:
+    possible = await states(write)
+    happened: list[object] = []
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        number, is_over = 0, False
+        while not is_over:
+            number += 1
+            thread = f"{number}"
+            await prepare(another, write, thread)
+            wire.clear()
+            die_at(wire, number)
+            is_over = await survives(storage, write, thread)
+            state = seen(await check_whole(another, thread, is_settled=is_over))
+            assert state in (possible[-1:] if is_over else possible), f"request {number}"
+            happened.append(state)
+            if state != possible[0]:
+                assert await another.load_draft(thread) is None  # the append, or the delete, has ended it
+            await check_goes_on(another, thread)
+    assert number > 2
+    if possible[0] != possible[-1]:
+        assert all(state in happened for state in possible)
+
+
+@pytest.mark.parametrize("write", APPENDS.values(), ids=APPENDS.keys())
+async def test_doing_it_again_after_a_crash_completes_an_append_once(write: Write, tmp_path: Path) -> None:
+    after = (await states(write))[-1]
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        for number in count(1):
+            thread = f"{number}"
+            await prepare(another, write, thread)
+            wire.clear()
+            die_at(wire, number)
+            is_over = await survives(storage, write, thread)
+            await write.do(another, thread)
+            assert seen(await check_whole(another, thread)) == after, f"request {number}"
+            if is_over:
+                break
+
+
+@every_write
+async def test_a_write_whose_answer_is_lost_leaves_a_storage_that_goes_on(write: Write, tmp_path: Path) -> None:
+    possible = await states(write)
+    async with wired(tmp_path) as (storage, wire):
+        for number in count(1):
+            thread = f"{number}"
+            await prepare(storage, write, thread)
+            wire.clear()
+            written = 0
+
+            async def lose(_: HttpRequest, at: int = number) -> AsyncHttpResponse | None:
+                nonlocal written
+                if wire.requests[-1] != "QUERY":
+                    written += 1
+                    if written == at:
+                        raise AzureError("no such luck")
+                return None
+
+            wire.after = lose
+            with suppress(StorageError):
+                await write.do(storage, thread)
+            wire.clear()
+            assert seen(await check_whole(storage, thread, is_settled=written < number)) in possible
+            await check_goes_on(storage, thread)
+            if written < number:
+                break

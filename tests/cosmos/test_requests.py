@@ -1,0 +1,144 @@
+"""What goes over the wire: how many requests a turn costs, waiting as the server says, and answers that are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from aiohttp import ServerDisconnectedError
+from azure.core.exceptions import ServiceResponseError
+from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
+
+from recuerda.cosmos import CosmosStorage
+from recuerda.errors import StorageBusy
+from tests.cosmos.threads import a_turn, check_whole
+from tests.cosmos.wire import Answer, is_create, wired
+from tests.servers.cosmos_server import cosmos_url
+
+TURN = ["QUERY", "POST", "PUT"]  # look at the thread, create the record, bring the directory up to date
+
+
+@pytest.mark.parametrize("length", [1, 500])
+async def test_a_turn_costs_three_requests_however_long_the_thread(length: int, tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire):
+        await storage.append_all("a", [a_turn() for _ in range(length)])
+        for turn, expected in ((a_turn("t1"), length), (a_turn("t2"), None), (a_turn(), None), (a_turn(), length + 3)):
+            wire.clear()
+            await storage.append("a", turn, expected=expected)
+            assert wire.requests == TURN
+
+
+async def test_what_each_operation_costs(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as cold:
+        await storage.append("a", a_turn("t1"), expected=0)
+        # The thread and its directory entry are made before the record; afterwards its title is taken over.
+        assert wire.requests == ["QUERY", "POST", "POST", "POST", "PUT", "PUT"]
+        wire.clear()
+        await storage.append("a", a_turn("t2"), expected=1)
+        assert wire.requests == TURN
+        wire.clear()
+        await storage.append_all("a", [a_turn() for _ in range(10)])
+        assert wire.requests == [*["QUERY", "POST"] * 10, "PUT"]
+        for read in (
+            storage.head("a"),
+            storage.read("a", last_messages=20),
+            storage.read("a", after=12),
+            storage.read("a", after=5),
+            storage.read("a"),
+            storage.read("nothing"),
+        ):
+            wire.clear()
+            await read
+            assert wire.requests == ["QUERY"]
+        wire.clear()
+        await storage.append("a", a_turn("t2"), expected=1)
+        assert wire.requests[0:2] == ["QUERY", "QUERY"]
+        assert set(wire.requests) == {"QUERY"}
+        await cold.append("a", a_turn())
+
+
+@pytest.mark.parametrize("length", [10, 300])
+async def test_a_window_costs_one_request_of_its_own_size(length: int, tmp_path: Path) -> None:
+    sizes: list[int] = []
+    async with wired(tmp_path) as (storage, wire):
+        await storage.append_all("a", [a_turn(messages=2) for _ in range(length)])
+        wire.clear()
+
+        async def note(request: HttpRequest) -> AsyncHttpResponse | None:
+            sizes.append(int(request.headers["x-ms-max-item-count"]))
+            return None
+
+        wire.before = note
+        found = await storage.read("a", last_messages=12)
+        assert len(found.records) == 6
+        assert sizes == [10]
+
+
+async def test_the_server_says_how_long_to_wait_and_the_turn_is_there_once(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire):
+        await storage.append("a", a_turn("t1"))
+        wire.clear()
+        refused: list[str] = []
+
+        async def throttle(request: HttpRequest) -> AsyncHttpResponse | None:
+            if len(refused) < 12:  # more often than azure-cosmos tries by default
+                refused.append(request.method)
+                return Answer(request, 429, {"x-ms-retry-after-ms": "40"})
+            return None
+
+        wire.before = throttle
+        begun = time.monotonic()
+        await storage.append("a", a_turn("t2"), expected=1)
+        assert time.monotonic() - begun >= 12 * 0.04
+        wire.clear()
+        assert [record.id for record in (await check_whole(storage, "a")).records] == ["t1", "t2"]
+
+
+async def test_a_server_that_stays_busy_is_an_error_that_says_so(tmp_path: Path) -> None:
+    async with wired(tmp_path, busy_timeout_s=1) as (storage, wire):
+
+        async def throttle(request: HttpRequest) -> AsyncHttpResponse | None:
+            return Answer(request, 429, {"x-ms-retry-after-ms": "300"})
+
+        wire.before = throttle
+        begun = time.monotonic()
+        with pytest.raises(StorageBusy, match="request units"):
+            await storage.append("a", a_turn("t1"))
+        assert time.monotonic() - begun < 10
+        wire.clear()
+        assert (await storage.append("a", a_turn("t1"), expected=0)).created
+
+
+@pytest.mark.parametrize("id", ["t2", None], ids=["an id", "no id"])
+async def test_a_commit_whose_answer_is_lost_and_which_is_sent_again_is_one_turn(
+    id: str | None, tmp_path: Path
+) -> None:
+    # azure-cosmos sends a create again when the connection breaks; the second one finds the first one's item.
+    async with wired(tmp_path) as (storage, wire):
+        await storage.append("a", a_turn("t1"))
+        wire.clear()
+
+        async def lose(request: HttpRequest) -> AsyncHttpResponse | None:
+            if is_create(request):
+                wire.after = None
+                raise ServiceResponseError("lost", error=ServerDisconnectedError())
+            return None
+
+        wire.after = lose
+        appended = await storage.append("a", a_turn(id), expected=1)
+        assert (appended.revision, appended.replayed) == (2, False)
+        assert wire.requests.count("POST") == 2
+        wire.clear()
+        found = await storage.read("a")
+        assert [record.number for record in found.records] == [1, 2]
+        assert await storage.head("a") == (await storage.list_threads()).threads[0]
+
+
+async def test_appends_of_one_process_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire):
+        await storage.append("a", a_turn())
+        wire.clear()
+        await asyncio.gather(*(storage.append("a", a_turn()) for _ in range(20)))
+        assert len(wire.requests) == 20 * len(TURN)

@@ -1,0 +1,128 @@
+"""What a thread has to be after anything: whole, listed, and fit to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from recuerda.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.storage import Storage
+
+Do: TypeAlias = Callable[[Storage, str], Awaitable[object]]
+
+THREAD_OF_PROCESSES = "shared"
+
+
+def a_turn(id: str | None = None, *, messages: int = 1) -> NewTurn:
+    return NewTurn(id=id, body=f"body of {id}".encode(), message_count=messages, created_us=1_000_000)
+
+
+def a_step(number: int) -> DraftStep:
+    return DraftStep(turn_id="running", revision=0, number=number, body=b"step")
+
+
+@dataclass(frozen=True)
+class Write:
+    """Something that writes: what it needs to be there, and what it does."""
+
+    do: Do
+    prepare: tuple[Do, ...] = ()
+
+
+async def _three(storage: Storage, thread: str) -> None:
+    for i in range(1, 4):
+        await storage.append(thread, a_turn(f"t{i}"), user_id="ana", title="Title")
+
+
+async def _draft(storage: Storage, thread: str) -> None:
+    for number in (1, 2):
+        await storage.save_draft(thread, a_step(number))
+
+
+APPENDS: dict[str, Write] = {
+    "first append": Write(lambda storage, thread: storage.append(thread, a_turn("new"), user_id="ana", title="Title")),
+    "append": Write(lambda storage, thread: storage.append(thread, a_turn("new"), expected=3), (_three,)),
+    "unchecked append": Write(lambda storage, thread: storage.append(thread, a_turn("new")), (_three,)),
+    "append over a draft": Write(lambda storage, thread: storage.append(thread, a_turn("new")), (_three, _draft)),
+    "append with a limit": Write(
+        lambda storage, thread: storage.append(thread, a_turn("new"), keep_messages=2), (_three,)
+    ),
+    "append of many": Write(
+        lambda storage, thread: storage.append_all(thread, [a_turn("new"), a_turn("newer")]), (_three,)
+    ),
+    "append to a set thread": Write(
+        lambda storage, thread: storage.append(thread, a_turn("new"), user_id="ana", title="Title"),
+        (lambda storage, thread: storage.update_thread(thread, metadata={"k": 1}),),
+    ),
+    "append after an undo": Write(
+        lambda storage, thread: storage.append(thread, a_turn("new")),
+        (_three, lambda storage, thread: storage.undo(thread)),
+    ),
+}
+"""Those that a turn's id makes safe to do again."""
+
+WRITES: dict[str, Write] = {
+    **APPENDS,
+    "undo": Write(lambda storage, thread: storage.undo(thread), (_three,)),
+    "trim": Write(lambda storage, thread: storage.trim(thread, keep_turns=1), (_three,)),
+    "first update": Write(lambda storage, thread: storage.update_thread(thread, user_id="ana", title="Set")),
+    "update": Write(lambda storage, thread: storage.update_thread(thread, user_id="bob", title="Set"), (_three,)),
+    "delete": Write(lambda storage, thread: storage.delete(thread), (_three, _draft)),
+    "save a draft": Write(lambda storage, thread: storage.save_draft(thread, a_step(1)), (_three,)),
+    "replace a draft": Write(lambda storage, thread: storage.save_draft(thread, a_step(1)), (_three, _draft)),
+    "drop a draft": Write(lambda storage, thread: storage.drop_draft(thread), (_three, _draft)),
+}
+
+
+async def prepare(storage: Storage, write: Write, thread: str) -> None:
+    for step in write.prepare:
+        await step(storage, thread)
+
+
+def seen(found: ThreadSlice) -> tuple[ThreadInfo | None, list[tuple[int, str, bytes]]]:
+    """Return what matters of a read: not what is drawn, nor how far `first` goes into a gap."""
+    info = found.info and replace(found.info, id="", incarnation="", first=0, created_us=0, updated_us=0)
+    return info, [(record.number, record.id, record.body) for record in found.records]
+
+
+async def check_whole(storage: Storage, thread: str, *, is_settled: bool = True) -> ThreadSlice:
+    """Check a thread and its place in the listings, and return it.
+
+    Args:
+        storage: where.
+        thread: which.
+        is_settled: nobody was cut off, so that listings tell exactly what the thread does.
+    """
+    found = await storage.read(thread)
+    info = found.info
+    assert await storage.head(thread) == info
+    for user in (None, "ana", "bob"):
+        page = await storage.list_threads(user_id=user, limit=1000)
+        listed = [one for one in page.threads if one.id == thread]
+        assert len(listed) == (info is not None and user in (None, info.user_id))
+        assert not is_settled or listed in ([], [info])
+    if info is None:
+        assert found.records == ()
+        return found
+    numbers = [record.number for record in found.records]
+    assert numbers == sorted(set(numbers))
+    assert all(info.first <= number <= info.revision for number in numbers)
+    assert (info.turns, info.messages) == (len(numbers), sum(record.message_count for record in found.records))
+    assert len({record.id for record in found.records}) == len(numbers)
+    assert all(record.body == f"body of {record.id}".encode() for record in found.records)
+    return found
+
+
+async def check_goes_on(storage: Storage, thread: str) -> None:
+    """Check that a thread takes turns as ever."""
+    before = await storage.read(thread)
+    revision = before.info.revision if before.info else 0
+    appended = await storage.append(thread, a_turn("next"), expected=revision)
+    assert (appended.revision, appended.replayed, appended.created) == (revision + 1, False, revision == 0)
+    assert await storage.load_draft(thread) is None
+    assert (await storage.append(thread, a_turn("next"), expected=0)).record == appended.record
+    assert await storage.undo(thread) == appended.record
+    assert (await storage.read(thread)).records == before.records
