@@ -1,0 +1,84 @@
+"""Retention: what is too old or too much goes, whole turns at a time, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from recuerda import InvalidInput, NewTurn, Storage
+from recuerda.records import from_microseconds
+from recuerda.retention import RetentionPolicy
+
+DAY_US = 24 * 60 * 60 * 1_000_000
+
+
+async def fill(storage: Storage, thread_id: str, *ages_days: int, user_id: str | None = None) -> None:
+    for age in ages_days:
+        created_us = storage.clock() - age * DAY_US
+        turn = NewTurn(body=str(age).encode(), message_count=2, created_us=created_us)
+        await storage.append(thread_id, turn, user_id=user_id)
+
+
+async def ages(storage: Storage, thread_id: str) -> list[int]:
+    return [int(record.body) for record in (await storage.read(thread_id)).records]
+
+
+async def test_old_turns_go_and_the_others_stay(storage: Storage) -> None:
+    await fill(storage, "a", 40, 31, 29, 1)
+    await fill(storage, "b", 2, 1)
+    receipt = await RetentionPolicy(keep_days=30).apply(storage)
+    assert (receipt.threads, receipt.trimmed, receipt.turns, receipt.postponed) == (2, 1, 2, 0)
+    assert await ages(storage, "a") == [29, 1]
+    assert await ages(storage, "b") == [2, 1]
+
+
+async def test_a_thread_that_is_all_old_keeps_its_settings_and_goes_on(storage: Storage) -> None:
+    await fill(storage, "a", 40, 39)
+    await storage.update_thread("a", metadata={"k": 1})
+    assert (await RetentionPolicy(keep_days=30).apply(storage)).turns == 2
+    info = await storage.head("a")
+    assert info is not None
+    assert (info.turns, info.messages, info.metadata, info.revision) == (0, 0, {"k": 1}, 3)
+    await fill(storage, "a", 0)
+    assert await ages(storage, "a") == [0]
+    assert (await RetentionPolicy(keep_days=30).apply(storage)).turns == 0
+
+
+async def test_more_turns_than_are_kept_go(storage: Storage) -> None:
+    await fill(storage, "a", *range(5, 0, -1))
+    assert (await RetentionPolicy(keep_turns=2).apply(storage)).turns == 3
+    assert await ages(storage, "a") == [2, 1]
+
+
+async def test_both_limits_hold_together(storage: Storage) -> None:
+    await fill(storage, "a", 9, 3, 2, 1)
+    assert (await RetentionPolicy(keep_days=5, keep_turns=2).apply(storage)).turns == 2
+    assert await ages(storage, "a") == [2, 1]
+
+
+async def test_a_policy_can_be_for_one_user(storage: Storage) -> None:
+    await fill(storage, "a", 9, user_id="ana")
+    await fill(storage, "b", 9, user_id="bo")
+    await RetentionPolicy(keep_days=1).apply(storage, user_id="ana")
+    assert await ages(storage, "a") == []
+    assert await ages(storage, "b") == [9]
+
+
+async def test_a_long_thread_is_read_only_as_far_as_it_is_kept(storage: Storage) -> None:
+    turns = [
+        NewTurn(body=b"x", message_count=1, created_us=storage.clock() - (300 - i) * DAY_US, id=f"t{i}")
+        for i in range(300)
+    ]
+    await storage.append_all("a", turns)
+    before = from_microseconds(storage.clock()) - timedelta(days=100, hours=1)
+    assert await storage.trim("a", before=before) == 200
+    found = await storage.read("a")
+    assert [record.id for record in found.records] == [f"t{i}" for i in range(200, 300)]
+    assert await storage.trim("a", before=before) == 0
+
+
+@pytest.mark.parametrize("limits", [{}, {"keep_days": 0}, {"keep_days": float("nan")}, {"keep_turns": 0}])
+def test_a_policy_that_says_nothing_or_everything_is_refused(limits: dict[str, float]) -> None:
+    with pytest.raises(InvalidInput):
+        RetentionPolicy(**limits)  # pyright: ignore[reportArgumentType]  # on purpose
