@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import takewhile
 from types import TracebackType
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
+
+from msgspec import structs
 
 from recuerda.catalogue import ThreadCatalogue
 from recuerda.errors import ConfigurationError, EncodeError, InvalidInput, ThreadConflict, ThreadNotFound
@@ -34,6 +37,7 @@ from recuerda.records import (
     ThreadInfo,
     ThreadSlice,
     TurnRecord,
+    to_microseconds,
 )
 
 
@@ -178,6 +182,7 @@ class Storage(ThreadCatalogue):
         *,
         keep_messages: int | None = None,
         keep_turns: int | None = None,
+        before: datetime | None = None,
         expected: int | None = None,
     ) -> int:
         """Delete a thread's oldest turns for good, and return how many went.
@@ -186,25 +191,41 @@ class Storage(ThreadCatalogue):
             thread_id: which thread.
             keep_messages: keep the newest whole turns that together hold at most so many messages; the newest in any
                 case.
-            keep_turns: keep so many of the newest turns. Give exactly one of the two.
+            keep_turns: keep so many of the newest turns.
+            before: delete the turns from before this time (aware), all of them if need be; the thread stays. Give
+                exactly one of the three.
             expected: as in `append`.
 
         Raises:
             ThreadConflict: as in `undo`.
             ThreadNotFound: there is no such thread.
         """
-        if (keep_messages is None) == (keep_turns is None):
-            raise InvalidInput("give exactly one of keep_messages and keep_turns")
-        check_limit(keep_messages or keep_turns or 0, "keep_messages" if keep_turns is None else "keep_turns")
-        found = await self.read(thread_id, last_messages=keep_messages, last_turns=keep_turns)
+        if [keep_messages, keep_turns, before].count(None) != 2:
+            raise InvalidInput("give exactly one of keep_messages, keep_turns and before")
+        if before is not None:
+            found = await self._read_since(thread_id, to_microseconds(before))
+        else:
+            check_limit(keep_messages or keep_turns or 0, "keep_messages" if keep_turns is None else "keep_turns")
+            found = await self.read(thread_id, last_messages=keep_messages, last_turns=keep_turns)
         if found.info is None:
             raise ThreadNotFound(thread_id)
         if expected not in (None, found.info.revision):
             raise ThreadConflict(thread_id, expected=expected or 0, actual=found.info.revision)
         gone = found.info.turns - len(found.records)
         if gone:
-            await self._remove(thread_id, "trim", found.records[0].number, found.info.revision)
+            first = found.records[0].number if found.records else found.info.revision + 1
+            await self._remove(thread_id, "trim", first, found.info.revision)
         return gone
+
+    async def _read_since(self, thread_id: str, moment_us: int) -> ThreadSlice:
+        """Read the newest turns back to the first that is from before a time."""
+        wanted = 64
+        while True:
+            found = await self.read(thread_id, last_turns=wanted)
+            kept = list(takewhile(lambda record: record.created_us >= moment_us, reversed(found.records)))
+            if found.info is None or len(kept) < len(found.records) or len(kept) == found.info.turns:
+                return structs.replace(found, records=tuple(reversed(kept)))
+            wanted *= 4
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
