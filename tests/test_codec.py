@@ -137,7 +137,7 @@ def test_each_kind_of_part_has_its_compact_form(part: AnyContent, form: dict[str
 def test_a_plain_turn_is_no_longer_than_what_it_says() -> None:
     turn = Turn(messages=(ChatMessage("user", "hi"), ChatMessage("assistant", "hello")))
     assert encode_turn(turn) == (
-        b'{"v":1,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]}'
+        b'{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]}'
     )
 
 
@@ -204,7 +204,6 @@ CORRUPT = {
     "no JSON": b"\xff\x00",
     "invalid UTF-8 in a text": b'{"v":1,"messages":[{"role":"user","content":"\xff"}]}',
     "another shape": b"[1]",
-    "no version": b'{"messages":[]}',
     "no messages": b'{"v":1}',
     "a message without a role": b'{"v":1,"messages":[{"content":"hi"}]}',
     "a message with an empty role": b'{"v":1,"messages":[{"role":"","content":"hi"}]}',

@@ -1,7 +1,7 @@
 """Messages to bytes and back.
 
-A turn is a JSON object: `{"v":1,"messages":[…]}`, with `input` (how many messages came from the caller, when not 1) and
-`usage` where they say something. A message is `{"role":…,"content":…}` plus what else it has; `content` is the text
+A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1) and `usage`
+where they say something; from version 2 on it would say its version as `v`. A message is `{"role":…,"content":…}` plus what else it has; `content` is the text
 itself when the message is one plain text, else an array of parts, each with its `type`. Nothing is written that equals
 its default.
 
@@ -48,8 +48,8 @@ class _WireMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Fal
 
 
 class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
-    v: int
     messages: tuple[_WireMessage, ...]
+    v: int = 1
     input: int = 1
     usage: Usage | None = None
 
@@ -63,8 +63,6 @@ class _OutMessage(msgspec.Struct, omit_defaults=True):
 
 
 class _OutTurn(msgspec.Struct, omit_defaults=True):
-    # `v` has no default: it is always written.
-    v: int
     messages: list[_OutMessage]
     input: int = 1
     usage: Usage | None = None
@@ -86,7 +84,7 @@ def encode_turn(turn: Turn) -> bytes:
         _checked(turn.usage, "usage")
     out = [_out_message(message, f"messages[{i}]") for i, message in enumerate(turn.messages)]
     try:
-        return _encoder.encode(_OutTurn(VERSION, out, turn.input_count, turn.usage))
+        return _encoder.encode(_OutTurn(out, turn.input_count, turn.usage))
     except UnicodeEncodeError:
         for i, message in enumerate(turn.messages):
             _check_strings(message, f"messages[{i}]")

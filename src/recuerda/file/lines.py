@@ -1,7 +1,7 @@
 """The lines of a thread's file.
 
     {"recuerda":1,"thread":"riker","incarnation":"…","created_us":…,"updated_us":…,"user_id":…,"title":…,"metadata":{…},…}
-    {"number":1,"count":2,"id":"…","created_us":…,"turns":1,"messages":2,"body":{"v":1,"messages":[…]}}
+    {"number":1,"count":2,"id":"…","created_us":…,"turns":1,"messages":2,"body":{"messages":[…]}}
 
 The first line is the thread's settings; later lines are records, and the settings again when they change. Every line
 also carries the running totals of the thread as it is after that line, so the last line alone tells its state. A body
