@@ -16,6 +16,8 @@ URL_SCHEMES: dict[str, str] = {
     "memory": "recuerda.memory_storage:MemoryStorage",
     "sqlite": "recuerda.sqlite:SQLiteStorage",
     "file": "recuerda.file:FileStorage",
+    "postgresql": "recuerda.postgres:PostgresStorage",
+    "postgres": "recuerda.postgres:PostgresStorage",
     "cosmos": "recuerda.cosmos:CosmosStorage",
     "redis": "recuerda.redis:RedisStorage",
     "rediss": "recuerda.redis:RedisStorage",

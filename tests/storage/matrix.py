@@ -7,10 +7,12 @@ from typing import TypeAlias
 from recuerda.cosmos import CosmosStorage
 from recuerda.file import FileStorage
 from recuerda.memory_storage import MemoryStorage
+from recuerda.postgres import PostgresStorage
 from recuerda.redis import RedisStorage
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage import Storage
 from tests.servers.cosmos_server import cosmos_url
+from tests.servers.postgres_server import postgres_url, schema_of
 from tests.servers.redis_server import prefix_of, redis_url
 
 Make: TypeAlias = Callable[[Path], Storage]
@@ -21,6 +23,7 @@ STORAGES: dict[str, Make] = {
     "file": lambda folder: FileStorage(folder / "threads"),
     "cosmos": lambda folder: CosmosStorage(cosmos_url(folder)),
     "redis": lambda folder: RedisStorage(redis_url(), key_prefix=prefix_of(folder)),
+    "postgresql": lambda folder: PostgresStorage(postgres_url(), schema=schema_of(folder)),
 }
 """By URL scheme: how to open the storage of a folder. Opening one folder twice gives two handles on one place."""
 

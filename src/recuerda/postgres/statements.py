@@ -1,0 +1,57 @@
+"""The statements, for one schema: each is one round trip.
+
+Every name is qualified by its schema, and nothing is kept in a session, so any connection may run any of them.
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from psycopg.sql import SQL, Identifier
+
+
+class Statements:
+    """Hold the statements with the schema's name in them."""
+
+    def __init__(self, schema: str) -> None:
+        def compose(text: LiteralString) -> bytes:
+            # As bytes at once: composing takes the driver longer than all else it does for a statement.
+            return SQL(text).format(schema=Identifier(schema)).as_bytes()
+
+        self.append = compose(
+            "SELECT * FROM {schema}.append_record(%s::text, %s::bigint, %s::boolean, %s::text, %s::bigint, "
+            "%s::integer, %b::bytea, %s::text, %s::bigint, %s::bigint, %s::text, %s::json, %s::integer)"
+        )
+        self.append_all = compose(
+            "SELECT * FROM {schema}.append_records(%s::text, %s::bigint, %s::text[], %s::bigint[], %s::integer[], "
+            "%b::bytea[], %s::text, %s::json, %s::integer)"
+        )
+        self.read = compose(
+            "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::text)"
+        )
+        self.update = compose(
+            "SELECT {schema}.update_thread(%s::text, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, "
+            "%s::boolean, %s::json, %s::integer)"
+        )
+        self.delete = compose("SELECT {schema}.delete_thread(%s::text, %s::integer)")
+        self.save_draft = compose(
+            "SELECT {schema}.save_draft(%s::text, %s::integer, %s::text, %s::bigint, %b::bytea, %s::integer)"
+        )
+        self.load_draft = compose(
+            "SELECT turn_id, revision, number, body FROM {schema}.drafts WHERE thread_id = %s ORDER BY number"
+        )
+        self.drop_draft = compose("DELETE FROM {schema}.drafts WHERE thread_id = %s RETURNING number")
+        self.rewrite = compose("SELECT {schema}.rewrite_turns(%s::text, %s::bigint[], %b::bytea[], %s::integer)")
+        self.lease = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::bigint, %s::integer)")
+        self.release = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")
+        self._list = compose("SELECT row_to_json(t)::text FROM {schema}.threads AS t")
+
+    def list(self, *, of_user: bool, is_continued: bool) -> bytes:
+        """Return the statement of a listing; its values are the user, the position's two, and the limit."""
+        conditions: list[bytes] = []
+        if of_user:
+            conditions.append(b"t.user_id = %s")
+        if is_continued:
+            conditions.append(b"(t.updated_us, t.id) < (%s, %s)")
+        where = b" WHERE " + b" AND ".join(conditions) if conditions else b""
+        return self._list + where + b" ORDER BY t.updated_us DESC, t.id DESC LIMIT %s"

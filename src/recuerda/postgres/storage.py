@@ -1,0 +1,289 @@
+"""The PostgreSQL storage: nine hooks, each one statement.
+
+A turn is one call of a function in the database: it locks the thread's row, looks for the turn's id, checks the
+revision, numbers the turn from the row and writes it. So a turn costs two round trips, one to read and one to append,
+and the order of turns comes from the thread, not from a sequence or a clock. Statements run in autocommit mode and
+leave nothing behind in a session: any connection will do, also one of PgBouncer's in transaction mode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+
+import msgspec
+import psycopg
+from psycopg import AsyncCursor
+from psycopg.rows import tuple_row
+
+from recuerda.errors import ConfigurationError, RecuerdaError, ThreadConflict
+from recuerda.ids import check_limit
+from recuerda.postgres import failures
+from recuerda.postgres.pools import Connection, Pool, Pools
+from recuerda.postgres.rows import Row, to_appended, to_info, to_slice
+from recuerda.postgres.server import DEFAULT_SCHEMA, Server, check_schema, split_schema
+from recuerda.postgres.statements import Statements
+from recuerda.records import (
+    Appended,
+    DraftStep,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
+from recuerda.storage import Clock, Storage, system_clock
+
+T = TypeVar("T")
+_Work: TypeAlias = Callable[[Connection], Awaitable[T]]
+
+_LONGEST_WAIT_S = 0.05
+_MAX_BIGINT = 2**63 - 1
+_TRIP_RECORDS = 500
+_TRIP_BYTES = 8_000_000
+
+
+class PostgresStorage(Storage):
+    """Keep threads in a schema of a PostgreSQL database, from version 14 on.
+
+    Args:
+        url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
+            string. What it leaves out comes from libpq's environment variables and password file.
+        schema: holds the tables; made if it does not exist.
+        max_connections: at most so many for each event loop. They open when needed, and close when idle for long.
+        timeout_s: how long to wait for a connection, and for a thread that another writer holds, before `StorageBusy`
+            or `StorageUnavailable`.
+        pool: the application's own pool, such as `psycopg_pool.AsyncConnectionPool`, opened and closed by the
+            application and used on its event loop; then `url` and `max_connections` say nothing.
+        clock: gives the time in microseconds since 1970.
+
+    Connecting is lazy: the first operation makes or migrates the tables. When a connection breaks, the operation is
+    tried again for up to `timeout_s`, so a short restart of the server is not noticed; the record's id sees to it that
+    nothing is written twice. An acknowledged turn is as durable as the server's `synchronous_commit` says: by default,
+    it is on the disk.
+
+    Raises:
+        ConfigurationError: the URL or the schema's name cannot be used.
+    """
+
+    kind: ClassVar[str] = "postgresql"
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error,)
+    # A field has up to 1 GB: https://www.postgresql.org/docs/current/limits.html
+    max_body_bytes: ClassVar[int | None] = 1_000_000_000
+
+    def __init__(
+        self,
+        url: str = "",
+        *,
+        schema: str = DEFAULT_SCHEMA,
+        max_connections: int = 10,
+        timeout_s: float = 10.0,
+        pool: Pool | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        super().__init__(clock=clock)
+        if not timeout_s > 0:
+            raise ConfigurationError(f"timeout_s is a number of seconds above 0, not {timeout_s!r}")
+        server = Server.parse(url, timeout_s=timeout_s)
+        self.place = server.place if pool is None else "the application's pool"
+        """Where the threads are, `host:port/database`: without credentials, so it can be shown."""
+        self.schema = check_schema(schema)
+        self._pools = Pools(
+            Server(server.conninfo, self.place),
+            schema=schema,
+            max_connections=check_limit(max_connections, "max_connections"),
+            timeout_s=timeout_s,
+            given=pool,
+        )
+        self._timeout_s = timeout_s
+        self._lock_timeout_ms = max(1, round(timeout_s * 1000))
+        self._sql = Statements(schema)
+        weakref.finalize(self, self._pools.abandon)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Make the storage of `postgresql://user:password@host:5432/database`; `?schema=name` names another schema."""
+        address, schema = split_schema(url)
+        return cls(address, schema=schema)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.place!r}, schema={self.schema!r})"
+
+    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+        def values(*, may_exist: bool) -> Sequence[Any]:
+            return (
+                thread_id,
+                _bigint(expected),
+                may_exist,
+                record.id,
+                record.created_us,
+                record.message_count,
+                record.body,
+                record.kind,
+                record.target,
+                _bigint(record.keep_messages),
+                record.user_id,
+                _json(record.title),
+                self._lock_timeout_ms,
+            )
+
+        (row,) = await self._query(
+            self._sql.append, values(may_exist=not record.is_new_id), again=values(may_exist=True)
+        )
+        _check_conflict(row, thread_id, expected)
+        return to_appended(row, record)
+
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+        async def append_all(connection: Connection) -> list[Appended]:
+            done: list[Appended] = []
+            async with connection.transaction():
+                for part in _trips(records):
+                    values = (
+                        thread_id,
+                        None if done else _bigint(expected),
+                        [record.id for record in part],
+                        [record.created_us for record in part],
+                        [record.message_count for record in part],
+                        [record.body for record in part],
+                        part[0].user_id,
+                        _json(part[0].title),
+                        self._lock_timeout_ms,
+                    )
+                    rows = await _rows(self._sql.append_all, values, connection)
+                    _check_conflict(rows[0], thread_id, expected)
+                    done += [to_appended(row, record) for row, record in zip(rows, part, strict=True)]
+            return done
+
+        return await self._run(append_all) if records else []
+
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        values = (
+            thread_id,
+            _bigint(query.after),
+            query.incarnation,
+            _bigint(query.last_messages),
+            _bigint(query.last_turns),
+            query.turn_id,
+        )
+        return to_slice(await self._query(self._sql.read, values))
+
+    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        statement = self._sql.list(of_user=user_id is not None, is_continued=position is not None)
+        user = () if user_id is None else (user_id,)
+        rows = await self._query(statement, (*user, *(position or ()), limit))
+        return [to_info(row[0]) for row in rows]
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+        unset = msgspec.UNSET
+        values = (
+            thread_id,
+            now_us,
+            changes.user_id is not unset,
+            None if changes.user_id is unset else changes.user_id,
+            changes.title is not unset,
+            None if changes.title is unset else _json(changes.title),
+            changes.metadata is not unset,
+            None if changes.metadata is unset else _json(changes.metadata),
+            self._lock_timeout_ms,
+        )
+        ((text,),) = await self._query(self._sql.update, values)
+        return to_info(text)
+
+    async def _delete(self, thread_id: str) -> bool:
+        ((was_there,),) = await self._query(self._sql.delete, (thread_id, self._lock_timeout_ms))
+        return was_there
+
+    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+        values = (thread_id, step.number, step.turn_id, step.revision, step.body, self._lock_timeout_ms)
+        await self._query(self._sql.save_draft, values)
+
+    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+        rows = await self._query(self._sql.load_draft, (thread_id,))
+        return [DraftStep(turn_id=turn, revision=rev, number=number, body=body) for turn, rev, number, body in rows]
+
+    async def _drop_draft(self, thread_id: str) -> bool:
+        return bool(await self._query(self._sql.drop_draft, (thread_id,)))
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        values = (thread_id, list(bodies.keys()), list(bodies.values()), self._lock_timeout_ms)
+        await self._query(self._sql.rewrite, values)
+
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+        ((is_held,),) = await self._query(self._sql.lease, (thread_id, holder, ttl_us, self._lock_timeout_ms))
+        return is_held
+
+    async def _release(self, thread_id: str, holder: str) -> None:
+        await self._query(self._sql.release, (thread_id, holder))
+
+    async def _close(self) -> None:
+        await self._pools.close()
+
+    def _translate(self, error: Exception, action: str) -> RecuerdaError:
+        return failures.translate(error, f"could not {action}", self.place)
+
+    async def _query(self, statement: bytes, values: Sequence[Any], *, again: Sequence[Any] | None = None) -> list[Row]:
+        """Run one statement; `again` are the values for when it may have been run before."""
+        return await self._run(
+            partial(_rows, statement, values), None if again is None else partial(_rows, statement, again)
+        )
+
+    async def _run(self, work: _Work[T], again: _Work[T] | None = None) -> T:
+        """Run `work` on a connection; then `again` when another transaction was in its way, or the connection ended.
+
+        A server that was there before is waited for: it may be starting again.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at: float | None = None
+        wait_s = 0.0
+        while True:
+            try:
+                async with self._pools.connection() as connection:
+                    return await work(connection)
+            except psycopg.Error as error:
+                is_cut_off = failures.is_cut_off(error) and self._pools.is_migrated
+                give_up_at = give_up_at or loop.time() + self._timeout_s
+                if not (is_cut_off or failures.is_contention(error)) or loop.time() >= give_up_at:
+                    raise
+                if is_cut_off:
+                    self._pools.drop_idle()
+            work = again or work
+            await asyncio.sleep(wait_s)
+            wait_s = min(0.001 + 2 * wait_s, _LONGEST_WAIT_S)
+
+
+async def _rows(statement: bytes, values: Sequence[Any], connection: Connection) -> list[Row]:
+    # An application's pool may have a row factory of its own.
+    async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
+        await cursor.execute(statement, values, binary=True)
+        return await cursor.fetchall()
+
+
+def _check_conflict(row: Row, thread_id: str, expected: int | None) -> None:
+    if row[0] == "conflict":
+        raise ThreadConflict(thread_id, expected=expected or 0, actual=row[1])
+
+
+def _trips(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
+    """Cut records into parts to send: none is large, and none has an id twice."""
+    part: dict[str, NewRecord] = {}
+    size = 0
+    for record in records:
+        if len(part) == _TRIP_RECORDS or size + len(record.body) > _TRIP_BYTES or record.id in part:
+            if part:
+                yield list(part.values())
+            part, size = {}, 0
+        part[record.id] = record
+        size += len(record.body)
+    yield list(part.values())
+
+
+def _bigint(value: int | None) -> int | None:
+    """Return a number that PostgreSQL has; no thread comes near the largest, so it limits nothing."""
+    return None if value is None else min(value, _MAX_BIGINT)
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()

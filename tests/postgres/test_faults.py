@@ -1,0 +1,148 @@
+"""What survives: a server killed under load, and four processes on one thread."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from recuerda.errors import StorageBusy, StorageUnavailable
+from recuerda.postgres import PostgresStorage
+from recuerda.records import NewTurn
+from tests.servers.postgres_server import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+WRITERS = 12
+
+
+def a_turn(id: str) -> NewTurn:
+    return NewTurn(body=id.encode() * 50, message_count=1, id=id)
+
+
+@pytest.fixture
+async def storage(own_server: PostgresServer) -> AsyncIterator[PostgresStorage]:
+    async with PostgresStorage(own_server.url, timeout_s=0.5) as storage:
+        yield storage
+
+
+async def test_a_killed_server_loses_nothing_acknowledged_and_a_retry_settles_the_rest(
+    own_server: PostgresServer, storage: PostgresStorage
+) -> None:
+    acknowledged: list[str] = []
+    unsettled: list[str] = []
+    is_over = asyncio.Event()
+
+    async def write(writer: int) -> None:
+        number = 0
+        while not is_over.is_set():
+            turn_id = f"{writer}.{number}"
+            try:
+                await storage.append(f"{writer % 3}", a_turn(turn_id))
+            except (StorageUnavailable, StorageBusy):
+                unsettled.append(turn_id)
+                await asyncio.sleep(0.02)
+                continue  # the same id, until it is known
+            acknowledged.append(turn_id)
+            number += 1
+
+    async def more_acknowledged() -> None:
+        wanted = len(acknowledged) + 60
+        for _ in range(10_000):
+            if len(acknowledged) >= wanted:
+                return
+            await asyncio.sleep(0.005)
+
+    writers = [asyncio.ensure_future(write(writer)) for writer in range(WRITERS)]
+    for _ in range(3):
+        await more_acknowledged()
+        await asyncio.to_thread(own_server.kill)
+        await asyncio.sleep(0.7)
+        await asyncio.to_thread(own_server.start)
+    await more_acknowledged()
+    is_over.set()
+    await asyncio.gather(*writers)
+
+    stored: list[str] = []
+    for thread in ("0", "1", "2"):
+        found = await storage.read(thread)
+        assert [record.number for record in found.records] == list(range(1, len(found.records) + 1))
+        assert all(record.body == record.id.encode() * 50 for record in found.records)
+        stored += [record.id for record in found.records]
+    assert unsettled, "the server was killed while nobody wrote"
+    assert sorted(stored) == sorted(acknowledged), "a turn is lost, doubled, or was never settled"
+    for writer in range(WRITERS):
+        mine = [turn_id for turn_id in stored if turn_id.startswith(f"{writer}.")]
+        assert mine == [f"{writer}.{number}" for number in range(len(mine))]
+
+
+async def test_a_restart_shorter_than_the_timeout_is_not_noticed(own_server: PostgresServer) -> None:
+    async with PostgresStorage(own_server.url, timeout_s=20) as storage:
+        await asyncio.gather(*(storage.append(f"{i}", a_turn("1")) for i in range(8)))
+        await asyncio.to_thread(own_server.kill)
+        restart = asyncio.create_task(_start_later(own_server))
+        appended = await asyncio.gather(*(storage.append(f"{i}", a_turn("2"), expected=1) for i in range(8)))
+        await restart
+        assert {(one.revision, one.replayed) for one in appended} == {(2, False)}
+
+
+async def _start_later(server: PostgresServer) -> None:
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(server.start)
+
+
+async def test_a_server_that_is_gone_is_unavailable_and_soon(
+    own_server: PostgresServer, storage: PostgresStorage
+) -> None:
+    await storage.append("a", a_turn("1"))
+    own_server.kill()
+    began = time.monotonic()
+    with pytest.raises(StorageUnavailable, match="cannot be reached"):
+        await storage.read("a")
+    assert time.monotonic() - began < 3
+    own_server.start()
+    assert (await storage.append("a", a_turn("1"))).replayed
+
+
+WRITE = """
+import asyncio, json, sys
+from recuerda.errors import ThreadConflict
+from recuerda.postgres import PostgresStorage
+from recuerda.records import NewTurn
+
+async def main(url, schema, process, count):
+    told = []
+    async with PostgresStorage(url, schema=schema) as storage:
+        for n in range(count):
+            turn_id = f"{process}.{n}"
+            turn = NewTurn(id=turn_id, body=turn_id.encode() * 50, message_count=2)
+            while True:
+                info = await storage.head("x")
+                try:
+                    appended = await storage.append("x", turn, expected=info.revision if info else 0)
+                except ThreadConflict:
+                    continue
+                break
+            told.append([appended.revision, turn_id])
+    print(json.dumps(told))
+
+asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))
+"""
+
+
+async def test_four_processes_on_one_thread_lose_mix_and_double_nothing(url: str, schema: str) -> None:
+    def run(process: int) -> list[tuple[int, str]]:
+        command = [sys.executable, "-c", WRITE, url, schema, str(process), "200"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [(number, turn_id) for number, turn_id in json.loads(done.stdout)]
+
+    told = [pair for pairs in await asyncio.gather(*(asyncio.to_thread(run, i) for i in range(4))) for pair in pairs]
+    async with PostgresStorage(url, schema=schema) as storage:
+        found = await storage.read("x")
+    assert [record.number for record in found.records] == list(range(1, 801))
+    assert [(record.number, record.id) for record in found.records] == sorted(told)
+    assert all(record.body == record.id.encode() * 50 for record in found.records)

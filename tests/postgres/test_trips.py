@@ -1,0 +1,112 @@
+"""What a turn costs: round trips, counted on the wire, and pages of the database, counted by the server."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from recuerda import ChatMessage, ChatMessageStore
+from recuerda.postgres import PostgresStorage
+from recuerda.records import DraftStep, NewTurn
+from tests.postgres.conftest import Connection
+from tests.servers.transaction_pooler import Pooler, transaction_pooler
+
+
+@pytest.fixture
+async def pooler(url: str) -> AsyncIterator[Pooler]:
+    async with transaction_pooler(url.rpartition("host=")[2]) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+async def pooled(pooler: Pooler, schema: str) -> AsyncIterator[PostgresStorage]:
+    async with PostgresStorage(pooler.url, schema=schema) as storage:
+        await storage.head("made and migrated")
+        yield storage
+
+
+SIZES = (10, 1_000, 100_000)
+
+
+def a_turn(**options: Any) -> NewTurn:
+    return NewTurn(body=b"{}", message_count=2, **options)
+
+
+async def test_a_turn_is_two_round_trips_one_to_read_and_one_to_append(pooler: Pooler, pooled: PostgresStorage) -> None:
+    for number in range(5):
+        pooler.trips = 0
+        store = ChatMessageStore(storage=pooled, thread_id="a", max_messages=6)
+        assert len(await store.list_messages(last=20)) == min(2 * number, 6)
+        await store.add_messages([ChatMessage("user", "hi"), ChatMessage("assistant", "hello")])
+        assert pooler.trips == 2
+
+
+async def test_every_operation_is_one_round_trip(pooler: Pooler, pooled: PostgresStorage) -> None:
+    step = DraftStep(turn_id="t", revision=0, number=1, body=b"")
+    calls = (
+        lambda: pooled.append("a", a_turn(id="t"), expected=0, user_id="ana", title="T"),
+        lambda: pooled.append("a", a_turn(id="t")),
+        lambda: pooled.append("a", a_turn(), keep_messages=2),
+        lambda: pooled.read("a", last_messages=20, turn_id="t"),
+        lambda: pooled.list_threads(user_id="ana"),
+        lambda: pooled.update_thread("a", title="U"),
+        lambda: pooled.rewrite("a", {2: b"[]"}),
+        lambda: pooled.save_draft("a", step),
+        lambda: pooled.load_draft("a"),
+        lambda: pooled.drop_draft("a"),
+        lambda: pooled.delete("a"),
+    )
+    for call in calls:
+        pooler.trips = 0
+        await call()
+        assert pooler.trips == 1
+
+
+async def test_many_turns_are_a_few_round_trips(pooler: Pooler, pooled: PostgresStorage) -> None:
+    pooler.trips = 0
+    await pooled.append_all("a", [a_turn() for _ in range(1000)])
+    assert pooler.trips == 4  # BEGIN, twice 500 turns, COMMIT
+
+
+async def test_a_turn_touches_as_many_pages_at_100000_messages_as_at_10(
+    storage: PostgresStorage, db: Connection, schema: str
+) -> None:
+    body = b"x" * 300
+    for size in SIZES:
+        await storage.append_all(f"{size}", [NewTurn(body=body, message_count=2)] * (size // 2))
+    await db.execute(SQL("VACUUM ANALYZE {}, {}").format(Identifier(schema, "threads"), Identifier(schema, "turns")))
+    read = SQL("{}(%s, 0, NULL, 20, NULL, NULL)").format(Identifier(schema, "read_thread"))
+    append = SQL("{}(%s, NULL, false, %s, 1, 2, '', 'turn', NULL, NULL, NULL, NULL, 1000)").format(
+        Identifier(schema, "append_record")
+    )
+    reads = [await _pages(db, read, f"{size}") for size in SIZES]
+    appends = [await _pages(db, append, f"{size}", "new") for size in SIZES]
+    # Two trees grow by a level or two between 10 and 100,000 messages.
+    assert max(reads) <= 20
+    assert max(appends) <= min(appends) + 15
+    assert max(appends) <= 60
+
+
+async def test_a_stale_handle_with_a_window_reads_the_window(
+    storage: PostgresStorage, db: Connection, schema: str
+) -> None:
+    await storage.append_all("a", [NewTurn(body=b"x" * 300, message_count=2)] * 20_000)
+    read = SQL("{}(%s, 1, NULL, 20, NULL, NULL)").format(Identifier(schema, "read_thread"))
+    assert await _pages(db, read, "a") <= 20
+
+
+async def _pages(db: Connection, call: Any, *values: object) -> int:
+    """Return how many pages a call touches, once its plans are made."""
+    query = SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM ") + call
+    if "append" in query.as_string():
+        # Not the call that is counted, but one to make the plans.
+        await db.execute(query, (values[0], f"warm {values[0]}"))
+    else:
+        await db.execute(query, values)
+    found = await db.execute(query, values)
+    row = await found.fetchone()
+    assert row is not None
+    plan = msgspec.convert(row[0], list[dict[str, Any]])[0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
