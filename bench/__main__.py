@@ -23,7 +23,7 @@ from bench.results import Environment, Report
 from bench.size import measure_size
 from bench.turns import measure_turns
 
-PARTS = ("turns", "many", "size", "imports")
+PARTS = ("turns", "many", "size", "imports", "servers")
 STORAGES = ("sqlite", "file", "memory")
 T = TypeVar("T")
 
@@ -62,6 +62,14 @@ async def _measure(options: argparse.Namespace, folder: Path) -> Report:
     if "imports" in options.only:
         _say("imports ...")
         report.imports = measure_imports(rounds=max(1, min(25, options.turns)), folder=folder / "bytecode")
+    if "servers" in options.only:
+        from bench.servers import SERVERS, measure_servers
+
+        _say(f"turns on {' and '.join(SERVERS)} ...")
+        costs, report.many_on_servers = await measure_servers(
+            SERVERS, options.sizes, rounds=options.turns, conversations=options.conversations, turns_each=3
+        )
+        report.turns += costs
     return report
 
 
@@ -81,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--turns", type=int, default=200, metavar="N", help="rounds of each measurement (default 200)")
     parser.add_argument("--conversations", type=int, default=200, metavar="N", help="at once (default 200)")
     parser.add_argument("--disk-sizes", type=_list_of(int), default=[500, 10_000], metavar="N,N")
-    parser.add_argument("--only", type=_list_of(_one_of(PARTS)), default=list(PARTS), metavar=",".join(PARTS))
+    parser.add_argument("--only", type=_list_of(_one_of(PARTS)), default=list(PARTS[:4]), metavar=",".join(PARTS))
     parser.add_argument(
         "--storages", type=_list_of(_one_of(STORAGES)), default=list(STORAGES), metavar=",".join(STORAGES)
     )

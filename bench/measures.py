@@ -26,6 +26,7 @@ def judge(report: Report) -> list[Measure]:
         *(_many(report.many) if report.many else ()),
         *_size(report.size),
         *(_imports(report.imports) if report.imports else ()),
+        *_servers(report),
     ]
 
 
@@ -71,6 +72,19 @@ def _size(sizes: list[DiskSize]) -> Iterator[Measure]:
 def _imports(imports: ImportCost) -> Iterator[Measure]:
     yield _measure("import recuerda / import asyncio, msgspec", [imports.ratio], "<=", 1.4)
     yield _measure("heavy modules loaded by import recuerda", [len(imports.heavy)], "<=", 0.0, "modules")
+
+
+def _servers(report: Report) -> Iterator[Measure]:
+    for kind, limit in (("redis", 1.3), ("postgresql", 1.5)):
+        costs = [cost for cost in report.turns if cost.storage == kind]
+        for handle in ("cold", "warm"):
+            ratios = [cost.ratio for cost in _pick(costs, handle, WINDOW)]
+            if ratios:
+                name = f"{kind}, turn with a window of {WINDOW}, {handle}, worst size / raw client"
+                yield _measure(name, ratios, "<=", limit)
+    for many in report.many_on_servers:
+        name = f"{many.storage}, {many.conversations} conversations at once, turns/s / raw client one by one"
+        yield _measure(name, [many.ratio], ">=", 3.0)
 
 
 def _pick(costs: list[TurnCost], handle: str, window: int | None) -> list[TurnCost]:

@@ -19,6 +19,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _turns(report.turns)
     if report.many:
         yield from _many(report.many)
+    for many in report.many_on_servers:
+        yield from _many(many)
     if report.size:
         yield from _size(report.size)
     if report.imports:
@@ -54,7 +56,7 @@ def _turns(costs: list[TurnCost]) -> Iterator[str]:
 
 
 def _many(many: Throughput) -> Iterator[str]:
-    yield f"\n{many.conversations} conversations at once on one SQLite file, {many.turns_each} turns each (turns per s)"
+    yield f"\n{many.conversations} conversations at once on {many.storage}, {many.turns_each} turns each (turns per s)"
     row = (f"{many.floor_per_s:,.0f}", f"{many.recuerda_per_s:,.0f}", f"{many.ratio:.1f}")
     yield from _table(("raw, one commit a turn", "recuerda", "x"), [row])
 

@@ -41,6 +41,7 @@ class TurnCost(msgspec.Struct, frozen=True, kw_only=True):
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     """Many conversations at once: medians, in turns per second."""
 
+    storage: str = "sqlite"
     conversations: int
     turns_each: int
     rounds: int
@@ -111,6 +112,7 @@ class Report(msgspec.Struct, kw_only=True):
     environment: Environment
     turns: list[TurnCost] = []
     many: Throughput | None = None
+    many_on_servers: list[Throughput] = []
     size: list[DiskSize] = []
     imports: ImportCost | None = None
     measures: list[Measure] = []

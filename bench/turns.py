@@ -66,10 +66,10 @@ async def measure_turns(kind: str, sizes: Sequence[int], *, rounds: int, folder:
     gc.collect()
     try:
         windowed = await _go_round(beds, WINDOW, rounds)
-        costs = [cost for bed in beds for cost in _costs(kind, bed.size, WINDOW, windowed[bed.size])]
+        costs = [cost for bed in beds for cost in costs_of(kind, bed.size, WINDOW, windowed[bed.size])]
         for bed in beds:
             whole = await _go_round([bed], None, rounds, budget_s=WHOLE_BUDGET_S)
-            costs += _costs(kind, bed.size, None, whole[bed.size])
+            costs += costs_of(kind, bed.size, None, whole[bed.size])
     finally:
         for bed in beds:
             await bed.close()
@@ -128,7 +128,8 @@ async def _time_library(
     return loaded - started, ended - loaded
 
 
-def _costs(kind: str, size: int, window: int | None, samples: dict[Handle, list[Sample]]) -> list[TurnCost]:
+def costs_of(kind: str, size: int, window: int | None, samples: dict[Handle, list[Sample]]) -> list[TurnCost]:
+    """Return the medians of the samples, and their ratios to the floor's."""
     medians: dict[Handle, tuple[float, float, float]] = {handle: _medians(samples[handle]) for handle in HANDLES}
     floor_load, _, floor_turn = medians["floor"]
     return [
