@@ -7,7 +7,7 @@ what follows (deleting the draft's file) only cleans up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,14 @@ from recuerda.file.listing import Listing
 from recuerda.file.locks import StripedLocks
 from recuerda.file.log import open_log
 from recuerda.file.names import ThreadFiles, files_of
-from recuerda.file.writing import changed_settings, new_settings, write_record, write_records, write_settings
+from recuerda.file.writing import (
+    changed_settings,
+    new_settings,
+    write_bodies,
+    write_record,
+    write_records,
+    write_settings,
+)
 from recuerda.records import (
     Appended,
     DraftStep,
@@ -108,6 +115,16 @@ class Folder:
             if is_new_file:
                 self._disk.put_in_place(files.new_log, files.log)
         return thread_info(settings, state)
+
+    def rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        """See `Storage.rewrite`: a new file takes the place of the old one in one step."""
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe):
+            with open_log(files.log, is_writer=True) as log:
+                if log is None:
+                    return
+                write_bodies(files, self._disk, log=log, thread_id=thread_id, bodies=bodies)
+            self._disk.put_in_place(files.new_log, files.log)
 
     def delete(self, thread_id: str) -> bool:
         """See `Storage.delete`."""

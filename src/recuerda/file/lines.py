@@ -157,6 +157,14 @@ def record_line(record: TurnRecord, state: State) -> bytes:
     )
 
 
+def line_with_body(data: bytes, body: bytes) -> bytes:
+    """Return a record's line with another body; a damaged line as it is. Both are without a newline."""
+    line = parse_record(data)
+    if line is None:
+        return data
+    return _with_body(msgspec.structs.replace(line, body=_NO_BODY, body_base64=b""), body).removesuffix(b"\n")
+
+
 def settings_line(settings: SettingsLine, state: State) -> bytes:
     """Return the line of settings; `state` is the thread's after it."""
     line = msgspec.structs.replace(

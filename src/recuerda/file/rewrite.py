@@ -9,16 +9,17 @@ them.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from os import fstat
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 import msgspec
 
 from recuerda.file.disk import Disk
-from recuerda.file.lines import SettingsLine, State, settings_line
+from recuerda.file.lines import SettingsLine, State, line_with_body, settings_line
 from recuerda.file.log import Log
 from recuerda.records import TurnRecord
 
@@ -39,6 +40,7 @@ def write_new_log(
     old: Log | None,
     stays: Callable[[TurnRecord], bool],
     last_line: Callable[[State], bytes] | None,
+    bodies: Mapping[int, bytes] = MappingProxyType({}),
 ) -> None:
     """Write the next version of a thread's file, synced, to `path`.
 
@@ -50,6 +52,7 @@ def write_new_log(
         stays: says which of the old one's records are copied.
         last_line: makes the line after those, given the state that they leave; it carries the thread's new state. None
             when there are no records: the settings carry it.
+        bodies: other bodies for some of the records that are copied, by number.
     """
     try:
         with path.open("wb") as out:
@@ -60,7 +63,7 @@ def write_new_log(
             out.write(header)
             state = State(revision=old.state.revision if old else 0, first=first, end=len(header))
             if old is not None:
-                state = _copy(old, out, state, stays)
+                state = _copy(old, out, state, stays, bodies)
             if last_line is not None:
                 out.write(last_line(state))
             out.flush()
@@ -71,13 +74,17 @@ def write_new_log(
         raise
 
 
-def _copy(old: Log, out: BinaryIO, state: State, stays: Callable[[TurnRecord], bool]) -> State:
+def _copy(
+    old: Log, out: BinaryIO, state: State, stays: Callable[[TurnRecord], bool], bodies: Mapping[int, bytes]
+) -> State:
     turns = messages = 0
     end = state.end
     for line, record in old.records():
         if stays(record):
-            out.write(line.data + b"\n")
+            body = bodies.get(record.number)
+            data = line.data if body is None else line_with_body(line.data, body)
+            out.write(data + b"\n")
             turns += record.kind == "turn"
             messages += record.message_count
-            end += len(line.data) + 1
+            end += len(data) + 1
     return msgspec.structs.replace(state, turns=turns, messages=messages, end=end)

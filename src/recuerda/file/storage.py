@@ -11,7 +11,7 @@ import asyncio
 import errno
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -128,6 +128,9 @@ class FileStorage(Storage):
 
     async def _drop_draft(self, thread_id: str) -> bool:
         return await self._write(lambda folder: folder.drop_draft(thread_id))
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+        await self._write(lambda folder: folder.rewrite(thread_id, bodies))
 
     async def _close(self) -> None:
         self._is_closed = True

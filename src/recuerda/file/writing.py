@@ -8,7 +8,7 @@ new file instead. These functions say which it was: the caller puts a new file i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -86,6 +86,18 @@ def write_settings(files: ThreadFiles, disk: Disk, *, log: Log | None, settings:
 
     write_new_log(files.new_log, disk=disk, settings=settings, old=log, stays=_every, last_line=last_line)
     return state, True
+
+
+def write_bodies(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+    """Write a new file in which some turns have other bodies. The thread's state stays what it is."""
+    settings = log.settings_of(thread_id)
+
+    def last_line(kept: State) -> bytes:
+        return settings_line(settings, replace(kept, updated_us=log.state.updated_us))
+
+    write_new_log(
+        files.new_log, disk=disk, settings=settings, old=log, stays=_every, last_line=last_line, bodies=bodies
+    )
 
 
 def new_settings(thread_id: str, now_us: int) -> SettingsLine:
