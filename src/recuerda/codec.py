@@ -1,9 +1,9 @@
 """Messages to bytes and back.
 
-A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1) and `usage`
-where they say something; from version 2 on it would say its version as `v`. A message is `{"role":…,"content":…}` plus what else it has; `content` is the text
-itself when the message is one plain text, else an array of parts, each with its `type`. Nothing is written that equals
-its default.
+A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1) and
+`usage` where they say something; from version 2 on it would say its version as `v`. A message is
+`{"role":…,"content":…}` plus what else it has; `content` is the text itself when the message is one plain text, else an
+array of parts, each with its `type`. Nothing is written that equals its default.
 
 Encoding refuses what would not read back the same (see `json_value`), before anything is written. Decoding keeps parts
 that it does not fully understand as `UnknownContent`; a body that is no turn at all is a `CorruptTurn`.

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from recuerda.errors import ThreadNotFound
-from recuerda.records import NewTurn, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.records import SEAL, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.storage import Storage
 
 CHUNK = 500
@@ -63,11 +63,14 @@ async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copie
     if missing is None:
         problem = "the target has other turns in this thread; copy it under another id, or delete it there"
         return Copied(thread_id=thread_id, turns=len(found.records), added=0, digest=None, problem=problem)
+    revision = there.info.revision if there.info else 0
+    if any(record.body.startswith(SEAL) and record.number != revision + i for i, record in enumerate(missing, 1)):
+        problem = "its turns are sealed to their numbers, which would change: copy it through EncryptedStorage"
+        return Copied(thread_id=thread_id, turns=len(found.records), added=0, digest=None, problem=problem)
     if there.info is None or _settings(there.info) != _settings(found.info):
         await target.update_thread(
             thread_id, user_id=found.info.user_id, title=found.info.title, metadata=found.info.metadata
         )
-    revision = there.info.revision if there.info else 0
     for start in range(0, len(missing), CHUNK):
         chunk = [_new(record) for record in missing[start : start + CHUNK]]
         appended = await target.append_all(thread_id, chunk, expected=revision)

@@ -20,6 +20,7 @@ import msgspec
 
 from recuerda.errors import ConfigurationError, DecryptionError, MissingExtraError, RecuerdaError, ThreadConflict
 from recuerda.records import (
+    SEAL,
     Appended,
     DraftStep,
     NewRecord,
@@ -37,7 +38,6 @@ try:
 except ImportError:
     raise MissingExtraError(module="recuerda.encryption", extra="encryption") from None
 
-MAGIC = b"rc1"
 NONCE_BYTES = 12
 KNOWN_USERS = 10_000
 """Of how many threads to remember whose they are; forgetting one costs a look-up."""
@@ -267,7 +267,7 @@ class EncryptedStorage(Storage):
         key = self._keys.key(key_id)
         if key is None:
             raise DecryptionError(thread_id, number, f"its key {key_id!r} is not there")
-        start = len(MAGIC) + 1 + body[len(MAGIC)]
+        start = len(SEAL) + 1 + body[len(SEAL)]
         nonce, sealed = body[start : start + NONCE_BYTES], body[start + NONCE_BYTES :]
         try:
             return AESGCM(key).decrypt(nonce, sealed, _place(thread_id, place))
@@ -320,7 +320,7 @@ class _Sealer:
     def __init__(self, key_id: str, key: bytes) -> None:
         _check_key(key_id, key)
         self.key_id = key_id
-        self._head = MAGIC + bytes([len(key_id.encode())]) + key_id.encode()
+        self._head = SEAL + bytes([len(key_id.encode())]) + key_id.encode()
         self._cipher = AESGCM(key)
 
     def __call__(self, value: bytes, place: bytes) -> bytes:
@@ -335,10 +335,10 @@ def _place(thread_id: str, place: int | str) -> bytes:
 
 
 def _key_id(body: bytes) -> str | None:
-    start = len(MAGIC) + 1
-    if not body.startswith(MAGIC) or len(body) <= start:
+    start = len(SEAL) + 1
+    if not body.startswith(SEAL) or len(body) <= start:
         return None
-    return body[start : start + body[len(MAGIC)]].decode(errors="replace")
+    return body[start : start + body[len(SEAL)]].decode(errors="replace")
 
 
 def _text(sealed: bytes) -> str:

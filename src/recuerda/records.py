@@ -15,6 +15,9 @@ import msgspec
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_count, check_id, check_limit
 
+SEAL = b"rc1"
+"""How the body of an encrypted turn starts; see `encryption.py`."""
+
 RecordKind: TypeAlias = Literal["turn", "undo", "trim"]
 
 MAX_MESSAGE_COUNT = 2**31 - 1

@@ -9,6 +9,7 @@ import pytest
 
 from recuerda import MemoryStorage, NewTurn, Storage, ThreadNotFound
 from recuerda.copying import copy_thread, copy_threads, digest_turns
+from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.records import ThreadSlice
 from recuerda.sqlite import SQLiteStorage
 
@@ -90,3 +91,25 @@ async def test_a_damaged_copy_is_noticed(source: Storage, tmp_path: Path) -> Non
 async def test_a_thread_that_is_not_there_is_named(storage: Storage) -> None:
     with pytest.raises(ThreadNotFound, match="nowhere"):
         await copy_thread(storage, MemoryStorage(), "nowhere")
+
+
+async def test_sealed_turns_are_not_copied_under_other_numbers(storage: Storage) -> None:
+    keys = KeyRing({"k": b"1" * 32}, current="k")
+    inner = MemoryStorage()
+    sealed = EncryptedStorage(inner, keys)
+    for i in range(3):
+        await sealed.append("t", turn(f"t{i}"))
+    assert (await copy_thread(inner, storage, "t")).problem is None  # the numbers stay, so the copy opens
+    assert [record.body for record in (await EncryptedStorage(storage, keys).read("t")).records] == [
+        b"t0",
+        b"t1",
+        b"t2",
+    ]
+    await sealed.trim("t", keep_turns=1)
+    await storage.delete("t")
+    copied = await copy_thread(inner, storage, "t")
+    assert (copied.added, copied.digest) == (0, None)
+    assert copied.problem is not None
+    assert await storage.head("t") is None
+    assert (await copy_thread(sealed, copy, "t")).problem is None
+    assert [record.body for record in (await copy.read("t")).records] == [b"t2"]

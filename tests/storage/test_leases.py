@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 
 from recuerda import InvalidInput, MemoryStorage, NewTurn, Storage
-from recuerda.sqlite import SQLiteStorage
+from tests.storage.matrix import IN_ONE_PROCESS, STORAGES
 
 SHORT = timedelta(milliseconds=150)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
 async def handles(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Storage, Storage]]:
-    if request.param == "memory":
-        storage = MemoryStorage()
-        yield storage, storage
-    else:
-        async with SQLiteStorage(tmp_path / "t.db") as one, SQLiteStorage(tmp_path / "t.db") as two:
+    make = STORAGES[request.param]
+    async with make(tmp_path) as one:
+        if request.param in IN_ONE_PROCESS:
+            yield one, one
+            return
+        async with make(tmp_path) as two:
             yield one, two
 
 

@@ -114,7 +114,7 @@ def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bo
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             _switch_to_wal(connection, busy_timeout_s)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA secure_delete = FAST")
+        connection.execute("PRAGMA secure_delete = ON")
         _migrate(connection)
         if is_reader:
             connection.execute("PRAGMA query_only = ON")
