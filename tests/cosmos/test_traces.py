@@ -1,0 +1,140 @@
+"""What is cut or deleted leaves no text behind, also when whoever did it was held up or cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
+from azure.cosmos.aio import CosmosClient
+
+from recuerda.cosmos import CosmosStorage
+from tests.cosmos.threads import a_step, a_turn
+from tests.cosmos.wire import Died, is_create, wired
+from tests.servers.cosmos_server import KEY, cosmos_account, cosmos_url
+
+
+async def kept(folder: Path) -> list[dict[str, Any]]:
+    """Return every item of a folder's container, as the service keeps it."""
+    account = cosmos_account().partition("@")[2].partition("?")[0]
+    name = cosmos_url(folder).partition("recuerda-tests/")[2].partition("?")[0]
+    async with CosmosClient(f"https://{account}", KEY, connection_verify=False) as client:
+        container = client.get_database_client("recuerda-tests").get_container_client(name)
+        found = container.query_items("SELECT * FROM c WHERE c.partition != ''", partition_key="any")
+        return [item async for item in found]
+
+
+def texts(items: list[dict[str, Any]]) -> set[str]:
+    return {item["text"] for item in items if "text" in item}
+
+
+async def test_what_is_cut_leaves_an_empty_item(tmp_path: Path) -> None:
+    async with CosmosStorage(cosmos_url(tmp_path)) as storage:
+        for i in range(1, 8):
+            await storage.append("a", a_turn(f"t{i}"))
+        await storage.undo("a")
+        await storage.trim("a", keep_turns=4)
+        await storage.append("a", a_turn("t10"), keep_messages=3)
+        items = await kept(tmp_path)
+    assert texts(items) == {"body of t5", "body of t6", "body of t10", ""}
+    gone = [item for item in items if item["kind"] == "gone"]
+    assert sorted(item["number"] for item in gone) == [1, 2, 3, 4, 7]
+    assert not any(item.get(key) for item in gone for key in ("text", "record_id", "call", "title", "user_id"))
+
+
+async def test_a_deleted_thread_leaves_nothing(tmp_path: Path) -> None:
+    async with CosmosStorage(cosmos_url(tmp_path)) as storage:
+        for i in range(3):
+            await storage.append("a", a_turn(f"t{i}"), user_id="ana", title="Title")
+        await storage.undo("a")
+        await storage.save_draft("a", a_step(1))
+        await storage.save_draft("a", a_step(2))
+        await storage.delete("a")
+        assert await kept(tmp_path) == []
+
+
+async def test_a_draft_leaves_nothing_once_its_turn_is_there(tmp_path: Path) -> None:
+    async with CosmosStorage(cosmos_url(tmp_path)) as storage:
+        for number in (1, 2, 3):
+            await storage.save_draft("a", a_step(number))
+        await storage.append("a", a_turn("t1"))
+        assert texts(await kept(tmp_path)) == {"body of t1"}
+
+
+async def test_an_append_that_was_held_up_while_its_thread_was_deleted_leaves_nothing(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        await storage.append("a", a_turn("t1"))
+
+        async def delete_first(request: HttpRequest) -> AsyncHttpResponse | None:
+            if is_create(request):
+                wire.before = None
+                await another.delete("a")
+            return None
+
+        wire.before = delete_first
+        await storage.append("a", a_turn("t2"))
+        assert await kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("completing", ["delete again", "append"])
+async def test_a_delete_that_was_cut_off_is_completed_by_the_next_to_come(completing: str, tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        for i in range(3):
+            await another.append("a", a_turn(f"t{i}"))
+
+        async def die(_: HttpRequest) -> AsyncHttpResponse | None:
+            if wire.requests.count("DELETE") > 1:  # the first one deletes the thread's own item
+                raise Died
+            return None
+
+        wire.before = die
+        with pytest.raises(Died):
+            await storage.delete("a")
+        assert len(texts(await kept(tmp_path))) == 3
+        if completing == "append":
+            assert (await another.append("a", a_turn("new"), expected=0)).created
+        else:
+            assert await another.delete("a") is False
+        assert texts(await kept(tmp_path)) == ({"body of new"} if completing == "append" else set())
+
+
+async def test_an_undo_that_was_cut_off_counts_and_is_completed_by_the_next_append(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        await another.append("a", a_turn("t1"))
+        await another.append("a", a_turn("t2"))
+
+        async def die(request: HttpRequest) -> AsyncHttpResponse | None:
+            if is_create(request):
+                wire.before = wire.after
+                raise Died
+            return None
+
+        wire.after = die
+        with pytest.raises(Died):
+            await storage.undo("a")
+        found = await another.read("a", turn_id="t2")
+        assert (found.found, [record.id for record in found.records]) == (None, ["t1"])
+        assert texts(await kept(tmp_path)) == {"body of t1", "body of t2", ""}
+        again = await another.append("a", a_turn("t2"), expected=3)
+        assert (again.replayed, again.revision) == (False, 4)
+        assert [item["number"] for item in await kept(tmp_path) if item.get("text") == "body of t2"] == [4]
+
+
+async def test_a_trim_that_was_cut_off_is_completed_by_the_next_cut(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        for i in range(1, 6):
+            await another.append("a", a_turn(f"t{i}"))
+
+        async def die(request: HttpRequest) -> AsyncHttpResponse | None:
+            if is_create(request):
+                raise Died
+            return None
+
+        wire.after = die
+        with pytest.raises(Died):
+            await storage.trim("a", keep_turns=2)
+        assert [record.id for record in (await another.read("a")).records] == ["t4", "t5"]
+        assert (await another.read("a", turn_id="t1")).found is None
+        await another.append("a", a_turn("t7"), keep_messages=2)
+        assert texts(await kept(tmp_path)) == {"body of t5", "body of t7", ""}
