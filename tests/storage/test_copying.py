@@ -100,11 +100,8 @@ async def test_sealed_turns_are_not_copied_under_other_numbers(storage: Storage)
     for i in range(3):
         await sealed.append("t", turn(f"t{i}"))
     assert (await copy_thread(inner, storage, "t")).problem is None  # the numbers stay, so the copy opens
-    assert [record.body for record in (await EncryptedStorage(storage, keys).read("t")).records] == [
-        b"t0",
-        b"t1",
-        b"t2",
-    ]
+    copy = EncryptedStorage(storage, keys)
+    assert [record.body for record in (await copy.read("t")).records] == [b"t0", b"t1", b"t2"]
     await sealed.trim("t", keep_turns=1)
     await storage.delete("t")
     copied = await copy_thread(inner, storage, "t")
