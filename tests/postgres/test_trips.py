@@ -1,6 +1,8 @@
 """What a turn costs: round trips, counted on the wire, and pages of the database, counted by the server."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Any
 
 import msgspec
@@ -110,3 +112,22 @@ async def _pages(db: Connection, call: Any, *values: object) -> int:
     assert row is not None
     plan = msgspec.convert(row[0], list[dict[str, Any]])[0]["Plan"]
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+async def test_conversations_side_by_side_share_the_wait_for_a_distant_server(url: str, schema: str) -> None:
+    async with (
+        transaction_pooler(url.rpartition("host=")[2], size=10) as pooler,
+        PostgresStorage(pooler.url, schema=schema) as storage,
+    ):
+        await asyncio.gather(*(storage.head("connect") for _ in range(50)))
+        pooler.delay_s = 0.005
+        one_by_one = await _timed(storage.append(f"{i}", a_turn()) for i in range(30)) / 30
+        side_by_side = await _timed([asyncio.gather(*(storage.append(f"{i}", a_turn()) for i in range(200)))]) / 200
+    assert one_by_one >= 3 * side_by_side
+
+
+async def _timed(calls: Iterable[Awaitable[object]]) -> float:
+    began = time.perf_counter()
+    for call in calls:
+        await call
+    return time.perf_counter() - began

