@@ -7,8 +7,8 @@ afterwards. A hook that writes does so in one atomic step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
 from typing import ClassVar, TypeAlias
 
 from recuerda.errors import ConfigurationError, RecuerdaError, StorageError
@@ -91,12 +91,26 @@ class StorageHooks(ABC):
         """Return the error to raise for one of `driver_errors`; its text starts with `action`."""
         return StorageError(f"could not {action}: {type(error).__name__}")
 
-    @contextmanager
-    def _translated(self, action: str, thread_id: str | None) -> Generator[None]:
-        try:
-            yield
-        except RecuerdaError:
-            raise
-        except self.driver_errors as error:
-            subject = "threads" if thread_id is None else f"thread {thread_id!r}"
-            raise self._translate(error, f"{action} {subject}") from error
+    def _translated(self, action: str, thread_id: str | None) -> _Translated:
+        return _Translated(self, action, thread_id)
+
+
+class _Translated:
+    """Turns a backend's driver errors into ours: entered by every operation, and so without a generator's cost."""
+
+    __slots__ = ("_action", "_hooks", "_thread_id")
+
+    def __init__(self, hooks: StorageHooks, action: str, thread_id: str | None) -> None:
+        self._hooks = hooks
+        self._action = action
+        self._thread_id = thread_id
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, RecuerdaError) or not isinstance(error, self._hooks.driver_errors):
+            return
+        subject = "threads" if self._thread_id is None else f"thread {self._thread_id!r}"
+        raise self._hooks._translate(error, f"{self._action} {subject}") from error  # pyright: ignore[reportPrivateUsage]  # its other half

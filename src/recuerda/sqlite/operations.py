@@ -43,7 +43,9 @@ def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.
     if expected is not None and expected != revision:
         raise ThreadConflict(thread_id, expected=expected, actual=revision)
     if key is None:
-        key = _create(db, thread_id, record.created_us)
+        key = _create(db, thread_id, record.created_us, user_id=record.user_id, title=record.title)
+    elif revision == 0:
+        _name(db, key, record)
     committed = record.numbered(revision + 1)
     _insert(db, key, committed)
     turns += committed.kind == "turn"
@@ -56,11 +58,6 @@ def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.
         "UPDATE threads SET revision = ?, first = ?, turns = ?, messages = ?, updated_us = ? WHERE key = ?",
         (committed.number, first, turns, messages, committed.created_us, key),
     )
-    if revision == 0:
-        db.execute(
-            "UPDATE threads SET user_id = coalesce(user_id, ?), title = coalesce(title, ?) WHERE key = ?",
-            (record.user_id, record.title, key),
-        )
     db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
     return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
 
@@ -73,13 +70,23 @@ def append_all(
     return first + [append(thread_id, record, None, db) for record in records[1:]]
 
 
-def _create(db: sqlite3.Connection, thread_id: str, now_us: int) -> int:
+def _create(
+    db: sqlite3.Connection, thread_id: str, now_us: int, *, user_id: str | None = None, title: str | None = None
+) -> int:
     cursor = db.execute(
-        "INSERT INTO threads (id, revision, first, turns, messages, created_us, updated_us)"
-        " VALUES (?, 0, 1, 0, 0, ?, ?)",
-        (thread_id, now_us, now_us),
+        "INSERT INTO threads (id, revision, first, turns, messages, created_us, updated_us, user_id, title)"
+        " VALUES (?, 0, 1, 0, 0, ?, ?, ?, ?)",
+        (thread_id, now_us, now_us, user_id, title),
     )
     return cursor.lastrowid or 0
+
+
+def _name(db: sqlite3.Connection, key: int, record: NewRecord) -> None:
+    """Let the first record name a thread that has settings already, where they leave it open."""
+    db.execute(
+        "UPDATE threads SET user_id = coalesce(user_id, ?), title = coalesce(title, ?) WHERE key = ?",
+        (record.user_id, record.title, key),
+    )
 
 
 def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
