@@ -67,7 +67,7 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return from_microseconds(self.created_us)
 
 
-class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
+class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A turn that is to be appended.
 
     Attributes:
@@ -132,7 +132,7 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
         return from_microseconds(self.updated_us)
 
 
-class Appended(msgspec.Struct, frozen=True, kw_only=True):
+class Appended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The outcome of an append.
 
     Attributes:
@@ -148,7 +148,7 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
     created: bool = False
 
 
-class ReadQuery(msgspec.Struct, frozen=True, kw_only=True):
+class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What to read of a thread; see `Storage.read`."""
 
     after: int = 0
@@ -215,7 +215,7 @@ def parse_cursor(cursor: str) -> tuple[int, str]:
     return int(updated), check_id(thread_id, "cursor's thread id")
 
 
-class NewRecord(msgspec.Struct, frozen=True, kw_only=True):
+class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a storage's append hook is asked to write: a complete record but for its number.
 
     Attributes:

@@ -31,13 +31,16 @@ _THREAD = (
     "SELECT key, id, revision, first, turns, messages, user_id, title, metadata, created_us, updated_us FROM threads"
 )
 _TURN = "SELECT position, id, created_us, message_count, body FROM turns"
+_HEAD = """
+    SELECT key, revision, first, turns, messages, EXISTS (SELECT 1 FROM drafts WHERE thread_id = threads.id) FROM threads
+"""
 _RECORD = "SELECT position, id, created_us, message_count, body, kind, target FROM turns"
 
 
 def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.Connection) -> Appended:
     """Do `Storage._append`."""
-    row = db.execute("SELECT key, revision, first, turns, messages FROM threads WHERE id = ?", (thread_id,)).fetchone()
-    key, revision, first, turns, messages = row or (None, 0, 1, 0, 0)
+    row = db.execute(f"{_HEAD} WHERE id = ?", (thread_id,)).fetchone()
+    key, revision, first, turns, messages, has_draft = row or (None, 0, 1, 0, 0, True)
     if key is not None and not record.is_new_id and (found := _by_id(db, key, record.id)):
         return Appended(revision=found.number, replayed=True, record=found)
     if expected is not None and expected != revision:
@@ -58,7 +61,8 @@ def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.
         "UPDATE threads SET revision = ?, first = ?, turns = ?, messages = ?, updated_us = ? WHERE key = ?",
         (committed.number, first, turns, messages, committed.created_us, key),
     )
-    db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
+    if has_draft:
+        db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
     return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
 
 
