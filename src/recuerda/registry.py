@@ -29,7 +29,9 @@ def open_storage(url: str) -> Storage:
     """Return the storage that a URL names, without connecting yet.
 
     Args:
-        url: `memory:`, `sqlite:///relative.db` (four slashes for an absolute path) or `file:///folder`.
+        url: `memory:`, `sqlite:///relative.db` (four slashes for an absolute path), `file:///folder`,
+            `redis://host:6379/0`, `postgresql://user:password@host/database` or
+            `cosmos://account.documents.azure.com/database/container`; each storage's class tells its options.
 
     Raises:
         ConfigurationError: for a URL that names no known storage; it lists those there are.

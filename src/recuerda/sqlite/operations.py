@@ -32,7 +32,8 @@ _THREAD = (
 )
 _TURN = "SELECT position, id, created_us, message_count, body FROM turns"
 _HEAD = """
-    SELECT key, revision, first, turns, messages, EXISTS (SELECT 1 FROM drafts WHERE thread_id = threads.id) FROM threads
+    SELECT key, revision, first, turns, messages, EXISTS (SELECT 1 FROM drafts WHERE thread_id = threads.id)
+    FROM threads
 """
 _RECORD = "SELECT position, id, created_us, message_count, body, kind, target FROM turns"
 
