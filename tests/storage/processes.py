@@ -63,7 +63,7 @@ def kill_writers(open_storage: Callable[[], Storage], count: int) -> list[str]:
 
 
 def contend(open_storage: Callable[[], Storage], count: int) -> list[str]:
-    """Let two processes append `count` turns each to one thread, each on the revision that it has read."""
+    """Let four processes append `count` turns each to one thread, each on the revision that it has read."""
 
     def work_of(process: int) -> Work:
         async def write(storage: Storage, say: Say) -> None:
@@ -81,7 +81,7 @@ def contend(open_storage: Callable[[], Storage], count: int) -> list[str]:
 
         return write
 
-    children = [_fork(open_storage, work_of(process)) for process in range(2)]
+    children = [_fork(open_storage, work_of(process)) for process in range(4)]
     said = _read_all([reader for _, reader in children])
     _expect_success(children)
     return said.splitlines()

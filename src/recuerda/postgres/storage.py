@@ -47,7 +47,7 @@ _TRIP_BYTES = 8_000_000
 
 
 class PostgresStorage(Storage):
-    """Keep threads in a schema of a PostgreSQL database, from version 14 on.
+    """Keep threads in a schema of a PostgreSQL database.
 
     Args:
         url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
