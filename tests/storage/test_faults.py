@@ -24,7 +24,8 @@ survivors = pytest.mark.parametrize("scheme", SURVIVING)
 
 async def run_processes(mode: str, scheme: str, folder: Path, count: int) -> list[str]:
     """Run a mode of `processes.py` and return what its writers were told."""
-    STORAGES[scheme](folder)  # starts the server here, where the processes find it: one of their own would end with them
+    # This starts the server here, where the processes find it: one of their own would end with them.
+    STORAGES[scheme](folder)
     command = [sys.executable, "-m", "tests.storage.processes", mode, scheme, str(folder), str(count)]
     done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
