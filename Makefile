@@ -47,7 +47,7 @@ picture: $(VENV)/.dev-installed  ## Draw the tour for the README anew
 	@$(BIN)/python docs/picture.py
 
 lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrade" for newer versions)
-	$(LOCK) requirements/dev.in -o requirements/dev.txt
+	$(LOCK) --override requirements/overrides.txt requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/tour.in -c requirements/dev.txt -o requirements/tour.txt
 
 clean:  ## Remove .venv and everything that was built or cached
@@ -82,6 +82,6 @@ $(VENV)/.tour-installed: requirements/tour.txt pyproject.toml | $(VENV)/.created
 
 $(VENV)/.dev-installed: requirements/dev.txt pyproject.toml | $(VENV)/.created
 	@echo "Installing the development tools (once, about a minute) ..."
-	@$(PIP) install -qq --require-hashes -r requirements/dev.txt
+	@$(PIP) install -qq --require-hashes --no-deps -r requirements/dev.txt
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $(VENV)/.tour-installed $@

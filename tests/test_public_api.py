@@ -34,6 +34,8 @@ PUBLIC = [
     "CorruptTurn",
     "DataContent",
     "DecryptionError",
+    "Embedder",
+    "EmbedderError",
     "EncodeError",
     "FunctionCallContent",
     "FunctionResultContent",
@@ -42,9 +44,11 @@ PUBLIC = [
     "MemoryStorage",
     "MissingExtraError",
     "NewTurn",
+    "ProviderError",
     "RecuerdaError",
     "RefusalContent",
     "RunLimitError",
+    "ServiceThreadNotFound",
     "StateError",
     "Storage",
     "StorageBusy",
@@ -56,12 +60,15 @@ PUBLIC = [
     "TextContent",
     "TextReasoningContent",
     "ThreadConflict",
+    "ThreadDiverged",
     "ThreadInfo",
     "ThreadNotFound",
     "ThreadOwnershipError",
     "ThreadPage",
     "ThreadSlice",
+    "ToolOutcomeUnknown",
     "Turn",
+    "TurnPending",
     "TurnRecord",
     "UnknownContent",
     "UriContent",
@@ -122,7 +129,9 @@ def test_a_public_method_is_documented(name: str, member: Any) -> None:
 def test_every_error_of_the_package_is_public_and_has_one_root() -> None:
     from recuerda import errors
 
-    own = {name for name, value in vars(errors).items() if inspect.isclass(value)}
+    own = {
+        name for name, value in vars(errors).items() if inspect.isclass(value) and value.__module__ == errors.__name__
+    }
     assert own <= set(PUBLIC)
     assert all(issubclass(getattr(errors, name), recuerda.RecuerdaError) for name in own)
 

@@ -21,10 +21,19 @@ credentials.
     │   ├── DecryptionError         the key is missing or another one
     │   └── CorruptTurn             one record cannot be read; the others can
     ├── ChatClientError             the model's service failed
+    │   └── ServiceThreadNotFound   the service no longer knows the thread: detach it, or start another
+    ├── ThreadDiverged              a service's thread and its local mirror no longer agree
+    ├── ProviderError               a memory service failed, or is set up in a way that cannot work
+    ├── EmbedderError               an embedding model failed, or its vectors do not fit
+    ├── TurnPending                 a turn was interrupted: resume it or drop it
+    ├── ToolOutcomeUnknown          a tool was started and nobody knows whether it finished: settle it
     └── RunLimitError               the model kept calling tools
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
 
 
 class RecuerdaError(Exception):
@@ -148,6 +157,77 @@ class ChatClientError(RecuerdaError):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         self.status = status
         super().__init__(message)
+
+
+class ServiceThreadNotFound(ChatClientError):
+    """Raised when a service does not know a thread: it was deleted, has expired, or is another key's."""
+
+    def __init__(self, service_thread_id: str, *, thread_id: str | None = None, status: int | None = None) -> None:
+        self.service_thread_id = service_thread_id
+        self.thread_id = thread_id
+        super().__init__(
+            f"the service does not know thread {service_thread_id!r}: it was deleted, has expired, or belongs to "
+            "another key. Start a new thread, or go on locally with thread.detach() where the agent keeps a mirror.",
+            status=status,
+        )
+
+
+class ThreadDiverged(RecuerdaError):
+    """Raised when a service's thread and its mirror hold different turns; nothing was merged."""
+
+    def __init__(self, thread_id: str, service_thread_id: str, reason: str) -> None:
+        self.thread_id = thread_id
+        self.service_thread_id = service_thread_id
+        self.reason = reason
+        super().__init__(
+            f"thread {thread_id!r} and its service's thread {service_thread_id!r} do not agree: {reason}. "
+            "Nothing was merged; choose one of them and go on with it."
+        )
+
+
+class ProviderError(RecuerdaError):
+    """Raised when a context provider's service fails, or is not as the provider needs it; the cause is chained."""
+
+
+class EmbedderError(RecuerdaError):
+    """Raised when an embedder fails, or gives vectors that do not fit what was asked or stored."""
+
+
+class TurnPending(RecuerdaError):
+    """Raised when a run meets a turn that was begun on the thread and never committed.
+
+    `age` is since its last step, `step` the number of steps that are saved, `turn_id` its id.
+    """
+
+    def __init__(self, thread_id: str, *, turn_id: str, step: int, age: timedelta) -> None:
+        self.thread_id = thread_id
+        self.turn_id = turn_id
+        self.step = step
+        self.age = age
+        super().__init__(
+            f"thread {thread_id!r} has a turn that was interrupted after step {step}, {age.total_seconds():.0f} s ago: "
+            'resume it with agent.resume(thread), or run with on_pending="resume" or "discard"'
+        )
+
+
+class ToolOutcomeUnknown(RecuerdaError):
+    """Raised when a resumed turn has a call that was started and has no result.
+
+    The tool may have done its work or not. `arguments` are the call's, as the model gave them.
+    """
+
+    def __init__(
+        self, thread_id: str, *, call_id: str, name: str, arguments: Mapping[str, object] | str | None
+    ) -> None:
+        self.thread_id = thread_id
+        self.call_id = call_id
+        self.name = name
+        self.arguments = arguments
+        super().__init__(
+            f"tool {name!r} was called in thread {thread_id!r} (call {call_id!r}), and nobody knows whether it "
+            "finished. Look, then say what came of it: resume(thread, outcomes={call_id: result}). "
+            "A tool that is declared retry_safe=True is called again."
+        )
 
 
 class RunLimitError(RecuerdaError):
