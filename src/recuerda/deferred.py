@@ -1,0 +1,196 @@
+"""Work that is done behind an answer, so that nobody waits for it: what memories learn, summaries, indexes.
+
+A job runs as a task of the event loop that started it, since its connections belong to that loop. Jobs of one key (a
+thread's id, say) run one after the other in the order of their start, also when they come from different loops; those
+of different keys run side by side. How many may be under way is bounded: then `start` waits, so that a service that
+cannot keep up slows its callers down instead of filling the memory. Nothing is lost in silence: a job that fails, or is
+cancelled because its loop ends, is logged and kept for whoever asks next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeAlias
+
+from recuerda.ids import check_limit
+
+Work: TypeAlias = Callable[[], Awaitable[object]]
+"""What is to be done. It must not itself start or finish work of the same `Deferred`: it would wait for itself."""
+
+_STUCK_CHECK_S = 0.5
+_STOPPED = "its event loop was stopped before it ended"
+
+_logger = logging.getLogger("recuerda")
+
+
+class Deferred:
+    """Do work later, in order, and tell what failed.
+
+    It may be used from several event loops and threads. Whoever owns it awaits `finish` when it is closed.
+
+    Args:
+        owner: in whose name failures are told, such as a provider's name.
+        max_waiting: how many jobs may be under way or wait for their turn.
+    """
+
+    def __init__(self, owner: str, *, max_waiting: int = 100) -> None:
+        self._owner = owner
+        self._max_waiting = check_limit(max_waiting, "max_waiting")
+        self._mutex = threading.Lock()
+        self._jobs: dict[_Job, None] = {}  # what has not ended, in the order of its start
+        self._failures: deque[str] = deque(maxlen=self._max_waiting)
+
+    async def start(self, key: str, work: Work) -> None:
+        """Let `work` be called and awaited when the earlier jobs of `key` have ended, whether or not they failed.
+
+        Returns at once unless `max_waiting` jobs are there already; then as soon as one has ended. A cancellation while
+        it waits means that the work is not started; afterwards the caller's cancellation leaves the job alone.
+        """
+        for job in [job for job in self._unfinished() if job.is_lost]:
+            self._drop(job, _STOPPED)
+        while isinstance(job := self._admitted(key), _Blocked):
+            await job.by.over()
+        # The mutex is not needed from here on: the job belongs to this loop, and nothing has been awaited since.
+        task = asyncio.ensure_future(_carry_out(job, work))
+        job.task = task
+        # Not a `finally` in the coroutine: a task that is cancelled before its first step never enters it.
+        task.add_done_callback(partial(self._ended, job))
+
+    async def finish(self) -> None:
+        """Wait until every job has ended, also those of other event loops and those that are started meanwhile.
+
+        A job whose loop no longer runs cannot end; it counts as failed. A cancellation stops the waiting, not the jobs.
+        """
+        while jobs := self._unfinished():
+            job = jobs[0]
+            await job.over()
+            if not job.has_ended.is_set():
+                self._drop(job, _STOPPED)
+
+    def take_failures(self) -> tuple[str, ...]:
+        """Return what failed since the last call, the oldest first; each has been logged when it happened.
+
+        Of more than `max_waiting` only the last are kept.
+        """
+        with self._mutex:
+            failures = tuple(self._failures)
+            self._failures.clear()
+        return failures
+
+    def _unfinished(self) -> list[_Job]:
+        with self._mutex:
+            return list(self._jobs)
+
+    def _admitted(self, key: str) -> _Job | _Blocked:
+        with self._mutex:
+            waiting = [job for job in self._jobs if not job.is_stuck]
+            if len(waiting) >= self._max_waiting:
+                return _Blocked(waiting[0])
+            previous = next((job for job in reversed(waiting) if job.key == key), None)
+            job = _Job(key, previous)
+            self._jobs[job] = None
+            return job
+
+    def _ended(self, job: _Job, task: asyncio.Future[Any]) -> None:
+        if task.cancelled():
+            self._drop(job, "it was cancelled, as its event loop ended")
+        elif (error := task.exception()) is not None:
+            self._drop(job, f"{type(error).__name__}: {error}")
+        else:
+            self._drop(job)
+        job.end()
+
+    def _drop(self, job: _Job, failure: str | None = None) -> None:
+        with self._mutex:
+            self._jobs.pop(job, None)
+            if failure is None:
+                return
+            text = f"{self._owner}: work behind an answer failed ({job.key}): {failure}"
+            self._failures.append(text)
+        _logger.warning("%s", text)
+
+
+class _Job:
+    """One piece of work, on the loop that started it."""
+
+    def __init__(self, key: str, previous: _Job | None) -> None:
+        self.key = key
+        self.previous = previous
+        self.task: asyncio.Future[Any] | None = None
+        self.has_ended = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._mutex = threading.Lock()
+        self._waiters: set[_Waiter] = set()
+
+    @property
+    def is_stuck(self) -> bool:
+        """True when its loop doesn't run, so that it cannot go on."""
+        return not self._loop.is_running() and not self.has_ended.is_set()
+
+    @property
+    def is_lost(self) -> bool:
+        """True when its loop will never run again."""
+        return self._loop.is_closed() and not self.has_ended.is_set()
+
+    def end(self) -> None:
+        """Let those go on who wait for it."""
+        with self._mutex:
+            self.has_ended.set()
+            waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            waiter.wake()
+
+    async def over(self) -> None:
+        """Wait, on any loop, until it has ended or is stuck."""
+        waiter = _Waiter()
+        with self._mutex:
+            if self.has_ended.is_set():
+                return
+            self._waiters.add(waiter)
+        try:
+            while not self.has_ended.is_set() and not self.is_stuck:
+                await waiter.wait()
+        finally:
+            with self._mutex:
+                self._waiters.discard(waiter)
+
+
+class _Blocked:
+    """The answer that there is no room until another job has ended."""
+
+    def __init__(self, by: _Job) -> None:
+        self.by = by
+
+
+class _Waiter:
+    """An event of one loop that any thread can set."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def wake(self) -> None:
+        """Let it go on; where its loop has been closed meanwhile, nobody waits any more."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self) -> None:
+        """Wait to be woken, but look up now and then: nobody tells when another loop is stopped."""
+        try:
+            async with asyncio.timeout(_STUCK_CHECK_S):
+                await self._event.wait()
+        except TimeoutError:
+            return
+
+
+async def _carry_out(job: _Job, work: Work) -> None:
+    if job.previous is not None:
+        await job.previous.over()
+        job.previous = None
+    await work()
