@@ -11,7 +11,9 @@ from typing import Self
 from recuerda.agent import Agent
 from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
 from recuerda.context import ContextProvider
+from recuerda.errors import ConfigurationError
 from recuerda.json_value import Json
+from recuerda.messages import ChatMessage
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStoreProtocol
 from recuerda.tools import ToolInput
@@ -19,7 +21,12 @@ from recuerda.window import ContextWindow
 
 
 class ChatClient(ABC):
-    """Speak to a model. Subclasses write `respond` and, where the service streams, `stream`."""
+    """Speak to a model. Subclasses write `respond` and, where the service streams, `stream`.
+
+    A client whose service keeps the threads sets `keeps_threads` and writes the methods about threads as well.
+    """
+
+    keeps_threads: bool = False
 
     @abstractmethod
     async def respond(self, request: ChatRequest) -> ChatResponse:
@@ -37,7 +44,50 @@ class ChatClient(ABC):
             message_id=response.message.message_id,
             usage=response.usage,
             finish_reason=response.finish_reason,
+            service_thread_id=response.service_thread_id,
+            response_id=response.response_id,
         )
+
+    async def retract(  # noqa: B027 - a client whose service keeps no threads has nothing to take back
+        self, request: ChatRequest, responses: Sequence[ChatResponse]
+    ) -> None:
+        """Take a turn that failed out of the service's thread, so that it never keeps half a turn; best effort.
+
+        Args:
+            request: the turn's first request; its `service_thread_id` is what the thread was before the turn.
+            responses: what the service answered in this turn, in order; maybe nothing.
+        """
+
+    async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
+        """Return all messages of a thread that the service keeps, the oldest first, with the service's ids.
+
+        Raises:
+            ServiceThreadNotFound: the service does not know it.
+            ChatClientError: the service refused, failed, or could not be reached.
+            ConfigurationError: this client's service keeps no threads.
+        """
+        raise self._keeps_no_threads()
+
+    async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
+        """Hand messages over to the service, and return the id of its thread. On a failure nothing stays there.
+
+        Raises:
+            ChatClientError: the service refused, failed, or could not be reached.
+            ConfigurationError: this client's service keeps no threads.
+        """
+        raise self._keeps_no_threads()
+
+    async def delete_thread(self, service_thread_id: str) -> bool:
+        """Delete a thread that the service keeps; return whether there was one.
+
+        Raises:
+            ChatClientError: the service refused, failed, or could not be reached.
+            ConfigurationError: this client's service keeps no threads.
+        """
+        raise self._keeps_no_threads()
+
+    def _keeps_no_threads(self) -> ConfigurationError:
+        return ConfigurationError(f"{type(self).__name__} keeps no threads at its service: their history is local")
 
     async def close(self) -> None:  # noqa: B027 - a client that holds no connection has nothing to free
         """Free connections. Closing twice is fine; using the client afterwards is an error."""
