@@ -4,7 +4,7 @@ The names here are the ones that most programs need. Each technology has a modul
 `recuerda.openai`, `recuerda.sqlite`, `recuerda.file`, …; `open_storage` and `create_agent(storage=…)` find them by URL.
 """
 
-from recuerda.agent import Agent, AgentResponseStream
+from recuerda.agent import Agent
 from recuerda.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
 from recuerda.client import ChatClient
 from recuerda.context import Context, ContextProvider
@@ -14,6 +14,7 @@ from recuerda.errors import (
     ConfigurationError,
     CorruptTurn,
     DecryptionError,
+    DraftConflict,
     EmbedderError,
     EncodeError,
     InvalidInput,
@@ -54,9 +55,10 @@ from recuerda.messages import (
 )
 from recuerda.records import Appended, NewTurn, ThreadInfo, ThreadPage, ThreadSlice, TurnRecord
 from recuerda.registry import open_storage
-from recuerda.run import AgentResponse, AgentResponseUpdate
+from recuerda.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
+from recuerda.stream import AgentResponseStream
 from recuerda.thread import AgentThread
 from recuerda.tools import FunctionTool
 from recuerda.window import ContextWindow
@@ -85,6 +87,7 @@ __all__ = [
     "CorruptTurn",
     "DataContent",
     "DecryptionError",
+    "DraftConflict",
     "Embedder",
     "EmbedderError",
     "EncodeError",
@@ -95,6 +98,8 @@ __all__ = [
     "MemoryStorage",
     "MissingExtraError",
     "NewTurn",
+    "PendingCall",
+    "PendingTurn",
     "ProviderError",
     "RecuerdaError",
     "RefusalContent",

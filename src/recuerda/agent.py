@@ -7,29 +7,37 @@ one turn to one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Literal, Self, TypeAlias, cast
 
+from msgspec import structs
+
+from recuerda.agent_threads import AgentThreads
 from recuerda.background import run_in_background
 from recuerda.chat import ChatModel
 from recuerda.context import ContextProvider
-from recuerda.errors import ConfigurationError, InvalidInput
+from recuerda.errors import InvalidInput
 from recuerda.ids import check_id, check_limit
-from recuerda.json_value import Json
-from recuerda.memory_storage import MemoryStorage
+from recuerda.json_value import Json, JsonObject
 from recuerda.messages import ChatMessage
-from recuerda.registry import open_storage
-from recuerda.run import AgentResponse, AgentResponseUpdate, Run, RunSettings
+from recuerda.providers import checked
+from recuerda.response import AgentResponse, PendingTurn
+from recuerda.resuming import Decisions, load_draft, pending_turn
+from recuerda.run import Durability, Run, RunSettings
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
+from recuerda.stream import AgentResponseStream
 from recuerda.thread import AgentThread
 from recuerda.tools import FunctionTool, ToolInput, tools_by_name
 from recuerda.window import ContextWindow
 
 RunInput: TypeAlias = str | ChatMessage | Sequence[str | ChatMessage]
 """What a run is given: text or messages. Text is a user's message."""
+
+OnPending: TypeAlias = Literal["raise", "resume", "discard"]
+"""What a run does with an interrupted turn that it meets."""
 
 
 class Agent:
@@ -48,6 +56,8 @@ class Agent:
         options: the service's own options for each model call, such as `{"temperature": 0}`.
         lease: let runs on one thread in several processes queue, where they would conflict otherwise: how long the
             thread stays taken after its process has died, such as `timedelta(seconds=30)`. See `Storage.lease`.
+        durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
+            as it happens, so that `resume` can go on with a run whose process died.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
@@ -67,45 +77,45 @@ class Agent:
         max_tool_rounds: int = 40,
         options: Mapping[str, Json] | None = None,
         lease: timedelta | None = None,
+        durability: Durability = "turn",
     ) -> None:
-        if chat_message_store_factory is not None and storage is not None:
-            raise ConfigurationError("give chat_message_store_factory or storage: both say where threads live")
+        by_service = bool(getattr(model, "keeps_threads", False))
         self.name = name
         self.instructions = instructions
-        self._factory = chat_message_store_factory
-        self._owns_storage = isinstance(storage, str)
-        self._storage = open_storage(storage) if isinstance(storage, str) else storage or MemoryStorage()
+        self._threads = AgentThreads(storage, chat_message_store_factory, by_service=by_service)
         self._settings = RunSettings(
             model=model,
             instructions=instructions,
             tools=_tools(tools),
-            providers=_providers(context_providers),
+            providers=checked(_providers(context_providers)),
             window=window,
             options=dict(options or {}),
             max_tool_rounds=check_limit(max_tool_rounds, "max_tool_rounds"),
             lease=lease,
+            durability=durability,
         )
 
     def __repr__(self) -> str:
-        return f"Agent(name={self.name!r}, storage={self._storage.kind!r})"
+        return f"Agent(name={self.name!r}, storage={self.storage.kind!r})"
 
     @property
     def storage(self) -> Storage:
         """The home of this agent's threads, unless they come from a store factory."""
-        return self._storage
+        return self._threads.storage
 
     # -- threads -------------------------------------------------------------------------------------------------------
 
-    def get_new_thread(self, *, user_id: str | None = None) -> AgentThread:
+    def get_new_thread(self, *, user_id: str | None = None, service_thread_id: str | None = None) -> AgentThread:
         """Return a new thread with an id of its own. Nothing is written before its first turn.
 
         Args:
             user_id: whose thread it is.
+            service_thread_id: the id of a thread that the client's service keeps already.
+
+        Raises:
+            ThreadOwnershipError: a service's thread is named, and this agent's client keeps none.
         """
-        store = self._make_store()
-        if user_id is not None:
-            self._openable(store).user_id = check_id(user_id, "user id")
-        return AgentThread(message_store=store)
+        return self._threads.new(user_id=user_id, service_thread_id=service_thread_id)
 
     def get_thread(self, thread_id: str, *, user_id: str | None = None) -> AgentThread:
         """Return the thread of an id, which exists or will with its first turn. Nothing is read yet.
@@ -118,9 +128,10 @@ class Agent:
             user_id: whose thread it is; using another user's raises `ThreadOwnershipError`.
 
         Raises:
-            ConfigurationError: the agent's store factory makes stores that cannot be opened by id.
+            ConfigurationError: the agent's store factory makes stores that cannot be opened by id, or its client's
+                service keeps the threads.
         """
-        return AgentThread(message_store=self._open_store(self._make_store(), thread_id, user_id=user_id))
+        return self._threads.open(thread_id, user_id=user_id)
 
     async def deserialize_thread(self, serialized_thread: Any, *, user_id: str | None = None) -> AgentThread:
         """Return the thread that `AgentThread.serialize` described, on this agent's storage or from its store factory.
@@ -135,35 +146,19 @@ class Agent:
         Raises:
             StateError: the state is of an unknown kind, version or type, or of another kind of storage.
         """
-        store = self._make_store()
-        if user_id is not None:
-            self._openable(store).user_id = check_id(user_id, "user id")
-        return await AgentThread.deserialize(serialized_thread, message_store=store)
-
-    def _make_store(self) -> ChatMessageStoreProtocol:
-        return ChatMessageStore(storage=self._storage) if self._factory is None else self._factory()
-
-    def _open_store(
-        self, made: ChatMessageStoreProtocol, thread_id: str, *, user_id: str | None = None
-    ) -> ChatMessageStore:
-        store = self._openable(made)
-        # A store that has a RAM of its own would forget: threads that are opened by id live in the agent's.
-        is_private = store.owns_storage and isinstance(store.storage, MemoryStorage)
-        return store.for_thread(thread_id, user_id=user_id, storage=self._storage if is_private else None)
-
-    @staticmethod
-    def _openable(store: ChatMessageStoreProtocol) -> ChatMessageStore:
-        if not isinstance(store, ChatMessageStore):
-            raise ConfigurationError(
-                f"the store factory makes {type(store).__name__}, which cannot be opened by id or for a user; "
-                "restore its threads with deserialize_thread, or use storage="
-            )
-        return store
+        return await self._threads.restore(serialized_thread, user_id=user_id)
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
     async def run(
-        self, messages: RunInput, *, thread: AgentThread | str | None = None, turn_id: str | None = None
+        self,
+        messages: RunInput,
+        *,
+        thread: AgentThread | str | None = None,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+        keep_partial: bool = False,
     ) -> AgentResponse:
         """Answer, and add the whole exchange to the thread as one turn.
 
@@ -175,59 +170,167 @@ class Agent:
             thread: a thread or its id; None for a temporary one that is forgotten.
             turn_id: your name for this turn. If a run is repeated with it, the first answer is returned and no model is
                 called.
+            durability: as in `Agent`, for this run.
+            on_pending: what to do when the thread has an interrupted turn: "raise", "resume" it first, or "discard" it.
+            keep_partial: when the run is cancelled, keep the input and what was said so far as a turn that is marked
+                as interrupted.
 
         Raises:
             ThreadConflict: another process added to the thread meanwhile; nothing was written.
+            TurnPending: the thread has an interrupted turn; nothing was paid for.
             EncodeError: the input, or a tool's result, has no JSON form.
             RunLimitError: the model kept calling tools.
             ChatClientError: the model's service failed.
             StorageError: see its branches.
         """
-        run = self._run(messages, thread, turn_id, is_streamed=False)
-        async with aclosing(run.updates()) as updates:
-            async for _ in updates:
-                pass
-        return _response(run)
+        return await AgentResponseStream(
+            self._run(messages, thread, turn_id, durability, on_pending, keep_partial=keep_partial, is_streamed=False)
+        ).drained()
 
     def run_stream(
-        self, messages: RunInput, *, thread: AgentThread | str | None = None, turn_id: str | None = None
+        self,
+        messages: RunInput,
+        *,
+        thread: AgentThread | str | None = None,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+        keep_partial: bool = False,
     ) -> AgentResponseStream:
         """Answer piece by piece. The arguments and errors are those of `run`.
 
         The turn is committed after the last update, before the iteration ends; leaving it early cancels the turn.
         """
-        return AgentResponseStream(self._run(messages, thread, turn_id, is_streamed=True))
+        return AgentResponseStream(
+            self._run(messages, thread, turn_id, durability, on_pending, keep_partial=keep_partial, is_streamed=True)
+        )
 
     def run_sync(
-        self, messages: RunInput, *, thread: AgentThread | str | None = None, turn_id: str | None = None
+        self,
+        messages: RunInput,
+        *,
+        thread: AgentThread | str | None = None,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
     ) -> AgentResponse:
         """Do what `run` does, for programs without an event loop; block while it runs on a loop in another thread."""
-        return run_in_background(self.run(messages, thread=thread, turn_id=turn_id))
+        return run_in_background(
+            self.run(messages, thread=thread, turn_id=turn_id, durability=durability, on_pending=on_pending)
+        )
+
+    # -- interrupted turns ---------------------------------------------------------------------------------------------
+
+    async def resume(
+        self,
+        thread: AgentThread | str,
+        *,
+        approvals: Mapping[str, bool | JsonObject] | None = None,
+        outcomes: Mapping[str, Json] | None = None,
+        keep_partial: bool = False,
+    ) -> AgentResponse:
+        """Go on with the thread's interrupted turn, from its last finished step, in this or any other process.
+
+        What the model said and what tools returned is not asked for again. A call that was never started is run; one
+        that was started and has no result is run again only if its tool is `retry_safe`.
+
+        Args:
+            thread: a thread or its id.
+            approvals: for calls that wait to be allowed, by call id: True to run one, False to tell the model that it
+                was refused, an object to run it with these arguments instead.
+            outcomes: for calls that were started, by call id: what came of them, as JSON.
+            keep_partial: as in `run`.
+
+        Raises:
+            InvalidInput: there is no interrupted turn (it was resumed or dropped already), or a call that is named
+                does not wait for this decision.
+            ToolOutcomeUnknown: a call was started, and neither says `outcomes` what came of it, nor is it `retry_safe`.
+            ThreadConflict: the thread has moved on since the turn began: it can only be dropped.
+            DraftConflict: another process goes on with the turn.
+        """
+        return await AgentResponseStream(
+            self._resumption(thread, approvals, outcomes, keep_partial=keep_partial, is_streamed=False)
+        ).drained()
+
+    def resume_stream(
+        self,
+        thread: AgentThread | str,
+        *,
+        approvals: Mapping[str, bool | JsonObject] | None = None,
+        outcomes: Mapping[str, Json] | None = None,
+        keep_partial: bool = False,
+    ) -> AgentResponseStream:
+        """Go on with the thread's interrupted turn, piece by piece. The arguments and errors are those of `resume`."""
+        return AgentResponseStream(
+            self._resumption(thread, approvals, outcomes, keep_partial=keep_partial, is_streamed=True)
+        )
+
+    async def pending_turn(self, thread: AgentThread | str) -> PendingTurn | None:
+        """Return the turn that was begun on a thread and is not committed; None when there is none."""
+        opened = self._threads.of_run(thread)
+        draft = await load_draft(opened)
+        return None if draft is None else pending_turn(draft, opened.id)
+
+    async def discard_turn(self, thread: AgentThread | str) -> bool:
+        """Drop the thread's interrupted turn for good; False when there is none. The thread is as it was before it."""
+        store = self._threads.of_run(thread).message_store
+        return isinstance(store, ChatMessageStore) and await store.storage.drop_draft(store.thread_id)
 
     def _run(
-        self, messages: RunInput, thread: AgentThread | str | None, turn_id: str | None, *, is_streamed: bool
+        self,
+        messages: RunInput,
+        thread: AgentThread | str | None,
+        turn_id: str | None,
+        durability: Durability | None,
+        on_pending: OnPending,
+        *,
+        keep_partial: bool,
+        is_streamed: bool,
     ) -> Run:
-        if isinstance(thread, str):
-            thread = self.get_thread(thread)
-        if thread is None:
-            thread = AgentThread(message_store=ChatMessageStore())
-        if not thread.is_initialized:
-            store = self._make_store()
-            is_own = not isinstance(store, ChatMessageStore)
-            thread.message_store = store if is_own else self._open_store(store, thread.id)
-        if thread.service_thread_id is not None:
-            raise ConfigurationError(f"thread {thread.id!r} is kept by a service, and this agent's client keeps none")
+        opened = self._threads.of_run(thread)
         if turn_id is not None:
             check_id(turn_id, "turn id")
-        return Run(self._settings, thread, _messages(messages), turn_id=turn_id, is_streamed=is_streamed)
+
+        async def clear_the_way() -> None:
+            if on_pending == "discard":
+                await self.discard_turn(opened)
+            elif await self.pending_turn(opened) is not None:
+                await self.resume(opened)
+
+        return Run(
+            structs.replace(
+                self._settings, durability=durability or self._settings.durability, keep_partial=keep_partial
+            ),
+            opened,
+            _messages(messages),
+            turn_id=turn_id,
+            is_streamed=is_streamed,
+            before=None if on_pending == "raise" else clear_the_way,
+        )
+
+    def _resumption(
+        self,
+        thread: AgentThread | str,
+        approvals: Mapping[str, bool | JsonObject] | None,
+        outcomes: Mapping[str, Json] | None,
+        *,
+        keep_partial: bool,
+        is_streamed: bool,
+    ) -> Run:
+        return Run(
+            structs.replace(self._settings, durability="steps", keep_partial=keep_partial),
+            self._threads.of_run(thread),
+            is_streamed=is_streamed,
+            resume=Decisions(outcomes=outcomes or {}, approvals=approvals or {}),
+        )
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
         """Close the providers, and the storage if this agent opened it from a URL."""
         async with AsyncExitStack() as stack:
-            if self._owns_storage:
-                stack.push_async_callback(self._storage.close)
+            if self._threads.owns_storage:
+                stack.push_async_callback(self.storage.close)
             for provider in self._settings.providers:
                 stack.push_async_callback(provider.close)
 
@@ -238,54 +341,6 @@ class Agent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-class AgentResponseStream:
-    """The updates of one run, to be iterated once; afterwards `response` is the whole answer.
-
-    Use it in `async with` where the loop may be left early and the turn has to be cancelled at once.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._updates = run.updates()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __del__(self) -> None:
-        # The loop body was left: the event loop closes the run soon, and the next one on the thread may wait for that.
-        self._run.is_abandoned = True
-
-    async def __anext__(self) -> AgentResponseUpdate:
-        return await anext(self._updates)
-
-    async def aclose(self) -> None:
-        """Cancel what has not been committed."""
-        await self._updates.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    @property
-    def response(self) -> AgentResponse:
-        """The whole answer, once the stream has ended.
-
-        Raises:
-            InvalidInput: it has not.
-        """
-        return _response(self._run)
-
-
-def _response(run: Run) -> AgentResponse:
-    if run.response is None:
-        raise InvalidInput("the stream has not ended yet: iterate it to its end first")
-    return run.response
 
 
 def _messages(given: RunInput) -> tuple[ChatMessage, ...]:

@@ -14,6 +14,7 @@ from recuerda.context import ContextProvider
 from recuerda.errors import ConfigurationError
 from recuerda.json_value import Json
 from recuerda.messages import ChatMessage
+from recuerda.run import Durability
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStoreProtocol
 from recuerda.tools import ToolInput
@@ -113,6 +114,7 @@ class ChatClient(ABC):
         max_tool_rounds: int = 40,
         options: Mapping[str, Json] | None = None,
         lease: timedelta | None = None,
+        durability: Durability = "turn",
     ) -> Agent:
         """Return an agent that speaks through this client; the arguments are those of `Agent`."""
         return Agent(
@@ -127,4 +129,5 @@ class ChatClient(ABC):
             max_tool_rounds=max_tool_rounds,
             options=options,
             lease=lease,
+            durability=durability,
         )

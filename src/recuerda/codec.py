@@ -1,7 +1,7 @@
 """Messages to bytes and back.
 
-A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1) and
-`usage` where they say something; from version 2 on it would say its version as `v`. A message is
+A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1), `usage`
+and `interrupted` where they say something; from version 2 on it would say its version as `v`. A message is
 `{"role":…,"content":…}` plus what else it has; `content` is the text itself when the message is one plain text, else an
 array of parts, each with its `type`. Nothing is written that equals its default.
 
@@ -52,6 +52,7 @@ class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
     v: int = 1
     input: int = 1
     usage: Usage | None = None
+    interrupted: bool = False
 
 
 class _OutMessage(msgspec.Struct, omit_defaults=True):
@@ -66,6 +67,7 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
     messages: list[_OutMessage]
     input: int = 1
     usage: Usage | None = None
+    interrupted: bool = False
 
 
 _encoder = msgspec.json.Encoder()
@@ -84,7 +86,7 @@ def encode_turn(turn: Turn) -> bytes:
         _checked(turn.usage, "usage")
     out = [_out_message(message, f"messages[{i}]") for i, message in enumerate(turn.messages)]
     try:
-        return _encoder.encode(_OutTurn(out, turn.input_count, turn.usage))
+        return _encoder.encode(_OutTurn(out, turn.input_count, turn.usage, turn.is_interrupted))
     except UnicodeEncodeError:
         for i, message in enumerate(turn.messages):
             _check_strings(message, f"messages[{i}]")
@@ -105,7 +107,12 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         raise CorruptTurn(
             thread_id, number, f"it is of version {wire.v}, this recuerda reads version {VERSION}; upgrade it"
         )
-    return Turn(messages=_messages(wire.messages), input_count=wire.input, usage=wire.usage)
+    return Turn(
+        messages=_messages(wire.messages),
+        input_count=wire.input,
+        usage=wire.usage,
+        is_interrupted=wire.interrupted,
+    )
 
 
 def message_to_json(message: ChatMessage, path: str = "message") -> JsonObject:

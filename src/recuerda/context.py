@@ -42,8 +42,8 @@ class ContextProvider:
     `thread.provider_states[self.name]`: it is saved with the thread's state and restored with it.
 
     Attributes:
-        name: how warnings and the thread's state name the provider; the class's name by default. An agent's providers
-            have different names.
+        name: how warnings and the thread's state name the provider; the class's name by default. Two that
+            remember something of one thread need different names.
         timeout: how long a hook may take, None for as long as it likes. A hook that takes longer is cancelled, and has
             failed with a `ProviderError`.
         on_failure: whether a failure of `invoking` ends the run ("raise", the default: nothing has been paid for yet),

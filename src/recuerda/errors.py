@@ -26,6 +26,7 @@ credentials.
     ├── ProviderError               a memory service failed, or is set up in a way that cannot work
     ├── EmbedderError               an embedding model failed, or its vectors do not fit
     ├── TurnPending                 a turn was interrupted: resume it or drop it
+    ├── DraftConflict               somebody else goes on with the turn, or it is over: load the draft again
     ├── ToolOutcomeUnknown          a tool was started and nobody knows whether it finished: settle it
     └── RunLimitError               the model kept calling tools
 """
@@ -207,6 +208,22 @@ class TurnPending(RecuerdaError):
         super().__init__(
             f"thread {thread_id!r} has a turn that was interrupted after step {step}, {age.total_seconds():.0f} s ago: "
             'resume it with agent.resume(thread), or run with on_pending="resume" or "discard"'
+        )
+
+
+class DraftConflict(RecuerdaError):
+    """Raised when a step does not continue the thread's draft; nothing was saved.
+
+    `number` is the step's. Of several that go on with one turn, one saves each step: the others get this.
+    """
+
+    def __init__(self, thread_id: str, *, turn_id: str, number: int) -> None:
+        self.thread_id = thread_id
+        self.turn_id = turn_id
+        self.number = number
+        super().__init__(
+            f"step {number} of turn {turn_id!r} does not continue the draft of thread {thread_id!r}: somebody else "
+            "goes on with this turn, or it was committed or dropped. Nothing was saved; load the draft to see."
         )
 
 

@@ -296,11 +296,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         messages: in order; at least one.
         input_count: how many of them, from the first on, came from the caller; the others are the answer.
         usage: what the answer cost, where the service said it.
+        is_interrupted: True when the run was stopped before the model had answered, and what there was was kept.
     """
 
     messages: tuple[ChatMessage, ...]
     input_count: int = 1
     usage: Usage | None = None
+    is_interrupted: bool = False
 
     @property
     def answer(self) -> tuple[ChatMessage, ...]:

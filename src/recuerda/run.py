@@ -5,94 +5,59 @@ paid for; then the model and its tools, until it answers; then one write of ever
 that was read; then the providers again. Whatever fails before the write leaves the thread as it was, and what fails
 after it cannot take it back. A run is one asynchronous generator of updates: `run` drains it, `run_stream` hands it
 out.
+
+A durable run saves each step besides, as the thread's draft. A resumed run starts with those steps instead of an input,
+and goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from recuerda.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
+from recuerda.chat import ChatModel
 from recuerda.codec import encode_turn
 from recuerda.context import ContextProvider
-from recuerda.errors import ConfigurationError, RunLimitError
-from recuerda.history import StoredTurn, stored_turn
+from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, TurnPending
+from recuerda.exchange import Exchange, Prompt, settled
+from recuerda.history import stored_turn
+from recuerda.ids import new_id
 from recuerda.json_value import Json
-from recuerda.messages import (
-    AnyContent,
-    ChatMessage,
-    FunctionCallContent,
-    FunctionResultContent,
-    TextContent,
-    Turn,
-    Usage,
+from recuerda.messages import ChatMessage, Turn
+from recuerda.providers import gather, tell
+from recuerda.records import Appended, Draft
+from recuerda.response import AgentResponse, AgentResponseUpdate, replayed
+from recuerda.resuming import (
+    Decisions,
+    Journal,
+    draft_age,
+    durable_store,
+    load_draft,
+    pending_calls,
+    running_turn,
+    settle,
 )
-from recuerda.records import Appended
+from recuerda.steps import RunningTurn, Step
 from recuerda.thread import AgentThread, LoadedThread
-from recuerda.tools import FunctionTool, tools_by_name, unknown_tool
+from recuerda.tools import FunctionTool, tools_by_name
 from recuerda.window import ContextWindow
 
 T = TypeVar("T")
 
+Durability: TypeAlias = Literal["turn", "steps"]
+"""What is saved of a run: the turn when it is whole ("turn"), or each of its steps as it happens besides ("steps")."""
+
 _logger = logging.getLogger("recuerda")
 _holders: WeakKeyDictionary[asyncio.Lock, Run] = WeakKeyDictionary()
 _outer_runs: ContextVar[tuple[Run, ...]] = ContextVar("recuerda_outer_runs", default=())
-
-
-class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run gave.
-
-    Attributes:
-        messages: what the run added besides its input: calls, results, the answer.
-        usage: what all its model calls cost together, where the service says it.
-        thread_id: the thread's id.
-        turn_id: the committed turn's id; None when the thread's store knows no turns.
-        is_replay: True when a turn of the given `turn_id` was there already: this is its answer, and no model was
-            called.
-        warnings: what went wrong after the commit.
-    """
-
-    messages: tuple[ChatMessage, ...]
-    usage: Usage | None
-    thread_id: str
-    turn_id: str | None
-    is_replay: bool = False
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The answer: the text of the last message that the model wrote."""
-        return next((message.text for message in reversed(self.messages) if message.role == "assistant"), "")
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of a streamed run.
-
-    Attributes:
-        role: "assistant" for what the model says, "tool" for the results of its calls.
-        contents: the new parts: fragments of text, whole calls, results.
-    """
-
-    role: str
-    contents: tuple[AnyContent, ...]
-
-    @property
-    def text(self) -> str:
-        """The new text; empty for a call or a result."""
-        return (
-            "".join(part.text for part in self.contents if isinstance(part, TextContent)) if self.role != "tool" else ""
-        )
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,58 +71,80 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, Json]
     max_tool_rounds: int
     lease: timedelta | None
+    durability: Durability = "turn"
+    keep_partial: bool = False
 
 
 class Run:
-    """One run; `updates` carries it out, and then `response` is set."""
+    """One run; `updates` carries it out, and then `response` is set.
+
+    Args:
+        settings: the agent's.
+        thread: where the turn goes.
+        messages: the input; none when a turn is resumed.
+        turn_id: the caller's name for the turn.
+        is_streamed: whether the model is asked to answer piece by piece.
+        resume: what the caller decides about the calls of the interrupted turn that is to be resumed.
+        before: awaited first, before the thread's queue.
+    """
 
     def __init__(
         self,
         settings: RunSettings,
         thread: AgentThread,
-        messages: tuple[ChatMessage, ...],
+        messages: tuple[ChatMessage, ...] = (),
         *,
-        turn_id: str | None,
+        turn_id: str | None = None,
         is_streamed: bool,
+        resume: Decisions | None = None,
+        before: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.response: AgentResponse | None = None
         self.is_abandoned = False
         self._settings = settings
         self._thread = thread
-        self._input = messages
         self._turn_id = turn_id
-        self._is_streamed = is_streamed
-        self._new: list[ChatMessage] = []
-        self._usage: Usage | None = None
+        self._resume = resume
+        self._before = before
+        self._exchange = Exchange(settings.model, thread, RunningTurn([Step(input=messages)]), is_streamed=is_streamed)
         self._warnings: list[str] = []
         self._task: asyncio.Task[Any] | None = None
+
+    @property
+    def _turn(self) -> RunningTurn:
+        return self._exchange.turn
 
     async def updates(self) -> AsyncGenerator[AgentResponseUpdate]:
         """Carry the run out. The turn is committed after the last update; closing the generator early cancels it."""
         # What cannot be stored is refused before anything is paid for.
-        encode_turn(Turn(messages=self._input))
+        encode_turn(self._turn.turn())
+        if self._before is not None:
+            await self._before()
         async with self._queue():
-            loaded = await self._thread.load(self._settings.window, turn_id=self._turn_id)
+            loaded = await self._thread.load(
+                self._settings.window, turn_id=self._turn_id, by_service=self._exchange.is_kept
+            )
             if loaded.committed is not None:
-                self.response = _replayed(loaded.committed, self._thread.id)
+                self.response = replayed(loaded.committed, self._thread.id)
                 for message in self.response.messages:
                     yield AgentResponseUpdate(role=message.role, contents=message.contents)
                 return
+            await self._begin(loaded)
             try:
-                context = await self._invoking()
-                async with aclosing(self._converse(context, loaded)) as conversation:
-                    async for update in conversation:
-                        yield update
-                appended, cancelled = await self._commit(loaded)
+                prompt = await self._invoking(loaded)
+                if (started := await self._settle(prompt.tools)) is not None:
+                    async with aclosing(self._exchange.updates(prompt, self._inside, started=started)) as updates:
+                        async for update in updates:
+                            yield update
+                if not self._turn.is_answered:
+                    self.response = await self._pending(loaded)
+                    return
+                appended, cancelled = await self._commit(self._turn.turn(), loaded)
             except BaseException as error:
-                failure = error
-                await self._tell(
-                    "invoked",
-                    lambda provider: provider.invoked(self._input, thread=self._thread, invoke_exception=failure),
-                )
+                await self._failed(error, loaded)
                 raise
             response = self._responded(appended)
-            await self._learn(response, is_new=appended.created if appended else not loaded.messages)
+            await self._learn(response, is_new=appended.created if appended else loaded.is_new)
             self.response = msgspec.structs.replace(response, warnings=tuple(self._warnings))
             if cancelled is not None:
                 raise cancelled
@@ -182,139 +169,128 @@ class Run:
                 _holders.pop(lock, None)
                 self._task = None
 
-    async def _inside(self, work: Awaitable[T]) -> T:
+    # -- an interrupted turn -------------------------------------------------------------------------------------------
+
+    async def _begin(self, loaded: LoadedThread) -> None:
+        """Take up the interrupted turn that is to be resumed, or make sure that there is none."""
+        draft = await self._draft(loaded)
+        if self._resume is None:
+            if draft is not None:
+                steps = len(draft.steps)
+                raise TurnPending(self._thread.id, turn_id=draft.turn_id, step=steps, age=draft_age(draft))
+            if self._settings.durability == "steps":
+                self._exchange.journal = self._journal(loaded)
+            return
+        if draft is None:
+            raise InvalidInput(
+                f"thread {self._thread.id!r} has no interrupted turn: it was resumed or dropped already, or never begun"
+            )
+        if loaded.revision != draft.revision:
+            raise ThreadConflict(self._thread.id, expected=draft.revision, actual=loaded.revision or 0)
+        self._exchange.turn, self._turn_id = running_turn(draft), draft.turn_id
+        self._exchange.journal = self._journal(loaded, number=len(draft.steps))
+
+    async def _draft(self, loaded: LoadedThread) -> Draft | None:
+        settings = self._settings
+        may_be_left = settings.durability == "steps" or any(tool.needs_approval for tool in settings.tools)
+        return await load_draft(self._thread) if self._resume is not None or may_be_left else None
+
+    def _journal(self, loaded: LoadedThread, *, number: int = 0) -> Journal:
+        store = durable_store(self._thread)
+        self._turn_id = self._turn_id or new_id()
+        return Journal(store, turn_id=self._turn_id, revision=loaded.revision or 0, number=number)
+
+    async def _settle(self, tools: Mapping[str, FunctionTool]) -> Sequence[int] | None:
+        """Let the caller's decisions count; None when the turn still waits for one."""
+        if self._resume is None:
+            return ()
+        step = settle(self._turn, self._resume, tools, thread_id=self._thread.id)
+        return None if step is None else await self._exchange.record(step)
+
+    async def _pending(self, loaded: LoadedThread) -> AgentResponse:
+        """End the run before its turn: some calls wait to be allowed, and the turn is saved until then."""
+        if self._exchange.journal is None:
+            self._exchange.journal = self._journal(loaded)
+            await self._exchange.journal.save(self._turn.whole())
+        return AgentResponse(
+            messages=tuple(self._turn.new),
+            usage=self._turn.usage,
+            thread_id=self._thread.id,
+            turn_id=self._turn_id,
+            pending=pending_calls(self._turn, list(self._turn.waiting)),
+            warnings=tuple(self._warnings),
+        )
+
+    # -- providers -----------------------------------------------------------------------------------------------------
+
+    async def _inside(self, work: Coroutine[Any, Any, T]) -> T:
         """Await what this run waits for, in a task of its own, so that a run started inside can tell."""
         _outer_runs.set((*_outer_runs.get(), self))
         return await work
 
-    async def _invoking(self) -> _Prepared:
-        found = await _all(
-            self._inside(provider.invoking(self._input, thread=self._thread)) for provider in self._settings.providers
+    async def _invoking(self, loaded: LoadedThread) -> Prompt:
+        settings = self._settings
+        given = await gather(
+            settings.providers,
+            lambda provider: self._inside(provider.invoking(self._turn.input, thread=self._thread)),
         )
-        given = [context for context in found if context is not None]
-        own = self._settings.instructions
-        texts = [text for text in (own, *(context.instructions for context in given)) if text]
-        return _Prepared(
+        self._warnings += given.warnings
+        texts = [text for text in (settings.instructions, *given.instructions) if text]
+        if self._exchange.is_kept:
+            # A message would be kept by the service, as if it had been said; instructions are not.
+            texts += [message.text for message in given.messages if message.text]
+        return Prompt(
             instructions="\n\n".join(texts) or None,
-            messages=[message for context in given for message in context.messages],
-            tools=tools_by_name([*self._settings.tools, *(tool for context in given for tool in context.tools)]),
-        )
-
-    async def _converse(self, context: _Prepared, loaded: LoadedThread) -> AsyncGenerator[AgentResponseUpdate]:
-        history = [*context.messages, *loaded.messages, *self._input]
-        for tool_round in range(self._settings.max_tool_rounds + 1):
-            request = ChatRequest(
-                messages=[*history, *self._new],
-                instructions=context.instructions,
-                tools=tuple(context.tools.values()),
-                may_call_tools=tool_round < self._settings.max_tool_rounds,
-                options=self._settings.options,
-            )
-            async with aclosing(self._ask(request)) as answer:
-                async for update in answer:
-                    if update.contents:
-                        yield AgentResponseUpdate(role="assistant", contents=tuple(update.contents))
-            calls = self._new[-1].function_calls
-            if not calls:
-                return
-            if not request.may_call_tools:
-                break
-            results = await self._call_tools(calls, context.tools)
-            self._new.append(ChatMessage("tool", results))
-            yield AgentResponseUpdate(role="tool", contents=tuple(results))
-        raise RunLimitError(self._settings.max_tool_rounds)
-
-    async def _ask(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        if self._is_streamed:
-            updates: list[ChatUpdate] = []
-            async with aclosing(self._settings.model.stream(request)) as stream:
-                async for update in stream:
-                    updates.append(update)
-                    yield update
-            response = join_updates(updates)
-        else:
-            response = await self._settings.model.respond(request)
-            yield ChatUpdate(contents=response.message.contents)
-        self._add(response)
-
-    def _add(self, response: ChatResponse) -> None:
-        self._new.append(response.message)
-        if response.usage is not None:
-            self._usage = response.usage if self._usage is None else self._usage + response.usage
-
-    async def _call_tools(
-        self, calls: Sequence[FunctionCallContent], tools: Mapping[str, FunctionTool]
-    ) -> list[FunctionResultContent]:
-        async def call_one(call: FunctionCallContent) -> FunctionResultContent:
-            if call.name not in tools:
-                return unknown_tool(call, list(tools))
-            return await tools[call.name].call(call, thread=self._thread)
-
-        return await _all(self._inside(call_one(call)) for call in calls)
-
-    async def _commit(self, loaded: LoadedThread) -> tuple[Appended | None, asyncio.CancelledError | None]:
-        """Write the turn; a cancellation meanwhile does not leave it in doubt, and is returned if it was written."""
-        turn = Turn(messages=(*self._input, *self._new), input_count=len(self._input), usage=self._usage)
-        commit = self._thread.commit(turn, turn_id=self._turn_id, expected=loaded.revision)
-        writing = asyncio.ensure_future(commit)
-        cancelled: asyncio.CancelledError | None = None
-        while not writing.done():
-            try:
-                await asyncio.wait([writing])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None and (failure := writing.exception()) is not None:
-            raise cancelled from failure
-        return writing.result(), cancelled
-
-    def _responded(self, appended: Appended | None) -> AgentResponse:
-        if appended is not None and appended.replayed:
-            # Another process committed this turn while ours was running: its answer is the one that stands.
-            return _replayed(stored_turn(appended.record, self._thread.id), self._thread.id)
-        return AgentResponse(
-            messages=tuple(self._new),
-            usage=self._usage,
-            thread_id=self._thread.id,
-            turn_id=None if appended is None else appended.record.id,
+            messages=[*given.messages, *loaded.messages],
+            tools=tools_by_name([*settings.tools, *given.tools]),
+            options=settings.options,
+            max_tool_rounds=settings.max_tool_rounds,
         )
 
     async def _learn(self, response: AgentResponse, *, is_new: bool) -> None:
         if is_new:
             await self._tell("thread_created", lambda provider: provider.thread_created(self._thread))
         await self._tell(
-            "invoked", lambda provider: provider.invoked(self._input, response.messages, thread=self._thread)
+            "invoked", lambda provider: provider.invoked(self._turn.input, response.messages, thread=self._thread)
         )
 
-    async def _tell(self, hook: str, call: Callable[[ContextProvider], Awaitable[None]]) -> None:
-        """Call a hook of every provider; a failure is logged and noted, and disturbs neither the run nor the others."""
-        for provider in self._settings.providers:
+    async def _tell(self, hook: str, call: Callable[[ContextProvider], Coroutine[Any, Any, None]]) -> None:
+        self._warnings += await tell(self._settings.providers, hook, lambda provider: self._inside(call(provider)))
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    async def _commit(self, turn: Turn, loaded: LoadedThread) -> tuple[Appended | None, asyncio.CancelledError | None]:
+        """Write the turn; a cancellation meanwhile does not leave it in doubt, and is returned if it was written."""
+        return await settled(
+            self._thread.commit(
+                turn,
+                turn_id=self._turn_id,
+                expected=loaded.revision,
+                service_thread_id=self._exchange.service_thread_id,
+            )
+        )
+
+    async def _failed(self, error: BaseException, loaded: LoadedThread) -> None:
+        """Clear up after a turn that was not committed; keep what was said, if that was asked for."""
+        await self._exchange.retract()
+        is_interrupted = isinstance(error, GeneratorExit | asyncio.CancelledError)
+        if self._settings.keep_partial and is_interrupted and not self._exchange.is_kept:
             try:
-                await call(provider)
-            except Exception as error:  # noqa: BLE001 - the turn stands, whatever a provider does
-                text = f"{type(provider).__name__}.{hook} failed: {type(error).__name__}: {error}"
-                _logger.warning("%s", text)
-                self._warnings.append(text)
+                await self._commit(self._turn.interrupted(self._exchange.partial), loaded)
+            except Exception as failure:  # noqa: BLE001 - the interruption is what the caller has to hear of
+                _logger.warning("the interrupted turn could not be kept: %s: %s", type(failure).__name__, failure)
+        await self._tell(
+            "invoked",
+            lambda provider: provider.invoked(self._turn.input, thread=self._thread, invoke_exception=error),
+        )
 
-
-class _Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run sends besides its thread: the agent's own, then the providers', in their order."""
-
-    instructions: str | None
-    messages: list[ChatMessage]
-    tools: dict[str, FunctionTool]
-
-
-def _replayed(stored: StoredTurn, thread_id: str) -> AgentResponse:
-    return AgentResponse(
-        messages=stored.turn.answer, usage=stored.usage, thread_id=thread_id, turn_id=stored.id, is_replay=True
-    )
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run at the same time and return the results in order; the first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
+    def _responded(self, appended: Appended | None) -> AgentResponse:
+        if appended is not None and appended.replayed:
+            # Another process committed this turn while ours was running: its answer is the one that stands.
+            return replayed(stored_turn(appended.record, self._thread.id), self._thread.id)
+        return AgentResponse(
+            messages=tuple(self._turn.new),
+            usage=self._turn.usage,
+            thread_id=self._thread.id,
+            turn_id=None if appended is None else appended.record.id,
+        )

@@ -2,6 +2,8 @@
 
     {"version": 1, "kind": "thread", "id": …, "service_thread_id": … or null, "store": {…} or null}
 
+and "providers": {name: {…}} where context providers remember something of the thread.
+
 Whatever is not this is refused with a word on what was expected, so that nothing is half-restored. States that betas of
 Agent Framework wrote are read as well; `legacy.py` turns them into this form.
 """
@@ -15,6 +17,7 @@ import msgspec
 from recuerda.codec import encode_turn
 from recuerda.errors import InvalidInput, StateError
 from recuerda.ids import check_id, new_id
+from recuerda.json_value import JsonObject
 from recuerda.legacy import LegacyState, is_legacy_state, read_legacy_state
 from recuerda.window import group_turns
 
@@ -29,11 +32,13 @@ class ThreadState(msgspec.Struct, frozen=True, kw_only=True):
         id: the thread's id.
         service_thread_id: set when a service keeps the thread.
         store: the store's own state, or None.
+        providers: what context providers remember, by their names.
     """
 
     id: str
     service_thread_id: str | None
     store: dict[str, Any] | None
+    providers: dict[str, JsonObject] = msgspec.field(default_factory=dict[str, JsonObject])
 
 
 def read_thread_state(state: object) -> ThreadState:
@@ -69,7 +74,19 @@ def _checked(envelope: dict[str, Any]) -> ThreadState:
         raise StateError(f"store is an object or null, not {_type_name(store)}")
     if service_thread_id is not None and store is not None:
         raise StateError("the state names both a service's thread and a store; a thread has one owner")
-    return ThreadState(id=thread_id, service_thread_id=service_thread_id, store=cast("dict[str, Any] | None", store))
+    return ThreadState(
+        id=thread_id,
+        service_thread_id=service_thread_id,
+        store=cast("dict[str, Any] | None", store),
+        providers=_providers(envelope.get("providers")),
+    )
+
+
+def _providers(given: object) -> dict[str, JsonObject]:
+    try:
+        return msgspec.convert({} if given is None else given, dict[str, dict[str, Any]])
+    except msgspec.ValidationError:
+        raise StateError("the state's providers are an object of objects, by the providers' names") from None
 
 
 def _from_legacy(legacy: LegacyState) -> ThreadState:

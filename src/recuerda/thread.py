@@ -31,6 +31,9 @@ CUSTOM_KIND = "custom"
 """In a state: the store is a class of the application's own."""
 
 
+_service_locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
+
+
 class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
     """What a run needs to know of its thread before it starts.
 
@@ -38,11 +41,13 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         messages: of the window, the oldest first.
         revision: that a commit has to find; None when the store does not tell revisions.
         committed: the turn of the id that was asked for, when the thread has it already.
+        is_new: True when the thread has nothing yet.
     """
 
     messages: list[ChatMessage]
     revision: int | None
     committed: StoredTurn | None = None
+    is_new: bool = False
 
 
 class AgentThread:
@@ -77,6 +82,8 @@ class AgentThread:
         self._store = message_store
         self._service_thread_id = service_thread_id
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self.provider_states: dict[str, JsonObject] = {}
+        """What context providers remember of this thread, by their names; saved with its state."""
 
     def __repr__(self) -> str:
         owner = (
@@ -146,32 +153,54 @@ class AgentThread:
         """Return a new thread that starts as a copy of this one; see `ChatMessageStore.fork`."""
         return type(self)(message_store=await self._turns().fork(through=through, thread_id=thread_id))
 
-    async def load(self, window: ContextWindow | None = None, *, turn_id: str | None = None) -> LoadedThread:
+    async def load(
+        self, window: ContextWindow | None = None, *, turn_id: str | None = None, by_service: bool = False
+    ) -> LoadedThread:
         """Read what a run needs, in one trip to the storage.
 
         Args:
             window: the part to read; None for everything.
             turn_id: also look whether a turn of this id is there.
+            by_service: the run's service keeps the thread, so nothing is read.
 
         Raises:
             ConfigurationError: a turn id is given and the store is one that knows no turns.
         """
+        if by_service:
+            if turn_id is not None:
+                raise ConfigurationError("turn_id needs a thread that is kept here: a service does not tell its turns")
+            return LoadedThread(messages=[], revision=None, is_new=self._service_thread_id is None)
         store = self._kept()
         if isinstance(store, ChatMessageStore):
             committed = await store.refresh(window, turn_id=turn_id)
             if window is None:
-                return LoadedThread(messages=store.held_messages(), revision=store.revision, committed=committed)
-            messages = window.select([stored.turn for stored in store.turns])
-            return LoadedThread(messages=messages, revision=store.revision, committed=committed)
+                messages = store.held_messages()
+            else:
+                messages = window.select([stored.turn for stored in store.turns])
+            return LoadedThread(
+                messages=messages, revision=store.revision, committed=committed, is_new=store.revision == 0
+            )
         if turn_id is not None:
             raise ConfigurationError(
                 f"turn_id needs a store that knows turns, and {type(store).__name__} is not one; use a ChatMessageStore"
             )
         messages = list(await store.list_messages())
-        return LoadedThread(messages=window.select(group_turns(messages)) if window else messages, revision=None)
+        return LoadedThread(
+            messages=window.select(group_turns(messages)) if window else messages,
+            revision=None,
+            is_new=not messages,
+        )
 
-    async def commit(self, turn: Turn, *, turn_id: str | None, expected: int | None) -> Appended | None:
-        """Append a run's turn in one write; None when the store knows no turns."""
+    async def commit(
+        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None = None
+    ) -> Appended | None:
+        """Append a run's turn in one write; None when the store knows no turns.
+
+        A service has the turn already: then its thread's id, which may be another one after each turn, is learnt.
+        """
+        if service_thread_id is not None:
+            self.service_thread_id = service_thread_id
+            return None
         store = self._kept()
         if isinstance(store, ChatMessageStore):
             return await store.append(turn, turn_id=turn_id, expected=expected)
@@ -182,6 +211,9 @@ class AgentThread:
         """Return the lock on which runs of this thread queue in this process and event loop."""
         if isinstance(self._store, ChatMessageStore):
             return self._store.storage.run_lock(self.id)
+        if self._service_thread_id is not None:
+            key = (id(asyncio.get_running_loop()), self._service_thread_id)
+            return _service_locks.setdefault(key, asyncio.Lock())
         return self._locks.setdefault(id(asyncio.get_running_loop()), asyncio.Lock())
 
     def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
@@ -195,7 +227,8 @@ class AgentThread:
         mine, theirs = self._store, other.message_store
         if isinstance(mine, ChatMessageStore) and isinstance(theirs, ChatMessageStore):
             return mine.storage is theirs.storage and mine.thread_id == theirs.thread_id
-        return self is other or (mine is not None and mine is theirs)
+        is_same_service = self._service_thread_id is not None and self._service_thread_id == other.service_thread_id
+        return self is other or is_same_service or (mine is not None and mine is theirs)
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
@@ -216,6 +249,7 @@ class AgentThread:
             "id": self.id,
             "service_thread_id": self._service_thread_id,
             "store": store,
+            **({"providers": to_json(self.provider_states, "provider_states")} if self.provider_states else {}),
         }
 
     @classmethod
@@ -254,9 +288,16 @@ class AgentThread:
             store = ChatMessageStore()
         restored = await self._restored(state, store)
         self._id, self._store, self._service_thread_id = restored.id, restored.message_store, restored.service_thread_id
+        self.provider_states = restored.provider_states
 
     @classmethod
     async def _restored(cls, state: ThreadState, store: ChatMessageStoreProtocol | None) -> Self:
+        thread = await cls._of_state(state, store)
+        thread.provider_states = state.providers
+        return thread
+
+    @classmethod
+    async def _of_state(cls, state: ThreadState, store: ChatMessageStoreProtocol | None) -> Self:
         if state.service_thread_id is not None:
             return cls(state.id, service_thread_id=state.service_thread_id)
         if state.store is None:

@@ -36,6 +36,10 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         description: what it does, for the model.
         parameters: the JSON schema of its arguments, an object.
         function: the callable, sync or async. A sync one runs in a thread, so that it blocks nobody.
+        needs_approval: True to end the run before the function is called, until the caller allows it with
+            `Agent.resume`.
+        retry_safe: True when calling it twice does no harm: a resumed turn then calls it again when nobody knows
+            whether it finished.
     """
 
     name: str
@@ -44,10 +48,18 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     function: Callable[..., Any]
     _arguments: type[msgspec.Struct]
     _thread_parameter: str | None = None
+    needs_approval: bool = False
+    retry_safe: bool = False
 
     @classmethod
     def of(
-        cls, function: Callable[..., Any] | FunctionTool, *, name: str | None = None, description: str | None = None
+        cls,
+        function: Callable[..., Any] | FunctionTool,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        needs_approval: bool = False,
+        retry_safe: bool = False,
     ) -> FunctionTool:
         """Make a tool of a callable; a tool is returned as it is.
 
@@ -55,6 +67,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             function: its type hints give the schema; `Annotated[str, "what it is"]` describes a parameter.
             name: its own name by default.
             description: its docstring by default.
+            needs_approval: see the attribute.
+            retry_safe: likewise.
 
         Raises:
             ConfigurationError: a parameter cannot be described to a model; the text says which.
@@ -81,6 +95,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             function=function,
             _arguments=arguments,
             _thread_parameter=thread_parameter,
+            needs_approval=needs_approval,
+            retry_safe=retry_safe,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -202,7 +202,7 @@ async def test_a_provider_that_fails_after_the_commit_is_a_warning(
     agent = ScriptedChatClient(["ok"]).create_agent(storage=storage, context_providers=providers)
     reply = await agent.run("hi", thread="t")
     assert reply.text == "ok"
-    assert reply.warnings == (f"Recorder.{hook} failed: LookupError: {hook} is down",)
+    assert reply.warnings == (f"a.{hook} failed: LookupError: {hook} is down",)
     assert f"b.{hook}:{'ok' if hook == 'invoked' else 't'}" in events
     assert hook in caplog.text
     assert await said(storage) == ["hi", "ok"]

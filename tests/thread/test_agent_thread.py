@@ -57,7 +57,7 @@ def test_two_owners_are_refused_whichever_comes_first() -> None:
 
 async def test_a_services_thread_is_refused_before_the_model_is_called() -> None:
     client = ScriptedChatClient(["never"])
-    with pytest.raises(ConfigurationError, match="kept by a service"):
+    with pytest.raises(ThreadOwnershipError, match="kept by a service"):
         await client.create_agent().run("hi", thread=AgentThread(service_thread_id="svc"))
     assert client.requests == []
 
