@@ -18,6 +18,7 @@ class CannedServer:
 
     def __init__(self) -> None:
         self.body = b""
+        self.status = 200
         self.content_type = "text/event-stream"
         self.base_url = ""
 
@@ -40,9 +41,10 @@ class CannedServer:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            await reader.readexactly(int(head.partition(b"content-length:")[2].split()[0]))
-            writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {self.content_type}\r\nconnection: close\r\n\r\n".encode())
+            asked = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(asked.partition(b"content-length:")[2].split()[0]))
+            head = f"HTTP/1.1 {self.status} OK\r\ncontent-type: {self.content_type}\r\nconnection: close\r\n\r\n"
+            writer.write(head.encode())
             writer.write(self.body)
             await writer.drain()
         finally:

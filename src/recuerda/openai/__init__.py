@@ -13,7 +13,8 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(module="recuerda.openai", extra="openai") from error
 
 from recuerda.openai.chat_client import OpenAIChatClient  # needs the SDK: after the check
+from recuerda.openai.embedder import OpenAIEmbedder
 
 del openai  # was only asked for; `recuerda.openai.openai` would be confusing
 
-__all__ = ["OpenAIChatClient"]
+__all__ = ["OpenAIChatClient", "OpenAIEmbedder"]

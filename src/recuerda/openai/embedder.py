@@ -1,0 +1,187 @@
+"""Vectors from OpenAI's embeddings, or from any server that speaks them.
+
+The settings, the connections and the words for what went wrong are the chat client's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from openai import AsyncOpenAI, omit
+
+from recuerda.errors import ChatClientError, ConfigurationError, EmbedderError
+from recuerda.ids import check_limit
+from recuerda.openai.connection import ApiKey, ClientPerLoop, Connection, GivenClient, public_url
+from recuerda.openai.environment import read_environment
+from recuerda.openai.failures import Call, failure_of, remove_secret
+
+_TEXTS_AT_ONCE = 256
+_CHARACTERS_AT_ONCE = 200_000  # the service takes 300,000 tokens a request, and a character is seldom more than one
+
+
+class OpenAIEmbedder:
+    """Turn texts into vectors with a model of OpenAI, of Azure OpenAI, or of a server with OpenAI's embeddings.
+
+    It may be used from several event loops; the connections end with `close`, with their loop, or with this object.
+    Long lists are sent in several requests. The service refuses an empty text, so a space is sent in its place.
+
+    Args:
+        model_id: the model's name, such as `text-embedding-3-small`; on Azure the deployment's.
+        api_key: as in `OpenAIChatClient`, like the other settings of the connection.
+        base_url: a compatible server, such as `http://localhost:11434/v1`; None for OpenAI.
+        azure_endpoint: an Azure OpenAI resource.
+        api_version: of Azure OpenAI's dated interface; None for its v1 interface.
+        organization: the OpenAI organization that is billed.
+        default_headers: sent with each request.
+        timeout_s: how many seconds to wait for an answer before each retry.
+        max_retries: how many times a failed request is tried again.
+        dimensions: how long the vectors shall be, for models that can shorten them; None for the model's own length.
+        max_characters: how much of a text is sent; what follows has no effect on its vector. The default stays within
+            the 8,192 tokens that OpenAI's models take, in every language.
+        client: a ready SDK client instead of the settings of a connection; used as it is, and never closed here.
+
+    Raises:
+        ConfigurationError: the arguments contradict one another, or something is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        model_id: str,
+        api_key: ApiKey | None = None,
+        base_url: str | None = None,
+        azure_endpoint: str | None = None,
+        api_version: str | None = None,
+        organization: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        max_retries: int | None = None,
+        dimensions: int | None = None,
+        max_characters: int = 8000,
+        client: AsyncOpenAI | None = None,
+    ) -> None:
+        if not model_id:
+            raise ConfigurationError("model_id must name an embedding model (on Azure a deployment)")
+        given = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "azure_endpoint": azure_endpoint,
+            "api_version": api_version,
+            "organization": organization,
+            "default_headers": default_headers,
+            "timeout_s": timeout_s,
+            "max_retries": max_retries,
+        }
+        settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if client is not None and settings:
+            raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(settings)} as well")
+        self._model = model_id
+        self._dimensions = None if dimensions is None else check_limit(dimensions, "dimensions")
+        self._max_characters = check_limit(max_characters, "max_characters")
+        self._is_closed = False
+        self._timeout_s: float | None = None
+        self._clients: ClientPerLoop | GivenClient
+        if client is not None:
+            self._clients = GivenClient(client)
+            self._url = public_url(str(client.base_url))
+        else:
+            connection = Connection(**settings)
+            self._clients = ClientPerLoop(connection.new_client)
+            self._timeout_s = connection.timeout_s
+            self._url = public_url(connection.url)
+
+    @classmethod
+    def from_env(
+        cls, *, model_id: str, dimensions: int | None = None, environ: Mapping[str, str] | None = None
+    ) -> Self:
+        """Make an embedder of what the environment says of the service, with the variables of `OpenAIChatClient`.
+
+        Args:
+            model_id: the embedding model, or Azure's deployment of one.
+            dimensions: see the class.
+            environ: the variables; None for the process's.
+
+        Raises:
+            ConfigurationError: variables are missing; it names them.
+        """
+        settings = read_environment(os.environ if environ is None else environ, model_id=model_id)
+        return cls(**settings, dimensions=dimensions)
+
+    def __repr__(self) -> str:
+        return f"OpenAIEmbedder(model_id={self.model_id!r}, url={self._url!r})"
+
+    @property
+    def model_id(self) -> str:
+        """The model's name; with `dimensions`, these behind it: vectors of another length are another model's."""
+        return self._model if self._dimensions is None else f"{self._model}/{self._dimensions}"
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return one vector for each text, in order.
+
+        Raises:
+            EmbedderError: the service refuses, fails or cannot be reached, or this embedder is closed.
+        """
+        vectors: list[list[float]] = []
+        for batch in _batches([self._sent(text) for text in texts]):
+            vectors += await self._ask(batch)
+        return vectors
+
+    async def close(self) -> None:
+        """Close the connections, of all event loops; a call afterwards is an error. A given client is left open."""
+        self._is_closed = True
+        await self._clients.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _sent(self, text: str) -> str:
+        return text[: self._max_characters].encode(errors="replace").decode() or " "
+
+    async def _ask(self, texts: list[str]) -> list[list[float]]:
+        if self._is_closed:
+            raise EmbedderError("this embedder has been closed: make a new one")
+        sdk = await self._client()
+        try:
+            answer = await sdk.embeddings.create(
+                model=self._model,
+                input=texts,
+                dimensions=omit if self._dimensions is None else self._dimensions,
+            )
+            found = {item.index: list(item.embedding) for item in answer.data}
+        except Exception as error:
+            remove_secret(error, sdk.api_key)
+            call = Call(model_id=self._model, url=self._url, timeout_s=self._timeout_s)
+            raise EmbedderError(str(failure_of(error, call))) from error
+        if sorted(found) != list(range(len(texts))):
+            raise EmbedderError(
+                f"model {self._model!r} at {self._url}: {len(answer.data)} vectors came for {len(texts)} texts. "
+                "Check that the address is one of embeddings."
+            )
+        return [found[index] for index in range(len(texts))]
+
+    async def _client(self) -> AsyncOpenAI:
+        try:
+            return await self._clients.get()
+        except ChatClientError as error:
+            raise EmbedderError("this embedder has been closed: make a new one") from error
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        if batch and (len(batch) == _TEXTS_AT_ONCE or size + len(text) > _CHARACTERS_AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
