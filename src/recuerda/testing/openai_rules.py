@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from recuerda.testing.openai_script import JSONObject
 from recuerda.testing.openai_wire import BadRequest, parse
 
-__all__ = ["check_chat_request"]
+__all__ = ["check_chat_request", "schema_problem"]
 
 _Name: TypeAlias = Annotated[str, Meta(pattern=r"^[^\s<|\\/>]{1,64}$")]
 _CallId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40)]
@@ -182,15 +182,19 @@ def _check_answered(open_calls: Sequence[str], *, param: str) -> None:
 
 
 def _check_function(function: _Function, *, param: str) -> None:
-    if function.parameters is None:
-        return
-    problem = next(_schema_problems(function.parameters, is_strict=bool(function.strict)), None)
-    if function.parameters.get("type") != "object":
-        got = json.dumps(function.parameters.get("type"))
-        problem = f"schema must be a JSON Schema of 'type: \"object\"', got 'type: {got}'."
-    if problem:
+    if problem := schema_problem(function.parameters, is_strict=bool(function.strict)):
         message = f"Invalid schema for function '{function.name}': {problem}"
         raise BadRequest(message, param=param, code="invalid_function_parameters")
+
+
+def schema_problem(parameters: dict[str, object] | None, *, is_strict: bool) -> str | None:
+    """Return what the service would say against the schema of a function's parameters."""
+    if parameters is None:
+        return None
+    if parameters.get("type") != "object":
+        got = json.dumps(parameters.get("type"))
+        return f"schema must be a JSON Schema of 'type: \"object\"', got 'type: {got}'."
+    return next(_schema_problems(parameters, is_strict=is_strict), None)
 
 
 def _schema_problems(schema: dict[str, object], *, is_strict: bool) -> Iterator[str]:

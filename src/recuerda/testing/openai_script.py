@@ -56,9 +56,11 @@ class Reply:
     """An answer of the model.
 
     `text` may be empty when there are tool calls or a refusal. `reasoning` is sent as `reasoning_content`, as DeepSeek
-    and vLLM do. `usage=None` reports none, as some compatible servers do. `finish_reason=None` is "tool_calls" or
-    "stop". The answer starts after `delay_s` seconds; a stream also waits `chunk_delay_s` before each of its chunks.
-    Both waits end at once when the client goes away.
+    and vLLM do; by Responses as the summary of a reasoning item. `items` are more output items of Responses, which come
+    before the text. `usage=None` reports none, as some compatible servers do. `finish_reason=None` is "tool_calls" or
+    "stop"; Responses answers "length" and "content_filter" with an incomplete response, and "failed" with a failed one.
+    The answer starts after `delay_s` seconds; a stream also waits `chunk_delay_s` before each of its chunks. Both waits
+    end at once when the client goes away.
     """
 
     text: str = ""
@@ -67,6 +69,7 @@ class Reply:
     reasoning: str | None = None
     usage: Usage | None = Usage()
     finish_reason: str | None = None
+    items: Sequence[JSONObject] = ()
     delay_s: float = 0
     chunk_delay_s: float = 0
 
@@ -92,11 +95,13 @@ class Dropped:
     """A connection that closes instead of an answer, or in the middle of one.
 
     With `after_chunks=0`, or when the request didn't ask for a stream, it closes before the first byte. Otherwise it
-    closes after that many chunks of `reply`, and at the latest before the end mark of the stream.
+    closes after that many chunks of `reply`, and at the latest before the end mark of the stream. With `is_kept=True`,
+    a service that holds the conversation finishes the answer for itself, and keeps it.
     """
 
     after_chunks: int = 0
     reply: Reply = Reply("This reply never reaches its end.")
+    is_kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,9 @@ class RecordedRequest:
 
     @property
     def messages(self) -> list[JSONObject]:
-        """The messages of the request; an empty list when it has none."""
-        return cast("list[JSONObject]", self.body.get("messages", []))
+        """The messages of a chat request, or the input items of Responses; an empty list when it has none."""
+        given = self.body.get("messages", self.body.get("input", []))
+        return [{"role": "user", "content": given}] if isinstance(given, str) else cast("list[JSONObject]", given)
 
     @property
     def last_text(self) -> str:

@@ -3,8 +3,8 @@
 Mocked transports don't show what a broken connection, a slow answer or a refused request does to a program; a server
 does. This one runs on a free port of 127.0.0.1 in a thread of its own, answers what its script says, refuses what the
 real service refuses, and keeps every request for the test to look at. It serves chat completions (OpenAI's and Azure's
-paths), embeddings and the model list. What an answer is stands in `openai_script`, how an endpoint speaks in a module
-each.
+paths), responses and conversations, embeddings and the model list. What an answer is stands in `openai_script`, how an
+endpoint speaks in a module each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 import socket
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, cast
@@ -28,7 +28,9 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from recuerda.testing.openai_chat import CHAT_COMPLETIONS
+from recuerda.testing.openai_conversations import ServiceThreads
 from recuerda.testing.openai_embeddings import embed
+from recuerda.testing.openai_responses import responses_dialect
 from recuerda.testing.openai_script import (
     Answer,
     Dropped,
@@ -39,6 +41,7 @@ from recuerda.testing.openai_script import (
     ToolCall,
     Usage,
 )
+from recuerda.testing.openai_thread_endpoints import THREAD_ENDPOINTS, Endpoint, ThreadRequest
 from recuerda.testing.openai_wire import BadRequest, Dialect, Exchange, encode, error_body
 
 __all__ = ["Dropped", "Failure", "RecordedRequest", "Reply", "ScriptedOpenAIServer", "ToolCall", "Usage"]
@@ -48,7 +51,7 @@ _AZURE = "/openai/deployments/{deployment}"
 
 
 class ScriptedOpenAIServer:
-    """A server that answers each chat request with the next entry of its script.
+    """A server that answers each request for a chat completion or a response with the next entry of its script.
 
     It starts and stops as a context manager, plain or async; as a pytest fixture::
 
@@ -61,12 +64,18 @@ class ScriptedOpenAIServer:
     answers with an error that says so and that the official client doesn't retry. A request that the real service would
     refuse gets a 400 and takes nothing from the script. `requests` holds every request, in the order of arrival.
     Stopping closes all connections at once, running answers included.
+
+    `threads` is what it keeps of responses and conversations; it outlives a stop and a new start. `outages` are what
+    the next requests get that are about what is kept (conversations, items, stored responses) instead of an answer.
     """
 
     def __init__(self, *script: ScriptEntry, default: ScriptEntry | None = None) -> None:
         self.script: deque[ScriptEntry] = deque(script)
         self.default = default
         self.requests: list[RecordedRequest] = []
+        self.threads = ServiceThreads()
+        self.outages: deque[Failure] = deque()
+        self._responses_dialect = responses_dialect(self.threads)
         self._running: _Running | None = None
 
     @property
@@ -115,6 +124,12 @@ class ScriptedOpenAIServer:
             Route("/v1/models", _models, methods=["GET"]),
             Route("/openai/v1/models", _models, methods=["GET"]),
         ]
+        for prefix in ("/v1", "/openai/v1"):
+            routes.append(Route(f"{prefix}/responses", self._responses, methods=["POST"]))
+            routes.extend(
+                Route(f"{prefix}{path}", self._about_threads(endpoint), methods=[method])
+                for method, path, endpoint in THREAD_ENDPOINTS
+            )
         for prefix in ("/v1", "/openai/v1", _AZURE):
             routes.append(Route(f"{prefix}/chat/completions", self._chat_completions, methods=["POST"]))
             routes.append(Route(f"{prefix}/embeddings", self._embeddings, methods=["POST"]))
@@ -122,6 +137,21 @@ class ScriptedOpenAIServer:
 
     async def _chat_completions(self, request: Request) -> Response:
         return await self._answer(request, CHAT_COMPLETIONS)
+
+    async def _responses(self, request: Request) -> Response:
+        return await self._answer(request, self._responses_dialect)
+
+    def _about_threads(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                recorded = await self._record(request)
+                if self.outages:
+                    return _error(self.outages.popleft())
+                return _json(endpoint(self.threads, _thread_request(request, recorded, number=len(self.requests))))
+            except BadRequest as error:
+                return _error(error.failure)
+
+        return answer
 
     async def _embeddings(self, request: Request) -> Response:
         try:
@@ -143,11 +173,15 @@ class ScriptedOpenAIServer:
         is_streamed = recorded.body.get("stream") is True
         dropped = answer if isinstance(answer, Dropped) else None
         reply = answer.reply if isinstance(answer, Dropped) else answer
-        await _gone(request, timeout_s=reply.delay_s)
+        if await _gone(request, timeout_s=reply.delay_s):
+            return Response()
         if dropped is not None and (dropped.after_chunks == 0 or not is_streamed):
+            if dropped.is_kept:
+                dialect.keep(reply, exchange)
             await self._hang_up(request)
             return Response()
         if not is_streamed:
+            dialect.keep(reply, exchange)
             return _json(dialect.whole(reply, exchange))
         frames = self._stream(request, dialect, reply=reply, exchange=exchange, dropped=dropped)
         return StreamingResponse(frames, media_type="text/event-stream")
@@ -157,10 +191,14 @@ class ScriptedOpenAIServer:
     ) -> AsyncIterator[str]:
         frames = list(dialect.frames(reply, exchange))
         end = len(frames) if dropped is None else min(dropped.after_chunks, len(frames) - 1)
-        for frame in frames[:end]:
+        for place, frame in enumerate(frames[:end]):
             await asyncio.sleep(reply.chunk_delay_s)
+            if place == len(frames) - 1:
+                dialect.keep(reply, exchange)
             yield frame
         if dropped is not None:
+            if dropped.is_kept:
+                dialect.keep(reply, exchange)
             await self._hang_up(request)
 
     async def _record(self, request: Request) -> RecordedRequest:
@@ -173,7 +211,8 @@ class ScriptedOpenAIServer:
             body={},
         )
         try:
-            recorded = replace(recorded, body=msgspec.json.decode(raw, type=dict[str, Any]))
+            if raw or request.method == "POST":
+                recorded = replace(recorded, body=msgspec.json.decode(raw, type=dict[str, Any]))
         except msgspec.MsgspecError as error:
             raise BadRequest(f"We could not parse the JSON body of your request: {error}.") from error
         finally:
@@ -241,7 +280,7 @@ class _Running:
     """A started server: its thread, and its address."""
 
     def __init__(self, application: Starlette) -> None:
-        # With its protocol named, asyncio turns Nagle's algorithm off: without, each answer would wait 40 ms for an ACK.
+        # With its protocol named, asyncio turns Nagle's algorithm off: else each answer would wait 40 ms for an ACK.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -284,14 +323,27 @@ def _exchange(request: Request, recorded: RecordedRequest, *, number: int) -> Ex
     return Exchange(number=number, model=model, is_azure=is_azure, body=recorded.body)
 
 
-async def _gone(request: Request, *, timeout_s: float | None) -> None:
-    """Wait until the client is gone, at most `timeout_s` seconds (None: as long as it takes)."""
+def _thread_request(request: Request, recorded: RecordedRequest, *, number: int) -> ThreadRequest:
+    included = [value for name, value in request.query_params.multi_items() if name in ("include", "include[]")]
+    included.extend(cast("list[str]", recorded.body.get("include") or []))
+    return ThreadRequest(
+        ids=cast("dict[str, str]", request.path_params),
+        query=recorded.query,
+        included=included,
+        body=recorded.body,
+        number=number,
+    )
+
+
+async def _gone(request: Request, *, timeout_s: float | None) -> bool:
+    """Wait until the client is gone, at most `timeout_s` seconds (None: as long as it takes); return whether it is."""
     try:
         async with asyncio.timeout(timeout_s):
             while (await request.receive())["type"] != "http.disconnect":
                 pass
     except TimeoutError:
-        return
+        return False
+    return True
 
 
 async def _models(_request: Request) -> Response:
@@ -307,7 +359,7 @@ def _not_retried(message: str) -> Failure:
     return Failure(500, message, code="script_error", headers={"x-should-retry": "false"})
 
 
-def _json(body: dict[str, object]) -> Response:
+def _json(body: Mapping[str, object]) -> Response:
     return Response(encode(body), media_type="application/json")
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from recuerda.testing.openai_script import Failure, JSONObject, Reply
 
-__all__ = ["BadRequest", "Dialect", "Exchange", "encode", "error_body", "parse"]
+__all__ = ["BadRequest", "Dialect", "Exchange", "encode", "error_body", "keep_nothing", "parse"]
 
 T = TypeVar("T")
 
@@ -24,11 +24,11 @@ _AT_PATH = re.compile(r"^(?P<problem>.*) - at `\$\.?(?P<path>.*)`$", re.DOTALL)
 
 
 class BadRequest(Exception):
-    """A request that the real service would refuse with status 400."""
+    """A request that the real service would refuse, with status 400 or what it says for things that it doesn't have."""
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
         super().__init__(message)
-        self.failure = Failure(400, message, code=code, type="invalid_request_error", param=param)
+        self.failure = Failure(status, message, code=code, type="invalid_request_error", param=param)
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,23 @@ class Exchange:
     body: JSONObject
 
 
+def keep_nothing(reply: Reply, exchange: Exchange) -> None:
+    """Forget an answer once it is given, as services without threads do."""
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How one endpoint speaks.
 
     `check` raises `BadRequest` for what the real service refuses. `whole` gives the body of a plain answer, `frames`
-    the server-sent events of a streamed one, the end mark included.
+    the server-sent events of a streamed one, the end mark included. `keep` is called when an answer is complete, before
+    its end is sent: a service that holds the conversation adds to it then.
     """
 
     check: Callable[[JSONObject], None]
     whole: Callable[[Reply, Exchange], dict[str, object]]
     frames: Callable[[Reply, Exchange], Iterator[str]]
+    keep: Callable[[Reply, Exchange], None] = keep_nothing
 
 
 def parse(body: JSONObject, shape: type[T]) -> T:
