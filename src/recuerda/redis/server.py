@@ -214,6 +214,24 @@ class _Link:
         await self.life.aclose()
 
 
+def check_url(url: str) -> str:
+    """Return `url` if it is one of a Redis server.
+
+    Raises:
+        ConfigurationError: otherwise; it does not show the URL.
+    """
+    try:
+        parts = urlsplit(url)
+        is_known = parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_known = False
+    if not is_known:
+        raise ConfigurationError(
+            "the URL of a Redis server is redis://[user:password@]host[:port][/database], or rediss:"
+        )
+    return url
+
+
 def _name(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "unix":

@@ -30,7 +30,7 @@ from recuerda.records import (
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import Keys, check_prefix
 from recuerda.redis.listing import list_threads, move_entries
-from recuerda.redis.server import Address, Persistence, Server
+from recuerda.redis.server import Address, Persistence, Server, check_url
 from recuerda.redis.trips import Argument, Call
 from recuerda.storage import Clock, Storage, system_clock
 
@@ -97,7 +97,7 @@ class RedisStorage(Storage):
             server = Server.of_client(redis_client, max_connections=max_connections)
         else:
             address = Address(
-                url=_checked_url(url or DEFAULT_URL),
+                url=check_url(url or DEFAULT_URL),
                 is_cluster=cluster,
                 max_connections=max_connections,
                 timeout_s=timeout_s,
@@ -359,16 +359,3 @@ def _unset_none_false(value: str | msgspec.UnsetType | None) -> str | bool | Non
     if isinstance(value, msgspec.UnsetType):
         return None
     return False if value is None else value
-
-
-def _checked_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        is_known = parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or parts.port > 0)
-    except ValueError:
-        is_known = False
-    if not is_known:
-        raise ConfigurationError(
-            "the URL of a Redis server is redis://[user:password@]host[:port][/database], or rediss:"
-        )
-    return url

@@ -103,10 +103,20 @@ class Trips:
                 return await self._send(call)
             finally:
                 self._give_back()
+        return await self._queue(call)
+
+    async def run_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Send commands together, in one trip but for a cluster's; an exception is the reply to one that failed.
+
+        When this is cancelled, each command was carried out whole or not at all.
+        """
+        return await asyncio.gather(*[self._queue(call) for call in calls], return_exceptions=True)
+
+    def _queue(self, call: Call) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, future))
         self._start_soon()
-        return await future
+        return future
 
     async def finish(self) -> None:
         """Wait until nothing is under way."""

@@ -1,0 +1,150 @@
+"""What is remembered of a turn: a document for each message that the user or the assistant said.
+
+One for each message, not for each turn: a vector then stands for one speaker's words, and a hit can say whose they are.
+The document's key is made from where the message stands, so learning a turn again changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from recuerda.messages import ChatMessage
+from recuerda.redis.search.scope import Scope, tag
+from recuerda.redis.search.words import words_of
+from recuerda.redis.trips import Argument, Call
+
+MAX_TEXT = 8_000
+"""The most characters of a message that are remembered."""
+
+SPEAKERS = ("user", "assistant")
+RETURNED = ("text", "role", "author_name", "thread_id", "turn_id", "created_us")
+
+
+class RedisMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was said, as it was found again.
+
+    Attributes:
+        text: the words; cut, with a note at the end, if there were very many.
+        role: "user" or "assistant".
+        author_name: the speaker's name, where the message had one.
+        thread_id: where it was said.
+        turn_id: in which turn.
+        created_at: when the turn was learnt.
+        score: for the order of hits only: the higher, the better.
+    """
+
+    text: str
+    role: str
+    author_name: str | None
+    thread_id: str
+    turn_id: str
+    created_at: datetime
+    score: float
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the messages of a turn stand.
+
+    Attributes:
+        thread_id: the thread's id.
+        turn_id: the turn's id.
+        number: the turn's number in its thread; 0 where the thread's store numbers no turns.
+        created_us: when, in microseconds since 1970.
+    """
+
+    thread_id: str
+    turn_id: str
+    number: int
+    created_us: int
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to remember, and its position in the turn."""
+
+    position: int
+    role: str
+    author_name: str | None
+    text: str
+
+    def write(
+        self, prefix: str, scope: Scope, place: Place, vector: Sequence[float] | None, model_id: str | None
+    ) -> Call:
+        """Return the command that stores the document, or stores it again."""
+        fields: dict[str, Argument] = {
+            "text": self.text,
+            "words": " ".join(words_of(self.text)),
+            "role": self.role,
+            "author_name": self.author_name or "",
+            "thread_id": place.thread_id,
+            "turn_id": place.turn_id,
+            "thread": tag(place.thread_id),
+            "turn": tag(place.turn_id),
+            "number": place.number,
+            "created_us": place.created_us,
+        }
+        for part, value in scope.ids.items():
+            fields |= {part: tag(value), f"{part}_id": value}
+        if vector is not None and model_id is not None:
+            fields |= vector_fields(vector, model_id)
+        flat = [word for pair in fields.items() for word in pair]
+        return Call("HSET", (self._key(prefix, scope, place),), flat)
+
+    def _key(self, prefix: str, scope: Scope, place: Place) -> str:
+        ids = scope.ids
+        parts = [repr(sorted(ids.items())), place.thread_id, place.turn_id, str(self.position)]
+        return f"{prefix}:{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}"
+
+
+def documents_of(request: Sequence[ChatMessage], response: Sequence[ChatMessage]) -> list[Document]:
+    """Return what a turn gives to remember: what the user put in and the assistant answered, as far as it is text."""
+    wanted = [(message, "user") for message in request] + [(message, "assistant") for message in response]
+    return [
+        Document(position=position, role=message.role, author_name=message.author_name, text=_cut(text))
+        for position, (message, role) in enumerate(wanted)
+        if message.role == role and any(words_of(text := message.text))
+    ]
+
+
+def vector_fields(vector: Sequence[float], model_id: str) -> dict[str, Argument]:
+    """Return the fields of a document that hold its vector, and of which model it is."""
+    return {"vector": packed(vector), "model": tag(model_id)}
+
+
+def packed(vector: Sequence[float]) -> bytes:
+    """Return a vector as the engine keeps it: 32-bit floats, the low byte first."""
+    return struct.pack(f"<{len(vector)}f", *vector)
+
+
+def memory_of(fields: Mapping[str, str], score: float) -> RedisMemory:
+    """Return the memory that a document's fields hold."""
+    created_us = fields.get("created_us", "0")
+    return RedisMemory(
+        text=fields.get("text", ""),
+        role=fields.get("role", ""),
+        author_name=fields.get("author_name") or None,
+        thread_id=fields.get("thread_id", ""),
+        turn_id=fields.get("turn_id", ""),
+        created_at=datetime.fromtimestamp(int(created_us) // 1_000_000 if created_us.isdecimal() else 0, UTC),
+        score=score,
+    )
+
+
+def quoted(memory: RedisMemory) -> str:
+    """Return a memory as a line of JSON, out of whose quotes no text can break."""
+    said: dict[str, Any] = {"said_by": memory.author_name or memory.role, "text": memory.text}
+    if memory.author_name:
+        said["role"] = memory.role
+    at = {"time": memory.created_at.isoformat(timespec="minutes"), "thread": memory.thread_id}
+    return msgspec.json.encode({**at, **said}).decode()
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"{text[:MAX_TEXT]} … [cut: the first {MAX_TEXT:,} of {len(text):,} characters]"

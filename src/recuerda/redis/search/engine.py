@@ -1,0 +1,166 @@
+"""The way to the query engine: connections shared with what else uses the server, and an index that is checked once.
+
+Every command sent here may be sent twice, so what breaks with its connection is sent again, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from redis import exceptions
+
+from recuerda.errors import ProviderError
+from recuerda.redis import faults
+from recuerda.redis.search.schema import Shape, parsed_info
+from recuerda.redis.server import Server
+from recuerda.redis.trips import Call
+
+RETRY_AFTER_S = 0.05
+BUILDING_POLL_S = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+class IndexMissing(ProviderError):
+    """Raised when there is no index of the name."""
+
+
+class Engine:
+    """Send commands to the query engine of one server.
+
+    Args:
+        server: whose connections are used.
+        timeout_s: what they wait for an answer, for messages.
+    """
+
+    def __init__(self, server: Server, *, timeout_s: float) -> None:
+        self.server = server
+        self._timeout_s = timeout_s
+        self._checked: Shape | None = None
+        self._is_closed = False
+        self._under_way: set[object] = set()
+        server.users.add(self)
+
+    async def send(self, calls: Sequence[Call], action: str) -> list[Any]:
+        """Send commands in one trip, again if the connection breaks, and return their replies.
+
+        Raises:
+            IndexMissing: the index that a command names is not there.
+            ProviderError: anything else that went wrong; its text starts with the action.
+        """
+        if self._is_closed:
+            raise ProviderError(f"could not {action}: the provider has been closed; make a new one")
+        token = object()
+        self._under_way.add(token)
+        try:
+            replies = await self._send(calls)
+            if any(isinstance(reply, Exception) and faults.is_dropped(reply) for reply in replies):
+                await asyncio.sleep(RETRY_AFTER_S)
+                replies = await self._send(calls)
+        except faults.DRIVER_ERRORS as error:
+            raise self._translate(error, action) from error
+        finally:
+            self._under_way.discard(token)
+        for reply in replies:
+            if isinstance(reply, BaseException):
+                raise (self._translate(reply, action) if isinstance(reply, faults.DRIVER_ERRORS) else reply) from reply
+        return replies
+
+    async def ensure(self, shape: Shape) -> None:
+        """Make the index, unless it is there; asked for once.
+
+        Raises:
+            ProviderError: there is one of another shape, or the server has no query engine.
+        """
+        if self._checked == shape:
+            return
+        info = await self.info(shape.name) or await self._create(shape)
+        if info is not None:
+            self._compare(shape, info)
+            if str(info.get("indexing", "0")) not in ("0", "0.0"):
+                _log.warning("The index %s is still being built: some memories are not found yet.", shape.name)
+        self._checked = shape
+
+    def forget_check(self) -> None:
+        """Look again for the index before it is used next."""
+        self._checked = None
+
+    async def info(self, index: str) -> dict[str, Any] | None:
+        """Return what the server says about an index, None when there is none."""
+        try:
+            (reply,) = await self.send([Call("FT.INFO", (), (index,))], f"look at the index {index!r}")
+        except IndexMissing:
+            return None
+        return parsed_info(reply)
+
+    async def drop(self, index: str) -> None:
+        """Remove an index, and none of its documents."""
+        self._checked = None
+        try:
+            await self.send([Call("FT.DROPINDEX", (), (index,))], f"drop the index {index!r}")
+        except IndexMissing:
+            return
+
+    async def built(self, index: str) -> None:
+        """Wait until the index holds what was there before it."""
+        while (info := await self.info(index)) is not None:
+            if str(info.get("indexing", "0")) in ("0", "0.0"):
+                return
+            await asyncio.sleep(BUILDING_POLL_S)
+
+    async def close(self) -> None:
+        """Let go of the connections; the last user of the server closes them."""
+        self._is_closed = True
+        await self.server.leave(self)
+
+    async def _send(self, calls: Sequence[Call]) -> list[Any]:
+        return await (await self.server.trips()).run_all(calls)
+
+    async def _create(self, shape: Shape) -> dict[str, Any] | None:
+        """Make the index; what another process made meanwhile is returned to be checked."""
+        try:
+            await self.send([Call("FT.CREATE", (), (shape.name, *shape.create))], f"make the index {shape.name!r}")
+        except ProviderError as error:
+            if "already exists" not in str(error.__cause__).lower():
+                raise
+            return await self.info(shape.name)
+        return None
+
+    def _compare(self, shape: Shape, info: dict[str, Any]) -> None:
+        differences = shape.differences(info)
+        if differences:
+            raise ProviderError(
+                f"the index {shape.name!r} on the Redis server {self.server.name} has another shape: "
+                f"{'; '.join(differences)}. Give another index_name and prefix, or make it anew with "
+                "await provider.overwrite_index(), which keeps the memories"
+            )
+
+    def _translate(self, error: BaseException, action: str) -> ProviderError:
+        start = f"could not {action}: the Redis server {self.server.name}"
+        text = str(error).lower()
+        match error:
+            case exceptions.TimeoutError() | asyncio.TimeoutError():
+                return ProviderError(f"{start} did not answer within {self._timeout_s:g} s")
+            case exceptions.NoPermissionError():
+                return ProviderError(f"{start} does not let this user run a command; grant it FT.*, HSET, SCAN, UNLINK")
+            case exceptions.ResponseError() if "unknown command" in text:
+                return ProviderError(
+                    f"{start} has no query engine: RedisProvider needs Redis 8 with its FT.* commands, or Redis Stack"
+                )
+            case exceptions.ResponseError() if "no such index" in text or "unknown index" in text:
+                return IndexMissing(f"{start} has no such index")
+            case exceptions.ResponseError() if "already exists" in text:
+                return ProviderError(f"{start} has it already")
+            case exceptions.ResponseError() if "db != 0" in text:
+                return ProviderError(f"{start} indexes database 0 only: leave the database out of the URL")
+            case _:
+                pass
+        if isinstance(error, Exception) and faults.is_dropped(error):
+            return ProviderError(
+                f"{start} cannot be reached, or closed the connection; check its address and that it runs"
+            )
+        known = faults.translate(error, action, server=self.server.name, timeout_s=self._timeout_s)  # pyright: ignore[reportArgumentType]  # an Exception: what DRIVER_ERRORS names
+        return ProviderError(str(known))

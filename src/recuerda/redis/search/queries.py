@@ -1,0 +1,148 @@
+"""How the index is asked, and what its answers mean.
+
+Text and vectors are two queries, sent together, and their lists are merged by rank (reciprocal rank fusion): scores of
+words and distances of vectors have no common scale, ranks do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from recuerda.redis.search.documents import RETURNED, packed
+from recuerda.redis.search.scope import Scope, tag_filter
+from recuerda.redis.search.words import query_words
+from recuerda.redis.trips import Argument, Call
+
+RANK_OFFSET = 60
+"""How little the first ranks stand out: reciprocal rank fusion's constant, as in its paper (Cormack et al., 2009)."""
+
+CANDIDATES = 4
+"""How many times as many hits each of two queries gives as are wanted of both."""
+
+
+class Hit(NamedTuple):
+    """A document of an answer."""
+
+    key: str
+    fields: Mapping[str, str]
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """Turns that the model sees anyway: those of a thread from a number on, or all of them (0)."""
+
+    thread_id: str
+    from_number: int
+
+    @property
+    def filter(self) -> str:
+        """The part of a query that leaves them out."""
+        thread = tag_filter("thread", self.thread_id)
+        return f"-({thread} @number:[{self.from_number} +inf])" if self.from_number else f"-{thread}"
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look for.
+
+    Attributes:
+        index: the name of the index.
+        language: of the index.
+        scope: whose memories.
+        seen: what to leave out.
+        text: the words to look for.
+        limit: the most hits.
+        vector: of the text, if it is searched by meaning too.
+        model_id: whose vector it is; those of others are not compared.
+        max_distance: leave out vectors that are farther off: the cosine distance, from 0 to 2.
+    """
+
+    index: str
+    language: str
+    scope: Scope
+    seen: Seen | None
+    text: str
+    limit: int
+    vector: Sequence[float] | None = None
+    model_id: str | None = None
+    max_distance: float | None = None
+
+    @property
+    def calls(self) -> list[Call]:
+        """The commands: none when there is nothing to look for."""
+        words = query_words(self.text)
+        found: list[Call] = []
+        if words:
+            found.append(self._by_words(words))
+        if words and self.vector is not None and self.model_id is not None:
+            found.append(self._by_vector(self.vector, self.model_id))
+        return found
+
+    def merged(self, replies: Sequence[object]) -> list[tuple[Hit, float]]:
+        """Return the best hits of the replies to `calls`, each with its score."""
+        scores: dict[str, float] = {}
+        hits: dict[str, Hit] = {}
+        for reply in replies:
+            for rank, hit in enumerate(self._near(hits_of(reply)), start=1):
+                hits[hit.key] = hit
+                scores[hit.key] = scores.get(hit.key, 0.0) + 1 / (RANK_OFFSET + rank)
+        best = sorted(scores, key=lambda key: scores[key], reverse=True)[: self.limit]
+        return [(hits[key], scores[key]) for key in best]
+
+    def _near(self, hits: Iterator[Hit]) -> Iterator[Hit]:
+        for hit in hits:
+            distance = hit.fields.get("distance")
+            if self.max_distance is None or distance is None or float(distance) <= self.max_distance:
+                yield hit
+
+    @property
+    def _filter(self) -> str:
+        return f"{self.scope.filter} {self.seen.filter}" if self.seen else self.scope.filter
+
+    @property
+    def _candidates(self) -> int:
+        return self.limit if self.vector is None else CANDIDATES * self.limit
+
+    def _by_words(self, words: Sequence[str]) -> Call:
+        query = f"{self._filter} @words:({'|'.join(words)})"
+        return self._search(query, RETURNED, "LANGUAGE", self.language, "SCORER", "BM25")
+
+    def _by_vector(self, vector: Sequence[float], model_id: str) -> Call:
+        query = f"({self._filter} {tag_filter('model', model_id)})=>[KNN $k @vector $vector AS distance]"
+        parameters = ("PARAMS", 4, "k", self._candidates, "vector", packed(vector))
+        return self._search(query, (*RETURNED, "distance"), "SORTBY", "distance", *parameters)
+
+    def _search(self, query: str, fields: Sequence[str], *options: Argument) -> Call:
+        head = (self.index, query, "RETURN", len(fields), *fields)
+        return Call("FT.SEARCH", (), (*head, *options, "LIMIT", 0, self._candidates, "DIALECT", 2))
+
+
+def keys_of(reply: object) -> list[bytes | str]:
+    """Return the keys of a reply to a search without contents."""
+    if isinstance(reply, dict):
+        return [_get(result, "id") for result in cast("Sequence[Any]", _get(reply, "results") or ())]
+    return cast("list[Any]", reply)[1:]
+
+
+def hits_of(reply: object) -> Iterator[Hit]:
+    """Yield the documents of a reply, of version 2 of the protocol (a flat list) or 3 (maps) alike."""
+    if isinstance(reply, dict):
+        for result in cast("Sequence[Any]", _get(reply, "results") or ()):
+            attributes: Mapping[Any, Any] = _get(result, "extra_attributes") or {}
+            yield Hit(_text(_get(result, "id")), {_text(name): _text(value) for name, value in attributes.items()})
+        return
+    items = cast("list[Any]", reply)
+    for key, flat in zip(items[1::2], items[2::2], strict=False):
+        if flat is not None:  # it expired meanwhile
+            yield Hit(
+                _text(key), {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
+            )
+
+
+def _get(value: Any, name: str) -> Any:
+    return value.get(name.encode(), value.get(name))
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

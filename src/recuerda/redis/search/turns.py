@@ -1,0 +1,74 @@
+"""Where a turn stands that has just been committed: its id and number make what is learnt of it unique.
+
+Hooks are not told the turn's id, so it is looked up: in what the thread's handle holds, else, for a handle that has
+read nothing yet, in the storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from recuerda.errors import CorruptTurn, ThreadOwnershipError
+from recuerda.history import StoredTurn, stored_turn
+from recuerda.ids import new_id
+from recuerda.messages import ChatMessage
+from recuerda.redis.search.documents import Place
+from recuerda.redis.search.queries import Seen
+from recuerda.storage import system_clock
+from recuerda.store import ChatMessageStore
+from recuerda.thread import AgentThread
+
+RECENT = 3
+"""How many turns are looked through: another process may have added one meanwhile."""
+
+
+async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> Place:
+    """Return where a turn of these messages stands; a place of its own when the thread's store knows no turns."""
+    stored = await _committed(thread, messages)
+    if stored is None:
+        return Place(thread_id=thread.id, turn_id=new_id(), number=0, created_us=system_clock())
+    return Place(thread_id=thread.id, turn_id=stored.id, number=stored.number, created_us=stored.created_us)
+
+
+def seen_turns(thread: AgentThread) -> Seen | None:
+    """Return the turns that the model sees anyway: those that the run has read, or a foreign store's whole thread."""
+    store = thread.message_store
+    if not isinstance(store, ChatMessageStore):
+        return Seen(thread_id=thread.id, from_number=0)
+    return Seen(thread_id=thread.id, from_number=store.turns[0].number) if store.turns else None
+
+
+def check_tenant(thread: AgentThread, user_id: str | None) -> None:
+    """Refuse a thread of another user than the one whose memories are kept.
+
+    Raises:
+        ThreadOwnershipError: the thread was opened for another user.
+    """
+    store = thread.message_store
+    owner = store.user_id if isinstance(store, ChatMessageStore) else None
+    if user_id is not None and owner is not None and owner != user_id:
+        raise ThreadOwnershipError(
+            f"thread {thread.id!r} was opened for another user than the one whose memories the provider keeps: "
+            "make a provider for each user"
+        )
+
+
+async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> StoredTurn | None:
+    store = thread.message_store
+    if not isinstance(store, ChatMessageStore):
+        return None
+    held = _newest(reversed(store.turns[-RECENT:]), messages)
+    if held is not None:
+        return held
+    found = await store.storage.read(store.thread_id, last_turns=RECENT)
+    records = [record for record in reversed(found.records) if record.message_count == len(messages)]
+    try:
+        return _newest((stored_turn(record, store.thread_id) for record in records), messages)
+    except CorruptTurn:
+        return None
+
+
+def _newest(turns: Iterable[StoredTurn], messages: Sequence[ChatMessage]) -> StoredTurn | None:
+    # By their texts: a value inside of a tool's result may read back in another form.
+    said = [(message.role, message.text) for message in messages]
+    return next((turn for turn in turns if [(message.role, message.text) for message in turn.messages] == said), None)
