@@ -1,6 +1,6 @@
-"""What a storage knows of its threads: listing and settings, deletion, erasure and retention.
+"""What a storage knows of its threads besides their turns: listing and settings, drafts, deletion and erasure.
 
-All of it is derived from three hooks. Whatever deletes goes thread by thread or cuts between turns, so that breaking
+All of it is derived from the hooks. Whatever deletes goes thread by thread or cuts between turns, so that breaking
 off in the middle leaves whole threads of whole turns, and doing it again finishes the work.
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from recuerda.errors import InvalidInput
+from recuerda.errors import EncodeError, InvalidInput
 from recuerda.hooks import StorageHooks
-from recuerda.ids import check_id
+from recuerda.ids import check_id, check_limit
 from recuerda.json_value import check_text, to_json_object
-from recuerda.records import ThreadChanges, ThreadInfo, ThreadPage, parse_cursor
+from recuerda.records import Draft, DraftStep, ThreadChanges, ThreadInfo, ThreadPage, parse_cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,8 @@ class Erasure:
 
 class ThreadCatalogue(StorageHooks):
     """The part of `Storage` that is about threads as wholes."""
+
+    # -- listing and settings ------------------------------------------------------------------------------------------
 
     async def list_threads(
         self, *, user_id: str | None = None, limit: int = 50, cursor: str | None = None
@@ -104,6 +106,52 @@ class ThreadCatalogue(StorageHooks):
         with self._translated("update", thread_id):
             return await self._update(thread_id, changes, self.clock())
 
+    # -- drafts --------------------------------------------------------------------------------------------------------
+
+    async def save_draft(self, thread_id: str, step: DraftStep) -> None:
+        """Save one step of a running turn, outside of the thread, in one atomic step and one trip.
+
+        A thread has one draft, of one turn. Step 1 begins it, in place of another turn's; a later step has to be the
+        next one. Of several that save the same step exactly one succeeds, so whoever saves a step has the turn to
+        itself. A step that is saved already with the same body may be saved again, which changes nothing.
+
+        The append of any turn to the thread removes its draft in the same atomic step, and so does the replay of the
+        turn that the draft is of. An undo, a trim and a summary leave it: then its `revision` is no longer the
+        thread's.
+
+        Raises:
+            DraftConflict: the step is not the next of the thread's draft: that has the step with another body or
+                revision, lacks the one before it, is of another turn, or is gone.
+            ThreadConflict: step 1 would begin a draft on another revision than the thread's (0 without a thread).
+            InvalidInput: an id or the number cannot be used.
+            EncodeError: the body is longer than the storage's `max_body_bytes`.
+        """
+        check_id(thread_id, "thread id")
+        check_id(step.turn_id, "turn id")
+        check_limit(step.number, "a draft step's number")
+        self._check_body(step.body)
+        if not step.created_us:
+            step = msgspec.structs.replace(step, created_us=self.clock())
+        with self._translated("save a draft of", thread_id):
+            await self._save_draft(thread_id, step)
+
+    async def load_draft(self, thread_id: str) -> Draft | None:
+        """Return the thread's draft, or None, in one trip."""
+        check_id(thread_id, "thread id")
+        with self._translated("load the draft of", thread_id):
+            steps = await self._load_draft(thread_id)
+        if not steps:
+            return None
+        return Draft(turn_id=steps[0].turn_id, revision=steps[0].revision, steps=tuple(steps))
+
+    async def drop_draft(self, thread_id: str) -> bool:
+        """Delete the thread's draft; False when there is none."""
+        check_id(thread_id, "thread id")
+        with self._translated("drop the draft of", thread_id):
+            return await self._drop_draft(thread_id)
+
+    # -- deletion ------------------------------------------------------------------------------------------------------
+
     async def delete(self, thread_id: str) -> bool:
         """Delete a thread with everything that it holds; False when there is none."""
         check_id(thread_id, "thread id")
@@ -127,3 +175,8 @@ class ThreadCatalogue(StorageHooks):
                 turns += info.turns
                 messages += info.messages
         return Erasure(user_id=user_id, threads=threads, turns=turns, messages=messages, is_dry_run=dry_run)
+
+    def _check_body(self, body: bytes) -> None:
+        limit = self.max_body_bytes
+        if limit is not None and len(body) > limit:
+            raise EncodeError("the turn", f"it has {len(body):,} bytes, and this storage keeps at most {limit:,}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, TypeAlias
 
-from recuerda.errors import ConfigurationError, RecuerdaError, StorageError
+from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, StorageError, ThreadConflict
 from recuerda.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
 
 Clock: TypeAlias = Callable[[], int]
@@ -34,10 +34,13 @@ class StorageHooks(ABC):
     async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
         """Write one record atomically, in this order of checks.
 
-        1. A record of the same id in the thread (skip the look-up when `record.is_new_id`): return it, replayed.
+        1. A record of the same id in the thread (skip the look-up when `record.is_new_id`): return it, replayed; remove
+           the thread's draft if it is of that turn.
         2. `expected` is not the revision (0 without a thread): raise `ThreadConflict`.
-        3. Number it `revision + 1`. An undo deletes the turn numbered `target`; a trim those before `target`;
-           `keep_messages` the oldest turns that are too many. Remove the thread's draft.
+        3. Number it `revision + 1`. A turn removes the thread's draft, whichever turn's that is; nothing else does. An
+           undo deletes the turn numbered `target`, and the summaries that cover it (whose own `target` is not below
+           it); a trim all records before `target`; `keep_messages` the oldest turns that are too many, and all records
+           before the last of these.
         """
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
@@ -49,7 +52,8 @@ class StorageHooks(ABC):
         return done
 
     @abstractmethod
-    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice: ...
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        """Read; at the cost of what is returned, also to find the newest summary or that there is none."""
 
     @abstractmethod
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
@@ -62,7 +66,8 @@ class StorageHooks(ABC):
     async def _delete(self, thread_id: str) -> bool: ...
 
     @abstractmethod
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None: ...
+    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+        """Save a step in one atomic step, by the rule of `is_new_step`."""
 
     @abstractmethod
     async def _load_draft(self, thread_id: str) -> list[DraftStep]: ...
@@ -71,7 +76,10 @@ class StorageHooks(ABC):
     async def _drop_draft(self, thread_id: str) -> bool: ...
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        """Replace the bodies of turns by number, in one atomic step; a turn that is gone is passed over. Optional."""
+        """Replace the bodies of turns and summaries by number, in one atomic step; one that is gone is passed over.
+
+        Optional.
+        """
         raise ConfigurationError(
             f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"
         )
@@ -93,6 +101,41 @@ class StorageHooks(ABC):
 
     def _translated(self, action: str, thread_id: str | None) -> _Translated:
         return _Translated(self, action, thread_id)
+
+
+def is_new_step(
+    thread_id: str,
+    step: DraftStep,
+    *,
+    first: DraftStep | None,
+    same: DraftStep | None,
+    newest: int,
+    revision: int,
+) -> bool:
+    """Say whether a step of a draft is to be written: True for one that is next, False for one that is saved already.
+
+    Args:
+        thread_id: whose draft.
+        step: what is to be saved. Number 1 begins a draft, in place of another turn's.
+        first: step 1 of the thread's draft; None without a draft.
+        same: the draft's step of the same number; None when it has none.
+        newest: the number of the draft's last step.
+        revision: the thread's.
+
+    Raises:
+        DraftConflict: the step does not continue the draft.
+        ThreadConflict: a draft would begin on another revision than the thread's.
+    """
+    is_same_turn = first is not None and first.turn_id == step.turn_id
+    if step.number == 1 and not is_same_turn:
+        if step.revision != revision:
+            raise ThreadConflict(thread_id, expected=step.revision, actual=revision)
+        return True
+    if is_same_turn and step.number == newest + 1:
+        return True
+    if not is_same_turn or same is None or (same.revision, same.body) != (step.revision, step.body):
+        raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
+    return False
 
 
 class _Translated:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from recuerda.errors import ConfigurationError, StorageUnavailable, ThreadConflict
+from recuerda.hooks import is_new_step
 from recuerda.ids import new_id
 from recuerda.records import (
     Appended,
@@ -43,6 +44,17 @@ class _Thread(msgspec.Struct):
     turns: int = 0
     records: dict[int, TurnRecord] = msgspec.field(default_factory=dict[int, TurnRecord])
     numbers: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    summaries: list[int] = msgspec.field(default_factory=list[int])
+
+    def add(self, record: TurnRecord) -> None:
+        self.records[record.number] = record
+        self.numbers[record.id] = record.number
+        self.revision = record.number
+        self.turns += record.kind == "turn"
+        self.messages += record.message_count
+        self.updated_us = record.created_us
+        if record.kind == "summary":
+            self.summaries.append(record.number)
 
     def drop(self, number: int) -> None:
         record = self.records.pop(number, None)
@@ -50,6 +62,14 @@ class _Thread(msgspec.Struct):
             del self.numbers[record.id]
             self.turns -= record.kind == "turn"
             self.messages -= record.message_count
+            if record.kind == "summary":
+                self.summaries.remove(number)
+
+    def undo(self, number: int) -> None:
+        self.drop(number)
+        # A summary is newer than what it covers.
+        for summary in [one for one in self.summaries if one > number and (self.records[one].target or 0) >= number]:
+            self.drop(summary)
 
     def drop_before(self, number: int) -> None:
         while self.first < number:
@@ -85,6 +105,7 @@ class MemoryStorage(Storage):
         with self._open():
             thread = self._threads.get(thread_id)
             if thread is not None and not record.is_new_id and (number := thread.numbers.get(record.id)):
+                self._end_draft(thread_id, record.id)
                 return Appended(revision=number, replayed=True, record=thread.records[number])
             revision = thread.revision if thread else 0
             if expected is not None and expected != revision:
@@ -94,20 +115,22 @@ class MemoryStorage(Storage):
             if revision == 0:
                 thread.user_id = record.user_id if thread.user_id is None else thread.user_id
                 thread.title = record.title if thread.title is None else thread.title
-            self._drafts.pop(thread_id, None)
+            if record.kind == "turn":
+                self._drafts.pop(thread_id, None)
             committed = record.numbered(revision + 1)
-            thread.records[committed.number] = committed
-            thread.numbers[committed.id] = committed.number
-            thread.revision = committed.number
-            thread.turns += committed.kind == "turn"
-            thread.messages += committed.message_count
-            thread.updated_us = committed.created_us
+            thread.add(committed)
             self._cut(thread, record)
             return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
 
+    def _end_draft(self, thread_id: str, turn_id: str) -> None:
+        """Remove the draft of a turn that is committed already."""
+        steps = self._drafts.get(thread_id)
+        if steps and steps[0].turn_id == turn_id:
+            del self._drafts[thread_id]
+
     def _cut(self, thread: _Thread, record: NewRecord) -> None:
         if record.kind == "undo" and record.target is not None:
-            thread.drop(record.target)
+            thread.undo(record.target)
         if record.kind == "trim" and record.target is not None:
             thread.drop_before(record.target)
         if record.keep_messages is not None and thread.messages > record.keep_messages:
@@ -124,20 +147,23 @@ class MemoryStorage(Storage):
             is_same = query.incarnation in (None, thread.incarnation)
             after = query.after if is_same else 0
             found = thread.numbers.get(query.turn_id) if query.turn_id else None
-            records, start = self._newest(thread, after, query)
+            number = thread.summaries[-1] if query.with_summary and not after and thread.summaries else 0
+            summary = thread.records.get(number)
+            lowest = max(after + 1, thread.first, (summary.target or 0) + 1 if summary else 1)
+            records, start = self._newest(thread, after, lowest, query)
             return ThreadSlice(
                 info=self._info(thread_id, thread),
                 records=tuple(reversed(records)),
                 start=start,
                 found=thread.records[found] if found else None,
+                summary=summary,
             )
 
-    def _newest(self, thread: _Thread, after: int, query: ReadQuery) -> tuple[list[TurnRecord], int]:
+    def _newest(self, thread: _Thread, after: int, lowest: int, query: ReadQuery) -> tuple[list[TurnRecord], int]:
         records: list[TurnRecord] = []
         messages = turns = 0
         if query.last_turns == 0:
             return records, max(after, thread.revision) + 1
-        lowest = max(after + 1, thread.first)
         for number in range(thread.revision, lowest - 1, -1):
             record = thread.records.get(number)
             if record is None or (record.kind != "turn" and not after):
@@ -177,10 +203,18 @@ class MemoryStorage(Storage):
 
     async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
         with self._open():
-            if step.number == 1:
-                self._drafts[thread_id] = [step]
-            else:
-                self._drafts.setdefault(thread_id, []).append(step)
+            steps = self._drafts.get(thread_id, [])
+            thread = self._threads.get(thread_id)
+            is_new = is_new_step(
+                thread_id,
+                step,
+                first=steps[0] if steps else None,
+                same=steps[step.number - 1] if step.number <= len(steps) else None,
+                newest=len(steps),
+                revision=thread.revision if thread else 0,
+            )
+            if is_new:
+                self._drafts[thread_id] = [step] if step.number == 1 else [*steps, step]
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
         with self._open():

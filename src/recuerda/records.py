@@ -18,7 +18,7 @@ from recuerda.ids import check_count, check_id, check_limit
 SEAL = b"rc1"
 """How the body of an encrypted turn starts; see `encryption.py`."""
 
-RecordKind: TypeAlias = Literal["turn", "undo", "trim"]
+RecordKind: TypeAlias = Literal["turn", "undo", "trim", "summary"]
 
 MAX_MESSAGE_COUNT = 2**31 - 1
 """The most messages that one turn can hold."""
@@ -41,16 +41,17 @@ def to_microseconds(value: datetime) -> int:
 class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One record of a thread's log.
 
-    Most records are turns. An undo and a trim are records too, so that every change raises the revision.
+    Most records are turns. An undo, a trim and a summary are records too, so that every change raises the revision.
 
     Attributes:
         number: the thread's revision once this record was in; grows by one per record.
         id: unique in the thread; a retry with the same id writes nothing.
         created_us: when it was written, in microseconds since 1970 (UTC). For people: order never depends on it.
-        message_count: how many messages the body holds; 0 for an undo or a trim.
+        message_count: how many messages the body holds; 0 for all but turns.
         body: opaque bytes; empty for an undo or a trim.
-        kind: "turn", "undo" or "trim".
-        target: of an undo, the number of the turn that it took out; of a trim, the first number that stayed.
+        kind: "turn", "undo", "trim" or "summary".
+        target: of an undo, the number of the turn that it took out; of a trim, the first number that stayed; of a
+            summary, the last number that it covers.
     """
 
     number: int
@@ -156,6 +157,7 @@ class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_messages: int | None = None
     last_turns: int | None = None
     turn_id: str | None = None
+    with_summary: bool = False
 
     def __post_init__(self) -> None:
         check_count(self.after, "after")
@@ -172,16 +174,20 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         info: None when the thread does not exist.
-        records: in order of number. Only turns when the slice starts afresh; undos and trims too when it continues a
-            read.
-        start: `records` has every record that the thread holds from this number on.
+        records: in order of number. Only turns when the slice starts afresh; undos, trims and summaries too when it
+            continues a read.
+        start: `records` has every record that the thread holds from this number on; only the turns when the slice
+            starts afresh.
         found: the turn that was asked for by id, or None.
+        summary: the newest summary, if the slice starts afresh and it was asked for: `records` starts after what it
+            covers. None when the thread has none.
     """
 
     info: ThreadInfo | None
     records: tuple[TurnRecord, ...] = ()
     start: int = 1
     found: TurnRecord | None = None
+    summary: TurnRecord | None = None
 
 
 class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,12 +273,15 @@ class DraftStep(msgspec.Struct, frozen=True, kw_only=True):
         revision: of the thread when the turn began.
         number: 1, 2, 3 …: a step is written once, and never again.
         body: opaque bytes.
+        created_us: when it was saved, in microseconds since 1970 (UTC). 0: now, when it is saved; unknown, when it was
+            loaded from before times were kept.
     """
 
     turn_id: str
     revision: int
     number: int
     body: bytes
+    created_us: int = 0
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,15 +21,13 @@ from weakref import WeakValueDictionary
 from msgspec import structs
 
 from recuerda.catalogue import ThreadCatalogue
-from recuerda.errors import ConfigurationError, EncodeError, InvalidInput, ThreadConflict, ThreadNotFound
+from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.hooks import Clock
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import check_text
 from recuerda.leases import Lease
 from recuerda.records import (
     Appended,
-    Draft,
-    DraftStep,
     NewRecord,
     NewTurn,
     ReadQuery,
@@ -133,24 +131,33 @@ class Storage(ThreadCatalogue):
         last_messages: int | None = None,
         last_turns: int | None = None,
         turn_id: str | None = None,
+        with_summary: bool = False,
     ) -> ThreadSlice:
         """Read a thread's records and info in one consistent look and one trip.
 
         Args:
             thread_id: which thread; one that does not exist reads as an empty slice.
-            after: only records of a higher number, undos and trims included. 0 reads afresh, and gives turns only.
+            after: only records of a higher number; undos, trims and summaries included. 0 reads afresh, and gives
+                turns only.
             incarnation: of the thread when `after` was read; when it is another one now, the read starts afresh.
             last_messages: only the newest whole turns that together hold at most so many messages; the newest in any
                 case.
             last_turns: only so many of the newest turns; 0 reads the info alone.
             turn_id: also look for the turn of this id, wherever it is.
+            with_summary: if this reads afresh and the thread has a summary, give the newest one, and only turns after
+                what it covers.
 
         Raises:
             InvalidInput: an id cannot be used, `last_messages` is less than 1, or another number less than 0.
         """
         check_id(thread_id, "thread id")
         query = ReadQuery(
-            after=after, incarnation=incarnation, last_messages=last_messages, last_turns=last_turns, turn_id=turn_id
+            after=after,
+            incarnation=incarnation,
+            last_messages=last_messages,
+            last_turns=last_turns,
+            turn_id=turn_id,
+            with_summary=with_summary,
         )
         with self._translated("read", thread_id):
             return await self._read(thread_id, query)
@@ -162,7 +169,8 @@ class Storage(ThreadCatalogue):
     async def undo(self, thread_id: str, *, expected: int | None = None) -> TurnRecord | None:
         """Take the last turn out of a thread, and return it; None when there is none.
 
-        Its body is deleted for good and its id is free again. The undo is a record of its own, so the revision grows.
+        Its body is deleted for good and its id is free again; the summaries that cover it go as well. The undo is a
+        record of its own, so the revision grows.
 
         Raises:
             ThreadConflict: the thread is not at `expected`, or another writer came in between.
@@ -173,7 +181,7 @@ class Storage(ThreadCatalogue):
         if expected not in (None, found.info.revision):
             raise ThreadConflict(thread_id, expected=expected or 0, actual=found.info.revision)
         last = found.records[-1]
-        await self._remove(thread_id, "undo", last.number, found.info.revision)
+        await self._append_other(thread_id, "undo", last.number, found.info.revision)
         return last
 
     async def trim(
@@ -186,6 +194,9 @@ class Storage(ThreadCatalogue):
         expected: int | None = None,
     ) -> int:
         """Delete a thread's oldest turns for good, and return how many went.
+
+        A summary goes with the turns around it: it stays if it is newer than the oldest turn that stays, also when
+        what it covers goes.
 
         Args:
             thread_id: which thread.
@@ -214,8 +225,44 @@ class Storage(ThreadCatalogue):
         gone = found.info.turns - len(found.records)
         if gone:
             first = found.records[0].number if found.records else found.info.revision + 1
-            await self._remove(thread_id, "trim", first, found.info.revision)
+            await self._append_other(thread_id, "trim", first, found.info.revision)
         return gone
+
+    async def summarize(self, thread_id: str, body: bytes, *, through: int, expected: int | None = None) -> Appended:
+        """Append a summary of a thread's older turns. It is a record of its own; the turns stay as they are.
+
+        Readers that ask for it (`read(with_summary=True)`) get the newest summary in place of the turns that it
+        covers, all others the turns. It goes when a turn that it covers is undone, and when it is itself older than
+        what a trim keeps. Copies and exports leave it out: it is a view, and can be made again.
+
+        Args:
+            thread_id: which thread.
+            body: opaque bytes.
+            through: every turn up to this number is covered.
+            expected: as in `append`.
+
+        Raises:
+            InvalidInput: `through` is less than 1, or beyond the thread's revision; nothing was written.
+            ThreadNotFound: there is no such thread.
+            ThreadConflict: the thread is not at `expected`.
+            EncodeError: the body is longer than the storage's `max_body_bytes`.
+        """
+        check_id(thread_id, "thread id")
+        check_limit(through, "through")
+        self._check_body(body)
+        while True:
+            info = await self.head(thread_id)
+            if info is None:
+                raise ThreadNotFound(thread_id)
+            if expected not in (None, info.revision):
+                raise ThreadConflict(thread_id, expected=expected or 0, actual=info.revision)
+            if through > info.revision:
+                raise InvalidInput(f"thread {thread_id!r} is at revision {info.revision}, so it has no turn {through}")
+            try:
+                return await self._append_other(thread_id, "summary", through, info.revision, body)
+            except ThreadConflict:
+                if expected is not None:
+                    raise
 
     async def _read_since(self, thread_id: str, moment_us: int) -> ThreadSlice:
         """Read the newest turns back to the first that is from before a time."""
@@ -230,7 +277,7 @@ class Storage(ThreadCatalogue):
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        """Replace the bodies of turns, by number, with others that mean the same: for encrypting anew.
+        """Replace the bodies of turns and summaries, by number, with others that mean the same: for encrypting anew.
 
         The revision stays, because handles that have read the thread may go on using what they have.
         """
@@ -240,35 +287,6 @@ class Storage(ThreadCatalogue):
         with self._translated("rewrite", thread_id):
             if bodies:
                 await self._rewrite(thread_id, bodies)
-
-    # -- drafts --------------------------------------------------------------------------------------------------------
-
-    async def save_draft(self, thread_id: str, step: DraftStep) -> None:
-        """Save one step of a running turn, outside of the thread. Step 1 replaces a draft that was there.
-
-        The append of any turn to the thread removes its draft in the same atomic step.
-        """
-        check_id(thread_id, "thread id")
-        check_id(step.turn_id, "turn id")
-        check_limit(step.number, "a draft step's number")
-        self._check_body(step.body)
-        with self._translated("save a draft of", thread_id):
-            await self._save_draft(thread_id, step)
-
-    async def load_draft(self, thread_id: str) -> Draft | None:
-        """Return the thread's draft, or None."""
-        check_id(thread_id, "thread id")
-        with self._translated("load the draft of", thread_id):
-            steps = await self._load_draft(thread_id)
-        if not steps:
-            return None
-        return Draft(turn_id=steps[0].turn_id, revision=steps[0].revision, steps=tuple(steps))
-
-    async def drop_draft(self, thread_id: str) -> bool:
-        """Delete the thread's draft; False when there is none."""
-        check_id(thread_id, "thread id")
-        with self._translated("drop the draft of", thread_id):
-            return await self._drop_draft(thread_id)
 
     # -- leases --------------------------------------------------------------------------------------------------------
 
@@ -342,14 +360,11 @@ class Storage(ThreadCatalogue):
             title=title,
         )
 
-    def _check_body(self, body: bytes) -> None:
-        limit = self.max_body_bytes
-        if limit is not None and len(body) > limit:
-            raise EncodeError("the turn", f"it has {len(body):,} bytes, and this storage keeps at most {limit:,}")
-
-    async def _remove(self, thread_id: str, kind: RecordKind, target: int, expected: int) -> None:
+    async def _append_other(
+        self, thread_id: str, kind: RecordKind, target: int, expected: int, body: bytes = b""
+    ) -> Appended:
         record = NewRecord(
-            id=new_id(), is_new_id=True, created_us=self.clock(), message_count=0, body=b"", kind=kind, target=target
+            id=new_id(), is_new_id=True, created_us=self.clock(), message_count=0, body=body, kind=kind, target=target
         )
-        with self._translated(kind, thread_id):
-            await self._append(thread_id, record, expected)
+        with self._translated("summarize" if kind == "summary" else kind, thread_id):
+            return await self._append(thread_id, record, expected)

@@ -13,7 +13,7 @@ import pytest
 from recuerda.codec import encode_turn
 from recuerda.errors import ConfigurationError, StorageBusy, ThreadConflict
 from recuerda.messages import ChatMessage, FunctionCallContent, TextContent, Turn
-from recuerda.records import NewTurn
+from recuerda.records import DraftStep, NewTurn
 from recuerda.sqlite import SQLiteStorage, schema
 from recuerda.sqlite import storage as sqlite_storage
 
@@ -83,6 +83,31 @@ async def test_a_turn_is_one_read_and_one_transaction_however_long_the_thread(
     assert statements[0] == "BEGIN IMMEDIATE"
 
 
+@pytest.mark.parametrize("summaries", [0, 1, 300])
+async def test_the_newest_summary_costs_one_statement_however_many_there_are(
+    storage: SQLiteStorage, statements: list[str], summaries: int
+) -> None:
+    await storage.append_all("a", [a_turn() for _ in range(1_000)])
+    for _ in range(summaries):
+        await storage.summarize("a", b"so far", through=998)
+    statements.clear()
+    found = await storage.read("a", with_summary=True, last_messages=20)
+    assert statements == ["BEGIN", "SELECT key,", "SELECT position,", "SELECT position,", "COMMIT"]
+    assert (found.summary is None) == (summaries == 0)
+
+
+@pytest.mark.parametrize("steps", [1, 200])
+async def test_a_step_is_one_write_however_many_there_are(
+    storage: SQLiteStorage, statements: list[str], steps: int
+) -> None:
+    for number in range(1, steps + 1):
+        await storage.save_draft("a", DraftStep(turn_id="t", revision=0, number=number, body=b"step"))
+    statements.clear()
+    await storage.save_draft("a", DraftStep(turn_id="t", revision=0, number=steps + 1, body=b"step"))
+    by_verb = [statement.split()[0] for statement in statements]
+    assert by_verb == ["BEGIN", *["SELECT"] * 3, "INSERT", "COMMIT"]
+
+
 async def test_no_statement_of_a_turn_scans_a_table(
     storage: SQLiteStorage, plain: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +123,11 @@ async def test_no_statement_of_a_turn_scans_a_table(
     await storage.append("a", a_turn(id="t2"), expected=1, keep_messages=2)
     await storage.read("a", last_messages=2, turn_id="t2")
     await storage.read("a", after=1)
+    await storage.summarize("a", b"so far", through=1)
+    await storage.read("a", with_summary=True)
+    await storage.save_draft("a", DraftStep(turn_id="t", revision=3, number=1, body=b"1"))
+    await storage.save_draft("a", DraftStep(turn_id="t", revision=3, number=2, body=b"2"))
+    await storage.append("a", a_turn(id="t2"))
     await storage.undo("a")
     page = await storage.list_threads(user_id="ana")
     assert len(page.threads) == 1

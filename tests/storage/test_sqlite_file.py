@@ -14,7 +14,7 @@ import pytest
 
 from recuerda.codec import decode_turn
 from recuerda.errors import CorruptTurn, StorageError, StorageFull, StorageReadOnly, StorageUnavailable
-from recuerda.records import NewTurn
+from recuerda.records import DraftStep, NewTurn
 from recuerda.sqlite import SQLiteStorage, schema
 from recuerda.sqlite import storage as sqlite_storage
 from recuerda.sqlite.worker import Worker
@@ -211,6 +211,24 @@ async def test_an_older_file_is_migrated_when_it_is_opened(path: Path, monkeypat
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT id, colour FROM threads").fetchall() == [("a", "blue")]
         assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
+
+
+async def test_a_file_of_the_first_schema_gets_summaries_and_keeps_its_draft(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        await fill(path, 3)
+    change(path, "INSERT INTO drafts (thread_id, number, turn_id, revision, body) VALUES ('a', 1, 't', 3, x'00')")
+    async with SQLiteStorage(path) as storage:
+        draft = await storage.load_draft("a")
+        assert draft is not None
+        assert draft.steps == (DraftStep(turn_id="t", revision=3, number=1, body=b"\0", created_us=0),)
+        await storage.save_draft("a", DraftStep(turn_id="t", revision=3, number=2, body=b"next"))
+        await storage.summarize("a", b"so far", through=2)
+        found = await storage.read("a", with_summary=True)
+    assert found.summary is not None
+    assert [record.number for record in found.records] == [3]
 
 
 async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

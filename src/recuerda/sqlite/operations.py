@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from recuerda.errors import ThreadConflict
+from recuerda.hooks import is_new_step
 from recuerda.records import (
     Appended,
     DraftStep,
@@ -36,6 +37,7 @@ _HEAD = """
     FROM threads
 """
 _RECORD = "SELECT position, id, created_us, message_count, body, kind, target FROM turns"
+_STEP = "SELECT turn_id, revision, number, body, created_us FROM drafts"
 
 
 def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.Connection) -> Appended:
@@ -43,6 +45,12 @@ def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.
     row = db.execute(f"{_HEAD} WHERE id = ?", (thread_id,)).fetchone()
     key, revision, first, turns, messages, has_draft = row or (None, 0, 1, 0, 0, True)
     if key is not None and not record.is_new_id and (found := _by_id(db, key, record.id)):
+        if has_draft:
+            db.execute(
+                "DELETE FROM drafts WHERE thread_id = ?1"
+                " AND EXISTS (SELECT 1 FROM drafts WHERE thread_id = ?1 AND number = 1 AND turn_id = ?2)",
+                (thread_id, record.id),
+            )
         return Appended(revision=found.number, replayed=True, record=found)
     if expected is not None and expected != revision:
         raise ThreadConflict(thread_id, expected=expected, actual=revision)
@@ -62,7 +70,7 @@ def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.
         "UPDATE threads SET revision = ?, first = ?, turns = ?, messages = ?, updated_us = ? WHERE key = ?",
         (committed.number, first, turns, messages, committed.created_us, key),
     )
-    if has_draft:
+    if has_draft and record.kind == "turn":
         db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
     return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
 
@@ -114,6 +122,12 @@ def _cut(db: sqlite3.Connection, key: int, record: NewRecord, first: int, messag
     """Delete what the record takes out: return the new first number, and how many turns and messages went."""
     base = key << NUMBER_BITS
     if record.kind == "undo" and record.target is not None:
+        # A summary is newer than what it covers.
+        db.execute(
+            "DELETE FROM turns INDEXED BY summaries"
+            " WHERE kind = 'summary' AND position BETWEEN ? AND ? AND target >= ?",
+            (base + record.target, base + _NUMBER_MASK, record.target),
+        )
         return first, *_delete_range(db, base + record.target, base + record.target)
     if record.kind == "trim" and record.target is not None:
         return record.target, *_delete_range(db, base + first, base + record.target - 1)
@@ -155,24 +169,36 @@ def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlic
     key, info = row[0], _info(row)
     after = query.after if query.incarnation in (None, info.incarnation) else 0
     found = _by_id(db, key, query.turn_id) if query.turn_id else None
+    base = key << NUMBER_BITS
+    summary = _newest_summary(db, base) if query.with_summary and not after else None
     if after >= info.revision or query.last_turns == 0:
-        return ThreadSlice(info=info, start=max(after, info.revision) + 1, found=found)
-    records, start = _newest(db, key << NUMBER_BITS, after, info, query)
-    return ThreadSlice(info=info, records=tuple(reversed(records)), start=start, found=found)
+        return ThreadSlice(info=info, start=max(after, info.revision) + 1, found=found, summary=summary)
+    lowest = max(after + 1, info.first, (summary.target or 0) + 1 if summary else 1)
+    records, start = _newest(db, base, after, (lowest, info.revision), query)
+    return ThreadSlice(info=info, records=tuple(reversed(records)), start=start, found=found, summary=summary)
+
+
+def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:
+    row = db.execute(
+        f"{_RECORD} INDEXED BY summaries WHERE kind = 'summary' AND position BETWEEN ? AND ? "
+        "ORDER BY position DESC LIMIT 1",
+        (base, base + _NUMBER_MASK),
+    ).fetchone()
+    return None if row is None else _record(row)
 
 
 def _newest(
-    db: sqlite3.Connection, base: int, after: int, info: ThreadInfo, query: ReadQuery
+    db: sqlite3.Connection, base: int, after: int, numbers: tuple[int, int], query: ReadQuery
 ) -> tuple[list[TurnRecord], int]:
     """Walk back from the newest record until there is enough: the cost is the window's, not the thread's."""
-    lowest = max(after + 1, info.first)
+    lowest, highest = numbers
     records: list[TurnRecord] = []
     turns = messages = 0
     # A fresh read gives turns only. A long one spends its time on columns: it leaves out those that turns do not use.
     columns, only_turns, make = (_RECORD, "", _record) if after else (_TURN, "AND kind IS NULL", _turn)
     rows = db.execute(
         f"{columns} WHERE position BETWEEN ? AND ? {only_turns} ORDER BY position DESC",
-        (base + lowest, base + info.revision),
+        (base + lowest, base + highest),
     )
     if query.last_turns is None and query.last_messages is None:
         return [make(row) for row in rows], lowest
@@ -234,20 +260,41 @@ def delete_thread(thread_id: str, db: sqlite3.Connection) -> bool:
 
 def save_draft(thread_id: str, step: DraftStep, db: sqlite3.Connection) -> None:
     """Do `Storage._save_draft`."""
-    if step.number == 1:
-        db.execute("DELETE FROM drafts WHERE thread_id = ?", (thread_id,))
+    newest = db.execute("SELECT max(number) FROM drafts WHERE thread_id = ?", (thread_id,)).fetchone()[0] or 0
+    revision = 0
+    if step.number == 1 and (
+        thread := db.execute("SELECT revision FROM threads WHERE id = ?", (thread_id,)).fetchone()
+    ):
+        revision = thread[0]
+    # Only the two steps that matter: what was saved before is not read again.
+    numbers = sorted({1, step.number}) if newest else ()
+    there = {number: found for number in numbers if (found := _draft_step(thread_id, number, db))}
+    is_new = is_new_step(
+        thread_id, step, first=there.get(1), same=there.get(step.number), newest=newest, revision=revision
+    )
+    if not is_new:
+        return
+    if newest and step.number == 1:
+        drop_draft(thread_id, db)
     db.execute(
-        "INSERT INTO drafts (thread_id, number, turn_id, revision, body) VALUES (?, ?, ?, ?, ?)",
-        (thread_id, step.number, step.turn_id, step.revision, step.body),
+        "INSERT INTO drafts (thread_id, number, turn_id, revision, body, created_us) VALUES (?, ?, ?, ?, ?, ?)",
+        (thread_id, step.number, step.turn_id, step.revision, step.body, step.created_us),
     )
 
 
 def load_draft(thread_id: str, db: sqlite3.Connection) -> list[DraftStep]:
     """Do `Storage._load_draft`."""
-    rows = db.execute(
-        "SELECT turn_id, revision, number, body FROM drafts WHERE thread_id = ? ORDER BY number", (thread_id,)
-    )
-    return [DraftStep(turn_id=turn, revision=rev, number=number, body=body) for turn, rev, number, body in rows]
+    return [_step(row) for row in db.execute(f"{_STEP} WHERE thread_id = ? ORDER BY number", (thread_id,))]
+
+
+def _draft_step(thread_id: str, number: int, db: sqlite3.Connection) -> DraftStep | None:
+    row = db.execute(f"{_STEP} WHERE thread_id = ? AND number = ?", (thread_id, number)).fetchone()
+    return None if row is None else _step(row)
+
+
+def _step(row: tuple[Any, ...]) -> DraftStep:
+    turn_id, revision, number, body, created_us = row
+    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
 
 
 def drop_draft(thread_id: str, db: sqlite3.Connection) -> bool:
@@ -256,7 +303,7 @@ def drop_draft(thread_id: str, db: sqlite3.Connection) -> bool:
 
 
 def rewrite(thread_id: str, bodies: Mapping[int, bytes], db: sqlite3.Connection) -> None:
-    """Replace the bodies of turns by number."""
+    """Replace the bodies of turns and summaries by number."""
     row = db.execute("SELECT key FROM threads WHERE id = ?", (thread_id,)).fetchone()
     if row is not None:
         base = row[0] << NUMBER_BITS

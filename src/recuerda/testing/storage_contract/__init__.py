@@ -27,6 +27,7 @@ pytest.register_assert_rewrite(
     "recuerda.testing.storage_contract.life",
     "recuerda.testing.storage_contract.model",
     "recuerda.testing.storage_contract.read",
+    "recuerda.testing.storage_contract.summaries",
     "recuerda.testing.storage_contract.threads",
 )
 
@@ -37,12 +38,21 @@ from recuerda.testing.storage_contract.ids import IdContract  # noqa: E402 - as 
 from recuerda.testing.storage_contract.life import LifeContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.model import ModelContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.read import ReadContract  # noqa: E402 - as above
+from recuerda.testing.storage_contract.summaries import SummaryContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.threads import ThreadContract  # noqa: E402 - as above
 
 __all__ = ["StorageContract"]
 
 
 class StorageContract(
-    AppendContract, ReadContract, CutContract, ThreadContract, DraftContract, IdContract, LifeContract, ModelContract
+    AppendContract,
+    ReadContract,
+    CutContract,
+    SummaryContract,
+    ThreadContract,
+    DraftContract,
+    IdContract,
+    LifeContract,
+    ModelContract,
 ):
     """Check every promise of `Storage`; see the module for what a subclass provides."""

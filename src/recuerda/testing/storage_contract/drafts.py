@@ -1,25 +1,47 @@
-"""Drafts: the finished steps of a running turn, outside of the thread."""
+"""Drafts: the finished steps of a running turn, outside of the thread; whoever saves a step has the turn to itself."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
 import pytest
 
-from recuerda.errors import ThreadConflict
+from recuerda.errors import DraftConflict, EncodeError, InvalidInput, ThreadConflict
 from recuerda.records import DraftStep
 from recuerda.storage import Storage
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill
 
+Change: TypeAlias = Callable[[Storage], Awaitable[object]]
 
-def a_step(number: int, body: bytes = b"step", *, turn_id: str = "running", revision: int = 0) -> DraftStep:
+CUTS: dict[str, Change] = {
+    "undo": lambda storage: storage.undo("a"),
+    "trim": lambda storage: storage.trim("a", keep_turns=1),
+    "summary": lambda storage: storage.summarize("a", b"so far", through=2),
+    "settings": lambda storage: storage.update_thread("a", title="T"),
+}
+
+
+def a_step(
+    number: int, body: bytes = b"step", *, turn_id: str = "running", revision: int = 0, created_us: int = 7
+) -> DraftStep:
     """Return one step."""
-    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body)
+    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
+
+
+async def bodies_of(storage: Storage) -> list[bytes]:
+    """Return the bodies of the draft's steps."""
+    draft = await storage.load_draft("a")
+    return [] if draft is None else [step.body for step in draft.steps]
 
 
 class DraftContract(ContractBase):
     """Check `save_draft`, `load_draft` and `drop_draft`."""
 
     async def test_a_draft_has_its_steps_in_order(self, storage: Storage, another: Storage) -> None:
-        steps = tuple(a_step(i, bytes([0, 255, 10, i]), revision=4) for i in range(1, 13))
+        await fill(storage, "a", 1, 1, 1, 1)
+        steps = tuple(a_step(i, bytes([0, 255, 10, i]), revision=4, created_us=10**15 + i) for i in range(1, 13))
         for step in steps:
             await storage.save_draft("a", step)
         draft = await another.load_draft("a")
@@ -41,24 +63,163 @@ class DraftContract(ContractBase):
         assert await storage.read("a") == before
         assert [info.id for info in (await storage.list_threads()).threads] == ["a"]
 
-    async def test_step_1_replaces_the_draft_that_was_there(self, storage: Storage) -> None:
-        for number in (1, 2, 3):
-            await storage.save_draft("a", a_step(number, b"old", turn_id="old"))
-        await storage.save_draft("a", a_step(1, b"new", turn_id="new", revision=7))
+    async def test_a_step_without_a_time_gets_the_present_one(self, storage: Storage) -> None:
+        before = storage.clock()
+        await storage.save_draft("a", a_step(1, created_us=0))
         draft = await storage.load_draft("a")
         assert draft is not None
-        assert (draft.turn_id, draft.revision, [step.body for step in draft.steps]) == ("new", 7, [b"new"])
+        assert before <= draft.steps[0].created_us <= storage.clock()
 
-    async def test_an_append_removes_the_draft(self, storage: Storage) -> None:
+    async def test_a_long_draft_is_loaded_whole(self, storage: Storage, another: Storage) -> None:
+        for number in range(1, 201):
+            await storage.save_draft("a", a_step(number, str(number).encode() * 50))
+        assert await bodies_of(another) == [str(number).encode() * 50 for number in range(1, 201)]
+
+    async def test_step_1_replaces_the_draft_of_another_turn(self, storage: Storage, another: Storage) -> None:
+        for number in (1, 2, 3):
+            await storage.save_draft("a", a_step(number, b"old", turn_id="old"))
+        await another.save_draft("a", a_step(1, b"new", turn_id="new"))
+        assert await bodies_of(storage) == [b"new"]
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", a_step(4, b"old", turn_id="old"))
+        await another.save_draft("a", a_step(2, b"next", turn_id="new"))
+        assert await bodies_of(storage) == [b"new", b"next"]
+
+    async def test_a_step_that_is_saved_again_changes_nothing(self, storage: Storage, another: Storage) -> None:
+        steps = [a_step(number, bytes([number])) for number in (1, 2, 3)]
+        for step in steps:
+            await storage.save_draft("a", step)
+        before = await storage.load_draft("a")
+        for number in (1, 2, 3):
+            await another.save_draft("a", a_step(number, bytes([number]), created_us=99))
+        assert await storage.load_draft("a") == before
+
+    @pytest.mark.parametrize("number", [1, 2, 3])
+    async def test_a_step_that_is_saved_keeps_its_body(self, storage: Storage, another: Storage, number: int) -> None:
+        for one in (1, 2, 3):
+            await storage.save_draft("a", a_step(one, b"mine"))
+        with pytest.raises(DraftConflict) as conflict:
+            await another.save_draft("a", a_step(number, b"yours"))
+        assert (conflict.value.thread_id, conflict.value.turn_id, conflict.value.number) == ("a", "running", number)
+        assert await bodies_of(storage) == [b"mine"] * 3
+
+    @pytest.mark.parametrize("number", [2, 4, 5])
+    async def test_a_step_that_is_not_the_next_is_refused(self, storage: Storage, number: int) -> None:
+        if number > 2:
+            for one in (1, 2):
+                await storage.save_draft("a", a_step(one))
+        before = await storage.load_draft("a")
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", a_step(number))
+        assert await storage.load_draft("a") == before
+
+    async def test_a_later_step_of_another_turn_is_refused(self, storage: Storage) -> None:
         await storage.save_draft("a", a_step(1))
-        await storage.append("a", a_turn(id="running"))
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", a_step(2, turn_id="other"))
+        assert await bodies_of(storage) == [b"step"]
+
+    @pytest.mark.parametrize("revision", [0, 1, 3])
+    async def test_a_draft_begins_on_the_threads_revision(self, storage: Storage, revision: int) -> None:
+        await fill(storage, "a", 1, 1)
+        with pytest.raises(ThreadConflict) as conflict:
+            await storage.save_draft("a", a_step(1, revision=revision))
+        assert (conflict.value.thread_id, conflict.value.expected, conflict.value.actual) == ("a", revision, 2)
+        assert await storage.load_draft("a") is None
+
+    async def test_a_draft_that_cannot_begin_leaves_the_one_that_is_there(self, storage: Storage) -> None:
+        await storage.save_draft("a", a_step(1, b"mine"))
+        with pytest.raises(ThreadConflict):
+            await storage.save_draft("a", a_step(1, b"yours", turn_id="other", revision=1))
+        assert await bodies_of(storage) == [b"mine"]
+
+    async def test_a_step_of_nothing_is_refused(self, storage: Storage) -> None:
+        for step in (a_step(0), a_step(-1), a_step(1, turn_id="")):
+            with pytest.raises(InvalidInput):
+                await storage.save_draft("a", step)
+        if storage.max_body_bytes is not None:
+            with pytest.raises(EncodeError):
+                await storage.save_draft("a", a_step(1, bytes(storage.max_body_bytes + 1)))
+        assert await storage.load_draft("a") is None
+
+    @pytest.mark.parametrize("turn_id", ["running", "of somebody else"])
+    async def test_an_append_removes_the_draft_of_any_turn(
+        self, storage: Storage, another: Storage, turn_id: str
+    ) -> None:
+        for number in (1, 2):
+            await storage.save_draft("a", a_step(number))
+        await another.append("a", a_turn(id=turn_id))
+        assert await storage.load_draft("a") is None
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", a_step(3))
+        assert await storage.drop_draft("a") is False
+
+    async def test_several_appends_remove_the_draft(self, storage: Storage) -> None:
+        await fill(storage, "a", 1)
+        await storage.save_draft("a", a_step(1, revision=1))
+        await storage.append_all("a", [a_turn(id="t1"), a_turn(id="t2")])
         assert await storage.load_draft("a") is None
 
     async def test_an_append_that_conflicts_leaves_the_draft(self, storage: Storage) -> None:
         await storage.save_draft("a", a_step(1))
         with pytest.raises(ThreadConflict):
             await storage.append("a", a_turn(), expected=3)
-        assert await storage.load_draft("a") is not None
+        assert await bodies_of(storage) == [b"step"]
+
+    async def test_a_replay_removes_the_draft_of_its_turn_and_no_other(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        await storage.save_draft("a", a_step(1, turn_id="t1", revision=2))
+        assert (await storage.append("a", a_turn(id="t2"))).replayed
+        assert [one.replayed for one in await storage.append_all("a", [a_turn(id="t2")])] == [True]
+        assert await bodies_of(storage) == [b"step"]
+        assert (await storage.append("a", a_turn(id="t1"))).replayed
+        assert await storage.load_draft("a") is None
+        await storage.save_draft("a", a_step(1, turn_id="t2", revision=2))
+        assert [one.replayed for one in await storage.append_all("a", [a_turn(id=id) for id in ("t1", "t2")])] == [
+            True,
+            True,
+        ]
+        assert await storage.load_draft("a") is None
+
+    @pytest.mark.parametrize("change", CUTS.values(), ids=CUTS.keys())
+    async def test_what_is_no_turn_leaves_the_draft(self, storage: Storage, another: Storage, change: Change) -> None:
+        await fill(storage, "a", 1, 1)
+        await storage.save_draft("a", a_step(1, b"1", revision=2))
+        await change(another)
+        draft = await storage.load_draft("a")
+        assert draft is not None
+        assert (draft.revision, [step.body for step in draft.steps]) == (2, [b"1"])
+        await another.save_draft("a", a_step(2, b"2", revision=2))
+        await change(storage)
+        assert await bodies_of(another) == [b"1", b"2"]
+        await storage.append("a", a_turn())
+        assert await storage.load_draft("a") is None
+
+    async def test_a_draft_survives_a_trim_to_nothing(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        await storage.save_draft("a", a_step(1, revision=2))
+        while await storage.undo("a"):
+            pass
+        assert await bodies_of(storage) == [b"step"]
+
+    async def test_a_turn_that_came_and_was_undone_has_removed_the_draft(self, storage: Storage) -> None:
+        await fill(storage, "a", 1)
+        await storage.save_draft("a", a_step(1, revision=1))
+        await storage.append("a", a_turn())
+        await storage.undo("a")
+        assert await storage.load_draft("a") is None
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", a_step(2, revision=1))
+
+    async def test_the_same_turn_may_begin_anew_once_its_draft_is_dropped(self, storage: Storage) -> None:
+        await fill(storage, "a", 1)
+        await storage.save_draft("a", a_step(1, revision=1))
+        await storage.undo("a")
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", a_step(1, revision=2))
+        assert await storage.drop_draft("a") is True
+        await storage.save_draft("a", a_step(1, b"anew", revision=2))
+        assert await bodies_of(storage) == [b"anew"]
 
     async def test_a_draft_can_be_dropped(self, storage: Storage) -> None:
         await storage.save_draft("a", a_step(1))
@@ -67,6 +228,8 @@ class DraftContract(ContractBase):
         assert await storage.drop_draft("a") is False
         assert await storage.load_draft("a") is None
         assert await storage.load_draft("b") is not None
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", a_step(2))
 
     async def test_deleting_a_thread_deletes_its_draft(self, storage: Storage) -> None:
         await fill(storage, "a", 1)
@@ -77,6 +240,40 @@ class DraftContract(ContractBase):
     async def test_a_draft_may_be_large(self, storage: Storage) -> None:
         body = bytes(range(256)) * 4_000
         await storage.save_draft("a", a_step(1, body))
-        draft = await storage.load_draft("a")
-        assert draft is not None
-        assert draft.steps[0].body == body
+        await storage.save_draft("a", a_step(1, body))
+        assert await bodies_of(storage) == [body]
+
+    async def test_of_concurrent_saves_of_one_step_exactly_one_wins(self, storage: Storage, another: Storage) -> None:
+        await storage.save_draft("a", a_step(1))
+        for number in (2, 3, 4):
+            steps = [a_step(number, f"{number}.{i}".encode()) for i in range(12)]
+            outcomes = await asyncio.gather(
+                *((storage, another)[i % 2].save_draft("a", step) for i, step in enumerate(steps)),
+                return_exceptions=True,
+            )
+            won = [step for step, one in zip(steps, outcomes, strict=True) if one is None]
+            assert [type(one) for one in outcomes if one is not None] == [DraftConflict] * 11
+            assert (await bodies_of(another))[number - 1 :] == [won[0].body]
+
+    async def test_of_concurrent_beginnings_of_one_turn_exactly_one_wins(
+        self, storage: Storage, another: Storage
+    ) -> None:
+        outcomes = await asyncio.gather(
+            *((storage, another)[i % 2].save_draft("a", a_step(1, bytes([i]))) for i in range(12)),
+            return_exceptions=True,
+        )
+        won = [bytes([i]) for i, one in enumerate(outcomes) if one is None]
+        assert [type(one) for one in outcomes if one is not None] == [DraftConflict] * 11
+        assert await bodies_of(storage) == won
+
+    async def test_steps_beside_an_append_never_outlive_it(self, storage: Storage, another: Storage) -> None:
+        for i in range(8):
+            await storage.save_draft("a", a_step(1, revision=i, turn_id=f"t{i}"))
+            appended, saved = await asyncio.gather(
+                another.append("a", a_turn(id=f"t{i}")),
+                storage.save_draft("a", a_step(2, revision=i, turn_id=f"t{i}")),
+                return_exceptions=True,
+            )
+            assert not isinstance(appended, BaseException)
+            assert saved is None or isinstance(saved, DraftConflict)
+            assert await storage.load_draft("a") is None

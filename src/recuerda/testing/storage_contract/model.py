@@ -2,7 +2,8 @@
 
 A sequence is plain data, drawn before anything runs, so that a failing one is shown (and made smaller) as a list to
 read. Not compared: incarnations, which are the storage's own, and the times that its clock gives. `first` may be any
-number that is above every turn that was cut and not above one that is held; undos and trims below it may be gone.
+number that is above every turn that was cut and not above one that is held; undos, trims and summaries below it may be
+gone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
 from recuerda.memory_storage import MemoryStorage
-from recuerda.records import Appended, DraftStep, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.records import Appended, Draft, DraftStep, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.storage import Storage
 from recuerda.testing.storage_contract.base import ContractBase, a_turn
 
@@ -68,7 +69,14 @@ def operations() -> st.SearchStrategy[Operation]:
         user_id=user,
         title=title,
     )
-    read = one("read", after=st.integers(0, 12), last_messages=count, last_turns=st.integers(0, 4), turn_id=turn_id)
+    read = one(
+        "read",
+        after=st.integers(0, 12),
+        last_messages=count,
+        last_turns=st.integers(0, 4),
+        turn_id=turn_id,
+        with_summary=st.booleans(),
+    )
     return st.one_of(
         append,
         append,
@@ -76,10 +84,12 @@ def operations() -> st.SearchStrategy[Operation]:
         read,
         read,
         one("undo", ahead=ahead),
+        one("summarize", ahead=ahead, body=st.binary(max_size=4), back=st.integers(-1, 6)),
         one("trim", ahead=ahead, keep_turns=count),
         one("trim", ahead=ahead, keep_messages=count),
         one("update", title=title, user_id=st.none() | user, metadata=st.dictionaries(st.text("ab"), count)),
-        one("save", turn_id=turn_id, body=st.binary(max_size=4), is_next=st.booleans()),
+        one("save", ahead=ahead, turn_id=turn_id, body=st.sampled_from([b"", b"1"]), back=st.integers(-1, 2)),
+        one("save", ahead=ahead, body=st.sampled_from([b"", b"1"]), back=st.just(0)),
         one("list", user_id=user),
         one("head load drop delete"),
     )
@@ -128,14 +138,21 @@ async def _resolve(operation: Operation, oracle: Storage, thread: str) -> Operat
         options["expected"] = max(0, (info.revision if info else 0) + operation.ahead)
     if operation.name == "trim" and not options.keys() & {"keep_turns", "keep_messages"}:
         options["keep_turns"] = 2
+    revision = info.revision if info else 0
+    if operation.name == "summarize":
+        options["through"] = max(0, revision - options.pop("back", 0))
+        options.setdefault("body", b"")
     if operation.name == "save":
-        draft = await oracle.load_draft(thread)
-        is_next = options.pop("is_next", False) and draft is not None
-        step = DraftStep(turn_id=options.get("turn_id", "t"), revision=0, number=1, body=options.get("body", b""))
-        if is_next and draft is not None:
-            step = replace(step, turn_id=draft.turn_id, number=len(draft.steps) + 1)
-        options = {"step": step}
+        options = {"step": _step(await oracle.load_draft(thread), options, revision)}
     return Operation(operation.name, operation.thread, options, operation.ahead, operation.life)
+
+
+def _step(draft: Draft | None, options: Options, revision: int) -> DraftStep:
+    """Return the step after the draft's last; or one some steps back, or one too far."""
+    turn_id = options.get("turn_id", draft.turn_id if draft else "t1")
+    number = 1 if draft is None or "back" not in options else max(1, len(draft.steps) + 1 - options["back"])
+    begun_on = draft.revision if draft is not None and number > 1 else options.get("expected", revision)
+    return DraftStep(turn_id=turn_id, revision=begun_on, number=number, body=options.get("body", b""))
 
 
 async def _outcome(storage: Storage, operation: Operation, thread: str) -> object:
@@ -167,9 +184,11 @@ def _check_same(got: object, wanted: object, operation: Operation, *, held: set[
     first = 0
     if isinstance(got, ThreadSlice) and isinstance(wanted, ThreadSlice) and got.info and wanted.info:
         first = max(got.info.first, wanted.info.first)
+        covered = wanted.summary.target or 0 if wanted.summary else 0
         after = 0 if operation.life == "other" else operation.options.get("after", 0)
         shown = [record.number for record in got.records]
-        assert got.start > max((number for number in held - set(shown) if number > after), default=after), operation
+        left_out = [number for number in held - set(shown) if number > max(after, covered)]
+        assert got.start > max(left_out, default=max(after, covered)), operation
         assert got.start <= min(shown, default=got.start), operation
     assert _comparable(got, first) == _comparable(wanted, first), operation
 
@@ -179,7 +198,11 @@ def _comparable(value: object, first: int = 0) -> object:
         case ThreadSlice():
             records = tuple(_record(one) for one in value.records if one.kind == "turn" or one.number >= first)
             found = value.found and _record(value.found)
-            return replace(value, records=records, start=0, found=found, info=value.info and _info(value.info))
+            summary = value.summary and _record(value.summary)
+            info = value.info and _info(value.info)
+            return replace(value, records=records, start=0, found=found, info=info, summary=summary)
+        case Draft():
+            return replace(value, steps=tuple(replace(step, created_us=0) for step in value.steps))
         case ThreadInfo():
             return _info(value)
         case Appended():
@@ -201,6 +224,9 @@ def _record(record: TurnRecord) -> TurnRecord:
 async def _check_whole(storage: Storage, oracle: Storage, thread: str, newest_cut: int) -> None:
     got, wanted = await storage.read(thread), await oracle.read(thread)
     assert _comparable(got) == _comparable(wanted)
+    assert _comparable(await storage.load_draft(thread)) == _comparable(await oracle.load_draft(thread))
+    summarised = await storage.read(thread, with_summary=True), await oracle.read(thread, with_summary=True)
+    assert _comparable(summarised[0]) == _comparable(summarised[1])
     if got.info is not None:
         assert newest_cut < got.info.first <= min((record.number for record in got.records), default=got.info.first)
         assert got.info.turns == len(got.records)
