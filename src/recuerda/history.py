@@ -15,7 +15,9 @@ import msgspec
 
 from recuerda.codec import decode_turn
 from recuerda.messages import ChatMessage, Turn, Usage
+from recuerda.planning import Tally
 from recuerda.records import ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
+from recuerda.window import ContextWindow
 
 TITLE_LENGTH = 60
 """Characters of the first user message that become a thread's title."""
@@ -82,6 +84,7 @@ class History:
         self._start = 1
         self._window: int | None = None
         self._messages: list[ChatMessage] | None = None
+        self._tally: Tally | None = None
 
     @property
     def revision(self) -> int:
@@ -104,6 +107,11 @@ class History:
             self._messages = [message for stored in self.turns for message in stored.turn.messages]
         return self._messages.copy()
 
+    def window(self, window: ContextWindow, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
+        """Return the messages of a window, as `ContextWindow.select_stored` does; what turns cost is remembered."""
+        self._tally = window.tally(self.turns, self._tally)
+        return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+
     def covers(self, last_messages: int | None) -> bool:
         """Say whether a window of so many messages (None: the whole thread) can be cut from what is held."""
         if self.info is None:
@@ -117,6 +125,7 @@ class History:
         self.info = None
         self.turns = []
         self._messages = None
+        self._tally = None
 
     def take(self, found: ThreadSlice, *, last_messages: int | None) -> None:
         """Take in what a read returned that asked for everything after `revision`, or afresh when nothing was held.

@@ -223,9 +223,13 @@ class ChatMessageStore:
         """The turns that the last read gave, without reading again."""
         return self._history.turns
 
-    def held_messages(self) -> list[ChatMessage]:
-        """Return the messages of `turns`, as a new list."""
-        return self._history.messages()
+    def held_messages(
+        self, window: ContextWindow | None = None, *, overhead_tokens: int = 0, input_tokens: int = 0
+    ) -> list[ChatMessage]:
+        """Return the messages of `turns`, or what a window sends of them, as a new list; see `ContextWindow.select`."""
+        if window is None:
+            return self._history.messages()
+        return self._history.window(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
 
     @property
     def revision(self) -> int:

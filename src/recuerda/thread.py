@@ -143,7 +143,7 @@ class AgentThread:
         if isinstance(store, ChatMessageStore):
             return await store.list_messages(last=last)
         messages = await store.list_messages()
-        return messages if last is None else ContextWindow(max_messages=last).select(group_turns(messages))
+        return messages if last is None else ContextWindow(max_messages=last).latest(group_turns(messages))
 
     async def undo(self) -> StoredTurn | None:
         """Take the last turn out; see `ChatMessageStore.undo`."""
@@ -173,10 +173,7 @@ class AgentThread:
         store = self._kept()
         if isinstance(store, ChatMessageStore):
             committed = await store.refresh(window, turn_id=turn_id)
-            if window is None:
-                messages = store.held_messages()
-            else:
-                messages = window.select([stored.turn for stored in store.turns])
+            messages = store.held_messages(window)
             return LoadedThread(
                 messages=messages, revision=store.revision, committed=committed, is_new=store.revision == 0
             )

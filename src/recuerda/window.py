@@ -1,88 +1,164 @@
 """The part of a thread that is sent to the model.
 
-Windows are cut between turns only, so a tool result never loses its call. The newest turn is always sent, however long
-it is.
+Windows are cut between turns only, so a tool result never loses its call. The newest turn is always sent; if it alone
+is too long, its tool results are shortened. A window starts at the same turn for many runs and then moves by many turns
+at once, so that the service finds what it has cached: `planning` tells how.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import msgspec
 
-from recuerda.ids import check_limit
-from recuerda.messages import ChatMessage, DataContent, FunctionCallContent, FunctionResultContent, TextContent, Turn
+from recuerda.errors import InvalidInput
+from recuerda.ids import check_count, check_limit
+from recuerda.messages import ChatMessage, Turn, Usage
+from recuerda.planning import Limits, NumberedTurn, Tally, choose, fitted
+from recuerda.planning.choosing import count_fitting
+from recuerda.tokens import ESTIMATES, TokenCounter, ToolSchema, estimate_tokens, has_files
 
-TOKENS_PER_MESSAGE = 4
-"""What a message costs besides its text, about, in every chat format."""
-
-CHARACTERS_PER_TOKEN = 4
-"""A usual figure for English text; other languages have fewer."""
-
-TOKENS_PER_FILE = 1000
-"""What an image or file is counted as: services differ by a factor of ten either way."""
+_INPUT_STEPS = 8
 
 
 class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """Limit what of the thread is sent with each run. The input of the run itself does not count.
+    """Limit what of the thread is sent with each run. The input of the run itself is sent besides.
+
+    What is used of a limit lies between three quarters and all of it, because the window moves in steps.
 
     Attributes:
         max_messages: at most so many messages, as whole turns; None for no limit.
-        max_tokens: at most about so many tokens, as whole turns, by `estimate_tokens`; None for no limit.
+        max_tokens: at most so many tokens, as whole turns; None for no limit.
+        reserve_tokens: what of `max_tokens` is kept free, for the answer.
+        keep_results: the newest turns that keep the results of their tools; of older ones the model is told the calls,
+            and that their results were left out. At least so many turns keep them, and up to twice as many (or eight
+            more), because this moves in steps as well. None keeps all.
+        counter: counts the tokens; None for the best that there is for the agent's model.
     """
 
     max_messages: int | None = None
     max_tokens: int | None = None
+    reserve_tokens: int = 0
+    keep_results: int | None = None
+    counter: TokenCounter | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_messages", "max_tokens"):
+        for name in ("max_messages", "max_tokens", "keep_results"):
             if (value := getattr(self, name)) is not None:
                 check_limit(value, name)
+        check_count(self.reserve_tokens, "reserve_tokens")
+        if self.reserve_tokens and self.reserve_tokens >= (self.max_tokens or 0):
+            raise InvalidInput(
+                f"reserve_tokens is kept free of max_tokens, so it has to be less: {self.reserve_tokens} is not less "
+                f"than {self.max_tokens}"
+            )
 
     @property
     def last_messages(self) -> int | None:
         """How many of the newest messages can matter at most: what a storage need not read beyond."""
-        by_tokens = None if self.max_tokens is None else max(1, self.max_tokens // TOKENS_PER_MESSAGE)
+        by_tokens = None
+        if self.max_tokens is not None:
+            by_tokens = max(1, (self.max_tokens - self.reserve_tokens) // ESTIMATES.count([ChatMessage("user", "")]))
         limits = [limit for limit in (self.max_messages, by_tokens) if limit is not None]
         return min(limits, default=None)
 
-    def select(self, turns: Sequence[Turn]) -> list[ChatMessage]:
-        """Return the messages to send, in order: those of the newest whole turns that fit, at least of the newest."""
+    def for_model(self, model_id: str | None) -> Self:
+        """Return this window with the counter for a model: exact, or with a calibration of that model's own."""
+        if self.max_tokens is None:
+            return self
+        return msgspec.structs.replace(self, counter=(self.counter or TokenCounter()).for_model(model_id))
+
+    # -- what is sent --------------------------------------------------------------------------------------------------
+
+    def select(self, turns: Sequence[Turn], *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
+        """Return the messages to send, in order: those of the newest whole turns that fit, at least of the newest.
+
+        Args:
+            turns: the whole thread, the oldest first: the window stays in place by their positions. A part of a stored
+                thread goes to `select_stored`, which knows their numbers.
+            overhead_tokens: what of `max_tokens` is used otherwise, in every run: instructions and tools.
+            input_tokens: what is used by this run alone: its input. It is counted in eighths of the budget, so that an
+                input that is a little longer does not move the window.
+        """
+        numbered = [_Numbered(number, turn) for number, turn in enumerate(turns, start=1)]
+        return self.plan(self.tally(numbered), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+
+    def select_stored(
+        self, turns: Sequence[NumberedTurn], *, overhead_tokens: int = 0, input_tokens: int = 0
+    ) -> list[ChatMessage]:
+        """Do what `select` does with turns that have numbers: the end of a thread, at least `last_messages` of it."""
+        return self.plan(self.tally(turns), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+
+    def plan(self, tally: Tally, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
+        """Do what `select_stored` does with turns that are summed up already."""
+        limits = self._limits(overhead_tokens, input_tokens)
+        choice = choose(tally, limits)
+        if choice.is_too_long and limits.tokens is not None:
+            newest = tally.turns[-1].turn.messages
+            return list(fitted(newest, self.counter or ESTIMATES, max_tokens=limits.tokens))
+        if choice.front >= choice.whole_from:
+            return tally.messages_from(choice.front)
+        lean = [message for i in range(choice.front, choice.whole_from) for message in tally.lean_messages(i)]
+        return lean + tally.messages_from(choice.whole_from)
+
+    def tally(self, turns: Sequence[NumberedTurn], known: Tally | None = None) -> Tally:
+        """Return what turns cost, for `plan`: `known` again, if it is of these turns and fits this window."""
+        counter = None if self.max_tokens is None else self.counter or ESTIMATES
+        leaves_out = self.keep_results is not None
+        if known is not None and (known.turns is turns, known.counter, known.leaves_out) == (True, counter, leaves_out):
+            return known
+        return Tally(turns, counter, leaves_out=leaves_out)
+
+    def latest(self, turns: Sequence[Turn]) -> list[ChatMessage]:
+        """Return the messages of the newest whole turns that fit, as many as there are: for people, not for a model."""
         return [message for turn in turns[len(turns) - self.count(turns) :] for message in turn.messages]
 
     def count(self, turns: Sequence[Turn]) -> int:
-        """Return how many of the newest turns fit; 1 when not even the newest does."""
-        messages = tokens = 0
-        for chosen, turn in enumerate(reversed(turns)):
-            messages += len(turn.messages)
-            if self.max_tokens is not None:
-                tokens += sum(estimate_tokens(message) for message in turn.messages)
-            if chosen and self._is_over(messages, tokens):
-                return chosen
-        return len(turns)
+        """Return how many of the newest turns fit at most; 1 when not even the newest does."""
+        tally = self.tally([_Numbered(number, turn) for number, turn in enumerate(turns, start=1)])
+        return count_fitting(tally, Limits(self.max_messages, self._limits(0, 0).tokens))
 
-    def _is_over(self, messages: int, tokens: int) -> bool:
-        if self.max_messages is not None and messages > self.max_messages:
-            return True
-        return self.max_tokens is not None and tokens > self.max_tokens
+    def fit(self, messages: Sequence[ChatMessage], *, overhead_tokens: int = 0) -> Sequence[ChatMessage]:
+        """Return one turn's messages, with results shortened if they have too many tokens; the same object if not."""
+        limit = self._limits(overhead_tokens, 0).tokens
+        return messages if limit is None else fitted(messages, self.counter or ESTIMATES, max_tokens=limit)
+
+    # -- tokens --------------------------------------------------------------------------------------------------------
+
+    def tokens(
+        self, messages: Iterable[ChatMessage] = (), *, instructions: str | None = None, tools: Iterable[ToolSchema] = ()
+    ) -> int:
+        """Return what parts of a request cost, for `overhead_tokens` and `input_tokens`; 0 if tokens don't matter."""
+        if self.max_tokens is None:
+            return 0
+        return (self.counter or ESTIMATES).count(messages, instructions=instructions, tools=tools)
+
+    def observe(
+        self,
+        messages: Sequence[ChatMessage],
+        usage: Usage | None,
+        *,
+        instructions: str | None = None,
+        tools: Iterable[ToolSchema] = (),
+    ) -> None:
+        """Learn from the usage that a model reported for a request; see `TokenCounter.observe`."""
+        counter = self.counter
+        if counter is None or counter.is_exact or usage is None or has_files(messages):
+            return
+        counter.observe(counter.measure(messages, instructions=instructions, tools=tools), usage)
+
+    def _limits(self, overhead_tokens: int, input_tokens: int) -> Limits:
+        if self.max_tokens is None:
+            return Limits(self.max_messages, None, self.keep_results)
+        budget = self.max_tokens - self.reserve_tokens - overhead_tokens
+        step = max(1, budget // _INPUT_STEPS)
+        return Limits(self.max_messages, max(1, budget - -(-input_tokens // step) * step), self.keep_results)
 
 
-def estimate_tokens(message: ChatMessage) -> int:
-    """Return about how many tokens a message costs: one per four characters, four for the message itself."""
-    characters = tokens = 0
-    for part in message.contents:
-        match part:
-            case TextContent():
-                characters += len(part.text)
-            case FunctionCallContent():
-                characters += len(part.name) + len(str(part.arguments))
-            case FunctionResultContent():
-                characters += len(str(part.result))
-            case DataContent():
-                tokens += TOKENS_PER_FILE
-            case _:
-                characters += len(str(part))
-    return TOKENS_PER_MESSAGE + tokens + -(-characters // CHARACTERS_PER_TOKEN)
+class _Numbered(msgspec.Struct, frozen=True):
+    number: int
+    turn: Turn
 
 
 def turn_of(messages: Sequence[ChatMessage]) -> Turn:
@@ -103,3 +179,6 @@ def group_turns(messages: Iterable[ChatMessage]) -> list[Turn]:
             groups.append([])
         groups[-1].append(message)
     return [turn_of(group) for group in groups]
+
+
+__all__ = ["ContextWindow", "estimate_tokens", "group_turns", "turn_of"]
