@@ -14,16 +14,15 @@ from openai import APIStatusError, AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
-from recuerda.client import ChatClient
-from recuerda.errors import ChatClientError, ConfigurationError
+from recuerda.errors import ChatClientError
 from recuerda.openai.answer import StreamedAnswer, whole_answer
 from recuerda.openai.call import call_arguments
-from recuerda.openai.connection import ApiKey, ClientPerLoop, Connection, GivenClient, public_url
+from recuerda.openai.connection import ApiKey
 from recuerda.openai.environment import read_environment
-from recuerda.openai.failures import Call, failure_of, remove_secret
+from recuerda.openai.service import OpenAIService
 
 
-class OpenAIChatClient(ChatClient):
+class OpenAIChatClient(OpenAIService):
     """Speak to a model of OpenAI, of Azure OpenAI, or of any server with OpenAI's chat completions.
 
     It may be used from several event loops, `agent.run_sync`'s included: each has its own connections. They end with
@@ -64,33 +63,19 @@ class OpenAIChatClient(ChatClient):
         max_retries: int | None = None,
         client: AsyncOpenAI | None = None,
     ) -> None:
-        if not model_id:
-            raise ConfigurationError("model_id must name a model (on Azure a deployment)")
-        given = {
-            "api_key": api_key,
-            "base_url": base_url,
-            "azure_endpoint": azure_endpoint,
-            "api_version": api_version,
-            "organization": organization,
-            "default_headers": default_headers,
-            "timeout_s": timeout_s,
-            "max_retries": max_retries,
-        }
-        settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if client is not None and settings:
-            raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(settings)} as well")
-        self.model_id = model_id
+        super().__init__(
+            model_id=model_id,
+            api_key=api_key,
+            base_url=base_url,
+            azure_endpoint=azure_endpoint,
+            api_version=api_version,
+            organization=organization,
+            default_headers=default_headers,
+            timeout_s=timeout_s,
+            max_retries=max_retries,
+            client=client,
+        )
         self._refuses_stream_options = False
-        self._timeout_s: float | None = None
-        self._clients: ClientPerLoop | GivenClient
-        if client is not None:
-            self._clients = GivenClient(client)
-            self._url = public_url(str(client.base_url))
-        else:
-            connection = Connection(**settings)
-            self._clients = ClientPerLoop(connection.new_client)
-            self._timeout_s = connection.timeout_s
-            self._url = public_url(connection.url)
 
     @classmethod
     def from_env(
@@ -122,9 +107,6 @@ class OpenAIChatClient(ChatClient):
         settings = read_environment(os.environ if environ is None else environ, model_id=model_id)
         return cls(**settings, default_headers=default_headers, timeout_s=timeout_s, max_retries=max_retries)
 
-    def __repr__(self) -> str:
-        return f"OpenAIChatClient(model_id={self.model_id!r}, url={self._url!r})"
-
     async def respond(self, request: ChatRequest) -> ChatResponse:
         arguments = call_arguments(request, model_id=self.model_id)
         sdk = await self._clients.get()
@@ -133,7 +115,7 @@ class OpenAIChatClient(ChatClient):
         except ChatClientError:
             raise
         except Exception as error:
-            raise self._failure(error, sdk, arguments) from error
+            raise self._failure(error, sdk, model_id=arguments["model"]) from error
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
         """Give the answer as it comes: text and reasoning in pieces; a refusal, calls and the usage at the end.
@@ -153,12 +135,8 @@ class OpenAIChatClient(ChatClient):
                         yield update
         except Exception as error:
             if not answer.is_whole:  # what fails afterwards costs the usage, not the answer
-                raise self._failure(error, sdk, arguments, has_begun=has_begun) from error
+                raise self._failure(error, sdk, model_id=arguments["model"], has_begun=has_begun) from error
         yield answer.end()
-
-    async def close(self) -> None:
-        """Close the connections, of all event loops; a call afterwards is an error. A given client is left open."""
-        await self._clients.close()
 
     async def _open(self, sdk: AsyncOpenAI, arguments: dict[str, Any]) -> AsyncStream[ChatCompletionChunk]:
         """Start a stream. A server that refuses `stream_options`, as older ones do, is asked without, from then on."""
@@ -172,14 +150,6 @@ class OpenAIChatClient(ChatClient):
                 raise
         self._refuses_stream_options = True
         return await _create(sdk, arguments)
-
-    def _failure(
-        self, error: Exception, sdk: AsyncOpenAI, arguments: Mapping[str, Any], *, has_begun: bool = False
-    ) -> ChatClientError:
-        remove_secret(error, sdk.api_key)
-        model_id = str(arguments["model"])
-        call = Call(model_id=model_id, url=self._url, timeout_s=self._timeout_s, has_begun=has_begun)
-        return failure_of(error, call)
 
 
 async def _create(sdk: AsyncOpenAI, arguments: Mapping[str, Any]) -> Any:

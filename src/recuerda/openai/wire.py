@@ -1,9 +1,7 @@
 """Messages as chat completions writes them (https://platform.openai.com/docs/api-reference/chat/create).
 
-The service refuses a whole conversation for one call without its result or one result without its call, and a thread
-that it refuses once would be refused for ever. So calls and results are paired here: the results of an assistant's
-calls follow it at once, a call that nobody answered and a result that nobody asked for are left out. The same messages
-always give the same bytes, which is what the service's prompt cache needs.
+The results of an assistant's calls follow it at once; what has no partner is left out (see `pairing`). The same
+messages always give the same bytes, which is what the service's prompt cache needs.
 
 What the format has no place for is left out: usage, unknown parts, files that an assistant made, an assistant's message
 with nothing left in it. Reasoning is sent back only within the turn that is running: servers that show it
@@ -12,14 +10,11 @@ with nothing left in it. Reasoning is sent back only within the turn that is run
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
-from recuerda.json_value import Json, JsonObject, to_json
+from recuerda.json_value import Json, JsonObject
 from recuerda.messages import (
     AnyContent,
     ChatMessage,
@@ -31,14 +26,11 @@ from recuerda.messages import (
     TextReasoningContent,
     UriContent,
 )
+from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
 from recuerda.openai.text import mend_text
 
-CallOrResult = TypeVar("CallOrResult", FunctionCallContent, FunctionResultContent)
-
-_MAX_CALL_ID_LENGTH = 40
 _MAX_NAME_LENGTH = 64
 _NOT_IN_AUTHOR_NAME = re.compile(r"[\s<|\\/>]+")
-_NOT_IN_FUNCTION_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _AUDIO_FORMATS = {
     "audio/wav": "wav",
     "audio/x-wav": "wav",
@@ -54,7 +46,7 @@ def wire_messages(messages: Sequence[ChatMessage], *, instructions: str | None =
     last_input = max((i for i, message in enumerate(messages) if message.role == "user"), default=-1)
     for i, message in enumerate(messages):
         if message.role == "assistant":
-            wire.extend(_assistant(message, _results(messages, i), is_running=i > last_input))
+            wire.extend(_assistant(message, results_after(messages, i), is_running=i > last_input))
         elif message.role != "tool" and (content := _content(message)) is not None:
             # A role that the service doesn't know would be refused; whoever it is, it is somebody else than the model.
             role = message.role if message.role in ("system", "developer") else "user"
@@ -62,21 +54,11 @@ def wire_messages(messages: Sequence[ChatMessage], *, instructions: str | None =
     return wire
 
 
-def _results(messages: Sequence[ChatMessage], index: int) -> list[FunctionResultContent]:
-    """Return the results that stand between an assistant's message and the next one of it."""
-    results: list[FunctionResultContent] = []
-    for i in range(index, len(messages)):
-        if i > index and messages[i].role == "assistant":
-            break
-        results.extend(part for part in messages[i].contents if isinstance(part, FunctionResultContent))
-    return results
-
-
 def _assistant(
     message: ChatMessage, results: Sequence[FunctionResultContent], *, is_running: bool
 ) -> Iterator[JsonObject]:
-    answers = _matching(results, message.function_calls)
-    calls = _matching(message.function_calls, answers)
+    answers = matching(results, message.function_calls)
+    calls = matching(message.function_calls, answers)
     text = mend_text(message.text)
     refusal = mend_text("".join(part.refusal for part in message.contents if isinstance(part, RefusalContent)))
     if not (text or refusal or calls):
@@ -92,43 +74,13 @@ def _assistant(
     yield from map(_result, answers)
 
 
-def _matching(
-    items: Sequence[CallOrResult], others: Sequence[FunctionCallContent] | Sequence[FunctionResultContent]
-) -> list[CallOrResult]:
-    """Return the items that have a partner of the same id among the others; a partner has one partner."""
-    partners = [other.call_id for other in others]
-    matching: list[CallOrResult] = []
-    for item in items:
-        if item.call_id in partners:
-            partners.remove(item.call_id)
-            matching.append(item)
-    return matching
-
-
 def _call(call: FunctionCallContent) -> JsonObject:
-    arguments = call.arguments if isinstance(call.arguments, str) else _json_text(call.arguments)
-    # A model that made up a name such as "functions.add" was told so; the service would refuse to hear it again.
-    name = _NOT_IN_FUNCTION_NAME.sub("_", call.name)[:_MAX_NAME_LENGTH] or "_"
-    function: JsonObject = {"name": name, "arguments": mend_text(arguments) or "{}"}
-    return {"id": _call_id(call.call_id), "type": "function", "function": function}
+    function: JsonObject = {"name": function_name(call), "arguments": arguments_text(call)}
+    return {"id": short_call_id(call.call_id), "type": "function", "function": function}
 
 
 def _result(result: FunctionResultContent) -> JsonObject:
-    text = mend_text(result.result) if isinstance(result.result, str) else _json_text(result.result)
-    if result.is_error and not text.startswith("Error"):
-        text = f"Error: {text}"
-    return {"role": "tool", "tool_call_id": _call_id(result.call_id), "content": text}
-
-
-def _call_id(call_id: str) -> str:
-    """Return the id, or a short one made of it where it is another service's and too long for this one."""
-    if 1 <= len(call_id) <= _MAX_CALL_ID_LENGTH:
-        return call_id
-    return f"call_{hashlib.sha256(call_id.encode(errors='replace')).hexdigest()[:32]}"
-
-
-def _json_text(value: object) -> str:
-    return json.dumps(to_json(value, "a value of a function call"), ensure_ascii=False, separators=(",", ":"))
+    return {"role": "tool", "tool_call_id": short_call_id(result.call_id), "content": result_text(result)}
 
 
 def _reasoning(message: ChatMessage) -> str:

@@ -1,0 +1,65 @@
+"""What the clients of OpenAI's interfaces have in common: the settings, the SDK's client, and how a failure is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, Unpack
+
+from openai import AsyncOpenAI
+
+from recuerda.client import ChatClient
+from recuerda.errors import ChatClientError, ConfigurationError
+from recuerda.openai.connection import ApiKey, ClientPerLoop, Connection, GivenClient, public_url
+from recuerda.openai.failures import Call, failure_of, remove_secret
+
+
+class ConnectionSettings(TypedDict, total=False):
+    """How a service is reached; None is as good as nothing. `OpenAIChatClient` describes each."""
+
+    api_key: ApiKey | None
+    base_url: str | None
+    azure_endpoint: str | None
+    api_version: str | None
+    organization: str | None
+    default_headers: Mapping[str, str] | None
+    timeout_s: float | None
+    max_retries: int | None
+
+
+class OpenAIService(ChatClient):
+    """Hold the model's name and the connection; how to ask is the subclass's."""
+
+    def __init__(
+        self, *, model_id: str, client: AsyncOpenAI | None = None, **connection: Unpack[ConnectionSettings]
+    ) -> None:
+        if not model_id:
+            raise ConfigurationError("model_id must name a model (on Azure a deployment)")
+        settings: dict[str, Any] = {name: value for name, value in connection.items() if value is not None}
+        if client is not None and settings:
+            raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(settings)} as well")
+        self.model_id = model_id
+        self._timeout_s: float | None = None
+        self._clients: ClientPerLoop | GivenClient
+        if client is not None:
+            self._clients = GivenClient(client)
+            self._url = public_url(str(client.base_url))
+        else:
+            reached = Connection(**settings)
+            self._clients = ClientPerLoop(reached.new_client)
+            self._timeout_s = reached.timeout_s
+            self._url = public_url(reached.url)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model_id={self.model_id!r}, url={self._url!r})"
+
+    async def close(self) -> None:
+        """Close the connections, of all event loops; a call afterwards is an error. A given client is left open."""
+        await self._clients.close()
+
+    def _failure(
+        self, error: Exception, sdk: AsyncOpenAI, *, model_id: str | None = None, has_begun: bool = False
+    ) -> ChatClientError:
+        """Return what to raise for an error of the SDK, which must be chained to it."""
+        remove_secret(error, sdk.api_key)
+        call = Call(model_id=model_id or self.model_id, url=self._url, timeout_s=self._timeout_s, has_begun=has_begun)
+        return failure_of(error, call)
