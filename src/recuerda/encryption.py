@@ -1,10 +1,10 @@
 """Encryption at rest, for any storage.
 
-`EncryptedStorage` wraps a storage and encrypts what it is given to keep: the bodies of turns and drafts, titles and
-metadata. Ids, user ids, numbers, times and counts stay readable, because storages find and count by them. Each value is
-sealed with AES-GCM (NIST SP 800-38D) under a random nonce, together with the thread's id and the record's number, so a
-value that was moved to another place does not open. The key's id stands in front of each value: several keys can be in
-use while one replaces another, and deleting the only key of a user's threads erases them.
+`EncryptedStorage` wraps a storage and encrypts what it is given to keep: the bodies of turns, summaries and drafts,
+titles and metadata. Ids, user ids, numbers, times and counts stay readable, because storages find and count by them.
+Each value is sealed with AES-GCM (NIST SP 800-38D) under a random nonce, together with the thread's id and the record's
+kind and number, so a value that was moved to another place does not open. The key's id stands in front of each value:
+several keys can be in use while one replaces another, and deleting the only key of a user's threads erases them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,19 @@ import binascii
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import ClassVar, Protocol
 
 import msgspec
 
-from recuerda.errors import ConfigurationError, DecryptionError, MissingExtraError, RecuerdaError, ThreadConflict
+from recuerda.errors import (
+    ConfigurationError,
+    DecryptionError,
+    DraftConflict,
+    MissingExtraError,
+    RecuerdaError,
+    ThreadConflict,
+)
 from recuerda.records import (
     SEAL,
     Appended,
@@ -39,6 +47,9 @@ except ImportError:
     raise MissingExtraError(module="recuerda.encryption", extra="encryption") from None
 
 NONCE_BYTES = 12
+_SEALED = ("turn", "summary")
+"""The kinds of records that have a body."""
+
 KNOWN_USERS = 10_000
 """Of how many threads to remember whose they are; forgetting one costs a look-up."""
 
@@ -128,7 +139,7 @@ class EncryptedStorage(Storage):
         return f"EncryptedStorage({self._inner!r})"
 
     async def rotate(self, thread_id: str) -> int:
-        """Seal a thread's turns anew with the current key, and return how many were sealed with another one.
+        """Seal a thread's turns and summaries anew with the current key, and return how many had another one.
 
         The thread stays in use meanwhile; neither its content nor its revision changes.
         """
@@ -137,10 +148,13 @@ class EncryptedStorage(Storage):
             return 0
         self._note(found.info)
         seal = self._sealer(found.info.user_id)
-        stale = [record for record in found.records if _key_id(record.body) != seal.key_id]
+        # A continued read gives summaries as well; none of them is the first record.
+        later = await self._inner.read(thread_id, after=1, incarnation=found.info.incarnation)
+        sealed = (*found.records, *(record for record in later.records if record.kind == "summary"))
         bodies = {
-            record.number: seal(self._open(record.body, thread_id, record.number), _place(thread_id, record.number))
-            for record in stale
+            record.number: seal(self._record(thread_id, record).body, _record_place(thread_id, record))
+            for record in sealed
+            if _key_id(record.body) != seal.key_id
         }
         await self._inner.rewrite(thread_id, bodies)
         info = self._info(found.info)
@@ -173,12 +187,22 @@ class EncryptedStorage(Storage):
         new = [record for record in records if record.id not in there]
         sealed = [await self._sealed(thread_id, record, revision + i) for i, record in enumerate(new, 1)]
         committed = await self._inner._append_all(thread_id, sealed, revision) if sealed else []
+        if not sealed:
+            await self._end_draft(thread_id, records)
         by_id = {item.record.id: item for item in committed}
         by_id |= {id: Appended(revision=old.number, replayed=True, record=old) for id, old in there.items()}
         return [
             msgspec.structs.replace(by_id[record.id], record=self._record(thread_id, by_id[record.id].record))
             for record in records
         ]
+
+    async def _end_draft(self, thread_id: str, replayed: Sequence[NewRecord]) -> None:
+        """Remove the draft of a turn that is there already, as its replay does."""
+        steps = await self._inner._load_draft(thread_id)
+        for record in replayed:
+            if steps and record.id == steps[0].turn_id:
+                with suppress(ThreadConflict):  # no thread is at -1: if the turn is gone by now, nothing is written
+                    await self._inner._append(thread_id, record, -1)
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         found = await self._inner._read(thread_id, query)
@@ -190,6 +214,7 @@ class EncryptedStorage(Storage):
             records=tuple(self._record(thread_id, record) for record in found.records),
             start=found.start,
             found=None if found.found is None else self._record(thread_id, found.found),
+            summary=None if found.summary is None else self._record(thread_id, found.summary),
         )
 
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
@@ -210,7 +235,14 @@ class EncryptedStorage(Storage):
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         seal = self._sealer(await self._user(thread_id))
-        sealed = {number: seal(body, _place(thread_id, number)) for number, body in bodies.items()}
+        later = await self._inner.read(thread_id, after=1)
+        kinds = {record.number: record for record in later.records if record.kind == "summary"}
+        sealed = {
+            number: seal(
+                body, _record_place(thread_id, kinds[number]) if number in kinds else _place(thread_id, number)
+            )
+            for number, body in bodies.items()
+        }
         await self._inner._rewrite(thread_id, sealed)
 
     async def _delete(self, thread_id: str) -> bool:
@@ -220,13 +252,17 @@ class EncryptedStorage(Storage):
     async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
         seal = self._sealer(await self._user(thread_id))
         body = seal(step.body, _place(thread_id, f"{step.turn_id}/{step.number}"))
-        await self._inner._save_draft(thread_id, msgspec.structs.replace(step, body=body))
+        try:
+            await self._inner._save_draft(thread_id, msgspec.structs.replace(step, body=body))
+        except DraftConflict:
+            # The same body sealed again has other bytes: whether the step is there already is known once it is opened.
+            steps = await self._inner._load_draft(thread_id)
+            there = self._step(thread_id, steps[step.number - 1]) if step.number <= len(steps) else None
+            if there is None or msgspec.structs.replace(there, created_us=step.created_us) != step:
+                raise
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        return [
-            msgspec.structs.replace(step, body=self._open(step.body, thread_id, f"{step.turn_id}/{step.number}"))
-            for step in await self._inner._load_draft(thread_id)
-        ]
+        return [self._step(thread_id, step) for step in await self._inner._load_draft(thread_id)]
 
     async def _drop_draft(self, thread_id: str) -> bool:
         return await self._inner._drop_draft(thread_id)
@@ -246,11 +282,12 @@ class EncryptedStorage(Storage):
     # -- sealing -------------------------------------------------------------------------------------------------------
 
     async def _sealed(self, thread_id: str, record: NewRecord, number: int) -> NewRecord:
-        if record.kind != "turn":
+        if record.kind not in _SEALED:
             return record
         seal = self._sealer(record.user_id or await self._user(thread_id))
         title = None if record.title is None else _text(seal(record.title.encode(), _place(thread_id, "title")))
-        return msgspec.structs.replace(record, body=seal(record.body, _place(thread_id, number)), title=title)
+        place = _record_place(thread_id, record.numbered(number))
+        return msgspec.structs.replace(record, body=seal(record.body, place), title=title)
 
     def _sealer(self, user_id: str | None) -> _Sealer:
         key_id = self._keys.current(user_id)
@@ -259,9 +296,8 @@ class EncryptedStorage(Storage):
             raise ConfigurationError(f"there is no key {key_id!r} to encrypt with; nothing was written")
         return _Sealer(key_id, key)
 
-    def _open(self, body: bytes, thread_id: str, place: int | str) -> bytes:
+    def _open(self, body: bytes, thread_id: str, place: bytes, number: int | None = None) -> bytes:
         key_id = _key_id(body)
-        number = place if isinstance(place, int) else None
         if key_id is None:
             raise DecryptionError(thread_id, number, "it is not encrypted, or damaged")
         key = self._keys.key(key_id)
@@ -270,14 +306,19 @@ class EncryptedStorage(Storage):
         start = len(SEAL) + 1 + body[len(SEAL)]
         nonce, sealed = body[start : start + NONCE_BYTES], body[start + NONCE_BYTES :]
         try:
-            return AESGCM(key).decrypt(nonce, sealed, _place(thread_id, place))
+            return AESGCM(key).decrypt(nonce, sealed, place)
         except (InvalidTag, ValueError):
             raise DecryptionError(thread_id, number, f"the key {key_id!r} does not open it") from None
 
     def _record(self, thread_id: str, record: TurnRecord) -> TurnRecord:
-        if record.kind != "turn":
+        if record.kind not in _SEALED:
             return record
-        return msgspec.structs.replace(record, body=self._open(record.body, thread_id, record.number))
+        body = self._open(record.body, thread_id, _record_place(thread_id, record), record.number)
+        return msgspec.structs.replace(record, body=body)
+
+    def _step(self, thread_id: str, step: DraftStep) -> DraftStep:
+        body = self._open(step.body, thread_id, _place(thread_id, f"{step.turn_id}/{step.number}"))
+        return msgspec.structs.replace(step, body=body)
 
     def _info(self, info: ThreadInfo) -> ThreadInfo:
         title = None if info.title is None else self._open_text(info.title, info.id, "title")
@@ -291,7 +332,7 @@ class EncryptedStorage(Storage):
 
     def _open_text(self, text: str, thread_id: str, place: str) -> bytes | None:
         try:
-            return self._open(base64.b64decode(text, validate=True), thread_id, place)
+            return self._open(base64.b64decode(text, validate=True), thread_id, _place(thread_id, place))
         except (DecryptionError, binascii.Error):
             return None
 
@@ -332,6 +373,13 @@ def _place(thread_id: str, place: int | str) -> bytes:
     """Return what a value is bound to. The id's length keeps two places from reading alike."""
     encoded = thread_id.encode()
     return b"%d:%b:%b" % (len(encoded), encoded, str(place).encode())
+
+
+def _record_place(thread_id: str, record: TurnRecord) -> bytes:
+    """Return what a record's body is bound to: a summary can be put in no turn's place."""
+    if record.kind == "turn":
+        return _place(thread_id, record.number)
+    return _place(thread_id, f"{record.kind} {record.number} {record.target}")
 
 
 def _key_id(body: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -109,6 +110,35 @@ async def test_a_body_moved_to_another_turn_or_thread_does_not_open(
             assert caught.value.number == number
 
 
+async def test_a_summary_opens_in_its_own_place_only(path: Path, opened: Callable[..., EncryptedStorage]) -> None:
+    async with opened() as storage:
+        for text in ("one", "two"):
+            await storage.append("t", turn(text))
+        await storage.summarize("t", b"a summary", through=1)
+        await storage.summarize("t", b"another", through=1)
+    assert b"a summary" not in await asyncio.to_thread(path.read_bytes)
+    for change in (
+        "UPDATE turns SET body = (SELECT body FROM turns WHERE kind = 'summary' LIMIT 1) WHERE kind = 'summary'",
+        "UPDATE turns SET body = (SELECT body FROM turns WHERE kind IS NULL LIMIT 1) WHERE kind = 'summary'",
+        "UPDATE turns SET target = 2 WHERE kind = 'summary'",
+    ):
+        with sqlite3.connect(path) as db:
+            kept = db.execute("SELECT body, target, position FROM turns").fetchall()
+            db.execute(change)
+        async with opened() as storage:
+            with pytest.raises(DecryptionError) as caught:
+                await storage.read("t", with_summary=True)
+            assert caught.value.number == 4
+            assert len((await storage.read("t")).records) == 2
+        with sqlite3.connect(path) as db:
+            db.executemany("UPDATE turns SET body = ?, target = ? WHERE position = ?", kept)
+        db.close()
+    async with opened() as storage:
+        found = await storage.read("t", with_summary=True)
+        assert found.summary is not None
+        assert found.summary.body == b"another"
+
+
 async def test_a_plain_turn_among_encrypted_ones_is_not_taken_for_one(
     path: Path, opened: Callable[..., EncryptedStorage]
 ) -> None:
@@ -125,14 +155,18 @@ async def test_rotation_seals_anew_without_a_new_revision(opened: Callable[..., 
         for text in ("one", "two"):
             await store.add_messages([ChatMessage("user", text)])
         await storage.update_thread("t", metadata={"a": 1})
+        for body in (b"first", b"second"):
+            await storage.summarize("t", body, through=1)
     async with opened("k2", k1=ONE, k2=TWO) as storage:
         await storage.append("t", turn('{"v":1,"messages":[]}'))
-        assert await storage.rotate("t") == 2
+        assert await storage.rotate("t") == 4
         assert await storage.rotate("t") == 0
     async with opened("k2", k2=TWO) as storage:
         found = await storage.read("t")
         assert found.info is not None
-        assert (len(found.records), found.info.revision) == (3, 3)
+        assert (len(found.records), found.info.revision) == (3, 5)
+        later = await storage.read("t", after=1)
+        assert [record.body for record in later.records if record.kind == "summary"] == [b"first", b"second"]
         assert (found.info.title, found.info.metadata) == ("one", {"a": 1})
 
 

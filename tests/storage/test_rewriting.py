@@ -59,8 +59,12 @@ async def test_keys_are_rotated_on_every_storage(storage: Storage) -> None:
     store = ChatMessageStore(storage=sealed, thread_id="t")
     for text in ("one", "two"):
         await store.add_messages([ChatMessage("user", text)])
+    await sealed.summarize("t", b"in short", through=1)
     both = EncryptedStorage(storage, KeyRing({"old": old, "new": new}, current="new"))
-    assert await both.rotate("t") == 2
+    assert await both.rotate("t") == 3
     only_new = EncryptedStorage(storage, KeyRing({"new": new}, current="new"))
     messages = await ChatMessageStore(storage=only_new, thread_id="t").list_messages()
     assert [message.text for message in messages] == ["one", "two"]
+    summary = (await only_new.read("t", with_summary=True)).summary
+    assert summary is not None
+    assert summary.body == b"in short"
