@@ -67,7 +67,7 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         document: what is kept.
         terms: how often each term occurs in it; see `text.py`.
         size: how many terms it has, repetitions included.
-        traits: what kind of sentence it is, as bits; see `ranking.py`.
+        traits: what kind of sentence it is, as bits; see `traits.py`.
     """
 
     document: Document

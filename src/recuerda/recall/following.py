@@ -1,0 +1,178 @@
+"""Keeping an index in step with the log that it is derived from.
+
+The index knows up to which revision it has followed each thread; a storage gives what came after: turns, undos, trims.
+So it does not matter who wrote a turn, or whether the process died between the commit and the index: whoever looks next
+takes in what is missing. A thread that was deleted, or made anew under its id, is dropped and followed afresh.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
+from recuerda.history import stored_turn
+from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
+from recuerda.recall.text import clean_text, terms_of
+from recuerda.recall.traits import traits_of
+from recuerda.records import ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage import Storage
+
+BATCH_TURNS = 500
+"""Turns that are taken in at once; after a crash in a long thread, it goes on behind the last batch."""
+
+REMEMBERED_ROLES = ("user", "assistant")
+
+_TRIES = 20
+_logger = logging.getLogger("recuerda")
+
+
+def user_scope(user_id: str) -> str:
+    """Return the scope of a user's memories."""
+    return f"user:{user_id}"
+
+
+def thread_scope(thread_id: str) -> str:
+    """Return the scope of a thread that belongs to nobody: it remembers only itself."""
+    return f"thread:{thread_id}"
+
+
+def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> str:
+    """Return the scope of a thread's memories.
+
+    Args:
+        info: the thread; its own user comes first.
+        user_id: on whose behalf it is followed, for a thread that has no user.
+        known: what the index has; a thread without a user stays whose it was.
+    """
+    if info.user_id is not None:
+        return user_scope(info.user_id)
+    if user_id is not None:
+        return user_scope(user_id)
+    if known is not None and known.incarnation == info.incarnation and known.scope.startswith("user:"):
+        return known.scope
+    return thread_scope(info.id)
+
+
+async def follow(
+    storage: Storage, index: RecallIndex, thread_id: str, *, user_id: str | None = None, is_anew: bool = False
+) -> tuple[Position | None, int]:
+    """Take in whatever an index has not yet followed of a thread.
+
+    Args:
+        storage: where the thread is.
+        index: what is to know it.
+        thread_id: which thread.
+        user_id: see `scope_of`.
+        is_anew: index the whole thread again.
+
+    Returns:
+        The position reached, None for a thread that does not exist (any more), and how many messages were added.
+
+    Raises:
+        StorageBusy: others kept changing the index.
+    """
+    for _ in range(_TRIES):
+        known = (await index.positions([thread_id])).get(thread_id)
+        try:
+            found = await _read(storage, thread_id, None if is_anew else known, user_id)
+        except DecryptionError:
+            # The key was deleted, which erases the thread: what was remembered of it goes as well.
+            await _drop(index, thread_id, known)
+            raise
+        if found.info is None:
+            if await _drop(index, thread_id, known):
+                return None, 0
+            continue
+        updates = list(_updates(found, known, user_id, is_anew=is_anew))
+        for update in updates:
+            if not await index.apply(update):
+                break
+        else:
+            position = updates[-1].position if updates else known
+            return position, sum(len(update.added) for update in updates)
+    raise StorageBusy(
+        f"the index of memories could not follow thread {thread_id!r}: others keep changing it; try again"
+    )
+
+
+async def _read(storage: Storage, thread_id: str, known: Position | None, user_id: str | None) -> ThreadSlice:
+    if known is not None:
+        found = await storage.read(thread_id, after=known.revision, incarnation=known.incarnation)
+        if found.info is None or scope_of(found.info, user_id, known) == known.scope:
+            return found
+    return await storage.read(thread_id)
+
+
+async def _drop(index: RecallIndex, thread_id: str, known: Position | None) -> bool:
+    return known is None or await index.apply(ThreadUpdate(thread_id=thread_id, expected=known, position=None))
+
+
+def _updates(
+    found: ThreadSlice, known: Position | None, user_id: str | None, *, is_anew: bool
+) -> Iterator[ThreadUpdate]:
+    info = found.info
+    if info is None:
+        return
+    scope = scope_of(info, user_id, known)
+    is_next = (
+        not is_anew
+        and known is not None
+        and (known.incarnation, known.scope) == (info.incarnation, scope)
+        and found.start <= known.revision + 1
+    )
+    if is_next and known is not None and known.revision == info.revision:
+        return
+    turns = [record for record in found.records if record.kind == "turn"]
+    undone = frozenset(record.target for record in found.records if record.kind == "undo" and record.target)
+    starts = range(0, max(1, len(turns)), BATCH_TURNS)
+    expected = known
+    for start in starts:
+        batch = turns[start : start + BATCH_TURNS]
+        revision = info.revision if start == starts[-1] else batch[-1].number
+        position = Position(scope=scope, incarnation=info.incarnation, revision=revision)
+        is_first = start == 0
+        yield ThreadUpdate(
+            thread_id=info.id,
+            expected=expected,
+            position=position,
+            is_fresh=is_first and not is_next,
+            undone=undone if is_first and is_next else frozenset(),
+            first=info.first if is_first and is_next else 1,
+            added=_documents(info.id, batch),
+        )
+        expected = position
+
+
+def _documents(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:
+    documents: list[NewDocument] = []
+    for record in records:
+        try:
+            documents.extend(documents_of(record, thread_id))
+        except CorruptTurn as error:
+            _logger.warning("a turn is not remembered: %s", error)
+    return documents
+
+
+def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
+    """Give what is remembered of a turn: the words of users and assistants; no tool's results, no files.
+
+    Raises:
+        CorruptTurn: the turn cannot be read.
+    """
+    for position, message in enumerate(stored_turn(record, thread_id).messages):
+        text = clean_text(message.text) if message.role in REMEMBERED_ROLES else ""
+        if not text:
+            continue
+        terms = terms_of(text)
+        document = Document(
+            thread_id=thread_id,
+            turn=record.number,
+            turn_id=record.id,
+            position=position,
+            role=message.role,
+            speaker=clean_text(message.author_name or "")[:200] or None,
+            created_us=record.created_us,
+            text=text,
+        )
+        yield NewDocument(document=document, terms=terms.counts, size=terms.size, traits=traits_of(text))

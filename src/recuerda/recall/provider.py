@@ -1,0 +1,265 @@
+"""Our own long-term memory as a context provider.
+
+Before a run it looks for what was said in a user's threads that may matter now, and quotes it; after a commit the turn
+is taken into the index, so that the next search finds it. The log stays the truth: what is in the index is derived from
+it, and what is returned is checked against it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from recuerda.context import Context, ContextProvider
+from recuerda.deferred import Deferred
+from recuerda.embedding import Embedder
+from recuerda.errors import InvalidInput, ThreadOwnershipError
+from recuerda.hooks import Clock
+from recuerda.ids import check_count, check_id, check_limit
+from recuerda.messages import ChatMessage
+from recuerda.recall.following import user_scope
+from recuerda.recall.index import IndexStats, Position, RecallIndex
+from recuerda.recall.memory import Filters, Memory, Progress, filters
+from recuerda.recall.places import index_beside, opened_index
+from recuerda.recall.quoting import context_of
+from recuerda.recall.recollection import Recollection, Tell, scope_for
+from recuerda.registry import open_storage
+from recuerda.storage import Storage, system_clock
+from recuerda.store import ChatMessageStore
+from recuerda.thread import AgentThread
+
+
+class RecallProvider(ContextProvider):
+    """Remember what was said in a user's threads.
+
+    Args:
+        index: where the index lives: a path, a `sqlite:///` URL, or a `RecallIndex` (which stays open when this is
+            closed). None puts it beside the storage: `memory.db` has its index in `memory.recall.db`.
+        user_id: whose memories; a thread of somebody else raises `ThreadOwnershipError`. None: those of the thread's
+            own user. A thread without any user remembers only itself.
+        storage: where the threads are, or its URL; None takes that of the first thread.
+        embedder: also searches by meaning. The vectors of another model in the index are made again.
+        limit: how many memories a run is given at most.
+        recent_turns: so many of the newest turns of the current thread are not recalled, since they are sent anyway.
+        max_characters: how long all quotes together may be.
+        max_quote_characters: how long one may be; a longer message is cut around what was asked for.
+        timeout: see `ContextProvider`.
+        on_failure: see `ContextProvider`; "warn" by default, so that an answer comes without memories rather than not
+            at all.
+        clock: gives the time in microseconds since 1970; "yesterday" in a question is relative to it.
+
+    Only a message's text is remembered, of the roles "user" and "assistant", and at most 20,000 characters of it: no
+    results of tools, no files. Threads in a store of the application's own, or kept by a service, are not remembered.
+    """
+
+    def __init__(
+        self,
+        index: str | os.PathLike[str] | RecallIndex | None = None,
+        *,
+        user_id: str | None = None,
+        storage: Storage | str | None = None,
+        embedder: Embedder | None = None,
+        limit: int = 10,
+        recent_turns: int = 20,
+        max_characters: int = 6_000,
+        max_quote_characters: int = 600,
+        timeout: timedelta | None = timedelta(seconds=10),
+        on_failure: Literal["raise", "warn"] = "warn",
+        clock: Clock = system_clock,
+    ) -> None:
+        self.user_id = None if user_id is None else check_id(user_id, "user id")
+        self.limit = check_limit(limit, "limit")
+        self.recent_turns = check_count(recent_turns, "recent_turns")
+        self.max_characters = check_limit(max_characters, "max_characters")
+        self.max_quote_characters = check_limit(max_quote_characters, "max_quote_characters")
+        self.timeout = timeout
+        self.on_failure = on_failure
+        self._embedder = embedder
+        self._clock = clock
+        self._storage = open_storage(storage) if isinstance(storage, str) else storage
+        self._owns_storage = isinstance(storage, str)
+        self._given_index, self._owns_index = (None, True) if index is None else opened_index(index)
+        self._recollection: Recollection | None = None
+        self._later = Deferred(self.name)
+
+    # -- the provider --------------------------------------------------------------------------------------------------
+
+    async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
+        query = "\n".join(message.text for message in messages if message.role == "user" and message.text.strip())
+        store = thread.message_store
+        scope, recent = self._scope_of_run(thread), Filters()
+        if isinstance(store, ChatMessageStore):
+            recollection = self._of(store.storage)
+            recollection.bind(store.storage, thread.id)
+            position = await recollection.follow(thread.id, user_id=self.user_id)
+            self._check_owner(thread.id, position)
+            if position is not None:
+                first_recent = position.revision - self.recent_turns + 1
+                recent = Filters(recent_thread=thread.id, recent_turn=first_recent)
+                scope = position.scope
+        if not query or scope is None:
+            return None
+        memories = await self._of().search(query, scope, limit=self.limit, filters=recent)
+        return context_of(
+            memories,
+            query=query,
+            thread_id=thread.id,
+            max_characters=self.max_characters,
+            max_quote_characters=self.max_quote_characters,
+        )
+
+    async def invoked(
+        self,
+        request_messages: Sequence[ChatMessage],
+        response_messages: Sequence[ChatMessage] = (),
+        *,
+        thread: AgentThread,
+        invoke_exception: BaseException | None = None,
+    ) -> None:
+        store = thread.message_store
+        if invoke_exception is not None or not isinstance(store, ChatMessageStore):
+            return
+        recollection = self._of(store.storage)
+        recollection.bind(store.storage, thread.id)
+        position = await recollection.follow(thread.id, user_id=self.user_id)
+        self._check_owner(thread.id, position)
+        if position is not None and self._embedder is not None:
+            scope = position.scope
+            await self._later.start(scope, lambda: recollection.embed_missing(scope))
+
+    async def close(self) -> None:
+        """Finish what is under way, and close the index and the storage if they were opened here."""
+        await self._later.finish()
+        recollection, self._recollection = self._recollection, None
+        index = recollection.index if recollection is not None else self._given_index
+        if self._owns_index and index is not None:
+            await index.close()
+        if self._owns_storage and self._storage is not None:
+            await self._storage.close()
+
+    # -- memories ------------------------------------------------------------------------------------------------------
+
+    async def search(
+        self,
+        query: str,
+        *,
+        user_id: str | None = None,
+        thread_id: str | None = None,
+        limit: int = 10,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        roles: Sequence[str] | None = None,
+    ) -> list[Memory]:
+        """Return the memories that answer a query best, the best first.
+
+        Args:
+            query: a question or some words, in English or Spanish.
+            user_id: whose memories; the provider's by default.
+            thread_id: only what was said in this thread. Without any user: of this thread, which has none.
+            limit: how many at most.
+            before: only what was said before this time (aware).
+            after: only what was said at this time or later (aware).
+            roles: "user", "assistant" or both (the default).
+
+        Raises:
+            ConfigurationError: it is not known whose memories, or where the threads are.
+            InvalidInput: an argument cannot be used.
+            StorageError: the storage or the index cannot be asked; nothing unchecked is returned.
+        """
+        check_limit(limit, "limit")
+        user = self._user(user_id)
+        scope = scope_for(user, thread_id)
+        chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id)
+        return await self._of().search(query, scope, limit=limit, filters=chosen)
+
+    async def forget(
+        self,
+        *,
+        thread: AgentThread | str | None = None,
+        turn: int | str | None = None,
+        user: str | None = None,
+        query: str | None = None,
+    ) -> int:
+        """Forget what was said, and return how many messages that were remembered are not any more.
+
+        The threads stay as they are. What is forgotten stays so when the index is made anew, but is of course still in
+        the log; what is said later is remembered again.
+
+        Args:
+            thread: everything that this thread holds now, or with `turn` one turn of it.
+            turn: the number or the id of the turn.
+            user: alone: everything that this user's threads hold now.
+            query: every turn that has a message with all of these words: of `user`, of the provider's user, or of
+                `thread`.
+
+        Raises:
+            InvalidInput: nothing is named, or what is named does not go together.
+        """
+        thread_id = thread.id if isinstance(thread, AgentThread) else thread
+        if turn is not None and (thread_id is None or query is not None or user is not None):
+            raise InvalidInput("a turn is forgotten by forget(thread=…, turn=…)")
+        if query is not None:
+            return await self._of().forget_query(query, scope_for(user or self.user_id, thread_id))
+        if (thread_id is None) == (user is None):
+            raise InvalidInput("say what to forget: thread=, thread= and turn=, user=, or query=")
+        if thread_id is not None:
+            return await self._of().forget_thread(check_id(thread_id, "thread id"), turn)
+        return await self._of().forget_user(check_id(user, "user id"))
+
+    async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
+        """Take in what the index is missing of a user's threads, or of all threads.
+
+        A search does that by itself for the user's threads that changed last, and for all of them when it is their
+        first in this process.
+
+        Args:
+            user_id: whose threads; None for the provider's user, or else everybody's.
+            progress: called after each thread.
+        """
+        return await self._of().catch_up(user_id or self.user_id, progress)
+
+    async def rebuild(self, storage: Storage | None = None, *, progress: Tell | None = None) -> Progress:
+        """Make the index anew from the log, thread by thread; searches go on meanwhile.
+
+        Args:
+            storage: where the threads are; the provider's own by default.
+            progress: called after each thread.
+        """
+        return await self._of(storage).catch_up(None, progress, is_anew=True)
+
+    async def stats(self) -> IndexStats:
+        """Count what the index holds."""
+        return await self._of().index.stats()
+
+    # -- what the methods above share ----------------------------------------------------------------------------------
+
+    def _of(self, storage: Storage | None = None) -> Recollection:
+        if self._recollection is None:
+            storage = self._storage or storage
+            index = self._given_index
+            if index is None:
+                if storage is None:
+                    raise InvalidInput("recall does not know yet where the threads are: give RecallProvider storage=")
+                index = index_beside(storage)
+            self._recollection = Recollection(index, storage, self._embedder, self._clock)
+        return self._recollection
+
+    def _user(self, user_id: str | None) -> str | None:
+        if user_id is None:
+            return self.user_id
+        if self.user_id not in (None, check_id(user_id, "user id")):
+            raise ThreadOwnershipError("this provider has the memories of one user, and another one's were asked for")
+        return user_id
+
+    def _scope_of_run(self, thread: AgentThread) -> str | None:
+        store = thread.message_store
+        user = self.user_id or (store.user_id if isinstance(store, ChatMessageStore) else None)
+        return None if user is None else user_scope(user)
+
+    def _check_owner(self, thread_id: str, position: Position | None) -> None:
+        if self.user_id is not None and position is not None and position.scope != user_scope(self.user_id):
+            raise ThreadOwnershipError(
+                f"thread {thread_id!r} belongs to another user than this provider's: nothing is recalled or learnt"
+            )

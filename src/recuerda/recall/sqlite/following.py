@@ -1,0 +1,178 @@
+"""What changes the index: taking in a thread's changes, entering terms that wait, forgetting."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
+from recuerda.recall.sqlite.schema import THREAD_BITS
+from recuerda.recall.text import terms_of
+
+MAX_WAITING = 128
+"""How many documents of a scope may wait until their terms are entered."""
+
+MAX_ENTERED = 1_000
+"""How many are entered in one transaction: bounds how long a search waits for it."""
+
+_LAST_TURN = 2**62
+_Row = tuple[int, int, int, str, str, int | None]
+
+
+def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> tuple[bool, int | None]:
+    """Take in an update; see `RecallIndex.apply`. Also say which scope has many documents waiting, if it has."""
+    found = connection.execute(
+        "SELECT threads.key, threads.scope, scopes.id, incarnation, revision, next FROM threads "
+        "JOIN scopes ON scopes.key = threads.scope WHERE threads.id = ?",
+        (update.thread_id,),
+    ).fetchone()
+    has = None if found is None else Position(scope=found[2], incarnation=found[3], revision=found[4])
+    if has != update.expected:
+        return False, None
+    if found is not None:
+        _remove_changed(connection, found[0], update)
+    if update.position is None:
+        connection.execute("DELETE FROM threads WHERE id = ?", (update.thread_id,))
+        return True, None
+    scope = _scope_key(connection, update.position.scope)
+    if found is None or update.is_fresh:
+        thread, following = _new_thread(connection, scope, update.thread_id, update.position), 0
+    else:
+        thread, following = found[0], found[5]
+    added = _not_forgotten(connection, update)
+    _add(connection, scope, (thread << THREAD_BITS) + following, added)
+    connection.execute(
+        "UPDATE threads SET revision = ?, next = ? WHERE key = ?",
+        (update.position.revision, following + len(added), thread),
+    )
+    waiting = connection.execute("SELECT waiting FROM scopes WHERE key = ?", (scope,)).fetchone()[0]
+    return True, scope if waiting >= MAX_WAITING else None
+
+
+def enter_waiting(scope: int, connection: sqlite3.Connection) -> bool:
+    """Enter the terms of documents that wait into the postings; True when many wait still."""
+    rows = connection.execute(
+        "SELECT document, size, terms FROM pending WHERE scope = ? LIMIT ?", (scope, MAX_ENTERED)
+    ).fetchall()
+    entries = sorted(
+        (scope, term, document, count, size)
+        for document, size, terms in rows
+        for term, count in msgspec.json.decode(terms, type=dict[str, int]).items()
+    )
+    connection.executemany("INSERT OR REPLACE INTO postings VALUES (?, ?, ?, ?, ?)", entries)
+    connection.executemany("DELETE FROM pending WHERE scope = ? AND document = ?", [(scope, row[0]) for row in rows])
+    connection.execute("UPDATE scopes SET waiting = max(0, waiting - ?) WHERE key = ?", (len(rows), scope))
+    return len(rows) == MAX_ENTERED
+
+
+def forget(forgettings: Sequence[Forgetting], connection: sqlite3.Connection) -> int:
+    """Delete documents and remember that they are forgotten; see `RecallIndex.forget`."""
+    gone = 0
+    for forgetting in forgettings:
+        row = (forgetting.thread_id, forgetting.incarnation, forgetting.first, forgetting.last)
+        connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?, ?)", row)
+        thread = connection.execute("SELECT key FROM threads WHERE id = ? AND incarnation = ?", row[:2]).fetchone()
+        if thread is not None:
+            gone += _remove(connection, thread[0], forgetting.first, forgetting.last)
+    return gone
+
+
+def _remove_changed(connection: sqlite3.Connection, thread: int, update: ThreadUpdate) -> None:
+    if update.is_fresh or update.position is None:
+        _remove(connection, thread, 0, _LAST_TURN)
+        return
+    if update.first > 1:
+        _remove(connection, thread, 0, update.first - 1)
+    for turn in update.undone:
+        _remove(connection, thread, turn, turn)
+
+
+def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) -> int:
+    start = thread << THREAD_BITS
+    rows: list[_Row] = connection.execute(
+        "SELECT documents.key, documents.scope, documents.size, text, coalesce(speaker, ''), pending.document "
+        "FROM documents LEFT JOIN pending ON pending.scope = documents.scope AND pending.document = documents.key "
+        "WHERE key BETWEEN ? AND ? AND turn BETWEEN ? AND ?",
+        (start, start + (1 << THREAD_BITS) - 1, first, last),
+    ).fetchall()
+    for key, scope, size, text, speaker, waits in rows:
+        if waits is None:
+            # The terms of a text are always the same; an index of other terms is made anew.
+            entries = [(scope, term, key) for term in terms_of(text).counts]
+            connection.executemany("DELETE FROM postings WHERE scope = ? AND term = ? AND document = ?", entries)
+        connection.execute("DELETE FROM pending WHERE scope = ? AND document = ?", (scope, key))
+        connection.execute("DELETE FROM vectors WHERE scope = ? AND document = ?", (scope, key))
+        connection.execute("DELETE FROM documents WHERE key = ?", (key,))
+        connection.execute(
+            "UPDATE scopes SET documents = documents - 1, size = size - ?, waiting = waiting - ? WHERE key = ?",
+            (size, waits is not None, scope),
+        )
+        if speaker:
+            connection.execute(
+                "UPDATE speakers SET documents = documents - 1 WHERE scope = ? AND name = ?", (scope, speaker)
+            )
+            connection.execute("DELETE FROM speakers WHERE scope = ? AND name = ? AND documents < 1", (scope, speaker))
+    return len(rows)
+
+
+def _scope_key(connection: sqlite3.Connection, scope: str) -> int:
+    found = connection.execute("SELECT key FROM scopes WHERE id = ?", (scope,)).fetchone()
+    if found is None:
+        found = connection.execute("INSERT INTO scopes VALUES (NULL, ?, 0, 0, 0) RETURNING key", (scope,)).fetchone()
+    return found[0]
+
+
+def _new_thread(connection: sqlite3.Connection, scope: int, thread_id: str, position: Position) -> int:
+    connection.execute("DELETE FROM threads WHERE id = ?", (thread_id,))
+    row = (thread_id, scope, position.incarnation, position.revision)
+    return connection.execute("INSERT INTO threads VALUES (NULL, ?, ?, ?, ?, 0) RETURNING key", row).fetchone()[0]
+
+
+def _not_forgotten(connection: sqlite3.Connection, update: ThreadUpdate) -> list[NewDocument]:
+    if update.position is None or not update.added:
+        return []
+    ranges = connection.execute(
+        "SELECT first, last FROM forgotten WHERE thread_id = ? AND incarnation = ?",
+        (update.thread_id, update.position.incarnation),
+    ).fetchall()
+    return [new for new in update.added if not any(first <= new.document.turn <= last for first, last in ranges)]
+
+
+def _add(connection: sqlite3.Connection, scope: int, first_key: int, added: Iterable[NewDocument]) -> None:
+    documents: list[tuple[object, ...]] = []
+    waiting: list[tuple[int, int, int, str]] = []
+    speakers: Counter[str] = Counter()
+    for key, new in enumerate(added, first_key):
+        of = new.document
+        documents.append((
+            key, scope, of.turn, of.position, of.role, of.speaker, of.created_us, new.traits, new.size, of.turn_id,
+            of.text,
+        ))  # fmt: skip
+        waiting.append((scope, key, new.size, msgspec.json.encode(new.terms).decode()))
+        if of.speaker:
+            speakers[of.speaker] += 1
+    if not documents:
+        return
+    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", documents)
+    connection.executemany("INSERT INTO pending VALUES (?, ?, ?, ?)", waiting)
+    connection.executemany(
+        "INSERT INTO speakers VALUES (?, ?, ?) "
+        "ON CONFLICT (scope, name) DO UPDATE SET documents = documents + excluded.documents",
+        [(scope, name, count) for name, count in speakers.items()],
+    )
+    connection.execute(
+        "UPDATE scopes SET documents = documents + ?, size = size + ?, waiting = waiting + ? WHERE key = ?",
+        (len(documents), sum(row[2] for row in waiting), len(documents), scope),
+    )
+
+
+def add_vectors(scope: str, model_id: str, vectors: Mapping[int, bytes], connection: sqlite3.Connection) -> None:
+    """Keep vectors; see `RecallIndex.add_vectors`."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO vectors SELECT scope, key, ?, ? FROM documents "
+        "WHERE key = ? AND scope = (SELECT key FROM scopes WHERE id = ?)",
+        [(model_id, data, key, scope) for key, data in vectors.items()],
+    )

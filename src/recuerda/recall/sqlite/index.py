@@ -1,0 +1,261 @@
+"""The embedded index: one SQLite file, used in an OS thread of its own.
+
+SQLite blocks and an event loop must not, so every operation is a job of the one worker, which owns the connection. A
+file that is damaged is deleted and made anew, with what was forgotten on request saved as far as it can be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from recuerda.errors import (
+    ConfigurationError,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+    StorageReadOnly,
+    StorageUnavailable,
+)
+from recuerda.recall.index import (
+    CandidateQuery,
+    Candidates,
+    Document,
+    Forgetting,
+    IndexStats,
+    Position,
+    RecallIndex,
+    ScopeInfo,
+    ThreadUpdate,
+    Unembedded,
+)
+from recuerda.recall.sqlite import following, searching
+from recuerda.recall.sqlite.schema import connect, delete_files, restore, salvage
+from recuerda.recall.vectors import pack
+
+T = TypeVar("T")
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_logger = logging.getLogger("recuerda")
+
+
+class SQLiteRecallIndex(RecallIndex):
+    """Keep an index of memories in one SQLite file.
+
+    Args:
+        path: the file; it and its folder are made if missing. Several processes may use it at once. ":memory:" keeps
+            the index in RAM, for this object alone.
+        busy_timeout_s: how long to wait for another process's write before `StorageBusy`.
+
+    The file holds the messages in plain text, whatever the storage does. Opening is lazy.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> None:
+        if not str(path):
+            raise ConfigurationError('an index needs a file, or ":memory:"')
+        self.path = None if str(path) == ":memory:" else Path(path).expanduser()
+        self._busy_timeout_s = busy_timeout_s
+        self._mutex = threading.RLock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
+        _watch(self)
+
+    @classmethod
+    def from_url(cls, url: str) -> SQLiteRecallIndex:
+        """Make the index of `sqlite:///relative.db`, or with four slashes `sqlite:////absolute.db`."""
+        parts = urlsplit(url)
+        path = unquote(parts.path[1:])
+        if parts.scheme != "sqlite" or parts.netloc or parts.query or not path:
+            raise ConfigurationError("the URL of an index is sqlite:///relative.db, or sqlite:////absolute.db")
+        return cls(path)
+
+    def __repr__(self) -> str:
+        return f"SQLiteRecallIndex({str(self.path or ':memory:')!r})"
+
+    async def positions(self, thread_ids: Sequence[str]) -> dict[str, Position]:
+        return await self._look(partial(searching.positions, thread_ids))
+
+    async def followed(self, scope: str | None) -> dict[str, Position]:
+        return await self._look(partial(searching.followed, scope))
+
+    async def apply(self, update: ThreadUpdate) -> bool:
+        is_applied, scope = await self._write(partial(following.apply, update))
+        if scope is not None:
+            self._enter_later(scope)
+        if update.is_fresh or update.undone or update.first > 1 or update.position is None:
+            await self._look(_cut_log)
+        return is_applied
+
+    async def scope_info(self, scope: str) -> ScopeInfo:
+        return await self._look(partial(searching.scope_info, scope))
+
+    async def candidates(self, query: CandidateQuery) -> Candidates:
+        return await self._look(partial(searching.candidates, query))
+
+    async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
+        return await self._look(partial(searching.documents, keys))
+
+    async def forget(self, forgettings: Sequence[Forgetting]) -> int:
+        gone = await self._write(partial(following.forget, forgettings))
+        await self._look(_cut_log)
+        return gone
+
+    async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
+        return await self._look(partial(searching.unembedded, scope, model_id, limit))
+
+    async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
+        packed = {key: pack(vector) for key, vector in vectors.items()}
+        await self._write(partial(following.add_vectors, scope, model_id, packed))
+
+    async def stats(self) -> IndexStats:
+        return await self._look(searching.stats)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await asyncio.to_thread(self.rest)
+
+    def rest(self) -> None:
+        """Finish what is under way, and close the file until it is used again; blocks meanwhile."""
+        with self._mutex:
+            executor, self._executor = self._executor, None
+            if executor is None:
+                return
+            if self.path is not None:
+                executor.submit(self._disconnect)
+            executor.shutdown(wait=True)
+
+    async def _look(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._submit(partial(self._attend, run, is_write=False))
+
+    async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._submit(partial(self._attend, run, is_write=True))
+
+    async def _submit(self, job: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker(), job)
+
+    def _worker(self) -> ThreadPoolExecutor:
+        with self._mutex:
+            if self._is_closed:
+                raise StorageUnavailable(f"the index {self.path or ':memory:'} has been closed; make a new one")
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(1, thread_name_prefix="recuerda-recall")
+            return self._executor
+
+    def _enter_later(self, scope: int) -> None:
+        """Enter waiting terms behind whatever is asked for now. If it does not happen, a search reads them as well."""
+        with self._mutex:
+            if self._executor is not None:
+                self._executor.submit(self._enter, scope)
+
+    def _enter(self, scope: int) -> None:
+        try:
+            has_more = self._attend(partial(following.enter_waiting, scope), is_write=True)
+        except StorageError as error:
+            _logger.warning("the index of memories could not be put in order: %s", error)
+            return
+        if has_more:
+            self._enter_later(scope)
+
+    def _attend(self, run: Callable[[sqlite3.Connection], T], *, is_write: bool) -> T:
+        try:
+            try:
+                return self._run(run, is_write=is_write)
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in _DAMAGED or self.path is None:
+                    raise
+                self._make_anew(error)
+                return self._run(run, is_write=is_write)
+        except (sqlite3.Error, OSError) as error:
+            raise self._translated(error) from error
+
+    def _run(self, run: Callable[[sqlite3.Connection], T], *, is_write: bool) -> T:
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE" if is_write else "BEGIN")
+        try:
+            result = run(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.rollback()
+            raise
+        return result
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = connect(str(self.path or ":memory:"), busy_timeout_s=self._busy_timeout_s)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _make_anew(self, error: sqlite3.Error) -> None:
+        if self.path is None:
+            return
+        self._disconnect()
+        forgotten = salvage(self.path)
+        _logger.warning("the index of memories %s is damaged (%s) and is made anew from the log", self.path, error)
+        delete_files(self.path)
+        restore(self._connected(), forgotten)
+
+    def _translated(self, error: Exception) -> StorageError:
+        code, where = _code(error), self.path or ":memory:"
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StorageBusy(f"the index {where} is being written by another process; try again")
+        if code == sqlite3.SQLITE_FULL:
+            return StorageFull(f"the index {where} cannot grow, the disk is full; free some space and try again")
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            return StorageReadOnly(f"the index {where} may not be written to; check the permissions of its folder")
+        if code == sqlite3.SQLITE_CANTOPEN or isinstance(error, OSError):
+            return StorageUnavailable(f"the index {where} cannot be opened ({error}); check the path")
+        return StorageError(f"the index {where} failed: {error}")
+
+
+def _code(error: Exception) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _cut_log(connection: sqlite3.Connection) -> None:
+    """Leave nothing of what was deleted in the write-ahead log."""
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.execute("BEGIN")
+
+
+_watched: weakref.WeakSet[SQLiteRecallIndex] = weakref.WeakSet()
+
+
+def _watch(index: SQLiteRecallIndex) -> None:
+    """Close the index before a fork: SQLite's locks do not survive one (https://sqlite.org/howtocorrupt.html)."""
+    if not _watched and hasattr(os, "register_at_fork"):
+        _register()
+    _watched.add(index)
+
+
+def _rest_all() -> None:
+    for index in tuple(_watched):
+        if index.path is not None:
+            index.rest()
+
+
+_is_registered: list[bool] = []
+
+
+def _register() -> None:
+    if not _is_registered:
+        _is_registered.append(True)
+        os.register_at_fork(before=_rest_all)

@@ -1,0 +1,151 @@
+"""The tables of the index, and how a file gets them, or gets them anew.
+
+Every table that is searched begins with the scope, so what a search touches lies side by side and belongs to one user.
+The terms of a new document wait as one row in `pending`, because to enter each of them where it belongs would touch a
+page a term; a search reads the few that wait besides, and whole batches of them are entered behind the answer.
+A document's key packs its thread's key and its place in the thread: neighbours are found without an index.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from recuerda.errors import StorageUnavailable
+from recuerda.recall.text import TERMS_VERSION
+
+APPLICATION_ID = 0x52454349
+"""Marks a SQLite file as an index of ours ("RECI")."""
+
+SHAPE = 1000 + TERMS_VERSION
+"""In the file's `user_version`: which tables and terms it has. An index of another shape is made anew."""
+
+THREAD_BITS = 32
+
+_TABLES = (
+    """
+    CREATE TABLE scopes (
+        key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, documents INTEGER NOT NULL, size INTEGER NOT NULL,
+        waiting INTEGER NOT NULL
+    )
+    """,
+    # AUTOINCREMENT: a key that was used for a deleted thread never names another one's documents.
+    """
+    CREATE TABLE threads (
+        key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, scope INTEGER NOT NULL,
+        incarnation TEXT NOT NULL, revision INTEGER NOT NULL, next INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX threads_by_scope ON threads (scope)",
+    # The text comes last: what stands before it is read without the pages that a long one overflows to.
+    """
+    CREATE TABLE documents (
+        key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, turn INTEGER NOT NULL, position INTEGER NOT NULL,
+        role TEXT NOT NULL, speaker TEXT, created_us INTEGER NOT NULL, traits INTEGER NOT NULL, size INTEGER NOT NULL,
+        turn_id TEXT NOT NULL, text TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX documents_by_time ON documents (scope, created_us)",
+    """
+    CREATE TABLE postings (
+        scope INTEGER NOT NULL, term TEXT NOT NULL, document INTEGER NOT NULL, count INTEGER NOT NULL,
+        size INTEGER NOT NULL, PRIMARY KEY (scope, term, document)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE pending (
+        scope INTEGER NOT NULL, document INTEGER NOT NULL, size INTEGER NOT NULL, terms TEXT NOT NULL,
+        PRIMARY KEY (scope, document)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE speakers (
+        scope INTEGER NOT NULL, name TEXT NOT NULL, documents INTEGER NOT NULL, PRIMARY KEY (scope, name)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE vectors (
+        scope INTEGER NOT NULL, document INTEGER NOT NULL, model TEXT NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (scope, document)
+    ) WITHOUT ROWID
+    """,
+)
+_FORGOTTEN = """
+    CREATE TABLE IF NOT EXISTS forgotten (
+        thread_id TEXT NOT NULL, incarnation TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        PRIMARY KEY (thread_id, incarnation, first, last)
+    ) WITHOUT ROWID
+"""
+
+
+def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
+    """Open the index, made or made anew as needed, for use in the calling OS thread.
+
+    Raises:
+        StorageUnavailable: the file belongs to another program, or to recuerda's storage.
+        sqlite3.Error: SQLite cannot open it, or it is damaged.
+    """
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+    try:
+        _check_owner(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        # The log can always be read again, so a power failure may take the last entries, never consistency.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        _make_tables(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def salvage(path: Path) -> list[tuple[str, str, int, int]]:
+    """Return what was forgotten on request, as far as a damaged file still tells."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT thread_id, incarnation, first, last FROM forgotten").fetchall()
+    return []
+
+
+def restore(connection: sqlite3.Connection, forgotten: list[tuple[str, str, int, int]]) -> None:
+    """Put back what `salvage` returned."""
+    connection.executemany("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?, ?)", forgotten)
+
+
+def delete_files(path: Path) -> None:
+    """Delete an index with its companions."""
+    for suffix in ("-wal", "-shm", ""):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _check_owner(connection: sqlite3.Connection, path: str) -> None:
+    connection.execute("BEGIN")
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    connection.execute("COMMIT")
+    if owner != APPLICATION_ID and (owner or tables):
+        raise StorageUnavailable(f"{path} is not an index of memories; give recall a file of its own")
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA user_version").fetchone()[0] == SHAPE:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] != SHAPE:
+            names = connection.execute(
+                "SELECT name FROM sqlite_master "
+                "WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name != 'forgotten'"
+            ).fetchall()
+            for (name,) in names:
+                connection.execute(f'DROP TABLE "{name}"')
+            for statement in (*_TABLES, _FORGOTTEN):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SHAPE}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,109 @@
+"""From text to terms: what a message can be found by, and what a question asks for.
+
+Accents and case are folded. A term is a stem, English ones as they are and Spanish ones behind a "+", so that "plan"
+and "plane" do not meet through the other language's rules. A message has the stems of its own language, told by its
+function words (both, where it is too short to tell); a question has those of both. Writing without spaces (Chinese,
+Japanese, Thai) is cut into pairs of characters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from recuerda.recall.stemming import english_stem, spanish_stem
+from recuerda.recall.words import ENGLISH_STOPWORDS, SPANISH_STOPWORDS
+
+TERMS_VERSION = 1
+"""Changes whenever the terms of a text do; an index of another version is made anew."""
+
+MAX_TEXT = 20_000
+"""Characters of a message that are kept and searched; what follows is cut off."""
+
+MAX_WORD = 64
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
+STOPWORDS = ENGLISH_STOPWORDS | SPANISH_STOPWORDS
+"""What is left out where it cannot be told which language a text is in."""
+_ONLY_ENGLISH = ENGLISH_STOPWORDS - SPANISH_STOPWORDS
+_ONLY_SPANISH = SPANISH_STOPWORDS - ENGLISH_STOPWORDS
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """The terms of a message.
+
+    Attributes:
+        counts: how often each occurs.
+        size: how many words they were made of.
+    """
+
+    counts: dict[str, int]
+    size: int
+
+
+def clean_text(text: str) -> str:
+    """Return text that any database keeps: no NUL, no lone surrogate, at most `MAX_TEXT` characters."""
+    return text[:MAX_TEXT].replace("\x00", " ").encode(errors="replace").decode().strip()
+
+
+def fold(text: str) -> str:
+    """Return text in lower case and without accents."""
+    lower = text.lower()
+    if lower.isascii():
+        return lower
+    return "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, folded, without "'s"."""
+    found: list[str] = []
+    for match in _WORD.findall(fold(text)):
+        word = match.replace("\u2019", "'").removesuffix("'s")[:MAX_WORD]
+        if _UNSPACED.match(word):
+            found.extend(_pairs(word))
+        else:
+            found.append(word)
+    return found
+
+
+def terms_of(text: str) -> Terms:
+    """Return the terms that a message is found by."""
+    words = words_of(text)
+    english, spanish, stopwords = _language(words)
+    meant = [word for word in words if word not in stopwords]
+    terms: list[str] = []
+    if english >= spanish:
+        terms.extend(map(english_stem, meant))
+    if spanish >= english:
+        terms.extend("+" + spanish_stem(word) for word in meant)
+    return Terms(Counter(terms), len(meant))
+
+
+def query_terms(words: Iterable[str]) -> dict[str, int]:
+    """Return the terms that a question asks for, each with the number of the word that it is a form of."""
+    words = list(words)
+    _, _, stopwords = _language(words)
+    terms: dict[str, int] = {}
+    for number, word in enumerate(dict.fromkeys(words)):
+        if word not in stopwords:
+            terms.setdefault(english_stem(word), number)
+            terms.setdefault("+" + spanish_stem(word), number)
+    return terms
+
+
+def _language(words: Sequence[str]) -> tuple[int, int, frozenset[str]]:
+    """Count the function words that only English and only Spanish has; and say which to leave out."""
+    english = sum(word in _ONLY_ENGLISH for word in words)
+    spanish = sum(word in _ONLY_SPANISH for word in words)
+    if english == spanish:
+        return english, spanish, STOPWORDS
+    return english, spanish, ENGLISH_STOPWORDS if english > spanish else SPANISH_STOPWORDS
+
+
+def _pairs(word: str) -> Iterable[str]:
+    return (word[at : at + 2] for at in range(max(1, len(word) - 1)))

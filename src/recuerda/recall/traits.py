@@ -1,0 +1,48 @@
+"""What kind of sentence a message is, and whether a question asks for a time: told by its words, in English and Spanish.
+
+Traits are kept as bits beside a message, because they are asked for with every search. A change of what they mean needs
+another `TERMS_VERSION`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from recuerda.recall.text import fold, words_of
+
+IS_QUESTION = 1
+"""The message ends with a question."""
+IS_PERSONAL = 2
+"""The message speaks of its speaker."""
+HAS_TIME = 4
+"""The message names a time."""
+
+_TAIL = 400
+_QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
+_PERSONAL_WORDS = """
+    i i'm i've i'd i'll my mine me we we're we've we'll our us
+    yo mi mis me mio mia nosotros nosotras nuestro nuestra nuestros nuestras conmigo
+"""
+_PERSONAL = frozenset(_PERSONAL_WORDS.split())
+_TIME = re.compile(
+    r"\b(?:yesterday|today|tonight|tomorrow|last|next|ago|weeks?|weekend|months?|years?|\w+day|recently|since|morning|"
+    r"january|february|march|april|june|july|august|september|october|november|december|(?:19|20)\d\d|ayer|hoy|manana|"
+    r"semanas?|mes|meses|anos?|lunes|martes|miercoles|jueves|viernes|sabado|domingo|pasad[oa]|proxim[oa]|hace|"
+    r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)\b"
+)
+_WHEN = re.compile(
+    r"\W*(?:\w+\W+)?(?:when|cuando)\b|.*\b(?:what|which) (?:date|day|month|year)\b|.*\bque (?:dia|mes|ano|fecha)\b"
+)
+
+
+def traits_of(text: str) -> int:
+    """Return what kind of message a text is, as bits."""
+    found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
+    if not _PERSONAL.isdisjoint(words_of(text)):
+        found |= IS_PERSONAL
+    return found | (HAS_TIME if _TIME.search(fold(text)) else 0)
+
+
+def asks_when(question: str) -> bool:
+    """Say whether a question asks for a time."""
+    return bool(_WHEN.match(fold(question)))
