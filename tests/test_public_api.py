@@ -60,6 +60,8 @@ PUBLIC = [
     "StorageReadOnly",
     "StorageUnavailable",
     "StoredTurn",
+    "Summarizer",
+    "Summary",
     "TextContent",
     "TextReasoningContent",
     "ThreadConflict",

@@ -59,6 +59,8 @@ from recuerda.response import AgentResponse, AgentResponseUpdate, PendingCall, P
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
 from recuerda.stream import AgentResponseStream
+from recuerda.summarizer import Summarizer
+from recuerda.summary import Summary
 from recuerda.thread import AgentThread
 from recuerda.tools import FunctionTool
 from recuerda.window import ContextWindow
@@ -113,6 +115,8 @@ __all__ = [
     "StorageReadOnly",
     "StorageUnavailable",
     "StoredTurn",
+    "Summarizer",
+    "Summary",
     "TextContent",
     "TextReasoningContent",
     "ThreadConflict",

@@ -29,6 +29,7 @@ from recuerda.run import Durability, Run, RunSettings
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
 from recuerda.stream import AgentResponseStream
+from recuerda.summarizer import Summarizer
 from recuerda.thread import AgentThread
 from recuerda.tools import FunctionTool, ToolInput, tools_by_name
 from recuerda.window import ContextWindow
@@ -58,6 +59,7 @@ class Agent:
             thread stays taken after its process has died, such as `timedelta(seconds=30)`. See `Storage.lease`.
         durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
             as it happens, so that `resume` can go on with a run whose process died.
+        summarizer: sums up what is too old for the window; None leaves it out.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
@@ -78,6 +80,7 @@ class Agent:
         options: Mapping[str, Json] | None = None,
         lease: timedelta | None = None,
         durability: Durability = "turn",
+        summarizer: Summarizer | None = None,
     ) -> None:
         by_service = bool(getattr(model, "keeps_threads", False))
         self.name = name
@@ -93,6 +96,7 @@ class Agent:
             max_tool_rounds=check_limit(max_tool_rounds, "max_tool_rounds"),
             lease=lease,
             durability=durability,
+            summarizer=summarizer,
         )
 
     def __repr__(self) -> str:
@@ -327,12 +331,14 @@ class Agent:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Close the providers, and the storage if this agent opened it from a URL."""
+        """Finish summaries, close the providers, and the storage if this agent opened it from a URL."""
         async with AsyncExitStack() as stack:
             if self._threads.owns_storage:
                 stack.push_async_callback(self.storage.close)
             for provider in self._settings.providers:
                 stack.push_async_callback(provider.close)
+            if (summarizer := self._settings.summarizer) is not None:
+                stack.push_async_callback(summarizer.close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from recuerda.messages import ChatMessage
 from recuerda.run import Durability
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStoreProtocol
+from recuerda.summarizer import Summarizer
 from recuerda.tools import ToolInput
 from recuerda.window import ContextWindow
 
@@ -115,6 +116,7 @@ class ChatClient(ABC):
         options: Mapping[str, Json] | None = None,
         lease: timedelta | None = None,
         durability: Durability = "turn",
+        summarizer: Summarizer | None = None,
     ) -> Agent:
         """Return an agent that speaks through this client; the arguments are those of `Agent`."""
         return Agent(
@@ -130,4 +132,5 @@ class ChatClient(ABC):
             options=options,
             lease=lease,
             durability=durability,
+            summarizer=summarizer,
         )

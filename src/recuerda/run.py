@@ -46,6 +46,9 @@ from recuerda.resuming import (
     settle,
 )
 from recuerda.steps import RunningTurn, Step
+from recuerda.store import ChatMessageStore
+from recuerda.summarizer import Summarizer
+from recuerda.summary import decode_summary
 from recuerda.thread import AgentThread, LoadedThread
 from recuerda.tools import FunctionTool, tools_by_name
 from recuerda.window import ContextWindow
@@ -73,6 +76,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta | None
     durability: Durability = "turn"
     keep_partial: bool = False
+    summarizer: Summarizer | None = None
 
 
 class Run:
@@ -121,9 +125,7 @@ class Run:
         if self._before is not None:
             await self._before()
         async with self._queue():
-            loaded = await self._thread.load(
-                self._settings.window, turn_id=self._turn_id, by_service=self._exchange.is_kept
-            )
+            loaded = await self._load()
             if loaded.committed is not None:
                 self.response = replayed(loaded.committed, self._thread.id)
                 for message in self.response.messages:
@@ -148,6 +150,15 @@ class Run:
             self.response = msgspec.structs.replace(response, warnings=tuple(self._warnings))
             if cancelled is not None:
                 raise cancelled
+
+    async def _load(self) -> LoadedThread:
+        window, summarizer = self._settings.window, self._settings.summarizer
+        return await self._thread.load(
+            window,
+            turn_id=self._turn_id,
+            by_service=self._exchange.is_kept,
+            reach=None if summarizer is None else summarizer.reach(window),
+        )
 
     @asynccontextmanager
     async def _queue(self) -> AsyncGenerator[None]:
@@ -239,9 +250,14 @@ class Run:
         if self._exchange.is_kept:
             # A message would be kept by the service, as if it had been said; instructions are not.
             texts += [message.text for message in given.messages if message.text]
+        pinned: Sequence[ChatMessage] = ()
+        if loaded.summary is not None:
+            summary = decode_summary(loaded.summary.body)
+            texts.append(summary.instructions)
+            pinned = summary.pinned
         return Prompt(
             instructions="\n\n".join(texts) or None,
-            messages=[*given.messages, *loaded.messages],
+            messages=[*given.messages, *pinned, *loaded.messages],
             tools=tools_by_name([*settings.tools, *given.tools]),
             options=settings.options,
             max_tool_rounds=settings.max_tool_rounds,
@@ -253,6 +269,10 @@ class Run:
         await self._tell(
             "invoked", lambda provider: provider.invoked(self._turn.input, response.messages, thread=self._thread)
         )
+        summarizer, store = self._settings.summarizer, self._thread.message_store
+        if summarizer is not None and isinstance(store, ChatMessageStore):
+            self._warnings += summarizer.take_failures()
+            await summarizer.after_turn(store, self._settings.window)
 
     async def _tell(self, hook: str, call: Callable[[ContextProvider], Coroutine[Any, Any, None]]) -> None:
         self._warnings += await tell(self._settings.providers, hook, lambda provider: self._inside(call(provider)))

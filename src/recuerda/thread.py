@@ -21,7 +21,7 @@ from recuerda.history import StoredTurn
 from recuerda.ids import check_id, new_id
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages import ChatMessage, Turn
-from recuerda.records import Appended
+from recuerda.records import Appended, TurnRecord
 from recuerda.state import STATE_VERSION, THREAD_KIND, ThreadState, read_thread_state
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
@@ -42,12 +42,14 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         revision: that a commit has to find; None when the store does not tell revisions.
         committed: the turn of the id that was asked for, when the thread has it already.
         is_new: True when the thread has nothing yet.
+        summary: the record that sums up what came before the messages, where it was asked for and there is one.
     """
 
     messages: list[ChatMessage]
     revision: int | None
     committed: StoredTurn | None = None
     is_new: bool = False
+    summary: TurnRecord | None = None
 
 
 class AgentThread:
@@ -154,7 +156,12 @@ class AgentThread:
         return type(self)(message_store=await self._turns().fork(through=through, thread_id=thread_id))
 
     async def load(
-        self, window: ContextWindow | None = None, *, turn_id: str | None = None, by_service: bool = False
+        self,
+        window: ContextWindow | None = None,
+        *,
+        turn_id: str | None = None,
+        by_service: bool = False,
+        reach: ContextWindow | None = None,
     ) -> LoadedThread:
         """Read what a run needs, in one trip to the storage.
 
@@ -162,6 +169,8 @@ class AgentThread:
             window: the part to read; None for everything.
             turn_id: also look whether a turn of this id is there.
             by_service: the run's service keeps the thread, so nothing is read.
+            reach: read the newest summary, and of the turns behind it at most so much, of which `window` is cut; None
+                reads the turns alone.
 
         Raises:
             ConfigurationError: a turn id is given and the store is one that knows no turns.
@@ -172,10 +181,17 @@ class AgentThread:
             return LoadedThread(messages=[], revision=None, is_new=self._service_thread_id is None)
         store = self._kept()
         if isinstance(store, ChatMessageStore):
-            committed = await store.refresh(window, turn_id=turn_id)
+            if reach is None:
+                committed = await store.refresh(window, turn_id=turn_id)
+            else:
+                committed = await store.refresh(reach, turn_id=turn_id, with_summary=True)
             messages = store.held_messages(window)
             return LoadedThread(
-                messages=messages, revision=store.revision, committed=committed, is_new=store.revision == 0
+                messages=messages,
+                revision=store.revision,
+                committed=committed,
+                is_new=store.revision == 0,
+                summary=store.summary if reach is not None else None,
             )
         if turn_id is not None:
             raise ConfigurationError(

@@ -1,0 +1,286 @@
+"""A durable run that broke off, and what resuming it does and does not do again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recuerda import (
+    Agent,
+    ChatClientError,
+    ChatMessage,
+    ChatMessageStore,
+    ChatRequest,
+    ConfigurationError,
+    DraftConflict,
+    FunctionResultContent,
+    FunctionTool,
+    InvalidInput,
+    Storage,
+    ThreadConflict,
+    ToolOutcomeUnknown,
+    TurnPending,
+)
+from recuerda.testing.scripted import ScriptedChatClient, call
+from tests.conversation import LOCAL, texts
+from tests.storage.matrix import STORAGES
+
+
+class Deed:
+    """A tool that counts how often it was done, and may break off in the middle."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.fails_on: set[str] = set()
+
+    async def act(self, what: str) -> str:
+        """Do something."""
+        self.done.append(what)
+        if what in self.fails_on:
+            raise asyncio.CancelledError
+        return f"did {what}"
+
+
+@pytest.fixture(params=LOCAL)
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    async with STORAGES[request.param](tmp_path) as storage:
+        yield storage
+
+
+@pytest.fixture
+def deed() -> Deed:
+    return Deed()
+
+
+def fail(request: ChatRequest) -> Any:
+    raise ChatClientError("the service is down", status=503)
+
+
+def agent(
+    answers: list[Any], storage: Storage, *tools: Callable[..., Any] | FunctionTool, **options: Any
+) -> tuple[Agent, ScriptedChatClient]:
+    client = ScriptedChatClient(answers)
+    return client.create_agent(storage=storage, tools=list(tools), durability="steps", **options), client
+
+
+async def test_a_run_goes_on_where_the_model_failed(storage: Storage, deed: Deed) -> None:
+    first, _ = agent([call("act", {"what": "a"}), call("act", {"what": "b"}), fail], storage, deed.act)
+    with pytest.raises(ChatClientError):
+        await first.run("go", thread="t")
+    assert await storage.head("t") is None
+
+    second, client = agent(["all done"], storage, deed.act)
+    reply = await second.resume("t")
+    assert reply.text == "all done"
+    assert deed.done == ["a", "b"]
+    assert [message.role for message in client.requests[0].messages] == [
+        *("user", "assistant", "tool", "assistant", "tool"),
+    ]
+    thread = second.get_thread("t")
+    assert len(await thread.list_messages()) == 6
+    assert await second.pending_turn("t") is None
+    assert (await storage.head("t")).revision == 1  # pyright: ignore[reportOptionalMemberAccess] - it is there
+
+
+async def test_the_steps_of_a_whole_turn_leave_nothing_behind(storage: Storage, deed: Deed) -> None:
+    one, _ = agent([call("act", {"what": "a"}), "done"], storage, deed.act)
+    reply = await one.run("go", thread="t")
+    assert reply.text == "done"
+    assert await storage.load_draft("t") is None
+
+
+async def test_a_call_in_doubt_is_told_and_not_made_again(storage: Storage, deed: Deed) -> None:
+    deed.fails_on = {"a"}
+    first, _ = agent([call("act", {"what": "a"}, call_id="c1")], storage, deed.act)
+    with pytest.raises(asyncio.CancelledError):
+        await first.run("go", thread="t")
+    second, client = agent(["fine"], storage, deed.act)
+    with pytest.raises(ToolOutcomeUnknown) as caught:
+        await second.resume("t")
+    assert (caught.value.call_id, caught.value.name, caught.value.arguments) == ("c1", "act", {"what": "a"})
+    assert client.requests == []
+    reply = await second.resume("t", outcomes={"c1": "it was done"})
+    assert reply.text == "fine"
+    assert deed.done == ["a"]
+    result = client.requests[0].messages[-1].contents[0]
+    assert isinstance(result, FunctionResultContent)
+    assert result.result == "it was done"
+
+
+async def test_a_tool_that_may_be_retried_is_called_again(storage: Storage, deed: Deed) -> None:
+    deed.fails_on = {"a"}
+    tool = FunctionTool.of(deed.act, retry_safe=True)
+    first, _ = agent([call("act", {"what": "a"})], storage, tool)
+    with pytest.raises(asyncio.CancelledError):
+        await first.run("go", thread="t")
+    deed.fails_on = set()
+    second, _ = agent(["fine"], storage, tool)
+    assert (await second.resume("t")).text == "fine"
+    assert deed.done == ["a", "a"]
+
+
+async def test_a_run_on_a_thread_with_an_interrupted_turn_is_refused(storage: Storage, deed: Deed) -> None:
+    first, _ = agent([call("act", {"what": "a"}), fail], storage, deed.act)
+    with pytest.raises(ChatClientError):
+        await first.run("go", thread="t")
+    second, client = agent(["resumed", "next"], storage, deed.act)
+    with pytest.raises(TurnPending) as caught:
+        await second.run("what now?", thread="t")
+    assert caught.value.step == 2
+    assert caught.value.age.total_seconds() >= 0
+    assert client.requests == []
+    reply = await second.run("what now?", thread="t", on_pending="resume")
+    assert reply.text == "next"
+    assert texts(await second.get_thread("t").list_messages())[-3:] == ["resumed", "what now?", "next"]
+
+
+async def test_an_interrupted_turn_can_be_dropped(storage: Storage, deed: Deed) -> None:
+    first, _ = agent([call("act", {"what": "a"}), fail], storage, deed.act)
+    with pytest.raises(ChatClientError):
+        await first.run("go", thread="t")
+    second, _ = agent(["next"], storage, deed.act)
+    await second.run("what now?", thread="t", on_pending="discard")
+    assert texts(await second.get_thread("t").list_messages()) == ["what now?", "next"]
+    assert await second.discard_turn("t") is False
+    with pytest.raises(InvalidInput, match="no interrupted turn"):
+        await second.resume("t")
+
+
+async def test_a_turn_is_not_resumed_on_a_thread_that_moved_on(storage: Storage, deed: Deed) -> None:
+    one, _ = agent(["hi"], storage, deed.act)
+    await one.run("hello", thread="t")
+    first, _ = agent([call("act", {"what": "a"}), fail], storage, deed.act)
+    with pytest.raises(ChatClientError):
+        await first.run("go", thread="t")
+    await storage.undo("t")
+    second, client = agent(["never"], storage, deed.act)
+    with pytest.raises(ThreadConflict):
+        await second.resume("t")
+    assert client.requests == []
+
+
+async def test_only_one_of_two_resumes_goes_on(storage: Storage, deed: Deed) -> None:
+    first, _ = agent([call("act", {"what": "a"}), fail], storage, deed.act)
+    with pytest.raises(ChatClientError):
+        await first.run("go", thread="t")
+    draft = await storage.load_draft("t")
+    assert draft is not None
+    second, _ = agent(["once"], storage, deed.act)
+    outcomes = await asyncio.gather(second.resume("t"), second.resume("t"), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AgentResponse", "InvalidInput"]
+    with pytest.raises(DraftConflict):
+        await storage.save_draft("t", draft.steps[-1])
+
+
+def drop_table(table: str) -> str:
+    """Drop a table."""
+    return f"dropped {table}"
+
+
+async def test_a_call_waits_to_be_allowed_and_is_then_made_once(storage: Storage, deed: Deed) -> None:
+    tool = FunctionTool.of(deed.act, needs_approval=True)
+    client = ScriptedChatClient([call("act", {"what": "a"}, call_id="c1")])
+    first = client.create_agent(storage=storage, tools=tool)
+    reply = await first.run("go", thread="t")
+    assert [(one.call_id, one.name, one.arguments, one.is_started) for one in reply.pending] == [
+        ("c1", "act", {"what": "a"}, False)
+    ]
+    assert deed.done == []
+    assert await storage.head("t") is None
+
+    second = ScriptedChatClient(["done"]).create_agent(storage=storage, tools=tool)
+    waiting = await second.resume("t")
+    assert [one.call_id for one in waiting.pending] == ["c1"]
+    reply = await second.resume("t", approvals={"c1": True})
+    assert (reply.text, reply.pending, deed.done) == ("done", (), ["a"])
+    with pytest.raises(InvalidInput, match="resumed or dropped already"):
+        await second.resume("t", approvals={"c1": True})
+    assert deed.done == ["a"]
+
+
+@pytest.mark.parametrize("decision", [False, {"what": "b"}])
+async def test_a_call_may_be_refused_or_changed(storage: Storage, deed: Deed, decision: Any) -> None:
+    tool = FunctionTool.of(deed.act, needs_approval=True)
+    client = ScriptedChatClient([call("act", {"what": "a"}, call_id="c1"), "done"])
+    one = client.create_agent(storage=storage, tools=tool)
+    await one.run("go", thread="t")
+    await one.resume("t", approvals={"c1": decision})
+    answer, results = (await one.get_thread("t").list_messages())[1:3]
+    result = results.contents[0]
+    assert isinstance(result, FunctionResultContent)
+    if decision is False:
+        assert deed.done == []
+        assert result.is_error
+        assert answer.function_calls[0].arguments == {"what": "a"}
+    else:
+        assert deed.done == ["b"]
+        assert answer.function_calls[0].arguments == {"what": "b"}
+
+
+async def test_calls_that_need_no_approval_are_made_meanwhile(storage: Storage, deed: Deed) -> None:
+    guarded = FunctionTool.of(drop_table, needs_approval=True)
+    both = ChatMessage(
+        "assistant",
+        [
+            *call("act", {"what": "a"}, call_id="1").contents,
+            *call("drop_table", {"table": "x"}, call_id="2").contents,
+        ],
+    )
+    client = ScriptedChatClient([both, "done"])
+    one = client.create_agent(storage=storage, tools=[deed.act, guarded])
+    reply = await one.run("go", thread="t")
+    assert deed.done == ["a"]
+    assert [pending.call_id for pending in reply.pending] == ["2"]
+    await one.resume("t", approvals={"2": True})
+    assert deed.done == ["a"]
+    results = (await one.get_thread("t").list_messages())[2].contents
+    assert [part.result for part in results if isinstance(part, FunctionResultContent)] == ["did a", "dropped x"]
+
+
+async def test_a_decision_on_a_call_that_does_not_wait_is_refused(storage: Storage, deed: Deed) -> None:
+    tool = FunctionTool.of(deed.act, needs_approval=True)
+    one = ScriptedChatClient([call("act", {"what": "a"}, call_id="c1")]).create_agent(storage=storage, tools=tool)
+    await one.run("go", thread="t")
+    for decisions in ({"approvals": {"c2": True}}, {"outcomes": {"c1": "done"}}):
+        with pytest.raises(InvalidInput, match="does not wait for that"):
+            await one.resume("t", **decisions)  # pyright: ignore[reportArgumentType] - one of both
+    assert deed.done == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_what_was_said_before_a_cancellation_is_kept_if_asked(storage: Storage, *, is_streamed: bool) -> None:
+    class Slow(ScriptedChatClient):
+        async def respond(self, request: ChatRequest) -> Any:
+            if not is_streamed:
+                await asyncio.sleep(60)
+            return await super().respond(request)
+
+    one = Slow(["half an answer"]).create_agent(storage=storage)
+    if is_streamed:
+        async with one.run_stream("tell me", thread="t", keep_partial=True) as stream:
+            async for update in stream:
+                if update.text:
+                    break
+    else:
+        running = asyncio.ensure_future(one.run("tell me", thread="t", keep_partial=True))
+        await asyncio.sleep(0.05)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    turns = await ChatMessageStore(storage=storage, thread_id="t").list_turns()
+    assert [turn.turn.is_interrupted for turn in turns] == [True]
+    said = texts(await one.get_thread("t").list_messages())
+    assert said[0] == "tell me"
+    assert (len(said) == 2 and "half an answer".startswith(said[1])) if is_streamed else said == ["tell me"]
+
+
+async def test_durable_runs_need_a_store_that_knows_turns(deed: Deed) -> None:
+    from tests.thread.own_store import OwnStore
+
+    client = ScriptedChatClient(["never"])
+    one = client.create_agent(chat_message_store_factory=OwnStore, tools=deed.act, durability="steps")
+    with pytest.raises(ConfigurationError, match="unfinished turn"):
+        await one.run("go", thread=one.get_new_thread())
+    assert client.requests == []
