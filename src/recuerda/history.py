@@ -4,6 +4,8 @@ The first read of a thread fetches its window; every later one asks only for wha
 That works because a revision never comes back with another meaning: an undo and a trim are records as well, and a
 thread that was deleted and made anew has another incarnation. Whenever what is held cannot be continued safely, it is
 thrown away and the next read starts afresh.
+
+There are two views of a thread: the whole of it, or its newest summary and the turns after what that covers.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from recuerda.codec import decode_turn
+from recuerda.errors import CorruptTurn
 from recuerda.messages import ChatMessage, Turn, Usage
 from recuerda.planning import Tally
 from recuerda.records import ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
@@ -65,6 +68,17 @@ def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
     return StoredTurn(record.number, record.id, record.created_us, turn)
 
 
+def readable_turns(found: ThreadSlice, thread_id: str) -> list[StoredTurn]:
+    """Decode the turns of a look at a thread, and leave out those that cannot be read."""
+    turns: list[StoredTurn] = []
+    for record in found.records:
+        try:
+            turns.append(stored_turn(record, thread_id))
+        except CorruptTurn:
+            continue
+    return turns
+
+
 def title_of(turn: Turn) -> str | None:
     """Return the title of a thread that begins with a turn: the start of what the user says, or None."""
     text = next((message.text for message in turn.messages if message.role == "user" and message.text.strip()), None)
@@ -75,11 +89,18 @@ def title_of(turn: Turn) -> str | None:
 
 
 class History:
-    """Hold the part of a thread that was read, and say what is missing of it."""
+    """Hold the part of a thread that was read, and say what is missing of it.
 
-    def __init__(self, thread_id: str) -> None:
+    Args:
+        thread_id: which thread.
+        with_summary: hold the newest summary, and only turns after what it covers.
+    """
+
+    def __init__(self, thread_id: str, *, with_summary: bool = False) -> None:
         self.thread_id = thread_id
+        self.with_summary = with_summary
         self.info: ThreadInfo | None = None
+        self.summary: TurnRecord | None = None
         self.turns: list[StoredTurn] = []
         self._start = 1
         self._window: int | None = None
@@ -112,17 +133,22 @@ class History:
         self._tally = window.tally(self.turns, self._tally)
         return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
 
-    def covers(self, last_messages: int | None) -> bool:
-        """Say whether a window of so many messages (None: the whole thread) can be cut from what is held."""
-        if self.info is None:
+    def covers(self, last_messages: int | None, *, with_summary: bool = False) -> bool:
+        """Say whether a window of so many messages (None: all of the view) can be cut from what is held."""
+        if self.info is None or not self._is_view(with_summary=with_summary):
             return False
-        if self._start <= self.info.first:
+        if self._start <= max(self.info.first, _after(self.summary)):
             return True
         return last_messages is not None and self._window is not None and last_messages <= self._window
+
+    def _is_view(self, *, with_summary: bool) -> bool:
+        # Of a thread that has no summary both are the same; but only who looked for one knows that.
+        return self.with_summary == with_summary or (self.with_summary and self.summary is None)
 
     def forget(self) -> None:
         """Drop everything: the next read starts afresh."""
         self.info = None
+        self.summary = None
         self.turns = []
         self._messages = None
         self._tally = None
@@ -133,21 +159,50 @@ class History:
         Raises:
             CorruptTurn: a record cannot be decoded; what was held stays as it was.
         """
-        if found.info is None:
+        is_same = found.info is not None and self.incarnation == found.info.incarnation
+        is_next = is_same and found.start <= self.revision + 1
+        is_gap = is_same and not is_next
+        if found.info is None or (self.with_summary and (is_gap or not self._has_newest_summary(found))):
             self.forget()
             return
-        is_next = self.incarnation == found.info.incarnation and found.start <= self.revision + 1
         new = [stored_turn(record, self.thread_id) for record in found.records if record.kind == "turn"]
         undone = {record.target for record in found.records if record.kind == "undo"}
         if is_next:
             self._extend(new, undone, found.info.first)
+            self._take_summary(found)
         else:
             self.turns, self._messages = new, None
             self._start, self._window = found.start, last_messages
+            self.summary = found.summary
         self.info = found.info
         if is_next and undone and self._window is not None:
             # A window that lost a turn at its end may need an older one at its front.
             self._window = min(self._window, sum(len(turn.messages) for turn in self.turns))
+
+    def _has_newest_summary(self, found: ThreadSlice) -> bool:
+        """Say whether the newest summary is known after a read that went on: an undo may bring back an older one."""
+        covered = _after(self.summary) - 1
+        undone = [record.target or 0 for record in found.records if record.kind == "undo"]
+        return min(undone, default=covered + 1) > covered or any(one.kind == "summary" for one in found.records)
+
+    def _take_summary(self, found: ThreadSlice) -> None:
+        """Take in the newest summary of a read that went on, and let go of what it covers."""
+        if not self.with_summary or found.info is None:
+            return
+        summaries = [record for record in found.records if record.kind == "summary"]
+        self.summary = summaries[-1] if summaries else self.summary
+        if self.summary is not None and self.summary.number < found.info.first:
+            self.summary = None
+        first = _after(self.summary)
+        if first > self._start:
+            self._start = first
+            self.turns, self._messages = [turn for turn in self.turns if turn.number >= first], None
+
+    def summarized(self, record: TurnRecord) -> None:
+        """Take in a summary that this handle appended itself, when it is the next record."""
+        if self.info is not None and record.number == self.info.revision + 1:
+            self.info = _with_record(self.info, record)
+            self._take_summary(ThreadSlice(info=self.info, records=(record,)))
 
     def committed(self, record: TurnRecord, turn: Turn) -> None:
         """Take in a turn that this handle appended itself, when it is the next one."""
@@ -159,7 +214,7 @@ class History:
             # Other values may read back in another form: what a reader of the thread would get is what is held.
             stored = stored_turn(record, self.thread_id)
         self._extend([stored], set(), self.info.first)
-        self.info = _with_turn(self.info, record)
+        self.info = _with_record(self.info, record)
         self._shrink()
 
     def _extend(self, new: Iterable[StoredTurn], undone: set[int | None], first: int) -> None:
@@ -189,13 +244,18 @@ class History:
         self.turns, self._messages = self.turns[drop:], None
 
 
-def _with_turn(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
+def _after(summary: TurnRecord | None) -> int:
+    """Return the first number that a summary does not cover."""
+    return 1 if summary is None else (summary.target or 0) + 1
+
+
+def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
     return ThreadInfo(
         id=info.id,
         revision=record.number,
         incarnation=info.incarnation,
         first=info.first,
-        turns=info.turns + 1,
+        turns=info.turns + (record.kind == "turn"),
         messages=info.messages + record.message_count,
         user_id=info.user_id,
         title=info.title,

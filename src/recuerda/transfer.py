@@ -14,7 +14,7 @@ import msgspec
 from recuerda.codec import decode_turn
 from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadConflict, ThreadNotFound
 from recuerda.history import title_of
-from recuerda.ids import check_id
+from recuerda.ids import check_id, check_limit
 from recuerda.json_value import Json
 from recuerda.records import NewTurn, ThreadInfo, TurnRecord
 from recuerda.storage import Storage
@@ -94,6 +94,26 @@ async def write_state_turns(storage: Storage, thread_id: str) -> list[Json]:
     """Return a thread's turns as JSON data for a state."""
     found = await storage.read(thread_id)
     return [msgspec.json.decode(_turn_line(record, thread_id)) for record in found.records]
+
+
+def read_store_state(state: object) -> dict[str, Any]:
+    """Return the state of a store, checked but for its turns.
+
+    Raises:
+        StateError: it is none.
+    """
+    if not isinstance(state, dict):
+        raise StateError(f"a store's state is a JSON object, not {type(state).__name__}")
+    checked = cast("dict[str, Any]", state)
+    if not isinstance(checked.get("kind"), str):
+        raise StateError('a store\'s state has a "kind", such as "memory" or "sqlite"; this one has none')
+    try:
+        check_id(checked.get("thread_id"), "thread id")
+        if checked.get("max_messages") is not None:
+            check_limit(checked["max_messages"], "max_messages")
+    except InvalidInput as error:
+        raise StateError(f"the store's state cannot be used: {error}") from None
+    return checked
 
 
 async def add_missing(storage: Storage, thread_id: str, turns: list[NewTurn], user_id: str | None) -> None:

@@ -1,53 +1,35 @@
 """A handle on one thread's messages.
 
 `ChatMessageStore` is the handle over any storage; it turns messages into the bytes that a storage keeps, and remembers
-what it has read, so that reading again costs only what is new. `ChatMessageStoreProtocol` is what an application's own
-store has to offer to be used in its place.
+what it has read, so that reading again costs only what is new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, Self, cast, runtime_checkable
+from functools import partial
+from typing import Any, Self
 
 from recuerda.codec import encode_turn
 from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadConflict, ThreadNotFound, ThreadOwnershipError
-from recuerda.history import History, StoredTurn, stored_turn, title_of
+from recuerda.history import History, StoredTurn, readable_turns, stored_turn, title_of
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import JsonObject
 from recuerda.memory_storage import MemoryStorage
 from recuerda.messages import ChatMessage, Turn
-from recuerda.records import Appended, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.records import Appended, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.registry import open_storage
 from recuerda.storage import Storage
-from recuerda.transfer import add_missing, export_lines, import_lines, read_state_turns, write_state_turns
+from recuerda.store.conflicts import append_checked, revision_after_summaries, revision_after_turns
+from recuerda.transfer import (
+    add_missing,
+    export_lines,
+    import_lines,
+    read_state_turns,
+    read_store_state,
+    write_state_turns,
+)
 from recuerda.window import ContextWindow, turn_of
-
-
-@runtime_checkable
-class ChatMessageStoreProtocol(Protocol):
-    """What an application's own message store offers. A class with these five methods works wherever a store does."""
-
-    async def add_messages(self, messages: Sequence[ChatMessage], /) -> object:
-        """Append messages; all that one run adds come in one call."""
-        ...
-
-    async def list_messages(self) -> list[ChatMessage]:
-        """Return all messages, the oldest first."""
-        ...
-
-    async def serialize(self, **kwargs: Any) -> Any:
-        """Return the store's state as JSON data."""
-        ...
-
-    async def update_from_state(self, serialized_store_state: Any, /, **kwargs: Any) -> None:
-        """Become the store that `serialize` described."""
-        ...
-
-    @classmethod
-    async def deserialize(cls, serialized_store_state: Any, /, **kwargs: Any) -> ChatMessageStoreProtocol:
-        """Make a store from what `serialize` gave."""
-        ...
 
 
 class ChatMessageStore:
@@ -150,7 +132,7 @@ class ChatMessageStore:
         Raises:
             StateError: the state is not a store's, or belongs to a storage of another kind; this store stays as it was.
         """
-        state = _checked_state(serialized_store_state)
+        state = read_store_state(serialized_store_state)
         if state["kind"] == MemoryStorage.kind:
             await add_missing(self.storage, state["thread_id"], read_state_turns(state.get("turns")), self.user_id)
         elif state["kind"] != self.storage.kind:
@@ -181,12 +163,16 @@ class ChatMessageStore:
 
     # -- turns ---------------------------------------------------------------------------------------------------------
 
-    async def refresh(self, window: ContextWindow | None = None, *, turn_id: str | None = None) -> StoredTurn | None:
+    async def refresh(
+        self, window: ContextWindow | None = None, *, turn_id: str | None = None, with_summary: bool = False
+    ) -> StoredTurn | None:
         """Read what is new in the thread, or in a window of it, in one trip.
 
         Args:
             window: the part to read; None for everything.
             turn_id: also look for the turn of this id, and return it.
+            with_summary: if the thread has a summary, hold the newest (`summary`), and only turns after what it covers.
+                Asking again for the other view reads it anew.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user than this store.
@@ -194,14 +180,15 @@ class ChatMessageStore:
         await self._write_first_messages()
         limit = window.last_messages if window is not None else None
         while True:
-            history = self._history if self._history.covers(limit) else History(self.thread_id)
+            is_held = self._history.covers(limit, with_summary=with_summary)
+            history = self._history if is_held else History(self.thread_id, with_summary=with_summary)
             position = history.position
             found = await self._read(history, limit, turn_id)
             if history.position != position:
                 continue  # another task's read, or an append, came first: go on from there
             is_fresh = history.info is None
             history.take(found, last_messages=limit)
-            if is_fresh or history.covers(limit):
+            if is_fresh or history.covers(limit, with_summary=with_summary):
                 break
         self._history = history
         return None if found.found is None else stored_turn(found.found, self.thread_id)
@@ -212,7 +199,7 @@ class ChatMessageStore:
             check_limit(last, "last")
         if skip_corrupt:
             await self._write_first_messages()
-            return _readable(await self._read(History(self.thread_id), last, None), self.thread_id)
+            return readable_turns(await self._read(History(self.thread_id), last, None), self.thread_id)
         window = None if last is None else ContextWindow(max_messages=last)
         await self.refresh(window)
         turns = self._history.turns
@@ -222,6 +209,11 @@ class ChatMessageStore:
     def turns(self) -> Sequence[StoredTurn]:
         """The turns that the last read gave, without reading again."""
         return self._history.turns
+
+    @property
+    def summary(self) -> TurnRecord | None:
+        """The newest summary, if the last read was `with_summary` and there is one; `turns` are what it leaves out."""
+        return self._history.summary
 
     def held_messages(
         self, window: ContextWindow | None = None, *, overhead_tokens: int = 0, input_tokens: int = 0
@@ -242,7 +234,8 @@ class ChatMessageStore:
         Args:
             turn: what to append.
             turn_id: makes a retry safe: a turn of this id that is in the thread already is returned instead.
-            expected: the revision that the thread must have, or None for any.
+            expected: the revision that the thread must have, or None for any. Summaries that came after it do not
+                matter: they add nothing to what was said.
 
         Raises:
             EncodeError: naming the path to the value.
@@ -250,18 +243,47 @@ class ChatMessageStore:
         """
         new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
         await self._write_first_messages()
-        if self.user_id is not None and not self._is_owner_known:
-            await self.info()
-        appended = await self.storage.append(
-            self.thread_id,
-            new,
-            expected=expected,
-            keep_messages=self.max_messages,
-            user_id=self.user_id,
-            title=None if expected else title_of(turn),
-        )
+        await self._know_owner()
+
+        async def append(revision: int | None) -> Appended:
+            return await self.storage.append(
+                self.thread_id,
+                new,
+                expected=revision,
+                keep_messages=self.max_messages,
+                user_id=self.user_id,
+                title=None if revision else title_of(turn),
+            )
+
+        later = partial(revision_after_summaries, self.storage, self._history)
+        appended = await append_checked(append, later, expected)
         if not appended.replayed:
             self._history.committed(appended.record, turn)
+        return appended
+
+    async def summarize(self, body: bytes, *, through: int, expected: int | None = None) -> Appended:
+        """Append a summary of the turns up to `through`; see `Storage.summarize`.
+
+        Args:
+            body: opaque bytes.
+            through: the number of the last turn that it covers.
+            expected: the revision that was summarised, or None for any. What came after it does not matter, unless a
+                turn that is covered was undone, or somebody else was first with a summary.
+
+        Raises:
+            ThreadConflict: the thread is not at `expected`, and what came since does matter.
+            ThreadNotFound: there is no such thread.
+            InvalidInput: the thread has nothing at `through`.
+        """
+        await self._write_first_messages()
+        await self._know_owner()
+
+        async def append(revision: int | None) -> Appended:
+            return await self.storage.summarize(self.thread_id, body, through=through, expected=revision)
+
+        later = partial(revision_after_turns, self.storage, self._history, through=through)
+        appended = await append_checked(append, later, expected)
+        self._history.summarized(appended.record)
         return appended
 
     async def undo(self) -> StoredTurn | None:
@@ -361,9 +383,14 @@ class ChatMessageStore:
             incarnation=history.incarnation,
             last_messages=limit,
             turn_id=turn_id,
+            with_summary=history.with_summary,
         )
         self._check_owner(found.info)
         return found
+
+    async def _know_owner(self) -> None:
+        if self.user_id is not None and not self._is_owner_known:
+            await self.info()
 
     def _check_owner(self, info: ThreadInfo | None) -> None:
         if self.user_id is not None and info is not None and info.user_id not in (None, self.user_id):
@@ -371,28 +398,3 @@ class ChatMessageStore:
                 f"thread {self.thread_id!r} belongs to another user; open it with the user id that it was made with"
             )
         self._is_owner_known = True
-
-
-def _checked_state(state: Any) -> dict[str, Any]:
-    if not isinstance(state, dict):
-        raise StateError(f"a store's state is a JSON object, not {type(state).__name__}")
-    checked = cast("dict[str, Any]", state)
-    if not isinstance(checked.get("kind"), str):
-        raise StateError('a store\'s state has a "kind", such as "memory" or "sqlite"; this one has none')
-    try:
-        check_id(checked.get("thread_id"), "thread id")
-        if checked.get("max_messages") is not None:
-            check_limit(checked["max_messages"], "max_messages")
-    except InvalidInput as error:
-        raise StateError(f"the store's state cannot be used: {error}") from None
-    return checked
-
-
-def _readable(found: ThreadSlice, thread_id: str) -> list[StoredTurn]:
-    turns: list[StoredTurn] = []
-    for record in found.records:
-        try:
-            turns.append(stored_turn(record, thread_id))
-        except CorruptTurn:
-            continue
-    return turns
