@@ -1,0 +1,269 @@
+"""What our own long-term memory finds, and what it costs: `python -m bench.recall --data FILE`.
+
+The first part gives each conversation of a LoCoMo file to `RecallProvider` as an application would: a session is a
+thread, a message a turn of the day it was said, a speaker the author's name. The second builds many memories of many
+users, and measures a search in one user's and what a turn costs besides its commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from statistics import median, quantiles
+
+import msgspec
+
+from bench.locomo import DEPTHS, Message, Quality, Sample, judge, load, mean
+from recuerda import AgentThread, ChatMessage, ChatMessageStore, NewTurn, Storage, Turn, open_storage
+from recuerda.codec import encode_turn
+from recuerda.embedding import Embedder
+from recuerda.recall import RecallProvider
+from recuerda.records import to_microseconds
+
+USER = "somebody"
+TURNS_OF_A_THREAD = 50
+_TIMED = 500
+
+
+class RecallQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in a file of conversations.
+
+    Attributes:
+        overall: over all questions.
+        categories: by kind of question.
+        conversations: by conversation.
+        search_ms: the median and the 95th percentile of a search.
+        added_per_s: messages that were taken into the index a second.
+    """
+
+    overall: Quality
+    categories: dict[str, Quality]
+    conversations: dict[str, Quality]
+    search_ms: tuple[float, float]
+    added_per_s: float
+
+
+class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What memories of many users cost.
+
+    Attributes:
+        memories: how many messages there are.
+        users: of how many users.
+        search_ms: the median and the 95th percentile of a search in one user's memories.
+        commit_ms: the median of appending a turn.
+        remembered_ms: the median of taking it into the index, besides.
+        added_per_s: messages that were taken into the index a second, when it was built.
+        bytes_each: what a message takes in the index.
+    """
+
+    memories: int
+    users: int
+    search_ms: tuple[float, float]
+    commit_ms: float
+    remembered_ms: float
+    added_per_s: float
+    bytes_each: float
+
+
+async def measure_quality(path: Path, *, embedder: Embedder | None, folder: Path) -> RecallQuality:
+    """Ask every question of a LoCoMo file."""
+    by_category: defaultdict[str, list[Quality]] = defaultdict(list)
+    by_conversation: defaultdict[str, list[Quality]] = defaultdict(list)
+    search_s: list[float] = []
+    added_s, messages = 0.0, 0
+    for sample in load(path):
+        async with open_storage(f"sqlite:///{folder.as_posix()}/{len(by_conversation)}.db") as storage:
+            await _tell(storage, sample)
+            recall = RecallProvider(storage=storage, user_id=USER, embedder=embedder)
+            started = time.perf_counter()
+            await recall.catch_up()
+            added_s += time.perf_counter() - started
+            messages += len(sample.messages)
+            await recall.search("warm up")  # gives the messages their vectors, where there is an embedder
+            for question in sample.questions:
+                started = time.perf_counter()
+                found = await recall.search(question.text, limit=max(DEPTHS))
+                search_s.append(time.perf_counter() - started)
+                judged = judge([memory.turn_id for memory in found], question.evidence)
+                by_category[question.category].append(judged)
+                by_conversation[sample.id].append(judged)
+            await recall.close()
+    return RecallQuality(
+        overall=mean(one for judged in by_category.values() for one in judged),
+        categories={name: mean(judged) for name, judged in sorted(by_category.items())},
+        conversations={name: mean(judged) for name, judged in by_conversation.items()},
+        search_ms=_spread(search_s),
+        added_per_s=messages / added_s,
+    )
+
+
+async def measure_cost(*, memories: int, users: int, folder: Path) -> RecallCost:
+    """Build memories of many users, then search in one user's, and add turns."""
+    said = MadeUp(1)
+    async with open_storage(f"sqlite:///{folder.as_posix()}/many.db") as storage:
+        await _fill(storage, said, memories=memories, users=users)
+        recall = RecallProvider(storage=storage)
+        started = time.perf_counter()
+        await recall.catch_up()
+        built_s = time.perf_counter() - started
+        names = [f"user {number}" for number in range(users)]
+        for name in names:
+            await recall.search("warm up", user_id=name)
+        search_s: list[float] = []
+        for _ in range(_TIMED):
+            started = time.perf_counter()
+            await recall.search(said.question(), user_id=said.one_of(names))
+            search_s.append(time.perf_counter() - started)
+        commit_s, remembered_s = await _time_turns(storage, recall, said, names)
+        stats = await recall.stats()
+        await recall.close()
+    return RecallCost(
+        memories=stats.documents,
+        users=users,
+        search_ms=_spread(search_s),
+        commit_ms=median(commit_s) * 1e3,
+        remembered_ms=median(remembered_s) * 1e3,
+        added_per_s=memories / built_s,
+        bytes_each=stats.size_bytes / stats.documents,
+    )
+
+
+class MadeUp:
+    """Say made-up sentences: words of a vocabulary of 20,000, as rare and as common as those of a language."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        syllables = [a + b for a in "bcdfglmnprstv" for b in "aeiou"]
+        words = {"".join(self._random.choices(syllables, k=self._random.randint(2, 4))) for _ in range(24_000)}
+        self._words = sorted(words)[:20_000]
+        self._random.shuffle(self._words)
+        self._weights = self._zipf(len(self._words))
+
+    def sentence(self) -> str:
+        """Return a message of 10 to 30 words."""
+        return "I " + self._said(self._random.randint(10, 30))
+
+    def question(self) -> str:
+        """Return a question with one to five words that say what it is about."""
+        return f"What did I say about {self._said(self._random.randint(1, 5))}?"
+
+    def one_of(self, names: Sequence[str]) -> str:
+        """Choose one."""
+        return self._random.choice(names)
+
+    def turn(self) -> Turn:
+        """Return a question and its answer."""
+        return Turn(messages=(ChatMessage("user", self.sentence()), ChatMessage("assistant", self.sentence())))
+
+    def _said(self, count: int) -> str:
+        return " ".join(self._random.choices(self._words, cum_weights=self._weights, k=count))
+
+    @staticmethod
+    def _zipf(count: int) -> list[float]:
+        total, sums = 0.0, list[float]()
+        for rank in range(1, count + 1):
+            total += 1 / (rank + 2)
+            sums.append(total)
+        return sums
+
+
+async def _tell(storage: Storage, sample: Sample) -> None:
+    for session, messages in groupby(sample.messages, key=lambda message: message.session):
+        turns = [_turn(message) for message in messages]
+        await storage.append_all(f"{sample.id}, session {session}", turns, user_id=USER)
+
+
+def _turn(message: Message) -> NewTurn:
+    said = Turn(messages=(ChatMessage(message.role, message.text, author_name=message.author),))
+    return NewTurn(id=message.id, body=encode_turn(said), message_count=1, created_us=to_microseconds(message.when))
+
+
+async def _fill(storage: Storage, said: MadeUp, *, memories: int, users: int) -> None:
+    for number in range(memories // (2 * TURNS_OF_A_THREAD)):
+        turns = [NewTurn(body=encode_turn(said.turn()), message_count=2) for _ in range(TURNS_OF_A_THREAD)]
+        await storage.append_all(f"thread {number}", turns, user_id=f"user {number % users}")
+
+
+async def _time_turns(
+    storage: Storage, recall: RecallProvider, said: MadeUp, names: Sequence[str]
+) -> tuple[list[float], list[float]]:
+    commit_s: list[float] = []
+    remembered_s: list[float] = []
+    stores = [ChatMessageStore(storage=storage, thread_id=f"new {name}", user_id=name) for name in names]
+    threads = [AgentThread(message_store=store) for store in stores]
+    for number in range(_TIMED):
+        turn, at = said.turn(), number % len(stores)
+        started = time.perf_counter()
+        await stores[at].append(turn)
+        committed = time.perf_counter()
+        await recall.invoked(turn.messages[:1], turn.answer, thread=threads[at])
+        remembered_s.append(time.perf_counter() - committed)
+        commit_s.append(committed - started)
+    return commit_s, remembered_s
+
+
+def _spread(seconds: Sequence[float]) -> tuple[float, float]:
+    return median(seconds) * 1e3, quantiles(seconds, n=20)[-1] * 1e3
+
+
+def quality_lines(quality: RecallQuality) -> Iterator[str]:
+    """Give the first part's table."""
+    heads = "".join(f"{f'recall@{depth}':>11}" for depth in DEPTHS)
+    yield f"{'questions':30}{'':>6}{heads}{'MRR':>9}{'nDCG@10':>9}"
+    rows = {"all": quality.overall, **quality.categories, **quality.conversations}
+    for name, figures in rows.items():
+        recalls = "".join(f"{figures.recall[depth]:11.3f}" for depth in DEPTHS)
+        yield f"{name:30}{figures.questions:6}{recalls}{figures.mrr:9.3f}{figures.ndcg:9.3f}"
+    middle, slow = quality.search_ms
+    yield f"a search: {middle:.2f} ms at the median, {slow:.2f} ms at p95; added {quality.added_per_s:,.0f} messages/s"
+
+
+def cost_lines(cost: RecallCost) -> Iterator[str]:
+    """Give the second part's lines."""
+    yield f"{cost.memories:,} memories of {cost.users} users, {cost.bytes_each:,.0f} bytes each in the index"
+    yield f"a search: {cost.search_ms[0]:.2f} ms at the median, {cost.search_ms[1]:.2f} ms at p95"
+    yield f"a turn: {cost.commit_ms:.2f} ms to commit, {cost.remembered_ms:.2f} ms more to remember"
+    yield f"the index was built at {cost.added_per_s:,.0f} messages/s"
+
+
+def embedder_of(name: str | None) -> Embedder | None:
+    """Return the embedder of a name."""
+    if name is None:
+        return None
+    from recuerda.minilm import MiniLMEmbedder
+
+    return MiniLMEmbedder()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench.recall", description=__doc__)
+    parser.add_argument("--data", type=Path, metavar="FILE", help="conversations in LoCoMo's format")
+    parser.add_argument("--embedder", choices=["minilm"], help="also search by meaning")
+    parser.add_argument(
+        "--memories", type=int, default=100_000, metavar="N", help="of the second part; 0 leaves it out"
+    )
+    parser.add_argument("--users", type=int, default=100, metavar="N", help="whose they are (default 100)")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as name:
+        folder = Path(name)
+        if options.data is not None:
+            embedder = embedder_of(options.embedder)
+            quality = asyncio.run(measure_quality(options.data, embedder=embedder, folder=folder))
+            print("\n".join(quality_lines(quality)), flush=True)
+        if options.memories:
+            cost = asyncio.run(measure_cost(memories=options.memories, users=options.users, folder=folder))
+            print("\n".join(cost_lines(cost)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
