@@ -24,6 +24,7 @@ from recuerda.cli import (
     delete,
     export_threads,
     import_threads,
+    serve,
     show,
     threads,
     tour,
@@ -50,6 +51,7 @@ for name, command, examples in (
     ("export", export_threads.export, export_threads.EXAMPLES),
     ("import", import_threads.import_, import_threads.EXAMPLES),
     ("copy", copy_threads.copy, copy_threads.EXAMPLES),
+    ("serve", serve.serve, serve.EXAMPLES),
 ):
     # The backspace keeps the lines of the paragraph that follows it as they are.
     app.command(name, epilog="\n".join(("\b", "Examples:", *(f"  {example}" for example in examples))))(command)

@@ -1,0 +1,98 @@
+"""What `recuerda serve` calls: plain values in, a running server.
+
+The command line and the server are surfaces of the same rank and know nothing of one another's insides; this function
+is all that one has of the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from recuerda.errors import ConfigurationError
+from recuerda.registry import open_storage
+from recuerda.server.keys import KEYS_VARIABLE, Keys, file_line, new_key, read_keys
+from recuerda.server.running import Listening, serve
+from recuerda.server.settings import DEFAULT_WINDOW, Limits, ServerSettings, check_host
+from recuerda.server.upstream import Upstream
+from recuerda.window import ContextWindow
+
+UPSTREAM_KEY_VARIABLE = "RECUERDA_UPSTREAM_KEY"
+
+
+def make_key(tenant: str) -> tuple[str, str]:
+    """Return a new key for a tenant, and the line of the key file that accepts it.
+
+    Raises:
+        ConfigurationError: the tenant cannot have that name.
+    """
+    key = new_key()
+    return key, file_line(tenant, key)
+
+
+def run_server(
+    *,
+    storage: str,
+    upstream: str,
+    model: str,
+    host: str,
+    port: int,
+    key_file: Path | None,
+    window_messages: int | None,
+    window_tokens: int | None,
+    requests_per_minute: int | None,
+    max_body_bytes: int,
+    max_in_flight: int,
+    timeout_s: float,
+    stop_s: float,
+    announce: Callable[[str, str, str], None],
+) -> bool:
+    """Serve until a signal says stop; False when the address could not be listened on.
+
+    Args:
+        announce: called with the address, the model's server and a line about the keys, once requests are taken.
+
+    Raises:
+        ConfigurationError: the options contradict one another, or something is missing.
+    """
+    keys = read_keys(key_file, os.environ.get(KEYS_VARIABLE)) if key_file or os.environ.get(KEYS_VARIABLE) else None
+    if keys is not None and not len(keys):
+        raise ConfigurationError(f"there is no key in {KEYS_VARIABLE}, nor in a key file")
+    check_host(host, has_keys=keys is not None)
+    window = DEFAULT_WINDOW
+    if window_messages is not None or window_tokens is not None:
+        window = ContextWindow(max_messages=window_messages, max_tokens=window_tokens)
+    settings = ServerSettings(
+        model=model,
+        window=window,
+        limits=Limits(
+            max_body_bytes=max_body_bytes, requests_per_minute=requests_per_minute, max_in_flight=max_in_flight
+        ),
+    )
+    listening = Listening(host=host, port=port, stop_s=stop_s)
+
+    async def run() -> bool:
+        behind = Upstream(upstream, api_key=os.environ.get(UPSTREAM_KEY_VARIABLE) or None, timeout_s=timeout_s)
+        try:
+            async with open_storage(storage) as opened:
+                await opened.list_threads(limit=1)  # a storage that cannot be used is told before anybody relies on it
+                return await serve(
+                    opened,
+                    behind,
+                    settings,
+                    keys=keys,
+                    listening=listening,
+                    when_ready=lambda url: announce(url, behind.url, _about(keys)),
+                )
+        finally:
+            await behind.close()
+
+    return asyncio.run(run())
+
+
+def _about(keys: Keys | None) -> str:
+    if keys is None:
+        return "none: programs of this machine are answered, and nobody else"
+    return f"{len(keys)} of {keys.tenants} tenant{'' if keys.tenants == 1 else 's'}, each with conversations of its own"

@@ -1,0 +1,191 @@
+"""`/v1/conversations`: conversations and their items, which are threads and their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.responses import Response
+
+from recuerda.history import StoredTurn
+from recuerda.json_value import JsonObject
+from recuerda.records import ThreadInfo
+from recuerda.server.faults import ApiFault, bad_request, not_found
+from recuerda.server.http import Call, json_response
+from recuerda.server.items import checked_items
+from recuerda.server.names import is_conversation_id, turn_of_item
+from recuerda.server.requests import (
+    CreateConversation,
+    CreateItems,
+    Item,
+    ListQuery,
+    UpdateConversation,
+    parse_body,
+    parse_query,
+)
+from recuerda.server.threads import Threads, client_metadata
+from recuerda.server.turns import items_of, pack_turn, without_item
+
+
+class Conversations:
+    """The handlers of the conversations' routes."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    async def create(self, call: Call) -> Response:
+        """Make a conversation, with its first items."""
+        request = parse_body(call.body, CreateConversation)
+        name = f"conv_{call.scope.token('conversation', call.idempotency_key)}"
+        turn_id = call.scope.token("items", name, call.idempotency_key)
+        items = await self._new_items(call, name, request.items or [], turn_id)
+        # A retry finds the conversation as it is by now.
+        known = await self._threads.head(call.scope, name) if call.idempotency_key else None
+        info = known or await self._threads.set_metadata(call.scope, name, request.metadata or {})
+        if items:
+            await self._threads.append(call.scope, name, pack_turn(items), turn_id=turn_id, expected=None)
+        return json_response(conversation_object(name, info))
+
+    async def retrieve(self, call: Call) -> Response:
+        """Return a conversation."""
+        name = _name(call)
+        return json_response(conversation_object(name, await self._info(call, name)))
+
+    async def update(self, call: Call) -> Response:
+        """Set a conversation's metadata."""
+        request = parse_body(call.body, UpdateConversation)
+        name = _name(call)
+        known = await self._info(call, name)
+        info = await self._threads.set_metadata(call.scope, name, request.metadata or {}, known=known)
+        return json_response(conversation_object(name, info))
+
+    async def delete(self, call: Call) -> Response:
+        """Delete a conversation with all its items."""
+        name = _name(call)
+        async with self._threads.alone(call.scope, name):
+            await self._info(call, name)
+            await self._threads.delete(call.scope, name)
+        return json_response({"id": name, "object": "conversation.deleted", "deleted": True})
+
+    # -- items ---------------------------------------------------------------------------------------------------------
+
+    async def create_items(self, call: Call) -> Response:
+        """Add items: one turn, in one atomic step."""
+        request = parse_body(call.body, CreateItems)
+        name = _name(call)
+        turn_id = call.scope.token("items", name, call.idempotency_key)
+        async with self._threads.alone(call.scope, name):
+            await self._info(call, name)
+            items = await self._new_items(call, name, request.items, turn_id)
+            kept, _ = await self._threads.append(call.scope, name, pack_turn(items), turn_id=turn_id, expected=None)
+        return json_response(list_object(items_of(kept.turn), has_more=False))
+
+    async def list_items(self, call: Call) -> Response:
+        """Return a page of a conversation's items."""
+        query = parse_query(call.query)
+        name = _name(call)
+        if query.after is None and query.order == "desc":
+            # The newest page needs no more than itself, however long the conversation is.
+            view = await self._threads.tail(call.scope, name, items=query.limit + 1)
+        else:
+            view = await self._threads.whole(call.scope, name)
+        if view.info is None:
+            raise not_found("Conversation", name)
+        return json_response(page_of(_all_items(view.turns), query))
+
+    async def retrieve_item(self, call: Call) -> Response:
+        """Return an item."""
+        name, id = _name(call), call.path("item_id")
+        turn = await self._turn_with(call, name, id)
+        return json_response(next(item for item in items_of(turn.turn) if item["id"] == id))
+
+    async def delete_item(self, call: Call) -> Response:
+        """Delete an item for good, and return its conversation. The rest of its turn stays."""
+        name, id = _name(call), call.path("item_id")
+        turn = await self._turn_with(call, name, id)
+        if not await self._threads.rewrite(call.scope, name, turn.id, lambda found: without_item(found, id)):
+            raise not_found("Item", id)
+        return json_response(conversation_object(name, await self._info(call, name)))
+
+    # -- what they share -----------------------------------------------------------------------------------------------
+
+    async def _info(self, call: Call, name: str) -> ThreadInfo:
+        info = await self._threads.head(call.scope, name)
+        if info is None:
+            raise not_found("Conversation", name)
+        return info
+
+    async def _new_items(self, call: Call, name: str, items: Sequence[Item], turn_id: str) -> list[Item]:
+        checked = checked_items(items, turn_id, at="items")
+        await check_ids(self._threads, call, name, checked)
+        return checked
+
+    async def _turn_with(self, call: Call, name: str, id: str) -> StoredTurn:
+        """Return the turn that holds an item: at once by our own ids, and by looking through for a client's."""
+        turn_id = turn_of_item(id)
+        if turn_id is not None:
+            view = await self._threads.turn(call.scope, name, turn_id)
+            turns = [] if view.found is None else [view.found]
+        else:
+            view = await self._threads.whole(call.scope, name)
+            turns = list(view.turns)
+        if view.info is None:
+            raise not_found("Conversation", name)
+        for turn in reversed(turns):
+            if any(message.message_id == id for message in turn.messages):
+                return turn
+        raise not_found("Item", id)
+
+
+async def check_ids(threads: Threads, call: Call, name: str, items: Sequence[Item]) -> None:
+    """Refuse ids of a client's own that the conversation has already, or that come twice: a page could not end there.
+
+    A retry with the same idempotency key brings the same ids again, and is let through.
+    """
+    own = [item["id"] for item in items if turn_of_item(item["id"]) is None]
+    if not own:
+        return
+    view = await threads.whole(call.scope, name)
+    retried = call.scope.token("items", name, call.idempotency_key) if call.idempotency_key else None
+    taken = {message.message_id for turn in view.turns if turn.id != retried for message in turn.messages}
+    for index, id in enumerate(own):
+        if id in taken or id in own[:index]:
+            raise ApiFault(400, f"An item with id '{id}' is in the conversation already.", code="duplicate_item")
+
+
+def conversation_object(name: str, info: ThreadInfo) -> JsonObject:
+    """Return a conversation as clients see it."""
+    metadata: JsonObject = {**client_metadata(info)}
+    return {"id": name, "object": "conversation", "created_at": info.created_us // 1_000_000, "metadata": metadata}
+
+
+def list_object(items: Sequence[Item], *, has_more: bool) -> JsonObject:
+    """Return a page of items as clients see it."""
+    return {
+        "object": "list",
+        "data": list(items),
+        "first_id": items[0]["id"] if items else "",
+        "last_id": items[-1]["id"] if items else "",
+        "has_more": has_more,
+    }
+
+
+def page_of(items: Sequence[Item], query: ListQuery) -> JsonObject:
+    """Return the part of items, the oldest first, that a query asks for."""
+    ordered = list(items) if query.order == "asc" else list(reversed(items))
+    if query.after is not None:
+        at = next((i for i, item in enumerate(ordered) if item["id"] == query.after), None)
+        if at is None:
+            raise bad_request(f"No item found with id '{query.after[:100]}'.", param="after")
+        ordered = ordered[at + 1 :]
+    return list_object(ordered[: query.limit], has_more=len(ordered) > query.limit)
+
+
+def _all_items(turns: Sequence[StoredTurn]) -> list[Item]:
+    return [item for turn in turns for item in items_of(turn.turn)]
+
+
+def _name(call: Call) -> str:
+    name = call.path("conversation_id")
+    if not is_conversation_id(name):
+        raise not_found("Conversation", name)
+    return name

@@ -1,0 +1,242 @@
+"""One request: who asks, what for, and how the answer goes out.
+
+Every route of the service is wrapped here, so that the key, the limits, the errors and the counting are the same for
+all: a route's own function sees a `Call` and returns a response, or raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from recuerda.server.faults import ApiFault, bad_request, fault_of
+from recuerda.server.keys import Keys
+from recuerda.server.limits import RateLimit
+from recuerda.server.metrics import Metrics
+from recuerda.server.names import Scope as Tenancy
+from recuerda.server.settings import ServerSettings, is_loopback
+
+_logger = logging.getLogger("recuerda.server")
+_MAX_KEY_LENGTH = 512
+
+
+class Call:
+    """A request that was let in.
+
+    Attributes:
+        scope: whose it is.
+        body: its body.
+        idempotency_key: what makes a retry safe; None when the client gave nothing.
+    """
+
+    def __init__(self, request: Request, scope: Tenancy, body: bytes) -> None:
+        self.scope = scope
+        self.body = body
+        self._request = request
+        self.idempotency_key = _idempotency_key(request)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters."""
+        return dict(self._request.query_params)
+
+    def path(self, name: str) -> str:
+        """Return a parameter of the path."""
+        return self._request.path_params[name]
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
+
+
+class Gate:
+    """Let requests in, count them, and turn what goes wrong into answers."""
+
+    def __init__(self, settings: ServerSettings, keys: Keys | None, metrics: Metrics) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._metrics = metrics
+        self._rate = RateLimit(settings.limits.requests_per_minute)
+        self.is_stopping = False
+
+    def route(self, path: str, handler: Handler, method: str) -> Route:
+        """Return the route of a handler."""
+
+        async def endpoint(request: Request) -> Response:
+            return await self._answer(request, handler, path)
+
+        return Route(path, endpoint, methods=[method])
+
+    async def _answer(self, request: Request, handler: Handler, path: str) -> Response:
+        started = time.perf_counter()
+        self._metrics.running += 1
+        response: Response | None = None
+
+        def finished() -> None:
+            self._metrics.running -= 1
+            status = 499 if response is None else response.status_code
+            self._metrics.finished(path, request.method, status, time.perf_counter() - started)
+
+        try:
+            response = await self._guarded(request, handler)
+        finally:
+            if isinstance(response, Stream):
+                response.when_done = finished
+            else:
+                finished()
+        return response
+
+    async def _guarded(self, request: Request, handler: Handler) -> Response:
+        try:
+            scope = self._admitted(request)
+            return await handler(Call(request, scope, await self._body(request)))
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer in the right shape
+            return fault_response(known_fault(error))
+
+    def _admitted(self, request: Request) -> Tenancy:
+        """Return whose request it is.
+
+        Raises:
+            ApiFault: nobody's that is known, too many, or from where none may come.
+        """
+        if self.is_stopping:
+            raise ApiFault(503, "The server is stopping.", code="server_stopping", retry_after_s=1)
+        if self._keys is None:
+            _check_is_local(request)
+            self._rate.take(None)
+            return Tenancy()
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not key.strip():
+            raise ApiFault(401, "You didn't provide an API key: send it as a bearer token.", code="missing_api_key")
+        tenant = self._keys.tenant_of(key.strip())
+        if tenant is None:
+            raise ApiFault(401, "Incorrect API key provided.", code="invalid_api_key")
+        self._rate.take(tenant)
+        return Tenancy(tenant)
+
+    async def _body(self, request: Request) -> bytes:
+        limit = self._settings.limits.max_body_bytes
+        length = request.headers.get("content-length", "0")
+        pieces: list[bytes] = []
+        size = int(length) if length.isdecimal() and len(length) < 16 else 0
+        if size <= limit:
+            size = 0
+            async for piece in request.stream():
+                size += len(piece)
+                if size > limit:
+                    break
+                pieces.append(piece)
+        if size > limit:
+            raise ApiFault(413, f"The request is longer than {limit:,} bytes.", code="request_too_large")
+        return b"".join(pieces)
+
+
+class Stream(Response):
+    """Server-sent events, as they come.
+
+    When the client goes away, what makes the events is closed at once, and has ended before the answer is done: a call
+    of the model does not go on for nobody. Starlette's own would cancel every wait of the clean-up as well.
+
+    Args:
+        pieces: what goes out.
+        held: what is held for it, and closed in any case: a generator that nobody began closes nothing.
+        media_type: what it is.
+    """
+
+    def __init__(
+        self, pieces: AsyncGenerator[bytes], *, held: AsyncExitStack, media_type: str = "text/event-stream"
+    ) -> None:
+        super().__init__(status_code=200, media_type=media_type, headers={"cache-control": "no-cache"})
+        del self.headers["content-length"]
+        self._pieces = pieces
+        self._held = held
+        self.when_done: Callable[[], None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        tasks = [asyncio.create_task(self._send(send)), asyncio.create_task(_gone(receive))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            done = await asyncio.gather(*tasks, return_exceptions=True)
+            try:
+                await self._pieces.aclose()
+                await self._held.aclose()
+            finally:
+                if self.when_done is not None:
+                    self.when_done()
+        if isinstance(done[0], Exception):
+            raise done[0]
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async with aclosing(self._pieces):
+            async for piece in self._pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer in JSON."""
+    return Response(msgspec.json.encode(value), status_code=status, headers=headers, media_type="application/json")
+
+
+def fault_response(fault: ApiFault) -> Response:
+    """Return the answer that a fault is."""
+    return json_response(fault.body, status=fault.status, headers=fault.headers)
+
+
+def known_fault(error: Exception) -> ApiFault:
+    """Return the fault that an error is; what nobody expected is logged, without what it talks about."""
+    fault = fault_of(error)
+    if fault is None:
+        # The traceback names lines of code. The error's own text might repeat a message, and stays out of the log.
+        frames = error.__traceback__
+        while frames is not None and frames.tb_next is not None:
+            frames = frames.tb_next
+        place = "" if frames is None else f" at {frames.tb_frame.f_code.co_name}:{frames.tb_lineno}"
+        _logger.error("a request failed with %s%s", type(error).__name__, place)
+        return ApiFault(500, "The server had an error while processing your request.")
+    if fault.code == "storage_error":
+        _logger.error("the storage failed: %s", error)
+    return fault
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key") or request.headers.get("x-client-request-id") or None
+    if key is not None and len(key) > _MAX_KEY_LENGTH:
+        raise bad_request(f"An idempotency key has up to {_MAX_KEY_LENGTH} characters.", param="idempotency-key")
+    return key
+
+
+def _check_is_local(request: Request) -> None:
+    """Refuse what a web page of somebody else's sends: without keys, whoever gets through is let in."""
+    host = _host_of(f"//{request.headers.get('host', '')}")
+    origin = request.headers.get("origin")
+    if not is_loopback(host) or (origin is not None and not is_loopback(_host_of(origin))):
+        raise ApiFault(403, "Without keys, the server answers programs of its own machine only.", code="not_local")
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,290 @@
+"""Items, as OpenAI calls them, and the messages that recuerda keeps of them.
+
+Every item is one `ChatMessage`, so that a conversation reads like any other thread: in `recuerda show`, in an export,
+in the model's window. And every item comes back exactly as it was: what a message's own fields do not tell is kept
+beside them. Whether they tell it is not guessed but tried, item by item, so a field that nobody knows yet survives.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from recuerda.json_value import JsonObject, to_json_object
+from recuerda.messages import (
+    AnyContent,
+    ChatMessage,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    UnknownContent,
+    UriContent,
+)
+from recuerda.server.faults import bad_request
+from recuerda.server.names import is_item_id, item_id, turn_of_item
+from recuerda.server.requests import Item, convert
+
+ITEM = "item"
+"""The additional property of a message that holds an item which the message alone does not tell."""
+
+RESPONSE = "response"
+"""The additional property of a turn's last message that holds the response which made the turn."""
+
+_TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
+_SENDABLE = {*_TEXTS, "refusal", "input_image", "input_file"}
+
+
+class _Part(msgspec.Struct, frozen=True):
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: str | None = None
+    file_data: str | None = None
+    file_url: str | None = None
+
+
+class _Message(msgspec.Struct, frozen=True):
+    role: Literal["user", "assistant", "system", "developer"]
+    content: str | list[dict[str, Any]]
+
+
+class _Call(msgspec.Struct, frozen=True):
+    call_id: str
+    name: str
+    arguments: str
+
+
+class _Output(msgspec.Struct, frozen=True):
+    call_id: str
+    output: str | list[dict[str, Any]]
+
+
+class _Reasoning(msgspec.Struct, frozen=True):
+    summary: list[dict[str, Any]] = []
+    content: list[dict[str, Any]] | None = None
+    encrypted_content: str | None = None
+
+
+_SHAPES: dict[str, type[msgspec.Struct]] = {
+    "message": _Message,
+    "function_call": _Call,
+    "function_call_output": _Output,
+    "reasoning": _Reasoning,
+}
+
+
+def checked_items(items: Sequence[Item], turn: str, *, at: str) -> list[Item]:
+    """Return the items that a client sent, complete: with ids, types and a status, and contents as lists.
+
+    An id that the client brings along stays, unless it is one that this service gave: that names another item.
+
+    Args:
+        items: as they came.
+        turn: the id of the turn that they will be in.
+        at: the path of the list in the request.
+
+    Raises:
+        ApiFault: one is not as it should be; it names the path.
+    """
+    return [_checked(item, turn, index, f"{at}[{index}]") for index, item in enumerate(items)]
+
+
+def text_item(text: str, turn: str) -> Item:
+    """Return the item of an input that is only a text."""
+    content = [{"type": "input_text", "text": text}]
+    return {
+        "id": item_id("message", turn, 0),
+        "type": "message",
+        "role": "user",
+        "status": "completed",
+        "content": content,
+    }
+
+
+def _checked(item: Item, turn: str, index: int, path: str) -> Item:
+    kind = item.get("type", "message" if "role" in item else None)
+    if not isinstance(kind, str) or not kind:
+        raise bad_request(f"Missing required parameter: '{path}.type'.", param=f"{path}.type")
+    if kind == "item_reference":
+        raise bad_request(
+            "Items are not referred to by id here: what is in the conversation is sent to the model anyway.",
+            param=path,
+            code="unsupported_value",
+        )
+    if (shape := _SHAPES.get(kind)) is not None:
+        convert(item, shape, at=path)
+    given = item.get("id")
+    if given is not None and not (isinstance(given, str) and is_item_id(given)):
+        raise bad_request(
+            f"Invalid value for '{path}.id': up to 128 letters, digits and -_.: can be an id.", param=path
+        )
+    keeps_id = given is not None and turn_of_item(given) is None
+    whole: Item = {"id": given if keeps_id else item_id(kind, turn, index), "type": kind}
+    whole |= {name: value for name, value in item.items() if name not in ("id", "type")}
+    if kind in ("message", "function_call", "function_call_output"):
+        whole["status"] = whole.get("status") or "completed"
+    if kind == "message":
+        whole["content"] = _content(whole, path)
+    return cast("Item", to_json_object(whole, path))
+
+
+def _content(item: Item, path: str) -> list[dict[str, Any]]:
+    content = cast("str | list[dict[str, Any]]", item["content"])
+    if isinstance(content, str):
+        return [_text_part(item["role"], content)]
+    for index, part in enumerate(content):
+        _check_part(convert(part, _Part, at=f"{path}.content[{index}]"), f"{path}.content[{index}]")
+    return content
+
+
+def _check_part(part: _Part, path: str) -> None:
+    if part.type not in _SENDABLE:
+        raise bad_request(f"A part of type '{part.type[:40]}' is not supported.", param=f"{path}.type")
+    if part.type in _TEXTS and part.text is None:
+        raise bad_request(f"Missing required parameter: '{path}.text'.", param=f"{path}.text")
+    if part.type == "refusal" and part.refusal is None:
+        raise bad_request(f"Missing required parameter: '{path}.refusal'.", param=f"{path}.refusal")
+    if part.type == "input_image" and part.image_url is None:
+        raise bad_request("An image is given by its 'image_url': there are no files here.", param=f"{path}.image_url")
+    if part.type == "input_file" and part.file_data is None and part.file_url is None:
+        raise bad_request("A file is given by its 'file_data': there are no files here.", param=f"{path}.file_data")
+
+
+def _text_part(role: str, text: str) -> Item:
+    if role == "assistant":
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"type": "input_text", "text": text}
+
+
+# -- as messages -------------------------------------------------------------------------------------------------------
+
+
+def to_message(item: Item) -> ChatMessage:
+    """Return the message that keeps an item, whole."""
+    message = _plain_message(item)
+    if _plain_item(message) == item:
+        return message
+    return with_properties(message, {ITEM: item})
+
+
+def from_message(message: ChatMessage) -> Item | None:
+    """Return the item that a message keeps; None for a message that is none."""
+    if message.message_id is None:
+        return None
+    kept = (message.additional_properties or {}).get(ITEM)
+    return cast("Item", kept) if isinstance(kept, dict) else _plain_item(message)
+
+
+def with_properties(message: ChatMessage, properties: JsonObject | None) -> ChatMessage:
+    """Return the message with other additional properties."""
+    return ChatMessage(
+        message.role,
+        contents=message.contents,
+        author_name=message.author_name,
+        message_id=message.message_id,
+        additional_properties=properties,
+    )
+
+
+def _plain_message(item: Item) -> ChatMessage:
+    id = item["id"]
+    match item["type"]:
+        case "message":
+            return ChatMessage(item["role"], [_to_part(part) for part in item["content"]], message_id=id)
+        case "function_call":
+            call = FunctionCallContent(item["call_id"], item["name"], item["arguments"])
+            return ChatMessage("assistant", [call], message_id=id)
+        case "function_call_output":
+            return ChatMessage("tool", [FunctionResultContent(item["call_id"], item["output"])], message_id=id)
+        case "reasoning":
+            return ChatMessage("assistant", [_reasoning(item)], message_id=id)
+        case _:
+            # A role that no model's interface has, so that it is shown to people and never sent.
+            return ChatMessage("tool", [UnknownContent({"type": item["type"]})], message_id=id)
+
+
+def _reasoning(item: Item) -> TextReasoningContent:
+    parts = cast("list[Item]", item.get("content") or item.get("summary") or [])
+    text = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+    sealed = item.get("encrypted_content")
+    return TextReasoningContent(text, sealed if isinstance(sealed, str) else None)
+
+
+def _to_part(part: Item) -> AnyContent:
+    kind = part["type"]
+    if kind in _TEXTS:
+        return TextContent(part["text"])
+    if kind == "refusal":
+        return RefusalContent(part["refusal"])
+    if kind == "input_image":
+        return UriContent(part["image_url"], _image_type(part["image_url"]), additional_properties=_rest(part))
+    if isinstance(data := part.get("file_data"), str):
+        uri = data if data.startswith("data:") else f"data:application/octet-stream;base64,{data}"
+        return UriContent(uri, _data_type(uri), additional_properties=_rest(part))
+    return UriContent(part["file_url"], _guessed(part["file_url"]), additional_properties=_rest(part))
+
+
+def _rest(part: Item) -> Item | None:
+    return {name: value for name, value in part.items() if name not in ("image_url", "file_data", "file_url")} or None
+
+
+def _image_type(url: str) -> str:
+    kind = _data_type(url) if url.startswith("data:") else _guessed(url)
+    return kind if kind.startswith("image/") else "image/*"
+
+
+def _data_type(url: str) -> str:
+    return url[5:].partition(",")[0].partition(";")[0] or "text/plain"
+
+
+def _guessed(url: str) -> str:
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        path = ""
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+# -- and back ----------------------------------------------------------------------------------------------------------
+
+
+def _plain_item(message: ChatMessage) -> Item:
+    id = message.message_id
+    match message.contents:
+        case [FunctionCallContent() as call] if message.role == "assistant":
+            kept = {"call_id": call.call_id, "name": call.name, "arguments": call.arguments}
+            return {"id": id, "type": "function_call", "status": "completed", **kept}
+        case [FunctionResultContent() as result]:
+            kept = {"call_id": result.call_id, "output": result.result}
+            return {"id": id, "type": "function_call_output", "status": "completed", **kept}
+        case [TextReasoningContent() as reasoning] if message.role == "assistant":
+            content = [{"type": "reasoning_text", "text": reasoning.text}]
+            return {"id": id, "type": "reasoning", "summary": [], "content": content}
+        case parts:
+            content = [_from_part(message.role, part) for part in parts]
+            return {"id": id, "type": "message", "status": "completed", "role": message.role, "content": content}
+
+
+def _from_part(role: str, part: AnyContent) -> Item:
+    match part:
+        case TextContent():
+            return _text_part(role, part.text)
+        case RefusalContent():
+            return {"type": "refusal", "refusal": part.refusal}
+        case UriContent():
+            rest = part.additional_properties or {"type": "input_image"}
+            name = "image_url" if rest.get("type") == "input_image" else "file_data"
+            return {
+                **rest,
+                ("file_url" if name == "file_data" and not part.uri.startswith("data:") else name): part.uri,
+            }
+        case UnknownContent():
+            return part.data
+        case _:
+            return cast("Item", msgspec.to_builtins(part))

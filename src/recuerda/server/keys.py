@@ -1,0 +1,136 @@
+"""Bearer keys, and the tenant that each stands for.
+
+A key is 256 random bits, so its SHA-256 gives nothing away and is all that the file keeps:
+
+    [tenants]
+    acme = ["sha256:2bb8…"]
+
+A presented key is looked up by a keyed hash of its digest, under a secret of this process: what a look-up takes tells
+nothing of how near a guess was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+from recuerda.errors import ConfigurationError
+from recuerda.server.names import TENANT
+
+KEYS_VARIABLE = "RECUERDA_SERVER_KEYS"
+_DIGEST = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
+_MIN_KEY_LENGTH = 16
+
+
+class Keys:
+    """The keys that the service accepts.
+
+    Args:
+        digests: SHA-256 digests in hexadecimal, and the tenant of each. A tenant may have several.
+    """
+
+    def __init__(self, digests: Mapping[str, str]) -> None:
+        self._secret = secrets.token_bytes(32)
+        self._tenants = {self._hidden(digest): (digest, tenant) for digest, tenant in digests.items()}
+
+    def __len__(self) -> int:
+        return len(self._tenants)
+
+    @property
+    def tenants(self) -> int:
+        """How many tenants there are."""
+        return len({tenant for _, tenant in self._tenants.values()})
+
+    def tenant_of(self, key: str) -> str | None:
+        """Return the tenant of a presented key; None when nobody has it."""
+        digest = digest_of(key)
+        found = self._tenants.get(self._hidden(digest))
+        return found[1] if found is not None and hmac.compare_digest(found[0], digest) else None
+
+    def _hidden(self, digest: str) -> bytes:
+        return hmac.digest(self._secret, digest.encode(), "sha256")
+
+
+def new_key() -> str:
+    """Return a new random key."""
+    return f"rk-{secrets.token_urlsafe(32)}"
+
+
+def digest_of(key: str) -> str:
+    """Return the SHA-256 of a key, in hexadecimal."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def file_line(tenant: str, key: str) -> str:
+    """Return the line of a key file that accepts a key."""
+    return f'{_checked_tenant(tenant)} = ["sha256:{digest_of(key)}"]'
+
+
+def read_keys(path: Path | None, variable: str | None) -> Keys:
+    """Return the keys of a file and of the environment together.
+
+    Args:
+        path: a TOML file as in the module's text, or None.
+        variable: `tenant=key` pairs between commas, or None.
+
+    Raises:
+        ConfigurationError: something is not as it should be; it names the tenant, never a key.
+    """
+    digests: dict[str, str] = {}
+    for tenant, digest in (*_file_pairs(path), *_variable_pairs(variable)):
+        if digests.setdefault(digest, tenant) != tenant:
+            raise ConfigurationError(f"tenants {digests[digest]!r} and {tenant!r} have the same key")
+    return Keys(digests)
+
+
+def _file_pairs(path: Path | None) -> Iterable[tuple[str, str]]:
+    if path is None:
+        return
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"the key file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # The parser's own words may show a piece of the file.
+        raise ConfigurationError(f"the key file {path} is not TOML") from None
+    tenants = content.get("tenants")
+    if not isinstance(tenants, dict) or not tenants:
+        raise ConfigurationError(f"the key file {path} has no table [tenants] with a tenant in it")
+    for tenant, listed in cast("dict[str, object]", tenants).items():
+        _checked_tenant(tenant)
+        digests = cast("list[object]", listed if isinstance(listed, list) else [listed])
+        for digest in digests:
+            found = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
+            if found is None:
+                raise ConfigurationError(
+                    f'tenant {tenant!r} in {path} must have a list of "sha256:" digests; '
+                    "`recuerda serve --new-key NAME` prints the line"
+                )
+            yield tenant, found["hex"]
+
+
+def _variable_pairs(variable: str | None) -> Iterable[tuple[str, str]]:
+    for pair in (variable or "").split(","):
+        if not pair.strip():
+            continue
+        tenant, equals, key = pair.strip().partition("=")
+        if not equals:
+            raise ConfigurationError(f"{KEYS_VARIABLE} holds tenant=key pairs between commas")
+        _checked_tenant(tenant)
+        if len(key) < _MIN_KEY_LENGTH:
+            raise ConfigurationError(f"the key of tenant {tenant!r} in {KEYS_VARIABLE} has under 16 characters")
+        yield tenant, digest_of(key)
+
+
+def _checked_tenant(tenant: str) -> str:
+    if TENANT.fullmatch(tenant) is None:
+        raise ConfigurationError(
+            f"{tenant!r} cannot name a tenant: up to 64 letters, digits, dots, dashes and underscores can"
+        )
+    return tenant

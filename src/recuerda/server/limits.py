@@ -1,0 +1,76 @@
+"""Limits on how much is asked for: a bucket of requests for each key, and a count of what is running."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from recuerda.server.faults import ApiFault
+
+_MANY_BUCKETS = 10_000
+
+
+class RateLimit:
+    """Let each caller make so many requests a minute, and a minute's worth at once.
+
+    Args:
+        per_minute: how many; None for any.
+        clock: gives seconds that never go back.
+    """
+
+    def __init__(self, per_minute: int | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._buckets: dict[str | None, tuple[float, float]] = {}
+
+    def take(self, caller: str | None) -> None:
+        """Count a request.
+
+        Raises:
+            ApiFault: the caller has to wait; it says how long.
+        """
+        if self._per_minute is None:
+            return
+        now = self._clock()
+        left, since = self._buckets.get(caller, (float(self._per_minute), now))
+        left = min(self._per_minute, left + (now - since) * self._per_minute / 60)
+        if left < 1:
+            raise ApiFault(
+                429,
+                f"Rate limit reached: {self._per_minute} requests a minute. Wait and try again.",
+                kind="rate_limit_error",
+                code="rate_limit_exceeded",
+                retry_after_s=(1 - left) * 60 / self._per_minute,
+            )
+        if len(self._buckets) > _MANY_BUCKETS:
+            self._buckets.clear()
+        self._buckets[caller] = (left - 1, now)
+
+
+class InFlight:
+    """Count what is running, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.count = 0
+
+    @contextmanager
+    def one_more(self) -> Generator[None]:
+        """Count one while the block runs.
+
+        Raises:
+            ApiFault: there are as many as there may be.
+        """
+        if self.count >= self._limit:
+            raise ApiFault(
+                503,
+                f"The server answers {self._limit} requests already. Wait and try again.",
+                code="server_overloaded",
+                retry_after_s=1,
+            )
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1

@@ -1,0 +1,43 @@
+"""What goes to the model's server and comes back as it is: chat completions and the list of models."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from starlette.responses import Response
+
+from recuerda.server.faults import bad_request
+from recuerda.server.http import Call, Stream
+from recuerda.server.limits import InFlight
+from recuerda.server.requests import parse_object
+from recuerda.server.settings import ServerSettings
+from recuerda.server.upstream import Upstream
+
+
+class Passthrough:
+    """The handlers of the routes that nothing is kept of."""
+
+    def __init__(self, upstream: Upstream, settings: ServerSettings, *, in_flight: InFlight) -> None:
+        self._upstream = upstream
+        self._settings = settings
+        self._in_flight = in_flight
+
+    async def chat_completions(self, call: Call) -> Response:
+        """Pass a chat completion through, whole or as a stream."""
+        body = parse_object(call.body)
+        if not isinstance(body.get("messages"), list):
+            raise bad_request(
+                "Missing required parameter: 'messages'.", param="messages", code="missing_required_parameter"
+            )
+        model = body.get("model") or self._settings.model
+        async with AsyncExitStack() as held:
+            held.enter_context(self._in_flight.one_more())
+            answer = await held.enter_async_context(self._upstream.chat({**body, "model": model}))
+            if body.get("stream") is True:
+                return Stream(answer.pieces(), held=held.pop_all(), media_type=answer.content_type)
+            return Response(await answer.read(), status_code=answer.status, media_type=answer.content_type)
+
+    async def models(self, call: Call) -> Response:
+        """Pass the list of models through."""
+        del call
+        return Response(await self._upstream.models(), media_type="application/json")

@@ -1,0 +1,121 @@
+"""Where a response goes: the thread, the turn, and what is before it.
+
+With an idempotency key, thread and turn follow from the key: a retry comes to the same place, finds what was committed
+there, and pays for nothing twice. Two requests of one key at once take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import msgspec
+
+from recuerda.history import StoredTurn
+from recuerda.server.faults import bad_request, not_found
+from recuerda.server.names import ResponseName, Scope, is_conversation_id, parse_response_id
+from recuerda.server.requests import CreateResponse
+from recuerda.server.threads import Threads, View
+from recuerda.server.turns import response_of
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a response goes.
+
+    Attributes:
+        name: its thread and turn.
+        turns: what the thread holds before it, as far as the window may need it.
+        expected: the revision that the thread must still have then; None for a copy that is yet to be made.
+        copy_of: the thread, and the number of its last turn, that are copied first; None to add to the thread itself.
+        committed: the turn, when it is there already.
+    """
+
+    name: ResponseName
+    turns: Sequence[StoredTurn] = ()
+    expected: int | None = 0
+    copy_of: tuple[str, int] | None = None
+    committed: StoredTurn | None = None
+
+
+async def find_place(
+    threads: Threads, scope: Scope, request: CreateResponse, *, key: str | None, held: AsyncExitStack
+) -> Place:
+    """Return where a response goes. What keeps others off until it is there is held by `held`.
+
+    Raises:
+        ApiFault: what it is to follow is not there.
+    """
+    if key is not None:
+        await held.enter_async_context(threads.alone(scope, f"once_{scope.token('once', key)}"))
+    turn_id = scope.token("response", key)
+    if request.conversation_id is not None:
+        if request.previous_response_id is not None:
+            raise bad_request(
+                "Mutually exclusive parameters: give 'conversation' or 'previous_response_id'.",
+                param="previous_response_id",
+                code="mutually_exclusive_parameters",
+            )
+        return await _in_conversation(threads, scope, request.conversation_id, turn_id, held)
+    if request.previous_response_id is not None:
+        return await _after(threads, scope, request, turn_id=turn_id, key=key, held=held)
+    name = ResponseName(f"chain_{scope.token('chain', key)}", turn_id)
+    if key is not None and (found := (await threads.turn(scope, name.thread, turn_id)).found) is not None:
+        return Place(name, committed=found)
+    return Place(name)
+
+
+async def _in_conversation(threads: Threads, scope: Scope, id: str, turn_id: str, held: AsyncExitStack) -> Place:
+    if not is_conversation_id(id):
+        raise not_found("Conversation", id)
+    await held.enter_async_context(threads.alone(scope, id))
+    view = await threads.newest(scope, id, turn_id=turn_id)
+    if view.info is None:
+        raise not_found("Conversation", id)
+    return Place(ResponseName(id, turn_id), view.turns, view.revision, committed=view.found)
+
+
+async def _after(
+    threads: Threads, scope: Scope, request: CreateResponse, *, turn_id: str, key: str | None, held: AsyncExitStack
+) -> Place:
+    previous_id = request.previous_response_id or ""
+    previous = parse_response_id(previous_id)
+    if previous is None:
+        raise _no_previous(previous_id)
+    copy = ResponseName(f"chain_{scope.token('copy', previous_id, key)}", turn_id)
+    if key is not None:
+        for name in (ResponseName(previous.thread, turn_id), copy):
+            if (found := (await threads.turn(scope, name.thread, turn_id)).found) is not None:
+                return Place(name, committed=found)
+    # A conversation goes on by its own id only; and whoever comes while another request is adding gets a copy.
+    may_add = not previous.is_in_conversation and not threads.is_busy(scope, previous.thread)
+    if may_add:
+        await held.enter_async_context(threads.alone(scope, previous.thread))
+    view = await threads.newest(scope, previous.thread, turn_id=previous.turn)
+    if view.found is None or not is_kept(view.found):
+        raise _no_previous(previous_id)
+    if may_add and view.turns and view.turns[-1].id == previous.turn:
+        return Place(ResponseName(previous.thread, turn_id), view.turns, view.revision)
+    turns = await _through(threads, scope, previous.thread, view, view.found.number)
+    return Place(copy, turns, None, copy_of=(previous.thread, view.found.number))
+
+
+async def _through(threads: Threads, scope: Scope, thread: str, view: View, number: int) -> Sequence[StoredTurn]:
+    """Return the turns up to a number: the newest part of the thread may begin after it."""
+    turns = view.turns
+    if view.info is not None and len(turns) < view.info.turns:
+        turns = (await threads.whole(scope, thread)).turns
+    return [turn for turn in turns if turn.number <= number]
+
+
+def is_kept(turn: StoredTurn) -> bool:
+    """Say whether a turn is a response that can be asked for: made by one, kept, and not deleted."""
+    kept = response_of(turn.turn)
+    return kept is not None and kept.get("store") is not False
+
+
+def _no_previous(id: str) -> Exception:
+    return bad_request(
+        f"Previous response with id '{id[:100]}' not found.",
+        param="previous_response_id",
+        code="previous_response_not_found",
+    )

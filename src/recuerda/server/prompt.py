@@ -1,0 +1,119 @@
+"""From a request and the conversation before it to the body of one call of chat completions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from recuerda.json_value import JsonObject
+from recuerda.messages import ChatMessage, FunctionResultContent, Turn
+from recuerda.openai.wire import wire_messages
+from recuerda.server.faults import bad_request
+from recuerda.server.requests import CreateResponse, FunctionChoice, FunctionTool, TextFormat
+from recuerda.server.turns import merged_messages
+
+
+def check_calls(history: Sequence[Turn], new: Turn) -> None:
+    """Refuse calls that nobody answered, and answers that nobody asked for: the model's server would.
+
+    Raises:
+        ApiFault: naming the call, as OpenAI does.
+    """
+    open_calls: dict[str, None] = {}
+    for turn in history:
+        _follow(turn.messages, open_calls)
+    for message in new.messages:
+        for part in message.contents:
+            if isinstance(part, FunctionResultContent) and part.call_id not in open_calls:
+                raise bad_request(
+                    f"No tool call found for function call output with call_id {part.call_id[:100]}.", param="input"
+                )
+        _follow([message], open_calls)
+    if open_calls:
+        raise bad_request(f"No tool output found for function call {next(iter(open_calls))[:100]}.", param="input")
+
+
+def _follow(messages: Sequence[ChatMessage], open_calls: dict[str, None]) -> None:
+    for message in messages:
+        for call in message.function_calls:
+            open_calls[call.call_id] = None
+        for part in message.contents:
+            if isinstance(part, FunctionResultContent):
+                open_calls.pop(part.call_id, None)
+
+
+def chat_body(
+    request: CreateResponse, turns: Sequence[Turn], *, model: str, is_openai: bool, with_usage: bool = True
+) -> JsonObject:
+    """Return the body of the call.
+
+    Args:
+        request: what the client asks for.
+        turns: what the model is to read, the request's input last.
+        model: which model.
+        is_openai: the model's server is OpenAI's own; others know the older name of the token limit only.
+        with_usage: ask a stream for its usage.
+    """
+    body: dict[str, Any] = {"model": model, "messages": _messages(turns, request.instructions)}
+    limit = "max_completion_tokens" if is_openai else "max_tokens"
+    settings = {
+        limit: request.max_output_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "user": request.user,
+        "safety_identifier": request.safety_identifier,
+        "prompt_cache_key": request.prompt_cache_key,
+        "service_tier": request.service_tier,
+        "reasoning_effort": None if request.reasoning is None else request.reasoning.effort,
+        "verbosity": None if request.text is None else request.text.verbosity,
+        "response_format": None if request.text is None else _format(request.text.format),
+    }
+    if request.tools:
+        settings["tools"] = [_tool(tool) for tool in request.tools]
+        settings["tool_choice"] = _choice(request.tool_choice)
+        settings["parallel_tool_calls"] = request.parallel_tool_calls
+    body |= {name: value for name, value in settings.items() if value is not None}
+    if request.stream:
+        body["stream"] = True
+        if with_usage:
+            body["stream_options"] = {"include_usage": True}
+    return body
+
+
+def _messages(turns: Sequence[Turn], instructions: str | None) -> list[JsonObject]:
+    wire = wire_messages(merged_messages(turns), instructions=instructions)
+    for message in wire:
+        if message["role"] == "developer":  # which only OpenAI knows, where it means the same
+            message["role"] = "system"
+    return wire
+
+
+def _tool(tool: FunctionTool) -> JsonObject:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "strict": tool.strict,
+    }
+    return {"type": "function", "function": {name: value for name, value in function.items() if value is not None}}
+
+
+def _choice(choice: str | FunctionChoice | None) -> str | JsonObject | None:
+    if isinstance(choice, FunctionChoice):
+        return {"type": "function", "function": {"name": choice.name}}
+    return choice
+
+
+def _format(form: TextFormat | None) -> JsonObject | None:
+    if form is None or form.type == "text":
+        return None
+    if form.type == "json_object":
+        return {"type": "json_object"}
+    if form.schema is None or not form.name:
+        param = "text.format.schema" if form.schema is None else "text.format.name"
+        raise bad_request(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+    kept: JsonObject = msgspec.to_builtins(form)
+    schema = {name: value for name, value in kept.items() if name != "type" and value is not None}
+    return {"type": "json_schema", "json_schema": schema}

@@ -1,0 +1,182 @@
+"""The requests that the service takes, and how they are checked.
+
+Unknown fields are let through: clients are newer than servers. What is known has to be of its type; a request in which
+it is not is refused with the path to the first value that does not fit.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from recuerda.json_value import JsonObject
+from recuerda.server.faults import ApiFault, bad_request
+
+T = TypeVar("T")
+
+MAX_ITEMS = 20
+"""How many items may be added to a conversation at once."""
+
+_AT_PATH = re.compile(r"^(?P<problem>.*) - at `(?:key in )?\$?\.?(?P<path>.*)`$", re.DOTALL)
+
+Item: TypeAlias = dict[str, Any]
+Metadata: TypeAlias = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
+]
+_Tokens: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+_Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class CreateConversation(msgspec.Struct, frozen=True):
+    """`POST /v1/conversations`."""
+
+    items: Annotated[list[Item], Meta(max_length=MAX_ITEMS)] | None = None
+    metadata: Metadata | None = None
+
+
+class UpdateConversation(msgspec.Struct, frozen=True):
+    """`POST /v1/conversations/{conversation_id}`."""
+
+    metadata: Metadata | None
+
+
+class CreateItems(msgspec.Struct, frozen=True):
+    """`POST /v1/conversations/{conversation_id}/items`."""
+
+    items: Annotated[list[Item], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class ConversationReference(msgspec.Struct, frozen=True):
+    """A conversation that is named by an object."""
+
+    id: str
+
+
+class FunctionTool(msgspec.Struct, frozen=True):
+    """A function that the client runs. The other tools of OpenAI run at OpenAI, and are refused."""
+
+    type: Literal["function"]
+    name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class FunctionChoice(msgspec.Struct, frozen=True):
+    """Make the model call one function."""
+
+    type: Literal["function"]
+    name: _Name
+
+
+class TextFormat(msgspec.Struct, frozen=True):
+    """The form of the text: free, any JSON, or JSON of a schema."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    name: str | None = None
+    schema: dict[str, Any] | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class TextSettings(msgspec.Struct, frozen=True):
+    """How the text is to be."""
+
+    format: TextFormat | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class ReasoningSettings(msgspec.Struct, frozen=True):
+    """How hard the model is to think."""
+
+    effort: str | None = None
+
+
+class CreateResponse(msgspec.Struct, frozen=True):
+    """`POST /v1/responses`."""
+
+    input: str | list[Item] | None = None
+    model: _Name | None = None
+    instructions: str | None = None
+    conversation: str | ConversationReference | None = None
+    previous_response_id: str | None = None
+    store: bool | None = None
+    stream: bool | None = None
+    tools: Annotated[list[FunctionTool], Meta(max_length=1024)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | FunctionChoice | None = None
+    parallel_tool_calls: bool | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    max_output_tokens: _Tokens | None = None
+    text: TextSettings | None = None
+    reasoning: ReasoningSettings | None = None
+    metadata: Metadata | None = None
+    background: Literal[False] | None = None
+    prompt: None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    service_tier: str | None = None
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation, however it was named."""
+        given = self.conversation
+        return given.id if isinstance(given, ConversationReference) else given
+
+
+class ListQuery(msgspec.Struct, frozen=True):
+    """What part of a list is asked for."""
+
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    order: Literal["asc", "desc"] = "desc"
+
+
+def parse_body(body: bytes, shape: type[T]) -> T:
+    """Return what a request's body says.
+
+    Raises:
+        ApiFault: it is not JSON, or a value is not of its type; it names the path.
+    """
+    try:
+        return msgspec.json.decode(body or b"{}", type=shape)
+    except msgspec.ValidationError as error:
+        raise _misfit(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise bad_request("We could not parse the JSON body of your request.") from None
+
+
+def parse_object(body: bytes) -> JsonObject:
+    """Return a body that is passed on, as a JSON object."""
+    return parse_body(body, dict[str, Any])
+
+
+def parse_query(query: dict[str, str]) -> ListQuery:
+    """Return what a list's query says."""
+    known = {name: value for name, value in query.items() if name in ListQuery.__struct_fields__}
+    return convert(known, ListQuery, strict=False)
+
+
+def convert(value: object, shape: type[T], *, at: str = "", strict: bool = True) -> T:
+    """Return a part of a request in its own shape; `at` is its path."""
+    try:
+        return msgspec.convert(value, shape, strict=strict)
+    except msgspec.ValidationError as error:
+        raise _misfit(error, at) from None
+
+
+def _misfit(error: msgspec.ValidationError, at: str = "") -> ApiFault:
+    found = _AT_PATH.match(str(error))
+    problem, path = (found["problem"], found["path"]) if found else (str(error), "")
+    if missing := re.search(r"missing required field `(\w+)`", problem):
+        path = f"{path}.{missing[1]}".strip(".")
+        param = f"{at}.{path}".strip(".")
+        return bad_request(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+    param = f"{at}.{path}".strip(".") or None
+    where = f" for '{param}'" if param else ""
+    return bad_request(f"Invalid value{where}: {problem}.", param=param, code="invalid_value")

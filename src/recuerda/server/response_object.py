@@ -1,0 +1,105 @@
+"""The response, as clients see it, and what is kept of it beside its items."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from recuerda.messages import Usage
+from recuerda.server.answer import Answer
+from recuerda.server.names import ResponseName
+from recuerda.server.requests import CreateResponse, Item
+
+ResponseObject: TypeAlias = dict[str, Any]
+
+FINGERPRINT = "recuerda_request"
+"""What is kept, and not shown: a hash of the request that an idempotency key stood for."""
+
+_HIDDEN = (FINGERPRINT,)
+
+
+def begun(request: CreateResponse, name: ResponseName, *, model: str, created_at: int) -> ResponseObject:
+    """Return the response as it is before the model's first word."""
+    text: Item = {"format": {"type": "text"}}
+    if request.text is not None:
+        text |= _given(request.text)
+    return {
+        "id": name.id,
+        "object": "response",
+        "created_at": created_at,
+        "status": "in_progress",
+        "background": False,
+        "completed_at": None,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": request.instructions,
+        "max_output_tokens": request.max_output_tokens,
+        "model": model,
+        "output": [],
+        "parallel_tool_calls": request.parallel_tool_calls is not False,
+        "previous_response_id": request.previous_response_id,
+        "conversation": {"id": name.thread} if request.conversation is not None else None,
+        "reasoning": {"effort": None if request.reasoning is None else request.reasoning.effort, "summary": None},
+        "service_tier": request.service_tier or "auto",
+        "store": request.store is not False,
+        "temperature": request.temperature,
+        "text": text,
+        "tool_choice": "auto" if request.tool_choice is None else msgspec.to_builtins(request.tool_choice),
+        "tools": [msgspec.to_builtins(tool) for tool in request.tools or ()],
+        "top_p": request.top_p,
+        "truncation": request.truncation or "disabled",
+        "usage": None,
+        "user": request.user,
+        "metadata": request.metadata or {},
+    }
+
+
+def finished(response: ResponseObject, answer: Answer, *, completed_at: int) -> ResponseObject:
+    """Return the response with the model's answer."""
+    reason = answer.incomplete_reason
+    return {
+        **response,
+        "status": "completed" if reason is None else "incomplete",
+        "completed_at": completed_at if reason is None else None,
+        "incomplete_details": None if reason is None else {"reason": reason},
+        "model": answer.model or response["model"],
+        "service_tier": answer.service_tier or response["service_tier"],
+        "output": answer.items,
+        "usage": None if answer.usage is None else _usage(answer.usage),
+    }
+
+
+def failed(response: ResponseObject, message: str) -> ResponseObject:
+    """Return the response of which nothing came, and nothing was kept."""
+    return {**response, "status": "failed", "error": {"code": "server_error", "message": message}, "output": []}
+
+
+def to_keep(response: ResponseObject, *, fingerprint: str) -> ResponseObject:
+    """Return what is kept of a response: everything but its items and its id, which the turn itself tells."""
+    kept = {name: value for name, value in response.items() if name not in ("id", "object", "output")}
+    return {**kept, FINGERPRINT: fingerprint}
+
+
+def from_kept(kept: ResponseObject, name: ResponseName, outputs: list[Item]) -> ResponseObject:
+    """Return a response that was kept, whole again."""
+    shown = {key: value for key, value in kept.items() if key not in _HIDDEN}
+    return {"id": name.id, "object": "response", **shown, "output": outputs}
+
+
+def _given(settings: msgspec.Struct) -> Item:
+    return {name: _without_nulls(value) for name, value in msgspec.to_builtins(settings).items() if value is not None}
+
+
+def _without_nulls(value: Any) -> Any:
+    return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+
+def _usage(usage: Usage) -> Item:
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": 0},
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.total_tokens,
+    }

@@ -1,0 +1,222 @@
+"""`/v1/responses`: a response is one turn of a thread, there whole or not at all.
+
+The thread is the conversation that the request names, or the chain that its `previous_response_id` belongs to, or a new
+chain. Going on from the newest response of a chain adds to it; going on from an older one, or while another request is
+adding, makes a copy up to there and adds to that.
+
+An answer is committed when it is whole, and before the client is told so. A stream whose client goes away before that
+ends the call of the model and leaves nothing; a plain request is answered to its end, so that a retry with the same
+idempotency key finds what was paid for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, cast
+
+import msgspec
+from starlette.responses import Response
+
+from recuerda.history import StoredTurn
+from recuerda.server.answer import Answer, decode_completion
+from recuerda.server.conversations import check_ids, page_of
+from recuerda.server.events import Frames, closing, opening, replay
+from recuerda.server.faults import ApiFault, bad_request, not_found
+from recuerda.server.http import Call, Stream, json_response, known_fault
+from recuerda.server.items import checked_items, text_item
+from recuerda.server.limits import InFlight
+from recuerda.server.metrics import Metrics
+from recuerda.server.names import ResponseName, parse_response_id
+from recuerda.server.places import Place, find_place, is_kept
+from recuerda.server.prompt import chat_body, check_calls
+from recuerda.server.requests import CreateResponse, Item, parse_body, parse_object, parse_query
+from recuerda.server.response_object import FINGERPRINT, ResponseObject, begun, failed, finished, from_kept, to_keep
+from recuerda.server.settings import ServerSettings
+from recuerda.server.threads import Threads
+from recuerda.server.turns import EMPTY_TURN, inputs_of, outputs_of, pack_turn, response_of, without_response
+from recuerda.server.upstream import Upstream, UpstreamAnswer
+
+
+class _Job(msgspec.Struct, frozen=True):
+    """A response that is being made."""
+
+    call: Call
+    request: CreateResponse
+    place: Place
+    inputs: list[Item]
+    body: dict[str, Any]
+    response: ResponseObject
+    fingerprint: str
+
+
+class Responses:
+    """The handlers of the responses' routes."""
+
+    def __init__(
+        self, threads: Threads, upstream: Upstream, settings: ServerSettings, *, in_flight: InFlight, metrics: Metrics
+    ) -> None:
+        self._threads = threads
+        self._upstream = upstream
+        self._settings = settings
+        self._in_flight = in_flight
+        self._metrics = metrics
+
+    async def create(self, call: Call) -> Response:
+        """Answer, whole or as a stream; or give again what the same idempotency key got before."""
+        request = parse_body(call.body, CreateResponse)
+        fingerprint = "" if call.idempotency_key is None else _fingerprint(call.body)
+        async with AsyncExitStack() as held:
+            place = await find_place(self._threads, call.scope, request, key=call.idempotency_key, held=held)
+            if place.committed is not None:
+                return _replayed(place.committed, place.name, fingerprint, is_streamed=bool(request.stream))
+            job = await self._job(call, request, place, fingerprint)
+            held.enter_context(self._in_flight.one_more())
+            upstream = await held.enter_async_context(self._upstream.chat(job.body))
+            if request.stream:
+                return Stream(self._streamed(job, upstream), held=held.pop_all())
+            return json_response(await self._whole(job, upstream))
+
+    async def retrieve(self, call: Call) -> Response:
+        """Return a response, or play it again as a stream."""
+        name, turn = await self._kept(call)
+        response = _shown(turn, name)
+        if call.query.get("stream") == "true":
+            after = call.query.get("starting_after", "")
+            return _played(replay(response, after=int(after) if after.isdecimal() and len(after) < 10 else None))
+        return json_response(response)
+
+    async def input_items(self, call: Call) -> Response:
+        """Return a page of a response's own input."""
+        query = parse_query(call.query)
+        _, turn = await self._kept(call)
+        return json_response(page_of(inputs_of(turn.turn), query))
+
+    async def delete(self, call: Call) -> Response:
+        """Delete a response. In a conversation its items stay; of a chain they go for good as well."""
+        name, _ = await self._kept(call)
+        threads, scope = self._threads, call.scope
+        if name.is_in_conversation:
+            await threads.rewrite(scope, name.thread, name.turn, without_response)
+        else:
+            async with threads.alone(scope, name.thread):
+                view = await threads.newest(scope, name.thread)
+                is_newest = bool(view.turns) and view.turns[-1].id == name.turn
+                if is_newest and view.info is not None and view.info.turns == 1:
+                    await threads.delete(scope, name.thread)
+                elif is_newest:
+                    await threads.undo(scope, name.thread, expected=view.revision)
+                else:
+                    await threads.rewrite(scope, name.thread, name.turn, lambda _: EMPTY_TURN)
+        return json_response({"id": name.id, "object": "response", "deleted": True})
+
+    # -- making one ----------------------------------------------------------------------------------------------------
+
+    async def _job(self, call: Call, request: CreateResponse, place: Place, fingerprint: str) -> _Job:
+        turn_id = place.name.turn
+        inputs = await self._inputs(call, request, place)
+        held = [stored.turn for stored in place.turns]
+        history = held[len(held) - self._settings.window.count(held) :] if held else []
+        if not inputs and not any(turn.messages for turn in history):
+            raise bad_request("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
+        new = pack_turn(inputs)
+        check_calls(history, new)
+        model = request.model or self._settings.model
+        body = chat_body(request, [*history, new], model=model, is_openai=self._upstream.is_openai)
+        name = ResponseName(place.name.thread, turn_id)
+        response = begun(request, name, model=model, created_at=int(time.time()))
+        return _Job(call, request, place, inputs, body, response, fingerprint)
+
+    async def _inputs(self, call: Call, request: CreateResponse, place: Place) -> list[Item]:
+        turn_id = place.name.turn
+        if isinstance(request.input, str):
+            return [text_item(request.input, turn_id)]
+        items = request.input or []
+        limit = self._settings.limits.max_input_items
+        if len(items) > limit:
+            raise bad_request(f"Invalid 'input': at most {limit} items, not {len(items)}.", param="input")
+        checked = checked_items(items, turn_id, at="input")
+        await check_ids(self._threads, call, place.name.thread, checked)
+        return checked
+
+    async def _whole(self, job: _Job, upstream: UpstreamAnswer) -> ResponseObject:
+        answer = self._answer(job)
+        for _ in answer.take(decode_completion(await upstream.read())):
+            pass
+        for _ in answer.end():
+            pass
+        return await self._commit(job, answer)
+
+    async def _streamed(self, job: _Job, upstream: UpstreamAnswer) -> AsyncGenerator[bytes]:
+        frames = Frames()
+        yield frames.all(opening(job.response))
+        answer = self._answer(job)
+        try:
+            async with aclosing(upstream.events()) as events:
+                async for data in events:
+                    if written := frames.all(answer.take(decode_completion(data))):
+                        yield written
+            written = frames.all(answer.end())
+            response = await self._commit(job, answer)
+        except Exception as error:  # noqa: BLE001 - the stream has begun: what became of it can only be told in it
+            yield frames.write(closing(failed(job.response, known_fault(error).message)))
+            return
+        yield written + frames.write(closing(response))
+
+    def _answer(self, job: _Job) -> Answer:
+        return Answer(job.place.name.turn, first=len(job.inputs))
+
+    async def _commit(self, job: _Job, answer: Answer) -> ResponseObject:
+        """Add the turn to its thread in one atomic step, and return the response."""
+        response = finished(job.response, answer, completed_at=int(time.time()))
+        self._metrics.used(answer.usage)
+        place, scope = job.place, job.call.scope
+        if job.request.store is False and not place.name.is_in_conversation:
+            return response
+        kept = to_keep(response, fingerprint=job.fingerprint)
+        turn = pack_turn(job.inputs, answer.items, response=kept, usage=answer.usage)
+        turn_id = place.name.turn
+        if place.copy_of is not None:
+            source, through = place.copy_of
+            await self._threads.fork(scope, source, through=through, into=place.name.thread, turn=turn, turn_id=turn_id)
+        else:
+            await self._threads.append(scope, place.name.thread, turn, turn_id=turn_id, expected=place.expected)
+        return response
+
+    async def _kept(self, call: Call) -> tuple[ResponseName, StoredTurn]:
+        id = call.path("response_id")
+        name = parse_response_id(id)
+        turn = None if name is None else (await self._threads.turn(call.scope, name.thread, name.turn)).found
+        if name is None or turn is None or not is_kept(turn):
+            raise not_found("Response", id)
+        return name, turn
+
+
+def _replayed(turn: StoredTurn, name: ResponseName, fingerprint: str, *, is_streamed: bool) -> Response:
+    kept = response_of(turn.turn)
+    if kept is None:
+        raise not_found("Response", name.id)
+    if kept.get(FINGERPRINT) != fingerprint:
+        raise ApiFault(
+            422,
+            "This idempotency key was used for another request. A new request needs a new key.",
+            code="idempotency_key_reused",
+        )
+    response = _shown(turn, name)
+    return _played(replay(response)) if is_streamed else json_response(response)
+
+
+def _played(stream: bytes) -> Response:
+    return Response(stream, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+
+
+def _shown(turn: StoredTurn, name: ResponseName) -> ResponseObject:
+    return from_kept(cast("ResponseObject", response_of(turn.turn)), name, outputs_of(turn.turn))
+
+
+def _fingerprint(body: bytes) -> str:
+    """Return a hash of what a request asks for; whole or streamed, it asks for the same."""
+    asked = {name: value for name, value in parse_object(body).items() if name not in ("stream", "stream_options")}
+    return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:32]

@@ -1,0 +1,290 @@
+"""The threads of a storage, as the service uses them: each request sees its own tenant's, and reads only what is new.
+
+Of the threads that were used last, the newest part stays in memory (`History`), so that a request in a long
+conversation reads what came since, and no more. An item that is deleted rewrites its turn, which the revision does not
+tell; so whatever changes a thread other than by a turn also gives it a new stamp, and what was held is read afresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import msgspec
+
+from recuerda.codec import encode_turn
+from recuerda.errors import ConfigurationError
+from recuerda.history import History, StoredTurn, stored_turn, title_of
+from recuerda.ids import new_id
+from recuerda.messages import Turn
+from recuerda.records import NewTurn, ThreadInfo, ThreadSlice
+from recuerda.server.faults import locked
+from recuerda.server.names import Scope
+from recuerda.storage import Storage
+
+METADATA = "conversation"
+"""Where a thread's metadata keeps those that the client gave."""
+
+STAMP = "stamp"
+_WHOLE_THREADS = 16
+
+
+class View(msgspec.Struct, frozen=True):
+    """A thread as one request sees it.
+
+    Attributes:
+        info: None when there is no such thread, or it is another tenant's.
+        turns: the newest ones, as far as the window may need them, or all.
+        found: the turn that was asked for by its id.
+    """
+
+    info: ThreadInfo | None
+    turns: Sequence[StoredTurn] = ()
+    found: StoredTurn | None = None
+
+    @property
+    def revision(self) -> int:
+        """What an append has to expect."""
+        return 0 if self.info is None else self.info.revision
+
+
+class Threads:
+    """The threads of one storage.
+
+    Args:
+        storage: where they are.
+        last_messages: how many of a thread's newest messages a response may need; None for all.
+        max_warm: of how many threads these are kept in memory.
+        queue_s: how long to wait for a thread that another request is using.
+    """
+
+    def __init__(self, storage: Storage, *, last_messages: int | None, max_warm: int, queue_s: float) -> None:
+        self.storage = storage
+        self._last_messages = last_messages
+        self._queue_s = queue_s
+        self._newest: _Warm = _Warm(max_warm)
+        self._whole: _Warm = _Warm(_WHOLE_THREADS)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    async def newest(self, scope: Scope, name: str, *, turn_id: str | None = None) -> View:
+        """Return a thread's newest part, and a turn of it by its id, in one trip."""
+        return await self._read(self._newest, scope, name, self._last_messages, turn_id)
+
+    async def whole(self, scope: Scope, name: str) -> View:
+        """Return a thread with all its turns."""
+        return await self._read(self._whole, scope, name, None, None)
+
+    async def tail(self, scope: Scope, name: str, *, items: int) -> View:
+        """Return a thread's newest turns, with at least so many items where there are as many."""
+        wanted = items
+        while True:
+            view = await self._look(scope, name, last_messages=wanted)
+            held = sum(len(turn.messages) for turn in view.turns)
+            if view.info is None or held >= items or len(view.turns) >= view.info.turns:
+                return view
+            wanted *= 4
+
+    async def turn(self, scope: Scope, name: str, turn_id: str) -> View:
+        """Return a turn by its id, and no other."""
+        return await self._look(scope, name, last_turns=0, turn_id=turn_id)
+
+    async def head(self, scope: Scope, name: str) -> ThreadInfo | None:
+        """Return what is known of a thread; None when there is none."""
+        return (await self._look(scope, name, last_turns=0)).info
+
+    async def _look(self, scope: Scope, name: str, **query: Any) -> View:
+        thread_id = scope.thread_id(name)
+        return _view(scope, await self.storage.read(thread_id, **query), thread_id)
+
+    async def _read(self, warm: _Warm, scope: Scope, name: str, limit: int | None, turn_id: str | None) -> View:
+        thread_id = scope.thread_id(name)
+        while True:
+            history = warm.get(thread_id)
+            if not history.covers(limit):
+                history = History(thread_id)
+            position, stamp = history.position, _stamp(history.info)
+            found = await self.storage.read(
+                thread_id,
+                after=history.revision,
+                incarnation=history.incarnation,
+                last_messages=limit,
+                turn_id=turn_id,
+            )
+            if found.info is None or found.info.user_id != scope.tenant:
+                warm.forget(thread_id)
+                return View(None)
+            if history.position != position:
+                continue  # another request read, or wrote, in between: go on from there
+            is_fresh = history.info is None
+            if not is_fresh and _stamp(found.info) != stamp:
+                warm.forget(thread_id)
+                continue
+            history.take(found, last_messages=limit)
+            if is_fresh or history.covers(limit):
+                warm.keep(thread_id, history)
+                committed = None if found.found is None else stored_turn(found.found, thread_id)
+                return View(found.info, tuple(history.turns), committed)
+            warm.forget(thread_id)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    async def set_metadata(
+        self, scope: Scope, name: str, metadata: dict[str, str], *, known: ThreadInfo | None = None
+    ) -> ThreadInfo:
+        """Set the metadata that a client gave, and make the thread if it does not exist."""
+        kept = {**(known.metadata if known else {}), METADATA: metadata, STAMP: new_id()}
+        info = await self.storage.update_thread(scope.thread_id(name), user_id=scope.tenant, metadata=kept)
+        self.forget(scope, name)
+        return info
+
+    async def append(
+        self, scope: Scope, name: str, turn: Turn, *, turn_id: str, expected: int | None
+    ) -> tuple[StoredTurn, bool]:
+        """Append a turn in one atomic step; return it as it is in the thread, and whether it was there before.
+
+        Raises:
+            ThreadConflict: the thread is not at `expected`.
+        """
+        thread_id = scope.thread_id(name)
+        new = NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
+        appended = await self.storage.append(
+            thread_id, new, expected=expected, user_id=scope.tenant, title=None if expected else title_of(turn)
+        )
+        if not appended.replayed:
+            for warm in (self._newest, self._whole):
+                warm.get(thread_id).committed(appended.record, turn)
+        return stored_turn(appended.record, thread_id), appended.replayed
+
+    async def fork(self, scope: Scope, name: str, *, through: int, into: str, turn: Turn, turn_id: str) -> None:
+        """Make a thread of another's turns up to `through` and a new one, and leave the other as it is.
+
+        Doing it again finishes what broke off, and adds nothing twice.
+        """
+        found = await self.storage.read(scope.thread_id(name))
+        copied = [
+            NewTurn(body=record.body, message_count=record.message_count, id=record.id, created_us=record.created_us)
+            for record in found.records
+            if record.number <= through
+        ]
+        new = NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
+        await self.storage.append_all(
+            scope.thread_id(into), [*copied, new], user_id=scope.tenant, title=found.info.title if found.info else None
+        )
+
+    async def rewrite(self, scope: Scope, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
+        """Replace a turn by what a function makes of it; False when it is gone, or the function gives None."""
+        thread_id = scope.thread_id(name)
+        async with self._editing(thread_id):
+            view = await self.turn(scope, name, turn_id)
+            changed = None if view.found is None else change(view.found.turn)
+            if view.found is None or view.info is None or changed is None:
+                return False
+            await self.storage.rewrite(thread_id, {view.found.number: encode_turn(changed)})
+            # The title is the start of a message; it goes with that message.
+            is_titled = view.info.title is not None and title_of(view.found.turn) == view.info.title
+            title = title_of(changed) if is_titled else msgspec.UNSET
+            await self.storage.update_thread(thread_id, title=title, metadata={**view.info.metadata, STAMP: new_id()})
+        self.forget(scope, name)
+        return True
+
+    async def delete(self, scope: Scope, name: str) -> None:
+        """Delete a thread with all that it holds."""
+        await self.storage.delete(scope.thread_id(name))
+        self.forget(scope, name)
+
+    async def undo(self, scope: Scope, name: str, *, expected: int) -> None:
+        """Take the last turn out for good."""
+        await self.storage.undo(scope.thread_id(name), expected=expected)
+
+    def forget(self, scope: Scope, name: str) -> None:
+        """Drop what is held of a thread."""
+        for warm in (self._newest, self._whole):
+            warm.forget(scope.thread_id(name))
+
+    # -- queues --------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def alone(self, scope: Scope, name: str) -> AsyncGenerator[None]:
+        """Keep other requests of this process off a thread while the block runs.
+
+        Raises:
+            ApiFault: another one kept it for too long.
+        """
+        lock = self.storage.run_lock(scope.thread_id(name))
+        try:
+            async with asyncio.timeout(self._queue_s):
+                await lock.acquire()
+        except TimeoutError:
+            raise locked() from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_busy(self, scope: Scope, name: str) -> bool:
+        """Say whether a request of this process is using a thread."""
+        return self.storage.run_lock(scope.thread_id(name)).locked()
+
+    @asynccontextmanager
+    async def _editing(self, thread_id: str) -> AsyncGenerator[None]:
+        """Let one process at a time change a turn, where the storage has leases."""
+        lock = self.storage.run_lock(f"{thread_id}/editing")
+        async with lock:
+            lease = self.storage.lease(thread_id)
+            try:
+                await lease.__aenter__()
+            except ConfigurationError:
+                yield
+                return
+            try:
+                yield
+            finally:
+                await lease.__aexit__(None, None, None)
+
+
+class _Warm:
+    """What was read of the threads that were used last."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: OrderedDict[str, History] = OrderedDict()
+
+    def get(self, thread_id: str) -> History:
+        """Return what is held of a thread; nothing, at first."""
+        history = self._held.get(thread_id)
+        if history is None:
+            return History(thread_id)
+        self._held.move_to_end(thread_id)
+        return history
+
+    def keep(self, thread_id: str, history: History) -> None:
+        """Hold it, and let go of what was not used for longest."""
+        self._held[thread_id] = history
+        self._held.move_to_end(thread_id)
+        while len(self._held) > self._limit:
+            self._held.popitem(last=False)
+
+    def forget(self, thread_id: str) -> None:
+        """Let go of it."""
+        self._held.pop(thread_id, None)
+
+
+def client_metadata(info: ThreadInfo) -> dict[str, str]:
+    """Return the metadata that the client gave a conversation."""
+    kept = info.metadata.get(METADATA)
+    return cast("dict[str, str]", kept) if isinstance(kept, dict) else {}
+
+
+def _stamp(info: ThreadInfo | None) -> object:
+    return None if info is None else info.metadata.get(STAMP)
+
+
+def _view(scope: Scope, found: ThreadSlice, thread_id: str) -> View:
+    if found.info is None or found.info.user_id != scope.tenant:
+        return View(None)
+    turns = tuple(stored_turn(record, thread_id) for record in found.records if record.kind == "turn")
+    return View(found.info, turns, None if found.found is None else stored_turn(found.found, thread_id))

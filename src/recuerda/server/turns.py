@@ -1,0 +1,110 @@
+"""A response as one turn of a thread: its input, its output, and what else is known of it.
+
+The turn is the unit of commit, so a response is there whole or not at all. What OpenAI calls the response (its model,
+its settings, its status) is kept beside the turn's last message, without the items: those are the turn's messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from recuerda.history import StoredTurn
+from recuerda.json_value import JsonObject
+from recuerda.messages import ChatMessage, RefusalContent, TextContent, Turn, Usage
+from recuerda.server.items import RESPONSE, from_message, to_message, with_properties
+from recuerda.server.requests import Item
+
+
+def pack_turn(
+    inputs: Sequence[Item],
+    outputs: Sequence[Item] = (),
+    *,
+    response: JsonObject | None = None,
+    usage: Usage | None = None,
+) -> Turn:
+    """Return the turn that keeps items and the response they belong to."""
+    messages = [to_message(item) for item in (*inputs, *outputs)]
+    return Turn(messages=_with_response(messages, response), input_count=len(inputs), usage=usage)
+
+
+def items_of(turn: Turn) -> list[Item]:
+    """Return all items of a turn, in order."""
+    return [item for message in turn.messages if (item := from_message(message)) is not None]
+
+
+def inputs_of(turn: Turn) -> list[Item]:
+    """Return the items that came from the client."""
+    return [item for message in turn.messages[: turn.input_count] if (item := from_message(message)) is not None]
+
+
+def outputs_of(turn: Turn) -> list[Item]:
+    """Return the items that the model made."""
+    return [item for message in turn.answer if (item := from_message(message)) is not None]
+
+
+def response_of(turn: Turn) -> dict[str, Any] | None:
+    """Return what was kept of the response; None for items that no response made, and for one that was deleted."""
+    kept = _properties(turn.messages[-1]).get(RESPONSE) if turn.messages else None
+    return cast("dict[str, Any]", kept) if isinstance(kept, dict) else None
+
+
+def without_item(turn: Turn, id: str) -> Turn | None:
+    """Return the turn without an item; None when it has none of that id."""
+    index = next((i for i, message in enumerate(turn.messages) if message.message_id == id), None)
+    if index is None:
+        return None
+    response = response_of(turn)
+    rest = [_without_response(message) for i, message in enumerate(turn.messages) if i != index]
+    input_count = turn.input_count - (index < turn.input_count)
+    return Turn(messages=_with_response(rest, response), input_count=input_count, usage=turn.usage)
+
+
+def without_response(turn: Turn) -> Turn:
+    """Return the turn with its items, and nothing of the response that made it."""
+    messages = tuple(_without_response(message) for message in turn.messages)
+    return Turn(messages=messages, input_count=turn.input_count, usage=turn.usage)
+
+
+EMPTY_TURN = Turn(messages=(), input_count=0)
+"""What is left of a response in the middle of a chain that was deleted."""
+
+
+def merged_messages(turns: Sequence[StoredTurn | Turn]) -> list[ChatMessage]:
+    """Return the messages as a model reads them: what it said and called in one go is one message again."""
+    merged: list[ChatMessage] = []
+    for turn in turns:
+        for message in turn.messages:
+            if merged and _belong_together(merged[-1], message):
+                merged[-1] = ChatMessage("assistant", contents=(*merged[-1].contents, *message.contents))
+            else:
+                merged.append(message)
+    return merged
+
+
+def _belong_together(one: ChatMessage, other: ChatMessage) -> bool:
+    if one.role != "assistant" or other.role != "assistant":
+        return False
+    # A service refuses calls whose results do not follow the message at once; and reasoning alone is no message.
+    return bool(one.function_calls or other.function_calls) or not _is_said(one)
+
+
+def _is_said(message: ChatMessage) -> bool:
+    return any(isinstance(part, TextContent | RefusalContent) for part in message.contents)
+
+
+def _with_response(messages: Sequence[ChatMessage], response: JsonObject | None) -> tuple[ChatMessage, ...]:
+    if response is None:
+        return tuple(messages)
+    # A message without an id is no item: it carries the response of which every item was deleted.
+    last = messages[-1] if messages else ChatMessage("assistant")
+    return (*messages[:-1], with_properties(last, {**_properties(last), RESPONSE: response}))
+
+
+def _without_response(message: ChatMessage) -> ChatMessage:
+    properties = {name: value for name, value in _properties(message).items() if name != RESPONSE}
+    return with_properties(message, properties or None)
+
+
+def _properties(message: ChatMessage) -> JsonObject:
+    return message.additional_properties or {}
