@@ -1,0 +1,79 @@
+"""What went wrong with Mem0, in words that say what to do next.
+
+Mem0's versions raise errors of their own, of their HTTP libraries, or a bare ValueError. What they have in common is a
+status somewhere in the chain. The service's own words stay in the chained error: they may repeat the conversation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from recuerda.errors import ProviderError
+
+_NETWORK = ("httpx", "httpcore", "requests", "urllib3")
+
+
+def failure_of(error: BaseException, doing: str) -> ProviderError:
+    """Return the error to raise; `doing` says what was tried, as in "cannot search"."""
+    return ProviderError(f"Mem0 {doing}: {_what(error)}")
+
+
+def _what(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer came in time. Try later, or allow more time."
+    status = next(filter(None, map(_status, _chain(error))), None)
+    if status in (401, 403):
+        return (
+            f"a key is not accepted (status {status}). Check api_key or MEM0_API_KEY; with the open-source library, "
+            "the keys of its models."
+        )
+    if status == 429:
+        return f"too many requests (status 429){_wait(error)}. Slow down, or look at the plan's limits."
+    if status == 404:
+        return "its address knows no such path (status 404). Check host, and the version of mem0ai."
+    if status is not None and status >= 500:
+        return f"the service failed (status {status}). Try later."
+    if status is not None:
+        return f"it refuses the request (status {status}). Its own words are in this error's __cause__."
+    if any(_is_network(link) for link in _chain(error)):
+        return "it cannot be reached. Check the network, and host if it is your own."
+    if any(isinstance(link, ValueError) for link in _chain(error)):
+        return f"it did not answer as Mem0 does ({type(error).__name__}). Check host, and the version of mem0ai."
+    return f"{type(error).__name__}. Its own words are in this error's __cause__."
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    details = _details(error)
+    response = getattr(error, "response", None)
+    for found in (details.get("status_code"), getattr(response, "status_code", None), getattr(error, "status_code", 0)):
+        if isinstance(found, int) and found >= 400:
+            return found
+    return None
+
+
+def _wait(error: BaseException) -> str:
+    for link in _chain(error):
+        headers = getattr(getattr(link, "response", None), "headers", None)
+        seconds = _details(link).get("retry_after") or (headers.get("retry-after") if headers else None)
+        if seconds is not None and str(seconds).isdecimal():
+            return f": wait {seconds} s"
+    return ""
+
+
+def _details(error: BaseException) -> Mapping[str, object]:
+    details = getattr(error, "debug_info", None)
+    return cast("Mapping[str, object]", details) if isinstance(details, dict) else {}
+
+
+def _is_network(error: BaseException) -> bool:
+    is_library = type(error).__module__.partition(".")[0] in _NETWORK
+    return is_library or isinstance(error, OSError) or type(error).__name__ in ("NetworkError", "APIConnectionError")

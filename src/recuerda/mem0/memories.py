@@ -1,0 +1,171 @@
+"""How the platform and the open-source library are spoken to, in versions 1 and 2.
+
+Both have `add` and `search`, asynchronous or not. They differ in where the scope goes and what the limit is called. A
+client is told by the signature of its `search`, not by its class, so that a wrapped or subclassed one works as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
+
+from recuerda.errors import ConfigurationError
+from recuerda.mem0.scope import APPLICATION_KEY, Scope
+
+T = TypeVar("T")
+
+
+class Client(Protocol):
+    """What every client of Mem0 has."""
+
+    def add(self, messages: Any, **kwargs: Any) -> Any:
+        """Learn from messages."""
+        ...
+
+    def search(self, query: str, **kwargs: Any) -> Any:
+        """Find memories."""
+        ...
+
+
+class Memories(Protocol):
+    """One edition of Mem0, with its client."""
+
+    def check(self, scope: Scope) -> None:
+        """Raise `ConfigurationError` when the edition cannot keep such a scope."""
+        ...
+
+    async def search(self, query: str, *, scope: Scope, limit: int) -> object:
+        """Return the search's answer as it is."""
+        ...
+
+    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Scope) -> None:
+        """Learn from messages."""
+        ...
+
+
+def memories_of(client: Client) -> Memories:
+    """Return the edition that a ready client belongs to.
+
+    Raises:
+        ConfigurationError: it is not a client of Mem0.
+    """
+    search = getattr(client, "search", None)
+    if not callable(search) or not callable(getattr(client, "add", None)):
+        raise ConfigurationError(
+            f"mem0_client must be a client of Mem0 (AsyncMemory, AsyncMemoryClient, Memory or MemoryClient), "
+            f"not {type(client).__name__}"
+        )
+    parameters = inspect.signature(inspect.unwrap(search)).parameters
+    if "user_id" in parameters:
+        return OpenSourceMemories(client, version=1)
+    if "top_k" in parameters:
+        return OpenSourceMemories(client, version=2)
+    return PlatformMemories(lambda: _ready(client))
+
+
+class PlatformMemories:
+    """Mem0's platform.
+
+    Args:
+        get: gives the client to use on the running event loop.
+    """
+
+    def __init__(self, get: Callable[[], Awaitable[Client]]) -> None:
+        self._get = get
+
+    def check(self, scope: Scope) -> None:
+        """Take every scope."""
+
+    async def search(self, query: str, *, scope: Scope, limit: int) -> object:
+        conditions: list[dict[str, object]] = [{name: value} for name, value in _entities(scope).items()]
+        if scope.metadata:
+            conditions.append({"metadata": scope.metadata})
+        client = await self._get()
+        return await call(client.search, query, filters={"AND": conditions}, top_k=limit)
+
+    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Scope) -> None:
+        client = await self._get()
+        await call(client.add, list(messages), **_entities(scope), metadata=scope.metadata or None)
+
+
+class OpenSourceMemories:
+    """Mem0's library.
+
+    Args:
+        client: a `Memory` or `AsyncMemory`.
+        version: of the library, 1 or 2.
+    """
+
+    def __init__(self, client: Client, *, version: int) -> None:
+        self._client = client
+        self._version = version
+
+    def check(self, scope: Scope) -> None:
+        if not scope.entity and scope.thread_id is None:
+            raise ConfigurationError(
+                "open-source Mem0 keeps no memories by application_id alone: give a user_id, agent_id or thread_id too"
+            )
+
+    async def search(self, query: str, *, scope: Scope, limit: int) -> object:
+        search = self._client.search
+        if self._version == 1:
+            return await call(search, query, **_sessions(scope), filters=_marks(scope) or None, limit=limit)
+        return await call(search, query, filters={**_sessions(scope), **_marks(scope)}, top_k=limit)
+
+    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Scope) -> None:
+        await call(self._client.add, list(messages), **_sessions(scope), metadata=_marks(scope) or None)
+
+
+async def call(method: Callable[..., Any], *args: object, **kwargs: object) -> object:
+    """Call a method of a client, which may block: then in a thread beside the event loop."""
+    # Version 1 wraps its asynchronous methods in plain functions.
+    if inspect.iscoroutinefunction(inspect.unwrap(method)):
+        return await cast("Awaitable[object]", method(*args, **kwargs))
+    return await in_thread(partial(method, *args, **kwargs))
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do blocking work in a thread that neither a cancellation nor the end of the loop or program has to wait for.
+
+    The loop's own threads would be waited for, and some of Mem0's requests have no time limit.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if not done.cancelled():
+            done.set_exception(error) if error is not None else done.set_result(cast("T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as caught:  # noqa: BLE001 - is raised where the work is awaited
+            error = caught
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name="recuerda-mem0", daemon=True).start()
+    return await done
+
+
+def _entities(scope: Scope) -> dict[str, str]:
+    named = {"app_id": scope.application_id, "run_id": scope.thread_id}
+    return {**scope.entity, **{name: value for name, value in named.items() if value is not None}}
+
+
+def _sessions(scope: Scope) -> dict[str, str]:
+    return {**scope.entity, **({} if scope.thread_id is None else {"run_id": scope.thread_id})}
+
+
+def _marks(scope: Scope) -> dict[str, str]:
+    application = {} if scope.application_id is None else {APPLICATION_KEY: scope.application_id}
+    return {**application, **scope.metadata}
+
+
+async def _ready(client: Client) -> Client:
+    return client
