@@ -14,7 +14,8 @@ except ModuleNotFoundError as error:
 
 from recuerda.openai.chat_client import OpenAIChatClient  # needs the SDK: after the check
 from recuerda.openai.embedder import OpenAIEmbedder
+from recuerda.openai.responses_client import OpenAIResponsesClient
 
 del openai  # was only asked for; `recuerda.openai.openai` would be confusing
 
-__all__ = ["OpenAIChatClient", "OpenAIEmbedder"]
+__all__ = ["OpenAIChatClient", "OpenAIEmbedder", "OpenAIResponsesClient"]

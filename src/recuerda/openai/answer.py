@@ -50,7 +50,7 @@ def whole_answer(completion: object) -> ChatResponse:
         for call in message.tool_calls or ()
         if call.type != "custom"  # never asked for; some servers leave the type out
     )
-    _check_answered(contents, choice.finish_reason)
+    check_answered(contents, choice.finish_reason)
     return ChatResponse(
         message=ChatMessage("assistant", contents, message_id=completion.id or None),
         usage=_usage(completion.usage),
@@ -116,7 +116,7 @@ class StreamedAnswer:
         if self._refusal:
             contents.append(RefusalContent(mend_text(self._refusal)))
         contents.extend(_call(call.id, call.name, call.arguments) for call in self._calls)
-        _check_answered([*contents, TextContent("")] if self._has_text else contents, self._finish_reason)
+        check_answered([*contents, TextContent("")] if self._has_text else contents, self._finish_reason)
         return ChatUpdate(
             contents=contents, message_id=self._message_id, usage=self._usage, finish_reason=self._finish_reason
         )
@@ -183,13 +183,16 @@ def _usage(usage: CompletionUsage | None) -> Usage | None:
     )
 
 
-def _check_answered(contents: Sequence[AnyContent], finish_reason: str | None) -> None:
-    """Refuse an answer that was stopped before its first word: nobody could tell it from a model that said nothing."""
+def check_answered(
+    contents: Sequence[AnyContent], finish_reason: str | None, *, limit: str = "max_completion_tokens"
+) -> None:
+    """Refuse an answer that was stopped before its first word: nobody could tell it from a model that said nothing.
+
+    `limit` is the option that says how many tokens an answer may have.
+    """
     if any(not isinstance(part, TextReasoningContent) for part in contents):
         return
     if finish_reason == "length":
-        raise ChatClientError(
-            "the model spent all its tokens before the first word of its answer: raise max_completion_tokens"
-        )
+        raise ChatClientError(f"the model spent all its tokens before the first word of its answer: raise {limit}")
     if finish_reason == "content_filter":
         raise ChatClientError("the service's content filter withheld the answer: ask in another way")

@@ -7,6 +7,8 @@ that an answer which was paid for is never lost because it cannot be encoded.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 _FIRST_HALVES = ("\ud800", "\udbff")
 
 
@@ -34,3 +36,14 @@ class TextMender:
         """Return what is left: empty, or U+FFFD for a half whose other half never came."""
         waiting, self._waiting = self._waiting, ""
         return mend_text(waiting)
+
+
+def mend_json(value: Any) -> Any:
+    """Return a JSON value with all its texts mended, the names included."""
+    if isinstance(value, str):
+        return mend_text(value)
+    if isinstance(value, list):
+        return [mend_json(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {mend_text(name): mend_json(item) for name, item in cast("dict[str, Any]", value).items()}
+    return value

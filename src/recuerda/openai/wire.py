@@ -123,11 +123,11 @@ def _part(part: AnyContent) -> JsonObject | None:
 
 
 def _linked(part: UriContent) -> JsonObject:
-    if part.media_type.startswith("image/"):
+    if part.media_type.startswith("image/") and part.uri.startswith(("https://", "http://", "data:image/")):
         return {"type": "image_url", "image_url": {"url": part.uri}}
     if part.uri.startswith("data:"):
         return {"type": "file", "file": {"filename": "file", "file_data": part.uri}}
-    # Only images may be given by their address; the model can at least be told of the file.
+    # Only images on the web may be given by their address; the model can at least be told of the file.
     return {"type": "text", "text": mend_text(f"{part.uri} ({part.media_type})")}
 
 

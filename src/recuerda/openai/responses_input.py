@@ -1,0 +1,253 @@
+"""Messages as the Responses API writes them: input items (https://platform.openai.com/docs/api-reference/responses).
+
+Calls and results are paired (see `pairing`). Reasoning of this API is sent back as it came, in its place, when it is
+encrypted: a service that keeps nothing wants it, with the ids of the items that it led to. Without it those ids are
+left out, as the service would ask for the missing reasoning. Readable reasoning of other services is nobody's input.
+
+The same messages always give the same items. What the format has no place for is left out: usage, a speaker's name,
+files that an assistant made, parts that no service of this kind has made.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from recuerda.json_value import Json, JsonObject
+from recuerda.messages import (
+    KNOWN_CONTENTS,
+    AnyContent,
+    ChatMessage,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    UnknownContent,
+    UriContent,
+)
+from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
+from recuerda.openai.text import mend_text
+
+_MAX_CALL_ID_LENGTH = 64
+_ITEM_ID = re.compile(r"[a-z]+_[\w-]+", re.ASCII)
+_OWN_TAGS = frozenset(str(kind.__struct_config__.tag) for kind in KNOWN_CONTENTS)
+
+
+def input_items(
+    messages: Sequence[ChatMessage], *, is_continued: bool = False, with_reasoning: bool = True
+) -> list[JsonObject]:
+    """Return the messages as input items.
+
+    Args:
+        messages: in order.
+        is_continued: the service has what came before: a result may answer a call that is not among the messages.
+        with_reasoning: False leaves all reasoning out.
+    """
+    items: list[JsonObject] = []
+    seen: set[str] = set()
+    called = {call.call_id for message in messages for call in message.function_calls}
+    for i, message in enumerate(messages):
+        if message.role == "assistant":
+            ids = _item_ids(message)
+            # The service refuses an id that comes twice, as it does in a thread that holds a copy of a message.
+            is_first = seen.isdisjoint(ids)
+            seen |= ids
+            results = results_after(messages, i)
+            items.extend(_assistant(message, results, with_reasoning=with_reasoning and is_first, is_first=is_first))
+            continue
+        if is_continued:
+            items.extend(
+                {"type": "function_call_output", "call_id": part.call_id, "output": result_text(part)}
+                for part in message.contents
+                if isinstance(part, FunctionResultContent) and part.call_id not in called
+            )
+        if message.role != "tool" and (content := _content(message)) is not None:
+            # A role that the service doesn't know would be refused; whoever it is, it is somebody else than the model.
+            role = message.role if message.role in ("system", "developer") else "user"
+            items.append({"role": role, "content": content})
+    return items
+
+
+def _assistant(
+    message: ChatMessage, results: Sequence[FunctionResultContent], *, with_reasoning: bool, is_first: bool
+) -> Iterator[JsonObject]:
+    answers = matching(results, message.function_calls)
+    calls = matching(message.function_calls, answers)
+    # `matching` may drop one of two equal calls, so the parts are told apart by identity.
+    kept = {id(call) for call in calls}
+    parts = [part for part in message.contents if not isinstance(part, FunctionCallContent) or id(part) in kept]
+    if not with_reasoning:
+        parts = [part for part in parts if not isinstance(part, TextReasoningContent)]
+    if not is_first:
+        parts = [part for part in parts if not isinstance(part, UnknownContent)]
+    has_ids = any(_is_encrypted(part) for part in parts)
+    items = [item for part in parts if (item := _model_item(part, has_ids=has_ids)) is not None]
+    if has_ids and (message.message_id or "").startswith("msg_"):
+        _name_first(items, str(message.message_id))
+    yield from _without_dangling_reasoning(_joined(items))
+    for answer in answers:
+        call_id = short_call_id(answer.call_id, max_length=_MAX_CALL_ID_LENGTH)
+        yield {"type": "function_call_output", "call_id": call_id, "output": result_text(answer)}
+
+
+def _model_item(part: AnyContent, *, has_ids: bool) -> JsonObject | None:
+    match part:
+        case TextContent() if part.text:
+            text: JsonObject = {"type": "output_text", "text": mend_text(part.text)}
+            if annotations := _properties(part).get("annotations"):
+                text["annotations"] = annotations
+            return _message(text, part, has_ids=has_ids)
+        case RefusalContent():
+            return _message({"type": "refusal", "refusal": mend_text(part.refusal)}, part, has_ids=has_ids)
+        case FunctionCallContent():
+            return _call(part, has_ids=has_ids)
+        case TextReasoningContent() if _is_encrypted(part):
+            return {"type": "reasoning", **_properties(part), "encrypted_content": part.protected_data}
+        case UnknownContent() if _is_item(part.data):
+            return part.data
+        case _:
+            return None
+
+
+def _message(content: JsonObject, part: AnyContent, *, has_ids: bool) -> JsonObject:
+    properties = _properties(part)
+    item: JsonObject = {"type": "message", "role": "assistant", "content": [content]}
+    if properties.get("phase"):
+        item["phase"] = properties["phase"]
+    if has_ids and str(properties.get("id")).startswith("msg_"):
+        _give_id(item, properties["id"])
+    return item
+
+
+def _give_id(item: JsonObject, item_id: Json) -> None:
+    """Name an output message; one that has an id has a status and annotations as well."""
+    item |= {"id": item_id, "status": "completed"}
+    for part in cast("list[JsonObject]", item["content"]):
+        if part["type"] == "output_text":
+            part.setdefault("annotations", [])
+
+
+def _name_first(items: Sequence[JsonObject], message_id: str) -> None:
+    """Give the message's id to its first output message; others have theirs with their text."""
+    for item in items:
+        if item.get("type") == "message":
+            if "id" not in item and message_id not in (other.get("id") for other in items):
+                _give_id(item, message_id)
+            return
+
+
+def _joined(items: Sequence[JsonObject]) -> list[JsonObject]:
+    """Put what was one output message together again: a text and a refusal, or texts that another service parted."""
+    joined: list[JsonObject] = []
+    for item in items:
+        last = joined[-1] if joined else {}
+        is_more = item["type"] == "message" == last.get("type") and item.get("phase") == last.get("phase")
+        if is_more and item.get("id", last.get("id")) == last.get("id"):
+            content = [*cast("list[JsonObject]", last["content"]), *cast("list[JsonObject]", item["content"])]
+            joined[-1] = {**last, "content": [*content]}
+        else:
+            joined.append(item)
+    return joined
+
+
+def _item_ids(message: ChatMessage) -> set[str]:
+    found = [_properties(part).get("id") for part in message.contents]
+    found.extend(part.data.get("id") for part in message.contents if isinstance(part, UnknownContent))
+    return {item_id for item_id in found if isinstance(item_id, str)}
+
+
+def _call(call: FunctionCallContent, *, has_ids: bool) -> JsonObject:
+    item: JsonObject = {
+        "type": "function_call",
+        "call_id": short_call_id(call.call_id, max_length=_MAX_CALL_ID_LENGTH),
+        "name": function_name(call),
+        "arguments": arguments_text(call),
+    }
+    properties = _properties(call)
+    item_id = properties.get("id")
+    if isinstance(item_id, str) and item_id.startswith("fc_"):
+        item |= properties
+        if not has_ids:
+            del item["id"]
+    return item
+
+
+def _is_encrypted(part: AnyContent) -> bool:
+    """Whether it is reasoning of this API that can be sent back: others' would be refused."""
+    properties = _properties(part)
+    return (
+        isinstance(part, TextReasoningContent)
+        and bool(part.protected_data)
+        and isinstance(properties.get("summary"), list)
+        and str(properties.get("id")).startswith("rs_")
+    )
+
+
+def _is_item(data: dict[str, Any]) -> bool:
+    """Whether an unknown part is an output item of this API, and not a part of a later version of ours."""
+    item_id, kind = data.get("id"), data.get("type")
+    return isinstance(item_id, str) and bool(_ITEM_ID.fullmatch(item_id)) and kind not in _OWN_TAGS
+
+
+def _without_dangling_reasoning(items: Sequence[JsonObject]) -> Iterator[JsonObject]:
+    """Leave out reasoning that nothing follows: the service refuses it."""
+    last = max((i for i, item in enumerate(items) if item["type"] != "reasoning"), default=-1)
+    yield from items[: last + 1]
+
+
+def _properties(part: AnyContent) -> JsonObject:
+    return part.additional_properties or {}
+
+
+def _content(message: ChatMessage) -> Json:
+    """Return text as a string, and several parts as a list; None when nothing can be sent."""
+    if message.role in ("system", "developer"):
+        return mend_text(message.text) or None
+    parts = [wire for part in message.contents if (wire := _part(part)) is not None]
+    if len(parts) > 1:
+        parts = [part for part in parts if part.get("text") != ""] or parts[:1]
+    match parts:
+        case []:
+            return None
+        case [{"type": "input_text", "text": text}]:
+            return text
+        case _:
+            return [*parts]
+
+
+def _part(part: AnyContent) -> JsonObject | None:
+    match part:
+        case TextContent():
+            return {"type": "input_text", "text": mend_text(part.text)}
+        case UriContent():
+            return _linked(part)
+        case DataContent():
+            return _attached(part)
+        case _:
+            return None
+
+
+def _linked(part: UriContent) -> JsonObject:
+    if part.media_type.startswith("image/"):
+        return {"type": "input_image", "image_url": part.uri, "detail": "auto"}
+    if part.uri.startswith("data:"):
+        return {"type": "input_file", "filename": "file", "file_data": part.uri}
+    if part.uri.startswith(("http://", "https://")) and not part.media_type.startswith(("audio/", "video/")):
+        return {"type": "input_file", "file_url": part.uri}
+    # What the service cannot open, the model can at least be told of.
+    return {"type": "input_text", "text": mend_text(f"{part.uri} ({part.media_type})")}
+
+
+def _attached(part: DataContent) -> JsonObject:
+    name = mend_text(part.name or "file")
+    if part.media_type.startswith(("audio/", "video/")):
+        # Refused, it would make the whole thread unusable: this API takes no sound.
+        return {"type": "input_text", "text": f"{name} ({part.media_type}, which this model cannot be given)"}
+    uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
+    if part.media_type.startswith("image/"):
+        return {"type": "input_image", "image_url": uri, "detail": "auto"}
+    return {"type": "input_file", "filename": name, "file_data": uri}

@@ -1,0 +1,194 @@
+"""Threads that an OpenAI-compatible service keeps: reading, making, deleting and mending them.
+
+There are two kinds. A conversation (`conv_…`) is one object that grows; what was added stays there until it is deleted,
+even if the turn that it belonged to failed. A chain of responses (`resp_…`) is named by its newest response and never
+changes: a turn that failed is one that nobody builds on.
+
+Deletions go from the newest item to the oldest, so that a conversation stays usable if they break off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any, Literal, cast
+
+from openai import APIStatusError, AsyncOpenAI
+
+from recuerda.chat import ChatRequest, ChatResponse
+from recuerda.messages import ChatMessage
+from recuerda.openai.responses_call import is_conversation
+from recuerda.openai.responses_input import input_items
+from recuerda.openai.responses_output import Item, ids_of
+from recuerda.openai.responses_reading import as_item, read_items, speaker_of
+
+_PAGE = 100
+_MAX_NEW_ITEMS = 20
+_LOOK_BACK = 20
+
+
+async def read_thread(sdk: AsyncOpenAI, service_thread_id: str) -> list[ChatMessage]:
+    """Return all messages of a conversation, or of a chain up to the response that is named."""
+    if is_conversation(service_thread_id):
+        return read_items([item async for item in _list(sdk, service_thread_id)])
+    items: dict[str, Item] = {}
+    for response in await _chain(sdk, service_thread_id):
+        pages = sdk.responses.input_items.list(response["id"], limit=_PAGE, order="asc")
+        given = [as_item(item) async for item in pages]
+        # Some services list with a response all that came before it as well.
+        items.update({str(item["id"]): item for item in (*given, *response["output"]) if str(item["id"]) not in items})
+    return read_items(list(items.values()))
+
+
+async def create_thread(sdk: AsyncOpenAI, messages: Sequence[ChatMessage]) -> str:
+    """Make a conversation of messages, in as few steps as the service allows, and return its id."""
+    # Reasoning belongs to the service that it was encrypted by, and to answers that it has stored.
+    items = cast("list[Any]", input_items(messages, with_reasoning=False))
+    conversation = await sdk.conversations.create(items=items[:_MAX_NEW_ITEMS])
+    try:
+        for start in range(_MAX_NEW_ITEMS, len(items), _MAX_NEW_ITEMS):
+            await sdk.conversations.items.create(conversation.id, items=items[start : start + _MAX_NEW_ITEMS])
+    except BaseException:
+        await sdk.conversations.delete(conversation.id)
+        raise
+    return conversation.id
+
+
+async def delete_thread(sdk: AsyncOpenAI, service_thread_id: str) -> bool:
+    """Delete a conversation with its items, or a chain with all that it builds on; False when there was none."""
+    try:
+        if is_conversation(service_thread_id):
+            # The service keeps the items of a conversation that is deleted; so they go first.
+            await _delete_items(sdk, service_thread_id, [item async for item in _list(sdk, service_thread_id)][::-1])
+            await sdk.conversations.delete(service_thread_id)
+            return True
+        return await _delete_chain(sdk, service_thread_id)
+    except APIStatusError as error:
+        if error.status_code != 404:
+            raise
+        return False
+
+
+async def _delete_chain(sdk: AsyncOpenAI, response_id: str) -> bool:
+    has_deleted = False
+    previous: str | None = response_id
+    while previous is not None:
+        try:
+            response = await sdk.responses.retrieve(previous)
+            await sdk.responses.delete(previous)
+        except APIStatusError as error:
+            if error.status_code != 404:
+                raise
+            break
+        has_deleted, previous = True, response.previous_response_id
+    return has_deleted
+
+
+async def take_back(sdk: AsyncOpenAI, request: ChatRequest, responses: Sequence[ChatResponse]) -> None:
+    """Take a turn out of its thread: what its request and its responses added; see `ChatClient.retract`."""
+    thread_id = responses[-1].service_thread_id if responses else None
+    if thread_id is None:
+        return
+    if not is_conversation(thread_id):
+        for response in reversed(responses):
+            if response.response_id is not None:
+                await sdk.responses.delete(response.response_id)
+    elif request.service_thread_id is None:
+        await sdk.conversations.delete(thread_id)
+    else:
+        beyond = _LOOK_BACK + len(input_items(request.messages, is_continued=True))
+        items = await _newest_items(sdk, thread_id, until=set(ids_of(responses[0])), beyond=beyond)
+        await _delete_items(sdk, thread_id, _of_turn(items, request, responses))
+
+
+async def mend(sdk: AsyncOpenAI, conversation_id: str) -> bool:
+    """Delete a conversation's last turn if it has a call that was never answered; return whether there was one.
+
+    A turn here is the newest of the model's items and results in a row, with the input right before them.
+    """
+    tail: list[Item] = []
+    async with aclosing(_list(sdk, conversation_id, order="desc")) as newest:
+        async for item in newest:
+            speaker = speaker_of(item)
+            if speaker == "other" and not tail:
+                return False  # an input that nobody has answered: somebody else's, and not to be judged
+            if speaker != "other" and tail and speaker_of(tail[-1]) == "other":
+                break
+            tail.append(item)
+    answered = {item.get("call_id") for item in tail if speaker_of(item) == "tool"}
+    if all(item.get("call_id") in answered for item in tail if item["type"] == "function_call"):
+        return False
+    await _delete_items(sdk, conversation_id, tail)
+    return True
+
+
+def _of_turn(newest: Sequence[Item], request: ChatRequest, responses: Sequence[ChatResponse]) -> list[Item]:
+    """Return those of a conversation's newest items that a turn added, the newest first.
+
+    They begin with the first answer's input, right before it. What follows belongs to the turn if its ids or its calls
+    are known, or if it stands behind such an item and is the model's: an answer that nobody received.
+    """
+    known = {item_id for response in responses for item_id in ids_of(response)}
+    calls = {call.call_id for response in responses for call in response.message.function_calls}
+    items = list(reversed(newest))
+    first = next((place for place, item in enumerate(items) if item["id"] in known), len(items))
+    of_turn = _input_before(items[:first], request)
+    is_ours = False
+    for item in items[first:]:
+        if item["id"] in known:
+            is_ours = True
+        elif speaker_of(item) != "model":
+            is_ours = item.get("call_id") in calls
+        if is_ours:
+            of_turn.append(item)
+    return of_turn[::-1]
+
+
+def _input_before(items: Sequence[Item], request: ChatRequest) -> list[Item]:
+    """Return the last items if they are what the request gave, as far as that can be seen; else nothing."""
+    given = input_items(request.messages, is_continued=True)
+    last = list(items[len(items) - len(given) :]) if len(given) <= len(items) else []
+    return last if [speaker_of(item) for item in last] == [speaker_of(item) for item in given] else []
+
+
+async def _chain(sdk: AsyncOpenAI, response_id: str) -> list[Item]:
+    """Return the responses that end with this one, the oldest first."""
+    chain: list[Item] = []
+    previous: str | None = response_id
+    while previous is not None:
+        response = await sdk.responses.retrieve(previous)
+        chain.append(as_item(response))
+        previous = response.previous_response_id
+    return chain[::-1]
+
+
+async def _list(
+    sdk: AsyncOpenAI, conversation_id: str, *, order: Literal["asc", "desc"] = "asc"
+) -> AsyncGenerator[Item]:
+    async for item in sdk.conversations.items.list(conversation_id, limit=_PAGE, order=order):
+        yield as_item(item)
+
+
+async def _newest_items(sdk: AsyncOpenAI, conversation_id: str, *, until: set[str], beyond: int) -> list[Item]:
+    """Return the newest items, the newest first, down to those that are named and as many beyond them."""
+    items: list[Item] = []
+    older: int | None = None
+    async with aclosing(_list(sdk, conversation_id, order="desc")) as newest:
+        async for item in newest:
+            items.append(item)
+            if item["id"] in until:
+                older = 0
+            elif older is not None:
+                older += 1
+                if older > beyond:
+                    break
+    return items
+
+
+async def _delete_items(sdk: AsyncOpenAI, conversation_id: str, items: Sequence[Item]) -> None:
+    for item in items:
+        try:
+            await sdk.conversations.items.delete(item["id"], conversation_id=conversation_id)
+        except APIStatusError as error:
+            if error.status_code != 404:  # what is gone already is as it should be
+                raise
