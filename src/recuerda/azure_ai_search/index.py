@@ -1,0 +1,120 @@
+"""What is known of an index, where its definition may be read: a key for queries, or a reader's role, may not.
+
+With it, wrong names and lengths are found before anything is asked, and what was left open is filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import msgspec
+
+from recuerda.azure_ai_search.hits import TITLES
+from recuerda.azure_ai_search.settings import SearchSettings
+from recuerda.errors import ProviderError
+
+
+class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An index, as far as it matters here.
+
+    Attributes:
+        fields: all names.
+        key_field: the name of the key.
+        text_fields: those of text that are returned.
+        vector_fields: their lengths, by name.
+        vectorized: those for which the service makes vectors itself.
+        semantic: the names of the semantic configurations.
+        default_semantic: the one that is used when none is named.
+    """
+
+    fields: frozenset[str]
+    key_field: str | None
+    text_fields: tuple[str, ...]
+    vector_fields: dict[str, int]
+    vectorized: frozenset[str]
+    semantic: tuple[str, ...]
+    default_semantic: str | None
+
+    @classmethod
+    def of(cls, definition: Any) -> IndexFacts:
+        """Read the SDK's definition of an index."""
+        fields = _items(definition, "fields")
+        search, semantic = getattr(definition, "vector_search", None), getattr(definition, "semantic_search", None)
+        vectorizing = {one.name for one in _items(search, "profiles") if getattr(one, "vectorizer_name", None)}
+        vectors = {one.name: one.vector_search_dimensions for one in fields if one.vector_search_dimensions}
+        return cls(
+            fields=frozenset(one.name for one in fields),
+            key_field=next((one.name for one in fields if one.key), None),
+            text_fields=tuple(one.name for one in fields if _is_text(one) and not one.hidden),
+            vector_fields=vectors,
+            vectorized=frozenset(
+                one.name for one in fields if one.name in vectors and one.vector_search_profile_name in vectorizing
+            ),
+            semantic=tuple(one.name for one in _items(semantic, "configurations")),
+            default_semantic=getattr(semantic, "default_configuration_name", None),
+        )
+
+    def settle(self, settings: SearchSettings) -> SearchSettings:
+        """Return the settings with what they leave open.
+
+        Raises:
+            ProviderError: they do not fit the index.
+        """
+        self._check_names(settings)
+        key_field = settings.key_field or self.key_field
+        title_field = settings.title_field or next((name for name in TITLES if name in self.text_fields), None)
+        return msgspec.structs.replace(
+            settings,
+            key_field=key_field,
+            title_field=title_field,
+            content_fields=settings.content_fields
+            or tuple(name for name in self.text_fields if name not in (key_field, title_field)),
+            vector_field_name=self._vector_field(settings) if settings.asks_by_vector else None,
+        )
+
+    def check_length(self, settings: SearchSettings, vector: list[float]) -> None:
+        """Refuse a vector that is not as long as those of the index."""
+        name = settings.vector_field_name or ""
+        if len(vector) != self.vector_fields.get(name, len(vector)):
+            raise ProviderError(
+                f"the embedder gave {len(vector)} dimensions, and field {name!r} of the index "
+                f"{settings.index_name!r} has {self.vector_fields[name]}; give the embedder that it was filled with"
+            )
+
+    def _check_names(self, settings: SearchSettings) -> None:
+        named = (*settings.content_fields, settings.key_field, settings.title_field, settings.vector_field_name)
+        unknown = sorted({name for name in named if name is not None and name.split("/")[0] not in self.fields})
+        if unknown:
+            self._refuse(settings, f"has no field {', '.join(unknown)}; it has {', '.join(sorted(self.fields))}")
+        if settings.mode != "semantic":
+            return
+        wanted = settings.semantic_configuration_name or self.default_semantic
+        if wanted is None or wanted not in self.semantic:
+            has = ", ".join(self.semantic) or "none"
+            self._refuse(settings, f"has no semantic configuration {wanted or 'by default'}; it has {has}")
+
+    def _vector_field(self, settings: SearchSettings) -> str:
+        name = settings.vector_field_name
+        if name is None:
+            if len(self.vector_fields) != 1:
+                has = ", ".join(self.vector_fields) or "none"
+                self._refuse(settings, f"has not one vector field, but {has}; give vector_field_name, or another mode")
+            (name,) = self.vector_fields
+        if name not in self.vector_fields:
+            self._refuse(settings, f"has a field {name} that holds no vectors")
+        if not settings.has_embedder and name not in self.vectorized:
+            self._refuse(settings, f"has no vectorizer for field {name}; give an embedder, or add one to the index")
+        return name
+
+    def _refuse(self, settings: SearchSettings, what: str) -> None:
+        raise ProviderError(f"the index {settings.index_name!r} {what}")
+
+
+def _is_text(field: Any) -> bool:
+    # A text in version 11 of the SDK, a member of an enumeration in 12.
+    return str(getattr(field.type, "value", field.type)) in ("Edm.String", "Collection(Edm.String)")
+
+
+def _items(owner: object, name: str) -> list[Any]:
+    return list(cast("Iterable[Any]", getattr(owner, name, None) or ()))
