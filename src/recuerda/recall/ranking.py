@@ -24,7 +24,7 @@ import msgspec
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.index import Candidate, Candidates, ScopeInfo
 from recuerda.recall.text import STOPWORDS, query_terms, words_of
-from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_when
+from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_assistant, asks_when
 
 SESSION_GAP_US = 6 * 3600 * 1_000_000
 """Messages of a thread that are further apart do not belong to one exchange."""
@@ -39,6 +39,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         k1: of BM25: how soon repetitions of a word stop to count.
         b: of BM25: how much long messages are held back.
+        coverage: of how many of the question's words a message has.
         before: of the message before, as support.
         after: of the message after.
         second_before: of the one before that.
@@ -46,11 +47,12 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         after_question: of the message before, besides, when it is a question.
         reply: of an assistant's reply, for the user's message before it.
         prompt: of a user's message, for the assistant's reply.
+        answered: of an assistant's message, for what the user says next.
         session: of the conversation's best messages.
         speaker: for the one speaker whom the question names.
         question: against messages that ask.
         personal: for messages about their speaker.
-        assistant: against an assistant's messages.
+        assistant: against an assistant's messages, unless it is asked what the assistant has said.
         date: for each named part of the date that fits.
         time: for messages that name a time, when the question asks for one.
         similarity: of vectors.
@@ -59,18 +61,20 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
 
     k1: float = 0.6
     b: float = 0.3
+    coverage: float = 0.2
     before: float = 0.4
     after: float = 0.3
     second_before: float = 0.3
     second_after: float = 0.1
     after_question: float = 0.1
-    reply: float = 0.3
+    reply: float = 0.5
     prompt: float = 0.15
+    answered: float = 0.15
     session: float = 0.15
     speaker: float = 0.8
     question: float = 0.2
     personal: float = 0.2
-    assistant: float = 0.2
+    assistant: float = 0.4
     date: float = 1.0
     time: float = 0.6
     similarity: float = 6.0
@@ -88,12 +92,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         speakers: those of the scope whom it names.
         times: that it names.
         asks_when: whether a time is what it asks for.
+        asks_assistant: whether it asks for what the assistant has said.
     """
 
     terms: Mapping[str, int]
     speakers: frozenset[str]
     times: NamedTimes
     asks_when: bool
+    asks_assistant: bool = False
 
 
 def question_of(query: str, info: ScopeInfo, now_us: int) -> Question:
@@ -107,6 +113,7 @@ def question_of(query: str, info: ScopeInfo, now_us: int) -> Question:
         speakers=speakers,
         times=named_times(query, now_us),
         asks_when=asks_when(query),
+        asks_assistant=asks_assistant(query),
     )
 
 
@@ -121,7 +128,7 @@ def rank(
         score = own[key] + _support(candidate, candidates.found, own, weights)
         if score > 0:
             score += weights.session * sessions[_session(candidate)]
-            scored.append((key, score * _likelihood(candidate, question, weights)))
+            scored.append((key, score * _likelihood(candidate, candidates.found.get(key + 1), question, weights)))
     return sorted(scored, key=lambda item: (-item[1], -item[0]))
 
 
@@ -152,7 +159,9 @@ def _own_score(
         word, value = worth[term]
         score = value * count * (weights.k1 + 1) / (count + held_back)
         best[word] = max(score, best.get(word, 0.0))
-    total = sum(best.values())
+    # A message that has many of the words is worth more than one that has a single one often.
+    coverage = len(best) / max(1, len(set(question.terms.values())))
+    total = sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
     if question.times:
         total += weights.date * question.times.parts_met(candidate.created_us)
     if candidate.similarity is not None:
@@ -171,8 +180,8 @@ def _support(candidate: Candidate, found: Mapping[int, Candidate], own: Mapping[
 
 def _support_weight(candidate: Candidate, beside: Candidate, step: int, weights: Weights) -> float:
     if step == -1:
-        if candidate.role == "assistant" and beside.role == "user":
-            return weights.prompt
+        if candidate.role != beside.role:
+            return weights.prompt if candidate.role == "assistant" else weights.answered
         return weights.before + (weights.after_question if beside.traits & IS_QUESTION else 0.0)
     if step == 1:
         return weights.reply if (candidate.role, beside.role) == ("user", "assistant") else weights.after
@@ -190,15 +199,18 @@ def _session(candidate: Candidate) -> tuple[int, int]:
     return candidate.key >> _THREAD_BITS, candidate.created_us // _DAY_US
 
 
-def _likelihood(candidate: Candidate, question: Question, weights: Weights) -> float:
+def _likelihood(candidate: Candidate, following: Candidate | None, question: Question, weights: Weights) -> float:
     factor = 1.0
-    if len(question.speakers) == 1 and candidate.speaker in question.speakers:
+    is_named = len(question.speakers) == 1 and candidate.speaker in question.speakers
+    if is_named:
         factor += weights.speaker
-    if candidate.traits & IS_QUESTION:
+    # What a user asks an assistant tells about the user; what people ask each other is told by the answer.
+    is_prompt = candidate.role == "user" and following is not None and following.role == "assistant"
+    if candidate.traits & IS_QUESTION and not is_prompt:
         factor *= 1 - weights.question
     if candidate.traits & IS_PERSONAL:
         factor *= 1 + weights.personal
-    if candidate.role == "assistant":
+    if candidate.role == "assistant" and not (is_named or question.asks_assistant):
         factor *= 1 - weights.assistant
     if question.asks_when and candidate.traits & HAS_TIME:
         factor *= 1 + weights.time

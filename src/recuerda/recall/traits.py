@@ -1,4 +1,4 @@
-"""What kind of sentence a message is, and whether a question asks for a time: told by its words, in English and Spanish.
+"""What kind of sentence a message is, and whether a question asks for a time: told by words, in English and Spanish.
 
 Traits are kept as bits beside a message, because they are asked for with every search. A change of what they mean needs
 another `TERMS_VERSION`.
@@ -33,6 +33,12 @@ _TIME = re.compile(
 _WHEN = re.compile(
     r"\W*(?:\w+\W+)?(?:when|cuando)\b|.*\b(?:what|which) (?:date|day|month|year)\b|.*\bque (?:dia|mes|ano|fecha)\b"
 )
+_SAID = "recommend|suggest|said|say|told|tell me|advise|propose|mention|explain|explained|wrote|gave|give me"
+_ASKS_ASSISTANT = re.compile(
+    rf"\b(?:did|have|had) you (?:{_SAID})|\byou (?:{_SAID})(?:ed|d)?\b|\byour (?:\w+ )?(?:recommend|suggest|advice|"
+    r"answer|explan|tip|propos|list)|\b(?:recomendaste|sugeriste|dijiste|explicaste|propusiste|aconsejaste|diste|"
+    r"me has (?:dicho|recomendado|sugerido|explicado))\b|\btus? (?:recomenda|suger|consejo|respuesta|explica)"
+)
 
 
 def traits_of(text: str) -> int:
@@ -46,3 +52,8 @@ def traits_of(text: str) -> int:
 def asks_when(question: str) -> bool:
     """Say whether a question asks for a time."""
     return bool(_WHEN.match(fold(question)))
+
+
+def asks_assistant(question: str) -> bool:
+    """Say whether a question asks for what the assistant has said."""
+    return bool(_ASKS_ASSISTANT.search(fold(question)))
