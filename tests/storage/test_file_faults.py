@@ -101,7 +101,7 @@ async def test_a_file_without_a_whole_line_is_no_thread(storage: FileStorage, lo
 
 
 async def test_a_torn_draft_has_its_finished_steps(storage: FileStorage, folder: Path) -> None:
-    steps = [DraftStep(turn_id="t", revision=0, number=i, body=b"step %d" % i) for i in (1, 2, 3)]
+    steps = [DraftStep(turn_id="t", revision=0, number=i, body=b"step %d" % i, created_us=i) for i in (1, 2, 3)]
     for step in steps[:2]:
         await storage.save_draft("a", step)
     with files_of(folder, "a").draft.open("ab") as file:

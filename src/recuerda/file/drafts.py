@@ -1,34 +1,52 @@
 """A thread's draft: a file of its own beside the thread's, a line per finished step.
 
-An append has to remove the draft in the same atomic step, and two files can't change in one. So every step says where
-the thread was when it was saved: once the thread has moved on the draft means nothing, whether or not its file is
-still there.
+The append of a turn has to remove the draft in the same atomic step, and two files can't change in one. So every step
+says where the thread was when it was saved: once the thread has a later turn the draft means nothing, whether or not
+its file is still there.
+
+A step that is saved costs one line: of what was saved before only the first and the last line are looked at.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from typing import NamedTuple
 
 from recuerda.file.disk import Disk, opened, write_at
-from recuerda.file.lines import DraftLine, draft_line, parse_draft
-from recuerda.file.log import forward_lines, open_log
+from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
+from recuerda.file.log import backward_lines, forward_lines, line_at, open_log
 from recuerda.file.names import ThreadFiles
+from recuerda.hooks import is_new_step
 from recuerda.records import DraftStep
 
 
+class _Place(NamedTuple):
+    revision: int = 0
+    incarnation: str = ""
+    last_turn: int = 0
+
+
 class _Saved(NamedTuple):
-    lines: list[DraftLine]
-    end: int
+    """What there is to know of the draft that is there, to save one more step."""
+
+    first: DraftStep | None = None
+    same: DraftStep | None = None
+    newest: int = 0
+    end: int = 0
 
 
-def save_step(files: ThreadFiles, disk: Disk, step: DraftStep) -> None:
-    """Add a step; the thread's lock is held. Step 1, and a step after a draft that is stale, begin a new draft."""
+def save_step(files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep) -> None:
+    """Save a step by the rule of `is_new_step`; the thread's lock is held."""
     place = _place(files)
-    saved = _saved(files)
-    line = draft_line(step, revision=place[0], incarnation=place[1])
-    if saved is not None and step.number > 1 and _is_fresh(saved.lines, place):
+    saved = _look_up(files, place, step.number)
+    if not is_new_step(
+        thread_id, step, first=saved.first, same=saved.same, newest=saved.newest, revision=place.revision
+    ):
+        return
+    line = draft_line(step, revision=place.revision, incarnation=place.incarnation)
+    if step.number > 1:
         with opened(files.draft, os.O_RDWR) as fd:
             os.ftruncate(fd, saved.end)
             disk.extend(fd, saved.end, line)
@@ -47,10 +65,12 @@ def save_step(files: ThreadFiles, disk: Disk, step: DraftStep) -> None:
 def load_steps(files: ThreadFiles) -> list[DraftStep]:
     """Return the steps of the draft; none when it is stale."""
     # The draft first: an append that comes in between then shows in the thread's place.
-    saved = _saved(files)
-    if saved is None or not _is_fresh(saved.lines, _place(files)):
+    lines: list[tuple[Line, DraftLine]] = []
+    with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
+        lines = _readable(fd)
+    if not lines or not _is_fresh(lines[0][1], _place(files)):
         return []
-    return [line.step() for line in saved.lines]
+    return [found.step() for _, found in lines]
 
 
 def drop_draft(files: ThreadFiles, disk: Disk) -> bool:
@@ -60,28 +80,50 @@ def drop_draft(files: ThreadFiles, disk: Disk) -> bool:
     return was_there
 
 
-def _saved(files: ThreadFiles) -> _Saved | None:
-    lines: list[DraftLine] = []
-    end = 0
+def end_draft(files: ThreadFiles, disk: Disk, turn_ids: Collection[str]) -> None:
+    """Delete the draft if it is of a turn that is in the thread already. The thread's lock is held."""
+    first = None
     with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
-        for line in forward_lines(fd, 0, os.fstat(fd).st_size):
-            found = parse_draft(line.data)
-            if found is None:
-                break  # what comes after a damaged step can't be resumed
-            lines.append(found)
-            end = line.end
-    return _Saved(lines, end) if lines else None
+        first = parse_draft(line_at(fd, 0, os.fstat(fd).st_size).data)
+    if first is not None and first.turn_id in turn_ids:
+        disk.remove(files.draft)
 
 
-def _place(files: ThreadFiles) -> tuple[int, str]:
+def _look_up(files: ThreadFiles, place: _Place, number: int) -> _Saved:
+    with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
+        size = os.fstat(fd).st_size
+        first = parse_draft(line_at(fd, 0, size).data)
+        if first is None or not _is_fresh(first, place):
+            return _Saved()
+        last_line = next(backward_lines(fd, size), Line(0, b""))
+        last = parse_draft(last_line.data)
+        if last is not None and number > last.number:
+            return _Saved(first.step(), None, last.number, last_line.end)
+        # A step that may be there already, or one after a damaged one: that is rare, and read whole.
+        lines = _readable(fd)
+        same = next((found.step() for _, found in lines if found.number == number), None)
+        return _Saved(first.step(), same, lines[-1][1].number, lines[-1][0].end)
+    return _Saved()
+
+
+def _readable(fd: int) -> list[tuple[Line, DraftLine]]:
+    lines: list[tuple[Line, DraftLine]] = []
+    for line in forward_lines(fd, 0, os.fstat(fd).st_size):
+        found = parse_draft(line.data)
+        if found is None:
+            break  # what comes after a damaged step can't be resumed
+        lines.append((line, found))
+    return lines
+
+
+def _place(files: ThreadFiles) -> _Place:
     with open_log(files.log) as log:
         if log is None:
-            return 0, ""
+            return _Place()
         settings = log.settings()
-        return log.state.revision, settings.incarnation if settings else ""
+        return _Place(log.state.revision, settings.incarnation if settings else "", log.state.last_turn)
 
 
-def _is_fresh(lines: list[DraftLine], place: tuple[int, str]) -> bool:
+def _is_fresh(first: DraftLine, place: _Place) -> bool:
     # A draft may be older than its thread, when settings made the thread meanwhile.
-    last = lines[-1]
-    return last.thread_revision == place[0] and last.thread_incarnation in ("", place[1])
+    return first.thread_revision >= place.last_turn and first.thread_incarnation in ("", place.incarnation)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from recuerda.errors import ThreadConflict
 from recuerda.file.disk import Disk
-from recuerda.file.drafts import drop_draft, load_steps, save_step
+from recuerda.file.drafts import drop_draft, end_draft, load_steps, save_step
 from recuerda.file.id_index import IdIndex
 from recuerda.file.lines import thread_info
 from recuerda.file.listing import Listing
@@ -62,6 +62,7 @@ class Folder:
         with self._locks.hold(files.stripe):
             with open_log(files.log, is_writer=True) as log:
                 if log is not None and not record.is_new_id and (found := self._ids.find(log, record.id)):
+                    end_draft(files, self._disk, {record.id})
                     return Appended(revision=found.number, replayed=True, record=found)
                 revision = log.state.revision if log else 0
                 if expected not in (None, revision):
@@ -69,7 +70,8 @@ class Folder:
                 committed, is_new_file = write_record(files, self._disk, thread_id=thread_id, log=log, record=record)
             if is_new_file:
                 self._disk.put_in_place(files.new_log, files.log)
-            _clear_draft(files)
+            if committed.kind == "turn":
+                _clear_draft(files)
         return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
 
     def append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
@@ -81,7 +83,9 @@ class Folder:
         with self._locks.hold(files.stripe), open_log(files.log, is_writer=True) as log:
             if log is not None:
                 rest = write_records(log, self._disk, records=records[1:], find=partial(self._ids.find, log))
-                if not all(one.replayed for one in rest):
+                if all(one.replayed for one in rest):
+                    end_draft(files, self._disk, {record.id for record in records})
+                else:
                     _clear_draft(files)
                 return [first, *rest]
         # Somebody deleted the thread in between.
@@ -95,10 +99,12 @@ class Folder:
             info = thread_info(log.settings_of(thread_id), log.state)
             after = query.after if query.incarnation in (None, info.incarnation) else 0
             found = self._ids.find(log, query.turn_id) if query.turn_id else None
+            summary = log.summary() if query.with_summary and not after else None
             if after >= info.revision or query.last_turns == 0:
-                return ThreadSlice(info=info, start=max(after, info.revision) + 1, found=found)
-            records, start = log.newest(after, query)
-            return ThreadSlice(info=info, records=tuple(reversed(records)), start=start, found=found)
+                return ThreadSlice(info=info, start=max(after, info.revision) + 1, found=found, summary=summary)
+            covered = summary.target or 0 if summary else 0
+            records, start = log.newest(after, query, covered=covered)
+            return ThreadSlice(info=info, records=tuple(reversed(records)), start=start, found=found, summary=summary)
 
     def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
         """See `Storage._list`."""
@@ -141,7 +147,7 @@ class Folder:
         """See `Storage.save_draft`."""
         files = files_of(self._path, thread_id)
         with self._locks.hold(files.stripe):
-            save_step(files, self._disk, step)
+            save_step(files, self._disk, thread_id, step)
 
     def load_draft(self, thread_id: str) -> list[DraftStep]:
         """See `Storage.load_draft`."""

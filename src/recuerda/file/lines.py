@@ -8,7 +8,7 @@ also carries the running totals of the thread as it is after that line, so the l
 that is one JSON object on one line is embedded byte for byte, for people and `jq`; any other (an encrypted one) is
 base64 in `body_base64`.
 
-`first_at` and `settings_at` are offsets in this file: hints to save a search, checked when they are used.
+`first_at`, `settings_at` and `summary_at` are offsets in this file: hints to save a search, checked when they are used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from recuerda.records import DraftStep, ThreadInfo, TurnRecord
+from recuerda.records import DraftStep, RecordKind, ThreadInfo, TurnRecord
 
 FORMAT = 1
 SETTINGS_START = b'{"recuerda":'
@@ -47,6 +47,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         revision, first, turns, messages, updated_us: see `ThreadInfo`.
         first_at: every record from `first` on is at this offset or after it.
         settings_at: offset of the settings in force.
+        summary_at: offset of the newest summary, which may be older than `first`; 0 without one.
+        last_turn: the number of the newest turn that was ever appended: a draft from before it is over.
         dead: bytes of dropped turns and former settings, which a rewrite would free.
         end: where the next line goes.
     """
@@ -58,6 +60,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     updated_us: int = 0
     first_at: int = 0
     settings_at: int = 0
+    summary_at: int = 0
+    last_turn: int = 0
     dead: int = 0
     end: int = 0
 
@@ -66,7 +70,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
     """A record, and the state of its thread after it."""
 
     number: int
-    kind: Literal["undo", "trim"] | None = None
+    kind: Literal["undo", "trim", "summary"] | None = None
     target: int | None = None
     count: int = 0
     id: str
@@ -74,6 +78,8 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
     first: int = 1
     first_at: int = 0
     settings_at: int = 0
+    summary_at: int = 0
+    last_turn: int = 0
     dead: int = 0
     turns: int
     messages: int
@@ -108,6 +114,8 @@ class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True
     first: int = 1
     first_at: int = 0
     settings_at: int = 0
+    summary_at: int = 0
+    last_turn: int = 0
     dead: int = 0
     turns: int = 0
     messages: int = 0
@@ -121,13 +129,16 @@ class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     number: int
     thread_revision: int
     thread_incarnation: str = ""
+    created_us: int = 0
     body: msgspec.Raw = _NO_BODY
     body_base64: bytes = b""
 
     def step(self) -> DraftStep:
         """Return the step alone."""
         body = bytes(self.body) or self.body_base64
-        return DraftStep(turn_id=self.turn_id, revision=self.revision, number=self.number, body=body)
+        return DraftStep(
+            turn_id=self.turn_id, revision=self.revision, number=self.number, body=body, created_us=self.created_us
+        )
 
 
 _encode = msgspec.json.Encoder().encode
@@ -149,6 +160,8 @@ def record_line(record: TurnRecord, state: State) -> bytes:
             first=state.first,
             first_at=state.first_at,
             settings_at=state.settings_at,
+            summary_at=state.summary_at,
+            last_turn=0 if record.kind == "turn" else state.last_turn,
             dead=state.dead,
             turns=state.turns,
             messages=state.messages,
@@ -175,6 +188,8 @@ def settings_line(settings: SettingsLine, state: State) -> bytes:
         first=state.first,
         first_at=state.first_at,
         settings_at=state.settings_at,
+        summary_at=state.summary_at,
+        last_turn=state.last_turn,
         dead=state.dead,
         turns=state.turns,
         messages=state.messages,
@@ -191,6 +206,7 @@ def draft_line(step: DraftStep, *, revision: int, incarnation: str) -> bytes:
             number=step.number,
             thread_revision=revision,
             thread_incarnation=incarnation,
+            created_us=step.created_us,
         ),
         step.body,
     )
@@ -237,14 +253,17 @@ def read_record(data: bytes, fallback: int) -> TurnRecord:
 
     A damaged line becomes a turn whose body is the line itself: no decoder takes it for a turn, so whoever reads the
     thread learns which turn is lost, and the others stay readable. Its number is the one that it still shows, else
-    `fallback`.
+    `fallback`. A summary that can still be told for one stays one, which covers nothing.
     """
     line = parse_record(data)
     if line is not None:
         return line.record()
     number = _find(rb'^\{"number":(\d{1,18}),', data, fallback)
     count = _find(rb'"count":(\d{1,18}),', data[:200], 1)
-    return TurnRecord(number=number, id=f"damaged-{number}", created_us=0, message_count=count, body=data)
+    kind: RecordKind = "turn"
+    if re.match(rb'\{"number":\d{1,18},"kind":"summary",', data):
+        kind, count = "summary", 0
+    return TurnRecord(number=number, id=f"damaged-{number}", created_us=0, message_count=count, body=data, kind=kind)
 
 
 def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:

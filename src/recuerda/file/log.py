@@ -72,9 +72,23 @@ class Log:
             return SettingsLine(recuerda=FORMAT, thread=thread_id, incarnation=incarnation, created_us=0, updated_us=0)
         return found
 
-    def newest(self, after: int, query: ReadQuery) -> tuple[list[TurnRecord], int]:
-        """Return the records that the query asks for, the newest first, and the number from which on they are all."""
-        lowest = max(after + 1, self.state.first)
+    def summary(self) -> TurnRecord | None:
+        """Return the newest summary, or None."""
+        if not self.state.summary_at:
+            return None
+        line = parse_record(line_at(self.fd, self.state.summary_at, self.state.end).data)
+        if line is not None and line.kind == "summary":
+            return line.record() if line.number >= self.state.first else None
+        # Damaged, or moved when the file was mended by hand: the newest that can be read.
+        readable = [parse_record(line.data) for line, record in self.records() if record.kind == "summary"]
+        return next((line.record() for line in reversed(readable) if line is not None), None)
+
+    def newest(self, after: int, query: ReadQuery, *, covered: int = 0) -> tuple[list[TurnRecord], int]:
+        """Return the records that the query asks for, the newest first, and the number from which on they are all.
+
+        Turns up to the number `covered` are left out.
+        """
+        lowest = max(after, covered, self.state.first - 1) + 1
         records: list[TurnRecord] = []
         turns = messages = 0
         for record in self._backward_records():
@@ -198,14 +212,18 @@ def line_at(fd: int, offset: int, end: int) -> Line:
 
 def _state(line: RecordLine | SettingsLine) -> State:
     is_record = isinstance(line, RecordLine)
+    revision = line.number if is_record else line.revision
+    is_turn = is_record and line.kind is None
     return State(
-        revision=line.number if is_record else line.revision,
+        revision=revision,
         first=line.first,
         turns=line.turns,
         messages=line.messages,
         updated_us=line.created_us if is_record else line.updated_us,
         first_at=line.first_at,
         settings_at=line.settings_at,
+        summary_at=line.summary_at,
+        last_turn=revision if is_turn else line.last_turn or revision,
         dead=line.dead,
     )
 
@@ -216,7 +234,8 @@ def _after_damage(state: State, damaged: list[Line], end: int) -> State:
     for line in reversed(damaged):
         if not is_settings(line.data):
             record = read_record(line.data, revision + 1)
-            revision, turns, messages = max(record.number, revision + 1), turns + 1, messages + record.message_count
+            revision, messages = max(record.number, revision + 1), messages + record.message_count
+            turns += record.kind == "turn"
     return State(
         revision=revision,
         first=state.first,
@@ -225,6 +244,8 @@ def _after_damage(state: State, damaged: list[Line], end: int) -> State:
         updated_us=state.updated_us,
         first_at=state.first_at,
         settings_at=state.settings_at,
+        summary_at=state.summary_at,
+        last_turn=revision if turns > state.turns else state.last_turn,
         dead=state.dead,
         end=end,
     )

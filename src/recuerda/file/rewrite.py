@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-import msgspec
+from msgspec.structs import replace
 
 from recuerda.file.disk import Disk
 from recuerda.file.lines import SettingsLine, State, line_with_body, settings_line
@@ -61,7 +61,9 @@ def write_new_log(
             first = old.state.first if old else 1
             header = settings_line(settings, State(revision=first - 1, first=first, updated_us=settings.updated_us))
             out.write(header)
-            state = State(revision=old.state.revision if old else 0, first=first, end=len(header))
+            state = State(first=first, end=len(header))
+            if old is not None:
+                state = replace(state, revision=old.state.revision, last_turn=old.state.last_turn)
             if old is not None:
                 state = _copy(old, out, state, stays, bodies)
             if last_line is not None:
@@ -77,7 +79,7 @@ def write_new_log(
 def _copy(
     old: Log, out: BinaryIO, state: State, stays: Callable[[TurnRecord], bool], bodies: Mapping[int, bytes]
 ) -> State:
-    turns = messages = 0
+    turns = messages = summary_at = 0
     end = state.end
     for line, record in old.records():
         if stays(record):
@@ -86,5 +88,6 @@ def _copy(
             out.write(data + b"\n")
             turns += record.kind == "turn"
             messages += record.message_count
+            summary_at = end if record.kind == "summary" else summary_at
             end += len(data) + 1
-    return msgspec.structs.replace(state, turns=turns, messages=messages, end=end)
+    return replace(state, turns=turns, messages=messages, end=end, summary_at=summary_at)

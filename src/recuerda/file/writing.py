@@ -1,8 +1,8 @@
 """How a record, or new settings, get into a thread's file. The thread's lock is held.
 
-Nearly always that is one line at the end. Whatever deletes (an undo, a trim), begins a thread or frees space makes a
-new file instead. These functions say which it was: the caller puts a new file in place, once the old one is closed
-(Windows insists).
+Nearly always that is one line at the end, for a turn as for a summary. Whatever deletes (an undo, a trim), begins a
+thread or frees space makes a new file instead. These functions say which it was: the caller puts a new file in place,
+once the old one is closed (Windows insists).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def write_record(
     committed = record.numbered(log.state.revision + 1)
     state = _added(log.state, committed)
     if record.keep_messages is not None and state.messages > record.keep_messages:
-        state = _cut_oldest(log, state, record.keep_messages)
+        state = _cut_oldest(log, state, max(record.keep_messages, record.message_count))
     settings = _new_name(log, thread_id, record)
-    if settings is None and (committed.kind != "turn" or is_worth_it(state)):
+    if settings is None and (committed.kind in ("undo", "trim") or is_worth_it(state)):
         settings = log.settings_of(thread_id)
     if settings is None:
         _extend(log, disk, record_line(committed, state))
@@ -127,7 +127,10 @@ def _write_new(
     undone = committed.target if committed.kind == "undo" else None
 
     def stays(record: TurnRecord) -> bool:
-        return record.number >= first and record.number != undone
+        is_undone = record.number == undone or (
+            undone is not None and record.kind == "summary" and (record.target or 0) >= undone
+        )
+        return record.number >= first and not is_undone
 
     def last_line(kept: State) -> bytes:
         return record_line(committed, _added(replace(kept, first=first), committed))
@@ -148,6 +151,8 @@ def _added(state: State, record: TurnRecord) -> State:
         turns=state.turns + (record.kind == "turn"),
         messages=state.messages + record.message_count,
         updated_us=record.created_us,
+        summary_at=state.end if record.kind == "summary" else state.summary_at,
+        last_turn=record.number if record.kind == "turn" else state.last_turn,
     )
 
 
