@@ -122,7 +122,7 @@ class _Mending:
     def _pair_near(self) -> None:
         """Give each call the first result of its id that comes before the model speaks again."""
         speaking = [index for index, message in enumerate(self._messages) if message.role == "assistant"]
-        ends = dict(zip(speaking, [*speaking[1:], len(self._messages)], strict=True))
+        ends = dict(zip(speaking, [*speaking[1:], len(self._messages)], strict=False))
         for item in self._asked:
             for given in self._given.get(item.call.call_id, ()):
                 if not given.is_taken and item.index <= given.index < ends[item.index]:

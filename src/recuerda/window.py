@@ -92,15 +92,12 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     def plan(self, tally: Tally, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
         """Do what `select_stored` does with turns that are summed up already."""
-        limits = self._limits(overhead_tokens, input_tokens)
+        limits = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens)
         choice = choose(tally, limits)
         if choice.is_too_long and limits.tokens is not None:
             newest = tally.turns[-1].turn.messages
             return list(fitted(newest, self.counter or ESTIMATES, max_tokens=limits.tokens))
-        if choice.front >= choice.whole_from:
-            return tally.messages_from(choice.front)
-        lean = [message for i in range(choice.front, choice.whole_from) for message in tally.lean_messages(i)]
-        return lean + tally.messages_from(choice.whole_from)
+        return tally.messages_from(choice.front, choice.whole_from)
 
     def tally(self, turns: Sequence[NumberedTurn], known: Tally | None = None) -> Tally:
         """Return what turns cost, for `plan`: `known` again, if it is of these turns and fits this window."""
@@ -117,11 +114,11 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
     def count(self, turns: Sequence[Turn]) -> int:
         """Return how many of the newest turns fit at most; 1 when not even the newest does."""
         tally = self.tally([_Numbered(number, turn) for number, turn in enumerate(turns, start=1)])
-        return count_fitting(tally, Limits(self.max_messages, self._limits(0, 0).tokens))
+        return count_fitting(tally, Limits(self.max_messages, self.limits().tokens))
 
     def fit(self, messages: Sequence[ChatMessage], *, overhead_tokens: int = 0) -> Sequence[ChatMessage]:
         """Return one turn's messages, with results shortened if they have too many tokens; the same object if not."""
-        limit = self._limits(overhead_tokens, 0).tokens
+        limit = self.limits(overhead_tokens=overhead_tokens).tokens
         return messages if limit is None else fitted(messages, self.counter or ESTIMATES, max_tokens=limit)
 
     # -- tokens --------------------------------------------------------------------------------------------------------
@@ -148,7 +145,8 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
             return
         counter.observe(counter.measure(messages, instructions=instructions, tools=tools), usage)
 
-    def _limits(self, overhead_tokens: int, input_tokens: int) -> Limits:
+    def limits(self, *, overhead_tokens: int = 0, input_tokens: int = 0) -> Limits:
+        """Return what is left for the thread."""
         if self.max_tokens is None:
             return Limits(self.max_messages, None, self.keep_results)
         budget = self.max_tokens - self.reserve_tokens - overhead_tokens

@@ -1,17 +1,21 @@
-"""At which turn a window starts.
+"""At which turn a window starts, and from which turn on it has the results of tools.
 
 A service caches what a request has in common with the one before, from the start on, at a tenth of the price. A window
 that always starts at the oldest turn that just fits starts elsewhere after every turn, and nothing is ever cached. So a
 window uses between three quarters and all of its budget, and among the turns at which it could start then it starts at
 the roundest number: the one that is divisible by the highest power of two, counted from 0. That one stays the roundest
 until the budget has passed it. It follows from the thread alone: no state is kept, and every process chooses the same.
+
+For that, what a turn is counted for must not fall as it ages, or the window would creep back. Where results of older
+turns are left out, it would: so half of the budget is for turns without their results, and half for the results of the
+newest ones. A thread with few results is counted whole, if it gets further back that way.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from recuerda.planning.tally import Tally
 from recuerda.tokens import Size
@@ -21,7 +25,7 @@ LEAST_STEP = 8
 
 
 class Limits(NamedTuple):
-    """How much may be sent: messages and tokens, and of how many turns at least the results are kept; None for all."""
+    """How much may be sent: messages and tokens, and of how many turns the results are kept; None for all."""
 
     messages: int | None = None
     tokens: int | None = None
@@ -29,32 +33,45 @@ class Limits(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What is sent: the turns from index `front` on, and their results from index `whole_from` on."""
+    """What is sent: the turns from index `front` on, and their results from index `whole_from` on.
+
+    `is_too_long` says that the newest turn alone has too many tokens.
+    """
 
     front: int
     whole_from: int
-    is_too_long: bool
+    is_too_long: bool = False
+
+
+Budget: TypeAlias = tuple[Callable[[int], int], int]
+"""What the turns from an index on cost, which falls as the index grows, and how much they may cost."""
 
 
 def choose(tally: Tally, limits: Limits) -> Choice:
-    """Choose the turns to send: at least the newest, and `is_too_long` when that one alone has too many tokens."""
+    """Choose the turns to send: at least the newest."""
     if not tally.turns:
-        return Choice(0, 0, is_too_long=False)
-    whole_from = _whole_from(tally, limits.keep_results)
-    if limits.messages is None and limits.tokens is None:
-        return Choice(0, whole_from, is_too_long=False)
-    use = _Use(tally, limits, whole_from)
-    oldest = use.oldest()
-    newest = use.newest(oldest)
-    start = roundest(tally.turns[oldest].number, tally.turns[newest].number)
-    return Choice(_index(tally, start, oldest, newest), whole_from, is_too_long=use.is_too_long())
+        return Choice(0, 0)
+    costs = _Costs(tally)
+    messages = _budget(costs.messages, limits.messages)
+    front = _stepped(tally, [*messages, *_budget(costs.whole, limits.tokens)])
+    whole_from = max(front, _kept_from(tally, limits.keep_results))
+    if limits.tokens is None:
+        return Choice(front, whole_from)
+    if limits.keep_results is not None:
+        half = limits.tokens // 2
+        front = min(front, _stepped(tally, [*messages, (costs.lean, limits.tokens - half)]))
+        whole_from = _stepped(tally, [(costs.results, half)], first=front)
+        whole_from = max(whole_from, _kept_from(tally, limits.keep_results))
+        # The newest turn keeps its results, and they may be more than half.
+        front = _oldest([(lambda index: costs.mixed(index, whole_from), limits.tokens)], first=front, tally=tally)
+    return Choice(front, whole_from, is_too_long=costs.whole(len(tally.turns) - 1) > limits.tokens)
 
 
 def count_fitting(tally: Tally, limits: Limits) -> int:
     """Return how many of the newest turns fit at most; 1 when not even the newest does."""
-    if not tally.turns or (limits.messages is None and limits.tokens is None):
-        return len(tally.turns)
-    return len(tally.turns) - _Use(tally, limits, 0).oldest()
+    costs = _Costs(tally)
+    budgets = [*_budget(costs.messages, limits.messages), *_budget(costs.whole, limits.tokens)]
+    return len(tally.turns) - _oldest(budgets, tally=tally) if tally.turns else 0
 
 
 def roundest(first: int, last: int) -> int:
@@ -65,54 +82,67 @@ def roundest(first: int, last: int) -> int:
     return ((last - 1) >> bit << bit) + 1
 
 
-class _Use:
-    """How much of the limits is used by the turns from an index on."""
+class _Costs:
+    """What the turns from an index on cost."""
 
-    def __init__(self, tally: Tally, limits: Limits, whole_from: int) -> None:
-        self._tally = tally
-        self._limits = limits
-        self._whole_from = whole_from
+    def __init__(self, tally: Tally) -> None:
+        self._sums = tally.sums_from
+        self._counter = tally.counter
 
-    def oldest(self) -> int:
-        """Return the index of the oldest turn at which a window may start."""
-        last = len(self._tally.turns) - 1
-        low = min(self._tally.measured_from, last)
-        while low > 0 and self._fits(low):
-            low -= 1
-        return _first(self._fits, low, last)
+    def messages(self, index: int) -> int:
+        return self._sums(index).messages
 
-    def newest(self, oldest: int) -> int:
-        """Return the index of the newest turn at which a window may start: it still uses three quarters."""
-        last = len(self._tally.turns) - 1
-        return max(oldest, _first(lambda index: not self._is_enough(index), oldest, last + 1) - 1)
+    def whole(self, index: int) -> int:
+        sums = self._sums(index)
+        return self._tokens(sums.fixed, sums.text)
 
-    def is_too_long(self) -> bool:
-        """Say whether the newest turn alone has too many tokens."""
-        limit = self._limits.tokens
-        return limit is not None and self._of(len(self._tally.turns) - 1)[1] > limit
+    def lean(self, index: int) -> int:
+        sums = self._sums(index)
+        return self._tokens(sums.fixed, sums.lean)
 
-    def _fits(self, index: int) -> bool:
-        messages, tokens = self._of(index)
-        return not (_is_over(messages, self._limits.messages) or _is_over(tokens, self._limits.tokens))
+    def results(self, index: int) -> int:
+        sums = self._sums(index)
+        return self._tokens(0, sums.text - sums.lean)
 
-    def _is_enough(self, index: int) -> bool:
-        messages, tokens = self._of(index)
-        return _is_over(4 * messages + 1, _thrice(self._limits.messages)) or _is_over(
-            4 * tokens + 1, _thrice(self._limits.tokens)
-        )
+    def mixed(self, index: int, whole_from: int) -> int:
+        sums, whole = self._sums(index), self._sums(max(index, whole_from))
+        return self._tokens(sums.fixed, sums.lean + whole.text - whole.lean)
 
-    def _of(self, index: int) -> tuple[int, int]:
-        sums = self._tally.sums_from(index)
-        if self._tally.counter is None:
-            return sums.messages, 0
-        text = sums.text
-        if index < self._whole_from:
-            whole = self._tally.sums_from(self._whole_from)
-            text = whole.text + sums.lean - whole.lean
-        return sums.messages, self._tally.counter.tokens(Size(sums.fixed, text))
+    def _tokens(self, fixed: int, text: int) -> int:
+        return 0 if self._counter is None else self._counter.tokens(Size(fixed, text))
 
 
-def _whole_from(tally: Tally, keep_results: int | None) -> int:
+def _budget(cost: Callable[[int], int], limit: int | None) -> list[Budget]:
+    return [] if limit is None else [(cost, limit)]
+
+
+def _stepped(tally: Tally, budgets: Sequence[Budget], *, first: int = 0) -> int:
+    """Return the index of the turn at which to start: the roundest of those that leave the budgets well used."""
+    oldest = _oldest(budgets, tally=tally, first=first)
+
+    def is_little(index: int) -> bool:
+        return all(4 * cost(index) < 3 * limit for cost, limit in budgets)
+
+    newest = max(oldest, _first(is_little, oldest, len(tally.turns)) - 1) if budgets else oldest
+    return _index(tally, roundest(tally.turns[oldest].number, tally.turns[newest].number), oldest, newest)
+
+
+def _oldest(budgets: Sequence[Budget], *, tally: Tally, first: int = 0) -> int:
+    """Return the index of the first turn from which on all fit the budgets; the last one when not even that fits."""
+
+    def fits(index: int) -> bool:
+        return all(cost(index) <= limit for cost, limit in budgets)
+
+    if not budgets:
+        return first
+    last = len(tally.turns) - 1
+    low = max(first, min(tally.measured_from, last))
+    while low > first and fits(low):
+        low -= 1
+    return _first(fits, low, last)
+
+
+def _kept_from(tally: Tally, keep_results: int | None) -> int:
     """Return the index from which on results are kept; it moves in steps, too, and looks at the newest number only."""
     if keep_results is None or len(tally.turns) <= keep_results:
         return 0
@@ -130,11 +160,3 @@ def _index(tally: Tally, number: int, low: int, high: int) -> int:
 def _first(is_so: Callable[[int], bool], low: int, high: int) -> int:
     """Return the first index from `low` on of which something is so, if it stays so from there on; else `high`."""
     return low + bisect_left(range(low, high), True, key=is_so)  # noqa: FBT003 - the value that is searched
-
-
-def _is_over(value: int, limit: int | None) -> bool:
-    return limit is not None and value > limit
-
-
-def _thrice(limit: int | None) -> int | None:
-    return None if limit is None else 3 * limit

@@ -6,12 +6,12 @@ a warm thread measures the new turns and searches the sums, whatever the length 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from recuerda.messages import ChatMessage, Turn
 from recuerda.planning.shortening import elided
-from recuerda.repair import is_sound, mend
+from recuerda.repair import NOT_RECORDED, is_sound
 from recuerda.tokens import Size, TokenCounter
 
 
@@ -54,9 +54,9 @@ class Tally:
         self._anchor = len(turns)
         self._older = [Sums()]
         self._newer = [Sums()]
-        self._lean: dict[int, tuple[ChatMessage, ...]] = {}
-        self._flat: list[ChatMessage] = []
-        self._flat_from = self._flat_to = len(turns)
+        self._lean = lean = dict[int, tuple[ChatMessage, ...]]()
+        self._whole = _Line(lambda index: turns[index].turn.messages)
+        self._bare = _Line(lambda index: lean.get(index) or turns[index].turn.messages)
 
     @property
     def measured_from(self) -> int:
@@ -73,20 +73,15 @@ class Tally:
             return _added(self._newer[-1], self._older[self._anchor - index])
         return _added(self._newer[-1], self._newer[index - self._anchor], -1)
 
-    def messages_from(self, index: int) -> list[ChatMessage]:
-        """Return the messages of the turns from an index on, as a new list."""
-        if index < self._flat_from:
-            self._flat = []
-            self._flat_from = self._flat_to = index
-        while self._flat_to < len(self.turns):
-            self._flat.extend(self.turns[self._flat_to].turn.messages)
-            self._flat_to += 1
-        return self._flat[len(self._flat) - self.sums_from(index).messages :]
+    def messages_from(self, front: int, whole_from: int) -> list[ChatMessage]:
+        """Return the messages of the turns from `front` on, without results before `whole_from`, as a new list."""
+        whole = self._slice(self._whole, whole_from, len(self.turns))
+        return whole if front >= whole_from else self._slice(self._bare, front, whole_from) + whole
 
-    def lean_messages(self, index: int) -> tuple[ChatMessage, ...]:
-        """Return a turn's messages with its results left out."""
-        self.sums_from(index)
-        return self._lean.get(index, self.turns[index].turn.messages)
+    def _slice(self, line: _Line, start: int, end: int) -> list[ChatMessage]:
+        line.reach(start, end)
+        first = self.sums_from(line.start).messages
+        return line.messages[first - self.sums_from(start).messages : first - self.sums_from(end).messages]
 
     def _measure(self, index: int) -> Sums:
         messages = self.turns[index].turn.messages
@@ -102,13 +97,32 @@ class Tally:
         return Sums(len(messages), size.fixed, size.text, lean_size.text)
 
 
+class _Line:
+    """Hold the messages of turns that follow one another, as one list that grows at its end."""
+
+    def __init__(self, messages_of: Callable[[int], Sequence[ChatMessage]]) -> None:
+        self.messages: list[ChatMessage] = []
+        self.start = self._end = 0
+        self._messages_of = messages_of
+
+    def reach(self, start: int, end: int) -> None:
+        """Hold the turns from `start` to `end`, at least."""
+        if start < self.start or not self.messages:
+            self.messages = []
+            self.start = self._end = start
+        while self._end < end:
+            self.messages.extend(self._messages_of(self._end))
+            self._end += 1
+
+
 def _size(messages: Sequence[ChatMessage], counter: TokenCounter) -> Size:
-    """Return what messages cost, at most: a turn that has to be mended may become longer by that."""
+    """Return what messages cost, at most: when a damaged turn is mended, each of its calls may get a result."""
     size = counter.measure(messages)
     if is_sound(messages):
         return size
-    mended = counter.measure(mend(messages))
-    return Size(max(size.fixed, mended.fixed), max(size.text, mended.text))
+    calls = sum(len(message.function_calls) for message in messages)
+    result = counter.measure([ChatMessage("tool", NOT_RECORDED)])
+    return Size(size.fixed + calls * result.fixed, size.text + calls * result.text)
 
 
 def _added(one: Sums, other: Sums, sign: int = 1) -> Sums:

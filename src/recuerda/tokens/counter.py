@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import ceil
 from statistics import median
 from typing import NamedTuple, Protocol
@@ -37,6 +37,7 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_FILE = 1000
 """What an image or file is counted as: services differ by a factor of ten either way."""
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _EIGHTHS = 8
 _LEAST_FACTOR, _LARGEST_FACTOR = 0.25, 8.0
 _LEAST_TEXT = 100
@@ -174,7 +175,7 @@ class TokenCounter:
         for part in message.content:
             results += isinstance(part, FunctionResultContent)
             fixed += _is_file(part) * TOKENS_PER_FILE
-            text += sum(self.measure_text(said) for said in _texts(part))
+            text += self.measure_text(_text_of(part))
         # In most formats every result is a message of its own.
         return Size(fixed + TOKENS_PER_MESSAGE * max(1, results), text)
 
@@ -194,7 +195,7 @@ def as_text(value: object) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return _JSON.encode(value)
     except (TypeError, ValueError):
         return str(value)
 
@@ -203,21 +204,21 @@ def _is_file(part: AnyContent) -> bool:
     return isinstance(part, DataContent) or (isinstance(part, UriContent) and part.media_type.startswith("image/"))
 
 
-def _texts(part: AnyContent) -> Sequence[str]:
+def _text_of(part: AnyContent) -> str:
     """Return what is sent of a part as text. Reasoning, usage and unknown parts of earlier turns are not sent."""
     match part:
         case TextContent():
-            return (part.text,)
+            return part.text
         case FunctionCallContent():
-            return (part.name, as_text(part.arguments))
+            return part.name + as_text(part.arguments)
         case FunctionResultContent():
-            return (as_text(part.result),)
+            return as_text(part.result)
         case RefusalContent():
-            return (part.refusal,)
+            return part.refusal
         case UriContent():
-            return (part.uri,)
+            return part.uri
         case _:
-            return ()
+            return ""
 
 
 ESTIMATES = TokenCounter()
