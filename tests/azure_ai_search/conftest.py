@@ -120,7 +120,9 @@ async def fill(service: AzureSearchServer, index: SearchIndex) -> None:
     documents = [
         document | {name: topic_vector(document["text"], DIMENSIONS) for name in vectors} for document in DOCUMENTS
     ]
-    async with SearchClient(service.endpoint, index.name, key, connection_verify=verify) as client:
+    # Any: the SDK's documents are dicts of unknown values.
+    filling: Any = SearchClient(service.endpoint, index.name, key, connection_verify=verify)
+    async with filling as client:
         results = await client.upload_documents(documents)
         assert all(result.succeeded for result in results)
         assert await client.get_document("1") == documents[0]

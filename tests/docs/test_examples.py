@@ -24,6 +24,8 @@ from typing import Any
 
 import pytest
 
+from tests.servers.redis_search_server import redis_search_url
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(?P<kind>[\w-]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -70,6 +72,8 @@ def test_the_python_of_a_page_runs_and_prints_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if "REDIS_URL" in page.read_text(encoding="utf-8"):
+        monkeypatch.setenv("REDIS_URL", redis_search_url())
     namespace: dict[str, Any] = {"__name__": "__main__"}
     printed = None
     with asyncio.Runner() as runner:

@@ -92,6 +92,6 @@ def _bad_request(message: str, settings: SearchSettings) -> str:
 
 
 def _named_field(message: str, settings: SearchSettings) -> str:
-    named = {*settings.content_fields, settings.key_field, settings.title_field, settings.vector_field_name}
-    ours = named | set(_WORD.findall(settings.filter or ""))
-    return next((name for name in _QUOTED.findall(message) if name in ours), "named in the request")
+    ours = {*settings.content_fields, settings.key_field, settings.title_field, settings.vector_field_name}
+    ours.update(_WORD.findall(settings.filter or ""))
+    return next((match[1] for match in _QUOTED.finditer(message) if match[1] in ours), "named in the request")
