@@ -60,6 +60,7 @@ class Agent:
         durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
             as it happens, so that `resume` can go on with a run whose process died.
         summarizer: sums up what is too old for the window; None leaves it out.
+        mirror: where copies of the threads live that the client's service keeps: a `Storage` or a URL.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
@@ -81,11 +82,12 @@ class Agent:
         lease: timedelta | None = None,
         durability: Durability = "turn",
         summarizer: Summarizer | None = None,
+        mirror: Storage | str | None = None,
     ) -> None:
         by_service = bool(getattr(model, "keeps_threads", False))
         self.name = name
         self.instructions = instructions
-        self._threads = AgentThreads(storage, chat_message_store_factory, by_service=by_service)
+        self._threads = AgentThreads(storage, chat_message_store_factory, mirror=mirror, by_service=by_service)
         self._settings = RunSettings(
             model=model,
             instructions=instructions,
@@ -295,11 +297,14 @@ class Agent:
         if turn_id is not None:
             check_id(turn_id, "turn id")
 
-        async def clear_the_way() -> None:
+        async def clear_the_way() -> bool:
             if on_pending == "discard":
-                await self.discard_turn(opened)
-            elif await self.pending_turn(opened) is not None:
-                await self.resume(opened)
+                return await self.discard_turn(opened)
+            if await load_draft(opened) is None:
+                return False
+            resumption = self._resumption(opened, None, None, keep_partial=False, is_streamed=False, is_queued=False)
+            await AgentResponseStream(resumption).drained()
+            return True
 
         return Run(
             structs.replace(
@@ -320,12 +325,14 @@ class Agent:
         *,
         keep_partial: bool,
         is_streamed: bool,
+        is_queued: bool = True,
     ) -> Run:
         return Run(
             structs.replace(self._settings, durability="steps", keep_partial=keep_partial),
             self._threads.of_run(thread),
             is_streamed=is_streamed,
             resume=Decisions(outcomes=outcomes or {}, approvals=approvals or {}),
+            is_queued=is_queued,
         )
 
     # -- life ----------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         may_call_tools: False asks for an answer without calls, although earlier calls are in the messages.
         options: the service's own options, such as `temperature`.
         service_thread_id: the thread that the service keeps, or None for a new one. Only for models that keep threads.
+        is_temporary: True when the service is to keep nothing of it: `messages` is then the whole conversation.
     """
 
     messages: Sequence[ChatMessage]
@@ -35,6 +36,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     may_call_tools: bool = True
     options: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
     service_thread_id: str | None = None
+    is_temporary: bool = False
 
 
 class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,6 +70,16 @@ class ChatClient(ABC):
         """
         raise self._keeps_no_threads()
 
+    async def newest_message_id(self, service_thread_id: str) -> str | None:
+        """Return the id of the newest message of a thread that the service keeps; None for an empty thread.
+
+        Raises:
+            ServiceThreadNotFound: the service does not know it.
+            ChatClientError: the service refused, failed, or could not be reached.
+            ConfigurationError: this client's service keeps no threads.
+        """
+        raise self._keeps_no_threads()
+
     async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
         """Hand messages over to the service, and return the id of its thread. On a failure nothing stays there.
 
@@ -117,6 +127,7 @@ class ChatClient(ABC):
         lease: timedelta | None = None,
         durability: Durability = "turn",
         summarizer: Summarizer | None = None,
+        mirror: Storage | str | None = None,
     ) -> Agent:
         """Return an agent that speaks through this client; the arguments are those of `Agent`."""
         return Agent(
@@ -133,4 +144,5 @@ class ChatClient(ABC):
             lease=lease,
             durability=durability,
             summarizer=summarizer,
+            mirror=mirror,
         )

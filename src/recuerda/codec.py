@@ -1,9 +1,9 @@
 """Messages to bytes and back.
 
-A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1), `usage`
-and `interrupted` where they say something; from version 2 on it would say its version as `v`. A message is
-`{"role":…,"content":…}` plus what else it has; `content` is the text itself when the message is one plain text, else an
-array of parts, each with its `type`. Nothing is written that equals its default.
+A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1), `usage`,
+`interrupted` and `service_thread` where they say something; from version 2 on it would say its version as `v`. A
+message is `{"role":…,"content":…}` plus what else it has; `content` is the text itself when the message is one plain
+text, else an array of parts, each with its `type`. Nothing is written that equals its default.
 
 Encoding refuses what would not read back the same (see `json_value`), before anything is written. Decoding keeps parts
 that it does not fully understand as `UnknownContent`; a body that is no turn at all is a `CorruptTurn`.
@@ -53,6 +53,7 @@ class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
     input: int = 1
     usage: Usage | None = None
     interrupted: bool = False
+    service_thread: str | None = None
 
 
 class _OutMessage(msgspec.Struct, omit_defaults=True):
@@ -68,6 +69,7 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
     input: int = 1
     usage: Usage | None = None
     interrupted: bool = False
+    service_thread: str | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -86,7 +88,7 @@ def encode_turn(turn: Turn) -> bytes:
         _checked(turn.usage, "usage")
     out = [_out_message(message, f"messages[{i}]") for i, message in enumerate(turn.messages)]
     try:
-        return _encoder.encode(_OutTurn(out, turn.input_count, turn.usage, turn.is_interrupted))
+        return _encoder.encode(_OutTurn(out, turn.input_count, turn.usage, turn.is_interrupted, turn.service_thread_id))
     except UnicodeEncodeError:
         for i, message in enumerate(turn.messages):
             _check_strings(message, f"messages[{i}]")
@@ -112,6 +114,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         input_count=wire.input,
         usage=wire.usage,
         is_interrupted=wire.interrupted,
+        service_thread_id=wire.service_thread,
     )
 
 

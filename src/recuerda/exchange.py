@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -18,6 +18,7 @@ from recuerda.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join
 from recuerda.errors import RunLimitError
 from recuerda.json_value import Json
 from recuerda.messages import ChatMessage, FunctionCallContent, FunctionResultContent
+from recuerda.mirror import ThreadService
 from recuerda.providers import all_of
 from recuerda.response import AgentResponseUpdate
 from recuerda.resuming import Journal, runnable
@@ -78,6 +79,11 @@ class Exchange:
         return self._is_kept
 
     @property
+    def service(self) -> ThreadService | None:
+        """The service that keeps the thread; None when it is kept here."""
+        return cast("ThreadService", self._model) if self._is_kept else None
+
+    @property
     def service_thread_id(self) -> str | None:
         """What to name the service's thread from now on; None when no service keeps it."""
         return self._service_thread_id if self._is_kept else None
@@ -128,6 +134,7 @@ class Exchange:
             may_call_tools=self.turn.rounds < prompt.max_tool_rounds,
             options=prompt.options,
             service_thread_id=self.service_thread_id,
+            is_temporary=not self._is_kept,
         )
 
     async def _ask(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
@@ -151,14 +158,16 @@ class Exchange:
         request, response = self._answers[-1]
         if response.message.function_calls and not request.may_call_tools:
             raise RunLimitError(prompt.max_tool_rounds)
-        self._said = []
         step = Step(messages=(response.message,), usage=response.usage)
-        if not response.message.function_calls:
+        started: Sequence[int] = ()
+        if response.message.function_calls:
+            then = RunningTurn([self.turn.whole(), step])
+            started = await self.record(msgspec.structs.replace(step, started=tuple(runnable(then, prompt.tools))))
+        else:
             # It is committed next: that saves it.
             self.turn.apply(step)
-            return ()
-        then = RunningTurn([self.turn.whole(), step])
-        return await self.record(msgspec.structs.replace(step, started=tuple(runnable(then, prompt.tools))))
+        self._said = []
+        return started
 
     async def _run_calls(self, positions: Sequence[int], tools: Mapping[str, FunctionTool], inside: Inside) -> None:
         calls = self.turn.calls

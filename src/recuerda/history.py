@@ -58,6 +58,24 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
         return from_microseconds(self.created_us)
 
 
+class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run needs to know of its thread before it starts.
+
+    Attributes:
+        messages: of the window, the oldest first.
+        revision: that a commit has to find; None when the store does not tell revisions.
+        committed: the turn of the id that was asked for, when the thread has it already.
+        is_new: True when the thread has nothing yet.
+        summary: the record that sums up what came before the messages, where it was asked for and there is one.
+    """
+
+    messages: list[ChatMessage]
+    revision: int | None
+    committed: StoredTurn | None = None
+    is_new: bool = False
+    summary: TurnRecord | None = None
+
+
 def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
     """Decode a record.
 

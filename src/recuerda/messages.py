@@ -297,12 +297,14 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         input_count: how many of them, from the first on, came from the caller; the others are the answer.
         usage: what the answer cost, where the service said it.
         is_interrupted: True when the run was stopped before the model had answered, and what there was was kept.
+        service_thread_id: in the mirror of a service's thread, how the service names the thread after this turn.
     """
 
     messages: tuple[ChatMessage, ...]
     input_count: int = 1
     usage: Usage | None = None
     is_interrupted: bool = False
+    service_thread_id: str | None = None
 
     @property
     def answer(self) -> tuple[ChatMessage, ...]:

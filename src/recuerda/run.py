@@ -28,7 +28,7 @@ from recuerda.codec import encode_turn
 from recuerda.context import ContextProvider
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, TurnPending
 from recuerda.exchange import Exchange, Prompt, settled
-from recuerda.history import stored_turn
+from recuerda.history import LoadedThread, stored_turn
 from recuerda.ids import new_id
 from recuerda.json_value import Json
 from recuerda.messages import ChatMessage, Turn
@@ -42,6 +42,7 @@ from recuerda.resuming import (
     durable_store,
     load_draft,
     pending_calls,
+    revision_after,
     running_turn,
     settle,
 )
@@ -49,7 +50,7 @@ from recuerda.steps import RunningTurn, Step
 from recuerda.store import ChatMessageStore
 from recuerda.summarizer import Summarizer
 from recuerda.summary import decode_summary
-from recuerda.thread import AgentThread, LoadedThread
+from recuerda.thread import AgentThread
 from recuerda.tools import FunctionTool, tools_by_name
 from recuerda.window import ContextWindow
 
@@ -89,7 +90,8 @@ class Run:
         turn_id: the caller's name for the turn.
         is_streamed: whether the model is asked to answer piece by piece.
         resume: what the caller decides about the calls of the interrupted turn that is to be resumed.
-        before: awaited first, before the thread's queue.
+        before: awaited before the turn begins, when it is this run's turn; says whether it changed the thread.
+        is_queued: False for a run that is a part of another one on the same thread.
     """
 
     def __init__(
@@ -101,7 +103,8 @@ class Run:
         turn_id: str | None = None,
         is_streamed: bool,
         resume: Decisions | None = None,
-        before: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        before: Callable[[], Coroutine[Any, Any, bool]] | None = None,
+        is_queued: bool = True,
     ) -> None:
         self.response: AgentResponse | None = None
         self.is_abandoned = False
@@ -110,6 +113,7 @@ class Run:
         self._turn_id = turn_id
         self._resume = resume
         self._before = before
+        self._is_queued = is_queued
         self._exchange = Exchange(settings.model, thread, RunningTurn([Step(input=messages)]), is_streamed=is_streamed)
         self._warnings: list[str] = []
         self._task: asyncio.Task[Any] | None = None
@@ -122,10 +126,10 @@ class Run:
         """Carry the run out. The turn is committed after the last update; closing the generator early cancels it."""
         # What cannot be stored is refused before anything is paid for.
         encode_turn(self._turn.turn())
-        if self._before is not None:
-            await self._before()
         async with self._queue():
             loaded = await self._load()
+            if self._before is not None and loaded.committed is None and await self._before():
+                loaded = await self._load()
             if loaded.committed is not None:
                 self.response = replayed(loaded.committed, self._thread.id)
                 for message in self.response.messages:
@@ -156,15 +160,18 @@ class Run:
         return await self._thread.load(
             window,
             turn_id=self._turn_id,
-            by_service=self._exchange.is_kept,
+            service=self._exchange.service,
             reach=None if summarizer is None else summarizer.reach(window),
         )
 
     @asynccontextmanager
     async def _queue(self) -> AsyncGenerator[None]:
         """Wait for the thread's other runs; refuse to wait for one that waits for this one."""
-        lock = self._thread.run_lock()
         self._task = asyncio.current_task()
+        if not self._is_queued:
+            yield
+            return
+        lock = self._thread.run_lock()
         holder = _holders.get(lock)
         is_in_loop_body = holder is not None and holder._task is self._task and not holder.is_abandoned
         if is_in_loop_body or any(run._task and run._thread.is_same_as(self._thread) for run in _outer_runs.get()):
@@ -191,25 +198,31 @@ class Run:
                 raise TurnPending(self._thread.id, turn_id=draft.turn_id, step=steps, age=draft_age(draft))
             if self._settings.durability == "steps":
                 self._exchange.journal = self._journal(loaded)
+            if self._settings.keep_partial:
+                # What is kept after a commit of which nobody knows whether it was written must not be a second turn.
+                self._turn_id = self._turn_id or new_id()
             return
         if draft is None:
             raise InvalidInput(
                 f"thread {self._thread.id!r} has no interrupted turn: it was resumed or dropped already, or never begun"
             )
-        if loaded.revision != draft.revision:
+        store = durable_store(self._thread)
+        if loaded.revision != draft.revision and await revision_after(store, draft.revision) != loaded.revision:
             raise ThreadConflict(self._thread.id, expected=draft.revision, actual=loaded.revision or 0)
         self._exchange.turn, self._turn_id = running_turn(draft), draft.turn_id
-        self._exchange.journal = self._journal(loaded, number=len(draft.steps))
+        number = len(draft.steps)
+        self._exchange.journal = Journal(store, turn_id=draft.turn_id, revision=draft.revision, number=number)
 
     async def _draft(self, loaded: LoadedThread) -> Draft | None:
         settings = self._settings
         may_be_left = settings.durability == "steps" or any(tool.needs_approval for tool in settings.tools)
-        return await load_draft(self._thread) if self._resume is not None or may_be_left else None
+        is_asked_for = self._resume is not None or self._before is not None
+        return await load_draft(self._thread) if is_asked_for or may_be_left else None
 
-    def _journal(self, loaded: LoadedThread, *, number: int = 0) -> Journal:
+    def _journal(self, loaded: LoadedThread) -> Journal:
         store = durable_store(self._thread)
         self._turn_id = self._turn_id or new_id()
-        return Journal(store, turn_id=self._turn_id, revision=loaded.revision or 0, number=number)
+        return Journal(store, turn_id=self._turn_id, revision=loaded.revision or 0)
 
     async def _settle(self, tools: Mapping[str, FunctionTool]) -> Sequence[int] | None:
         """Let the caller's decisions count; None when the turn still waits for one."""
@@ -294,15 +307,21 @@ class Run:
         """Clear up after a turn that was not committed; keep what was said, if that was asked for."""
         await self._exchange.retract()
         is_interrupted = isinstance(error, GeneratorExit | asyncio.CancelledError)
+        again: asyncio.CancelledError | None = None
         if self._settings.keep_partial and is_interrupted and not self._exchange.is_kept:
-            try:
-                await self._commit(self._turn.interrupted(self._exchange.partial), loaded)
-            except Exception as failure:  # noqa: BLE001 - the interruption is what the caller has to hear of
-                _logger.warning("the interrupted turn could not be kept: %s: %s", type(failure).__name__, failure)
+            _, again = await settled(self._keep_partial(loaded))
         await self._tell(
             "invoked",
             lambda provider: provider.invoked(self._turn.input, thread=self._thread, invoke_exception=error),
         )
+        if again is not None:
+            raise again
+
+    async def _keep_partial(self, loaded: LoadedThread) -> None:
+        try:
+            await self._commit(self._turn.interrupted(self._exchange.partial), loaded)
+        except Exception as failure:  # noqa: BLE001 - the interruption is what the caller has to hear of
+            _logger.warning("the interrupted turn could not be kept: %s: %s", type(failure).__name__, failure)
 
     def _responded(self, appended: Appended | None) -> AgentResponse:
         if appended is not None and appended.replayed:

@@ -14,14 +14,13 @@ from datetime import timedelta
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
-import msgspec
-
 from recuerda.errors import ConfigurationError, InvalidInput, StateError, ThreadOwnershipError
-from recuerda.history import StoredTurn
+from recuerda.history import LoadedThread, StoredTurn
 from recuerda.ids import check_id, new_id
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages import ChatMessage, Turn
-from recuerda.records import Appended, TurnRecord
+from recuerda.mirror import Mirror, ThreadService, check_mirror
+from recuerda.records import Appended
 from recuerda.state import STATE_VERSION, THREAD_KIND, ThreadState, read_thread_state
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
@@ -32,24 +31,6 @@ CUSTOM_KIND = "custom"
 
 
 _service_locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
-
-
-class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run needs to know of its thread before it starts.
-
-    Attributes:
-        messages: of the window, the oldest first.
-        revision: that a commit has to find; None when the store does not tell revisions.
-        committed: the turn of the id that was asked for, when the thread has it already.
-        is_new: True when the thread has nothing yet.
-        summary: the record that sums up what came before the messages, where it was asked for and there is one.
-    """
-
-    messages: list[ChatMessage]
-    revision: int | None
-    committed: StoredTurn | None = None
-    is_new: bool = False
-    summary: TurnRecord | None = None
 
 
 class AgentThread:
@@ -83,6 +64,7 @@ class AgentThread:
         self._id: str = check_id(id, "thread id") if id is not None else own or new_id()
         self._store = message_store
         self._service_thread_id = service_thread_id
+        self._mirror: Mirror | None = None
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self.provider_states: dict[str, JsonObject] = {}
         """What context providers remember of this thread, by their names; saved with its state."""
@@ -160,7 +142,7 @@ class AgentThread:
         window: ContextWindow | None = None,
         *,
         turn_id: str | None = None,
-        by_service: bool = False,
+        service: ThreadService | None = None,
         reach: ContextWindow | None = None,
     ) -> LoadedThread:
         """Read what a run needs, in one trip to the storage.
@@ -168,16 +150,22 @@ class AgentThread:
         Args:
             window: the part to read; None for everything.
             turn_id: also look whether a turn of this id is there.
-            by_service: the run's service keeps the thread, so nothing is read.
+            service: keeps the thread: then only the mirror is read, where there is one.
             reach: read the newest summary, and of the turns behind it at most so much, of which `window` is cut; None
                 reads the turns alone.
 
         Raises:
             ConfigurationError: a turn id is given and the store is one that knows no turns.
         """
-        if by_service:
+        if service is not None and self._mirror is not None:
+            self._service_thread_id, committed = await self._mirror.load(
+                service, self._service_thread_id, turn_id=turn_id
+            )
+            is_new = self._service_thread_id is None
+            return LoadedThread(messages=[], revision=self._mirror.store.revision, committed=committed, is_new=is_new)
+        if service is not None:
             if turn_id is not None:
-                raise ConfigurationError("turn_id needs a thread that is kept here: a service does not tell its turns")
+                raise ConfigurationError("turn_id needs to know a thread's turns: make the agent with mirror=storage")
             return LoadedThread(messages=[], revision=None, is_new=self._service_thread_id is None)
         store = self._kept()
         if isinstance(store, ChatMessageStore):
@@ -209,21 +197,85 @@ class AgentThread:
     ) -> Appended | None:
         """Append a run's turn in one write; None when the store knows no turns.
 
-        A service has the turn already: then its thread's id, which may be another one after each turn, is learnt.
+        A service has the turn already: then it is written to the mirror, where there is one, and the service's id of
+        the thread, which may be another one after each turn, is learnt.
         """
         if service_thread_id is not None:
+            appended = None
+            if self._mirror is not None:
+                appended = await self._mirror.append(
+                    turn, turn_id=turn_id, expected=expected, reference=service_thread_id
+                )
             self.service_thread_id = service_thread_id
-            return None
+            return appended
         store = self._kept()
         if isinstance(store, ChatMessageStore):
             return await store.append(turn, turn_id=turn_id, expected=expected)
         await store.add_messages(list(turn.messages))
         return None
 
+    # -- a service's thread --------------------------------------------------------------------------------------------
+
+    @property
+    def mirror(self) -> ChatMessageStore | None:
+        """The local copy of a service's thread, where its agent keeps one."""
+        return None if self._mirror is None else self._mirror.store
+
+    def keep_mirror(self, store: ChatMessageStore) -> None:
+        """Write each turn of this thread, which a service keeps, to a store as well; agents with a mirror do this.
+
+        Raises:
+            ThreadOwnershipError: the thread has a message store, which keeps it.
+        """
+        if self._store is not None:
+            raise ThreadOwnershipError(f"thread {self.id!r} has a message store, which keeps it: it needs no mirror")
+        self._mirror = Mirror(store)
+
+    async def detach(self) -> None:
+        """Go on locally with what the mirror holds; the service's thread stays as it is and is no longer used.
+
+        Needs nothing of the service, which may be down, or have forgotten the thread.
+
+        Raises:
+            InvalidInput: the thread has no mirror.
+        """
+        mirror = check_mirror(self._mirror, self.id)
+        await mirror.set_reference(None)
+        self._service_thread_id, self._mirror, self._store = None, None, mirror.store
+
+    async def attach(self, service: ThreadService) -> str:
+        """Hand a local thread over to a client's service, which keeps it from now on; return the service's id of it.
+
+        What was local becomes the mirror. Runs then need an agent of that client.
+
+        Raises:
+            ThreadOwnershipError: a service keeps the thread already.
+            ThreadConflict: somebody added to the thread meanwhile; the service's copy was deleted again.
+            ChatClientError: the service failed; nothing has changed.
+        """
+        mirror = Mirror(self._turns())
+        self._service_thread_id = await mirror.hand_over(service)
+        self._id, self._store, self._mirror = self.id, None, mirror
+        return self._service_thread_id
+
+    async def verify_mirror(self, service: ThreadService) -> int:
+        """Compare the mirror with the whole of the service's thread; return how many messages it is behind.
+
+        Raises:
+            InvalidInput: the thread has no mirror.
+            ThreadDiverged: the mirror holds what the service does not, or something else.
+        """
+        return len(await check_mirror(self._mirror, self.id).verify(service, self._service_thread_id or ""))
+
+    async def update_mirror(self, service: ThreadService) -> int:
+        """Write to the mirror what only the service has, and return how many messages that were; as `verify_mirror`."""
+        return await check_mirror(self._mirror, self.id).update(service, self._service_thread_id or "")
+
     def run_lock(self) -> asyncio.Lock:
         """Return the lock on which runs of this thread queue in this process and event loop."""
-        if isinstance(self._store, ChatMessageStore):
-            return self._store.storage.run_lock(self.id)
+        kept = self._store or self.mirror
+        if isinstance(kept, ChatMessageStore):
+            return kept.storage.run_lock(self.id)
         if self._service_thread_id is not None:
             key = (id(asyncio.get_running_loop()), self._service_thread_id)
             return _service_locks.setdefault(key, asyncio.Lock())
@@ -231,13 +283,14 @@ class AgentThread:
 
     def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
         """Return a lease of the thread, for runs that queue across processes; None and other stores need none."""
-        if ttl is None or not isinstance(self._store, ChatMessageStore):
+        kept = self._store or self.mirror
+        if ttl is None or not isinstance(kept, ChatMessageStore):
             return nullcontext()
-        return self._store.storage.lease(self.id, ttl)
+        return kept.storage.lease(self.id, ttl)
 
     def is_same_as(self, other: AgentThread) -> bool:
         """Say whether both are handles on one thread."""
-        mine, theirs = self._store, other.message_store
+        mine, theirs = self._store or self.mirror, other.message_store or other.mirror
         if isinstance(mine, ChatMessageStore) and isinstance(theirs, ChatMessageStore):
             return mine.storage is theirs.storage and mine.thread_id == theirs.thread_id
         is_same_service = self._service_thread_id is not None and self._service_thread_id == other.service_thread_id

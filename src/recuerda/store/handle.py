@@ -206,6 +206,11 @@ class ChatMessageStore:
         return turns[len(turns) - window.count([turn.turn for turn in turns]) :] if window else turns.copy()
 
     @property
+    def held_info(self) -> ThreadInfo | None:
+        """What the last read saw of the thread, without reading again; None for one that does not exist."""
+        return self._history.info
+
+    @property
     def turns(self) -> Sequence[StoredTurn]:
         """The turns that the last read gave, without reading again."""
         return self._history.turns
