@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from recuerda.openai import OpenAIChatClient
+from recuerda.openai import OpenAIChatClient, OpenAIResponsesClient
 from recuerda.testing.openai_server import ScriptedOpenAIServer
 
 KEY = "sk-test-5e2a"
@@ -67,6 +67,22 @@ async def client(server: ScriptedOpenAIServer) -> AsyncIterator[OpenAIChatClient
 
 
 @pytest.fixture
+async def responses(server: ScriptedOpenAIServer) -> AsyncIterator[OpenAIResponsesClient]:
+    async with OpenAIResponsesClient(
+        model_id="gpt-scripted", api_key=KEY, base_url=server.base_url, timeout_s=10, max_retries=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def local(server: ScriptedOpenAIServer) -> AsyncIterator[OpenAIResponsesClient]:
+    async with OpenAIResponsesClient(
+        model_id="gpt-scripted", api_key=KEY, base_url=server.base_url, store=False, timeout_s=10, max_retries=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
 async def canned() -> AsyncIterator[CannedServer]:
     async with CannedServer().running() as canned:
         yield canned
@@ -75,4 +91,12 @@ async def canned() -> AsyncIterator[CannedServer]:
 @pytest.fixture
 async def canned_client(canned: CannedServer) -> AsyncIterator[OpenAIChatClient]:
     async with OpenAIChatClient(model_id="odd", base_url=canned.base_url, timeout_s=10, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+async def canned_responses(canned: CannedServer) -> AsyncIterator[OpenAIResponsesClient]:
+    async with OpenAIResponsesClient(
+        model_id="odd", base_url=canned.base_url, store=False, timeout_s=10, max_retries=0
+    ) as client:
         yield client
