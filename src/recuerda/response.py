@@ -63,6 +63,7 @@ class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
         turn_id: the turn's id; None when the thread's store knows no turns.
         is_replay: True when a turn of the given `turn_id` was there already: this is its answer, and no model was
             called.
+        is_interrupted: True for the replay of a turn that was stopped before the model had answered.
         pending: the calls that wait to be allowed: the run has ended, the turn has not. Go on with `Agent.resume`.
         warnings: what went wrong without ending the run: a provider that failed, a summary that could not be made.
     """
@@ -72,6 +73,7 @@ class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
     thread_id: str
     turn_id: str | None
     is_replay: bool = False
+    is_interrupted: bool = False
     pending: tuple[PendingCall, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -106,5 +108,10 @@ class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
 def replayed(stored: StoredTurn, thread_id: str) -> AgentResponse:
     """Return the answer of a turn that is in the thread already."""
     return AgentResponse(
-        messages=stored.turn.answer, usage=stored.usage, thread_id=thread_id, turn_id=stored.id, is_replay=True
+        messages=stored.turn.answer,
+        usage=stored.usage,
+        thread_id=thread_id,
+        turn_id=stored.id,
+        is_replay=True,
+        is_interrupted=stored.turn.is_interrupted,
     )

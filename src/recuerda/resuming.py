@@ -12,10 +12,12 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
-from recuerda.errors import ConfigurationError, InvalidInput, StorageError, ToolOutcomeUnknown
+from recuerda.errors import ConfigurationError, InvalidInput, StorageError, ThreadConflict, ToolOutcomeUnknown
+from recuerda.history import History
 from recuerda.ids import new_id
 from recuerda.json_value import Json, JsonObject, to_json
 from recuerda.messages import FunctionCallContent, FunctionResultContent
@@ -23,6 +25,7 @@ from recuerda.records import Draft, DraftStep
 from recuerda.response import PendingCall, PendingTurn
 from recuerda.steps import RunningTurn, Step, decode_step, encode_step
 from recuerda.store import ChatMessageStore
+from recuerda.store.conflicts import revision_after_summaries
 from recuerda.thread import AgentThread
 from recuerda.tools import FunctionTool
 
@@ -68,13 +71,28 @@ class Journal:
         Raises:
             EncodeError: it has no JSON form.
             DraftConflict: somebody else goes on with the turn, or it was committed or dropped.
+            ThreadConflict: the thread has moved on since the turn began.
             StorageError: it could not be written, not in several attempts either.
         """
-        body = encode_step(step)
+        # Two processes may begin one turn at once, with the same input and answer: only their claims tell them apart.
+        body = encode_step(step if self.number else msgspec.structs.replace(step, claim=new_id()))
         async with self._order:
             draft = DraftStep(turn_id=self._turn_id, revision=self._revision, number=self.number + 1, body=body)
-            await self._write(draft)
+            await self._begin(draft) if draft.number == 1 else await self._write(draft)
             self.number += 1
+
+    async def _begin(self, step: DraftStep) -> None:
+        # A summary may be appended behind the last answer, while this turn begins: it does not matter to it.
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._write(step)
+            except ThreadConflict:
+                revision = await revision_after(self._store, step.revision)
+                if revision is None:
+                    raise
+                self._revision = revision
+                step = msgspec.structs.replace(step, revision=revision)
+        return await self._write(step)
 
     async def _write(self, step: DraftStep) -> None:
         # Writing a step again changes nothing, so an attempt that failed half-way may simply be repeated.
@@ -86,6 +104,11 @@ class Journal:
                     raise
                 await asyncio.sleep(0.05 * 4**attempt)
         return None
+
+
+async def revision_after(store: ChatMessageStore, revision: int) -> int | None:
+    """Return the revision to which a thread has moved on, if by nothing but summaries, and else None."""
+    return await revision_after_summaries(store.storage, History(store.thread_id), revision)
 
 
 async def load_draft(thread: AgentThread) -> Draft | None:
@@ -110,7 +133,7 @@ def pending_turn(draft: Draft, thread_id: str) -> PendingTurn:
         age=draft_age(draft),
         input=state.input,
         messages=tuple(state.new),
-        calls=pending_calls(state, [i for i in state.waiting if i not in state.approved]),
+        calls=pending_calls(state, list(state.waiting)),
     )
 
 
@@ -130,19 +153,9 @@ def pending_calls(state: RunningTurn, positions: Sequence[int]) -> tuple[Pending
     )
 
 
-def awaits_approval(state: RunningTurn, tools: Mapping[str, FunctionTool]) -> list[int]:
-    """Return the positions of the calls that the caller has to allow first."""
-    return [
-        i
-        for i, call in state.waiting.items()
-        if i not in state.approved and i not in state.started and _needs_approval(call, tools)
-    ]
-
-
 def runnable(state: RunningTurn, tools: Mapping[str, FunctionTool]) -> list[int]:
-    """Return the positions of the calls that may be started now."""
-    held = {*awaits_approval(state, tools), *state.started}
-    return [i for i in state.waiting if i not in held]
+    """Return the positions of the calls of a new answer that may be started at once; the others wait to be allowed."""
+    return [i for i, call in state.waiting.items() if not _needs_approval(call, tools)]
 
 
 def settle(
@@ -150,8 +163,12 @@ def settle(
 ) -> Step | None:
     """Return the step with which a resumed run begins; None when it waits for approvals and none is given.
 
+    A call that was not started was held back when the model made it. So it waits for a decision, whatever the tools
+    at hand say of themselves by now.
+
     Raises:
-        InvalidInput: a decision is about a call that does not wait for it; it was settled already, or never made.
+        InvalidInput: a decision is about a call that does not wait for it; it was settled already, or never made. Or
+            its tool is not there, or the caller's arguments do not fit it. Nothing is settled then.
         ToolOutcomeUnknown: a call was started, and neither says the caller what came of it nor may it run again.
     """
     results: dict[int, FunctionResultContent] = {}
@@ -165,17 +182,26 @@ def settle(
         decision = decisions.approvals[call.call_id]
         if decision is False:
             results[i] = FunctionResultContent(call.call_id, DENIED, is_error=True)
-        else:
-            approved.append(i)
-            if decision is not True:
-                edited[i] = decision
+            continue
+        approved.append(i)
+        tool = _known(call, tools)
+        if decision is not True:
+            tool.check(decision)
+            edited[i] = decision
     doubtful = [i for i in state.waiting if i in state.started and i not in results]
     again = [_repeatable(i, state, tools, thread_id) for i in doubtful]
-    decided = RunningTurn([state.whole(), Step(approved=tuple(approved))])
-    fresh = [i for i in runnable(decided, tools) if i not in results]
-    if state.calls and not (results or again or fresh):
+    if state.calls and not (results or again or approved):
         return None
-    return Step(results=results, approved=tuple(approved), edited=edited, started=(*again, *fresh), claim=new_id())
+    return Step(results=results, approved=tuple(approved), edited=edited, started=(*again, *approved), claim=new_id())
+
+
+def _known(call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionTool:
+    if (tool := tools.get(call.name)) is None:
+        raise InvalidInput(
+            f"call {call.call_id!r} is of tool {call.name!r}, which this agent does not have: resume the turn with an "
+            "agent that has it, or refuse the call"
+        )
+    return tool
 
 
 def _repeatable(position: int, state: RunningTurn, tools: Mapping[str, FunctionTool], thread_id: str) -> int:

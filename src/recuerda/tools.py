@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin, get_ty
 
 import msgspec
 
-from recuerda.errors import ConfigurationError, EncodeError
+from recuerda.errors import ConfigurationError, EncodeError, InvalidInput
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages import FunctionCallContent, FunctionResultContent
 from recuerda.thread import AgentThread
@@ -102,6 +102,17 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself, as any caller but a model does."""
         return self.function(*args, **kwargs)
+
+    def check(self, arguments: str | Mapping[str, Any]) -> None:
+        """Make sure that arguments fit the parameters.
+
+        Raises:
+            InvalidInput: they do not; the text says where.
+        """
+        try:
+            self._checked(arguments)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            raise InvalidInput(f"the arguments for tool {self.name!r} do not fit: {error}") from None
 
     async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
         """Run the function for a model's call, and return its result, or the error as one.
