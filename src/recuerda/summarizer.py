@@ -8,7 +8,7 @@ summarizer reads them as before. A summary that fails changes nothing, and is tr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from recuerda.chat import ChatModel, ChatRequest
@@ -83,36 +83,46 @@ class Summarizer:
     async def after_turn(self, store: ChatMessageStore, window: ContextWindow | None) -> None:
         """Start to sum up, if it is time; return at once. `store` has just been read with its summary."""
         if self._is_time(store.turns, window):
-            await self._later.start(store.thread_id, lambda: self.summarize(store))
+            # By the time of its turn, an earlier job may have done it.
+            await self._later.start(
+                store.thread_id, lambda: self._sum_up(store, lambda turns: self._is_time(turns, window))
+            )
 
     def take_failures(self) -> tuple[str, ...]:
         """Return what failed since the last call."""
         return self._later.take_failures()
 
     async def summarize(self, store: ChatMessageStore) -> bool:
-        """Bring a thread's summary up to date now, however few turns it is behind; False when nothing was to be done.
+        """Bring a thread's summary up to date now, however few turns it is behind.
+
+        Returns False when there was nothing to sum up, or it was undone meanwhile.
 
         Raises:
             ChatClientError: the model failed, or said nothing; what was summed up before that stays.
             TimeoutError: it took longer than `timeout`.
         """
-        done = False
-        while True:
-            found = await store.storage.read(store.thread_id, with_summary=True)
-            turns = [stored_turn(record, store.thread_id) for record in found.records]
-            covered = turns[: len(turns) - _kept(turns, self.keep_messages)]
-            if not covered:
-                return done
-            piece = self._piece(covered)
-            before = None if found.summary is None else decode_summary(found.summary.body)
-            summary = await self._written(before, piece)
-            if not await self._append(store, found, encode_summary(summary), through=piece[-1].number):
-                return done
-            done = True
+        return await self._sum_up(store, bool)
 
     async def close(self) -> None:
         """Wait for the summaries that are being written."""
         await self._later.finish()
+
+    async def _sum_up(self, store: ChatMessageStore, is_due: Callable[[Sequence[StoredTurn]], bool]) -> bool:
+        """Sum up what is too old now, piece by piece; what is added meanwhile is left for the next time."""
+        last: int | None = None
+        while True:
+            found = await store.storage.read(store.thread_id, with_summary=True)
+            turns = [stored_turn(record, store.thread_id) for record in found.records]
+            covered = turns[: len(turns) - _kept(turns, self.keep_messages)]
+            if last is None and covered and is_due(turns):
+                last = covered[-1].number
+            piece = self._piece([turn for turn in covered if last is not None and turn.number <= last])
+            if not piece:
+                return last is not None
+            before = None if found.summary is None else decode_summary(found.summary.body)
+            summary = await self._written(before, piece)
+            if not await self._append(store, found, encode_summary(summary), through=piece[-1].number):
+                return False
 
     def _is_time(self, turns: Sequence[StoredTurn], window: ContextWindow | None) -> bool:
         if _kept(turns, self.keep_messages) == len(turns):

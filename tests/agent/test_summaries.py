@@ -1,0 +1,214 @@
+"""What a summarizer does to the context, and what it never does to the thread."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from recuerda import (
+    ChatClientError,
+    ChatMessage,
+    ChatMessageStore,
+    ChatRequest,
+    ContextWindow,
+    Storage,
+    Summarizer,
+)
+from recuerda.testing.scripted import ScriptedChatClient, call
+from tests.conversation import Counts, exchange, texts
+
+
+def told(request: ChatRequest) -> str:
+    return request.messages[0].text
+
+
+def counting_notes() -> ScriptedChatClient:
+    """Return a model whose summaries are numbered."""
+    numbers = iter(range(1, 1000))
+
+    def note(request: ChatRequest) -> str:
+        return f"notes {next(numbers)}"
+
+    return ScriptedChatClient(default=note)
+
+
+async def say(
+    storage: Storage, summarizer: Summarizer | None, words: Sequence[str], **options: object
+) -> ScriptedChatClient:
+    """Run an agent once for each word on thread "t", and close it; return its model."""
+    client = ScriptedChatClient(default="ok")
+    agent = client.create_agent("A", "Be kind.", storage=storage, summarizer=summarizer, **options)  # pyright: ignore[reportArgumentType] - as they come
+    for word in words:
+        await agent.run(word, thread="t")
+        if summarizer is not None:
+            await summarizer.close()
+    await agent.close()
+    return client
+
+
+def words(count: int, start: int = 0) -> list[str]:
+    return [f"word {number}" for number in range(start, start + count)]
+
+
+async def test_older_turns_are_sent_as_a_summary(storage: Storage) -> None:
+    notes = counting_notes()
+    summarizer = Summarizer(notes, max_messages=10, keep_messages=4)
+    await say(storage, summarizer, words(6))
+    assert len(notes.requests) == 1
+    assert "user: word 0\nassistant: ok\nuser: word 1" in told(notes.requests[0])
+    assert "word 4" not in told(notes.requests[0])
+
+    client = await say(storage, summarizer, ["and now?"])
+    request = client.requests[0]
+    assert texts(request.messages) == ["word 4", "ok", "word 5", "ok", "and now?"]
+    assert request.instructions is not None
+    assert request.instructions.startswith("Be kind.")
+    assert request.instructions.endswith("notes 1")
+
+
+async def test_the_next_summary_builds_on_the_last(storage: Storage) -> None:
+    notes = counting_notes()
+    await say(storage, Summarizer(notes, max_messages=10, keep_messages=4), words(14))
+    assert [("notes 1" in told(request)) for request in notes.requests] == [False, True, False]
+    assert "notes 2" in told(notes.requests[2])
+    assert "word 3" not in told(notes.requests[1])
+
+
+async def test_without_its_summarizer_a_thread_is_what_it_was(storage: Storage) -> None:
+    await say(storage, Summarizer(counting_notes(), max_messages=10, keep_messages=4), words(8))
+    client = await say(storage, None, ["and now?"])
+    assert texts(client.requests[0].messages) == [
+        *(text for word in words(8) for text in (word, "ok")),
+        "and now?",
+    ]
+    assert len(await ChatMessageStore(storage=storage, thread_id="t").list_messages()) == 18
+
+
+async def test_a_summary_that_fails_changes_nothing_and_is_told(
+    storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    down = ScriptedChatClient(default=ChatClientError("the service is down", status=503))  # pyright: ignore[reportArgumentType] - it is raised
+    summarizer = Summarizer(down, max_messages=6, keep_messages=2)
+    client = ScriptedChatClient(default="ok")
+    agent = client.create_agent(storage=storage, summarizer=summarizer)
+    for word in words(4):
+        await agent.run(word, thread="t")
+    await summarizer.close()
+    reply = await agent.run("still here?", thread="t")
+    assert any("the service is down" in warning for warning in reply.warnings)
+    assert texts(client.requests[-1].messages)[:2] == ["word 0", "ok"]
+    assert client.requests[-1].instructions is None
+    await agent.close()
+
+
+@pytest.mark.parametrize("nothing", ["", "  \n"])
+async def test_an_empty_summary_is_a_failure(storage: Storage, nothing: str) -> None:
+    summarizer = Summarizer(ScriptedChatClient(default=nothing), max_messages=2, keep_messages=2)
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    for word in words(3):
+        await store.add_messages(exchange(word))
+    with pytest.raises(ChatClientError, match="said nothing"):
+        await summarizer.summarize(store)
+    assert (await storage.read("t", with_summary=True)).summary is None
+
+
+async def test_pinned_messages_stay_word_for_word(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    pinned = ChatMessage("user", "I am allergic to nuts.", additional_properties={"pinned": True})
+    await store.add_messages([pinned, ChatMessage("assistant", "Noted.")])
+    notes = counting_notes()
+    client = await say(storage, Summarizer(notes, max_messages=6, keep_messages=2), words(9))
+    assert len(notes.requests) > 1
+    assert texts(client.requests[-1].messages)[0] == "I am allergic to nuts."
+    assert sum("allergic" in text for text in texts(client.requests[-1].messages)) == 1
+
+
+async def test_undoing_what_a_summary_tells_brings_the_turns_back(storage: Storage) -> None:
+    summarizer = Summarizer(counting_notes(), max_messages=6, keep_messages=2)
+    await say(storage, summarizer, words(4))
+    for _ in range(2):
+        await storage.undo("t")
+    client = await say(storage, summarizer, ["and now?"])
+    assert texts(client.requests[0].messages) == ["word 0", "ok", "word 1", "ok", "and now?"]
+    assert client.requests[0].instructions == "Be kind."
+
+
+async def test_what_a_window_cannot_hold_is_summed_up_before_it_is_time(storage: Storage) -> None:
+    notes = counting_notes()
+    summarizer = Summarizer(notes, max_messages=1000, keep_messages=2)
+    await say(storage, summarizer, words(6), window=ContextWindow(max_messages=8))
+    assert len(notes.requests) == 1
+
+
+async def test_loading_costs_the_same_however_long_the_thread(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summarizer = Summarizer(counting_notes(), max_messages=10, keep_messages=4)
+    most: list[int] = []
+    for start in (0, 40, 80):
+        await say(storage, summarizer, words(40, start))
+        counts = Counts(storage, monkeypatch)
+        await say(storage, summarizer, ["and now?"])
+        most.append(max(counts.reads))
+        monkeypatch.undo()
+    assert max(most) <= 8
+
+
+async def test_calls_and_results_are_told_shortened(storage: Storage) -> None:
+    def big() -> str:
+        return "x" * 5000
+
+    client = ScriptedChatClient([call("big"), "done", "ok", "ok"])
+    notes = counting_notes()
+    summarizer = Summarizer(notes, max_messages=4, keep_messages=2)
+    agent = client.create_agent(storage=storage, summarizer=summarizer, tools=big)
+    for word in words(3):
+        await agent.run(word, thread="t")
+    await agent.close()
+    transcript = told(notes.requests[0])
+    assert "[calls big with {}]" in transcript
+    assert "[…4000 more characters]" in transcript
+
+
+async def test_a_long_thread_is_summed_up_piece_by_piece(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    for word in words(30):
+        await store.add_messages(exchange(word))
+    notes = counting_notes()
+    assert await Summarizer(notes, keep_messages=2, max_characters=200).summarize(store)
+    assert len(notes.requests) > 3
+    found = await storage.read("t", with_summary=True)
+    assert [record.number for record in found.records] == [30]
+    assert not await Summarizer(notes, keep_messages=2).summarize(store)
+
+
+async def test_a_summary_of_what_was_undone_meanwhile_is_dropped(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    for word in words(3):
+        await store.add_messages(exchange(word))
+
+    class Meddling(ScriptedChatClient):
+        async def respond(self, request: ChatRequest):
+            for _ in range(2):
+                await storage.undo("t")
+            return await super().respond(request)
+
+    assert not await Summarizer(Meddling(["notes"]), keep_messages=2).summarize(store)
+    assert (await storage.read("t", with_summary=True)).summary is None
+
+
+async def test_a_run_meanwhile_does_not_lose_the_summary_nor_the_run(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    for word in words(3):
+        await store.add_messages(exchange(word))
+    agent = ScriptedChatClient(default="ok").create_agent(storage=storage)
+
+    class Busy(ScriptedChatClient):
+        async def respond(self, request: ChatRequest):
+            await agent.run("meanwhile", thread="t")
+            return await super().respond(request)
+
+    assert await Summarizer(Busy(["notes"]), keep_messages=2).summarize(store)
+    found = await storage.read("t", with_summary=True)
+    assert found.summary is not None
+    assert found.summary.target == 2
+    assert [record.number for record in found.records] == [3, 4]
