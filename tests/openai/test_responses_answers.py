@@ -205,7 +205,7 @@ async def test_a_stream_that_is_cut_is_an_error_and_never_an_answer(
 
 
 def message_item(id: str, text: str, **fields: object) -> dict[str, object]:
-    content = [{"type": "output_text", "text": text, "annotations": []}]
+    content: list[dict[str, object]] = [{"type": "output_text", "text": text, "annotations": []}]
     return {"type": "message", "id": id, "role": "assistant", "status": "completed", "content": content, **fields}
 
 

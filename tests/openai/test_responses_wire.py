@@ -124,7 +124,7 @@ def test_a_call_id_that_is_too_long_is_shortened_in_both_places() -> None:
 def test_reasoning_is_sent_back_whole_in_its_place_with_the_ids_of_what_it_led_to() -> None:
     message = ChatMessage("assistant", [thought(), "Let me see", thought("rs_2"), CALL], message_id="msg_1")
     items = input_items([message, RESULT])
-    text = {"type": "output_text", "text": "Let me see", "annotations": []}
+    text: dict[str, object] = {"type": "output_text", "text": "Let me see", "annotations": []}
     assert items == [
         {"type": "reasoning", "id": "rs_1", "summary": SUMMARY, "encrypted_content": "encrypted:rs_1"},
         {**said("Let me see", id="msg_1", status="completed"), "content": [text]},

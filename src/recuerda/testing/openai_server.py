@@ -66,7 +66,8 @@ class ScriptedOpenAIServer:
     Stopping closes all connections at once, running answers included.
 
     `threads` is what it keeps of responses and conversations; it outlives a stop and a new start. `outages` are what
-    the next requests get that are about what is kept (conversations, items, stored responses) instead of an answer.
+    the next requests get that are about what is kept (conversations, items, stored responses) instead of an answer;
+    None lets one through.
     """
 
     def __init__(self, *script: ScriptEntry, default: ScriptEntry | None = None) -> None:
@@ -74,7 +75,7 @@ class ScriptedOpenAIServer:
         self.default = default
         self.requests: list[RecordedRequest] = []
         self.threads = ServiceThreads()
-        self.outages: deque[Failure] = deque()
+        self.outages: deque[Failure | None] = deque()
         self._responses_dialect = responses_dialect(self.threads)
         self._running: _Running | None = None
 
@@ -145,8 +146,8 @@ class ScriptedOpenAIServer:
         async def answer(request: Request) -> Response:
             try:
                 recorded = await self._record(request)
-                if self.outages:
-                    return _error(self.outages.popleft())
+                if self.outages and (outage := self.outages.popleft()) is not None:
+                    return _error(outage)
                 return _json(endpoint(self.threads, _thread_request(request, recorded, number=len(self.requests))))
             except BadRequest as error:
                 return _error(error.failure)
