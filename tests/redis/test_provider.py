@@ -169,6 +169,20 @@ async def test_learning_a_turn_again_adds_nothing(prefix: str) -> None:
     await provider.close()
 
 
+async def test_a_thread_that_a_service_keeps_is_learnt_by_the_turns_of_its_mirror(prefix: str) -> None:
+    thread = AgentThread("t", service_thread_id="conv_1")
+    mirror = ChatMessageStore(storage=MemoryStorage(), thread_id="t")
+    thread.keep_mirror(mirror)
+    messages = [ChatMessage("user", "My dog is Rex"), ChatMessage("assistant", "Nice")]
+    appended = await mirror.add_messages(messages)
+    assert appended is not None
+    async with provider_of(prefix) as provider:
+        for _ in range(2):
+            await provider.invoked(messages[:1], messages[1:], thread=thread)
+        assert await provider.invoking(said("dog"), thread=thread) is None, "the service shows the whole thread"
+    assert [fields["turn_id"] for fields in await documents(prefix)] == [appended.record.id] * 2
+
+
 async def test_a_retried_run_is_remembered_once(prefix: str) -> None:
     client = ScriptedChatClient(["Nice"])
     async with client.create_agent(context_providers=provider_of(prefix)) as agent:

@@ -59,7 +59,7 @@ def server() -> Iterator[RedisServer]:
 
 async def index_built(name: str) -> None:
     """Wait until the server has put into an index what was there before it."""
-    client = connect(redis_search_url())
+    client = connect(redis_search_url(), protocol=3)
     is_built = False
     while not is_built:
         is_built = (await client.execute_command("FT.INFO", name))[b"indexing"] == 0
@@ -132,9 +132,13 @@ async def test_processes_that_start_together_make_one_index(prefix: str) -> None
         ("ON HASH PREFIX 1 {prefix}: SCHEMA words TEXT", "field number is missing where NUMERIC is needed"),
         ("ON HASH PREFIX 1 {prefix}: SCHEMA words TAG", "field words is TAG where TEXT is needed"),
         ("ON HASH PREFIX 1 other: SCHEMA words TEXT", "over keys that start with ['other:']"),
+        (
+            "ON HASH PREFIX 1 {prefix}: LANGUAGE spanish SCHEMA words TEXT",
+            "language is spanish where english is needed",
+        ),
         ("ON JSON PREFIX 1 {prefix}: SCHEMA $.words AS words TEXT", "over JSON documents where HASH is needed"),
     ],
-    ids=["fields", "kinds", "prefix", "json"],
+    ids=["fields", "kinds", "prefix", "language", "json"],
 )
 async def test_an_index_of_another_shape_is_named_and_can_be_made_anew(
     prefix: str, schema: str, difference: str
@@ -271,6 +275,39 @@ async def test_an_answer_that_is_lost_is_asked_for_again(proxy: Proxy, prefix: s
         assert await documents(prefix) == []
     assert proxy.connections > connections
     await provider.close()
+
+
+async def test_memories_outlive_a_server_that_keeps_them_on_disk(prefix: str) -> None:
+    server = search_server("--appendonly", "yes", "--appendfsync", "always")
+    provider = provider_of(prefix, server.url, embedder=TopicEmbedder(), defer=False, max_distance=0.2)
+    await learn(provider, "My hound barks")
+    server.kill()
+    server.start()
+    assert [memory.text for memory in await provider.search("puppy")] == ["My hound barks"]
+    await provider.close()
+    server.stop()
+
+
+async def test_a_cancelled_search_leaves_the_provider_usable(prefix: str) -> None:
+    provider = provider_of(prefix)
+    await learn(provider, "bone")
+    for steps in range(8):
+        searching = asyncio.create_task(provider.search("bone"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        searching.cancel()
+        await asyncio.gather(searching, return_exceptions=True)
+        assert len(await provider.search("bone")) == 1
+    await provider.close()
+
+
+async def test_a_language_has_its_own_endings_and_an_unknown_one_is_refused(prefix: str) -> None:
+    async with provider_of(prefix, language="spanish") as provider:
+        await learn(provider, "Tengo tres perros")
+        assert len(await provider.search("¿Dónde está el perro?")) == 1
+    async with provider_of(f"{prefix}-other", language="klingon") as provider:
+        with pytest.raises(ProviderError, match="knows no such language"):
+            await provider.search("targ")
 
 
 async def test_a_server_that_is_down_costs_memories_and_never_a_turn(prefix: str, server: RedisServer) -> None:

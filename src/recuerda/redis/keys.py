@@ -1,6 +1,7 @@
 """The names of the keys. Ids are percent-encoded in them, so that any text is safe and none is like another.
 
-    PREFIX:{THREAD}          hash: `head`, `title`, `metadata`, each record under its number, `i:` + id -> number
+    PREFIX:{THREAD}          hash: `head`, `title`, `metadata`, each record under its number, `i:` + id -> number,
+                             `s:` + number of a summary -> number of the one before it
     PREFIX:{THREAD}:draft    hash: number -> step of the running turn
     PREFIX:{THREAD}:lease    string: who holds the lease
     PREFIX/threads           sorted set of all threads, see `scripts.py`

@@ -23,7 +23,7 @@ from recuerda.errors import ConfigurationError, EmbedderError, InvalidInput, Pro
 from recuerda.ids import check_id, check_limit
 from recuerda.messages import ChatMessage
 from recuerda.redis.keys import check_prefix
-from recuerda.redis.search.documents import Document, Place, RedisMemory, documents_of, memory_of, quoted
+from recuerda.redis.search.documents import MAX_TEXT, Document, Place, RedisMemory, documents_of, memory_of, quoted
 from recuerda.redis.search.engine import Engine, IndexMissing
 from recuerda.redis.search.maintenance import delete_matching, embed_again
 from recuerda.redis.search.queries import Question, Seen
@@ -254,7 +254,7 @@ class RedisProvider(ContextProvider):
         if not question.calls:
             return []
         if self._embedder is not None:
-            (vector,) = await self._embed([text])
+            (vector,) = await self._embed([text[-MAX_TEXT:]])
             question = msgspec.structs.replace(question, vector=vector, model_id=self._embedder.model_id)
         replies = await self._ask(question)
         return [memory_of(hit.fields, score) for hit, score in question.merged(replies)]

@@ -29,11 +29,14 @@ class Script:
 
 # The fields of a head, which is a MessagePack array: `wire.Head` is the same in Python.
 _HEAD = """
-local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED = 1, 2, 3, 4, 5, 6, 7, 8
+local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+-- Where a record's bytes tell what it is.
+local KIND_AT, TARGET_AT, LENGTH_AT, SUMMARY_KIND = 17, 18, 22, 3
 
 local function open_head(packed, now, incarnation)
   if packed then return cmsgpack.unpack(packed) end
-  return {0, incarnation, 1, 0, 0, false, now, now}
+  return {0, incarnation, 1, 0, 0, false, now, now, 0}
 end
 
 local function entry_of(head, id)
@@ -98,11 +101,12 @@ local function put(parts, text)
 end
 
 -- `got` has the head, the title and the metadata. Records follow, put behind what this returns.
-local function start_look(got, found)
-  local parts = {'\\150', got[1]}
+local function start_look(got, found, summary)
+  local parts = {'\\151', got[1]}
   put(parts, got[2])
   put(parts, got[3])
   put(parts, found)
+  put(parts, summary)
   return parts, #parts + 1
 end
 
@@ -118,7 +122,11 @@ local function append(place, record, data)
   local id, expected, created, count, kind, target, keep, user, title, incarnation = unpack(record, 1, 10)
   local thread = KEYS[1]
   local got = redis.call('HMGET', thread, 'head', 'i:' .. id)
-  if got[2] then return redis.call('HGET', thread, got[2]) end
+  if got[2] then
+    local first = redis.call('HGET', KEYS[2], '1')
+    if first and cmsgpack.unpack(first).turn_id == id then redis.call('DEL', KEYS[2]) end
+    return redis.call('HGET', thread, got[2])
+  end
   local head = open_head(got[1], created, incarnation)
   if expected and expected ~= head[REVISION] then return -1 - head[REVISION] end
 
@@ -139,16 +147,40 @@ local function append(place, record, data)
     local value = redis.call('HGET', thread, tostring(old))
     if not value then return end
     local messages = struct.unpack('>I4', value, 5)
-    local length = struct.unpack('>I2', value, 22)
+    local length = struct.unpack('>I2', value, LENGTH_AT)
     gone[#gone + 1] = tostring(old)
     gone[#gone + 1] = 'i:' .. string.sub(value, 24, 23 + length)
+    if string.byte(value, KIND_AT) == SUMMARY_KIND then gone[#gone + 1] = 's:' .. tostring(old) end
     if messages > 0 then head[TURNS], head[MESSAGES] = head[TURNS] - 1, head[MESSAGES] - messages end
   end
   local function drop_first()
     drop(head[FIRST])
     head[FIRST] = head[FIRST] + 1
   end
-  if kind == 'undo' then drop(target) end
+  local newer
+  local function chain(summary)
+    if newer then
+      added[#added + 1], added[#added + 2] = 's:' .. tostring(newer), tostring(summary)
+    else
+      head[SUMMARY] = summary
+    end
+    newer = summary
+  end
+  local older = head[SUMMARY] or 0
+  if kind == 'summary' then
+    chain(number)
+    chain(older)
+  end
+  if kind == 'undo' then
+    drop(target)
+    -- A summary is newer than what it covers: those of the turn come first in the chain.
+    while older > target do
+      local at, value = older, redis.call('HGET', thread, tostring(older))
+      older = tonumber(redis.call('HGET', thread, 's:' .. tostring(at)) or 0)
+      if value and struct.unpack('>I4', value, TARGET_AT) < target then chain(at) elseif value then drop(at) end
+    end
+    chain(older)
+  end
   if kind == 'trim' then
     while head[FIRST] < target do drop_first() end
   end
@@ -159,7 +191,7 @@ local function append(place, record, data)
   local packed = cmsgpack.pack(head)
   redis.call('HSET', thread, 'head', packed, unpack(added))
   for i = 1, #gone, 1000 do redis.call('HDEL', thread, unpack(gone, i, math.min(i + 999, #gone))) end
-  redis.call('DEL', KEYS[2])
+  if kind == 'turn' then redis.call('DEL', KEYS[2]) end
   local new = entry_of(head, place[2])
   moved(place, old, new)
   if place[3] then keep_alive(place[3]) end
@@ -199,7 +231,7 @@ READ = Script(
     _HEAD
     + _LOOK
     + """
-local after, incarnation, last_messages, last_turns, turn_id, ttl = unpack(cmsgpack.unpack(ARGV[1]), 1, 6)
+local after, incarnation, last_messages, last_turns, turn_id, ttl, with_summary = unpack(cmsgpack.unpack(ARGV[1]), 1, 7)
 local thread = KEYS[1]
 local got = redis.call('HMGET', thread, 'head', 'title', 'metadata', 'i:' .. (turn_id or ''))
 if not got[1] then return false end
@@ -210,11 +242,17 @@ if ttl then
 end
 if incarnation and incarnation ~= head[INCARNATION] then after = 0 end
 local found = got[4] and redis.call('HGET', thread, got[4])
-local parts, at = start_look(got, found)
+-- A trim leaves the number of a summary that it took.
+local summary, covered = false, 0
+if with_summary and after == 0 and (head[SUMMARY] or 0) >= head[FIRST] then
+  summary = redis.call('HGET', thread, tostring(head[SUMMARY]))
+  covered = summary and struct.unpack('>I4', summary, TARGET_AT) or 0
+end
+local parts, at = start_look(got, found, summary)
 if last_turns == 0 or after >= revision then return end_look(parts, at, math.max(after, revision) + 1, 0) end
 
 parts[at] = ''
-local lowest = math.max(after + 1, head[FIRST])
+local lowest = math.max(after + 1, head[FIRST], covered + 1)
 local turns, messages, put_in = 0, 0, 0
 local step = math.min(500, last_turns or 500, math.ceil((last_messages or 1000) / 2) + 1)
 local number = revision
@@ -309,18 +347,36 @@ return 0
 """)
 """Give a lease back."""
 
-SAVE = Script("""
-local number, ttl = unpack(cmsgpack.unpack(ARGV[1]), 1, 2)
-redis.call('HSET', KEYS[1], tostring(number), ARGV[2])
-if number == 1 then
-  for _, other in ipairs(redis.call('HKEYS', KEYS[1])) do
-    if other ~= '1' then redis.call('HDEL', KEYS[1], other) end
+SAVE = Script(
+    _HEAD
+    + """
+local number, turn, revision, ttl = unpack(cmsgpack.unpack(ARGV[1]), 1, 4)
+local thread, draft, field = KEYS[1], KEYS[2], tostring(number)
+local got = redis.call('HMGET', draft, '1', field)
+local is_same_turn = got[1] and cmsgpack.unpack(got[1]).turn_id == turn
+local begins = number == 1 and not is_same_turn
+if begins then
+  local packed = redis.call('HGET', thread, 'head')
+  local now = packed and cmsgpack.unpack(packed)[REVISION] or 0
+  if now ~= revision then return -1 - now end
+elseif is_same_turn and got[2] then
+  local there, mine = cmsgpack.unpack(got[2]), cmsgpack.unpack(ARGV[2])
+  return there.revision == mine.revision and there.body == mine.body and 1 or 0
+elseif not is_same_turn or redis.call('HEXISTS', draft, tostring(number - 1)) == 0 then
+  return 0
+end
+redis.call('HSET', draft, field, ARGV[2])
+if begins then
+  for _, other in ipairs(redis.call('HKEYS', draft)) do
+    if other ~= '1' then redis.call('HDEL', draft, other) end
   end
 end
-if ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
-return number
-""")
-"""Save a step of a draft. Saving it again changes nothing."""
+if ttl then redis.call('PEXPIRE', draft, ttl) end
+return 1
+"""
+)
+"""Save a step of a draft: 1 when it is there, 0 when it does not continue the draft, -1 - the thread's revision when it
+would begin one on another."""
 
 MOVE = Script("""
 if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[2]) end

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 from redis.credentials import CredentialProvider
 
-from recuerda.errors import ConfigurationError, RecuerdaError, StorageUnavailable, ThreadConflict
+from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, StorageUnavailable, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.records import (
     Appended,
@@ -194,6 +194,7 @@ class RedisStorage(Storage):
             query.last_turns,
             query.turn_id,
             self._ttl_ms,
+            query.with_summary,
         )
         keys = self._keys.both(thread_id)
         reply = await self.run(Call(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)
@@ -205,6 +206,7 @@ class RedisStorage(Storage):
             records=tuple(map(wire.read_record, reversed(look.records))),
             start=look.start,
             found=None if look.found is None else wire.read_record(look.found),
+            summary=None if look.summary is None else wire.read_record(look.summary),
         )
 
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
@@ -229,9 +231,14 @@ class RedisStorage(Storage):
         return await self._change(scripts.DELETE, thread_id, is_repeatable=False) == 1
 
     async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        about = wire.pack((step.number, self._ttl_ms))
-        keys = (self._keys.draft(thread_id),)
-        await self.run(Call(scripts.SAVE, keys, (about, wire.pack(step))), is_repeatable=True)
+        about = wire.pack((step.number, step.turn_id, step.revision, self._ttl_ms))
+        keys = self._keys.both(thread_id)
+        reply = await self.run(Call(scripts.SAVE, keys, (about, wire.pack(step))), is_repeatable=True)
+        outcome = cast("int", reply)
+        if outcome == 0:
+            raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
+        if outcome < 0:
+            raise ThreadConflict(thread_id, expected=step.revision, actual=-1 - outcome)
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
         reply = await self.run(Call("HVALS", (self._keys.draft(thread_id),)), is_repeatable=True)

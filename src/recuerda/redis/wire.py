@@ -13,14 +13,17 @@ import msgspec
 
 from recuerda.records import DraftStep, NewRecord, RecordKind, ThreadInfo, TurnRecord
 
-_KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim")
+_KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim", "summary")
 _HEADER = struct.Struct(">IIQBIH")
 """Number, message count, time, kind, target, length of the id: 23 bytes."""
 _UNNUMBERED = struct.Struct(">IQBIH")
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a script needs to know of a thread; `false` in Lua is None here."""
+    """What a script needs to know of a thread; `false` in Lua is None here.
+
+    `summary` is the number of the newest summary, which may be older than `first`; 0 without one.
+    """
 
     revision: int
     incarnation: str
@@ -30,6 +33,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     user_id: str | bool
     created: str
     updated: str
+    summary: int = 0
 
 
 class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -39,6 +43,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
     title: bytes | None
     metadata: bytes | None
     found: bytes | None
+    summary: bytes | None
     start: int
     records: list[bytes]
 

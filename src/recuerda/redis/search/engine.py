@@ -154,6 +154,8 @@ class Engine:
                 return IndexMissing(f"{start} has no such index")
             case exceptions.ResponseError() if "already exists" in text:
                 return ProviderError(f"{start} has it already")
+            case exceptions.ResponseError() if "invalid language" in text:
+                return ProviderError(f"{start} knows no such language; give another one, such as 'english'")
             case exceptions.ResponseError() if "db != 0" in text:
                 return ProviderError(f"{start} indexes database 0 only: leave the database out of the URL")
             case _:

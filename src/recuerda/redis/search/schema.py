@@ -58,6 +58,9 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         prefixes: list[Any] = list(definition.get("prefixes") or ())
         if prefixes != [f"{self.prefix}:"]:
             yield f"it is over keys that start with {prefixes!r} where {self.prefix + ':'!r} is needed"
+        language = definition.get("default_language", "english")
+        if language != self.language:
+            yield f"its language is {language} where {self.language} is needed"
         fields = {field["attribute"]: field for field in map(_mapping, info.get("attributes") or ())}
         needed = {"words": "TEXT", "number": "NUMERIC", **dict.fromkeys(TAGS, "TAG")}
         for name, kind in needed.items():

@@ -31,7 +31,10 @@ async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> Plac
 
 
 def seen_turns(thread: AgentThread) -> Seen | None:
-    """Return the turns that the model sees anyway: those that the run has read, or a foreign store's whole thread."""
+    """Return the turns that the model sees anyway: those that the run has read.
+
+    Of a thread that a service keeps, or a store of the application's own, that is the whole thread.
+    """
     store = thread.message_store
     if not isinstance(store, ChatMessageStore):
         return Seen(thread_id=thread.id, from_number=0)
@@ -44,7 +47,7 @@ def check_tenant(thread: AgentThread, user_id: str | None) -> None:
     Raises:
         ThreadOwnershipError: the thread was opened for another user.
     """
-    store = thread.message_store
+    store = thread.message_store or thread.mirror
     owner = store.user_id if isinstance(store, ChatMessageStore) else None
     if user_id is not None and owner is not None and owner != user_id:
         raise ThreadOwnershipError(
@@ -54,7 +57,7 @@ def check_tenant(thread: AgentThread, user_id: str | None) -> None:
 
 
 async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> StoredTurn | None:
-    store = thread.message_store
+    store = thread.message_store or thread.mirror
     if not isinstance(store, ChatMessageStore):
         return None
     held = _newest(reversed(store.turns[-RECENT:]), messages)

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 
 MAX_QUERY_WORDS = 48
-"""The most words of a query: the last ones of a long text are left out."""
+"""The most words of a query: the last ones of a long text, where a question mostly stands."""
 
 MAX_WORD_LENGTH = 64
 
@@ -49,7 +49,7 @@ def words_of(text: str) -> Iterator[str]:
 def query_words(text: str) -> list[str]:
     """Return the words to look for: each once, without the small words of English and Spanish unless all are such."""
     words = list(dict.fromkeys(words_of(text)))
-    return ([word for word in words if word not in _STOPWORDS] or words)[:MAX_QUERY_WORDS]
+    return ([word for word in words if word not in _STOPWORDS] or words)[-MAX_QUERY_WORDS:]
 
 
 def _runs(text: str) -> Iterator[str]:
