@@ -71,6 +71,7 @@ PUBLIC = [
     "ThreadOwnershipError",
     "ThreadPage",
     "ThreadSlice",
+    "TokenCounter",
     "ToolOutcomeUnknown",
     "Turn",
     "TurnPending",

@@ -62,6 +62,7 @@ from recuerda.stream import AgentResponseStream
 from recuerda.summarizer import Summarizer
 from recuerda.summary import Summary
 from recuerda.thread import AgentThread
+from recuerda.tokens import TokenCounter
 from recuerda.tools import FunctionTool
 from recuerda.window import ContextWindow
 
@@ -126,6 +127,7 @@ __all__ = [
     "ThreadOwnershipError",
     "ThreadPage",
     "ThreadSlice",
+    "TokenCounter",
     "ToolOutcomeUnknown",
     "Turn",
     "TurnPending",

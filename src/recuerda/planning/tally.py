@@ -79,9 +79,10 @@ class Tally:
         return whole if front >= whole_from else self._slice(self._bare, front, whole_from) + whole
 
     def _slice(self, line: _Line, start: int, end: int) -> list[ChatMessage]:
+        count = self.sums_from(start).messages  # measured before the line needs what is known from that
         line.reach(start, end)
         first = self.sums_from(line.start).messages
-        return line.messages[first - self.sums_from(start).messages : first - self.sums_from(end).messages]
+        return line.messages[first - count : first - self.sums_from(end).messages]
 
     def _measure(self, index: int) -> Sums:
         messages = self.turns[index].turn.messages
