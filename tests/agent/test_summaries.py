@@ -86,7 +86,7 @@ async def test_without_its_summarizer_a_thread_is_what_it_was(storage: Storage) 
 async def test_a_summary_that_fails_changes_nothing_and_is_told(
     storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    down = ScriptedChatClient(default=ChatClientError("the service is down", status=503))  # pyright: ignore[reportArgumentType] - it is raised
+    down = ScriptedChatClient(default=ChatClientError("the service is down", status=503))
     summarizer = Summarizer(down, max_messages=6, keep_messages=2)
     client = ScriptedChatClient(default="ok")
     agent = client.create_agent(storage=storage, summarizer=summarizer)
