@@ -1,0 +1,47 @@
+"""Processes that die in the middle of a turn of twenty tools: it is in the thread once, and no deed is done twice."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.resume.killing import CALLS, Tally
+from tests.storage.matrix import STORAGES, SURVIVING
+
+ROOT = Path(__file__).parents[2]
+TURNS = {"sqlite": 12, "file": 12}
+"""How many turns are killed, and go on; hundreds by hand: `python -m tests.resume.killing kill SCHEME FOLDER 500`."""
+
+survivors = pytest.mark.parametrize("scheme", SURVIVING)
+
+
+async def run_processes(mode: str, scheme: str, folder: Path, count: int) -> Tally:
+    STORAGES[scheme](folder)  # starts its server here, where the processes find it
+    command = [sys.executable, "-m", "tests.resume.killing", mode, scheme, str(folder), str(count)]
+    done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return msgspec.json.decode(done.stdout, type=Tally)
+
+
+@survivors
+async def test_a_turn_that_is_killed_again_and_again_is_whole_and_no_deed_is_done_twice(
+    scheme: str, tmp_path: Path
+) -> None:
+    count = TURNS.get(scheme, 6)
+    tally = await run_processes("kill", scheme, tmp_path, count)
+    assert tally.problems == []
+    assert (tally.turns, tally.kills >= count) == (count + 1, True)
+    assert tally.deeds == (count + 1) * len(CALLS) + tally.repeated
+    # An answer is asked for again only if its process died before it was saved, and a deed is done again likewise.
+    assert tally.paid_again <= tally.kills
+    assert 0 < tally.unknown <= 4 * tally.kills
+
+
+@survivors
+async def test_of_processes_that_go_on_at_once_one_does_and_no_deed_is_done_twice(scheme: str, tmp_path: Path) -> None:
+    tally = await run_processes("race", scheme, tmp_path, 4)
+    assert tally.problems == []
+    assert tally.turns == 4
