@@ -113,6 +113,28 @@ async def test_a_service_that_goes_away_is_told() -> None:
     await provider.close()
 
 
+async def test_a_slow_search_ends_the_run_or_is_done_without(platform: Mem0Platform) -> None:
+    for on_failure in ("raise", "warn"):
+        provider = Mem0Provider(
+            api_key=platform.key,
+            host=platform.host,
+            user_id="ada",
+            timeout=timedelta(milliseconds=100),
+            on_failure=on_failure,
+        )
+        await recalled(provider, "hello")
+        platform.on_search.append(Fault(delay_s=30))
+        client = ScriptedChatClient(["Yes."])
+        async with client.create_agent(context_providers=provider) as agent:
+            if on_failure == "raise":
+                with pytest.raises(ProviderError, match="took longer"):
+                    await agent.run(WORDS)
+                assert client.requests == []
+            else:
+                (warning,) = (await agent.run(WORDS)).warnings
+                assert "took longer" in warning
+
+
 # Learning
 
 

@@ -56,7 +56,7 @@ class Mem0Provider(ContextProvider):
         context_prompt: the text above the memories.
         max_memories: how many are recalled at most.
         max_characters: how long they are together at most; each one has 500 characters at most.
-        timeout: how long a search may take.
+        timeout: how long a search may take; None for as long as the client lets it.
         add_timeout: how long learning from a turn may take.
         on_failure: what a failed search means for the run; see `ContextProvider`.
         name: what warnings call this provider; needed where an agent has two.
@@ -80,7 +80,7 @@ class Mem0Provider(ContextProvider):
         context_prompt: str = DEFAULT_CONTEXT_PROMPT,
         max_memories: int = 10,
         max_characters: int = 4000,
-        timeout: timedelta | None = None,
+        timeout: timedelta | None = timedelta(seconds=20),
         add_timeout: timedelta = timedelta(minutes=5),
         on_failure: FailurePolicy = "raise",
         name: str | None = None,
