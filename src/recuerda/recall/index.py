@@ -222,7 +222,12 @@ class RecallIndex(ABC):
     An index that was made for other terms (`text.TERMS_VERSION`), or that is damaged, empties itself when it is opened:
     its threads then have no position and are followed anew. Driver errors are translated into `StorageError` and its
     branches.
+
+    Attributes:
+        generation: another number whenever the index was emptied, by whomever, since it was last looked at.
     """
+
+    generation: int = 0
 
     @abstractmethod
     async def positions(self, thread_ids: Sequence[str]) -> dict[str, Position]:

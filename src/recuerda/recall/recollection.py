@@ -59,6 +59,7 @@ class Recollection:
         self._storage = storage
         self._of_threads: WeakValueDictionary[str, Storage] = WeakValueDictionary()
         self._known_scopes: set[str] = set()
+        self._generation = index.generation
 
     @property
     def storage(self) -> Storage:
@@ -107,6 +108,9 @@ class Recollection:
 
     async def _freshen(self, scope: str) -> None:
         """Take in what changed last in a scope; everything when it is searched for the first time in this process."""
+        if self._generation != self.index.generation:
+            self._generation = self.index.generation
+            self._known_scopes.clear()
         kind, _, name = scope.partition(":")
         if kind == "thread":
             await self.follow(name, user_id=None)
@@ -134,12 +138,14 @@ class Recollection:
 
     async def search(self, query: str, scope: str, *, limit: int, filters: Filters) -> list[Memory]:
         """Return what answers a query, the best first; every memory is checked against the storage."""
-        await self._freshen(scope)
         text = query[-MAX_QUERY:]
-        vector = await self._query_vector(text, scope)
         for _ in range(_ROUNDS):
+            await self._freshen(scope)
+            generation = self.index.generation
+            vector = await self._query_vector(text, scope)
             found = await self._ranked(text, scope, vector, limit, filters)
-            if await self._are_current({memory.thread_id for memory in found}, scope):
+            is_current = await self._are_current({memory.thread_id for memory in found}, scope)
+            if is_current and self.index.generation == generation:
                 return found
         # Threads that change faster than they can be followed: what they hold now is found next time.
         return []

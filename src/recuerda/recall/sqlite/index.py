@@ -68,6 +68,7 @@ class SQLiteRecallIndex(RecallIndex):
         self._mutex = threading.RLock()
         self._executor: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
+        self._file_id: tuple[int, int] | None = None
         self._is_closed = False
         _watch(self)
 
@@ -192,10 +193,15 @@ class SQLiteRecallIndex(RecallIndex):
         return result
 
     def _connected(self) -> sqlite3.Connection:
+        if self.path is not None and self._connection is not None and _file_id(self.path) != self._file_id:
+            # Deleted by hand, or made anew by another process: what is open here is nobody's any more.
+            self._disconnect()
+            self.generation += 1
         if self._connection is None:
             if self.path is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = connect(str(self.path or ":memory:"), busy_timeout_s=self._busy_timeout_s)
+            self._file_id = None if self.path is None else _file_id(self.path)
         return self._connection
 
     def _disconnect(self) -> None:
@@ -210,6 +216,7 @@ class SQLiteRecallIndex(RecallIndex):
         forgotten = salvage(self.path)
         _logger.warning("the index of memories %s is damaged (%s) and is made anew from the log", self.path, error)
         delete_files(self.path)
+        self.generation += 1
         restore(self._connected(), forgotten)
 
     def _translated(self, error: Exception) -> StorageError:
@@ -223,6 +230,14 @@ class SQLiteRecallIndex(RecallIndex):
         if code == sqlite3.SQLITE_CANTOPEN or isinstance(error, OSError):
             return StorageUnavailable(f"the index {where} cannot be opened ({error}); check the path")
         return StorageError(f"the index {where} failed: {error}")
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _code(error: Exception) -> int:

@@ -1,0 +1,151 @@
+"""Whose memories they are: never another tenant's, whatever the ids and the texts look like."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recuerda import AgentThread, ChatMessage, ChatMessageStore
+from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
+from recuerda.memory_storage import MemoryStorage
+from recuerda.recall import RecallProvider
+from recuerda.recall.text import MAX_TEXT
+from recuerda.sqlite import SQLiteStorage
+from tests.recall.talking import pair, say
+
+HOSTILE = (
+    "ana",
+    "user:ana",
+    "thread:ana",
+    "ana' OR '1'='1",
+    'ana" OR "a"="a',
+    "*",
+    "%",
+    "ana AND user:ben",
+    "../ana",
+    "🦜",
+    "a\nb",
+    "x" * 512,
+)
+
+
+async def test_nobody_finds_what_another_user_said(storage: SQLiteStorage) -> None:
+    recall = RecallProvider(storage=storage)
+    for number, name in enumerate(HOSTILE):
+        await say(storage, f"{name[:400]} {number}", *pair(f"My secret is word{number}."), user=name)
+    for number, name in enumerate(HOSTILE):
+        found = await recall.search("What is my secret word? " + " ".join(f"word{n}" for n in range(20)), user_id=name)
+        assert {memory.text for memory in found if memory.role == "user"} == {f"My secret is word{number}."}
+    await recall.close()
+
+
+async def test_a_provider_of_one_user_is_not_asked_for_another(recall: RecallProvider) -> None:
+    with pytest.raises(ThreadOwnershipError, match="one user"):
+        await recall.search("secret", user_id="ben")
+
+
+async def test_a_provider_of_one_user_neither_recalls_nor_learns_in_another_s_thread(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "ben's", *pair("I collect amber."), user="ben")
+    thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="ben's"))
+    with pytest.raises(ThreadOwnershipError, match="\"ben's\" belongs to another user"):
+        await recall.invoking([ChatMessage("user", "amber")], thread=thread)
+    with pytest.raises(ThreadOwnershipError):
+        await recall.invoked([], [], thread=thread)
+    assert await recall.search("amber") == []
+
+
+async def test_a_thread_of_nobody_remembers_only_itself(storage: SQLiteStorage) -> None:
+    recall = RecallProvider(storage=storage)
+    await say(storage, "one", *pair("I collect amber."), user=None)
+    await say(storage, "two", *pair("I collect red amber."), user=None)
+    found = await recall.search("amber", thread_id="one")
+    assert {memory.thread_id for memory in found} == {"one"}
+    with pytest.raises(ConfigurationError, match="whose memories"):
+        await recall.search("amber")
+    await recall.close()
+
+
+async def test_a_thread_of_nobody_is_the_provider_s_user_s_once_it_ran_there(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "one", *pair("I collect amber."), user=None)
+    assert await recall.search("amber") == []
+    thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="one"))
+    await recall.invoked([], [], thread=thread)
+    assert [memory.text for memory in await recall.search("amber")][0] == "I collect amber."
+
+
+async def test_memories_of_one_thread_alone_are_found(storage: SQLiteStorage, recall: RecallProvider) -> None:
+    await say(storage, "one", *pair("I collect amber."))
+    await say(storage, "two", *pair("I collect red amber."))
+    found = await recall.search("amber", thread_id="two")
+    assert {memory.thread_id for memory in found} == {"two"}
+
+
+@pytest.mark.parametrize("bad", ["", "a\x00b", "\ud800", "x" * 513], ids=["empty", "NUL", "surrogate", "long"])
+async def test_an_id_that_cannot_be_one_is_refused(storage: SQLiteStorage, bad: str) -> None:
+    with pytest.raises(InvalidInput):
+        RecallProvider(storage=storage, user_id=bad)
+    recall = RecallProvider(storage=storage)
+    with pytest.raises(InvalidInput):
+        await recall.search("amber", user_id=bad)
+    await recall.close()
+
+
+QUERIES = (
+    "",
+    "   ",
+    "?",
+    "the of and",
+    'amber" OR scope:*',
+    "amber* NEAR(x y) -z ^a (",
+    "\x00\x00amber\x00",
+    "\ud83d amber",
+    "ámbêr" * 3,
+    "amber " * 100_000,
+)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
+async def test_any_text_is_a_query(storage: SQLiteStorage, recall: RecallProvider, query: str) -> None:
+    await say(storage, "one", *pair("I collect amber."))
+    found = await recall.search(query)
+    assert bool(found) == (" amber" in f" {query}".replace("\x00", " ").replace('"', " "))
+
+
+async def test_a_message_of_any_size_is_remembered_by_its_beginning(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "one", ChatMessage("user", "I collect amber. " + "x y z " * 8_000_000))
+    found = await recall.search("amber")
+    assert len(found[0].text) <= MAX_TEXT
+    assert found[0].text.startswith("I collect amber.")
+
+
+async def test_bytes_that_are_no_text_do_no_harm(storage: SQLiteStorage, recall: RecallProvider) -> None:
+    await say(storage, "one", ChatMessage("user", "I collect\x00amber \x1b[31m\u202e now", author_name="A\x00na"))
+    found = await recall.search("amber")
+    assert "\x00" not in found[0].text
+    assert found[0].speaker == "A na"
+
+
+@settings(max_examples=100)
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=6), st.text(max_size=60))
+def test_any_texts_can_be_remembered_and_asked_for(said: list[str], query: str) -> None:
+    async def run() -> None:
+        storage = MemoryStorage()
+        recall = RecallProvider(storage=storage, user_id="ana")
+        kept = [text.encode(errors="replace").decode() for text in said]
+        for text in kept:
+            await say(storage, "one", ChatMessage("user", text))
+        await recall.search(query)
+        expected = sum(bool(text.replace("\x00", " ").strip()) for text in kept)
+        assert (await recall.stats()).documents == expected
+        await recall.forget(thread="one")
+        assert (await recall.stats()).documents == 0
+        await recall.close()
+
+    asyncio.run(run())

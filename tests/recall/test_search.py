@@ -1,0 +1,156 @@
+"""What a search finds first: words and their forms, languages, speakers, times, exchanges, roles."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from recuerda import ChatMessage
+from recuerda.errors import InvalidInput
+from recuerda.recall import RecallProvider
+from recuerda.sqlite import SQLiteStorage
+from tests.recall.talking import NOW, pair, person, say
+
+
+async def first(recall: RecallProvider, query: str) -> str:
+    return (await recall.search(query))[0].text
+
+
+@pytest.fixture
+async def friends(storage: SQLiteStorage) -> SQLiteStorage:
+    """Two people over some weeks; what is asked for is said once, much else is near it."""
+    talks = {
+        datetime(2026, 3, 2, tzinfo=UTC): [
+            person("Ana", "Hey Ben! How was the weekend?"),
+            person("Ben", "Great, I bought a canoe and took it to the lake."),
+            person("Ana", "Wow! What colour is it?"),
+            person("Ben", "Bright orange, nobody can miss me."),
+            person("Ana", "I stayed in and repaired my old bicycle."),
+        ],
+        datetime(2026, 4, 11, tzinfo=UTC): [
+            person("Ben", "What are you doing next month?"),
+            person("Ana", "I'm running a marathon in Lisbon with my sister."),
+            person("Ben", "I ran one years ago. Never again!"),
+            person("Ana", "My children think that it is a silly idea."),
+        ],
+        datetime(2026, 5, 19, tzinfo=UTC): [
+            person("Ana", "The race went well, I finished in four hours."),
+            person("Ben", "Congratulations! I started a pottery class yesterday."),
+            person("Ana", "Do you like the teacher?"),
+            person("Ben", "She is strict, but funny."),
+        ],
+    }
+    for number, (day, messages) in enumerate(talks.items()):
+        for place, message in enumerate(messages):
+            await say(storage, f"talk {number}", message, at=day + timedelta(minutes=place))
+    return storage
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What did Ben buy?", "Great, I bought a canoe and took it to the lake."),
+        ("What colour is Ben's canoe?", "Bright orange, nobody can miss me."),
+        ("Who repairs bikes or bicycles?", "I stayed in and repaired my old bicycle."),
+        ("Where will Ana run?", "I'm running a marathon in Lisbon with my sister."),
+        ("Which of them, Ben, ran a marathon?", "I ran one years ago. Never again!"),
+        ("What do Ana's kids think?", "My children think that it is a silly idea."),
+        ("When did Ben start pottery?", "Congratulations! I started a pottery class yesterday."),
+        ("What is the pottery teacher like?", "She is strict, but funny."),
+    ],
+)
+async def test_a_question_finds_its_answer_among_the_first_three(
+    friends: SQLiteStorage, recall: RecallProvider, question: str, answer: str
+) -> None:
+    assert answer in [memory.text for memory in await recall.search(question, limit=3)]
+
+
+@pytest.mark.parametrize("question", ["What did they say in March?", "Was wurde am 2 march 2026 gesagt?", "2026-03-02"])
+async def test_a_date_finds_what_was_said_then(friends: SQLiteStorage, recall: RecallProvider, question: str) -> None:
+    found = await recall.search(question, limit=3)
+    assert {memory.created_at.date() for memory in found} <= {datetime(2026, 3, 2, tzinfo=UTC).date()}
+
+
+@pytest.mark.parametrize("question", ["What happened yesterday?", "¿Qué pasó ayer?", "yesterday"])
+async def test_yesterday_is_relative_to_the_clock(
+    friends: SQLiteStorage, recall: RecallProvider, question: str
+) -> None:
+    found = await recall.search(question)
+    assert {memory.thread_id for memory in found[:4]} == {"talk 2"}
+
+
+SPANISH = (
+    "Mi hermana se llama Begoña y vive en Cádiz.",
+    "Compré dos bicicletas rojas para mis hijos.",
+    "El médico me dijo que soy alérgica a las nueces.",
+    "Estuvimos trabajando en el jardín todo el sábado.",
+    "Las canciones de cuna me dan sueño.",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "number"),
+    [
+        ("¿Dónde vive mi hermana?", 0),
+        ("donde vive begona", 0),
+        ("¿Cuándo compramos la bicicleta roja?", 1),
+        ("¿A qué tengo alergia? ¿A las nueces o a la nuez?", 2),
+        ("¿Trabajamos en los jardines?", 3),
+        ("¿Qué canción me gusta?", 4),
+        ("Where is Cadiz?", 0),
+    ],
+)
+async def test_questions_in_spanish_find_other_forms_with_and_without_accents(
+    storage: SQLiteStorage, recall: RecallProvider, question: str, number: int
+) -> None:
+    for text in SPANISH:
+        await say(storage, "uno", *pair(text, "Entendido, lo tendré en cuenta."))
+    assert await first(recall, question) == SPANISH[number]
+
+
+async def test_the_rare_words_are_those_of_the_user_s_own_memories(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    # For others "garden" is on everybody's lips; for ana it is what tells her memories apart.
+    for number in range(40):
+        await say(storage, f"ben's {number}", ChatMessage("user", "The garden of the garden."), user="ben")
+    for number in range(8):
+        await say(storage, "one", ChatMessage("user", f"We talked about the budget, item {number}."))
+    await say(storage, "two", ChatMessage("user", "We talked in the garden."))
+    assert await first(recall, "budget in the garden") == "We talked in the garden."
+
+
+async def test_times_and_roles_narrow_a_search(friends: SQLiteStorage, recall: RecallProvider) -> None:
+    april = datetime(2026, 4, 1, tzinfo=UTC)
+    assert {m.thread_id for m in await recall.search("Ben bought a marathon canoe class", before=april)} == {"talk 0"}
+    assert "talk 0" not in {m.thread_id for m in await recall.search("canoe marathon class", after=april)}
+    await say(friends, "chat", *pair("Recommend a canoe.", "The canoe Prospector is a classic."), at=NOW)
+    assert [m.text for m in await recall.search("canoe", roles=["assistant"])] == ["The canoe Prospector is a classic."]
+
+
+async def test_a_search_is_told_plainly(recall: RecallProvider) -> None:
+    with pytest.raises(InvalidInput, match="time zone"):
+        await recall.search("canoe", before=datetime(2026, 4, 1))  # noqa: DTZ001 - wrong on purpose
+    with pytest.raises(InvalidInput, match="roles user and assistant"):
+        await recall.search("canoe", roles=["tool"])
+    with pytest.raises(InvalidInput, match="limit"):
+        await recall.search("canoe", limit=0)
+
+
+async def test_a_limit_is_kept_and_scores_fall(friends: SQLiteStorage, recall: RecallProvider) -> None:
+    found = await recall.search("canoe marathon pottery class", limit=5)
+    assert len(found) == 5
+    scores = [memory.score for memory in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+async def test_a_common_word_among_thousands_does_not_hide_a_rare_one(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    from tests.recall.talking import say_all
+
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    await say_all(storage, "log", [[ChatMessage("user", f"report {n}: all machines fine")] for n in range(1_500)], day)
+    await say(storage, "other", ChatMessage("user", "The report of the fine machines mentions a leak."))
+    assert await first(recall, "Which report of the machines mentions a leak?") == (
+        "The report of the fine machines mentions a leak."
+    )
