@@ -1,20 +1,14 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from openai import AsyncOpenAI
 
 from recuerda import Storage, open_storage
-from recuerda.server import Keys, ServerSettings, Upstream, create_app
 from recuerda.testing import ScriptedOpenAIServer
-from tests.servers.postgres_server import postgres_url, schema_of
-
-MODEL = "scripted-model"
+from tests.server.serving import running, sdk, url_of
 
 
 @pytest.fixture
@@ -22,16 +16,6 @@ def model() -> Iterator[ScriptedOpenAIServer]:
     """The model's server behind the service."""
     with ScriptedOpenAIServer() as server:
         yield server
-
-
-def url_of(kind: str, folder: Path) -> str:
-    """Return the URL of a fresh storage."""
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/memory.db"
-    if kind == "postgresql":
-        url = postgres_url()
-        return f"{url}{'&' if '?' in url else '?'}schema={schema_of(folder)}"
-    return "memory:"
 
 
 @pytest.fixture(params=["sqlite"])
@@ -46,51 +30,11 @@ async def storage(storage_url: str) -> AsyncIterator[Storage]:
         yield storage
 
 
-class QuietServer(uvicorn.Server):
-    """uvicorn, except that it looks often whether it should stop."""
-
-    async def main_loop(self) -> None:
-        counter = 0
-        while not await self.on_tick(counter):
-            counter += 1
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def running(
-    storage: Storage, model_url: str, *, settings: ServerSettings | None = None, keys: Keys | None = None
-) -> AsyncGenerator[str]:
-    """Run the service in this event loop, and give its address."""
-    upstream = Upstream(model_url, timeout_s=20)
-    app = create_app(storage, upstream, settings or ServerSettings(model=MODEL), keys=keys)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", ws="none", log_config=None, access_log=False)
-    server = QuietServer(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
-        await upstream.close()
-
-
-Serve = Callable[..., AbstractAsyncContextManager[str]]
-
-
 @pytest.fixture
 async def service(storage: Storage, model: ScriptedOpenAIServer) -> AsyncIterator[str]:
     """The address of the service, without keys."""
     async with running(storage, model.base_url) as url:
         yield url
-
-
-@asynccontextmanager
-async def sdk(url: str, key: str = "none") -> AsyncGenerator[AsyncOpenAI]:
-    """Give the official client, which tries nothing twice."""
-    async with AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=20) as client:
-        yield client
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ class Conversations:
         """Make a conversation, with its first items."""
         request = parse_body(call.body, CreateConversation)
         name = f"conv_{call.scope.token('conversation', call.idempotency_key)}"
-        turn_id = call.scope.token("items", name, call.idempotency_key)
-        items = await self._new_items(call, name, request.items or [], turn_id)
+        turn_id = call.scope.token("first items", name, call.idempotency_key)
+        items = checked_items(request.items or [], turn_id, at="items")
         # A retry finds the conversation as it is by now.
         known = await self._threads.head(call.scope, name) if call.idempotency_key else None
         info = known or await self._threads.set_metadata(call.scope, name, request.metadata or {})

@@ -41,7 +41,7 @@ def closing(response: ResponseObject) -> Event:
 def replay(response: ResponseObject, *, after: int | None = None) -> bytes:
     """Return the stream of a response that is there already, or what comes after an event's number."""
     begun = {**response, "status": "in_progress", "completed_at": None, "incomplete_details": None}
-    started = {**begun, "output": [], "usage": None}
+    started: ResponseObject = {**begun, "output": [], "usage": None}
     events = [*opening(started), *replayed(response["output"]), closing(response)]
     frames = Frames()
     written = [frames.write(event) for event in events]

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -29,6 +29,10 @@ from recuerda.server.settings import ServerSettings, is_loopback
 
 _logger = logging.getLogger("recuerda.server")
 _MAX_KEY_LENGTH = 512
+_DISCARD_S = 5.0
+_DISCARDED_BYTES = 64 * 1024 * 1024
+GONE = 499
+"""How a request is counted whose client went away, as nginx does; nobody gets to see it."""
 
 
 class Call:
@@ -80,20 +84,20 @@ class Gate:
     async def _answer(self, request: Request, handler: Handler, path: str) -> Response:
         started = time.perf_counter()
         self._metrics.running += 1
-        response: Response | None = None
 
-        def finished() -> None:
+        def finished(status: int) -> None:
             self._metrics.running -= 1
-            status = 499 if response is None else response.status_code
             self._metrics.finished(path, request.method, status, time.perf_counter() - started)
 
         try:
             response = await self._guarded(request, handler)
-        finally:
-            if isinstance(response, Stream):
-                response.when_done = finished
-            else:
-                finished()
+        except BaseException:  # the server was stopped, and did not wait any longer
+            finished(GONE)
+            raise
+        if isinstance(response, Stream):
+            response.when_done = finished
+        else:
+            finished(response.status_code)
         return response
 
     async def _guarded(self, request: Request, handler: Handler) -> Response:
@@ -101,7 +105,7 @@ class Gate:
             scope = self._admitted(request)
             return await handler(Call(request, scope, await self._body(request)))
         except ClientDisconnect:
-            return Response(status_code=499)
+            return Response(status_code=GONE)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer in the right shape
             return fault_response(known_fault(error))
 
@@ -127,17 +131,26 @@ class Gate:
         return Tenancy(tenant)
 
     async def _body(self, request: Request) -> bytes:
+        """Return the body.
+
+        Raises:
+            ApiFault: it is too long. What is left of it is read and thrown away, up to a bound: whoever is cut off
+                while sending does not get to see why.
+        """
         limit = self._settings.limits.max_body_bytes
-        length = request.headers.get("content-length", "0")
         pieces: list[bytes] = []
-        size = int(length) if length.isdecimal() and len(length) < 16 else 0
-        if size <= limit:
-            size = 0
-            async for piece in request.stream():
-                size += len(piece)
-                if size > limit:
-                    break
-                pieces.append(piece)
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as patience:
+                async for piece in request.stream():
+                    size += len(piece)
+                    if size <= limit:
+                        pieces.append(piece)
+                        continue
+                    if patience.when() is None:
+                        patience.reschedule(asyncio.get_running_loop().time() + _DISCARD_S)
+                    if size > limit + _DISCARDED_BYTES:
+                        break
         if size > limit:
             raise ApiFault(413, f"The request is longer than {limit:,} bytes.", code="request_too_large")
         return b"".join(pieces)
@@ -162,7 +175,7 @@ class Stream(Response):
         del self.headers["content-length"]
         self._pieces = pieces
         self._held = held
-        self.when_done: Callable[[], None] | None = None
+        self.when_done: Callable[[int], None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         tasks = [asyncio.create_task(self._send(send)), asyncio.create_task(_gone(receive))]
@@ -177,7 +190,7 @@ class Stream(Response):
                 await self._held.aclose()
             finally:
                 if self.when_done is not None:
-                    self.when_done()
+                    self.when_done(self.status_code)
         if isinstance(done[0], Exception):
             raise done[0]
 

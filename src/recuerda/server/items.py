@@ -122,7 +122,7 @@ def _checked(item: Item, turn: str, index: int, path: str) -> Item:
     given = item.get("id")
     if given is not None and not (isinstance(given, str) and is_item_id(given)):
         raise bad_request(
-            f"Invalid value for '{path}.id': up to 128 letters, digits and -_.: can be an id.", param=path
+            f"Invalid value for '{path}.id': up to 128 letters, digits and -_.: can be an id.", param=f"{path}.id"
         )
     keeps_id = given is not None and turn_of_item(given) is None
     whole: Item = {"id": given if keeps_id else item_id(kind, turn, index), "type": kind}

@@ -58,7 +58,7 @@ def chat_body(
     """
     body: dict[str, Any] = {"model": model, "messages": _messages(turns, request.instructions)}
     limit = "max_completion_tokens" if is_openai else "max_tokens"
-    settings = {
+    settings: dict[str, Any] = {
         limit: request.max_output_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -115,5 +115,5 @@ def _format(form: TextFormat | None) -> JsonObject | None:
         param = "text.format.schema" if form.schema is None else "text.format.name"
         raise bad_request(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     kept: JsonObject = msgspec.to_builtins(form)
-    schema = {name: value for name, value in kept.items() if name != "type" and value is not None}
+    schema: JsonObject = {name: value for name, value in kept.items() if name != "type" and value is not None}
     return {"type": "json_schema", "json_schema": schema}

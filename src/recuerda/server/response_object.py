@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -92,7 +92,9 @@ def _given(settings: msgspec.Struct) -> Item:
 
 
 def _without_nulls(value: Any) -> Any:
-    return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    return {name: one for name, one in cast("Item", value).items() if one is not None}
 
 
 def _usage(usage: Usage) -> Item:

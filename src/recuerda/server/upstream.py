@@ -1,9 +1,8 @@
 """The chat-completions server behind this one.
 
-It is reached through OpenAI's SDK, for its connections, time limits and one retry of a call that did not begin; bodies
-go out and come back as they are, because reading them is not the SDK's business here. What that server says is passed
-on where it is about the request; what is about this server's own account with it becomes 502, and its key is in
-neither.
+It is reached through OpenAI's SDK, for its connections and time limits. Bodies go out and come back as they are, and a
+call that fails is the client's to try again. What that server says is passed on where it is about the request; what is
+about this server's own account with it becomes 502, and its key is in neither.
 """
 
 from __future__ import annotations
@@ -103,7 +102,7 @@ class Upstream:
     """
 
     def __init__(self, base_url: str, *, api_key: str | None = None, timeout_s: float = 600.0) -> None:
-        settings = Connection(base_url=base_url, api_key=api_key, timeout_s=timeout_s, max_retries=1)
+        settings = Connection(base_url=base_url, api_key=api_key, timeout_s=timeout_s, max_retries=0)
         self._sdk = settings.new_client()
         self._key = api_key
         self.url = public_url(settings.url)
@@ -139,7 +138,7 @@ class Upstream:
         """Return the list of models, as the server gives it."""
         with self._refusals():
             answer = await self._sdk.models.with_raw_response.list()
-            return cast("bytes", answer.http_response.content)
+            return answer.http_response.content
 
     async def close(self) -> None:
         """Close the connections."""
@@ -148,8 +147,14 @@ class Upstream:
     async def _open(self, body: JsonObject) -> Any:
         with self._refusals():
             # What the SDK checks or converts would be work for nothing: the body is right, or is refused over there.
-            call = self._sdk.chat.completions.with_streaming_response.create(model="", messages=[], extra_body=body)
-            return await call.__aenter__()
+            create = self._sdk.chat.completions.with_streaming_response.create
+            try:
+                return await create(model="", messages=[], extra_body=body).__aenter__()
+            except APITimeoutError:
+                raise
+            except APIConnectionError:
+                # Most often a connection that was kept and that the other side had closed: a new one will do.
+                return await create(model="", messages=[], extra_body=body).__aenter__()
 
     def _refusals(self) -> _Refusals:
         return _Refusals(self._key)
