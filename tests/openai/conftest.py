@@ -75,6 +75,14 @@ async def responses(server: ScriptedOpenAIServer) -> AsyncIterator[OpenAIRespons
 
 
 @pytest.fixture
+async def chains(server: ScriptedOpenAIServer) -> AsyncIterator[OpenAIResponsesClient]:
+    async with OpenAIResponsesClient(
+        model_id="gpt-scripted", api_key=KEY, base_url=server.base_url, threads="response", timeout_s=10, max_retries=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
 async def local(server: ScriptedOpenAIServer) -> AsyncIterator[OpenAIResponsesClient]:
     async with OpenAIResponsesClient(
         model_id="gpt-scripted", api_key=KEY, base_url=server.base_url, store=False, timeout_s=10, max_retries=0

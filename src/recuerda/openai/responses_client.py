@@ -17,13 +17,21 @@ from openai import APIStatusError, AsyncOpenAI
 
 from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
 from recuerda.errors import ChatClientError, ConfigurationError, ServiceThreadNotFound
-from recuerda.messages import ChatMessage, FunctionResultContent
+from recuerda.messages import ChatMessage
 from recuerda.openai.environment import read_environment
 from recuerda.openai.failures import remove_secret
 from recuerda.openai.responses_call import ENCRYPTED_REASONING, is_conversation, response_arguments
+from recuerda.openai.responses_input import answers_earlier_call, is_resumed
 from recuerda.openai.responses_output import StreamedResponse, whole_response
 from recuerda.openai.responses_reading import as_item
-from recuerda.openai.responses_threads import create_thread, delete_thread, mend, read_thread, take_back
+from recuerda.openai.responses_threads import (
+    create_thread,
+    delete_thread,
+    mend,
+    newest_message_id,
+    read_thread,
+    take_back,
+)
 from recuerda.openai.service import ConnectionSettings, OpenAIService
 
 ThreadKind: TypeAlias = Literal["conversation", "response"]
@@ -119,7 +127,7 @@ class OpenAIResponsesClient(OpenAIService):
         thread_id = await self._thread_for(request, sdk)
         try:
             body = as_item(await self._create(sdk, request, thread_id))
-            return whole_response(body, service_thread_id=self._name_after(thread_id, body.get("id")))
+            return whole_response(body, service_thread_id=self._name_after(request, thread_id, body.get("id")))
         except BaseException as error:
             await self._discard(request, thread_id)
             if isinstance(error, ChatClientError) or not isinstance(error, Exception):
@@ -146,7 +154,7 @@ class OpenAIResponsesClient(OpenAIService):
             except Exception:
                 if not answer.is_whole:  # what fails afterwards costs nothing
                     raise
-            yield answer.end(service_thread_id=self._name_after(thread_id, answer.response_id))
+            yield answer.end(service_thread_id=self._name_after(request, thread_id, answer.response_id))
         except BaseException as error:
             await self._discard(request, thread_id, response_id=answer.response_id)
             if isinstance(error, ChatClientError) or not isinstance(error, Exception):
@@ -167,6 +175,10 @@ class OpenAIResponsesClient(OpenAIService):
         What the model said between two inputs is one message, as in a run; results are the texts that it was told.
         """
         return await self._about_thread(service_thread_id, read_thread)
+
+    async def newest_message_id(self, service_thread_id: str) -> str | None:
+        """Return the id that the last message of `read_thread` has, without reading the thread."""
+        return await self._about_thread(service_thread_id, newest_message_id)
 
     async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
         """Make a conversation of messages and return its id. Reasoning is left out: it is bound to its service."""
@@ -189,7 +201,9 @@ class OpenAIResponsesClient(OpenAIService):
 
     async def _thread_for(self, request: ChatRequest, sdk: AsyncOpenAI) -> str | None:
         """Return the thread that an answer belongs to: the request's, or a new conversation."""
-        if not self.keeps_threads or request.service_thread_id is not None or self._threads == "response":
+        if not self._is_kept(request):
+            return None
+        if request.service_thread_id is not None or self._threads == "response":
             return request.service_thread_id
         # What would be refused anyway shall not leave a conversation behind.
         self._arguments(request, None)
@@ -198,8 +212,12 @@ class OpenAIResponsesClient(OpenAIService):
         except Exception as error:
             raise self._told(error, sdk) from error
 
-    def _name_after(self, thread_id: str | None, response_id: str | None) -> str | None:
-        if not self.keeps_threads:
+    def _is_kept(self, request: ChatRequest) -> bool:
+        return self.keeps_threads and not request.is_temporary
+
+    def _name_after(self, request: ChatRequest, thread_id: str | None, response_id: str | None) -> str | None:
+        """Return how to name the request's thread, once it is answered."""
+        if not self._is_kept(request):
             return None
         return thread_id if thread_id is not None and is_conversation(thread_id) else response_id
 
@@ -207,7 +225,7 @@ class OpenAIResponsesClient(OpenAIService):
         arguments = response_arguments(
             request,
             model_id=self.model_id,
-            store=self.keeps_threads,
+            store=self._is_kept(request),
             service_thread_id=thread_id,
             is_streamed=is_streamed,
         )
@@ -217,6 +235,8 @@ class OpenAIResponsesClient(OpenAIService):
         self, sdk: AsyncOpenAI, request: ChatRequest, thread_id: str | None, *, is_streamed: bool = False
     ) -> Any:
         arguments = self._arguments(request, thread_id, is_streamed=is_streamed)
+        if thread_id is not None and is_conversation(thread_id) and is_resumed(request.messages):
+            await mend(sdk, thread_id)  # the half that the service has is sent again, whole
         # The SDK's types describe each option; options come from the caller, and the service judges them.
         create = cast("Any", sdk.responses.create)
         try:
@@ -235,7 +255,7 @@ class OpenAIResponsesClient(OpenAIService):
         """Mend a conversation that a process left with half a turn when it died; return whether that was it."""
         if thread_id is None or not is_conversation(thread_id) or not _is_about_lone_call(error):
             return False
-        if any(isinstance(part, FunctionResultContent) for message in request.messages for part in message.contents):
+        if answers_earlier_call(request.messages):
             return False  # the call is of the turn that is running
         return await mend(sdk, thread_id)
 

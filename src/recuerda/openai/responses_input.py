@@ -72,6 +72,18 @@ def input_items(
     return items
 
 
+def answers_earlier_call(messages: Sequence[ChatMessage]) -> bool:
+    """Whether one of the messages has a result of a call that is not among them."""
+    called = {call.call_id for message in messages for call in message.function_calls}
+    parts = (part for message in messages for part in message.contents)
+    return any(isinstance(part, FunctionResultContent) and part.call_id not in called for part in parts)
+
+
+def is_resumed(messages: Sequence[ChatMessage]) -> bool:
+    """Whether the messages begin in the middle of a turn: a model has called functions in them."""
+    return any(message.function_calls for message in messages)
+
+
 def _assistant(
     message: ChatMessage, results: Sequence[FunctionResultContent], *, with_reasoning: bool, is_first: bool
 ) -> Iterator[JsonObject]:

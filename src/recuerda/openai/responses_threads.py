@@ -40,6 +40,21 @@ async def read_thread(sdk: AsyncOpenAI, service_thread_id: str) -> list[ChatMess
     return read_items(list(items.values()))
 
 
+async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | None:
+    """Return the id of the last message that `read_thread` would give."""
+    newest: list[Item] = []
+    if not is_conversation(service_thread_id):
+        newest = as_item(await sdk.responses.retrieve(service_thread_id))["output"]
+    else:
+        async with aclosing(_list(sdk, service_thread_id, order="desc")) as items:
+            async for item in items:
+                if newest and speaker_of(item) != speaker_of(newest[0]):
+                    break
+                newest.insert(0, item)
+    messages = read_items(newest)
+    return messages[-1].message_id if messages else None
+
+
 async def create_thread(sdk: AsyncOpenAI, messages: Sequence[ChatMessage]) -> str:
     """Make a conversation of messages, in as few steps as the service allows, and return its id."""
     # Reasoning belongs to the service that it was encrypted by, and to answers that it has stored.
