@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, NewTurn
+from recuerda.records import DraftStep
 from recuerda.redis import RedisChatMessageStore, RedisStorage
 from tests.redis.clients import connect
 from tests.redis.proxy import Proxy
@@ -103,6 +104,48 @@ async def test_a_limit_reads_only_what_it_drops(proxy: Proxy) -> None:
         await storage.append("a", NewTurn(body=b"", message_count=2), keep_messages=10_000)
         stats = await raw.info("commandstats")
         assert (stats["cmdstat_hget"]["calls"], stats["cmdstat_hdel"]["calls"]) == (1, 1)
+    await raw.aclose()
+
+
+@pytest.mark.parametrize("summaries", [0, 1, 200])
+async def test_the_newest_summary_costs_one_look_however_many_there_are(proxy: Proxy, summaries: int) -> None:
+    raw = connect(proxy.url)
+    async with RedisStorage(proxy.url) as storage:
+        await storage.append_all("a", [NewTurn(body=b"", message_count=2) for _ in range(5_000)])
+        for _ in range(summaries):
+            await storage.summarize("a", b"so far", through=4_998)
+        await storage.read("a", last_turns=2)
+        await raw.config_resetstat()
+        before = proxy.trips
+        found = await storage.read("a", with_summary=True, last_turns=2)
+        assert proxy.trips == before + 1
+        stats = await raw.info("commandstats")
+        assert stats.get("cmdstat_hget", {"calls": 0})["calls"] == (1 if summaries else 0)
+        assert stats["cmdstat_hmget"]["calls"] <= 10
+        assert (found.summary is None, len(found.records)) == (not summaries, 2)
+    await raw.aclose()
+
+
+async def test_a_step_is_one_trip_and_one_write_however_many_there_are(proxy: Proxy) -> None:
+    raw = connect(proxy.url)
+    async with RedisStorage(proxy.url) as storage:
+        costs: list[tuple[int, dict[str, int]]] = []
+        for number in range(1, 202):
+            if number in (2, 201):
+                await raw.config_resetstat()
+            before = proxy.trips
+            await storage.save_draft("a", DraftStep(turn_id="t", revision=0, number=number, body=b"step"))
+            trips = proxy.trips - before
+            if number in (2, 201):
+                stats = await raw.info("commandstats")
+                calls = {name: value["calls"] for name, value in stats.items() if "config" not in name}
+                costs.append((trips, {name: int(count) for name, count in calls.items()}))
+        for trips, calls in costs:
+            calls.pop("cmdstat_info", None)
+            assert (trips, calls) == (1, {f"cmdstat_{name}": 1 for name in ("evalsha", "hmget", "hexists", "hset")})
+        draft = await storage.load_draft("a")
+        assert draft is not None
+        assert len(draft.steps) == 201
     await raw.aclose()
 
 

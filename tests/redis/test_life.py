@@ -142,6 +142,15 @@ async def test_a_thread_expires_when_it_is_not_used(client: Any, prefix: str) ->
         assert (await storage.append("left", TURN, expected=0)).created
 
 
+async def test_a_step_keeps_its_thread_alive(prefix: str) -> None:
+    async with RedisStorage(redis_url(), key_prefix=prefix, ttl=timedelta(milliseconds=400)) as storage:
+        await storage.append("a", TURN)
+        for number in (1, 2, 3):
+            await storage.save_draft("a", DraftStep(turn_id="t", revision=1, number=number, body=b""))
+            await asyncio.sleep(0.2)
+        assert (await storage.read("a")).records
+
+
 async def test_entries_of_expired_threads_go_without_a_listing(client: Any, prefix: str) -> None:
     async with RedisStorage(redis_url(), key_prefix=prefix, ttl=timedelta(milliseconds=100)) as storage:
         await asyncio.gather(*(storage.append(f"{i}", TURN, user_id=f"user {i}") for i in range(100)))

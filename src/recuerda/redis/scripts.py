@@ -3,17 +3,14 @@ r"""What runs inside of the server: Redis runs a script whole, and nothing else 
 A script that is refused (out of memory, a replica) must leave nothing half-done, and Redis refuses at the first write
 that needs memory. So every script reads first, and its first write is the one that adds. Scripts run unchanged from
 Redis 6.2 on.
-
-An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0: sorted sets order entries of
-one score by their bytes, which is by time and then by id, exactly. Without a cluster, the script that changes a thread
-also moves its entries. In a cluster they live on other nodes: the script returns the old and the new entry instead, and
-the client moves them (`listing.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+
+from recuerda.redis.lua import HEAD, LISTINGS, STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,67 +23,6 @@ class Script:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sha", hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
-
-# The fields of a head, which is a MessagePack array: `wire.Head` is the same in Python.
-_HEAD = """
-local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
-
--- Where a record's bytes tell what it is.
-local KIND_AT, TARGET_AT, LENGTH_AT, SUMMARY_KIND = 17, 18, 22, 3
-
-local function open_head(packed, now, incarnation)
-  if packed then return cmsgpack.unpack(packed) end
-  return {0, incarnation, 1, 0, 0, false, now, now, 0}
-end
-
-local function entry_of(head, id)
-  return head[UPDATED] .. ':' .. id .. '\\0' .. (head[USER] or '')
-end
-"""
-
-# `place` is {prefix, thread id, ttl in ms or nil}. The key of the listing is declared, as the third, so that a server
-# which keeps it elsewhere refuses the call before anything is written. Without it, the client moves the entries: then
-# the old and the new one follow the answer.
-_LISTINGS = """
-local function quoted(text)
-  return (string.gsub(text, '[^A-Za-z0-9_.~-]', function(c) return string.format('%%%02X', string.byte(c)) end))
-end
-
-local function in_listings(command, prefix, entry)
-  local function call(key)
-    if command == 'ZADD' then redis.call('ZADD', key, 0, entry) else redis.call('ZREM', key, entry) end
-  end
-  call(prefix .. '/threads')
-  local user = string.match(entry, '%z(.*)$')
-  if user ~= '' then call(prefix .. '/user:' .. quoted(user)) end
-end
-
--- Threads expire without a word to the listings. So each change of a thread looks at two entries, and drops the dead.
-local function sweep(prefix)
-  for _, entry in ipairs(redis.call('ZRANDMEMBER', prefix .. '/threads', 2)) do
-    local id = string.match(entry, '^%d+:(.-)%z')
-    if redis.call('EXISTS', prefix .. ':{' .. quoted(id) .. '}') == 0 then in_listings('ZREM', prefix, entry) end
-  end
-end
-
-local function keep_alive(ttl)
-  redis.call('PEXPIRE', KEYS[1], ttl)
-  redis.call('PEXPIRE', KEYS[2], ttl)
-end
-
-local function answer(reply, old, new)
-  if KEYS[3] then return reply end
-  return {reply, old or '', new or ''}
-end
-
-local function moved(place, old, new)
-  local prefix, ttl = place[1], place[3]
-  if not KEYS[3] or old == new then return end
-  if new ~= '' then in_listings('ZADD', prefix, new) end
-  if old ~= '' then in_listings('ZREM', prefix, old) end
-  if ttl then sweep(prefix) end
-end
-"""
 
 # The reply is one string, a MessagePack array put together from parts that are MessagePack already: one string is
 # much faster to receive than a nested list. `wire.Look` is the same in Python.
@@ -124,7 +60,7 @@ local function append(place, record, data)
   local got = redis.call('HMGET', thread, 'head', 'i:' .. id)
   if got[2] then
     local first = redis.call('HGET', KEYS[2], '1')
-    if first and cmsgpack.unpack(first).turn_id == id then redis.call('DEL', KEYS[2]) end
+    if first and turn_of(first) == id then redis.call('DEL', KEYS[2]) end
     return redis.call('HGET', thread, got[2])
   end
   local head = open_head(got[1], created, incarnation)
@@ -200,8 +136,9 @@ end
 """
 
 APPEND = Script(
-    _HEAD
-    + _LISTINGS
+    HEAD
+    + STEP
+    + LISTINGS
     + _APPEND
     + """
 local reply, old, new = append(cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), ARGV[3])
@@ -211,8 +148,9 @@ return answer(reply, old, new)
 """Append a record; answers with what `append` returns first."""
 
 APPEND_ALL = Script(
-    _HEAD
-    + _LISTINGS
+    HEAD
+    + STEP
+    + LISTINGS
     + _APPEND
     + """
 local place, replies, first, last = cmsgpack.unpack(ARGV[1]), {}, nil, nil
@@ -228,7 +166,7 @@ return answer(replies, first, last)
 """Append several records, up to the first conflict; answers with a list."""
 
 READ = Script(
-    _HEAD
+    HEAD
     + _LOOK
     + """
 local after, incarnation, last_messages, last_turns, turn_id, ttl, with_summary = unpack(cmsgpack.unpack(ARGV[1]), 1, 7)
@@ -280,8 +218,8 @@ return end_look(parts, at, lowest, put_in)
 """Read a window, walking back from the newest record. Returns a `Look`, the newest record first, or nothing."""
 
 UPDATE = Script(
-    _HEAD
-    + _LISTINGS
+    HEAD
+    + LISTINGS
     + _LOOK
     + """
 local place, changes = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2])
@@ -308,8 +246,8 @@ return answer(end_look(parts, at, 1, 0), old, new)
 """Change a thread's settings; nil leaves one as it is, false clears it. Answers with a `Look`."""
 
 DELETE = Script(
-    _HEAD
-    + _LISTINGS
+    HEAD
+    + LISTINGS
     + """
 local place = cmsgpack.unpack(ARGV[1])
 local packed = redis.call('HGET', KEYS[1], 'head')
@@ -348,30 +286,32 @@ return 0
 """Give a lease back."""
 
 SAVE = Script(
-    _HEAD
+    HEAD
+    + STEP
     + """
 local number, turn, revision, ttl = unpack(cmsgpack.unpack(ARGV[1]), 1, 4)
 local thread, draft, field = KEYS[1], KEYS[2], tostring(number)
 local got = redis.call('HMGET', draft, '1', field)
-local is_same_turn = got[1] and cmsgpack.unpack(got[1]).turn_id == turn
+local is_same_turn = got[1] and turn_of(got[1]) == turn
 local begins = number == 1 and not is_same_turn
 if begins then
   local packed = redis.call('HGET', thread, 'head')
   local now = packed and cmsgpack.unpack(packed)[REVISION] or 0
   if now ~= revision then return -1 - now end
 elseif is_same_turn and got[2] then
-  local there, mine = cmsgpack.unpack(got[2]), cmsgpack.unpack(ARGV[2])
-  return there.revision == mine.revision and there.body == mine.body and 1 or 0
+  return says(got[2], revision, ARGV[3]) and 1 or 0
 elseif not is_same_turn or redis.call('HEXISTS', draft, tostring(number - 1)) == 0 then
   return 0
 end
-redis.call('HSET', draft, field, ARGV[2])
+redis.call('HSET', draft, field, ARGV[2] .. ARGV[3])
 if begins then
   for _, other in ipairs(redis.call('HKEYS', draft)) do
     if other ~= '1' then redis.call('HDEL', draft, other) end
   end
 end
-if ttl then redis.call('PEXPIRE', draft, ttl) end
+if ttl then
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
+end
 return 1
 """
 )

@@ -233,8 +233,8 @@ class RedisStorage(Storage):
     async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
         about = wire.pack((step.number, step.turn_id, step.revision, self._ttl_ms))
         keys = self._keys.both(thread_id)
-        reply = await self.run(Call(scripts.SAVE, keys, (about, wire.pack(step))), is_repeatable=True)
-        outcome = cast("int", reply)
+        call = Call(scripts.SAVE, keys, (about, wire.pack_step_head(step), step.body))
+        outcome = cast("int", await self.run(call, is_repeatable=True))
         if outcome == 0:
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
         if outcome < 0:

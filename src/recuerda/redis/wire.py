@@ -1,7 +1,8 @@
 """The bytes that are kept and sent.
 
 A record is a fixed header, its id and its body. The number comes first: the script puts it there. Scripts look into the
-header for the count and the id, so its layout is theirs too. Everything else is MessagePack.
+header for the count and the id, so its layout is theirs too. So it is with a draft's step: the length of its head, the
+head and the body. Everything else is MessagePack.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
 pack = msgspec.msgpack.Encoder().encode
 read_look = msgspec.msgpack.Decoder(Look).decode
 read_head = msgspec.msgpack.Decoder(Head).decode
-read_step = msgspec.msgpack.Decoder(DraftStep).decode
+_read_step_map = msgspec.msgpack.Decoder(DraftStep).decode
+_read_step_head = msgspec.msgpack.Decoder(tuple[str, int, int, int]).decode
 
 
 def digits(time_us: int) -> str:
@@ -86,6 +88,22 @@ def read_record(data: bytes) -> TurnRecord:
         kind=_KINDS[kind],
         target=target if kind else None,
     )
+
+
+def pack_step_head(step: DraftStep) -> bytes:
+    """Return what stands before a step's body."""
+    head = pack((step.turn_id, step.revision, step.number, step.created_us))
+    return len(head).to_bytes(2) + head
+
+
+def read_step(data: bytes) -> DraftStep:
+    """Return the step of these bytes; before times were kept, it was a map."""
+    length = int.from_bytes(data[:2])
+    if length >= 0x8000:
+        return _read_step_map(data)
+    turn_id, revision, number, created_us = _read_step_head(data[2 : 2 + length])
+    body = data[2 + length :]
+    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
 
 
 def info_of(thread_id: str, head: Head, title: bytes | None, metadata: bytes | None) -> ThreadInfo:

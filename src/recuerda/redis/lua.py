@@ -1,0 +1,89 @@
+r"""What scripts share: a thread's head, a step of a draft, and the entries of listings.
+
+An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0: sorted sets order entries of
+one score by their bytes, which is by time and then by id, exactly. Without a cluster, the script that changes a thread
+also moves its entries. In a cluster they live on other nodes: the script returns the old and the new entry instead, and
+the client moves them (`listing.py`).
+"""
+
+from __future__ import annotations
+
+# The fields of a head, which is a MessagePack array: `wire.Head` is the same in Python.
+HEAD = """
+local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+-- Where a record's bytes tell what it is.
+local KIND_AT, TARGET_AT, LENGTH_AT, SUMMARY_KIND = 17, 18, 22, 3
+
+local function open_head(packed, now, incarnation)
+  if packed then return cmsgpack.unpack(packed) end
+  return {0, incarnation, 1, 0, 0, false, now, now, 0}
+end
+
+local function entry_of(head, id)
+  return head[UPDATED] .. ':' .. id .. '\\0' .. (head[USER] or '')
+end
+"""
+
+# A step of a draft is its head ({turn, revision, number, time}, MessagePack, after its length) and its body. One from
+# before times were kept is a MessagePack map, of which a script can read the first value.
+STEP = """
+local function turn_of(step)
+  local length = struct.unpack('>I2', step)
+  if length >= 0x8000 then
+    local _, turn = cmsgpack.unpack_one(step, 9)
+    return turn
+  end
+  return cmsgpack.unpack(string.sub(step, 3, 2 + length))[1]
+end
+
+local function says(step, revision, body)
+  local length = struct.unpack('>I2', step)
+  if length >= 0x8000 or string.sub(step, 3 + length) ~= body then return false end
+  return cmsgpack.unpack(string.sub(step, 3, 2 + length))[2] == revision
+end
+"""
+
+# `place` is {prefix, thread id, ttl in ms or nil}. The key of the listing is declared, as the third, so that a server
+# which keeps it elsewhere refuses the call before anything is written. Without it, the client moves the entries: then
+# the old and the new one follow the answer.
+LISTINGS = """
+local function quoted(text)
+  return (string.gsub(text, '[^A-Za-z0-9_.~-]', function(c) return string.format('%%%02X', string.byte(c)) end))
+end
+
+local function in_listings(command, prefix, entry)
+  local function call(key)
+    if command == 'ZADD' then redis.call('ZADD', key, 0, entry) else redis.call('ZREM', key, entry) end
+  end
+  call(prefix .. '/threads')
+  local user = string.match(entry, '%z(.*)$')
+  if user ~= '' then call(prefix .. '/user:' .. quoted(user)) end
+end
+
+-- Threads expire without a word to the listings. So each change of a thread looks at two entries, and drops the dead.
+local function sweep(prefix)
+  for _, entry in ipairs(redis.call('ZRANDMEMBER', prefix .. '/threads', 2)) do
+    local id = string.match(entry, '^%d+:(.-)%z')
+    if redis.call('EXISTS', prefix .. ':{' .. quoted(id) .. '}') == 0 then in_listings('ZREM', prefix, entry) end
+  end
+end
+
+local function keep_alive(ttl)
+  redis.call('PEXPIRE', KEYS[1], ttl)
+  redis.call('PEXPIRE', KEYS[2], ttl)
+end
+
+local function answer(reply, old, new)
+  if KEYS[3] then return reply end
+  return {reply, old or '', new or ''}
+end
+
+local function moved(place, old, new)
+  local prefix, ttl = place[1], place[3]
+  if not KEYS[3] or old == new then return end
+  if new ~= '' then in_listings('ZADD', prefix, new) end
+  if old ~= '' then in_listings('ZREM', prefix, old) end
+  if ttl then sweep(prefix) end
+end
+"""
