@@ -16,14 +16,14 @@ from recuerda.cli.app import app
 from recuerda.cli.tour_texts import ENGLISH, SPANISH
 from tests.cli.processes import CommandLine, Terminal
 
-SCENES = ["same_thread", "other_thread", "no_thread", "json", "process", "retry", "conflict"]
+SCENES = ["same_thread", "other_thread", "no_thread", "json", "process", "retry", "conflict", "summary"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "named", "unknown", "summary"),
     [
-        ((), "Your name is Riker.", "I do not know your name", "7 of 7 scenes went as they should."),
-        (("--lang", "es"), "Te llamas Riker.", "No sé cómo te llamas", "7 de 7 escenas salieron como debían."),
+        ((), "Your name is Riker.", "I do not know your name", "8 of 8 scenes went as they should."),
+        (("--lang", "es"), "Te llamas Riker.", "No sé cómo te llamas", "8 de 8 escenas salieron como debían."),
     ],
 )
 def test_every_scene_goes_as_it_should(
@@ -32,8 +32,8 @@ def test_every_scene_goes_as_it_should(
     started = time.monotonic()
     page = recuerda.ok("tour", *arguments)
     assert time.monotonic() - started < 10  # about one second; the machine that tests may be busy
-    assert page.count(f"        {named}\n") == 2
-    assert page.count(unknown) == 2
+    assert page.count(f"        {named}\n") == 3
+    assert page.count(unknown) == 3
     assert "ThreadConflict: thread 'riker' is at revision 5, not 4" in page
     assert "OpenAIChatClient.from_env()" in page
     assert summary in page
@@ -107,4 +107,4 @@ def test_a_scene_that_breaks_off_is_shown_and_the_others_go_on(monkeypatch: pyte
     assert done.exit_code == 1
     assert "✗ 5." in done.stdout
     assert "FileNotFoundError" in done.stdout
-    assert "Only 6 of 7 scenes went as they should." in done.stdout
+    assert "Only 7 of 8 scenes went as they should." in done.stdout

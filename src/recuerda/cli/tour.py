@@ -38,7 +38,7 @@ def tour(
     language: Annotated[Language, typer.Option("--lang", help="The language of the tour.")] = Language.EN,
     as_json: JsonOption = False,
 ) -> None:
-    """See the whole idea at work, in seven scenes. Needs no key.
+    """See the whole idea at work, scene by scene. Needs no key.
 
     It runs on a SQLite file in a temporary folder. The exit code is 1 when a scene does not go as it should.
     With --json: {"scenes": [{"id", "title", "expected", "got", "ok"}], "ok": true}.

@@ -1,4 +1,4 @@
-"""The seven scenes of the tour. Each does what its code says, and reports what really came back."""
+"""The scenes of the tour. Each does what its code says, and reports what really came back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from recuerda.chat import ChatRequest, ChatResponse
 from recuerda.cli.tour_texts import TourTexts
 from recuerda.client import ChatClient
 from recuerda.errors import RecuerdaError, ThreadConflict
-from recuerda.offline import OfflineChatClient
+from recuerda.offline import OfflineChatClient, OfflineNotesClient
+from recuerda.summarizer import Summarizer
+from recuerda.window import ContextWindow
 
 THREAD = "riker"
 SHOWN_URL = "sqlite:///memory.db"
@@ -207,6 +209,31 @@ async def _conflict(on: Stage) -> Scene:
     return Scene(id="conflict", steps=steps, expected=texts.one_kept.format(1, 1), got=got)
 
 
+async def _summary(on: Stage) -> Scene:
+    texts, thread, window = on.texts, "journey", ContextWindow(max_messages=4)
+    notes = Summarizer(OfflineNotesClient(), keep_messages=2)
+    async with (
+        on.client.create_agent(storage=on.url, window=window) as short,
+        on.client.create_agent(storage=on.url, window=window, summarizer=notes) as long,
+    ):
+        for said in (texts.say_name, *texts.small_talk):
+            await long.run(said, thread=thread)
+            await notes.close()
+        forgot = await short.run(texts.ask_name, thread=thread)
+        await short.get_thread(thread).undo()
+        knew = await long.run(texts.ask_name, thread=thread)
+    code = "agent = client.create_agent(window=ContextWindow(max_messages=4){})"
+    run = f'await agent.run("{texts.ask_name}", thread="{thread}")'
+    steps = (
+        Step(code.format(""), remark=texts.summary_comment),
+        Step(run, forgot.text),
+        Step(code.format(", summarizer=Summarizer(client)")),
+        Step(run, knew.text),
+    )
+    got = f"{on.memory(forgot.text, texts.name)}, {on.memory(knew.text, texts.name)}"
+    return Scene(id="summary", steps=steps, expected=f"{texts.not_remembered}, {texts.remembered}", got=got)
+
+
 async def _turns(agent: Agent) -> int:
     info = await agent.storage.head(THREAD)
     return 0 if info is None else info.turns
@@ -220,5 +247,6 @@ SCENES: dict[str, Callable[[Stage], Awaitable[Scene]]] = {
     "process": _process,
     "retry": _retry,
     "conflict": _conflict,
+    "summary": _summary,
 }
 """The scenes in their order; the later ones go on where the first began."""

@@ -19,6 +19,7 @@ class TourTexts:
     say_name: str
     say_allergy: str
     say_moved: tuple[str, str]
+    small_talk: tuple[str, ...]
     ask_name: str
     ask_place: str
     titles: Mapping[str, str]
@@ -29,6 +30,7 @@ class TourTexts:
     retry_comment: str
     one_kept: str
     conflict_comment: str
+    summary_comment: str
     table: tuple[str, str, str]
     table_heading: str
     all_well: str
@@ -40,7 +42,7 @@ class TourTexts:
 
 
 ENGLISH = TourTexts(
-    heading="A memory that lasts, in seven scenes",
+    heading="A memory that lasts, scene by scene",
     about_the_model=(
         "The model here is an offline stand-in, no language model: it answers only from the messages that it is sent. "
         "So whatever it knows, the memory gave it."
@@ -51,6 +53,7 @@ ENGLISH = TourTexts(
     say_name="My name is Riker and I live in Jerusalem.",
     say_allergy="I am allergic to penicillin.",
     say_moved=("I live in Lima.", "I live in Oslo."),
+    small_talk=("Nice weather today.", "I walked along the sea.", "Then I had some tea."),
     ask_name="What is my name?",
     ask_place="Where do I live?",
     titles=MappingProxyType(
@@ -62,6 +65,7 @@ ENGLISH = TourTexts(
             "process": "Resumed by a second process",
             "retry": "A retry repeats nothing",
             "conflict": "Two writers: a clear conflict",
+            "summary": "Too long for the window: summed up",
         }
     ),
     remembered="remembered",
@@ -71,6 +75,7 @@ ENGLISH = TourTexts(
     retry_comment="again",
     one_kept="{} turn, {} conflict",
     conflict_comment="began first, wrote second",
+    summary_comment="of 8",
     table=("scene", "expected", "got"),
     table_heading="What was remembered",
     all_well="{} of {} scenes went as they should.",
@@ -82,7 +87,7 @@ ENGLISH = TourTexts(
 )
 
 SPANISH = TourTexts(
-    heading="Una memoria que dura, en siete escenas",
+    heading="Una memoria que dura, escena por escena",
     about_the_model=(
         "El modelo es aquí un suplente sin conexión, no un modelo de lenguaje: responde solo con los mensajes que "
         "recibe. Así que todo lo que sabe se lo ha dado la memoria."
@@ -93,6 +98,7 @@ SPANISH = TourTexts(
     say_name="Me llamo Riker y vivo en Jerusalén.",
     say_allergy="Soy alérgico a la penicilina.",
     say_moved=("Vivo en Lima.", "Vivo en Oslo."),
+    small_talk=("Hoy hace buen tiempo.", "He paseado junto al mar.", "Luego he tomado un té."),
     ask_name="¿Cómo me llamo?",
     ask_place="¿Dónde vivo?",
     titles=MappingProxyType(
@@ -104,6 +110,7 @@ SPANISH = TourTexts(
             "process": "Retomado por otro proceso",
             "retry": "Un reintento no repite nada",
             "conflict": "Dos a la vez: conflicto claro",
+            "summary": "Largo para la ventana: resumido",
         }
     ),
     remembered="recordado",
@@ -113,6 +120,7 @@ SPANISH = TourTexts(
     retry_comment="otra vez",
     one_kept="{} turno, {} conflicto",
     conflict_comment="empezó antes, escribió después",
+    summary_comment="de 8",
     table=("escena", "esperado", "obtenido"),
     table_heading="Lo que se recordó",
     all_well="{} de {} escenas salieron como debían.",

@@ -7,5 +7,6 @@ each language is one table: `english.py`, `spanish.py`.
 """
 
 from recuerda.offline.client import OfflineChatClient
+from recuerda.offline.notes import OfflineNotesClient
 
-__all__ = ["OfflineChatClient"]
+__all__ = ["OfflineChatClient", "OfflineNotesClient"]

@@ -13,6 +13,7 @@ from recuerda.offline.facts import learn
 from recuerda.offline.language import Language
 from recuerda.offline.languages import choose_language
 from recuerda.offline.sentences import sentences
+from recuerda.summary import INTRODUCTION
 
 _WORDS = re.compile(r"\S+\s*|\s+")
 _SPEAKS_FOR_ITSELF = ("assistant", "tool")
@@ -21,25 +22,27 @@ _SPEAKS_FOR_ITSELF = ("assistant", "tool")
 class OfflineChatClient(ChatClient):
     """Answer questions about what was said, without a language model.
 
-    It reads the messages of the request and nothing else: no instructions, no tools, no options, and it keeps nothing
-    between calls. A later fact replaces an earlier one. What assistants and tools said is not believed. Of each message
-    the first 20,000 characters are read. The same request always gives the same answer, and no token counts are
-    invented.
+    It reads the messages of the request and the summary of older ones; of the instructions nothing else, no tools and
+    no options, and it keeps nothing between calls. A later fact replaces an earlier one. What assistants and tools said
+    is not believed. Of each message the first 20,000 characters are read. The same request always gives the same
+    answer, and no token counts are invented.
     """
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         """Return the answer, in the language of the last user message."""
-        return ChatResponse(message=ChatMessage("assistant", _reply(request.messages)), finish_reason="stop")
+        return ChatResponse(message=ChatMessage("assistant", _reply(request)), finish_reason="stop")
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
         """Give the answer word by word."""
-        for word in _WORDS.findall(_reply(request.messages)):
+        for word in _WORDS.findall(_reply(request)):
             yield ChatUpdate(contents=[TextContent(word)])
         yield ChatUpdate(finish_reason="stop")
 
 
-def _reply(messages: Sequence[ChatMessage]) -> str:
-    told = [message for message in messages if message.role not in _SPEAKS_FOR_ITSELF]
+def _reply(request: ChatRequest) -> str:
+    told = [message for message in request.messages if message.role not in _SPEAKS_FOR_ITSELF]
+    _, _, summary = (request.instructions or "").partition(INTRODUCTION)
+    told.insert(0, ChatMessage("system", summary))
     asked = next((message.text for message in reversed(told) if message.role == "user"), "")
     facts = learn(sentence for message in told for sentence in sentences(message.text))
     return answer(sentences(asked), facts, _language(told))

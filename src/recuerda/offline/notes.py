@@ -1,0 +1,32 @@
+"""A summarizing model that is none: it keeps the sentences in which a user tells something, word for word."""
+
+from __future__ import annotations
+
+from recuerda.chat import ChatRequest, ChatResponse
+from recuerda.client import ChatClient
+from recuerda.messages import ChatMessage
+from recuerda.offline.facts import learn
+from recuerda.offline.sentences import sentences
+
+_SAID_BY_USER = "user: "
+_SAID_BY_ASSISTANT = ("assistant: ", "tool: ")
+
+
+class OfflineNotesClient(ChatClient):
+    """Sum up conversations for a `Summarizer`, without a language model: for demonstrations and tests.
+
+    Of what it is given it keeps what a user told about himself, as `OfflineChatClient` understands it; of two facts of
+    a kind the later. The same request always gives the same notes.
+    """
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        """Return the notes: one sentence for each fact."""
+        told = [line for message in request.messages for line in message.text.splitlines()]
+        lines = [line.removeprefix(_SAID_BY_USER) for line in told if not line.startswith(_SAID_BY_ASSISTANT)]
+        kept: dict[str, str] = {}
+        for sentence in (sentence for line in lines for sentence in sentences(line)):
+            for fact in learn([sentence]):
+                kept.pop(fact.kind, None)
+                kept[fact.kind] = sentence.text
+        text = "\n".join(f"{sentence}." for sentence in kept.values()) or "-"
+        return ChatResponse(message=ChatMessage("assistant", text), finish_reason="stop")
