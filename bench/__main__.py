@@ -23,7 +23,7 @@ from bench.results import Environment, Report
 from bench.size import measure_size
 from bench.turns import measure_turns
 
-PARTS = ("turns", "many", "size", "imports", "servers")
+PARTS = ("turns", "many", "size", "imports", "servers", "windows")
 STORAGES = ("sqlite", "file", "memory")
 T = TypeVar("T")
 
@@ -70,6 +70,12 @@ async def _measure(options: argparse.Namespace, folder: Path) -> Report:
             SERVERS, options.sizes, rounds=options.turns, conversations=options.conversations, turns_each=3
         )
         report.turns += costs
+    if "windows" in options.only:
+        from bench.windows import check_histories, measure_windows
+
+        _say("windows ...")
+        report.windows = await measure_windows(options.sizes, rounds=options.turns)
+        report.histories = check_histories(options.histories)
     return report
 
 
@@ -88,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=_list_of(int), default=[10, 1_000, 10_000, 100_000], metavar="N,N")
     parser.add_argument("--turns", type=int, default=200, metavar="N", help="rounds of each measurement (default 200)")
     parser.add_argument("--conversations", type=int, default=200, metavar="N", help="at once (default 200)")
+    parser.add_argument("--histories", type=int, default=100_000, metavar="N", help="for windows (default 100000)")
     parser.add_argument("--disk-sizes", type=_list_of(int), default=[500, 10_000], metavar="N,N")
     parser.add_argument("--only", type=_list_of(_one_of(PARTS)), default=list(PARTS[:4]), metavar=",".join(PARTS))
     parser.add_argument(

@@ -27,6 +27,7 @@ def judge(report: Report) -> list[Measure]:
         *_size(report.size),
         *(_imports(report.imports) if report.imports else ()),
         *_servers(report),
+        *_windows(report),
     ]
 
 
@@ -72,6 +73,16 @@ def _size(sizes: list[DiskSize]) -> Iterator[Measure]:
 def _imports(imports: ImportCost) -> Iterator[Measure]:
     yield _measure("import recuerda / import asyncio, msgspec", [imports.ratio], "<=", 1.4)
     yield _measure("heavy modules loaded by import recuerda", [len(imports.heavy)], "<=", 0.0, "modules")
+
+
+def _windows(report: Report) -> Iterator[Measure]:
+    for cost in report.windows:
+        if cost.messages == max(each.messages for each in report.windows):
+            name = f"planning a window of {cost.window} over a warm thread of {cost.messages:,} messages"
+            yield _measure(name, [cost.warm_ms * 1e3], "<=", 1_000.0, "µs")
+    if report.histories:
+        name = f"of {report.histories.histories:,} generated histories, refused by the rules of chat completions"
+        yield _measure(name, [report.histories.refused], "<=", 0.0, "histories")
 
 
 def _servers(report: Report) -> Iterator[Measure]:

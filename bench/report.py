@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.imports import FLOOR
-from bench.results import DiskSize, Environment, ImportCost, Measure, Report, Throughput, TurnCost
+from bench.results import (
+    DiskSize,
+    Environment,
+    HistoryCheck,
+    ImportCost,
+    Measure,
+    Report,
+    Throughput,
+    TurnCost,
+    WindowCost,
+)
 
 
 def format_report(report: Report) -> str:
@@ -25,6 +35,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _size(report.size)
     if report.imports:
         yield from _imports(report.imports)
+    if report.windows:
+        yield from _windows(report.windows)
+    if report.histories:
+        yield from _histories(report.histories)
     if report.measures:
         yield from _measures(report.measures)
 
@@ -81,6 +95,19 @@ def _imports(imports: ImportCost) -> Iterator[str]:
     heavy = ", ".join(imports.heavy) or "none"
     row = (f"{imports.floor_ms:.1f}", f"{imports.recuerda_ms:.1f}", f"{imports.ratio:.2f}", heavy)
     yield from _table((FLOOR, "recuerda", "x", "heavy modules"), [row])
+
+
+def _windows(costs: list[WindowCost]) -> Iterator[str]:
+    yield "\nPlanning a window (in ms; warm: medians)"
+    rows = [(cost.window, f"{cost.messages:,}", f"{cost.cold_ms:.3f}", f"{cost.warm_ms:.3f}") for cost in costs]
+    yield from _table(("window", "messages", "cold", "warm"), rows)
+
+
+def _histories(check: HistoryCheck) -> Iterator[str]:
+    yield "\nGenerated histories, most of them damaged (processor time in s)"
+    yield from _table(
+        ("histories", "refused", "time"), [(f"{check.histories:,}", str(check.refused), f"{check.processor_s:.1f}")]
+    )
 
 
 def _measures(measures: list[Measure]) -> Iterator[str]:

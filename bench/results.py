@@ -75,6 +75,24 @@ class ImportCost(msgspec.Struct, frozen=True, kw_only=True):
     heavy: list[str]
 
 
+class WindowCost(msgspec.Struct, frozen=True, kw_only=True):
+    """Planning a window over a thread: the first plan, and the median of the `rounds` after it, in milliseconds."""
+
+    window: str
+    messages: int
+    rounds: int
+    cold_ms: float
+    warm_ms: float
+
+
+class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """How many generated histories were sent, and how many of them a service would refuse."""
+
+    histories: int
+    refused: int
+    processor_s: float
+
+
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
     """A promise, and what became of it.
 
@@ -115,4 +133,6 @@ class Report(msgspec.Struct, kw_only=True):
     many_on_servers: list[Throughput] = []
     size: list[DiskSize] = []
     imports: ImportCost | None = None
+    windows: list[WindowCost] = []
+    histories: HistoryCheck | None = None
     measures: list[Measure] = []
