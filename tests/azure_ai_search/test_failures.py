@@ -100,9 +100,7 @@ async def test_an_answer_that_is_none_is_an_error(
 
 
 async def test_fields_of_unexpected_kinds_are_left_out(provider_of: Make, service: AzureSearchServer) -> None:
-    service.faults.append(
-        saying('{"value": [{"id": 7, "title": null, "text": ["a", 3, null], "@search.score": "high"}, {"id": "8"}]}')
-    )
+    service.faults.append(saying('{"value": [{"id": 7, "title": null, "text": ["a", 3, null]}, {"id": "8"}]}'))
     async with provider_of() as provider:
         (hit,) = await provider.search("dog")
     assert (hit.key, hit.title, hit.text, hit.score) == (None, None, "a", None)
@@ -160,7 +158,7 @@ async def test_an_index_that_is_missing_is_named(provider_of: Make, key: str) ->
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"mode": "simple", "content_fields": ["nope"]}, "nope"),
+        ({"mode": "simple", "content_fields": ["text", "nope"]}, "nope"),
         ({"mode": "simple", "content_fields": ["tenant"]}, "tenant"),
         ({"mode": "semantic", "semantic_configuration_name": "nope"}, "no semantic configuration"),
         ({"mode": "vector", "vector_field_name": "nope"}, "nope"),
@@ -172,11 +170,13 @@ async def test_an_index_that_is_missing_is_named(provider_of: Make, key: str) ->
     ids=["content", "hidden", "semantic", "vector", "no vector", "length", "filter", "scope"],
 )
 async def test_what_does_not_fit_the_index_is_named(
-    provider_of: Make, key: str, options: dict[str, Any], text: str
+    provider_of: Make, service: AzureSearchServer, key: str, options: dict[str, Any], text: str
 ) -> None:
     async with provider_of(api_key=key, **options) as provider:
         with pytest.raises(ProviderError, match=text):
             await provider.search("dog")
+    is_known_before = key == ADMIN_KEY and not options.keys() & {"filter", "scope"}
+    assert len(service.searches) == (not is_known_before)
 
 
 @pytest.mark.parametrize("key", [ADMIN_KEY, QUERY_KEY], ids=["definition", "no definition"])
@@ -190,6 +190,7 @@ async def test_an_index_without_semantic_configuration_or_vectorizer_is_named(
     async with provider_of(index_name="plain", api_key=key, mode="vector", vector_field_name="vector") as provider:
         with pytest.raises(ProviderError, match="no vectorizer"):
             await provider.search("dog")
+    assert len(service.searches) == (0 if key == ADMIN_KEY else 2)
 
 
 async def test_several_vector_fields_and_none_named_is_an_error(provider_of: Make, service: AzureSearchServer) -> None:

@@ -20,6 +20,7 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         fields: all names.
+        hidden: those that are never returned.
         key_field: the name of the key.
         text_fields: those of text that are returned.
         vector_fields: their lengths, by name.
@@ -29,6 +30,7 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     fields: frozenset[str]
+    hidden: frozenset[str]
     key_field: str | None
     text_fields: tuple[str, ...]
     vector_fields: dict[str, int]
@@ -45,6 +47,7 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
         vectors = {one.name: one.vector_search_dimensions for one in fields if one.vector_search_dimensions}
         return cls(
             fields=frozenset(one.name for one in fields),
+            hidden=frozenset(one.name for one in fields if one.hidden),
             key_field=next((one.name for one in fields if one.key), None),
             text_fields=tuple(one.name for one in fields if _is_text(one) and not one.hidden),
             vector_fields=vectors,
@@ -83,10 +86,13 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def _check_names(self, settings: SearchSettings) -> None:
-        named = (*settings.content_fields, settings.key_field, settings.title_field, settings.vector_field_name)
-        unknown = sorted({name for name in named if name is not None and name.split("/")[0] not in self.fields})
-        if unknown:
-            self._refuse(settings, f"has no field {', '.join(unknown)}; it has {', '.join(sorted(self.fields))}")
+        returned = (*settings.content_fields, settings.key_field, settings.title_field)
+        named = {name.split("/")[0] for name in (*returned, settings.vector_field_name) if name is not None}
+        if unknown := named - self.fields:
+            has = ", ".join(sorted(self.fields))
+            self._refuse(settings, f"has no field {', '.join(sorted(unknown))}; it has {has}")
+        if hidden := self.hidden.intersection(name for name in returned if name is not None):
+            self._refuse(settings, f"returns no field {', '.join(sorted(hidden))}: it is not retrievable")
         if settings.mode != "semantic":
             return
         wanted = settings.semantic_configuration_name or self.default_semantic
