@@ -141,7 +141,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
     ) -> None:
         """Learn from the usage that a model reported for a request; see `TokenCounter.observe`."""
         counter = self.counter
-        if counter is None or counter.is_exact or usage is None or has_files(messages):
+        if counter is None or usage is None or not counter.wants_report() or has_files(messages):
             return
         counter.observe(counter.measure(messages, instructions=instructions, tools=tools), usage)
 

@@ -193,7 +193,7 @@ def test_the_factor_stays_while_reports_vary_by_less_than_a_step() -> None:
     counter, random = TokenCounter(), Random(1)
     reports(counter, 1.6, 1.6, 1.6)
     for _ in range(200):
-        reports(counter, random.uniform(1.5, 1.7))
+        reports(counter, random.uniform(1.4, 1.62))
         assert counter.factor == 1.625
 
 
@@ -214,6 +214,24 @@ def test_a_service_that_changed_its_tokens_is_followed() -> None:
     assert counter.factor == 0.5
     reports(counter, *[3.0] * 8)
     assert counter.factor == 3.0
+
+
+def test_reports_around_the_edge_of_a_step_do_not_move_the_factor_to_and_fro() -> None:
+    counter = TokenCounter()
+    factors: list[float] = []
+    for i in range(100):
+        reports(counter, (1.495, 1.505)[i % 2])
+        factors.append(counter.factor)
+    assert len(set(factors[3:])) <= 2
+    assert factors[3:] == sorted(factors[3:])
+
+
+def test_later_only_some_requests_are_measured() -> None:
+    counter = TokenCounter()
+    assert all(counter.wants_report() for _ in range(30))
+    reports(counter, *[1.0] * 15)
+    assert sum(counter.wants_report() for _ in range(80)) == 10
+    assert not TokenCounter(tiny()).wants_report()
 
 
 def test_an_exact_counter_learns_nothing() -> None:

@@ -88,6 +88,7 @@ class TokenCounter:
         self._encoding = find_encoding(encoding, model_id)
         self._eighths = _EIGHTHS
         self._reports: deque[float] = deque(maxlen=_KEPT_REPORTS)
+        self._asked = 0
         self._by_model: dict[str, TokenCounter] = {}
 
     @property
@@ -146,12 +147,17 @@ class TokenCounter:
         """Return the tokens of what was measured."""
         return size.fixed + -(-size.text * self._eighths // _EIGHTHS)
 
+    def wants_report(self) -> bool:
+        """Say whether to measure the next request and `observe` it: each one at first, and then every eighth."""
+        self._asked += 1
+        return not self.is_exact and (len(self._reports) < _KEPT_REPORTS or self._asked % _EIGHTHS == 0)
+
     def observe(self, estimated: Size, reported: Usage | int | None) -> None:
         """Learn from what a model says that a request cost.
 
-        One report changes nothing: the median of the last fifteen does, and only when it has left the present step. So
-        a report that is wrong, or a service that counts nothing, does no harm, and the window stays where it is. An
-        exact counter has nothing to learn.
+        One report changes nothing: the median of the last fifteen does, when it is above the factor or two steps below
+        it. So a report that is wrong, or a service that counts nothing, does no harm, and the window stays where it is.
+        An exact counter has nothing to learn.
 
         Args:
             estimated: what `measure` gave for that request.
@@ -165,7 +171,8 @@ class TokenCounter:
             return
         self._reports.append(ratio)
         typical = median(self._reports)
-        if len(self._reports) >= _LEAST_REPORTS and abs(typical - self.factor) > 1 / _EIGHTHS:
+        is_outside = typical > self.factor or typical < self.factor - 2 / _EIGHTHS
+        if len(self._reports) >= _LEAST_REPORTS and is_outside:
             self._eighths = ceil(typical * _EIGHTHS)
 
     def _measure_message(self, message: ChatMessage) -> Size:
