@@ -124,7 +124,8 @@ def test_numpys_threads_are_put_back_afterwards(embedder: Embedder) -> None:
     control = threads._openblas()  # pyright: ignore[reportPrivateUsage] - what it does is seen nowhere else
     if control is None:
         pytest.fail("numpy's wheel carries OpenBLAS on the platforms that the tests run on")
-    before = control.get()
+    original, before = control.get(), 3
+    control.set(before)
     with threads.one_thread():
         assert control.get() == 1
         with threads.one_thread():
@@ -133,6 +134,7 @@ def test_numpys_threads_are_put_back_afterwards(embedder: Embedder) -> None:
     assert control.get() == before
     asyncio.run(embed(embedder, ["hello"]))
     assert control.get() == before
+    control.set(original)
 
 
 # Where the model is
