@@ -9,7 +9,7 @@ As bytes, a step is a JSON object of what it has: `{"input":[â€¦],"messages":[â€
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -22,9 +22,14 @@ from recuerda.messages import (
     ChatMessage,
     FunctionCallContent,
     FunctionResultContent,
+    TextContent,
     Turn,
     Usage,
 )
+
+
+INTERRUPTED = "(This answer was interrupted.)"
+"""Stands in the place of an answer that was interrupted before a word of it was said."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,15 +121,21 @@ class RunningTurn:
         return Turn(messages=(*self.input, *self.new), input_count=len(self.input), usage=self.usage)
 
     def interrupted(self, partial: ChatMessage | None) -> Turn:
-        """Return the turn as far as it came: the calls without a result get one that says so.
+        """Return the turn as far as it came: calls without a result get one that says so, and an answer ends it.
+
+        Some models take a user's message only after an answer. So a turn without one gets a note in its place.
 
         Args:
             partial: what the model had said of its next answer.
         """
         cut = RunningTurn([self.whole()])
-        if partial is not None and partial.contents:
+        if partial is not None and not _is_blank(partial):
             cut.apply(Step(messages=(partial,)))
         cut.apply(Step(results={i: not_run(call, is_started=i in cut.started) for i, call in cut.waiting.items()}))
+        if not (cut.new and cut.new[-1].role == "assistant"):
+            cut.apply(Step(messages=(ChatMessage("assistant", INTERRUPTED),)))
+        elif not cut.new[-1].text.strip():
+            cut.new[-1] = _with_contents(cut.new[-1], [*cut.new[-1].contents, TextContent(INTERRUPTED)])
         turn = cut.turn()
         return msgspec.structs.replace(turn, is_interrupted=True)
 
@@ -150,13 +161,21 @@ def _with_arguments(answer: ChatMessage, edited: Mapping[int, JsonObject]) -> Ch
             parts.append(part if changed is None else msgspec.structs.replace(part, arguments=changed))
         else:
             parts.append(part)
+    return _with_contents(answer, parts)
+
+
+def _with_contents(message: ChatMessage, parts: Sequence[AnyContent]) -> ChatMessage:
     return ChatMessage(
-        answer.role,
+        message.role,
         parts,
-        author_name=answer.author_name,
-        message_id=answer.message_id,
-        additional_properties=answer.additional_properties,
+        author_name=message.author_name,
+        message_id=message.message_id,
+        additional_properties=message.additional_properties,
     )
+
+
+def _is_blank(message: ChatMessage) -> bool:
+    return all(isinstance(part, TextContent) and not part.text.strip() for part in message.contents)
 
 
 class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -11,7 +11,6 @@ from recuerda import (
     Agent,
     ChatClientError,
     ChatMessage,
-    ChatMessageStore,
     ChatRequest,
     ConfigurationError,
     DraftConflict,
@@ -25,22 +24,8 @@ from recuerda import (
 )
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import LOCAL, texts
+from tests.resume.conversations import Deed
 from tests.storage.matrix import STORAGES
-
-
-class Deed:
-    """A tool that counts how often it was done, and may break off in the middle."""
-
-    def __init__(self) -> None:
-        self.done: list[str] = []
-        self.fails_on: set[str] = set()
-
-    async def act(self, what: str) -> str:
-        """Do something."""
-        self.done.append(what)
-        if what in self.fails_on:
-            raise asyncio.CancelledError
-        return f"did {what}"
 
 
 @pytest.fixture(params=LOCAL)
@@ -247,33 +232,6 @@ async def test_a_decision_on_a_call_that_does_not_wait_is_refused(storage: Stora
         with pytest.raises(InvalidInput, match="does not wait for that"):
             await one.resume("t", **decisions)  # pyright: ignore[reportArgumentType] - one of both
     assert deed.done == []
-
-
-@pytest.mark.parametrize("is_streamed", [False, True])
-async def test_what_was_said_before_a_cancellation_is_kept_if_asked(storage: Storage, *, is_streamed: bool) -> None:
-    class Slow(ScriptedChatClient):
-        async def respond(self, request: ChatRequest) -> Any:
-            if not is_streamed:
-                await asyncio.sleep(60)
-            return await super().respond(request)
-
-    one = Slow(["half an answer"]).create_agent(storage=storage)
-    if is_streamed:
-        async with one.run_stream("tell me", thread="t", keep_partial=True) as stream:
-            async for update in stream:
-                if update.text:
-                    break
-    else:
-        running = asyncio.ensure_future(one.run("tell me", thread="t", keep_partial=True))
-        await asyncio.sleep(0.05)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-    turns = await ChatMessageStore(storage=storage, thread_id="t").list_turns()
-    assert [turn.turn.is_interrupted for turn in turns] == [True]
-    said = texts(await one.get_thread("t").list_messages())
-    assert said[0] == "tell me"
-    assert (len(said) == 2 and "half an answer".startswith(said[1])) if is_streamed else said == ["tell me"]
 
 
 async def test_durable_runs_need_a_store_that_knows_turns(deed: Deed) -> None:
