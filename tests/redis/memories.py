@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from recuerda import ChatMessage, ChatRequest
+from recuerda import AgentThread, ChatMessage, ChatMessageStore, ChatRequest, MemoryStorage
 from recuerda.errors import EmbedderError
 from recuerda.redis import RedisProvider
 from tests.redis.clients import connect
@@ -69,3 +69,16 @@ def recalled(request: ChatRequest, prompt: str = "## Memories") -> str:
 def said(text: str) -> list[ChatMessage]:
     """Return an input of one user message."""
     return [ChatMessage("user", text)]
+
+
+async def learn(provider: RedisProvider, text: str, thread_id: str = "t") -> None:
+    """Let a provider learn what a user said in a turn of a thread."""
+    await learn_all(provider, [text], thread_id)
+
+
+async def learn_all(provider: RedisProvider, texts: Sequence[str], thread_id: str = "t") -> None:
+    """Let a provider learn what a user said in one turn of a thread, in several messages."""
+    store = ChatMessageStore(storage=MemoryStorage(), thread_id=thread_id)
+    messages = [ChatMessage("user", text) for text in texts]
+    await store.add_messages(messages)
+    await provider.invoked(messages, [], thread=AgentThread(message_store=store))

@@ -9,7 +9,7 @@ from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipErr
 from recuerda.redis import RedisProvider, RedisStorage
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.redis.clients import connect
-from tests.redis.memories import TopicEmbedder, documents, provider_of, recalled, said
+from tests.redis.memories import TopicEmbedder, documents, learn, learn_all, provider_of, recalled, said
 from tests.servers.redis_search_server import redis_search_url
 
 
@@ -84,7 +84,7 @@ async def test_a_huge_text_is_cut_with_a_note(prefix: str) -> None:
 async def test_a_run_is_given_only_so_many_characters(prefix: str) -> None:
     async with provider_of(prefix, top_k=50) as provider:
         for number in range(5):
-            await learn(provider, f"thread {number}", f"{number} " + "bone " * 1_000)
+            await learn(provider, f"{number} " + "bone " * 1_000, f"thread {number}")
         context = await provider.invoking(said("bone"), thread=AgentThread("other"))
     assert context is not None
     assert len(context.messages[0].text) < 13_000
@@ -129,8 +129,8 @@ async def test_a_query_without_a_word_finds_nothing_and_asks_nobody(prefix: str,
 )
 async def test_a_word_is_found_however_it_is_written(prefix: str, text: str, query: str) -> None:
     async with provider_of(prefix) as provider:
-        await learn(provider, "t", text)
-        await learn(provider, "t", "something else")
+        await learn(provider, text)
+        await learn(provider, "something else")
         assert [memory.text for memory in await provider.search(query)] == [text]
 
 
@@ -138,7 +138,7 @@ async def test_meaning_is_found_without_a_word_in_common(prefix: str) -> None:
     embedder = TopicEmbedder()
     async with provider_of(prefix, embedder=embedder, max_distance=0.2) as provider:
         for text in ("My hound barks at night", "I bought an automobile", "She cooks spaghetti"):
-            await learn(provider, "t", text)
+            await learn(provider, text)
         await provider.flush()
         assert [memory.text for memory in await provider.search("puppy")] == ["My hound barks at night"]
         both = await provider.search("the automobile of my puppy", limit=1)
@@ -147,7 +147,7 @@ async def test_meaning_is_found_without_a_word_in_common(prefix: str) -> None:
 
 async def test_vectors_of_another_model_are_not_compared(prefix: str) -> None:
     async with provider_of(prefix, embedder=TopicEmbedder(), max_distance=0.2) as provider:
-        await learn(provider, "t", "My hound barks")
+        await learn(provider, "My hound barks")
     async with provider_of(prefix, embedder=TopicEmbedder(model_id="other"), max_distance=0.2) as provider:
         assert await provider.search("puppy") == []
         assert len(await provider.search("hound")) == 1
@@ -217,7 +217,7 @@ async def test_memories_are_apart_by_every_part_of_the_scope(prefix: str) -> Non
     ]
     for number, scope in enumerate(scopes):
         async with provider_of(prefix, **scope) as provider:
-            await learn(provider, "t", f"bone {number}")
+            await learn(provider, f"bone {number}")
     for number, scope in enumerate(scopes):
         async with provider_of(prefix, **scope) as provider:
             assert [memory.text for memory in await provider.search("bone")] == [f"bone {number}"]
@@ -225,7 +225,7 @@ async def test_memories_are_apart_by_every_part_of_the_scope(prefix: str) -> Non
 
 async def test_a_wider_scope_sees_what_belongs_to_all_that_it_names(prefix: str) -> None:
     async with provider_of(prefix, user_id="a", agent_id="x") as provider:
-        await learn(provider, "t", "bone")
+        await learn(provider, "bone")
     for scope, count in (({}, 1), ({"agent_id": "x"}, 1), ({"agent_id": "y"}, 0), ({"application_id": "x"}, 0)):
         async with provider_of(prefix, user_id="a", **scope) as provider:
             assert len(await provider.search("bone")) == count
@@ -234,7 +234,7 @@ async def test_a_wider_scope_sees_what_belongs_to_all_that_it_names(prefix: str)
 async def test_each_thread_can_remember_only_itself(prefix: str) -> None:
     async with provider_of(prefix, user_id=None, scope_to_per_operation_thread_id=True) as provider:
         for thread in ("a", "b"):
-            await learn(provider, thread, f"bone {thread}")
+            await learn(provider, f"bone {thread}", thread)
         assert [memory.text for memory in await provider.search("bone", thread_id="b")] == ["bone b"]
         with pytest.raises(InvalidInput, match="which one"):
             await provider.search("bone")
@@ -300,7 +300,7 @@ async def test_forgetting_takes_a_turn_a_thread_or_a_user_and_nothing_else(prefi
 
 async def test_forgetting_thousands_takes_them_all(prefix: str) -> None:
     async with provider_of(prefix) as provider:
-        await learn(provider, "t", *[f"bone {number}" for number in range(1_300)])
+        await learn_all(provider, [f"bone {number}" for number in range(1_300)])
         assert await provider.forget(thread="t") == 1_300
         assert await provider.search("bone") == []
 
@@ -312,7 +312,7 @@ async def test_an_applications_own_client_will_do_whatever_its_protocol(
     client = connect(redis_search_url(), **options)
     for _ in range(2):
         provider = provider_of(prefix, redis_client=client, embedder=TopicEmbedder())
-        await learn(provider, "t", "My dog is Rex")
+        await learn(provider, "My dog is Rex")
         await provider.flush()
         (memory, *_) = await provider.search("dog")
         assert (memory.text, memory.role, memory.thread_id) == ("My dog is Rex", "user", "t")
@@ -337,11 +337,3 @@ async def test_a_storage_of_the_same_url_shares_the_connections(prefix: str) -> 
 def test_neither_password_nor_ids_are_shown() -> None:
     provider = RedisProvider("redis://will:pa55word@127.0.0.1:1", user_id="a secret user")
     assert repr(provider) == "RedisProvider('127.0.0.1:1', index_name='recuerda-memories')"
-
-
-async def learn(provider: RedisProvider, thread_id: str, *texts: str) -> None:
-    """Let a provider learn what a user said in one turn of a thread."""
-    store = ChatMessageStore(storage=MemoryStorage(), thread_id=thread_id)
-    messages = [ChatMessage("user", text) for text in texts]
-    await store.add_messages(messages)
-    await provider.invoked(messages, [], thread=AgentThread(message_store=store))

@@ -1,4 +1,4 @@
-"""What `RedisProvider` makes of hostile ids and texts, of other indexes, and of a server that fails."""
+"""What `RedisProvider` makes of hostile ids and texts, and of a server that fails."""
 
 import asyncio
 import logging
@@ -8,15 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recuerda import AgentThread, ChatMessageStore, MemoryStorage
-from recuerda.errors import EmbedderError, ProviderError
-from recuerda.redis import RedisProvider
+from recuerda.errors import ProviderError
 from recuerda.testing.scripted import ScriptedChatClient
-from tests.redis.clients import connect
-from tests.redis.memories import TopicEmbedder, documents, provider_of, recalled, said
+from tests.redis.memories import TopicEmbedder, documents, learn, provider_of, recalled
 from tests.redis.proxy import Proxy
 from tests.servers.redis_search_server import redis_search_url, search_server
-from tests.servers.redis_server import RedisServer, redis_url
+from tests.servers.redis_server import RedisServer
 
 HOSTILE = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40
@@ -55,22 +52,6 @@ def server() -> Iterator[RedisServer]:
     server = search_server()
     yield server
     server.stop()
-
-
-async def index_built(name: str) -> None:
-    """Wait until the server has put into an index what was there before it."""
-    client = connect(redis_search_url(), protocol=3)
-    is_built = False
-    while not is_built:
-        is_built = (await client.execute_command("FT.INFO", name))[b"indexing"] == 0
-        await asyncio.sleep(0.01)
-    await client.aclose()
-
-
-async def learn(provider: RedisProvider, text: str, thread_id: str = "t") -> None:
-    store = ChatMessageStore(storage=MemoryStorage(), thread_id=thread_id)
-    await store.add_messages(said(text))
-    await provider.invoked(said(text), [], thread=AgentThread(message_store=store))
 
 
 @given(users=st.lists(HOSTILE, min_size=2, max_size=4, unique=True), thread=HOSTILE)
@@ -118,94 +99,6 @@ async def test_a_search_is_one_trip_learning_is_one_and_the_index_is_looked_at_o
             assert proxy.trips == before + 2
 
 
-async def test_processes_that_start_together_make_one_index(prefix: str) -> None:
-    providers = [provider_of(prefix, f"{redis_search_url()}?client_name={number}") for number in range(8)]
-    await asyncio.gather(*(learn(provider, "bone", f"{number}") for number, provider in enumerate(providers)))
-    assert [len(await provider.search("bone")) for provider in providers] == [8] * 8
-    for provider in providers:
-        await provider.close()
-
-
-@pytest.mark.parametrize(
-    ("schema", "difference"),
-    [
-        ("ON HASH PREFIX 1 {prefix}: SCHEMA words TEXT", "field number is missing where NUMERIC is needed"),
-        ("ON HASH PREFIX 1 {prefix}: SCHEMA words TAG", "field words is TAG where TEXT is needed"),
-        ("ON HASH PREFIX 1 other: SCHEMA words TEXT", "over keys that start with ['other:']"),
-        (
-            "ON HASH PREFIX 1 {prefix}: LANGUAGE spanish SCHEMA words TEXT",
-            "language is spanish where english is needed",
-        ),
-        ("ON JSON PREFIX 1 {prefix}: SCHEMA $.words AS words TEXT", "over JSON documents where HASH is needed"),
-    ],
-    ids=["fields", "kinds", "prefix", "language", "json"],
-)
-async def test_an_index_of_another_shape_is_named_and_can_be_made_anew(
-    prefix: str, schema: str, difference: str
-) -> None:
-    client = connect(redis_search_url())
-    await client.execute_command("FT.CREATE", prefix, *schema.format(prefix=prefix).split())
-    await client.aclose()
-    provider = provider_of(prefix)
-    for _ in range(2):
-        with pytest.raises(ProviderError) as raised:
-            await provider.search("bone")
-        assert difference in str(raised.value)
-        assert "another index_name" in str(raised.value)
-        assert "overwrite_index()" in str(raised.value)
-    assert await provider.overwrite_index() == 0
-    await learn(provider, "bone")
-    assert len(await provider.search("bone")) == 1
-    await provider.close()
-
-
-async def test_an_embedder_of_another_dimension_is_named_and_the_memories_can_be_moved_to_it(prefix: str) -> None:
-    async with provider_of(prefix, embedder=TopicEmbedder(8), defer=False) as provider:
-        for text in ("My hound barks", "I bought an automobile"):
-            await learn(provider, text)
-    provider = provider_of(prefix, embedder=TopicEmbedder(16, model_id="bigger"), defer=False, max_distance=0.2)
-    with pytest.raises(ProviderError, match="vectors have dim 8 where 16 is needed"):
-        await provider.search("puppy")
-    with pytest.raises(ProviderError, match="another shape"):
-        await learn(provider, "a turn")
-    assert await provider.overwrite_index() == 2
-    assert [memory.text for memory in await provider.search("puppy")] == ["My hound barks"]
-    await provider.close()
-    async with provider_of(prefix) as provider:
-        assert len(await provider.search("hound")) == 1, "without an embedder, an index with vectors will do"
-
-
-async def test_an_index_without_vectors_is_named_when_there_is_an_embedder(prefix: str) -> None:
-    async with provider_of(prefix) as provider:
-        await learn(provider, "My hound barks")
-    async with provider_of(prefix, embedder=TopicEmbedder()) as provider:
-        with pytest.raises(ProviderError, match="has no vectors where 8 dimensions are needed"):
-            await provider.search("puppy")
-        await provider.overwrite_index()
-        assert len(await provider.search("puppy")) == 1
-
-
-async def test_moving_to_no_embedder_keeps_the_memories(prefix: str) -> None:
-    async with provider_of(prefix, embedder=TopicEmbedder()) as provider:
-        await learn(provider, "My hound barks")
-    async with provider_of(prefix) as provider:
-        assert await provider.overwrite_index() == 1
-        assert len(await provider.search("hound")) == 1
-
-
-async def test_an_embedder_that_changes_its_dimension_is_an_error_and_the_words_are_kept(prefix: str) -> None:
-    embedder = TopicEmbedder()
-    async with provider_of(prefix, embedder=embedder, defer=False) as provider:
-        await learn(provider, "My hound barks")
-        embedder.dimensions = 9
-        with pytest.raises(EmbedderError, match="9 dimensions where 8 are needed"):
-            await provider.search("puppy")
-        with pytest.raises(ProviderError, match="by its words only"):
-            await learn(provider, "My puppy sleeps", "u")
-    async with provider_of(prefix) as provider:
-        assert len(await provider.search("puppy")) == 1
-
-
 async def test_an_embedder_that_is_down_costs_the_vector_and_not_the_words(prefix: str) -> None:
     embedder = TopicEmbedder()
     embedder.is_down = True
@@ -228,20 +121,6 @@ async def test_an_embedder_that_is_down_costs_the_vector_and_not_the_words(prefi
         (warning,) = (await agent.run("hound", thread="b")).warnings
         assert "the embedding model cannot be reached" in warning
         assert "My hound barks" in recalled(client.requests[-1])
-
-
-async def test_an_index_that_is_dropped_meanwhile_is_made_again_from_its_documents(prefix: str) -> None:
-    provider = provider_of(prefix)
-    await learn(provider, "bone")
-    client = connect(redis_search_url())
-    await client.execute_command("FT.DROPINDEX", prefix)
-    await client.aclose()
-    await learn(provider, "another bone")
-    await provider.search("bone")
-    await index_built(prefix)
-    assert len(await provider.search("bone")) == 2
-    assert await provider.forget(thread="t") == 2
-    await provider.close()
 
 
 async def test_a_server_that_was_killed_and_restarted_without_its_data_is_used_again(
@@ -301,15 +180,6 @@ async def test_a_cancelled_search_leaves_the_provider_usable(prefix: str) -> Non
     await provider.close()
 
 
-async def test_a_language_has_its_own_endings_and_an_unknown_one_is_refused(prefix: str) -> None:
-    async with provider_of(prefix, language="spanish") as provider:
-        await learn(provider, "Tengo tres perros")
-        assert len(await provider.search("¿Dónde está el perro?")) == 1
-    async with provider_of(f"{prefix}-other", language="klingon") as provider:
-        with pytest.raises(ProviderError, match="knows no such language"):
-            await provider.search("targ")
-
-
 async def test_a_server_that_is_down_costs_memories_and_never_a_turn(prefix: str, server: RedisServer) -> None:
     client = ScriptedChatClient(default="ok")
     provider = provider_of(prefix, server.url, on_failure="warn")
@@ -356,20 +226,6 @@ async def test_a_server_that_talks_nonsense_is_an_error(prefix: str) -> None:
         with pytest.raises(ProviderError):
             await provider.search("bone")
         await provider.close()
-
-
-async def test_a_redis_without_the_query_engine_says_what_is_needed(prefix: str) -> None:
-    provider = provider_of(prefix, redis_url())
-    for work in (lambda: provider.search("bone"), lambda: learn(provider, "bone"), provider.overwrite_index):
-        with pytest.raises(ProviderError, match=r"has no query engine: RedisProvider needs Redis 8 .* Redis Stack"):
-            await work()
-    await provider.close()
-
-
-async def test_another_database_than_the_first_is_refused_with_the_reason(prefix: str) -> None:
-    async with provider_of(prefix, f"{redis_search_url()}/1") as provider:
-        with pytest.raises(ProviderError, match="database 0"):
-            await provider.search("bone")
 
 
 @pytest.mark.parametrize(
