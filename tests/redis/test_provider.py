@@ -238,6 +238,9 @@ async def test_each_thread_can_remember_only_itself(prefix: str) -> None:
         assert [memory.text for memory in await provider.search("bone", thread_id="b")] == ["bone b"]
         with pytest.raises(InvalidInput, match="which one"):
             await provider.search("bone")
+        assert await provider.forget(thread="a") == 1
+        assert await provider.search("bone", thread_id="a") == []
+        assert len(await provider.search("bone", thread_id="b")) == 1
 
 
 async def test_a_thread_of_another_user_is_refused_before_anything_is_paid_for(prefix: str) -> None:

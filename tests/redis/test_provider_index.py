@@ -144,3 +144,13 @@ async def test_another_database_than_the_first_is_refused_with_the_reason(prefix
     async with provider_of(prefix, f"{redis_search_url()}/1") as provider:
         with pytest.raises(ProviderError, match="database 0"):
             await provider.search("bone")
+
+
+async def test_vectors_can_be_searched_by_a_graph_and_the_kind_of_search_is_checked(prefix: str) -> None:
+    async with provider_of(prefix, embedder=TopicEmbedder(), vector_algorithm="hnsw", max_distance=0.2) as provider:
+        await learn(provider, "My hound barks")
+        await provider.flush()
+        assert [memory.text for memory in await provider.search("puppy")] == ["My hound barks"]
+    async with provider_of(prefix, embedder=TopicEmbedder()) as provider:
+        with pytest.raises(ProviderError, match="algorithm HNSW where FLAT is needed"):
+            await provider.search("puppy")
