@@ -55,7 +55,13 @@ def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> s
 
 
 async def follow(
-    storage: Storage, index: RecallIndex, thread_id: str, *, user_id: str | None = None, is_anew: bool = False
+    storage: Storage,
+    index: RecallIndex,
+    thread_id: str,
+    *,
+    user_id: str | None = None,
+    is_anew: bool = False,
+    guess: Position | None = None,
 ) -> tuple[Position | None, int]:
     """Take in whatever an index has not yet followed of a thread.
 
@@ -65,6 +71,8 @@ async def follow(
         thread_id: which thread.
         user_id: see `scope_of`.
         is_anew: index the whole thread again.
+        guess: the position that the index probably has, which spares asking for it; to be given only after a commit,
+            since an index that has something to take in checks it.
 
     Returns:
         The position reached, None for a thread that does not exist (any more), and how many messages were added.
@@ -73,7 +81,8 @@ async def follow(
         StorageBusy: others kept changing the index.
     """
     for _ in range(_TRIES):
-        known = (await index.positions([thread_id])).get(thread_id)
+        known = guess or (await index.positions([thread_id])).get(thread_id)
+        guess = None
         try:
             found = await _read(storage, thread_id, None if is_anew else known, user_id)
         except DecryptionError:

@@ -123,7 +123,7 @@ class RecallProvider(ContextProvider):
             return
         recollection = self._of(store.storage)
         recollection.bind(store.storage, thread.id)
-        position = await recollection.follow(thread.id, user_id=self.user_id)
+        position = await recollection.follow(thread.id, user_id=self.user_id, has_grown=True)
         self._check_owner(thread.id, position)
         if position is not None and self._embedder is not None:
             scope = position.scope

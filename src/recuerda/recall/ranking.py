@@ -55,8 +55,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         assistant: against an assistant's messages, unless it is asked what the assistant has said.
         date: for each named part of the date that fits.
         time: for messages that name a time, when the question asks for one.
-        similarity: of vectors.
-        similarity_floor: the cosine from which on a vector counts.
+        similarity: of vectors: what the same meaning is worth, to a word that only one message has.
     """
 
     k1: float = 0.6
@@ -77,8 +76,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     assistant: float = 0.4
     date: float = 1.0
     time: float = 0.6
-    similarity: float = 6.0
-    similarity_floor: float = 0.2
+    similarity: float = 1.0
 
 
 WEIGHTS = Weights()
@@ -165,7 +163,7 @@ def _own_score(
     if question.times:
         total += weights.date * question.times.parts_met(candidate.created_us)
     if candidate.similarity is not None:
-        total += weights.similarity * max(0.0, candidate.similarity - weights.similarity_floor)
+        total += weights.similarity * idf(1, info.documents) * max(0.0, candidate.similarity)
     return total
 
 

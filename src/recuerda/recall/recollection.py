@@ -36,6 +36,7 @@ MAX_QUERY = 2_000
 _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500
 _ROUNDS = 5
+_LAST_POSITIONS = 1_000
 _EMBED_AT_ONCE = 32
 _EMBEDDED_CHARACTERS = 2_000
 
@@ -59,6 +60,7 @@ class Recollection:
         self._storage = storage
         self._of_threads: WeakValueDictionary[str, Storage] = WeakValueDictionary()
         self._known_scopes: set[str] = set()
+        self._last: dict[str, Position] = {}
         self._generation = index.generation
 
     @property
@@ -83,9 +85,16 @@ class Recollection:
 
     # -- following -----------------------------------------------------------------------------------------------------
 
-    async def follow(self, thread_id: str, *, user_id: str | None) -> Position | None:
-        """Take in what is new in a thread."""
-        position, _ = await follow(self._home(thread_id), self.index, thread_id, user_id=user_id)
+    async def follow(self, thread_id: str, *, user_id: str | None, has_grown: bool = False) -> Position | None:
+        """Take in what is new in a thread; `has_grown` says that there is something."""
+        guess = self._last.get(thread_id) if has_grown else None
+        position, _ = await follow(self._home(thread_id), self.index, thread_id, user_id=user_id, guess=guess)
+        if position is None:
+            self._last.pop(thread_id, None)
+        else:
+            self._last[thread_id] = position
+            if len(self._last) > _LAST_POSITIONS:
+                del self._last[next(iter(self._last))]
         return position
 
     async def catch_up(self, user_id: str | None, tell: Tell | None = None, *, is_anew: bool = False) -> Progress:
