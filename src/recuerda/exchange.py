@@ -70,7 +70,7 @@ class Exchange:
         self._said: list[ChatUpdate] = []
         self._is_kept = bool(getattr(model, "keeps_threads", False)) and thread.message_store is None
         self._sent = 0
-        self._service_thread_id = thread.service_thread_id
+        self._service_thread_id: str | None = None
         self._answers: list[tuple[ChatRequest, ChatResponse]] = []
 
     @property
@@ -112,6 +112,8 @@ class Exchange:
             started: the calls of a resumed turn that are to be run first.
         """
         turn = self.turn
+        # Now: a thread that was opened by its name learns from its mirror how the service calls it.
+        self._service_thread_id = self._thread.service_thread_id
         while not turn.is_answered:
             if not turn.calls:
                 async with aclosing(self._ask(self._request(prompt))) as answer:

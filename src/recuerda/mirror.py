@@ -98,12 +98,14 @@ class Mirror:
         turn = msgspec.structs.replace(turn, service_thread_id=reference)
         return await self.store.append(turn, turn_id=turn_id, expected=expected)
 
-    async def verify(self, service: ThreadService, reference: str) -> list[ChatMessage]:
+    async def verify(self, service: ThreadService, reference: str | None) -> list[ChatMessage]:
         """Compare the whole copy with the whole thread; return what only the service has, at the end.
 
         Raises:
             ThreadDiverged: the copy holds what the service does not, or something else.
+            InvalidInput: the service has no such thread yet.
         """
+        reference = await self._known(reference)
         theirs = await service.read_thread(reference)
         ours = await self.store.list_messages()
         mine, other = list(_said(ours)), list(_said(theirs))
@@ -114,13 +116,14 @@ class Mirror:
             raise ThreadDiverged(self.store.thread_id, reference, f"the service lacks {len(mine) - len(other)} parts")
         return _after(theirs, len(mine))
 
-    async def update(self, service: ThreadService, reference: str) -> int:
+    async def update(self, service: ThreadService, reference: str | None) -> int:
         """Write what only the service has, and return how many messages that were.
 
         Raises:
             ThreadDiverged: as in `verify`.
             ThreadConflict: somebody wrote to the copy meanwhile.
         """
+        reference = await self._known(reference)
         await self.store.refresh()
         revision = self.store.revision
         missing = await self.verify(service, reference)
@@ -148,6 +151,15 @@ class Mirror:
             raise ThreadConflict(self.store.thread_id, expected=revision, actual=self.store.revision)
         await self.set_reference(reference)
         self._is_checked = True
+        return reference
+
+    async def _known(self, reference: str | None) -> str:
+        """Return a reference, or the one that the copy tells."""
+        if reference is None:
+            await self.store.refresh(_NEWEST)
+            reference = self._reference()
+        if reference is None:
+            raise InvalidInput(f"thread {self.store.thread_id!r} is at no service yet, so there is nothing to compare")
         return reference
 
     def _reference(self) -> str | None:

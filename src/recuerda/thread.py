@@ -265,11 +265,11 @@ class AgentThread:
             InvalidInput: the thread has no mirror.
             ThreadDiverged: the mirror holds what the service does not, or something else.
         """
-        return len(await check_mirror(self._mirror, self.id).verify(service, self._service_thread_id or ""))
+        return len(await check_mirror(self._mirror, self.id).verify(service, self._service_thread_id))
 
     async def update_mirror(self, service: ThreadService) -> int:
         """Write to the mirror what only the service has, and return how many messages that were; as `verify_mirror`."""
-        return await check_mirror(self._mirror, self.id).update(service, self._service_thread_id or "")
+        return await check_mirror(self._mirror, self.id).update(service, self._service_thread_id)
 
     def run_lock(self) -> asyncio.Lock:
         """Return the lock on which runs of this thread queue in this process and event loop."""
