@@ -140,6 +140,14 @@ async def test_another_scope_finds_nothing(memory: Any, extractor: Extractor, ot
     await another.close()
 
 
+async def test_a_user_sees_the_memories_of_all_their_applications(memory: Any, extractor: Extractor) -> None:
+    shop, everywhere = Mem0Provider(memory, user_id="ada", application_id="shop"), Mem0Provider(memory, user_id="ada")
+    await learn(shop, extractor, "Drinks green tea")
+    assert "Drinks green tea" in await recalled(everywhere, "green tea")
+    await shop.close()
+    await everywhere.close()
+
+
 async def test_a_thread_without_a_user_sees_no_users_memories(
     memory: Any, extractor: Extractor, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -209,6 +209,20 @@ def test_a_program_ends_although_the_service_does_not_answer(platform: Mem0Platf
     assert any(thread.name == "recuerda-mem0" and thread.daemon for thread in threading.enumerate())
 
 
+def test_a_program_ends_although_a_synchronous_client_waits(platform: Mem0Platform) -> None:
+    from mem0 import MemoryClient
+
+    provider = Mem0Provider(MemoryClient(api_key=platform.key, host=platform.host), user_id="ada")
+    platform.on_search.append(Fault(delay_s=3600))
+
+    async def program() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await recalled(provider, "tea")
+
+    asyncio.run(program())
+
+
 # Settings
 
 
