@@ -149,7 +149,8 @@ class History:
     def window(self, window: ContextWindow, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
         """Return the messages of a window, as `ContextWindow.select_stored` does; what turns cost is remembered."""
         self._tally = window.tally(self.turns, self._tally)
-        return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        is_rest = self.summary is not None and self._start <= _after(self.summary)
+        return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=is_rest)
 
     def covers(self, last_messages: int | None, *, with_summary: bool = False) -> bool:
         """Say whether a window of so many messages (None: all of the view) can be cut from what is held."""

@@ -90,10 +90,12 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         """Do what `select` does with turns that have numbers: the end of a thread, at least `last_messages` of it."""
         return self.plan(self.tally(turns), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
 
-    def plan(self, tally: Tally, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
-        """Do what `select_stored` does with turns that are summed up already."""
+    def plan(
+        self, tally: Tally, *, overhead_tokens: int = 0, input_tokens: int = 0, is_rest: bool = False
+    ) -> list[ChatMessage]:
+        """Do what `select_stored` does with turns that are tallied already; `is_rest` as for `planning.choose`."""
         limits = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens)
-        choice = choose(tally, limits)
+        choice = choose(tally, limits, is_rest=is_rest)
         if choice.is_too_long and limits.tokens is not None:
             newest = tally.turns[-1].turn.messages
             return list(fitted(newest, self.counter or ESTIMATES, max_tokens=limits.tokens))

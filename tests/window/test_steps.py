@@ -122,3 +122,16 @@ async def test_a_window_after_a_trim_and_of_a_thread_made_anew_is_of_what_is_the
     await store.clear()
     await store.refresh(window)
     assert store.held_messages(window) == []
+
+
+@pytest.mark.parametrize("window", [ContextWindow(max_messages=50), ContextWindow(max_tokens=300)], ids=str)
+async def test_no_turn_is_lost_between_a_summary_and_the_window(storage: Storage, window: ContextWindow) -> None:
+    """What a summary does not cover is left out only where it does not fit, and not for the sake of steps."""
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    for i in range(30):
+        await store.add_messages(exchange(str(i)))
+    await store.summarize(b"{}", through=5)
+    await store.refresh(window, with_summary=True)
+    sent = [message.text for message in store.held_messages(window)]
+    assert window.count([turn.turn for turn in store.turns]) == 25
+    assert sent[::2] == [str(i) for i in range(5, 30)]

@@ -47,19 +47,24 @@ Budget: TypeAlias = tuple[Callable[[int], int], int]
 """What the turns from an index on cost, which falls as the index grows, and how much they may cost."""
 
 
-def choose(tally: Tally, limits: Limits) -> Choice:
-    """Choose the turns to send: at least the newest."""
+def choose(tally: Tally, limits: Limits, *, is_rest: bool = False) -> Choice:
+    """Choose the turns to send: at least the newest.
+
+    `is_rest` says that the turns are all that a summary leaves: where they fit, none is left out for the sake of steps.
+    """
     if not tally.turns:
         return Choice(0, 0)
     costs = _Costs(tally)
     messages = _budget(costs.messages, limits.messages)
-    front = _stepped(tally, [*messages, *_budget(costs.whole, limits.tokens)])
+    whole = [*messages, *_budget(costs.whole, limits.tokens)]
+    front = 0 if is_rest and _oldest(whole, tally=tally) == 0 else _stepped(tally, whole)
     whole_from = max(front, _kept_from(tally, limits.keep_results))
     if limits.tokens is None:
         return Choice(front, whole_from)
     if limits.keep_results is not None:
         half = limits.tokens // 2
-        front = min(front, _stepped(tally, [*messages, (costs.lean, limits.tokens - half)]))
+        if front:
+            front = min(front, _stepped(tally, [*messages, (costs.lean, limits.tokens - half)]))
         whole_from = _stepped(tally, [(costs.results, half)], first=front)
         whole_from = max(whole_from, _kept_from(tally, limits.keep_results))
         # The newest turn keeps its results, and they may be more than half.
