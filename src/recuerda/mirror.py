@@ -180,7 +180,10 @@ class Mirror:
             raise ThreadDiverged(
                 self.store.thread_id, reference or "", f"the mirror is of the service's thread {mirrored!r}"
             )
-        newest = self.store.turns[-1].messages[-1].message_id if self.store.turns else None
+        last = self.store.turns[-1] if self.store.turns else None
+        # A turn from before the thread was handed over has other ids there.
+        is_of_service = last is not None and last.turn.service_thread_id == mirrored
+        newest = last.messages[-1].message_id if last is not None and is_of_service else None
         if newest is not None and (there := await service.newest_message_id(mirrored)) != newest:
             raise ThreadDiverged(
                 self.store.thread_id,
