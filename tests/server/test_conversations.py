@@ -206,3 +206,29 @@ async def test_a_conversation_reads_as_a_thread_of_recuerda(
     info = await store.info()
     assert info is not None
     assert (info.title, info.turns) == ("I am Will.", 1)
+
+
+@ON_BOTH
+async def test_text_that_some_databases_refuse_is_kept(client: AsyncOpenAI, model: ScriptedOpenAIServer) -> None:
+    model.default = "a\x00b"
+    odd = "\x00 \x1b \u2028 \U0001f600 \ufffe"
+    made = await client.conversations.create(items=said(odd), metadata={odd: odd})
+    response = await client.responses.create(conversation=made.id, input=odd, metadata={"a": odd})
+    assert (await client.conversations.retrieve(made.id)).metadata == {odd: odd}
+    listed = (await client.conversations.items.list(made.id, order="asc")).data
+    assert texts(listed) == [odd, odd, "a\x00b"]
+    assert (await client.responses.retrieve(response.id)).metadata == {"a": odd}
+
+
+@ON_BOTH
+async def test_integers_of_any_size_and_deep_values_are_kept_or_refused(client: AsyncOpenAI) -> None:
+    made = await client.conversations.create()
+    path = f"/conversations/{made.id}/items"
+    odd: Any = {"type": "odd", "big": 10**30, "small": -(2**63), "float": 1e-300}
+    created: Any = await client.post(path, cast_to=cast("Any", object), body={"items": [odd]})
+    assert {name: created["data"][0][name] for name in odd} == odd
+    deep: Any = []
+    for _ in range(150):
+        deep = [deep]
+    with pytest.raises(BadRequestError, match="deep"):
+        await client.post(path, cast_to=cast("Any", object), body={"items": [{"type": "odd", "deep": deep}]})
