@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from recuerda import ChatMessage, ContextWindow, FunctionCallContent, FunctionResultContent, InvalidInput, Turn
+from recuerda import (
+    ChatMessage,
+    ContextWindow,
+    FunctionCallContent,
+    FunctionResultContent,
+    InvalidInput,
+    TokenCounter,
+    Turn,
+)
 from recuerda.planning import elided
 from recuerda.repair import is_sound
 from recuerda.window import turn_of
+from tests.window.checks import Numbered
+from tests.window.encodings import tiny
 
 
 def round_of(id: str, result: object, *, arguments: str = "{}") -> list[ChatMessage]:
@@ -99,6 +109,26 @@ def test_results_of_older_turns_are_left_out_and_calls_are_not() -> None:
     assert kept == [f"{i} " * 100 for i in range(100 - len(kept), 100)]
     assert said(sent)[0] == "[… 200 characters left out …]"
     assert said(sent).count("short") == 100
+
+
+def test_results_of_older_turns_are_left_out_also_where_they_would_fit() -> None:
+    turns = [turn(round_of("a", "x" * 400)) for _ in range(50)]
+    kept = [text for text in said(ContextWindow(max_tokens=100_000, keep_results=2).select(turns)) if "x" in text]
+    assert 2 <= len(kept) <= 2 + 8
+
+
+def test_the_newest_turns_keep_their_results_where_many_were_undone() -> None:
+    turns = [Numbered(100 * i + 1, turn(round_of("a", "x" * 400))) for i in range(20)]
+    kept = [text for text in said(ContextWindow(keep_results=3).select_stored(turns)) if "x" in text]
+    assert len(kept) == 3
+
+
+def test_a_text_whose_tokens_are_spread_unevenly_is_cut_until_it_fits() -> None:
+    """Its beginning has a token for every character, the rest one for every four."""
+    counter = TokenCounter(tiny())
+    sent = ContextWindow(max_tokens=2_000, counter=counter).select([turn(round_of("a", "x" * 5_000 + " the" * 20_000))])
+    assert counter.count(sent) <= 2_000
+    assert len(said(sent)[0]) > 1_000
 
 
 def test_leaving_results_out_makes_room_for_older_turns() -> None:

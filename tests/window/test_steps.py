@@ -104,9 +104,9 @@ async def test_a_cold_handle_and_a_warm_one_send_the_same(
         for store in (warm, cold):
             await store.refresh(window)
         await whole.refresh()
-        sent = whole.held_messages(window)
-        assert warm.held_messages(window) == sent, i
-        assert cold.held_messages(window) == sent, i
+        sent = whole.history.window(window)
+        assert warm.history.window(window) == sent, i
+        assert cold.history.window(window) == sent, i
 
 
 async def test_a_window_after_a_trim_and_of_a_thread_made_anew_is_of_what_is_there(storage: Storage) -> None:
@@ -115,13 +115,13 @@ async def test_a_window_after_a_trim_and_of_a_thread_made_anew_is_of_what_is_the
     for name in "abcdef":
         await store.add_messages(exchange(name))
     await store.refresh()
-    assert [message.text for message in store.held_messages(window)][-2:] == ["f", "f!"]
+    assert [message.text for message in store.history.window(window)][-2:] == ["f", "f!"]
     await store.trim(keep_turns=1)
     await store.refresh(window)
-    assert [message.text for message in store.held_messages(window)] == ["f", "f!"]
+    assert [message.text for message in store.history.window(window)] == ["f", "f!"]
     await store.clear()
     await store.refresh(window)
-    assert store.held_messages(window) == []
+    assert store.history.window(window) == []
 
 
 @pytest.mark.parametrize("window", [ContextWindow(max_messages=50), ContextWindow(max_tokens=300)], ids=str)
@@ -132,6 +132,6 @@ async def test_no_turn_is_lost_between_a_summary_and_the_window(storage: Storage
         await store.add_messages(exchange(str(i)))
     await store.summarize(b"{}", through=5)
     await store.refresh(window, with_summary=True)
-    sent = [message.text for message in store.held_messages(window)]
+    sent = [message.text for message in store.history.window(window)]
     assert window.count([turn.turn for turn in store.turns]) == 25
     assert sent[::2] == [str(i) for i in range(5, 30)]

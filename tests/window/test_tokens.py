@@ -27,13 +27,7 @@ from recuerda import (
 from recuerda.tokens import TOKENS_PER_FILE, TOKENS_PER_MESSAGE, Size, TokenCounter, estimate_tokens
 from recuerda.tools import FunctionTool
 from recuerda.window import turn_of
-
-RANKS = {bytes([byte]): byte for byte in range(256)} | {b"th": 256, b"the": 257, b" the": 258}
-
-
-def tiny() -> tiktoken.Encoding:
-    """Return a real encoding: of single bytes, and three pieces of `the`."""
-    return tiktoken.Encoding("tiny", pat_str=r" ?\S+|\s+", mergeable_ranks=RANKS, special_tokens={"<|end|>": 300})
+from tests.window.encodings import RANKS, tiny
 
 
 def ranks_file() -> bytes:
