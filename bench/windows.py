@@ -63,7 +63,7 @@ def check_histories(count: int) -> HistoryCheck:
 
 def _time_plan(store: ChatMessageStore, window: ContextWindow) -> float:
     started = time.perf_counter()
-    sent = mend(store.held_messages(window))
+    sent = mend(store.history.window(window))
     ended = time.perf_counter()
     assert sent
     return ended - started

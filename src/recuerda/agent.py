@@ -93,7 +93,7 @@ class Agent:
             instructions=instructions,
             tools=_tools(tools),
             providers=checked(_providers(context_providers)),
-            window=window,
+            window=None if window is None else window.for_model(getattr(model, "model_id", None)),
             options=dict(options or {}),
             max_tool_rounds=check_limit(max_tool_rounds, "max_tool_rounds"),
             lease=lease,

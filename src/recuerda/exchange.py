@@ -16,9 +16,9 @@ import msgspec
 
 from recuerda.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
 from recuerda.errors import RunLimitError
-from recuerda.json_value import Json
 from recuerda.messages import ChatMessage, FunctionCallContent, FunctionResultContent
 from recuerda.mirror import ThreadService
+from recuerda.prompt import Prompt
 from recuerda.providers import all_of
 from recuerda.response import AgentResponseUpdate
 from recuerda.resuming import Journal, runnable
@@ -38,24 +38,6 @@ class Inside(Protocol):
     """Awaits something as a part of the run."""
 
     async def __call__(self, work: Coroutine[Any, Any, T], /) -> T: ...
-
-
-class Prompt(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes with each request of a run, besides what is said in it.
-
-    Attributes:
-        instructions: the agent's own, then the providers'.
-        messages: in front of the turn: of the providers, and of the thread.
-        tools: the agent's and the providers', by name.
-        options: the service's own.
-        max_tool_rounds: after so many rounds of calls the model has to answer.
-    """
-
-    instructions: str | None
-    messages: Sequence[ChatMessage]
-    tools: Mapping[str, FunctionTool]
-    options: Mapping[str, Json]
-    max_tool_rounds: int
 
 
 class Exchange:
@@ -116,10 +98,12 @@ class Exchange:
         self._service_thread_id = self._thread.service_thread_id
         while not turn.is_answered:
             if not turn.calls:
-                async with aclosing(self._ask(self._request(prompt))) as answer:
+                request = self._request(prompt)
+                async with aclosing(self._ask(request)) as answer:
                     async for update in answer:
                         if update.contents:
                             yield AgentResponseUpdate(role="assistant", contents=tuple(update.contents))
+                prompt.learn(request, self._answers[-1][1].usage)
                 started = await self._take_answer(prompt)
             if turn.calls:
                 await self._run_calls(started, prompt.tools, inside)
@@ -128,16 +112,10 @@ class Exchange:
                 yield AgentResponseUpdate(role="tool", contents=turn.new[-1].contents)
 
     def _request(self, prompt: Prompt) -> ChatRequest:
-        said = [*self.turn.input, *self.turn.new]
-        return ChatRequest(
-            messages=said[self._sent :] if self._is_kept else [*prompt.messages, *said],
-            instructions=prompt.instructions,
-            tools=tuple(prompt.tools.values()),
-            may_call_tools=self.turn.rounds < prompt.max_tool_rounds,
-            options=prompt.options,
-            service_thread_id=self.service_thread_id,
-            is_temporary=not self._is_kept,
-        )
+        said, rounds = [*self.turn.input, *self.turn.new], self.turn.rounds
+        if not self._is_kept:
+            return prompt.request(said, rounds=rounds)
+        return prompt.continued(said[self._sent :], rounds=rounds, service_thread_id=self.service_thread_id)
 
     async def _ask(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
         self._said = []

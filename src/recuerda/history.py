@@ -10,7 +10,7 @@ There are two views of a thread: the whole of it, or its newest summary and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -20,7 +20,7 @@ from recuerda.errors import CorruptTurn
 from recuerda.messages import ChatMessage, Turn, Usage
 from recuerda.planning import Tally
 from recuerda.records import ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
-from recuerda.window import ContextWindow
+from recuerda.window import ContextWindow, group_turns
 
 TITLE_LENGTH = 60
 """Characters of the first user message that become a thread's title."""
@@ -56,24 +56,6 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
     def created_at(self) -> datetime:
         """`created_us` as an aware UTC time."""
         return from_microseconds(self.created_us)
-
-
-class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run needs to know of its thread before it starts.
-
-    Attributes:
-        messages: of the window, the oldest first.
-        revision: that a commit has to find; None when the store does not tell revisions.
-        committed: the turn of the id that was asked for, when the thread has it already.
-        is_new: True when the thread has nothing yet.
-        summary: the record that sums up what came before the messages, where it was asked for and there is one.
-    """
-
-    messages: list[ChatMessage]
-    revision: int | None
-    committed: StoredTurn | None = None
-    is_new: bool = False
-    summary: TurnRecord | None = None
 
 
 def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
@@ -282,3 +264,36 @@ def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
         created_us=info.created_us,
         updated_us=record.created_us,
     )
+
+
+class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run needs to know of its thread before it starts.
+
+    Attributes:
+        revision: that a commit has to find; None when the store does not tell revisions.
+        history: what was read; None when the store knows no turns, or a service keeps the thread.
+        messages: of a store that knows no turns.
+        committed: the turn of the id that was asked for, when the thread has it already.
+        is_new: True when the thread has nothing yet.
+        summary: the record that sums up what came before, where it was asked for and there is one.
+    """
+
+    revision: int | None
+    history: History | None = None
+    messages: Sequence[ChatMessage] = ()
+    committed: StoredTurn | None = None
+    is_new: bool = False
+    summary: TurnRecord | None = None
+
+    def select(
+        self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0
+    ) -> Sequence[ChatMessage]:
+        """Return the messages to send, the oldest first; the arguments are those of `ContextWindow.select`."""
+        if self.history is not None:
+            if window is None:
+                return self.history.messages()
+            return self.history.window(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        if window is None:
+            return self.messages
+        turns = group_turns(self.messages)
+        return window.select(turns, overhead_tokens=overhead_tokens, input_tokens=input_tokens)

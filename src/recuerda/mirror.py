@@ -165,7 +165,7 @@ class Mirror:
     def _reference(self) -> str | None:
         """Return the reference that was noted last: with the newest turn, or after it."""
         newest = self.store.turns[-1] if self.store.turns else None
-        info = self.store.held_info
+        info = self.store.history.info
         noted = None if info is None else info.metadata.get(REFERENCE_KEY)
         if isinstance(noted, dict):
             noted = cast("dict[str, Any]", noted)

@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequen
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -27,11 +28,12 @@ from recuerda.chat import ChatModel
 from recuerda.codec import encode_turn
 from recuerda.context import ContextProvider
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, TurnPending
-from recuerda.exchange import Exchange, Prompt, settled
+from recuerda.exchange import Exchange, settled
 from recuerda.history import LoadedThread, stored_turn
 from recuerda.ids import new_id
 from recuerda.json_value import Json
 from recuerda.messages import ChatMessage, Turn
+from recuerda.prompt import Prompt
 from recuerda.providers import gather, tell
 from recuerda.records import Appended, Draft
 from recuerda.response import AgentResponse, AgentResponseUpdate, replayed
@@ -270,7 +272,9 @@ class Run:
             pinned = summary.pinned
         return Prompt(
             instructions="\n\n".join(texts) or None,
-            messages=[*given.messages, *pinned, *loaded.messages],
+            front=[*given.messages, *pinned],
+            history=partial(loaded.select, settings.window),
+            window=settings.window,
             tools=tools_by_name([*settings.tools, *given.tools]),
             options=settings.options,
             max_tool_rounds=settings.max_tool_rounds,

@@ -162,21 +162,20 @@ class AgentThread:
                 service, self._service_thread_id, turn_id=turn_id
             )
             is_new = self._service_thread_id is None
-            return LoadedThread(messages=[], revision=self._mirror.store.revision, committed=committed, is_new=is_new)
+            return LoadedThread(revision=self._mirror.store.revision, committed=committed, is_new=is_new)
         if service is not None:
             if turn_id is not None:
                 raise ConfigurationError("turn_id needs to know a thread's turns: make the agent with mirror=storage")
-            return LoadedThread(messages=[], revision=None, is_new=self._service_thread_id is None)
+            return LoadedThread(revision=None, is_new=self._service_thread_id is None)
         store = self._kept()
         if isinstance(store, ChatMessageStore):
             if reach is None:
                 committed = await store.refresh(window, turn_id=turn_id)
             else:
                 committed = await store.refresh(reach, turn_id=turn_id, with_summary=True)
-            messages = store.held_messages(window)
             return LoadedThread(
-                messages=messages,
                 revision=store.revision,
+                history=store.history,
                 committed=committed,
                 is_new=store.revision == 0,
                 summary=store.summary if reach is not None else None,
@@ -186,11 +185,7 @@ class AgentThread:
                 f"turn_id needs a store that knows turns, and {type(store).__name__} is not one; use a ChatMessageStore"
             )
         messages = list(await store.list_messages())
-        return LoadedThread(
-            messages=window.select(group_turns(messages)) if window else messages,
-            revision=None,
-            is_new=not messages,
-        )
+        return LoadedThread(revision=None, messages=messages, is_new=not messages)
 
     async def commit(
         self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None = None

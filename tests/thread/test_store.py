@@ -76,7 +76,7 @@ async def test_a_listing_is_a_copy(storage: Storage) -> None:
     (await store.list_messages()).clear()
     (await store.list_messages(last=2)).clear()
     (await store.list_turns()).clear()
-    store.held_messages().clear()
+    store.history.messages().clear()
     assert texts(await store.list_messages()) == ["one", "one!"]
 
 

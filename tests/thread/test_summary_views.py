@@ -50,7 +50,7 @@ async def test_a_handle_holds_the_newest_summary_and_what_came_after(
     await fill(other, 4)
     await other.summarize(b"so far", through=3)
     assert await look(store) == (b"so far", [4])
-    assert len(store.held_messages()) == 2
+    assert len(store.history.messages()) == 2
     await fill(other, 1)
     assert await look(store) == (b"so far", [4, 6])
 

@@ -206,9 +206,9 @@ class ChatMessageStore:
         return turns[len(turns) - window.count([turn.turn for turn in turns]) :] if window else turns.copy()
 
     @property
-    def held_info(self) -> ThreadInfo | None:
-        """What the last read saw of the thread, without reading again; None for one that does not exist."""
-        return self._history.info
+    def history(self) -> History:
+        """What the last read gave; a later one may replace it by another, or add to it."""
+        return self._history
 
     @property
     def turns(self) -> Sequence[StoredTurn]:
@@ -219,14 +219,6 @@ class ChatMessageStore:
     def summary(self) -> TurnRecord | None:
         """The newest summary, if the last read was `with_summary` and there is one; `turns` are what it leaves out."""
         return self._history.summary
-
-    def held_messages(
-        self, window: ContextWindow | None = None, *, overhead_tokens: int = 0, input_tokens: int = 0
-    ) -> list[ChatMessage]:
-        """Return the messages of `turns`, or what a window sends of them, as a new list; see `ContextWindow.select`."""
-        if window is None:
-            return self._history.messages()
-        return self._history.window(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
 
     @property
     def revision(self) -> int:
