@@ -184,7 +184,9 @@ async def test_stopping_ends_running_answers() -> None:
 
     async with ScriptedOpenAIServer(Reply("Late", delay_s=30), Reply("Slow", chunk_delay_s=30)) as server:
         client = AsyncOpenAI(base_url=server.base_url, api_key="sk-test", max_retries=0)
-        running = [asyncio.create_task(ask(client)), asyncio.create_task(stream(client))]
+        running: list[asyncio.Task[object]] = [asyncio.create_task(ask(client))]
+        await arrivals(server, 1)  # the script's order is that of arrival
+        running.append(asyncio.create_task(stream(client)))
         await arrivals(server, 2)
 
     errors = await asyncio.gather(*running, return_exceptions=True)
