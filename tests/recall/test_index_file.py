@@ -170,9 +170,7 @@ async def test_terms_are_found_before_and_after_they_are_entered(storage: SQLite
     await recall.close()
 
 
-async def test_an_index_that_another_process_writes_for_long_is_busy(
-    storage: SQLiteStorage, index_path: Path
-) -> None:
+async def test_an_index_that_another_process_writes_for_long_is_busy(storage: SQLiteStorage, index_path: Path) -> None:
     await remember(storage, "amber")
     await say(storage, "two", *pair("I collect basalt."))
     index = SQLiteRecallIndex(index_path, busy_timeout_s=0.1)

@@ -21,9 +21,7 @@ def model() -> ScriptedChatClient:
 
 
 @pytest.fixture
-async def agent(
-    model: ScriptedChatClient, storage: SQLiteStorage, recall: RecallProvider
-) -> AsyncIterator[Agent]:
+async def agent(model: ScriptedChatClient, storage: SQLiteStorage, recall: RecallProvider) -> AsyncIterator[Agent]:
     agent = model.create_agent(name="Helper", instructions="Help.", storage=storage, context_providers=[recall])
     yield agent
     await agent.close()
@@ -107,9 +105,7 @@ async def test_a_run_without_memories_gets_no_context(agent: Agent, model: Scrip
     assert model.requests[-1].instructions == "Help."
 
 
-async def test_a_failed_run_teaches_nothing(
-    agent: Agent, model: ScriptedChatClient, recall: RecallProvider
-) -> None:
+async def test_a_failed_run_teaches_nothing(agent: Agent, model: ScriptedChatClient, recall: RecallProvider) -> None:
     model.answers.append(RuntimeError("down"))
     with pytest.raises(RuntimeError):
         await agent.run("I am allergic to peanuts.", thread="monday")

@@ -50,7 +50,7 @@ async def test_a_provider_of_one_user_neither_recalls_nor_learns_in_another_s_th
 ) -> None:
     await say(storage, "ben's", *pair("I collect amber."), user="ben")
     thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="ben's"))
-    with pytest.raises(ThreadOwnershipError, match="\"ben's\" belongs to another user"):
+    with pytest.raises(ThreadOwnershipError, match='"ben\'s" belongs to another user'):
         await recall.invoking([ChatMessage("user", "amber")], thread=thread)
     with pytest.raises(ThreadOwnershipError):
         await recall.invoked([], [], thread=thread)

@@ -59,21 +59,21 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     k1: float = 0.6
-    b: float = 0.3
+    b: float = 0.4
     coverage: float = 0.2
     before: float = 0.4
     after: float = 0.3
     second_before: float = 0.3
     second_after: float = 0.1
     after_question: float = 0.1
-    reply: float = 0.5
-    prompt: float = 0.15
+    reply: float = 0.4
+    prompt: float = 0.1
     answered: float = 0.15
     session: float = 0.15
     speaker: float = 0.8
     question: float = 0.2
     personal: float = 0.2
-    assistant: float = 0.4
+    assistant: float = 0.5
     date: float = 1.0
     time: float = 0.6
     similarity: float = 1.0

@@ -1,0 +1,130 @@
+"""`recuerda recall`: what was said about something, in any conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from heapq import nlargest
+from itertools import islice
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from recuerda.cli.messages import shown_time
+from recuerda.cli.options import JsonOption, StorageOption, opened, public_url
+from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
+from recuerda.json_value import JsonObject
+from recuerda.recall import Memory, Progress, RecallProvider
+from recuerda.recall.quoting import excerpt
+from recuerda.storage import Storage
+
+EXCERPT = 400
+"""Characters of a message that are shown."""
+
+THREADS_OF_NOBODY = 200
+"""How many threads without a user are searched when no user is named: those that changed last."""
+
+EXAMPLES = (
+    'recuerda recall "where did I park?"',
+    'recuerda recall "¿cómo se llama mi dentista?" --user ana --limit 3',
+    'recuerda recall oslo --json | jq -r ".memories[].thread_id"',
+)
+
+
+def recall(
+    query: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or some words.")],
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="ID", help="Whose memories. By default threads that belong to nobody."),
+    ] = None,
+    thread: Annotated[str | None, typer.Option("--thread", metavar="ID", help="Only what this thread holds.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many memories at most.")] = 10,
+    index: Annotated[
+        str | None,
+        typer.Option("--index", metavar="FILE", help="Where the index is. By default a file beside the storage's own."),
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what was said, with who said it, when and where.
+
+    Takes what is missing into the index first. No model is asked.
+    With --json: {"memories": [...]}.
+    """
+    found = asyncio.run(_search(storage, query, user=user, thread=thread, limit=limit, index=index))
+    if as_json:
+        print_json({"memories": [_memory_json(memory) for memory in found]})
+    elif found:
+        _print(found, query)
+    else:
+        whose = "threads that belong to nobody" if user is None and thread is None else "these threads"
+        hint = "; --user names whose memories" if user is None and thread is None else ""
+        warn(f"nothing like that was said in {whose} of {public_url(storage)}{hint}")
+
+
+async def _search(
+    storage: str | None, query: str, *, user: str | None, thread: str | None, limit: int, index: str | None
+) -> list[Memory]:
+    async with opened(storage) as opened_storage:
+        provider = RecallProvider(index, storage=opened_storage, user_id=user)
+        try:
+            await provider.catch_up(progress=_show)
+            _end()
+            if user is not None:
+                return await provider.search(query, thread_id=thread, limit=limit)
+            if thread is not None:
+                owner = (info := await opened_storage.head(thread)) and info.user_id
+                return await provider.search(query, user_id=owner, thread_id=thread, limit=limit)
+            return await _search_nobodys(provider, opened_storage, query, limit)
+        finally:
+            await provider.close()
+
+
+async def _search_nobodys(provider: RecallProvider, storage: Storage, query: str, limit: int) -> list[Memory]:
+    nobodys = [info.id async for info in storage.threads() if info.user_id is None]
+    found: list[Memory] = []
+    for thread_id in islice(nobodys, THREADS_OF_NOBODY):
+        found.extend(await provider.search(query, thread_id=thread_id, limit=limit))
+    return nlargest(limit, found, key=lambda memory: memory.score)
+
+
+def _show(progress: Progress) -> None:
+    """Show on a terminal how far the index has come."""
+    if sys.stderr.isatty() and progress.messages:
+        size = f"{counted(progress.threads, 'thread')}, {counted(progress.messages, 'new message')}"
+        sys.stderr.write(f"\r\x1b[Kindexing: {size}")
+        sys.stderr.flush()
+
+
+def _end() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+
+
+def _print(found: list[Memory], query: str) -> None:
+    page = console()
+    for number, memory in enumerate(found):
+        if number:
+            page.print()
+        who = clean_line(memory.speaker or memory.role)
+        where = f"{clean_line(memory.thread_id)} · turn {memory.turn}"
+        page.print(
+            Text.assemble((who, "bold cyan" if memory.role == "user" else "bold green"), (" · ", "dim"))
+            + Text(f"{shown_time(memory.created_at)} · {where}", style="dim"),
+            soft_wrap=True,
+        )
+        page.print(Text("  " + clean(excerpt(memory.text, query, EXCERPT)).replace("\n", "\n  ")), soft_wrap=True)
+
+
+def _memory_json(memory: Memory) -> JsonObject:
+    return {
+        "text": memory.text,
+        "role": memory.role,
+        "speaker": memory.speaker,
+        "thread_id": memory.thread_id,
+        "turn": memory.turn,
+        "turn_id": memory.turn_id,
+        "created_at": memory.created_at.isoformat(),
+        "score": round(memory.score, 3),
+    }
