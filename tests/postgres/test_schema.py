@@ -14,7 +14,7 @@ from recuerda.errors import ConfigurationError, StorageReadOnly, StorageUnavaila
 from recuerda.postgres import PostgresStorage
 from recuerda.postgres import schema as schema_module
 from recuerda.postgres.schema import migrate, migrations
-from recuerda.records import NewTurn
+from recuerda.records import DraftStep, NewTurn
 from tests.postgres.conftest import Connection
 
 TURN = NewTurn(body=b"{}", message_count=1)
@@ -46,6 +46,40 @@ async def test_an_older_schema_is_brought_up_to_date(
         await migrate(db, schema, "here")
     async with PostgresStorage(url, schema=schema) as storage:
         assert (await storage.append("a", TURN)).revision == 1
+
+
+async def test_what_a_version_before_summaries_wrote_goes_on_beside_it(
+    monkeypatch: pytest.MonkeyPatch, url: str, schema: str, db: Connection
+) -> None:
+    """The functions of the version before stay, so that its processes keep running while new ones start."""
+    older = migrations()[:4]
+    with monkeypatch.context() as patch:
+        patch.setattr(schema_module, "migrations", lambda: older)
+        await migrate(db, schema, "here")
+    save = SQL("SELECT {}('a', %s, 't', 2, 'step', 1000)").format(Identifier(schema, "save_draft"))
+    append = SQL("SELECT * FROM {}('a', NULL, false, %s, 1, %s, '', %s, %s, NULL, NULL, NULL, 1000)").format(
+        Identifier(schema, "append_record")
+    )
+    for name in ("t1", "t2"):
+        await db.execute(append, (name, 1, "turn", None))
+    await db.execute(save, (1,))
+    async with PostgresStorage(url, schema=schema) as storage:
+        await storage.save_draft("a", DraftStep(turn_id="t", revision=2, number=2, body=b"new", created_us=7))
+        await db.execute(save, (3,))
+        draft = await storage.load_draft("a")
+        assert draft is not None
+        assert [(step.number, step.body, step.created_us) for step in draft.steps] == [
+            (1, b"step", 0),
+            (2, b"new", 7),
+            (3, b"step", 0),
+        ]
+        await storage.summarize("a", b"1", through=1)
+        await storage.summarize("a", b"2", through=2)
+        await db.execute(append, ("an undo", 0, "undo", 2))
+        found = await storage.read("a", with_summary=True)
+        assert found.summary is not None
+        assert (found.summary.body, found.records) == (b"1", ())
+        assert await storage.load_draft("a") is None
 
 
 async def test_a_schema_of_a_newer_version_is_refused(url: str, schema: str, db: Connection) -> None:

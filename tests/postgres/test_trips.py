@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from psycopg.sql import SQL, Identifier
 
 from recuerda import ChatMessage, ChatMessageStore
@@ -46,16 +47,18 @@ async def test_a_turn_is_two_round_trips_one_to_read_and_one_to_append(pooler: P
 
 
 async def test_every_operation_is_one_round_trip(pooler: Pooler, pooled: PostgresStorage) -> None:
-    step = DraftStep(turn_id="t", revision=0, number=1, body=b"")
+    step = DraftStep(turn_id="new", revision=2, number=1, body=b"")
     calls = (
         lambda: pooled.append("a", a_turn(id="t"), expected=0, user_id="ana", title="T"),
         lambda: pooled.append("a", a_turn(id="t")),
         lambda: pooled.append("a", a_turn(), keep_messages=2),
         lambda: pooled.read("a", last_messages=20, turn_id="t"),
+        lambda: pooled.read("a", last_messages=20, with_summary=True),
         lambda: pooled.list_threads(user_id="ana"),
         lambda: pooled.update_thread("a", title="U"),
         lambda: pooled.rewrite("a", {2: b"[]"}),
         lambda: pooled.save_draft("a", step),
+        lambda: pooled.save_draft("a", replace(step, number=2)),
         lambda: pooled.load_draft("a"),
         lambda: pooled.drop_draft("a"),
         lambda: pooled.delete("a"),
@@ -79,9 +82,9 @@ async def test_a_turn_touches_as_many_pages_at_100000_messages_as_at_10(
     for size in SIZES:
         await storage.append_all(f"{size}", [NewTurn(body=body, message_count=2)] * (size // 2))
     await db.execute(SQL("VACUUM ANALYZE {}, {}").format(Identifier(schema, "threads"), Identifier(schema, "turns")))
-    read = SQL("{}(%s, 0, NULL, 20, NULL, NULL)").format(Identifier(schema, "read_thread"))
+    read = SQL("{}(%s, 0, NULL, 20, NULL, NULL, false)").format(Identifier(schema, "read_thread_2"))
     append = SQL("{}(%s, NULL, false, %s, 1, 2, '', 'turn', NULL, NULL, NULL, NULL, 1000)").format(
-        Identifier(schema, "append_record")
+        Identifier(schema, "append_record_2")
     )
     reads = [await _pages(db, read, f"{size}") for size in SIZES]
     appends = [await _pages(db, append, f"{size}", "new") for size in SIZES]
@@ -95,8 +98,25 @@ async def test_a_stale_handle_with_a_window_reads_the_window(
     storage: PostgresStorage, db: Connection, schema: str
 ) -> None:
     await storage.append_all("a", [NewTurn(body=b"x" * 300, message_count=2)] * 20_000)
-    read = SQL("{}(%s, 1, NULL, 20, NULL, NULL)").format(Identifier(schema, "read_thread"))
+    read = SQL("{}(%s, 1, NULL, 20, NULL, NULL, false)").format(Identifier(schema, "read_thread_2"))
     assert await _pages(db, read, "a") <= 20
+
+
+@pytest.mark.parametrize("summaries", [0, 1, 300])
+async def test_the_newest_summary_touches_a_few_pages_however_long_the_thread(
+    storage: PostgresStorage, db: Connection, schema: str, summaries: int
+) -> None:
+    await storage.append_all("a", [NewTurn(body=b"x" * 300, message_count=2)] * 20_000)
+    for _ in range(summaries):
+        await storage.summarize("a", b"so far", through=19_995)
+    await storage.append_all("a", [NewTurn(body=b"x" * 300, message_count=2)] * 10)
+    if summaries:
+        await storage.summarize("a", b"so far", through=20_005 + summaries)
+    await db.execute(SQL("VACUUM ANALYZE {}").format(Identifier(schema, "turns")))
+    read = SQL("{}(%s, 0, NULL, 20, NULL, NULL, true)").format(Identifier(schema, "read_thread_2"))
+    assert await _pages(db, read, "a") <= 40
+    found = await storage.read("a", with_summary=True, last_messages=20)
+    assert (found.summary is None, len(found.records)) == (not summaries, 5 if summaries else 10)
 
 
 async def _pages(db: Connection, call: Any, *values: object) -> int:

@@ -74,6 +74,7 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
     """Return what `read_thread` gave."""
     info: ThreadInfo | None = None
     found: TurnRecord | None = None
+    summary: TurnRecord | None = None
     records: list[TurnRecord] = []
     start = 1
     for row in rows:
@@ -84,7 +85,9 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
             info = to_info(row[8])
         elif part == "found":
             found = to_record(row[1:8])
+        elif part == "summary":
+            summary = to_record(row[1:8])
         else:
             start = row[1]
     records.reverse()
-    return ThreadSlice(info=info, records=tuple(records), start=start, found=found)
+    return ThreadSlice(info=info, records=tuple(records), start=start, found=found, summary=summary)

@@ -19,15 +19,16 @@ class Statements:
             return SQL(text).format(schema=Identifier(schema)).as_bytes()
 
         self.append = compose(
-            "SELECT * FROM {schema}.append_record(%s::text, %s::bigint, %s::boolean, %s::text, %s::bigint, "
+            "SELECT * FROM {schema}.append_record_2(%s::text, %s::bigint, %s::boolean, %s::text, %s::bigint, "
             "%s::integer, %b::bytea, %s::text, %s::bigint, %s::bigint, %s::text, %s::json, %s::integer)"
         )
         self.append_all = compose(
-            "SELECT * FROM {schema}.append_records(%s::text, %s::bigint, %s::text[], %s::bigint[], %s::integer[], "
+            "SELECT * FROM {schema}.append_records_2(%s::text, %s::bigint, %s::text[], %s::bigint[], %s::integer[], "
             "%b::bytea[], %s::text, %s::json, %s::integer)"
         )
         self.read = compose(
-            "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::text)"
+            "SELECT * FROM {schema}.read_thread_2(%s::text, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::text, "
+            "%s::boolean)"
         )
         self.update = compose(
             "SELECT {schema}.update_thread(%s::text, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, "
@@ -35,13 +36,15 @@ class Statements:
         )
         self.delete = compose("SELECT {schema}.delete_thread(%s::text, %s::integer)")
         self.save_draft = compose(
-            "SELECT {schema}.save_draft(%s::text, %s::integer, %s::text, %s::bigint, %b::bytea, %s::integer)"
+            "SELECT * FROM {schema}.save_step(%s::text, %s::integer, %s::text, %s::bigint, %b::bytea, %s::bigint, "
+            "%s::integer)"
         )
         self.load_draft = compose(
-            "SELECT turn_id, revision, number, body FROM {schema}.drafts WHERE thread_id = %s ORDER BY number"
+            "SELECT turn_id, revision, number, body, created_us "
+            "FROM {schema}.drafts WHERE thread_id = %s ORDER BY number"
         )
         self.drop_draft = compose("DELETE FROM {schema}.drafts WHERE thread_id = %s RETURNING number")
-        self.rewrite = compose("SELECT {schema}.rewrite_turns(%s::text, %s::bigint[], %b::bytea[], %s::integer)")
+        self.rewrite = compose("SELECT {schema}.rewrite_records(%s::text, %s::bigint[], %b::bytea[], %s::integer)")
         self.lease = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::bigint, %s::integer)")
         self.release = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")
         self._list = compose("SELECT row_to_json(t)::text FROM {schema}.threads AS t")

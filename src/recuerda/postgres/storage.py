@@ -19,7 +19,7 @@ import psycopg
 from psycopg import AsyncCursor
 from psycopg.rows import tuple_row
 
-from recuerda.errors import ConfigurationError, RecuerdaError, ThreadConflict
+from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, ThreadConflict
 from recuerda.ids import check_limit
 from recuerda.postgres import failures
 from recuerda.postgres.pools import Connection, Pool, Pools
@@ -167,6 +167,7 @@ class PostgresStorage(Storage):
             _bigint(query.last_messages),
             _bigint(query.last_turns),
             query.turn_id,
+            query.with_summary,
         )
         return to_slice(await self._query(self._sql.read, values))
 
@@ -197,15 +198,33 @@ class PostgresStorage(Storage):
         return was_there
 
     async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        values = (thread_id, step.number, step.turn_id, step.revision, step.body, self._lock_timeout_ms)
-        await self._query(self._sql.save_draft, values)
+        values = (
+            thread_id,
+            step.number,
+            step.turn_id,
+            _bigint(step.revision),
+            step.body,
+            step.created_us,
+            self._lock_timeout_ms,
+        )
+        ((outcome, revision),) = await self._query(self._sql.save_draft, values)
+        if outcome == "conflict":
+            raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
+        if outcome == "moved":
+            raise ThreadConflict(thread_id, expected=step.revision, actual=revision)
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
         rows = await self._query(self._sql.load_draft, (thread_id,))
-        return [DraftStep(turn_id=turn, revision=rev, number=number, body=body) for turn, rev, number, body in rows]
+        # Without the first there is no draft: an append under way when a step was saved may not have seen that one.
+        if not rows or rows[0][2] != 1:
+            return []
+        return [
+            DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
+            for turn_id, revision, number, body, created_us in rows
+        ]
 
     async def _drop_draft(self, thread_id: str) -> bool:
-        return bool(await self._query(self._sql.drop_draft, (thread_id,)))
+        return (1,) in await self._query(self._sql.drop_draft, (thread_id,))
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         values = (thread_id, list(bodies.keys()), list(bodies.values()), self._lock_timeout_ms)
