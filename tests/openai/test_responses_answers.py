@@ -166,6 +166,18 @@ async def test_a_model_that_does_not_reason_is_asked_again_without_its_thoughts(
 
 
 @WAYS
+async def test_thoughts_of_another_organization_are_left_out(
+    server: ScriptedOpenAIServer, local: OpenAIResponsesClient, is_streamed: bool
+) -> None:
+    server.script.append("Three")
+    summary: list[object] = []
+    foreign = TextReasoningContent("", "sealed elsewhere", additional_properties={"id": "rs_9", "summary": summary})
+    history = [ChatMessage("assistant", [foreign, "Two"], message_id="msg_9"), HELLO]
+    assert (await ask(local, HELLO, *history, is_streamed=is_streamed)).message.text == "Three"
+    assert [item.get("type") for item in server.requests[-1].messages] == [None, "message", None]
+
+
+@WAYS
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
@@ -313,6 +325,15 @@ async def test_an_error_in_a_stream_is_an_error_without_the_services_words(
     with pytest.raises(ChatClientError, match="code rate_limit_exceeded") as caught:
         await ask(canned_responses, is_streamed=True)
     assert "secret" not in str(caught.value)
+
+
+async def test_a_service_without_conversations_is_told_of(server: ScriptedOpenAIServer) -> None:
+    elsewhere = f"{server.azure_endpoint}/elsewhere/v1"
+    async with OpenAIResponsesClient(model_id="m", api_key="k", base_url=elsewhere, max_retries=0) as client:
+        with pytest.raises(ChatClientError, match="has no conversations") as caught:
+            await ask(client)
+    assert type(caught.value) is ChatClientError
+    assert caught.value.status == 404
 
 
 async def test_settings_that_contradict_one_another_are_refused() -> None:

@@ -83,6 +83,46 @@ async def test_a_turn_of_several_answers_is_taken_out_and_other_turns_stay(
     assert kept(server, thread) == ["Hello", "Hello", "Another's", "Meanwhile"]
 
 
+async def test_a_long_conversation_is_not_read_whole_to_take_a_turn_out(
+    server: ScriptedOpenAIServer, responses: OpenAIResponsesClient
+) -> None:
+    server.script.append(ADD)
+    history = [ChatMessage(role, str(number)) for number in range(500) for role in ("user", "assistant")]
+    thread = await responses.create_thread(history)
+    server.requests.clear()
+    first = request("1 + 2?", thread=thread)
+    await responses.retract(first, [await responses.respond(first)])
+    assert await responses.newest_message_id(thread) == server.threads.conversations[thread].items[-1]["id"]
+    assert len(server.threads.conversations[thread].items) == 1000
+    assert [seen.method for seen in server.requests] == ["POST", "GET", *["DELETE"] * 5, "GET"]
+
+
+@WAYS
+async def test_a_service_that_is_too_slow_leaves_the_thread_as_it_was(
+    server: ScriptedOpenAIServer, responses: OpenAIResponsesClient, is_streamed: bool
+) -> None:
+    server.script.extend(["Hello", Reply("Late", delay_s=30)])
+    thread = (await ask(responses, "Hello")).service_thread_id
+    async with client_of(server, timeout_s=0.2) as impatient:
+        with pytest.raises(ChatClientError, match=r"within 0\.2 s"):
+            await ask(impatient, "How are you?", thread=thread, is_streamed=is_streamed)
+    assert kept(server, thread) == ["Hello", "Hello"]
+
+
+async def test_closing_the_client_waits_for_what_is_being_taken_back(
+    server: ScriptedOpenAIServer, responses: OpenAIResponsesClient
+) -> None:
+    server.script.append(Reply("Late", delay_s=30))
+    task = asyncio.ensure_future(ask(responses, "A story"))
+    await until(lambda: len(server.requests) == 2)
+    for _ in range(2):  # the second one breaks off the wait, and not the work
+        task.cancel()
+        await asyncio.sleep(0)
+    await cancelled(task)
+    await responses.close()
+    assert server.threads.conversations == {}
+
+
 async def test_a_conversation_that_the_failed_turn_made_is_deleted(
     server: ScriptedOpenAIServer, responses: OpenAIResponsesClient
 ) -> None:

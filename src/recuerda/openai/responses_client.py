@@ -13,7 +13,7 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias, TypeVar, Unpack, cast
 
-from openai import APIStatusError, AsyncOpenAI
+from openai import APIStatusError, AsyncOpenAI, NotFoundError
 
 from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
 from recuerda.errors import ChatClientError, ConfigurationError, ServiceThreadNotFound
@@ -21,7 +21,7 @@ from recuerda.messages import ChatMessage
 from recuerda.openai.environment import read_environment
 from recuerda.openai.failures import remove_secret
 from recuerda.openai.responses_call import ENCRYPTED_REASONING, is_conversation, response_arguments
-from recuerda.openai.responses_input import answers_earlier_call, is_resumed
+from recuerda.openai.responses_input import answers_earlier_call, is_resumed, without_reasoning
 from recuerda.openai.responses_output import StreamedResponse, whole_response
 from recuerda.openai.responses_reading import as_item
 from recuerda.openai.responses_threads import (
@@ -192,6 +192,12 @@ class OpenAIResponsesClient(OpenAIService):
         """Delete a conversation and its items, or all responses of a chain, also those that a fork shares."""
         return await self._about_thread(service_thread_id, delete_thread)
 
+    async def close(self) -> None:
+        """Close the connections; what is being taken back is taken back first. A given client is left open."""
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(task for task in self._cleanups if task.get_loop() is loop))
+        await super().close()
+
     async def _about_thread(self, service_thread_id: str, ask: Callable[[AsyncOpenAI, str], Awaitable[T]]) -> T:
         sdk = await self._clients.get()
         try:
@@ -209,6 +215,12 @@ class OpenAIResponsesClient(OpenAIService):
         self._arguments(request, None)
         try:
             return (await sdk.conversations.create()).id
+        except NotFoundError as error:
+            raise ChatClientError(
+                f"the service at {self._url} has no conversations, or is not there: check base_url, or make the client "
+                'with threads="response" or store=False',
+                status=404,
+            ) from error
         except Exception as error:
             raise self._told(error, sdk) from error
 
@@ -245,6 +257,9 @@ class OpenAIResponsesClient(OpenAIService):
             if _is_about_encryption(error) and ENCRYPTED_REASONING in (arguments.get("include") or ()):
                 # A model that does not reason; from now on it isn't asked for its thoughts.
                 self._refuses_encrypted_reasoning = True
+            elif error.code == "invalid_encrypted_content":
+                # Another organization's or another model's thoughts: the thread goes on without them.
+                request = without_reasoning(request)
             elif not await self._mended(sdk, request, thread_id, error):
                 raise
         return await create(**self._arguments(request, thread_id, is_streamed=is_streamed))

@@ -15,6 +15,9 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+import msgspec
+
+from recuerda.chat import ChatRequest
 from recuerda.json_value import Json, JsonObject
 from recuerda.messages import (
     KNOWN_CONTENTS,
@@ -82,6 +85,16 @@ def answers_earlier_call(messages: Sequence[ChatMessage]) -> bool:
 def is_resumed(messages: Sequence[ChatMessage]) -> bool:
     """Whether the messages begin in the middle of a turn: a model has called functions in them."""
     return any(message.function_calls for message in messages)
+
+
+def without_reasoning(request: ChatRequest) -> ChatRequest:
+    """Return the request with no reasoning in its messages."""
+    return msgspec.structs.replace(request, messages=list(map(_without_reasoning, request.messages)))
+
+
+def _without_reasoning(message: ChatMessage) -> ChatMessage:
+    parts = [part for part in message.contents if not isinstance(part, TextReasoningContent)]
+    return ChatMessage(message.role, parts, author_name=message.author_name, message_id=message.message_id)
 
 
 def _assistant(

@@ -46,7 +46,7 @@ async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | N
     if not is_conversation(service_thread_id):
         newest = as_item(await sdk.responses.retrieve(service_thread_id))["output"]
     else:
-        async with aclosing(_list(sdk, service_thread_id, order="desc")) as items:
+        async with aclosing(_list(sdk, service_thread_id, order="desc", limit=_LOOK_BACK)) as items:
             async for item in items:
                 if newest and speaker_of(item) != speaker_of(newest[0]):
                     break
@@ -178,9 +178,9 @@ async def _chain(sdk: AsyncOpenAI, response_id: str) -> list[Item]:
 
 
 async def _list(
-    sdk: AsyncOpenAI, conversation_id: str, *, order: Literal["asc", "desc"] = "asc"
+    sdk: AsyncOpenAI, conversation_id: str, *, order: Literal["asc", "desc"] = "asc", limit: int = _PAGE
 ) -> AsyncGenerator[Item]:
-    async for item in sdk.conversations.items.list(conversation_id, limit=_PAGE, order=order):
+    async for item in sdk.conversations.items.list(conversation_id, limit=limit, order=order):
         yield as_item(item)
 
 
