@@ -19,7 +19,8 @@ from recuerda.planning import Limits, NumberedTurn, Tally, choose, fitted
 from recuerda.planning.choosing import count_fitting
 from recuerda.tokens import ESTIMATES, TokenCounter, ToolSchema, estimate_tokens, has_files
 
-_INPUT_STEPS = 8
+_STEPS = 8
+"""What else is sent is counted in so many steps of the budget."""
 
 
 class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +78,9 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             turns: the whole thread, the oldest first: the window stays in place by their positions. A part of a stored
                 thread goes to `select_stored`, which knows their numbers.
-            overhead_tokens: what of `max_tokens` is used otherwise, in every run: instructions and tools.
-            input_tokens: what is used by this run alone: its input. It is counted in eighths of the budget, so that an
-                input that is a little longer does not move the window.
+            overhead_tokens: what is sent besides with many runs: instructions, tools, context.
+            input_tokens: what is sent besides with this one: the turn so far. Both are taken from the limit, together
+                and in eighths of it, so that the window stays where it is when they are a little more than before.
         """
         numbered = [_Numbered(number, turn) for number, turn in enumerate(turns, start=1)]
         return self.plan(self.tally(numbered), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
@@ -120,8 +121,10 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     def fit(self, messages: Sequence[ChatMessage], *, overhead_tokens: int = 0) -> Sequence[ChatMessage]:
         """Return one turn's messages, with results shortened if they have too many tokens; the same object if not."""
-        limit = self.limits(overhead_tokens=overhead_tokens).tokens
-        return messages if limit is None else fitted(messages, self.counter or ESTIMATES, max_tokens=limit)
+        if self.max_tokens is None:
+            return messages
+        limit = max(1, self.max_tokens - self.reserve_tokens - overhead_tokens)
+        return fitted(messages, self.counter or ESTIMATES, max_tokens=limit)
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 
@@ -151,9 +154,10 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         """Return what is left for the thread."""
         if self.max_tokens is None:
             return Limits(self.max_messages, None, self.keep_results)
-        budget = self.max_tokens - self.reserve_tokens - overhead_tokens
-        step = max(1, budget // _INPUT_STEPS)
-        return Limits(self.max_messages, max(1, budget - -(-input_tokens // step) * step), self.keep_results)
+        budget = self.max_tokens - self.reserve_tokens
+        step = max(1, budget // _STEPS)
+        used = -(-(overhead_tokens + input_tokens) // step) * step
+        return Limits(self.max_messages, max(1, budget - used), self.keep_results)
 
 
 class _Numbered(msgspec.Struct, frozen=True):
