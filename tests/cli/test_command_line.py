@@ -14,7 +14,7 @@ from recuerda.cli.environment import default_storage_url, load_env_file, read_en
 from recuerda.cli.output import clean, clean_line, inert_json
 from tests.cli.processes import CommandLine
 
-COMMANDS = ["tour", "chat", "threads", "show", "delete", "export", "import"]
+COMMANDS = ["tour", "chat", "threads", "show", "recall", "delete", "export", "import"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -15,17 +15,17 @@ PADDING = (
 CHATS: dict[str, list[tuple[str, str]]] = {
     "budget app": [
         ("I'm building a budget tracker in Flask, and my first sprint ends on March 29. Can you help me plan it?",
-         "A budget tracker in Flask is a good project for a sprint. Plan the budget tracker's models first, then the "
-         "views, then the tests of the Flask app."),
+         ("A budget tracker in Flask is a good project for a sprint. Plan the budget tracker's models first, then the "
+         "views, then the tests of the Flask app.")),
         ("I've decided to use SQLite for the tracker because I'm the only one who uses it.",
-         "SQLite is a fine database for a tracker with one user. Use a database file, turn on foreign keys, and back "
-         "the database up."),
+         ("SQLite is a fine database for a tracker with one user. Use a database file, turn on foreign keys, and back "
+         "the database up.")),
         ("How do I hash the passwords? I was thinking of Werkzeug.",
-         "Use generate_password_hash of Werkzeug. Passwords must never be stored; hash passwords with a salt, and "
-         "check the hash of a password at login."),
+         ("Use generate_password_hash of Werkzeug. Passwords must never be stored; hash passwords with a salt, and "
+         "check the hash of a password at login.")),
         ("The login works now, but the dashboard takes 900 ms to load. My goal is 300 ms.",
-         "To make the dashboard load faster, look at the queries of the dashboard, cache the totals and load charts "
-         "later. A dashboard that loads in 300 ms feels instant."),
+         ("To make the dashboard load faster, look at the queries of the dashboard, cache the totals and load charts "
+         "later. A dashboard that loads in 300 ms feels instant.")),
         ("I added Redis caching and the dashboard is down to 250 ms.",
          "Caching with Redis was the right step for the dashboard. Watch the hit rate of the cache."),
         ("Please write me a unit test for the transaction form.",
@@ -37,15 +37,15 @@ CHATS: dict[str, list[tuple[str, str]]] = {
     ],
     "kitchen": [
         ("I want to renovate my kitchen for at most 18,000 euros. What should I think of?",
-         "A kitchen renovation has many parts: cabinets, worktops, appliances, plumbing. With a renovation budget of "
-         "18,000 euros, spend a third on cabinets."),
+         ("A kitchen renovation has many parts: cabinets, worktops, appliances, plumbing. With a renovation budget of "
+         "18,000 euros, spend a third on cabinets.")),
         ("The carpenter quoted 6,400 for oak cabinets.",
          "Oak cabinets last long. Ask the carpenter whether the quote for the cabinets has the fitting in it."),
         ("I picked a grey quartz worktop, since marble stains.",
          "A quartz worktop does not stain as marble does. Quartz worktops don't need sealing, marble worktops do."),
         ("Which stove would you take, gas or induction?",
-         "I recommend induction: it is safer, faster, and easier to clean than gas. Check that your pans work with "
-         "induction, and that the electrician can lay a line for the stove."),
+         ("I recommend induction: it is safer, faster, and easier to clean than gas. Check that your pans work with "
+         "induction, and that the electrician can lay a line for the stove.")),
         ("My pans are all copper, so I would need new ones. That's 350 euros more.",
          "Copper pans don't work on induction without a plate. New pans for induction cost from 30 euros each."),
         ("The work starts on September 4 and we eat at my mother's until it is done.",
@@ -57,8 +57,8 @@ CHATS: dict[str, list[tuple[str, str]]] = {
         ("I'm learning Spanish for a job in Valencia; I start there in January.",
          "Learning Spanish for a job is a great motive. For a job in Valencia, learn some Valencian greetings too."),
         ("I study 40 minutes every morning before work, with flash cards.",
-         "Studying every morning with flash cards works well. Study new cards in the morning and repeat the cards at "
-         "night."),
+         ("Studying every morning with flash cards works well. Study new cards in the morning and repeat the cards at "
+         "night.")),
         ("My tutor is called Marisol, we meet on Tuesdays.",
          "A tutor helps with speaking. Prepare questions for your tutor before you meet."),
         ("I keep mixing up ser and estar.",
@@ -66,8 +66,8 @@ CHATS: dict[str, list[tuple[str, str]]] = {
         ("Yesterday I took a test and I'm at level B1.",
          "Congratulations on level B1! A level test shows what to study next; level B2 needs some 200 hours."),
         ("I stopped with flash cards, they bore me. I read comics now.",
-         "Reading comics is a fine way to learn. Read comics that you know, and guess words instead of looking them "
-         "up on cards."),
+         ("Reading comics is a fine way to learn. Read comics that you know, and guess words instead of looking them "
+         "up on cards.")),
     ],
 }  # fmt: skip
 

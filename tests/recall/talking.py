@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from recuerda import ChatMessage, NewTurn, Storage, Turn
 from recuerda.codec import encode_turn
@@ -49,3 +50,8 @@ async def say_all(storage: Storage, thread_id: str, turns: Sequence[Sequence[Cha
     """Append turns that were said at one time."""
     for messages in turns:
         await say(storage, thread_id, *messages, at=at)
+
+
+def holds_bytes(folder: Path, data: bytes) -> bool:
+    """Say whether an index in a folder, or one of its companions, has these bytes."""
+    return any(data in file.read_bytes() for file in folder.glob("memory.recall.db*"))

@@ -1,4 +1,4 @@
-"""The index's file: missing, damaged, of another shape, of another program, shared, and without a trace of the deleted."""
+"""The index's file: missing, damaged, of another shape, of another program, shared, without a trace of the deleted."""
 
 import contextlib
 import signal
@@ -15,7 +15,7 @@ from recuerda.recall import RecallProvider, SQLiteRecallIndex
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.sqlite import following, schema
 from recuerda.sqlite import SQLiteStorage
-from tests.recall.talking import pair, say
+from tests.recall.talking import holds_bytes, pair, say
 
 
 async def provider_on(storage: SQLiteStorage) -> RecallProvider:
@@ -43,6 +43,17 @@ def damage_the_middle(file: Path) -> None:
     for page in range(1, len(data) // 4096):
         data[page * 4096 : page * 4096 + 200] = b"\xff" * 200
     file.write_bytes(bytes(data))
+
+
+def damage_a_page(file: Path, number: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[(number - 1) * 4096 : (number - 1) * 4096 + 500] = b"\xff" * 500
+    file.write_bytes(bytes(data))
+
+
+def delete_all(folder: Path) -> None:
+    for file in folder.glob("memory.recall.db*"):
+        file.unlink()
 
 
 def cut_the_end(file: Path) -> None:
@@ -73,7 +84,7 @@ async def test_an_index_that_is_gone_or_spoilt_is_made_anew_from_the_log(
     storage: SQLiteStorage, index_path: Path, spoil: object
 ) -> None:
     await remember(storage, "amber", "basalt")
-    spoil(index_path)  # pyright: ignore[reportCallIssue, reportUnknownVariableType] - one of the functions above
+    spoil(index_path)  # pyright: ignore[reportCallIssue] - one of the functions above
     recall = await provider_on(storage)
     assert await found(recall, "amber") == ["I collect amber."]
     assert await found(recall, "basalt") == ["I collect basalt."]
@@ -102,9 +113,7 @@ async def test_what_was_forgotten_is_saved_from_a_damaged_index(storage: SQLiteS
     await recall.close()
     with contextlib.closing(sqlite3.connect(index_path)) as plain:
         root = plain.execute("SELECT rootpage FROM sqlite_master WHERE name = 'documents'").fetchone()[0]
-    data = bytearray(index_path.read_bytes())
-    data[(root - 1) * 4096 : (root - 1) * 4096 + 500] = b"\xff" * 500
-    index_path.write_bytes(bytes(data))
+    damage_a_page(index_path, root)
     recall = await provider_on(storage)
     assert "I collect stone 7." not in await found(recall, "stone 7")
     assert (await recall.stats()).documents == 78
@@ -117,10 +126,9 @@ async def test_an_index_that_is_deleted_while_it_is_used_is_made_anew(
     recall = await provider_on(storage)
     await say(storage, "one", *pair("I collect amber."))
     assert await found(recall, "amber") == ["I collect amber."]
-    for file in tmp_path.glob("memory.recall.db*"):
-        file.unlink()
+    delete_all(tmp_path)
     assert await found(recall, "amber") == ["I collect amber."]
-    assert index_path.exists()
+    assert holds_bytes(index_path.parent, b"SQLite")
     await recall.close()
 
 
@@ -151,11 +159,10 @@ async def test_nothing_that_was_deleted_is_left_in_the_files(
     for number in range(following.MAX_WAITING):
         await say(storage, "one", *pair(f"I collect amber and Quixotrope{number}."))
     await recall.catch_up()
-    assert any(b"uixotrope" in file.read_bytes() for file in tmp_path.glob("memory.recall.db*"))
+    assert holds_bytes(tmp_path, b"uixotrope")
     await storage.delete("one")
     assert await found(recall, "amber") == []
-    for file in tmp_path.glob("memory.recall.db*"):
-        assert b"uixotrope" not in file.read_bytes().lower()
+    assert not holds_bytes(tmp_path, b"uixotrope")
     await recall.close()
 
 

@@ -75,7 +75,7 @@ async def test_a_thread_of_nobody_is_the_provider_s_user_s_once_it_ran_there(
     assert await recall.search("amber") == []
     thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="one"))
     await recall.invoked([], [], thread=thread)
-    assert [memory.text for memory in await recall.search("amber")][0] == "I collect amber."
+    assert (await recall.search("amber"))[0].text == "I collect amber."
 
 
 async def test_memories_of_one_thread_alone_are_found(storage: SQLiteStorage, recall: RecallProvider) -> None:

@@ -34,6 +34,7 @@ EXAMPLES = (
 
 def recall(
     query: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or some words.")],
+    *,
     user: Annotated[
         str | None,
         typer.Option("--user", metavar="ID", help="Whose memories. By default threads that belong to nobody."),
