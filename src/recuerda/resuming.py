@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 
 import msgspec
 
@@ -34,6 +33,9 @@ DENIED = "Error: the user did not allow this call"
 
 ATTEMPTS = 3
 """How often a step is written: a result that cannot be saved leaves a call in doubt."""
+
+PAUSE_S = 0.05
+"""Before the second attempt; four times as long before each further one."""
 
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +104,7 @@ class Journal:
             except StorageError:
                 if attempt == ATTEMPTS - 1:
                     raise
-                await asyncio.sleep(0.05 * 4**attempt)
+                await asyncio.sleep(PAUSE_S * 4**attempt)
         return None
 
 

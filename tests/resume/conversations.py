@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from recuerda import Agent, ChatMessage, FunctionCallContent, FunctionTool, Storage
@@ -60,4 +61,4 @@ def check_sendable(messages: list[ChatMessage]) -> None:
     assert is_sound(said)
     check_chat_request({"model": "m", "messages": wire_messages(said)})  # pyright: ignore[reportArgumentType] - it is JSON
     roles = [message.role for message in said if message.role != "system"]
-    assert all(before == "assistant" for before, role in zip(roles, roles[1:], strict=False) if role == "user")
+    assert all(before == "assistant" for before, role in pairwise(roles) if role == "user")

@@ -201,9 +201,7 @@ class Toolbox(ContextProvider):
 
 
 async def test_a_providers_tool_may_need_approval(storage: Storage, deed: Deed, guarded: FunctionTool) -> None:
-    one, _ = agent_of(
-        [calls("a"), "done"], storage, durability="turn", context_providers=Toolbox(guarded)
-    )
+    one, _ = agent_of([calls("a"), "done"], storage, durability="turn", context_providers=Toolbox(guarded))
     assert [call.call_id for call in (await one.run("go", thread="t")).pending] == ["a"]
     assert (await one.resume("t", approvals={"a": True})).text == "done"
     assert deed.done == ["a"]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from recuerda import ChatMessage, Storage
-from recuerda.records import DraftStep, NewTurn
 from recuerda.codec import encode_turn
 from recuerda.messages import Turn
+from recuerda.records import DraftStep, NewTurn
 from tests.conversation import LOCAL
 from tests.resume.conversations import Deed, agent_of, calls
 from tests.storage.matrix import STORAGES
