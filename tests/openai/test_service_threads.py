@@ -133,6 +133,51 @@ async def test_a_turn_that_fails_after_its_first_call_leaves_the_thread_whole(
     assert [message.text for message in read] == ["Hi", "Hello", "How are you?", "Fine"]
 
 
+@pytest.mark.parametrize("is_kept", [False, True], ids=["lost", "kept by the service"])
+@pytest.mark.parametrize("call", [1, 2], ids=["first call", "second call"])
+async def test_a_stream_that_is_cut_anywhere_leaves_the_thread_whole(
+    server: ScriptedOpenAIServer, responses: OpenAIResponsesClient, call: int, is_kept: bool
+) -> None:
+    server.script.append("Hello")
+    agent = responses.create_agent(tools=[add])
+    thread = agent.get_new_thread()
+    await say(agent, "Hi", thread)
+    replies = [ADD, Reply("It is 3.", reasoning="sum")]
+    for place in range(24):
+        server.script.extend(replies[: call - 1])
+        server.script.append(Dropped(after_chunks=place, reply=replies[call - 1], is_kept=is_kept))
+        with pytest.raises(ChatClientError):
+            await say(agent, "1 + 2?", thread, is_streamed=True)
+        if place or call > 1 or not is_kept:  # else nobody can know of the answer yet
+            assert kept(server, thread.service_thread_id) == ["Hi", "Hello"], place
+        server.script.append("Fine")
+        assert await say(agent, "How are you?", thread) == "Fine"
+        assert kept(server, thread.service_thread_id) == ["Hi", "Hello", "How are you?", "Fine"], place
+        del server.threads.conversations[thread.service_thread_id or ""].items[2:]
+
+
+async def test_a_stream_that_is_closed_anywhere_leaves_the_thread_whole(
+    server: ScriptedOpenAIServer, responses: OpenAIResponsesClient
+) -> None:
+    server.script.append("Hello")
+    agent = responses.create_agent(tools=[add])
+    thread = agent.get_new_thread()
+    await say(agent, "Hi", thread)
+    for place in range(1, 20):
+        server.script.extend([ADD, Reply("It is 3.", reasoning="sum")])
+        seen = 0
+        async with aclosing(agent.run_stream("1 + 2?", thread=thread)) as stream:
+            async for _ in stream:
+                seen += 1
+                if seen == place:
+                    break
+        if seen < place:
+            return
+        assert kept(server, thread.service_thread_id) == ["Hi", "Hello"], place
+        server.script.clear()
+    raise AssertionError("the stream was never read to its end")
+
+
 async def test_a_first_turn_that_fails_leaves_a_new_thread_and_no_conversation(
     server: ScriptedOpenAIServer, responses: OpenAIResponsesClient
 ) -> None:
