@@ -24,7 +24,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         instructions: put behind the agent's own.
-        messages: sent before the thread's messages.
+        messages: sent between the thread's messages and the run's input: what stands before them stays the same from
+            run to run, so that services find it in their caches.
         tools: callables or tools that this run may use besides the agent's.
     """
 

@@ -26,8 +26,10 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         instructions: the agent's own, then the providers', then the summary.
-        front: messages before the thread's: of the providers, and pinned ones.
+        pinned: messages before the thread's, the same in every run.
         history: the thread's.
+        context: the providers' messages, which differ from run to run: behind the thread's, so that what is in front of
+            them stays the same and the service finds what it has cached.
         window: the limit of it all, or None.
         tools: the agent's and the providers', by name.
         options: the service's own.
@@ -35,8 +37,9 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     instructions: str | None
-    front: Sequence[ChatMessage]
+    pinned: Sequence[ChatMessage]
     history: HistoryPart
+    context: Sequence[ChatMessage]
     window: ContextWindow | None
     tools: Mapping[str, FunctionTool]
     options: Mapping[str, Json]
@@ -51,10 +54,12 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         """
         overhead = input_tokens = 0
         if (window := self.window) is not None:
-            overhead = window.tokens(self.front, instructions=self.instructions, tools=self.tools.values())
+            around = [*self.pinned, *self.context]
+            overhead = window.tokens(around, instructions=self.instructions, tools=self.tools.values())
             said = window.fit(said, overhead_tokens=overhead)
             input_tokens = window.tokens(said)
-        messages = mend([*self.front, *self.history(overhead, input_tokens), *said])
+        history = self.history(overhead, input_tokens)
+        messages = mend([*self.pinned, *history, *self.context, *said])
         return self.continued(messages, rounds=rounds, is_temporary=True)
 
     def continued(

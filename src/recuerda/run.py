@@ -272,8 +272,9 @@ class Run:
             pinned = summary.pinned
         return Prompt(
             instructions="\n\n".join(texts) or None,
-            front=[*given.messages, *pinned],
+            pinned=pinned,
             history=partial(loaded.select, settings.window),
+            context=given.messages,
             window=settings.window,
             tools=tools_by_name([*settings.tools, *given.tools]),
             options=settings.options,

@@ -140,7 +140,7 @@ async def test_what_providers_add_is_sent_and_never_stored(storage: Storage) -> 
     await agent.run("one", thread=thread)
     await agent.run("two", thread=thread)
     assert client.requests[1].instructions == "Own.\n\nFacts.\n\nMore."
-    assert texts(client.requests[1].messages) == ["I like tea.", "And cake.", "one", "ok", "two"]
+    assert texts(client.requests[1].messages) == ["one", "ok", "I like tea.", "And cake.", "two"]
     assert texts(await thread.list_messages()) == ["one", "ok", "two", "ok"]
     assert providers[0].learnt == [(["one"], ["ok"]), (["two"], ["ok"])]
 
