@@ -27,7 +27,6 @@ from recuerda.messages import (
     Usage,
 )
 
-
 INTERRUPTED = "(This answer was interrupted.)"
 """Stands in the place of an answer that was interrupted before a word of it was said."""
 

@@ -55,8 +55,13 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     turns: int
 
 
-async def export_lines(storage: Storage, thread_id: str) -> AsyncIterator[str]:
+async def export_lines(storage: Storage, thread_id: str, *, skip_corrupt: bool = False) -> AsyncIterator[str]:
     """Give the thread's export line by line, newlines included.
+
+    Args:
+        storage: where from.
+        thread_id: of the thread.
+        skip_corrupt: leave out turns that cannot be read.
 
     Raises:
         ThreadNotFound: there is no such thread.
@@ -67,7 +72,13 @@ async def export_lines(storage: Storage, thread_id: str) -> AsyncIterator[str]:
         raise ThreadNotFound(thread_id)
     yield _thread_line(found.info)
     for record in found.records:
-        yield _turn_line(record, thread_id).decode() + "\n"
+        try:
+            line = _turn_line(record, thread_id)
+        except CorruptTurn:
+            if not skip_corrupt:
+                raise
+            continue
+        yield line.decode() + "\n"
 
 
 async def import_lines(
