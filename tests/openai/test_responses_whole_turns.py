@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recuerda import ChatClientError, ChatMessage, FunctionResultContent
-from recuerda.openai import OpenAIResponsesClient
+from recuerda.openai import OpenAIResponsesClient, responses_threads
 from recuerda.testing.openai_server import Dropped, Failure, Reply, ScriptedOpenAIServer
 from tests.openai.service import ADD, WAYS, ask, client_of, kept, request, results, until
 
@@ -121,6 +121,34 @@ async def test_closing_the_client_waits_for_what_is_being_taken_back(
     await cancelled(task)
     await responses.close()
     assert server.threads.conversations == {}
+
+
+LOCKED = Failure(400, "Another process is operating on this conversation.", code="conversation_locked")
+
+
+@WAYS
+async def test_a_conversation_that_the_service_is_busy_with_is_waited_for(
+    server: ScriptedOpenAIServer, responses: OpenAIResponsesClient, is_streamed: bool
+) -> None:
+    server.script.extend(["Hello", LOCKED, LOCKED, ADD])
+    thread = (await ask(responses, "Hello")).service_thread_id
+    first = request("1 + 2?", thread=thread)
+    called = await ask(responses, "1 + 2?", thread=thread, is_streamed=is_streamed)
+    server.outages.extend([None, LOCKED])  # listing the items, deleting the first of them
+    await responses.retract(first, [called])
+    assert kept(server, thread) == ["Hello", "Hello"]
+
+
+async def test_a_conversation_that_stays_locked_is_an_error(
+    server: ScriptedOpenAIServer, responses: OpenAIResponsesClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(responses_threads, "LOCK_WAITS_S", (0.0, 0.0))
+    server.script.append("Hello")
+    thread = (await ask(responses, "Hello")).service_thread_id
+    server.default = LOCKED
+    with pytest.raises(ChatClientError, match="code conversation_locked"):
+        await ask(responses, "How are you?", thread=thread)
+    assert len([seen for seen in server.requests if seen.path == "/v1/responses"]) == 4
 
 
 async def test_a_conversation_that_the_failed_turn_made_is_deleted(

@@ -31,6 +31,7 @@ from recuerda.openai.responses_threads import (
     newest_message_id,
     read_thread,
     take_back,
+    when_unlocked,
 )
 from recuerda.openai.service import ConnectionSettings, OpenAIService
 
@@ -252,7 +253,7 @@ class OpenAIResponsesClient(OpenAIService):
         # The SDK's types describe each option; options come from the caller, and the service judges them.
         create = cast("Any", sdk.responses.create)
         try:
-            return await create(**arguments)
+            return await when_unlocked(lambda: create(**arguments))
         except APIStatusError as error:
             if _is_about_encryption(error) and ENCRYPTED_REASONING in (arguments.get("include") or ()):
                 # A model that does not reason; from now on it isn't asked for its thoughts.

@@ -9,9 +9,11 @@ Deletions go from the newest item to the oldest, so that a conversation stays us
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from functools import partial
+from typing import Any, Literal, TypeVar, cast
 
 from openai import APIStatusError, AsyncOpenAI
 
@@ -22,9 +24,29 @@ from recuerda.openai.responses_input import input_items
 from recuerda.openai.responses_output import Item, ids_of
 from recuerda.openai.responses_reading import as_item, read_items, speaker_of
 
+T = TypeVar("T")
+
+LOCK_WAITS_S = (0.2, 0.4, 0.8, 1.6, 3.2)
+"""How long to wait for a conversation that the service is busy with, before each further try."""
+
 _PAGE = 100
 _MAX_NEW_ITEMS = 20
 _LOOK_BACK = 20
+
+
+async def when_unlocked(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call of the SDK again as long as the service has the conversation locked, as it does during an answer.
+
+    It also does so for a while after a connection broke, until it notices.
+    """
+    for wait_s in LOCK_WAITS_S:
+        try:
+            return await call()
+        except APIStatusError as error:
+            if error.code != "conversation_locked":
+                raise
+        await asyncio.sleep(wait_s)
+    return await call()
 
 
 async def read_thread(sdk: AsyncOpenAI, service_thread_id: str) -> list[ChatMessage]:
@@ -75,7 +97,7 @@ async def delete_thread(sdk: AsyncOpenAI, service_thread_id: str) -> bool:
         if is_conversation(service_thread_id):
             # The service keeps the items of a conversation that is deleted; so they go first.
             await _delete_items(sdk, service_thread_id, [item async for item in _list(sdk, service_thread_id)][::-1])
-            await sdk.conversations.delete(service_thread_id)
+            await when_unlocked(lambda: sdk.conversations.delete(service_thread_id))
             return True
         return await _delete_chain(sdk, service_thread_id)
     except APIStatusError as error:
@@ -109,7 +131,7 @@ async def take_back(sdk: AsyncOpenAI, request: ChatRequest, responses: Sequence[
             if response.response_id is not None:
                 await sdk.responses.delete(response.response_id)
     elif request.service_thread_id is None:
-        await sdk.conversations.delete(thread_id)
+        await when_unlocked(lambda: sdk.conversations.delete(thread_id))
     else:
         beyond = _LOOK_BACK + len(input_items(request.messages, is_continued=True))
         items = await _newest_items(sdk, thread_id, until=set(ids_of(responses[0])), beyond=beyond)
@@ -202,8 +224,9 @@ async def _newest_items(sdk: AsyncOpenAI, conversation_id: str, *, until: set[st
 
 async def _delete_items(sdk: AsyncOpenAI, conversation_id: str, items: Sequence[Item]) -> None:
     for item in items:
+        delete = partial(sdk.conversations.items.delete, item["id"], conversation_id=conversation_id)
         try:
-            await sdk.conversations.items.delete(item["id"], conversation_id=conversation_id)
+            await when_unlocked(delete)
         except APIStatusError as error:
             if error.status_code != 404:  # what is gone already is as it should be
                 raise
