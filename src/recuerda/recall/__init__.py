@@ -5,9 +5,19 @@
 order of candidates, `following.py` keeps an index in step with the log, `recollection.py` searches and forgets.
 """
 
+from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.index import IndexStats, RecallIndex
 from recuerda.recall.memory import Memory, Progress
 from recuerda.recall.provider import RecallProvider
 from recuerda.recall.sqlite import SQLiteRecallIndex
 
-__all__ = ["IndexStats", "Memory", "Progress", "RecallIndex", "RecallProvider", "SQLiteRecallIndex"]
+__all__ = [
+    "Fact",
+    "FactExtractor",
+    "IndexStats",
+    "Memory",
+    "Progress",
+    "RecallIndex",
+    "RecallProvider",
+    "SQLiteRecallIndex",
+]

@@ -18,6 +18,9 @@ from typing import Self
 
 import msgspec
 
+from recuerda.errors import ConfigurationError
+from recuerda.recall.facts import Fact, NewFact
+
 NEIGHBOUR_REACH = 2
 """How far from a document its neighbours are fetched."""
 
@@ -268,6 +271,22 @@ class RecallIndex(ABC):
     @abstractmethod
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
         """Keep vectors (of length 1) of documents, in place of those of another model; of documents still there."""
+
+    async def add_facts(self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact]) -> None:
+        """Take in the facts that a model found in a turn, and note that the turn was looked at.
+
+        Facts that are replaced stay, with their end. Nothing is taken in when the turn is gone. Whatever removes a turn
+        removes the facts that came from it alone, and what they had replaced holds again. An index need not keep facts.
+        """
+        raise ConfigurationError(f"{type(self).__name__} keeps no facts; use one that does, or no FactExtractor")
+
+    async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
+        """Return the number of the last turn of a thread that was looked at for facts; None for none."""
+        raise ConfigurationError(f"{type(self).__name__} keeps no facts")
+
+    async def facts(self, scope: str, *, has_history: bool = False) -> list[Fact]:
+        """Return the facts of a scope that hold, the oldest first; with `has_history` also those that held."""
+        return []
 
     @abstractmethod
     async def stats(self) -> IndexStats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from recuerda.context import Context, ContextProvider
@@ -19,11 +20,12 @@ from recuerda.errors import InvalidInput, ThreadOwnershipError
 from recuerda.hooks import Clock
 from recuerda.ids import check_count, check_id, check_limit
 from recuerda.messages import ChatMessage
+from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import user_scope
 from recuerda.recall.index import IndexStats, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
-from recuerda.recall.quoting import context_of
+from recuerda.recall.quoting import context_of, fitting
 from recuerda.recall.recollection import Recollection, Tell, scope_for
 from recuerda.registry import open_storage
 from recuerda.storage import Storage, system_clock
@@ -41,7 +43,8 @@ class RecallProvider(ContextProvider):
             own user. A thread without any user remembers only itself.
         storage: where the threads are, or its URL; None takes that of the first thread.
         embedder: also searches by meaning. The vectors of another model in the index are made again.
-        limit: how many memories a run is given at most.
+        facts: also lets a model find facts in what was said, behind the answer; see `FactExtractor`.
+        limit: how many memories a run is given at most; and how many facts.
         recent_turns: so many of the newest turns of the current thread are not recalled, since they are sent anyway.
         max_characters: how long all quotes together may be.
         max_quote_characters: how long one may be; a longer message is cut around what was asked for.
@@ -61,6 +64,7 @@ class RecallProvider(ContextProvider):
         user_id: str | None = None,
         storage: Storage | str | None = None,
         embedder: Embedder | None = None,
+        facts: FactExtractor | None = None,
         limit: int = 10,
         recent_turns: int = 20,
         max_characters: int = 6_000,
@@ -77,6 +81,7 @@ class RecallProvider(ContextProvider):
         self.timeout = timeout
         self.on_failure = on_failure
         self._embedder = embedder
+        self._extractor = facts
         self._clock = clock
         self._storage = open_storage(storage) if isinstance(storage, str) else storage
         self._owns_storage = isinstance(storage, str)
@@ -102,8 +107,10 @@ class RecallProvider(ContextProvider):
         if not query or scope is None:
             return None
         memories = await self._of().search(query, scope, limit=self.limit, filters=recent)
+        facts = await self._of().facts(scope, has_history=False) if self._extractor is not None else []
         return context_of(
             memories,
+            facts=fitting(facts, query, self.limit),
             query=query,
             thread_id=thread.id,
             max_characters=self.max_characters,
@@ -125,9 +132,13 @@ class RecallProvider(ContextProvider):
         recollection.bind(store.storage, thread.id)
         position = await recollection.follow(thread.id, user_id=self.user_id, has_grown=True)
         self._check_owner(thread.id, position)
-        if position is not None and self._embedder is not None:
-            scope = position.scope
-            await self._later.start(scope, lambda: recollection.embed_missing(scope))
+        if position is None:
+            return
+        if self._embedder is not None:
+            await self._later.start(position.scope, partial(recollection.embed_missing, position.scope))
+        if self._extractor is not None:
+            # One after the other for a user: the model is shown the facts that came before.
+            await self._later.start(position.scope, partial(recollection.learn_facts, self._extractor, thread.id))
 
     async def close(self) -> None:
         """Finish what is under way, and close the index and the storage if they were opened here."""
@@ -173,6 +184,19 @@ class RecallProvider(ContextProvider):
         scope = scope_for(user, thread_id)
         chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id)
         return await self._of().search(query, scope, limit=limit, filters=chosen)
+
+    async def facts(self, *, user_id: str | None = None, has_history: bool = False) -> list[Fact]:
+        """Return the facts that a model found in what a user said, the oldest first.
+
+        Args:
+            user_id: whose; the provider's user by default.
+            has_history: also those that were replaced: they tell until when they held, and by what they were replaced.
+        """
+        return await self._of().facts(scope_for(self._user(user_id), None), has_history=has_history)
+
+    async def flush(self) -> None:
+        """Wait until what goes on behind the answers is done: vectors and facts."""
+        await self._later.finish()
 
     async def forget(
         self,

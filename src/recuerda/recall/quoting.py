@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 
 from recuerda.context import Context
 from recuerda.messages import ChatMessage
+from recuerda.recall.facts import Fact
 from recuerda.recall.memory import Memory
 from recuerda.recall.text import query_terms, terms_of, words_of
 
@@ -26,30 +28,55 @@ _STEP = 40
 
 
 def context_of(
-    memories: Sequence[Memory], *, query: str, thread_id: str, max_characters: int, max_quote_characters: int
+    memories: Sequence[Memory],
+    *,
+    facts: Sequence[Fact] = (),
+    query: str,
+    thread_id: str,
+    max_characters: int,
+    max_quote_characters: int,
 ) -> Context | None:
     """Return what a run is given: the best memories that fit, in the order of time; None when there are none."""
     quotes: list[tuple[int, int, int, str]] = []
-    left = max_characters
+    known = [f"- {_line(fact.text)} (since {_day(fact.valid_from)})" for fact in facts]
+    left = max_characters - sum(len(line) + 1 for line in known)
     for memory in memories:
         quote = quoted(memory, query=query, thread_id=thread_id, max_characters=max_quote_characters)
         if len(quote) > left:
             continue
         left -= len(quote) + 1
         quotes.append((memory.created_us, memory.turn, memory.position, quote))
-    if not quotes:
+    if not quotes and not known:
         return None
-    text = "\n".join(["[memory] From earlier conversations:", *(quote for *_, quote in sorted(quotes))])
-    return Context(instructions=INSTRUCTIONS, messages=[ChatMessage("user", text)])
+    said = [quote for *_, quote in sorted(quotes)]
+    lines = ["[memory] From earlier conversations:", *said] if said else ["[memory]"]
+    if known:
+        lines += ["Known from earlier conversations:", *known]
+    return Context(instructions=INSTRUCTIONS, messages=[ChatMessage("user", "\n".join(lines))])
+
+
+def fitting(facts: Sequence[Fact], query: str, limit: int) -> list[Fact]:
+    """Return the facts that share the most words with a query; of those with as many, the newest."""
+    wanted = query_terms(words_of(query)).keys()
+    best = sorted(facts, key=lambda fact: (_met(fact.text, wanted), fact.valid_from_us), reverse=True)[:limit]
+    return sorted(best, key=lambda fact: (fact.valid_from_us, fact.id))
 
 
 def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int) -> str:
     """Return a memory as one line: when, who, where, and what."""
-    when = memory.created_at
     where = "this conversation" if memory.thread_id == thread_id else "another conversation"
-    who = _SPACE.sub(" ", memory.speaker)[:60] + f" ({memory.role})" if memory.speaker else f"the {memory.role}"
-    text = _SPACE.sub(" ", excerpt(memory.text, query, max_characters)).replace('"', "'")
-    return f'- On {when.day} {when:%B %Y}, {who} said earlier in {where}: "{text}"'
+    who = _line(memory.speaker)[:60] + f" ({memory.role})" if memory.speaker else f"the {memory.role}"
+    text = _line(excerpt(memory.text, query, max_characters))
+    return f'- On {_day(memory.created_at)}, {who} said earlier in {where}: "{text}"'
+
+
+def _line(text: str) -> str:
+    """Return a text that cannot end its line or its quotation."""
+    return _SPACE.sub(" ", text).replace('"', "'")
+
+
+def _day(when: datetime) -> str:
+    return f"{when.day} {when:%B %Y}"
 
 
 def excerpt(text: str, query: str, max_characters: int) -> str:

@@ -15,7 +15,9 @@ from weakref import WeakValueDictionary
 
 from recuerda.embedding import Embedder, embed
 from recuerda.errors import ConfigurationError, DecryptionError, EmbedderError
+from recuerda.history import stored_turn
 from recuerda.hooks import Clock
+from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor
 from recuerda.recall.following import follow, thread_scope, user_scope
 from recuerda.recall.index import CandidateQuery, Forgetting, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
@@ -37,6 +39,7 @@ _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500
 _ROUNDS = 5
 _LAST_POSITIONS = 1_000
+_TURNS_FOR_FACTS = 10
 _EMBED_AT_ONCE = 32
 _EMBEDDED_CHARACTERS = 2_000
 
@@ -229,6 +232,42 @@ class Recollection:
             _logger.warning("memories are searched by words alone: %s", error)
             return None
         return unit(vectors[0])
+
+    # -- facts ---------------------------------------------------------------------------------------------------------
+
+    async def facts(self, scope: str, *, has_history: bool) -> list[Fact]:
+        """Return the facts of a scope, checked against the storage like memories."""
+        await self._freshen(scope)
+        for _ in range(_ROUNDS):
+            facts = await self.index.facts(scope, has_history=has_history)
+            if await self._are_current({source.thread_id for fact in facts for source in fact.sources}, scope):
+                return facts
+        return []
+
+    async def learn_facts(self, extractor: FactExtractor, thread_id: str) -> int:
+        """Look for facts in the turns of a thread that were not looked at yet; return how many were found.
+
+        Raises:
+            ChatClientError: the model failed. The turn is looked at again next time.
+            ProviderError: it gave something else than facts.
+        """
+        position = (await self.index.positions([thread_id])).get(thread_id)
+        if position is None:
+            return 0
+        through = await self.index.facts_through(thread_id, position.incarnation)
+        home = self._home(thread_id)
+        found = await home.read(thread_id, last_turns=_TURNS_FOR_FACTS)
+        if found.info is None or found.info.incarnation != position.incarnation:
+            return 0
+        learnt = 0
+        for record in found.records:
+            if record.number > (through or 0):
+                known = (await self.index.facts(position.scope))[-KNOWN_FACTS:]
+                async with asyncio.timeout(extractor.timeout.total_seconds()):
+                    facts = await extractor.extract(stored_turn(record, thread_id), known)
+                await self.index.add_facts(thread_id, position, record.number, facts)
+                learnt += len(facts)
+        return learnt
 
     # -- forgetting ----------------------------------------------------------------------------------------------------
 

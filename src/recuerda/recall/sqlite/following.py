@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
+from recuerda.recall.sqlite.facts import remove_orphans
 from recuerda.recall.sqlite.schema import THREAD_BITS
 from recuerda.recall.text import terms_of
 
@@ -22,8 +23,22 @@ _LAST_TURN = 2**62
 _Row = tuple[int, int, int, str, str, int | None]
 
 
-def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> tuple[bool, int | None]:
-    """Take in an update; see `RecallIndex.apply`. Also say which scope has many documents waiting, if it has."""
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an update.
+
+    Attributes:
+        is_applied: False when the index had another position.
+        removed: how many documents went.
+        full_scope: the scope, when many documents of it wait to be entered.
+    """
+
+    is_applied: bool = True
+    removed: int = 0
+    full_scope: int | None = None
+
+
+def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
+    """Take in an update; see `RecallIndex.apply`."""
     found = connection.execute(
         "SELECT threads.key, threads.scope, scopes.id, incarnation, revision, next FROM threads "
         "JOIN scopes ON scopes.key = threads.scope WHERE threads.id = ?",
@@ -31,12 +46,14 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> tuple[bool, i
     ).fetchone()
     has = None if found is None else Position(scope=found[2], incarnation=found[3], revision=found[4])
     if has != update.expected:
-        return False, None
+        return Applied(is_applied=False)
+    removed = 0
     if found is not None:
-        _remove_changed(connection, found[0], update)
+        removed = _remove_changed(connection, found[0], update)
     if update.position is None:
         connection.execute("DELETE FROM threads WHERE id = ?", (update.thread_id,))
-        return True, None
+        remove_orphans(connection, update.thread_id, None)
+        return Applied(removed=removed)
     scope = _scope_key(connection, update.position.scope)
     if found is None or update.is_fresh:
         thread, following = _new_thread(connection, scope, update.thread_id, update.position), 0
@@ -48,8 +65,10 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> tuple[bool, i
         "UPDATE threads SET revision = ?, next = ? WHERE key = ?",
         (update.position.revision, following + len(added), thread),
     )
+    if removed or update.is_fresh:
+        remove_orphans(connection, update.thread_id, update.position)
     waiting = connection.execute("SELECT waiting FROM scopes WHERE key = ?", (scope,)).fetchone()[0]
-    return True, scope if waiting >= MAX_WAITING else None
+    return Applied(removed=removed, full_scope=scope if waiting >= MAX_WAITING else None)
 
 
 def enter_waiting(scope: int, connection: sqlite3.Connection) -> bool:
@@ -74,20 +93,23 @@ def forget(forgettings: Sequence[Forgetting], connection: sqlite3.Connection) ->
     for forgetting in forgettings:
         row = (forgetting.thread_id, forgetting.incarnation, forgetting.first, forgetting.last)
         connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?, ?)", row)
-        thread = connection.execute("SELECT key FROM threads WHERE id = ? AND incarnation = ?", row[:2]).fetchone()
+        thread = connection.execute(
+            "SELECT threads.key, scopes.id, revision FROM threads JOIN scopes ON scopes.key = scope "
+            "WHERE threads.id = ? AND incarnation = ?",
+            row[:2],
+        ).fetchone()
         if thread is not None:
             gone += _remove(connection, thread[0], forgetting.first, forgetting.last)
+            position = Position(scope=thread[1], incarnation=forgetting.incarnation, revision=thread[2])
+            remove_orphans(connection, forgetting.thread_id, position)
     return gone
 
 
-def _remove_changed(connection: sqlite3.Connection, thread: int, update: ThreadUpdate) -> None:
+def _remove_changed(connection: sqlite3.Connection, thread: int, update: ThreadUpdate) -> int:
     if update.is_fresh or update.position is None:
-        _remove(connection, thread, 0, _LAST_TURN)
-        return
-    if update.first > 1:
-        _remove(connection, thread, 0, update.first - 1)
-    for turn in update.undone:
-        _remove(connection, thread, turn, turn)
+        return _remove(connection, thread, 0, _LAST_TURN)
+    removed = _remove(connection, thread, 0, update.first - 1) if update.first > 1 else 0
+    return removed + sum(_remove(connection, thread, turn, turn) for turn in update.undone)
 
 
 def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) -> int:

@@ -27,6 +27,7 @@ from recuerda.errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
+from recuerda.recall.facts import Fact, NewFact
 from recuerda.recall.index import (
     CandidateQuery,
     Candidates,
@@ -39,6 +40,7 @@ from recuerda.recall.index import (
     ThreadUpdate,
     Unembedded,
 )
+from recuerda.recall.sqlite import facts as fact_tables
 from recuerda.recall.sqlite import following, searching
 from recuerda.recall.sqlite.schema import connect, delete_files, restore, salvage
 from recuerda.recall.vectors import pack
@@ -91,12 +93,12 @@ class SQLiteRecallIndex(RecallIndex):
         return await self._look(partial(searching.followed, scope))
 
     async def apply(self, update: ThreadUpdate) -> bool:
-        is_applied, scope = await self._write(partial(following.apply, update))
-        if scope is not None:
-            self._enter_later(scope)
-        if update.is_fresh or update.undone or update.first > 1 or update.position is None:
+        applied = await self._write(partial(following.apply, update))
+        if applied.full_scope is not None:
+            self._enter_later(applied.full_scope)
+        if applied.removed:
             await self._look(_cut_log)
-        return is_applied
+        return applied.is_applied
 
     async def scope_info(self, scope: str) -> ScopeInfo:
         return await self._look(partial(searching.scope_info, scope))
@@ -118,6 +120,15 @@ class SQLiteRecallIndex(RecallIndex):
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
         packed = {key: pack(vector) for key, vector in vectors.items()}
         await self._write(partial(following.add_vectors, scope, model_id, packed))
+
+    async def add_facts(self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact]) -> None:
+        await self._write(partial(fact_tables.add_facts, thread_id, position, turn, facts))
+
+    async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
+        return await self._look(partial(fact_tables.facts_through, thread_id, incarnation))
+
+    async def facts(self, scope: str, *, has_history: bool = False) -> list[Fact]:
+        return await self._look(partial(fact_tables.list_facts, scope, has_history=has_history))
 
     async def stats(self) -> IndexStats:
         return await self._look(searching.stats)

@@ -71,12 +71,35 @@ _TABLES = (
     ) WITHOUT ROWID
     """,
 )
-_FORGOTTEN = """
+# What the log does not have, or not without asking a model again: it outlives a change of shape.
+_KEPT_TABLES = (
+    """
     CREATE TABLE IF NOT EXISTS forgotten (
         thread_id TEXT NOT NULL, incarnation TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
         PRIMARY KEY (thread_id, incarnation, first, last)
     ) WITHOUT ROWID
-"""
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS facts (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, text TEXT NOT NULL, valid_from_us INTEGER NOT NULL,
+        valid_until_us INTEGER, superseded_by INTEGER
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS facts_by_scope ON facts (scope)",
+    """
+    CREATE TABLE IF NOT EXISTS fact_sources (
+        fact INTEGER NOT NULL, thread_id TEXT NOT NULL, incarnation TEXT NOT NULL, turn INTEGER NOT NULL,
+        PRIMARY KEY (fact, thread_id, incarnation, turn)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS fact_sources_by_thread ON fact_sources (thread_id)",
+    """
+    CREATE TABLE IF NOT EXISTS fact_progress (
+        thread_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, through INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+)
+_KEPT = frozenset(("forgotten", "facts", "fact_sources", "fact_progress"))
 
 
 def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
@@ -135,13 +158,11 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] != SHAPE:
-            names = connection.execute(
-                "SELECT name FROM sqlite_master "
-                "WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name != 'forgotten'"
-            ).fetchall()
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             for (name,) in names:
-                connection.execute(f'DROP TABLE "{name}"')
-            for statement in (*_TABLES, _FORGOTTEN):
+                if name not in _KEPT and not name.startswith("sqlite_"):
+                    connection.execute(f'DROP TABLE "{name}"')
+            for statement in (*_TABLES, *_KEPT_TABLES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SHAPE}")

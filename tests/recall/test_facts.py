@@ -1,0 +1,178 @@
+"""Facts that a model finds: with their turns, replaced and never lost, gone when their turns are."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from recuerda import Agent
+from recuerda.errors import ChatClientError
+from recuerda.offline import OfflineChatClient
+from recuerda.recall import FactExtractor, RecallProvider
+from recuerda.recall.facts import FactSource
+from recuerda.sqlite import SQLiteStorage
+from recuerda.testing.scripted import ScriptedChatClient
+from tests.recall.talking import pair, say
+
+
+def finds(*facts: dict[str, object]) -> str:
+    """Return a model's answer, with words around it as models like to add."""
+    return f"Here you are:\n```json\n{json.dumps({'facts': facts})}\n```"
+
+
+@pytest.fixture
+def finder() -> ScriptedChatClient:
+    return ScriptedChatClient(default=finds())
+
+
+@pytest.fixture
+async def recall(storage: SQLiteStorage, finder: ScriptedChatClient) -> AsyncIterator[RecallProvider]:
+    recall = RecallProvider(storage=storage, user_id="ana", facts=FactExtractor(finder))
+    yield recall
+    await recall.close()
+
+
+@pytest.fixture
+async def agent(storage: SQLiteStorage, recall: RecallProvider) -> Agent:
+    return OfflineChatClient().create_agent(storage=storage, context_providers=[recall])
+
+
+async def tell(agent: Agent, recall: RecallProvider, text: str, thread: str = "one") -> None:
+    await agent.run(text, thread=agent.get_thread(thread, user_id="ana"))
+    await recall.flush()
+
+
+async def known(recall: RecallProvider, *, has_history: bool = False) -> list[str]:
+    return [fact.text for fact in await recall.facts(has_history=has_history)]
+
+
+async def test_a_fact_keeps_its_turn_and_since_when_it_holds(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient
+) -> None:
+    finder.answers.append(finds({"text": "Ana lives in Oslo.", "since": "2020-02-01"}, {"text": "Ana has a dog."}))
+    await tell(agent, recall, "I've lived in Oslo since February 2020, with my dog.")
+    oslo, dog = await recall.facts()
+    assert (oslo.text, oslo.valid_from.date().isoformat()) == ("Ana lives in Oslo.", "2020-02-01")
+    assert oslo.sources == (FactSource(thread_id="one", turn=1),)
+    record = (await agent.storage.read("one")).records[0]
+    assert dog.valid_from_us == record.created_us
+    assert "user: I've lived in Oslo" in finder.requests[0].messages[0].text
+
+
+async def test_a_new_fact_replaces_an_old_one_which_stays_in_the_history(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient
+) -> None:
+    finder.answers.append(finds({"text": "Ana lives in Oslo."}))
+    await tell(agent, recall, "I live in Oslo.")
+    (oslo,) = await recall.facts()
+    finder.answers.append(finds({"text": "Ana lives in Bergen.", "replaces": [oslo.id, 999]}))
+    await tell(agent, recall, "I have moved to Bergen.", "two")
+    assert f"{oslo.id}: Ana lives in Oslo." in finder.requests[1].messages[0].text
+    assert await known(recall) == ["Ana lives in Bergen."]
+    before, now = await recall.facts(has_history=True)
+    assert (before.text, before.valid_until_us, before.superseded_by) == (oslo.text, now.valid_from_us, now.id)
+
+
+async def test_when_the_turn_of_a_fact_is_undone_what_it_replaced_holds_again(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, elsewhere: SQLiteStorage
+) -> None:
+    finder.answers.append(finds({"text": "Ana lives in Oslo."}))
+    await tell(agent, recall, "I live in Oslo.")
+    finder.answers.append(finds({"text": "Ana lives in Bergen.", "replaces": [1]}))
+    await tell(agent, recall, "I have moved to Bergen.")
+    await elsewhere.undo("one")
+    assert await known(recall, has_history=True) == ["Ana lives in Oslo."]
+    assert await known(recall) == ["Ana lives in Oslo."]
+    await elsewhere.delete("one")
+    assert await known(recall, has_history=True) == []
+
+
+async def test_a_fact_that_is_said_again_goes_with_the_last_of_its_turns(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    finder.answers.append(finds({"text": "Ana has a dog."}))
+    await tell(agent, recall, "I have a dog.")
+    finder.answers.append(finds({"text": "Ana has a dog.", "confirms": 1}))
+    await tell(agent, recall, "My dog is asleep.", "two")
+    (dog,) = await recall.facts()
+    assert [source.thread_id for source in dog.sources] == ["one", "two"]
+    await storage.delete("one")
+    assert await known(recall) == ["Ana has a dog."]
+    assert await recall.forget(thread="two") == 2
+    assert await known(recall) == []
+
+
+async def test_facts_outlive_a_rebuild(agent: Agent, recall: RecallProvider, finder: ScriptedChatClient) -> None:
+    for word in ("dog", "cat"):
+        finder.answers.append(finds({"text": f"Ana has a {word}."}))
+        await tell(agent, recall, f"I have a {word}.")
+    await recall.rebuild()
+    assert await known(recall) == ["Ana has a dog.", "Ana has a cat."]
+
+
+async def test_a_run_is_told_the_facts_that_hold(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    finder.answers.append(finds({"text": 'Ana has "a" dog\nnamed Rex.', "since": "2023-05-08"}))
+    await tell(agent, recall, "I have a dog.")
+    model = ScriptedChatClient(default="Rex.")
+    asking = model.create_agent(storage=storage, context_providers=[recall])
+    await asking.run("What is the dog's name?", thread=asking.get_thread("three", user_id="ana"))
+    lines = model.requests[0].messages[0].text.splitlines()
+    assert lines[-2:] == [
+        "Known from earlier conversations:",
+        "- Ana has 'a' dog named Rex. (since 8 May 2023)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["no facts today", '{"facts": "none"}', '{"facts": [{"text": 3}]}', ChatClientError("the model is down")],
+    ids=["words", "no list", "no text", "down"],
+)
+async def test_a_model_that_fails_costs_nothing_and_is_asked_again(
+    agent: Agent,
+    recall: RecallProvider,
+    finder: ScriptedChatClient,
+    caplog: pytest.LogCaptureFixture,
+    answer: str | ChatClientError,
+) -> None:
+    finder.answers.append(answer)
+    await tell(agent, recall, "I have a dog.")
+    assert await known(recall) == []
+    assert "RecallProvider" in caplog.text
+    assert "dog" not in caplog.text
+    assert (await recall.search("dog"))[0].text == "I have a dog."
+    finder.answers.extend([finds({"text": "Ana has a dog."}), finds({"text": "Ana has a cat."})])
+    await tell(agent, recall, "I have a cat.")
+    assert await known(recall) == ["Ana has a dog.", "Ana has a cat."]
+
+
+async def test_a_turn_that_goes_while_the_model_thinks_leaves_no_fact(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    await say(storage, "one", *pair("I have a dog."))
+    await recall.catch_up()
+    finder.answers.append(finds({"text": "Ana has a dog."}))
+    extract = FactExtractor.extract
+
+    async def extract_and_delete(self: FactExtractor, *arguments: object) -> object:
+        found = await extract(self, *arguments)  # pyright: ignore[reportArgumentType] - passed through
+        await storage.delete("one")
+        await recall.search("dog")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FactExtractor, "extract", extract_and_delete)
+        await tell(agent, recall, "I have a cat.")
+    assert await known(recall, has_history=True) == []
+
+
+async def test_facts_of_another_user_are_not_told(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    finder.answers.append(finds({"text": "Ana has a dog."}))
+    await tell(agent, recall, "I have a dog.")
+    bens = RecallProvider(storage=storage, user_id="ben", facts=FactExtractor(finder))
+    assert await bens.facts() == []
+    await bens.close()
