@@ -1,9 +1,11 @@
-"""Facts that hold here and were seen not to hold elsewhere: one test each, named as the fact."""
+"""Facts that hold here and were seen not to hold elsewhere: one test each, named as the fact.
+
+Those of memories, summaries and interrupted turns are in `test_peers_memory.py`.
+"""
 
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +17,6 @@ from recuerda import (
     ChatMessageStore,
     ChatRequest,
     ChatResponse,
-    Context,
     ContextProvider,
     ContextWindow,
     CorruptTurn,
@@ -287,15 +288,6 @@ async def test_a_torn_last_line_is_passed_over_and_written_over(tmp_path: Path) 
         assert texts(await store_on(storage).list_messages()) == ["one", "one!", "two", "two!"]
 
 
-async def test_a_failing_model_never_replaces_what_was_said(url: str) -> None:
-    client = ScriptedChatClient(["ok", LookupError("500: the summary failed")])
-    async with client.create_agent(storage=url) as agent:
-        await agent.run("hi", thread="t")
-        with pytest.raises(LookupError):
-            await agent.run("summarise", thread="t")
-        assert texts(await agent.get_thread("t").list_messages()) == ["hi", "ok"]
-
-
 async def test_a_wrong_key_is_an_error_and_not_an_empty_thread(url: str) -> None:
     async with EncryptedStorage(open_storage(url), KeyRing({"k": b"1" * 32}, current="k")) as storage:
         await store_on(storage).add_messages(exchange("one"))
@@ -349,32 +341,3 @@ async def test_a_listing_comes_in_pages_and_is_complete(url: str) -> None:
             if (cursor := page.cursor) is None:
                 break
     assert sorted(seen) == sorted(f"t{i}" for i in range(120))
-
-
-# Long-term memory -----------------------------------------------------------------------------------------------------
-
-
-async def test_what_was_recalled_is_never_learnt_again(url: str) -> None:
-    learnt: list[str] = []
-
-    class Memory(ContextProvider):
-        async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context:
-            return Context(messages=[ChatMessage("user", "recalled")], instructions="recalled too")
-
-        async def invoked(
-            self,
-            request_messages: Sequence[ChatMessage],
-            response_messages: Sequence[ChatMessage] = (),
-            *,
-            thread: AgentThread,
-            invoke_exception: BaseException | None = None,
-        ) -> None:
-            learnt.extend(texts([*request_messages, *response_messages]))
-
-    client = ScriptedChatClient(default="ok")
-    async with client.create_agent(storage=url, context_providers=Memory()) as agent:
-        for _ in range(2):
-            await agent.run("hi", thread="t")
-        assert texts(client.requests[1].messages) == ["recalled", "hi", "ok", "hi"]
-        assert learnt == ["hi", "ok", "hi", "ok"]
-        assert texts(await agent.get_thread("t").list_messages()) == ["hi", "ok", "hi", "ok"]
