@@ -25,10 +25,8 @@ from recuerda import (
 )
 from recuerda.recall import RecallProvider
 from recuerda.redis import RedisProvider
-from recuerda.testing.scripted import ScriptedChatClient, call
+from recuerda.testing.scripted import ScriptedAnswer, ScriptedChatClient, call
 from tests.conversation import texts
-
-FAILED = "503: the summary failed"
 
 
 @pytest.fixture
@@ -102,19 +100,20 @@ def test_a_memory_of_everybody_is_refused_before_anything_is_asked() -> None:
 # Summaries ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_failed_summary_never_takes_the_place_of_what_was_said(url: str) -> None:
+@pytest.mark.parametrize("notes", [ChatClientError("503: the summary failed"), ""], ids=["an-error", "nothing"])
+async def test_a_failed_summary_never_takes_the_place_of_what_was_said(url: str, notes: ScriptedAnswer) -> None:
     async with open_storage(url) as storage:
-        said: list[str] = []
-        for notes in (ChatClientError(FAILED), FAILED, ""):
-            client = ScriptedChatClient(default="ok")
-            summarizer = Summarizer(ScriptedChatClient(default=notes), max_messages=4, keep_messages=2)
-            async with client.create_agent(storage=storage, summarizer=summarizer) as agent:
-                for _ in range(5):
-                    await agent.run(f"fact {len(said)}", thread="t")
-                    await summarizer.close()
-                    said += [f"fact {len(said)}", "ok"]
-            assert texts(await ChatMessageStore(storage=storage, thread_id="t").list_messages()) == said
-        assert not [request for request in client.requests if FAILED in str(texts(request.messages))]
+        model = ScriptedChatClient(default=notes)
+        summarizer = Summarizer(model, max_messages=4, keep_messages=2)
+        client = ScriptedChatClient(default="ok")
+        async with client.create_agent(storage=storage, summarizer=summarizer) as agent:
+            for number in range(6):
+                await agent.run(f"fact {number}", thread="t")
+                await summarizer.close()
+        assert len(model.requests) > 1
+        assert texts(client.requests[-1].messages)[::2] == [f"fact {number}" for number in range(6)]
+        assert {request.instructions for request in client.requests} == {None}
+        assert len(await ChatMessageStore(storage=storage, thread_id="t").list_messages()) == 12
 
 
 async def test_a_summary_that_says_nonsense_can_be_done_without(url: str) -> None:
