@@ -47,7 +47,8 @@ def agent_of(
 ) -> tuple[Agent, ScriptedChatClient]:
     """Return an agent that answers from a script and saves its steps, and its client."""
     client = ScriptedChatClient(answers)
-    return client.create_agent(storage=storage, tools=list(tools), **{"durability": "steps", **options}), client
+    options.setdefault("durability", "steps")
+    return client.create_agent(storage=storage, tools=list(tools), **options), client
 
 
 async def stored_turns(storage: Storage, thread: str = "t") -> list[StoredTurn]:

@@ -252,7 +252,7 @@ async def check(storage: Storage, place: Place, tally: Tally) -> None:
         problems.append(f"it holds {[record.id for record in found.records]}")
     if await storage.load_draft(place.thread) is not None:
         problems.append("its draft is still there")
-    said = json.loads(found.records[0].body)["messages"] if found.records else []
+    said: list[Any] = json.loads(found.records[0].body)["messages"] if found.records else []
     results = {
         part["call_id"]: part["result"] for message in said if message["role"] == "tool" for part in message["content"]
     }

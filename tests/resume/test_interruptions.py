@@ -83,7 +83,8 @@ class Listening(ContextProvider):
     async def invoked(
         self, request_messages: Any, response_messages: Any = None, invoke_exception: Any = None, **_: Any
     ) -> None:
-        self.told.append(type(invoke_exception) if invoke_exception is not None else "answered")
+        kind: type[BaseException] | None = None if invoke_exception is None else invoke_exception.__class__
+        self.told.append(kind or "answered")
 
 
 async def cancelled(agent: Agent, until: asyncio.Event, *, is_streamed: bool = True, **options: Any) -> None:

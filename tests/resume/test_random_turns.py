@@ -93,8 +93,12 @@ def a_story(luck: random.Random) -> list[Run | Resume | Other]:
     story: list[Run | Resume | Other] = []
     for _ in range(luck.randint(1, 4)):
         story.append(_a_run(luck))
-        story += [_a_resume(luck) if luck.random() < 0.8 else luck.choice(OTHERS) for _ in range(luck.randint(0, 4))]
+        story.extend(_what_follows(luck) for _ in range(luck.randint(0, 4)))
     return story
+
+
+def _what_follows(luck: random.Random) -> Resume | Other:
+    return _a_resume(luck) if luck.random() < 0.8 else luck.choice(OTHERS)
 
 
 def _a_run(luck: random.Random) -> Run:

@@ -22,6 +22,7 @@ from recuerda.cli import (
     chat,
     copy_threads,
     delete,
+    doctor,
     export_threads,
     import_threads,
     recall,
@@ -53,6 +54,7 @@ for name, command, examples in (
     ("export", export_threads.export, export_threads.EXAMPLES),
     ("import", import_threads.import_, import_threads.EXAMPLES),
     ("copy", copy_threads.copy, copy_threads.EXAMPLES),
+    ("doctor", doctor.doctor, doctor.EXAMPLES),
     ("serve", serve.serve, serve.EXAMPLES),
 ):
     # The backspace keeps the lines of the paragraph that follows it as they are.

@@ -1,0 +1,182 @@
+"""`recuerda doctor`: find what is damaged or left over in a storage, explain it, and repair it if asked."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+import typer
+from rich.progress import Progress
+from rich.text import Text
+
+from recuerda.cli.examination import Finding, examine
+from recuerda.cli.options import JsonOption, opened, public_url, storage_url
+from recuerda.cli.output import clean_line, console, counted, print_json
+from recuerda.cli.treatment import Backup, Drops, kinds_to_repair, repair
+from recuerda.json_value import JsonObject
+from recuerda.storage import Storage
+
+EXAMPLES = (
+    "recuerda doctor",
+    "recuerda doctor sqlite:///memory.db --json",
+    "recuerda doctor --repair --backup copies/",
+    "recuerda doctor --repair --drop-drafts --older-than 7",
+)
+
+
+@dataclass
+class _Report:
+    threads: int = 0
+    turns: int = 0
+    sealed: int = 0
+    found: list[Finding] = field(default_factory=list[Finding])
+    left: list[Finding] = field(default_factory=list[Finding])
+    backup: Path | None = None
+
+    @property
+    def repaired(self) -> int:
+        return sum(self.is_repaired(finding) for finding in self.found)
+
+    def is_repaired(self, finding: Finding) -> bool:
+        return finding.key not in {one.key for one in self.left}
+
+
+def doctor(
+    url: Annotated[
+        str | None, typer.Argument(metavar="URL", help="The storage; by default that of the other commands.")
+    ] = None,
+    *,
+    thread_ids: Annotated[
+        list[str] | None,
+        typer.Option("--thread", metavar="ID", help="Only this thread; may be given several times."),
+    ] = None,
+    is_repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired, after a copy.")] = False,
+    drop_drafts: Annotated[bool, typer.Option("--drop-drafts", help="Also drop interrupted turns.")] = False,
+    older_than: Annotated[
+        float, typer.Option("--older-than", min=0, metavar="DAYS", help="Drop only those that are so old.")
+    ] = 0,
+    backup: Annotated[
+        Path | None, typer.Option("--backup", metavar="DIR", help="Where copies go; by default beside the storage.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", metavar="URL", envvar="RECUERDA_STORAGE", help="As the argument.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what is damaged or left over: unreadable turns, interrupted turns, orphaned calls, counters that disagree.
+
+    Nothing is changed without --repair, and with it nothing without a copy: each thread that is touched is exported to
+    a folder first. Interrupted turns stay, unless --drop-drafts is given. A storage cannot list the interrupted first
+    turns of threads that have no turn yet: name those with --thread.
+
+    The exit code is 1 when something is found, or with --repair when something is left.
+    With --json: {"threads", "turns", "sealed", "findings": [{"thread_id", "kind", "number", "explanation",
+    "next_step", "is_repaired"}], "backup"}.
+    """
+    if (drop_drafts or backup is not None) and not is_repair:
+        raise typer.BadParameter("--drop-drafts and --backup go with --repair")
+    place = storage_url(url or storage)
+    copies = Backup(backup or _folder_beside(place)) if is_repair else None
+    drops = Drops(is_wanted=drop_drafts, older_than=timedelta(days=older_than))
+    report = asyncio.run(_examine_all(place, thread_ids, copies, drops))
+    if as_json:
+        print_json(_as_json(report))
+    else:
+        _print(report, place)
+    if report.left:
+        raise typer.Exit(1)
+
+
+async def _examine_all(place: str, thread_ids: list[str] | None, copies: Backup | None, drops: Drops) -> _Report:
+    page = console(sys.stderr)
+    report = _Report()
+    async with opened(place) as storage:
+        with Progress(console=page, transient=True, disable=not page.is_terminal) as progress:
+            task = progress.add_task("examining", total=None if thread_ids is None else len(thread_ids))
+            async for thread_id in _ids(storage, thread_ids):
+                await _examine_one(storage, thread_id, report, copies, drops)
+                progress.update(task, advance=1, description=f"examining, {counted(report.threads, 'thread')}")
+    return report
+
+
+async def _ids(storage: Storage, thread_ids: list[str] | None) -> AsyncIterator[str]:
+    if thread_ids is None:
+        # A repair moves its thread to the front of the list, which must not disturb the way through it.
+        thread_ids = [info.id async for info in storage.threads()]
+    for thread_id in thread_ids:
+        yield thread_id
+
+
+async def _examine_one(storage: Storage, thread_id: str, report: _Report, copies: Backup | None, drops: Drops) -> None:
+    thread = await examine(storage, thread_id)
+    report.threads += 1
+    report.turns += len(thread.records)
+    report.sealed += thread.sealed
+    before = thread.findings
+    if copies is not None and (kinds := kinds_to_repair(thread, drops)):
+        await copies.keep(storage, thread)
+        report.backup = copies.folder
+        thread = await repair(storage, thread, kinds)
+    left = {finding.key: finding for finding in thread.findings}
+    gone = [finding for finding in before if finding.key not in left]
+    report.found += [*gone, *left.values()]
+    report.left += left.values()
+
+
+def _folder_beside(url: str) -> Path:
+    """Return a new folder beside the storage's file or folder; of a server, in the current folder."""
+    name = f"recuerda-copies-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.scheme == "sqlite":
+        path = path.removeprefix("/")  # sqlite:///memory.db is relative, sqlite:////srv/memory.db is not
+    is_local = parts.scheme in ("sqlite", "file") and path
+    return (Path(path).expanduser().parent if is_local else Path()) / name
+
+
+def _print(report: _Report, place: str) -> None:
+    page = console()
+    last = None
+    for finding in report.found:
+        if finding.thread_id != last:
+            page.print(Text(clean_line(finding.thread_id), style="bold cyan"))
+            last = finding.thread_id
+        is_repaired = report.is_repaired(finding)
+        page.print(Text(f"  {'repaired: ' if is_repaired else ''}{clean_line(finding.explanation)}"), soft_wrap=True)
+        if not is_repaired:
+            page.print(Text(f"    {clean_line(finding.next_step)}", style="dim"), soft_wrap=True)
+    looked = f"{counted(report.threads, 'thread')}, {counted(report.turns, 'turn')} in {clean_line(public_url(place))}"
+    result = f"{counted(len(report.left), 'finding')}" if report.left else "nothing to repair"
+    if report.repaired:
+        result = f"{report.repaired} of {counted(len(report.found), 'finding')} repaired"
+    page.print(Text(f"{looked}: {result}", style="bold"), soft_wrap=True)
+    if report.sealed:
+        page.print(Text(f"{report.sealed:,} encrypted values could not be looked into.", style="dim"), soft_wrap=True)
+    if report.backup is not None:
+        page.print(Text(f"The copies are in {clean_line(str(report.backup))}", style="dim"), soft_wrap=True)
+
+
+def _as_json(report: _Report) -> JsonObject:
+    return {
+        "threads": report.threads,
+        "turns": report.turns,
+        "sealed": report.sealed,
+        "findings": [
+            {
+                "thread_id": finding.thread_id,
+                "kind": finding.kind,
+                "number": finding.number,
+                "explanation": finding.explanation,
+                "next_step": finding.next_step,
+                "is_repaired": report.is_repaired(finding),
+            }
+            for finding in report.found
+        ],
+        "backup": None if report.backup is None else str(report.backup),
+    }

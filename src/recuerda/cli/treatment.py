@@ -1,0 +1,187 @@
+"""What `recuerda doctor --repair` does: first a copy of the thread, then as little as possible.
+
+The copy is an export that `recuerda import` reads, and beside it, byte for byte, what an export cannot hold: turns and
+summaries that cannot be read, and the steps of an interrupted turn. Bodies are replaced in place: the thread keeps its
+revision, its numbers and its counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from recuerda.cli.examination import REPAIRABLE, Examined, Finding, Kind, examine, orphans_of
+from recuerda.codec import encode_turn
+from recuerda.errors import ThreadNotFound
+from recuerda.messages import (
+    AnyContent,
+    ChatMessage,
+    FunctionCallContent,
+    FunctionResultContent,
+    TextContent,
+    Turn,
+)
+from recuerda.records import TurnRecord
+from recuerda.resuming import draft_age
+from recuerda.storage import Storage
+from recuerda.summary import Summary, encode_summary
+from recuerda.transfer import export_lines
+
+UNREADABLE_QUESTION = "(A part of this conversation could not be read, and was taken out here.)"
+UNREADABLE_ANSWER = "(This answer could not be read, and was taken out here.)"
+STAYS = (
+    "This storage keeps it as it is: mend it there, or make the thread anew, with `recuerda delete` and then "
+    "`recuerda import` of the copy."
+)
+NO_SUMMARY = "(An earlier summary could not be read, and was taken out.)"
+
+
+class Drops(msgspec.Struct, frozen=True, kw_only=True):
+    """Which interrupted turns are dropped: none, or those whose last step is older than `older_than`."""
+
+    is_wanted: bool = False
+    older_than: timedelta = timedelta()
+
+    def __contains__(self, thread: Examined) -> bool:
+        return self.is_wanted and thread.draft is not None and draft_age(thread.draft) >= self.older_than
+
+
+def kinds_to_repair(thread: Examined, drops: Drops) -> set[Kind]:
+    """Return what of a thread's findings is to be repaired."""
+    kinds = {finding.kind for finding in thread.findings if finding.kind in REPAIRABLE}
+    return kinds if thread in drops else {kind for kind in kinds if kind not in ("open_draft", "unreadable_draft")}
+
+
+async def repair(storage: Storage, thread: Examined, kinds: set[Kind]) -> Examined:
+    """Repair a thread of which there is a copy, and return how it is found afterwards."""
+    if bodies := _bodies(thread, kinds):
+        await storage.rewrite(thread.thread_id, bodies)
+    if "unreadable_summary" in kinds:
+        await storage.summarize(thread.thread_id, encode_summary(Summary(text=NO_SUMMARY)), through=1)
+    if kinds & {"open_draft", "unreadable_draft"} and await storage.load_draft(thread.thread_id) == thread.draft:
+        # Another one by now is somebody's who is at work.
+        await storage.drop_draft(thread.thread_id)
+    after = await examine(storage, thread.thread_id)
+    after.findings = [_still_there(finding) if finding.kind in kinds else finding for finding in after.findings]
+    return after
+
+
+def _still_there(finding: Finding) -> Finding:
+    return msgspec.structs.replace(finding, next_step=STAYS)
+
+
+def _bodies(thread: Examined, kinds: set[Kind]) -> dict[int, bytes]:
+    bodies: dict[int, bytes] = {}
+    if "corrupt_turn" in kinds:
+        broken = {finding.number for finding in thread.findings if finding.kind == "corrupt_turn"}
+        bodies |= {record.number: _note(record) for record in thread.records if record.number in broken}
+    if "orphans" in kinds:
+        calls, results = orphans_of(list(thread.turns.values()))
+        for number, turn in thread.turns.items():
+            told = _told(turn, calls, results)
+            if told != turn:
+                bodies[number] = encode_turn(told)
+    return bodies
+
+
+def _note(record: TurnRecord) -> bytes:
+    """Return a turn that stands in the place of an unreadable one: a question, and an answer if there was one."""
+    question = ChatMessage("user", UNREADABLE_QUESTION)
+    answer = ChatMessage("assistant", UNREADABLE_ANSWER)
+    return encode_turn(Turn(messages=(question, answer) if record.message_count > 1 else (question,)))
+
+
+def _told(turn: Turn, calls: set[str], results: set[str]) -> Turn:
+    """Return a turn in which calls without results, and results without calls, are told in words."""
+    messages = tuple(_told_message(message, calls, results) for message in turn.messages)
+    return msgspec.structs.replace(turn, messages=messages)
+
+
+def _told_message(message: ChatMessage, calls: set[str], results: set[str]) -> ChatMessage:
+    parts = [_told_part(part, calls, results) for part in message.contents]
+    if parts == list(message.contents):
+        return message
+    role = message.role
+    if role == "tool":
+        pairs = [part for part in parts if isinstance(part, FunctionResultContent)]
+        # A tool's message has room for results only; the bytes of what goes here are in the copy.
+        role, parts = ("tool", list[AnyContent](pairs)) if pairs else ("assistant", parts)
+    return ChatMessage(
+        role,
+        parts,
+        author_name=message.author_name,
+        message_id=message.message_id,
+        additional_properties=message.additional_properties,
+    )
+
+
+def _told_part(part: AnyContent, calls: set[str], results: set[str]) -> AnyContent:
+    if isinstance(part, FunctionCallContent) and part.call_id in calls:
+        given = part.arguments if isinstance(part.arguments, str) else json.dumps(part.arguments, ensure_ascii=False)
+        return TextContent(f"(called {part.name}({given}); no result was recorded)")
+    if isinstance(part, FunctionResultContent) and part.call_id in results:
+        return TextContent(f"(a result without its call: {json.dumps(part.result, ensure_ascii=False)})")
+    return part
+
+
+class Backup:
+    """Copies of threads, in a folder that is made with the first of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.count = 0
+
+    async def keep(self, storage: Storage, thread: Examined) -> None:
+        """Write a thread's copy, for good, before anything of it is changed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = _file_name(thread.thread_id)
+        try:
+            lines = [line async for line in export_lines(storage, thread.thread_id, skip_corrupt=True)]
+            _write(self.folder / f"{name}.jsonl", "".join(lines).encode())
+        except ThreadNotFound:
+            pass  # it has nothing but a draft
+        unreadable = [record for record in thread.records if record.number not in thread.turns]
+        summary = [thread.summary] if thread.summary is not None else []
+        for record in [*unreadable, *summary]:
+            _write(self.folder / f"{name}.{record.kind}-{record.number}.bin", record.body)
+        if thread.draft is not None:
+            _write(self.folder / f"{name}.draft.jsonl", _draft_lines(thread))
+        self.count += 1
+
+
+def _draft_lines(thread: Examined) -> bytes:
+    steps = thread.draft.steps if thread.draft is not None else ()
+    return b"".join(
+        msgspec.json.encode(
+            {
+                "thread_id": thread.thread_id,
+                "turn_id": step.turn_id,
+                "revision": step.revision,
+                "number": step.number,
+                "created_us": step.created_us,
+                "body_base64": base64.b64encode(step.body).decode(),
+            }
+        )
+        + b"\n"
+        for step in steps
+    )
+
+
+def _file_name(thread_id: str) -> str:
+    """Return a file's name by which people know the thread; two threads never have the same."""
+    digest = hashlib.sha256(thread_id.encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', thread_id)[:60]}-{digest}"
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
