@@ -7,6 +7,7 @@ is all that one has of the other.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,13 @@ def run_server(
     )
     listening = Listening(host=host, port=port, stop_s=stop_s)
 
+    def ready(url: str, behind: Upstream) -> None:
+        # What was loaded lives as long as the process: the collector need not go through it again and again, which
+        # would hold up every request that is running.
+        gc.collect()
+        gc.freeze()
+        announce(url, behind.url, _about(keys))
+
     async def run() -> bool:
         behind = Upstream(upstream, api_key=os.environ.get(UPSTREAM_KEY_VARIABLE) or None, timeout_s=timeout_s)
         try:
@@ -84,7 +92,7 @@ def run_server(
                     settings,
                     keys=keys,
                     listening=listening,
-                    when_ready=lambda url: announce(url, behind.url, _about(keys)),
+                    when_ready=lambda url: ready(url, behind),
                 )
         finally:
             await behind.close()

@@ -67,6 +67,9 @@ async def serve(
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
+        # Longer than clients keep an idle connection, so that none is closed while a request is on its way.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(listening.stop_s)),
     )
     server = _Server(config, application.stop_admitting, when_ready)

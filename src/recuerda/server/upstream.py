@@ -1,8 +1,9 @@
 """The chat-completions server behind this one.
 
-It is reached through OpenAI's SDK, for its connections and time limits. Bodies go out and come back as they are, and a
-call that fails is the client's to try again. What that server says is passed on where it is about the request; what is
-about this server's own account with it becomes 502, and its key is in neither.
+It is reached with httpx2, which OpenAI's SDK brings along and uses itself: the SDK would check and convert what is only
+passed on, and take half as much time again. A call that fails is the client's to try again. What that server says is
+passed on where it is about the request; what is about this server's own account with it becomes 502, and its key is in
+neither.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
-from openai import APIConnectionError, APIStatusError, APITimeoutError
+import httpx2
+import msgspec
 
 from recuerda.json_value import JsonObject
-from recuerda.openai.connection import Connection, public_url
+from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
 from recuerda.server.faults import ApiFault
 
 _logger = logging.getLogger("recuerda.server")
@@ -29,7 +31,7 @@ _PASSED_ON = (400, 404, 409, 413, 415, 422, 429)
 class UpstreamAnswer:
     """An answer that has begun with success."""
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: httpx2.Response) -> None:
         self._response = response
 
     @property
@@ -45,12 +47,12 @@ class UpstreamAnswer:
     async def read(self) -> bytes:
         """Return the body."""
         with _Reading():
-            return await self._response.read()
+            return await self._response.aread()
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """Give the body as it comes."""
         with _Reading():
-            async for piece in self._response.iter_bytes():
+            async for piece in self._response.aiter_bytes():
                 yield piece
 
     async def events(self) -> AsyncGenerator[bytes]:
@@ -99,12 +101,24 @@ class Upstream:
         base_url: where it is, such as `http://localhost:8000/v1`.
         api_key: the key that it wants, if it does.
         timeout_s: how many seconds to wait for an answer, or for the next piece of one.
+
+    Raises:
+        ConfigurationError: the address or the key cannot be used.
     """
 
     def __init__(self, base_url: str, *, api_key: str | None = None, timeout_s: float = 600.0) -> None:
-        settings = Connection(base_url=base_url, api_key=api_key, timeout_s=timeout_s, max_retries=0)
-        self._sdk = settings.new_client()
+        settings = Connection(base_url=base_url, api_key=api_key, timeout_s=timeout_s)
+        headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "recuerda"}
+        if api_key:
+            headers["authorization"] = f"Bearer {api_key}"
+        self._http = httpx2.AsyncClient(
+            headers=headers,
+            timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
+        )
         self._key = api_key
+        self._chat_url = httpx2.URL(f"{base_url.rstrip('/')}/chat/completions")
+        self._models_url = httpx2.URL(f"{base_url.rstrip('/')}/models")
         self.url = public_url(settings.url)
         host = urlsplit(base_url).hostname or ""
         self.is_openai = any(host == name or host.endswith(f".{name}") for name in _OPENAI_HOSTS)
@@ -121,87 +135,100 @@ class Upstream:
         if self._refuses_stream_options:
             sent.pop("stream_options", None)
         try:
-            answer = await self._open(sent)
+            answer = await self._open("POST", self._chat_url, sent)
         except ApiFault as fault:
             # Older servers do not know the option, and what it asks for is only the usage.
             is_about_it = fault.status in (400, 422) and "stream_options" in f"{fault.message} {fault.param}"
             if not is_about_it or sent.pop("stream_options", None) is None:
                 raise
             self._refuses_stream_options = True
-            answer = await self._open(sent)
+            answer = await self._open("POST", self._chat_url, sent)
         try:
             yield UpstreamAnswer(answer)
         finally:
-            await answer.close()
+            await answer.aclose()
 
     async def models(self) -> bytes:
         """Return the list of models, as the server gives it."""
-        with self._refusals():
-            answer = await self._sdk.models.with_raw_response.list()
-            return answer.http_response.content
+        answer = await self._open("GET", self._models_url, None)
+        try:
+            return await UpstreamAnswer(answer).read()
+        finally:
+            await answer.aclose()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._sdk.close()
+        await self._http.aclose()
 
-    async def _open(self, body: JsonObject) -> Any:
-        with self._refusals():
-            # What the SDK checks or converts would be work for nothing: the body is right, or is refused over there.
-            create = self._sdk.chat.completions.with_streaming_response.create
+    async def _open(self, method: str, url: httpx2.URL, body: JsonObject | None) -> httpx2.Response:
+        content = None if body is None else msgspec.json.encode(body)
+        try:
             try:
-                return await create(model="", messages=[], extra_body=body).__aenter__()
-            except APITimeoutError:
+                answer = await self._send(method, url, content)
+            except httpx2.TimeoutException:
                 raise
-            except APIConnectionError:
+            except httpx2.RequestError:
                 # Most often a connection that was kept and that the other side had closed: a new one will do.
-                return await create(model="", messages=[], extra_body=body).__aenter__()
+                answer = await self._send(method, url, content)
+        except httpx2.TimeoutException:
+            raise ApiFault(504, "The model's server did not answer in time.", code="upstream_timeout") from None
+        except httpx2.RequestError as error:
+            _logger.warning("the model's server cannot be reached: %s", type(error).__name__)
+            raise ApiFault(502, "The model's server cannot be reached.", code="upstream_unreachable") from None
+        if answer.status_code == 200:
+            return answer
+        try:
+            raise await self._refusal(answer)
+        finally:
+            await answer.aclose()
 
-    def _refusals(self) -> _Refusals:
-        return _Refusals(self._key)
+    async def _send(self, method: str, url: httpx2.URL, content: bytes | None) -> httpx2.Response:
+        return await self._http.send(self._http.build_request(method, url, content=content), stream=True)
 
-
-class _Refusals:
-    """Turns the SDK's errors into faults."""
-
-    def __init__(self, key: str | None) -> None:
-        self._key = key
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        match error:
-            case APIStatusError():
-                raise self._refusal(error) from None
-            case APITimeoutError():
-                raise ApiFault(504, "The model's server did not answer in time.", code="upstream_timeout") from None
-            case APIConnectionError():
-                raise ApiFault(502, "The model's server cannot be reached.", code="upstream_unreachable") from None
-            case _:
-                return
-
-    def _refusal(self, error: APIStatusError) -> ApiFault:
-        status = error.status_code
+    async def _refusal(self, answer: httpx2.Response) -> ApiFault:
+        status = answer.status_code
         if status not in _PASSED_ON:
             _logger.error("the model's server answers with status %d", status)
             if status in (401, 403):
                 message = "The model's server does not accept this server's key."
                 return ApiFault(502, message, code="upstream_unauthorized")
             return ApiFault(502, f"The model's server failed with status {status}.", code="upstream_error")
-        message = error.message
-        body: object = error.body
-        if isinstance(body, dict):
-            message = str(cast("JsonObject", body).get("message") or message)
+        told = _told(await UpstreamAnswer(answer).read())
+        message = told.message or f"The model's server refused the request with status {status}."
         if self._key and self._key in message:
             message = "The model's server refused the request."
-        wait = error.response.headers.get("retry-after", "")
+        wait = answer.headers.get("retry-after", "")
         return ApiFault(
             status,
             message,
-            kind=error.type or None,
-            code=error.code,
-            param=error.param,
+            kind=told.type,
+            code=told.code if isinstance(told.code, str) else None,
+            param=told.param if isinstance(told.param, str) else None,
             retry_after_s=float(wait) if wait.isdecimal() else (1 if status == 429 else None),
         )
+
+
+class _Told(msgspec.Struct, frozen=True):
+    message: str | None = None
+    type: str | None = None
+    code: Any = None
+    param: Any = None
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    error: _Told | str | None = None
+    message: str | None = None
+
+
+def _told(body: bytes) -> _Told:
+    """Return what a refusal says, in OpenAI's shape or in one of those that others have."""
+    try:
+        refusal = msgspec.json.decode(body, type=_Refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Told()
+    if isinstance(refusal.error, _Told):
+        return refusal.error
+    return _Told(message=refusal.error or refusal.message)
 
 
 def unreadable() -> ApiFault:

@@ -1,0 +1,183 @@
+"""What `recuerda serve` adds to a response, over the model behind it: `python -m bench.server`.
+
+Three processes: a scripted model that takes as long as a request tells it, the server with a SQLite file, and this one,
+which keeps so many requests in flight, each on a connection and a conversation of its own. How long the model takes is
+drawn anew for each request, as it is for a real one: with one and the same delay, requests that a busy machine held up
+once would come in a crowd ever after. What is compared is the time above that delay, of the model alone and of the
+model behind the server, which take turns. Clients are bare sockets, so that what they cost is small, and the same.
+
+Then, one request at a time and with a model that answers at once, a short conversation against a long one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+ALLOWED_MS = 5.0
+_MODEL = """
+import sys
+from recuerda.testing import ScriptedOpenAIServer
+from recuerda.testing.openai_server import Reply
+class Forgetful(list):
+    def append(self, _): pass
+def answer(request):
+    return Reply("It is sunny in Lisbon, and will stay so.", delay_s=float(request.last_text.split()[-1]))
+with ScriptedOpenAIServer(default=answer) as server:
+    server.requests = Forgetful()
+    print(server.base_url, flush=True)
+    sys.stdin.read()
+"""
+
+
+class Connection:
+    """A kept connection that sends JSON and waits for JSON."""
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.removeprefix("http://").partition("/")[0].partition(":")
+        self._host, self._port = host, int(port)
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def post(self, path: str, body: object) -> Any:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._streams
+        data = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        writer.write(f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
+        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+        found = json.loads(await reader.readexactly(int(answer.partition(b"content-length:")[2].split()[0])))
+        assert answer.startswith(b"http/1.1 200"), found
+        return found
+
+
+Send = Callable[[int, str], Awaitable[object]]
+
+
+async def in_flight(count: int, each: int, send: Send, *, delay_s: float, seed: int) -> list[float]:
+    """Return by how many seconds each request took longer than the model, with `count` of them in flight."""
+    above: list[float] = []
+    draw = random.Random(seed)
+    delays = [[draw.uniform(0.5 * delay_s, 1.5 * delay_s) for _ in range(each)] for _ in range(count)]
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(number / count * delay_s)
+        for delay in delays[number]:
+            started = time.perf_counter()
+            await send(number, f"What is the weather in Lisbon? {delay:.6f}")
+            above.append(time.perf_counter() - started - delay)
+
+    await asyncio.gather(*(one(number) for number in range(count)))
+    return above
+
+
+async def measure_load(
+    model: str, server: str, *, count: int, each: int, rounds: int, delay_s: float
+) -> tuple[list[float], list[float]]:
+    """Return the seconds above the model's own, of requests to the model alone and of requests through the server."""
+    direct = [Connection(model) for _ in range(count)]
+    through = [Connection(server) for _ in range(count)]
+    conversations = [(await one.post("/v1/conversations", {}))["id"] for one in through]
+
+    async def ask_model(number: int, text: str) -> None:
+        body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+        await direct[number].post("/v1/chat/completions", body)
+
+    async def ask_server(number: int, text: str) -> None:
+        await through[number].post("/v1/responses", {"input": text, "conversation": conversations[number]})
+
+    alone: list[float] = []
+    behind: list[float] = []
+    for number in range(rounds + 1):
+        first = await in_flight(count, each, ask_model, delay_s=delay_s, seed=number)
+        second = await in_flight(count, each, ask_server, delay_s=delay_s, seed=number)
+        if number:  # the first round opens the connections
+            alone += first
+            behind += second
+    return alone, behind
+
+
+async def measure_lengths(server: str, lengths: Sequence[int], *, rounds: int) -> dict[int, float]:
+    """Return the median seconds of a response in conversations of so many messages, one request at a time."""
+    connection = Connection(server)
+    conversations: dict[int, str] = {}
+    for length in lengths:
+        conversations[length] = (await connection.post("/v1/conversations", {}))["id"]
+        for start in range(0, length, 20):
+            items = [{"role": "user", "content": f"message {start + i}"} for i in range(min(20, length - start))]
+            await connection.post(f"/v1/conversations/{conversations[length]}/items", {"items": items})
+    taken: dict[int, list[float]] = {length: [] for length in lengths}
+    for number in range(rounds + 5):
+        for length in lengths:
+            started = time.perf_counter()
+            await connection.post("/v1/responses", {"input": "And now? 0", "conversation": conversations[length]})
+            if number >= 5:
+                taken[length].append(time.perf_counter() - started)
+    return {length: median(times) for length, times in taken.items()}
+
+
+def _started(command: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().split()[-1]
+
+
+def _serving(folder: Path, model: str) -> tuple[subprocess.Popen[str], str]:
+    options = ["--storage", f"sqlite:///{folder}/memory.db", "--upstream", model, "--model", "m", "--port", "0"]
+    return _started([sys.executable, "-m", "recuerda", "serve", *options, "--window-messages", "20"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench.server", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--in-flight", type=int, default=50, metavar="N")
+    parser.add_argument(
+        "--delay", type=float, default=0.5, metavar="S", help="how long the model takes on average (default 0.5)"
+    )
+    parser.add_argument("--each", type=int, default=5, metavar="N", help="requests of each connection in a round")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument("--lengths", default="10,10000", metavar="N,N", help="messages of the conversations compared")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when more than 5 ms are added")
+    options = parser.parse_args(arguments)
+    lengths = [int(length) for length in options.lengths.split(",")]
+    with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as folder:
+        model, model_url = _started([sys.executable, "-c", _MODEL])
+        server, server_url = _serving(Path(folder), model_url)
+        try:
+            load = measure_load(
+                model_url,
+                server_url,
+                count=options.in_flight,
+                each=options.each,
+                rounds=options.rounds,
+                delay_s=options.delay,
+            )
+            alone, behind = asyncio.run(load)
+            flat = asyncio.run(measure_lengths(server_url, lengths, rounds=40 * options.rounds))
+        finally:
+            for process in (model, server):
+                process.kill()
+                process.communicate()
+    added_ms = (median(behind) - median(alone)) * 1000
+    print(f"{options.in_flight} requests in flight, a model that takes {options.delay:g} s on average")
+    for name, above in (("the model alone", alone), ("behind recuerda serve", behind)):
+        p95 = quantiles(above, n=20)[-1]
+        print(f"  {name:22} median {median(above) * 1000:6.2f} ms above that, 95% under {p95 * 1000:6.2f} ms")
+    print(f"  {'added at the median':22}        {added_ms:6.2f} ms (at most {ALLOWED_MS:g})")
+    for length, seconds in flat.items():
+        print(f"one at a time, {length:6,} messages before: median {seconds * 1000:5.2f} ms")
+    return int(options.check and added_ms > ALLOWED_MS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
