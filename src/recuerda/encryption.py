@@ -209,10 +209,10 @@ class EncryptedStorage(Storage):
         if found.info is None:
             return found
         self._note(found.info)
-        return ThreadSlice(
+        return msgspec.structs.replace(
+            found,
             info=self._info(found.info),
             records=tuple(self._record(thread_id, record) for record in found.records),
-            start=found.start,
             found=None if found.found is None else self._record(thread_id, found.found),
             summary=None if found.summary is None else self._record(thread_id, found.summary),
         )

@@ -106,6 +106,7 @@ class History:
         self._window: int | None = None
         self._messages: list[ChatMessage] | None = None
         self._tally: Tally | None = None
+        self.has_draft = False
 
     @property
     def revision(self) -> int:
@@ -160,6 +161,7 @@ class History:
         Raises:
             CorruptTurn: a record cannot be decoded; what was held stays as it was.
         """
+        self.has_draft = found.has_draft
         is_same = found.info is not None and self.incarnation == found.info.incarnation
         is_next = is_same and found.start <= self.revision + 1
         is_gap = is_same and not is_next
@@ -276,6 +278,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         committed: the turn of the id that was asked for, when the thread has it already.
         is_new: True when the thread has nothing yet.
         summary: the record that sums up what came before, where it was asked for and there is one.
+        has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
     """
 
     revision: int | None
@@ -284,6 +287,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
     committed: StoredTurn | None = None
     is_new: bool = False
     summary: TurnRecord | None = None
+    has_draft: bool = False
 
     def select(
         self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0

@@ -143,7 +143,7 @@ class MemoryStorage(Storage):
         with self._open():
             thread = self._threads.get(thread_id)
             if thread is None:
-                return ThreadSlice(info=None)
+                return ThreadSlice(info=None, has_draft=thread_id in self._drafts)
             is_same = query.incarnation in (None, thread.incarnation)
             after = query.after if is_same else 0
             found = thread.numbers.get(query.turn_id) if query.turn_id else None
@@ -157,6 +157,7 @@ class MemoryStorage(Storage):
                 start=start,
                 found=thread.records[found] if found else None,
                 summary=summary,
+                has_draft=thread_id in self._drafts,
             )
 
     def _newest(self, thread: _Thread, after: int, lowest: int, query: ReadQuery) -> tuple[list[TurnRecord], int]:

@@ -181,6 +181,7 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
         found: the turn that was asked for by id, or None.
         summary: the newest summary, if the slice starts afresh and it was asked for: `records` starts after what it
             covers. None when the thread has none.
+        has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
     """
 
     info: ThreadInfo | None
@@ -188,6 +189,7 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
     start: int = 1
     found: TurnRecord | None = None
     summary: TurnRecord | None = None
+    has_draft: bool = False
 
 
 class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -216,10 +216,7 @@ class Run:
         self._exchange.journal = Journal(store, turn_id=draft.turn_id, revision=draft.revision, number=number)
 
     async def _draft(self, loaded: LoadedThread) -> Draft | None:
-        settings = self._settings
-        may_be_left = settings.durability == "steps" or any(tool.needs_approval for tool in settings.tools)
-        is_asked_for = self._resume is not None or self._before is not None
-        return await load_draft(self._thread) if is_asked_for or may_be_left else None
+        return await load_draft(self._thread) if loaded.has_draft or self._resume is not None else None
 
     def _journal(self, loaded: LoadedThread) -> Journal:
         store = durable_store(self._thread)

@@ -176,6 +176,7 @@ class AgentThread:
             return LoadedThread(
                 revision=store.revision,
                 history=store.history,
+                has_draft=store.history.has_draft,
                 committed=committed,
                 is_new=store.revision == 0,
                 summary=store.summary if reach is not None else None,

@@ -93,18 +93,28 @@ class Folder:
 
     def read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         """See `Storage.read`."""
-        with open_log(files_of(self._path, thread_id).log) as log:
+        files = files_of(self._path, thread_id)
+        has_draft = files.draft.exists()
+        with open_log(files.log) as log:
             if log is None:
-                return ThreadSlice(info=None)
+                return ThreadSlice(info=None, has_draft=has_draft)
             info = thread_info(log.settings_of(thread_id), log.state)
             after = query.after if query.incarnation in (None, info.incarnation) else 0
             found = self._ids.find(log, query.turn_id) if query.turn_id else None
             summary = log.summary() if query.with_summary and not after else None
             if after >= info.revision or query.last_turns == 0:
-                return ThreadSlice(info=info, start=max(after, info.revision) + 1, found=found, summary=summary)
+                start = max(after, info.revision) + 1
+                return ThreadSlice(info=info, start=start, found=found, summary=summary, has_draft=has_draft)
             covered = summary.target or 0 if summary else 0
             records, start = log.newest(after, query, covered=covered)
-            return ThreadSlice(info=info, records=tuple(reversed(records)), start=start, found=found, summary=summary)
+            return ThreadSlice(
+                info=info,
+                records=tuple(reversed(records)),
+                start=start,
+                found=found,
+                summary=summary,
+                has_draft=has_draft,
+            )
 
     def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
         """See `Storage._list`."""

@@ -77,6 +77,7 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
     summary: TurnRecord | None = None
     records: list[TurnRecord] = []
     start = 1
+    has_draft = False
     for row in rows:
         part = row[0]
         if part == "record":
@@ -87,7 +88,11 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
             found = to_record(row[1:8])
         elif part == "summary":
             summary = to_record(row[1:8])
+        elif part == "draft":
+            has_draft = True
         else:
             start = row[1]
     records.reverse()
-    return ThreadSlice(info=info, records=tuple(records), start=start, found=found, summary=summary)
+    return ThreadSlice(
+        info=info, records=tuple(records), start=start, found=found, summary=summary, has_draft=has_draft
+    )

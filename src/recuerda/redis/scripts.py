@@ -37,12 +37,13 @@ local function put(parts, text)
 end
 
 -- `got` has the head, the title and the metadata. Records follow, put behind what this returns.
-local function start_look(got, found, summary)
-  local parts = {'\\151', got[1]}
+local function start_look(got, found, summary, has_draft)
+  local parts = {'\\152', got[1]}
   put(parts, got[2])
   put(parts, got[3])
   put(parts, found)
   put(parts, summary)
+  parts[#parts + 1] = has_draft and '\\195' or '\\194'
   return parts, #parts + 1
 end
 
@@ -172,7 +173,8 @@ READ = Script(
 local after, incarnation, last_messages, last_turns, turn_id, ttl, with_summary = unpack(cmsgpack.unpack(ARGV[1]), 1, 7)
 local thread = KEYS[1]
 local got = redis.call('HMGET', thread, 'head', 'title', 'metadata', 'i:' .. (turn_id or ''))
-if not got[1] then return false end
+local has_draft = redis.call('EXISTS', KEYS[2])
+if not got[1] then return has_draft end
 local head = cmsgpack.unpack(got[1])
 local revision = head[REVISION]
 if ttl then
@@ -186,7 +188,7 @@ if with_summary and after == 0 and (head[SUMMARY] or 0) >= head[FIRST] then
   summary = redis.call('HGET', thread, tostring(head[SUMMARY]))
   covered = summary and struct.unpack('>I4', summary, TARGET_AT) or 0
 end
-local parts, at = start_look(got, found, summary)
+local parts, at = start_look(got, found, summary, has_draft == 1)
 if last_turns == 0 or after >= revision then return end_look(parts, at, math.max(after, revision) + 1, 0) end
 
 parts[at] = ''
@@ -215,7 +217,10 @@ end
 return end_look(parts, at, lowest, put_in)
 """
 )
-"""Read a window, walking back from the newest record. Returns a `Look`, the newest record first, or nothing."""
+"""Read a window, walking back from the newest record.
+
+Returns a `Look`, the newest record first; without a thread 1 if it has a draft nevertheless, else 0.
+"""
 
 UPDATE = Script(
     HEAD

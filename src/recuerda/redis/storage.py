@@ -198,8 +198,8 @@ class RedisStorage(Storage):
         )
         keys = self._keys.both(thread_id)
         reply = await self.run(Call(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)
-        if reply is None:
-            return ThreadSlice(info=None)
+        if isinstance(reply, int):
+            return ThreadSlice(info=None, has_draft=reply == 1)
         look = wire.read_look(cast("bytes", reply))
         return ThreadSlice(
             info=look.info(thread_id),
@@ -207,6 +207,7 @@ class RedisStorage(Storage):
             start=look.start,
             found=None if look.found is None else wire.read_record(look.found),
             summary=None if look.summary is None else wire.read_record(look.summary),
+            has_draft=look.has_draft,
         )
 
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:

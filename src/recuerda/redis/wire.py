@@ -45,6 +45,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
     metadata: bytes | None
     found: bytes | None
     summary: bytes | None
+    has_draft: bool
     start: int
     records: list[bytes]
 

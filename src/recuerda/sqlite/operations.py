@@ -31,6 +31,7 @@ _NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _THREAD = (
     "SELECT key, id, revision, first, turns, messages, user_id, title, metadata, created_us, updated_us FROM threads"
 )
+_LOOK = _THREAD.replace(" FROM", ", EXISTS (SELECT 1 FROM drafts WHERE thread_id = threads.id) FROM")
 _TURN = "SELECT position, id, created_us, message_count, body FROM turns"
 _HEAD = """
     SELECT key, revision, first, turns, messages, EXISTS (SELECT 1 FROM drafts WHERE thread_id = threads.id)
@@ -163,19 +164,27 @@ def _by_id(db: sqlite3.Connection, key: int, record_id: str) -> TurnRecord | Non
 
 def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
     """Do `Storage._read`."""
-    row = db.execute(f"{_THREAD} WHERE id = ?", (thread_id,)).fetchone()
+    row = db.execute(f"{_LOOK} WHERE id = ?", (thread_id,)).fetchone()
     if row is None:
-        return ThreadSlice(info=None)
-    key, info = row[0], _info(row)
+        return ThreadSlice(info=None, has_draft=bool(load_draft(thread_id, db)))
+    key, info, has_draft = row[0], _info(row[:-1]), bool(row[-1])
     after = query.after if query.incarnation in (None, info.incarnation) else 0
     found = _by_id(db, key, query.turn_id) if query.turn_id else None
     base = key << NUMBER_BITS
     summary = _newest_summary(db, base) if query.with_summary and not after else None
     if after >= info.revision or query.last_turns == 0:
-        return ThreadSlice(info=info, start=max(after, info.revision) + 1, found=found, summary=summary)
+        start = max(after, info.revision) + 1
+        return ThreadSlice(info=info, start=start, found=found, summary=summary, has_draft=has_draft)
     lowest = max(after + 1, info.first, (summary.target or 0) + 1 if summary else 1)
     records, start = _newest(db, base, after, (lowest, info.revision), query)
-    return ThreadSlice(info=info, records=tuple(reversed(records)), start=start, found=found, summary=summary)
+    return ThreadSlice(
+        info=info,
+        records=tuple(reversed(records)),
+        start=start,
+        found=found,
+        summary=summary,
+        has_draft=has_draft,
+    )
 
 
 def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:

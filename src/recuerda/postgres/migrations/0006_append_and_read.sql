@@ -241,6 +241,10 @@ DECLARE
     messages bigint := 0;
     turns bigint := 0;
 BEGIN
+    IF EXISTS (SELECT FROM {schema}.drafts AS d WHERE d.thread_id = p_thread_id) THEN
+        r_part := 'draft';
+        RETURN NEXT;
+    END IF;
     SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id;
     IF NOT FOUND THEN
         RETURN;
