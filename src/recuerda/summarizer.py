@@ -49,7 +49,8 @@ class Summarizer:
         client: the model that writes the summaries; a small one will do.
         max_messages: sum up when more than so many messages are not covered by a summary, or earlier, when the agent's
             window cannot hold them.
-        keep_messages: leave the newest whole turns out that together hold at most so many messages.
+        keep_messages: leave the newest whole turns out that together hold at most so many messages, and at most half
+            of those that the agent's window holds.
         max_characters: how much of a conversation is given to the model at once; more is summed up piece by piece.
         instructions: what the model is told, in the place of `INSTRUCTIONS`.
         timeout: how long one summary may take.
@@ -85,7 +86,7 @@ class Summarizer:
         if self._is_time(store.turns, window):
             # By the time of its turn, an earlier job may have done it.
             await self._later.start(
-                store.thread_id, lambda: self._sum_up(store, lambda turns: self._is_time(turns, window))
+                store.thread_id, lambda: self._sum_up(store, lambda turns: self._is_time(turns, window), window)
             )
 
     def take_failures(self) -> tuple[str, ...]:
@@ -107,13 +108,18 @@ class Summarizer:
         """Wait for the summaries that are being written."""
         await self._later.finish()
 
-    async def _sum_up(self, store: ChatMessageStore, is_due: Callable[[Sequence[StoredTurn]], bool]) -> bool:
+    async def _sum_up(
+        self,
+        store: ChatMessageStore,
+        is_due: Callable[[Sequence[StoredTurn]], bool],
+        window: ContextWindow | None = None,
+    ) -> bool:
         """Sum up what is too old now, piece by piece; what is added meanwhile is left for the next time."""
         last: int | None = None
         while True:
             found = await store.storage.read(store.thread_id, with_summary=True)
             turns = [stored_turn(record, store.thread_id) for record in found.records]
-            covered = turns[: len(turns) - _kept(turns, self.keep_messages)]
+            covered = turns[: len(turns) - self._kept(turns, window)]
             if last is None and covered and is_due(turns):
                 last = covered[-1].number
             piece = self._piece([turn for turn in covered if last is not None and turn.number <= last])
@@ -125,11 +131,18 @@ class Summarizer:
                 return False
 
     def _is_time(self, turns: Sequence[StoredTurn], window: ContextWindow | None) -> bool:
-        if _kept(turns, self.keep_messages) == len(turns):
+        if self._kept(turns, window) == len(turns):
             return False
         if sum(len(turn.messages) for turn in turns) > self.max_messages:
             return True
         return window is not None and window.count([turn.turn for turn in turns]) < len(turns)
+
+    def _kept(self, turns: Sequence[StoredTurn], window: ContextWindow | None) -> int:
+        """Return how many of the newest turns are left out of a summary; at least one."""
+        plain = [turn.turn for turn in turns]
+        kept = ContextWindow(max_messages=self.keep_messages).count(plain)
+        # Half of what the window holds: more, and what it cannot hold would stand in no summary either.
+        return kept if window is None else min(kept, max(1, window.count(plain) // 2))
 
     def _piece(self, turns: Sequence[StoredTurn]) -> Sequence[StoredTurn]:
         """Return the first turns, as many as the model is given at once; at least one."""
@@ -183,11 +196,6 @@ def _changes(record: TurnRecord, through: int) -> bool:
     if record.kind == "summary":
         return True
     return record.kind == "undo" and record.target is not None and record.target <= through
-
-
-def _kept(turns: Sequence[StoredTurn], keep_messages: int) -> int:
-    """Return how many of the newest turns are left out of a summary; at least one."""
-    return ContextWindow(max_messages=keep_messages).count([turn.turn for turn in turns])
 
 
 def _transcript(messages: Sequence[ChatMessage]) -> str:

@@ -1,5 +1,6 @@
 """What a summarizer does to the context, and what it never does to the thread."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -137,6 +138,17 @@ async def test_what_a_window_cannot_hold_is_summed_up_before_it_is_time(storage:
     summarizer = Summarizer(notes, max_messages=1000, keep_messages=2)
     await say(storage, summarizer, words(6), window=ContextWindow(max_messages=8))
     assert len(notes.requests) == 1
+
+
+@pytest.mark.parametrize("keep_messages", [2, 20, 1000])
+async def test_every_turn_is_sent_or_summed_up(storage: Storage, keep_messages: int) -> None:
+    notes = ScriptedChatClient(default=lambda request: " ".join(re.findall(r"word \d+", told(request))))
+    summarizer = Summarizer(notes, max_messages=1000, keep_messages=keep_messages)
+    client = await say(storage, summarizer, words(20), window=ContextWindow(max_messages=8))
+    for number, request in enumerate(client.requests, start=1):
+        sent = f"{request.instructions} {texts(request.messages)}"
+        assert set(re.findall(r"word \d+", sent)) == set(words(number))
+    assert len(notes.requests) < 10  # not with every run
 
 
 async def test_loading_costs_the_same_however_long_the_thread(
