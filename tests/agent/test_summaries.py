@@ -16,6 +16,7 @@ from recuerda import (
 )
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import Counts, exchange, texts
+from tests.thread.own_store import OwnStore
 
 
 def told(request: ChatRequest) -> str:
@@ -224,3 +225,16 @@ async def test_a_run_meanwhile_does_not_lose_the_summary_nor_the_run(storage: St
     assert found.summary is not None
     assert found.summary.target == 2
     assert [record.number for record in found.records] == [3, 4]
+
+
+async def test_a_store_that_knows_no_turns_is_not_summed_up() -> None:
+    notes = counting_notes()
+    summarizer = Summarizer(notes, max_messages=2, keep_messages=2)
+    client = ScriptedChatClient(default="ok")
+    agent = client.create_agent(chat_message_store_factory=OwnStore, summarizer=summarizer)
+    thread = agent.get_new_thread()
+    for word in words(5):
+        await agent.run(word, thread=thread)
+    await agent.close()
+    assert notes.requests == []
+    assert texts(client.requests[-1].messages)[::2] == words(5)
