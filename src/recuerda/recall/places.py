@@ -19,6 +19,10 @@ def opened_index(given: str | os.PathLike[str] | RecallIndex) -> tuple[RecallInd
     """
     if isinstance(given, RecallIndex):
         return given, False
+    if isinstance(given, str) and given.startswith(("postgresql://", "postgres://")):
+        from recuerda.recall.postgres import PostgresRecallIndex
+
+        return PostgresRecallIndex.from_url(given), True
     if isinstance(given, str) and "://" in given:
         return SQLiteRecallIndex.from_url(given), True
     return SQLiteRecallIndex(given), True

@@ -1,0 +1,86 @@
+"""What changes the index: one call of a function in the database each, so that it is whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, LiteralString
+
+from psycopg.sql import SQL, Identifier
+
+from recuerda.recall.index import Forgetting, NewDocument, ThreadUpdate
+from recuerda.recall.postgres.connections import Connection
+from recuerda.recall.postgres.searching import rows
+from recuerda.recall.postgres.terms import vector_text
+from recuerda.recall.text import TERMS_VERSION
+
+
+class Following:
+    """The statements that write, for one schema.
+
+    Args:
+        schema: that holds the tables.
+        lock_timeout_ms: how long to wait for another writer.
+    """
+
+    def __init__(self, schema: str, *, lock_timeout_ms: int) -> None:
+        def composed(text: LiteralString) -> bytes:
+            return SQL(text).format(schema=Identifier(schema)).as_bytes()
+
+        self._lock_timeout_ms = lock_timeout_ms
+        self._apply = composed(
+            "SELECT {schema}.recall_apply(%s::integer, %s::integer, %s, %s, %s, %s::bigint, %s, %s, %s::bigint, "
+            "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
+            "%s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
+        )
+        self._forget = composed(
+            "SELECT {schema}.recall_forget(%s::integer, %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
+        )
+        self._add_vectors = composed(
+            "SELECT {schema}.recall_add_vectors(%s::integer, %s, %s, %s::bigint[], %s::text[])"
+        )
+
+    async def apply(self, update: ThreadUpdate, connection: Connection) -> bool:
+        known, position = update.expected, update.position
+        values: list[Any] = [
+            TERMS_VERSION,
+            self._lock_timeout_ms,
+            update.thread_id,
+            *((known.scope, known.incarnation, known.revision) if known else (None, None, None)),
+            *((position.scope, position.incarnation, position.revision) if position else (None, None, None)),
+            update.is_fresh,
+            update.first,
+            sorted(update.undone),
+            *_columns(position.scope if position else "", update.added),
+        ]
+        return (await rows(connection, self._apply, values))[0][0]
+
+    async def forget(self, forgettings: Sequence[Forgetting], connection: Connection) -> int:
+        columns = (
+            [one.thread_id for one in forgettings],
+            [one.incarnation for one in forgettings],
+            [one.first for one in forgettings],
+            [one.last for one in forgettings],
+        )
+        return (await rows(connection, self._forget, (self._lock_timeout_ms, *columns)))[0][0]
+
+    async def add_vectors(
+        self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]], connection: Connection
+    ) -> None:
+        texts = [f"{{{','.join(map(repr, map(float, vector)))}}}" for vector in vectors.values()]
+        await rows(connection, self._add_vectors, (self._lock_timeout_ms, scope, model_id, list(vectors), texts))
+
+
+def _columns(scope: str, added: Sequence[NewDocument]) -> tuple[list[Any], ...]:
+    documents = [new.document for new in added]
+    return (
+        [of.turn for of in documents],
+        [of.position for of in documents],
+        [of.created_us for of in documents],
+        [new.traits for new in added],
+        [new.size for new in added],
+        [of.role for of in documents],
+        [of.speaker for of in documents],
+        [of.turn_id for of in documents],
+        [vector_text(scope, new.terms) for new in added],
+        [of.text for of in documents],
+    )

@@ -1,0 +1,211 @@
+"""The index of memories in PostgreSQL.
+
+Each operation is one statement, on whichever connection is free. A search costs what its scope has, whatever others
+have: the terms of a document lead to it under its scope alone. Vectors are compared one by one within the scope: by
+pgvector in the server, or here where the server does not have it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+import psycopg
+
+from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy
+from recuerda.ids import check_limit
+from recuerda.recall.index import (
+    CandidateQuery,
+    Candidates,
+    Document,
+    Forgetting,
+    IndexStats,
+    Position,
+    RecallIndex,
+    ScopeInfo,
+    ThreadUpdate,
+    Unembedded,
+)
+from recuerda.recall.postgres import failures
+from recuerda.recall.postgres.address import DEFAULT_SCHEMA, Address, check_schema, split_schema
+from recuerda.recall.postgres.connections import Connection, Connections
+from recuerda.recall.postgres.following import Following
+from recuerda.recall.postgres.schema import State, create_extension, prepare
+from recuerda.recall.postgres.searching import Searching
+
+T = TypeVar("T")
+
+_LONGEST_WAIT_S = 0.05
+_logger = logging.getLogger("recuerda")
+
+
+class PostgresRecallIndex(RecallIndex):
+    """Keep an index of memories in a schema of a PostgreSQL database.
+
+    Args:
+        url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
+            string. What it leaves out comes from libpq's environment variables and password file.
+        schema: holds the tables, whose names begin with `recall_`; made if it does not exist. It may be that of a
+            storage.
+        max_connections: at most so many for each event loop. They open when needed, and close when idle for long.
+        timeout_s: how long to wait for a connection, for another writer, and for a server that is starting again.
+        statement_timeout_s: how long a statement may take before it is cancelled.
+
+    Connecting is lazy: the first operation makes or migrates the tables. The server holds the messages in plain text,
+    whatever the storage does. pgvector is installed into the database when the first vectors come, if the role may;
+    without it they are compared here, and a warning says so.
+
+    Raises:
+        ConfigurationError: the URL or the schema's name cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str = "",
+        *,
+        schema: str = DEFAULT_SCHEMA,
+        max_connections: int = 10,
+        timeout_s: float = 10.0,
+        statement_timeout_s: float = 30.0,
+    ) -> None:
+        for name, value in (("timeout_s", timeout_s), ("statement_timeout_s", statement_timeout_s)):
+            if not value > 0:
+                raise ConfigurationError(f"{name} is a number of seconds above 0, not {value!r}")
+        address = Address.parse(url, timeout_s=timeout_s)
+        self.place = address.place
+        """Where the index is, `host:port/database`: without credentials, so it can be shown."""
+        self.schema = check_schema(schema)
+        self._timeout_s = timeout_s
+        self._statement_timeout_s = statement_timeout_s
+        self._connections = Connections(
+            address, max_connections=check_limit(max_connections, "max_connections"), timeout_s=timeout_s
+        )
+        self._searching = Searching(schema)
+        self._following = Following(schema, lock_timeout_ms=max(1, round(timeout_s * 1000)))
+        self._state: State | None = None
+        self._epoch = 0
+        self._has_asked_for_vectors = False
+        weakref.finalize(self, self._connections.abandon)
+
+    @classmethod
+    def from_url(cls, url: str) -> PostgresRecallIndex:
+        """Make the index of `postgresql://user:password@host:5432/database`; `?schema=name` names another schema."""
+        address, schema = split_schema(url)
+        return cls(address, schema=schema)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.place!r}, schema={self.schema!r})"
+
+    async def positions(self, thread_ids: Sequence[str]) -> dict[str, Position]:
+        return self._seen(await self._run(partial(self._searching.positions, thread_ids)))
+
+    async def followed(self, scope: str | None) -> dict[str, Position]:
+        return self._seen(await self._run(partial(self._searching.followed, scope)))
+
+    async def apply(self, update: ThreadUpdate) -> bool:
+        return await self._run(partial(self._following.apply, update))
+
+    async def scope_info(self, scope: str) -> ScopeInfo:
+        return self._seen(await self._run(partial(self._searching.scope_info, scope)))
+
+    async def candidates(self, query: CandidateQuery) -> Candidates:
+        async def candidates(connection: Connection) -> Candidates:
+            return await self._searching.candidates(query, self._state or State(0, None), connection)
+
+        return await self._run(candidates)
+
+    async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
+        return await self._run(partial(self._searching.documents, keys)) if keys else {}
+
+    async def forget(self, forgettings: Sequence[Forgetting]) -> int:
+        return await self._run(partial(self._following.forget, forgettings)) if forgettings else 0
+
+    async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
+        if not self._has_asked_for_vectors:
+            await self._run(self._ask_for_vectors)
+        return await self._run(partial(self._searching.unembedded, scope, model_id, limit))
+
+    async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
+        if vectors:
+            await self._run(partial(self._following.add_vectors, scope, model_id, vectors))
+
+    async def stats(self) -> IndexStats:
+        return await self._run(self._searching.stats)
+
+    async def close(self) -> None:
+        await self._connections.close()
+
+    async def _run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `work` on a connection, again when another transaction was in its way, or the connection ended.
+
+        A server that was there before is waited for: it may be starting again. Tables that somebody dropped are made
+        anew once.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at: float | None = None
+        wait_s = 0.0
+        may_make_anew = True
+        while True:
+            try:
+                return await self._attempt(work)
+            except psycopg.Error as error:
+                give_up_at = give_up_at or loop.time() + self._timeout_s
+                is_cut_off = failures.is_cut_off(error) and self._state is not None
+                if failures.is_gone(error) and may_make_anew:
+                    may_make_anew, self._state = False, None
+                elif not (is_cut_off or failures.is_contention(error)) or loop.time() >= give_up_at:
+                    raise failures.translate(error, self.place) from error
+                if is_cut_off:
+                    self._connections.drop_idle()
+            await asyncio.sleep(wait_s)
+            wait_s = min(0.001 + 2 * wait_s, _LONGEST_WAIT_S)
+
+    async def _attempt(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._connections.connection() as connection:
+            try:
+                async with asyncio.timeout(self._statement_timeout_s):
+                    if self._state is None:
+                        await self._prepare(connection)
+                    return await work(connection)
+            except TimeoutError as error:
+                raise StorageBusy(
+                    f"the index of memories in {self.place} took longer than {self._statement_timeout_s:g} s; try "
+                    "again, or raise statement_timeout_s"
+                ) from error
+            except UnicodeEncodeError:
+                # Not chained: it quotes the text.
+                raise InvalidInput(
+                    f"the index of memories in {self.place} cannot keep a text with half of a character"
+                ) from None
+
+    async def _prepare(self, connection: Connection) -> None:
+        state = await prepare(connection, self.schema, self.place)
+        self._note(state.epoch)
+        self._state = state
+
+    async def _ask_for_vectors(self, connection: Connection) -> None:
+        if self._state is not None and self._state.vector_schema is None:
+            reason = await create_extension(connection)
+            if reason is not None:
+                _logger.warning(
+                    "vectors are compared by this process, since %s has no pgvector (%s): CREATE EXTENSION vector "
+                    "makes the server do it",
+                    self.place,
+                    reason,
+                )
+            await self._prepare(connection)
+        self._has_asked_for_vectors = True
+
+    def _seen(self, found: tuple[int, T]) -> T:
+        self._note(found[0])
+        return found[1]
+
+    def _note(self, epoch: int) -> None:
+        """Compare the memories' epoch with the one that this process knows."""
+        if self._epoch not in (0, epoch):
+            self.generation += 1
+        self._epoch = epoch

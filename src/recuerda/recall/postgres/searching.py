@@ -1,0 +1,206 @@
+"""What reads the index: one statement each, and its rows as the structs of the interface."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, LiteralString
+
+from psycopg.sql import SQL, Identifier
+
+from recuerda.recall.index import (
+    NEIGHBOUR_REACH,
+    Candidate,
+    CandidateQuery,
+    Candidates,
+    Document,
+    IndexStats,
+    Position,
+    ScopeInfo,
+    Unembedded,
+)
+from recuerda.recall.postgres.connections import Connection
+from recuerda.recall.postgres.schema import State
+from recuerda.recall.postgres.terms import counts_of, query_texts
+from recuerda.recall.vectors import most_similar
+
+Row = tuple[Any, ...]
+
+_ARRAY_HEADER = 20
+"""Bytes before the elements of an array of one dimension, as `array_send` gives it."""
+
+
+class Searching:
+    """The statements that read, for one schema.
+
+    Each is run on a connection and gives the rows, or what they mean. The first of the values that `positions`,
+    `followed` and `scope_info` return is the epoch, see `State`.
+    """
+
+    def __init__(self, schema: str) -> None:
+        def composed(text: LiteralString) -> bytes:
+            # As bytes at once: composing takes the driver longer than all else it does for a statement.
+            return SQL(text).format(schema=Identifier(schema)).as_bytes()
+
+        self._schema = schema
+        self._followed = composed(
+            "SELECT st.epoch, t.id, t.scope, t.incarnation, t.revision FROM {schema}.recall_state st LEFT JOIN ("
+            "SELECT t.id, s.id AS scope, t.incarnation, t.revision FROM {schema}.recall_threads t "
+            "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE %s::text IS NULL OR s.id = %s) t ON true"
+        )
+        self._positions = composed(
+            "SELECT st.epoch, t.id, t.scope, t.incarnation, t.revision FROM {schema}.recall_state st LEFT JOIN ("
+            "SELECT t.id, s.id AS scope, t.incarnation, t.revision FROM {schema}.recall_threads t "
+            "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE t.id = ANY (%s::text[])) t ON true"
+        )
+        self._scope_info = composed(
+            "SELECT st.epoch, s.documents, s.size, "
+            "(SELECT array_agg(name) FROM {schema}.recall_speakers p WHERE p.scope = s.key) "
+            "FROM {schema}.recall_state st LEFT JOIN {schema}.recall_scopes s ON s.id = %s"
+        )
+        self._candidates = composed(
+            "SELECT * FROM {schema}.recall_candidates("
+            "%s, %s::text[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[])"
+        )
+        self._documents = composed(
+            "SELECT d.key, t.id, d.turn, d.turn_id, d.position, d.role, d.speaker, d.created_us, d.text "
+            "FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
+            "WHERE d.key = ANY (%s::bigint[])"
+        )
+        self._unembedded = composed(
+            "SELECT d.key, d.text FROM {schema}.recall_scopes s JOIN {schema}.recall_documents d ON d.scope = s.key "
+            "LEFT JOIN {schema}.recall_vectors v ON v.document = d.key AND v.model = %s "
+            "WHERE s.id = %s AND v.document IS NULL ORDER BY d.created_us DESC LIMIT %s"
+        )
+        self._vectors = composed(
+            "SELECT v.document, array_send(v.data) FROM {schema}.recall_scopes s "
+            "JOIN {schema}.recall_vectors v ON v.scope = s.key WHERE s.id = %s AND v.model = %s "
+            "AND cardinality(v.data) = %s"
+        )
+        self._stats = composed(
+            "SELECT (SELECT count(*) FROM {schema}.recall_scopes WHERE documents > 0), "
+            "(SELECT count(*) FROM {schema}.recall_threads), "
+            "(SELECT coalesce(sum(documents), 0)::bigint FROM {schema}.recall_scopes), "
+            "(SELECT count(*) FROM {schema}.recall_vectors), (SELECT count(*) FROM {schema}.recall_forgotten), "
+            "(SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_catalog.pg_class c "
+            "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = %s AND c.relname LIKE 'recall\\_%%' AND c.relkind = 'r')"
+        )
+
+    async def positions(self, thread_ids: Sequence[str], connection: Connection) -> tuple[int, dict[str, Position]]:
+        return _positions(await rows(connection, self._positions, (list(thread_ids),)))
+
+    async def followed(self, scope: str | None, connection: Connection) -> tuple[int, dict[str, Position]]:
+        return _positions(await rows(connection, self._followed, (scope, scope)))
+
+    async def scope_info(self, scope: str, connection: Connection) -> tuple[int, ScopeInfo]:
+        found = await rows(connection, self._scope_info, (scope,))
+        epoch, documents, size, names = found[0] if found else (0, 0, 0, None)
+        if not documents:
+            return epoch, ScopeInfo()
+        return epoch, ScopeInfo(documents=documents, mean_size=max(1.0, size / documents), speakers=tuple(names or ()))
+
+    async def candidates(self, query: CandidateQuery, state: State, connection: Connection) -> Candidates:
+        near: dict[int, float] = {}
+        statement, values = (
+            self._candidates,
+            [
+                query.scope,
+                query_texts(query.scope, query.terms),
+                [start for start, _ in query.periods],
+                [until for _, until in query.periods],
+                min(query.limit, 2**31 - 1),
+                NEIGHBOUR_REACH,
+            ],
+        )
+        if query.vector is not None and state.vector_schema is not None:
+            statement = self._with_vectors(state.vector_schema)
+            values = [_array_text(query.vector), query.scope, query.model_id, len(query.vector), *values]
+        else:
+            if query.vector is not None:
+                near = await self._similarities(query, query.vector, connection)
+            values += [list(near), list(near.values())]
+        return _candidates(query, await rows(connection, statement, values))
+
+    async def documents(self, keys: Sequence[int], connection: Connection) -> dict[int, Document]:
+        found = await rows(connection, self._documents, (list(keys),))
+        return {
+            key: Document(
+                thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=role, speaker=speaker,
+                created_us=created_us, text=text,
+            )
+            for key, thread_id, turn, turn_id, position, role, speaker, created_us, text in found
+        }  # fmt: skip
+
+    async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
+        found = await rows(connection, self._unembedded, (model_id, scope, limit))
+        return [Unembedded(key=key, text=text) for key, text in found]
+
+    async def stats(self, connection: Connection) -> IndexStats:
+        (row,) = await rows(connection, self._stats, (self._schema,))
+        return IndexStats(
+            scopes=row[0], threads=row[1], documents=row[2], vectors=row[3], forgotten=row[4], size_bytes=row[5] or 0
+        )
+
+    def _with_vectors(self, vector_schema: str) -> bytes:
+        # The inner product of vectors of length 1 is their cosine; pgvector gives it negated.
+        text: LiteralString = (
+            "SELECT c.* FROM (SELECT array_agg(n.document) AS documents, array_agg(n.similarity) AS similarities "
+            "FROM (SELECT v.document, "
+            "(-(v.data::{vectors}.vector OPERATOR({vectors}.<#>) %s::{vectors}.vector))::real AS similarity "
+            "FROM {schema}.recall_scopes s JOIN {schema}.recall_vectors v ON v.scope = s.key "
+            "WHERE s.id = %s AND v.model = %s AND cardinality(v.data) = %s) n) near "
+            "CROSS JOIN LATERAL {schema}.recall_candidates("
+            "%s, %s::text[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, "
+            "near.documents, near.similarities) c"
+        )
+        return SQL(text).format(schema=Identifier(self._schema), vectors=Identifier(vector_schema)).as_bytes()
+
+    async def _similarities(
+        self, query: CandidateQuery, vector: Sequence[float], connection: Connection
+    ) -> dict[int, float]:
+        """Compare vectors here, where the server has no pgvector."""
+        found = await rows(connection, self._vectors, (query.scope, query.model_id, len(vector)))
+        return most_similar(vector, [(key, _packed(data)) for key, data in found])
+
+
+async def rows(connection: Connection, statement: bytes, values: Any) -> list[Row]:
+    """Run one statement and return its rows."""
+    return await (await connection.execute(statement, values, binary=True)).fetchall()
+
+
+def _positions(found: Sequence[Row]) -> tuple[int, dict[str, Position]]:
+    return found[0][0] if found else 0, {
+        thread_id: Position(scope=scope, incarnation=incarnation, revision=revision)
+        for _, thread_id, scope, incarnation, revision in found
+        if thread_id is not None
+    }
+
+
+def _candidates(query: CandidateQuery, found: Sequence[Row]) -> Candidates:
+    if not found:
+        return Candidates(found={}, frequencies={}, threads={})
+    frequencies = {term: count for term, count in zip(query.terms, found[0][0], strict=True) if count}
+    candidates: dict[int, Candidate] = {}
+    threads: dict[int, str] = {}
+    nothing: dict[str, int] = {}
+    for _, key, thread_id, turn, role, speaker, created_us, traits, size, terms, ranks, similarity in found[1:]:
+        matches = _matches(query.terms, terms, ranks) if terms else nothing
+        candidates[key] = Candidate(key, turn, role, speaker, created_us, traits, size, matches, similarity)
+        threads[key >> 32] = thread_id
+    return Candidates(found=candidates, frequencies=frequencies, threads=threads)
+
+
+def _matches(asked: Sequence[str], numbers: Sequence[int], ranks: Sequence[float]) -> dict[str, int]:
+    return {asked[number - 1]: count for number, count in zip(numbers, counts_of(ranks), strict=True)}
+
+
+def _array_text(vector: Sequence[float]) -> str:
+    return f"[{','.join(map(repr, map(float, vector)))}]"
+
+
+def _packed(sent: bytes) -> bytes:
+    """Return the floats of an array that the server sent: each stands behind its length, the highest byte first."""
+    values = array("f", sent[_ARRAY_HEADER:])
+    values.byteswap()
+    return values[1::2].tobytes()
