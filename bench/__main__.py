@@ -23,7 +23,7 @@ from bench.results import Environment, Report
 from bench.size import measure_size
 from bench.turns import measure_turns
 
-PARTS = ("turns", "many", "size", "imports", "servers", "windows")
+PARTS = ("turns", "many", "size", "imports", "servers", "windows", "recall")
 STORAGES = ("sqlite", "file", "memory")
 T = TypeVar("T")
 
@@ -76,7 +76,19 @@ async def _measure(options: argparse.Namespace, folder: Path) -> Report:
         _say("windows ...")
         report.windows = await measure_windows(options.sizes, rounds=options.turns)
         report.histories = check_histories(options.histories)
+    if "recall" in options.only:
+        await _measure_recall(report, options, folder)
     return report
+
+
+async def _measure_recall(report: Report, options: argparse.Namespace, folder: Path) -> None:
+    from bench.recall import embedder_of, measure_cost, measure_quality
+
+    _say("memories ...")
+    if options.data is not None:
+        report.recall = await measure_quality(options.data, embedder=embedder_of(options.embedder), folder=folder)
+    if options.memories:
+        report.recall_cost = await measure_cost(memories=options.memories, users=options.users, folder=folder)
 
 
 def _environment() -> Environment:
@@ -95,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--turns", type=int, default=200, metavar="N", help="rounds of each measurement (default 200)")
     parser.add_argument("--conversations", type=int, default=200, metavar="N", help="at once (default 200)")
     parser.add_argument("--histories", type=int, default=100_000, metavar="N", help="for windows (default 100000)")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="for recall: conversations in LoCoMo's format")
+    parser.add_argument("--embedder", choices=["minilm"], help="for recall: also search by meaning")
+    parser.add_argument("--memories", type=int, default=100_000, metavar="N", help="for recall (default 100000)")
+    parser.add_argument("--users", type=int, default=100, metavar="N", help="for recall: whose (default 100)")
     parser.add_argument("--disk-sizes", type=_list_of(int), default=[500, 10_000], metavar="N,N")
     parser.add_argument("--only", type=_list_of(_one_of(PARTS)), default=list(PARTS[:4]), metavar=",".join(PARTS))
     parser.add_argument(

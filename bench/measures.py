@@ -28,7 +28,19 @@ def judge(report: Report) -> list[Measure]:
         *(_imports(report.imports) if report.imports else ()),
         *_servers(report),
         *_windows(report),
+        *_recall(report),
     ]
+
+
+def _recall(report: Report) -> Iterator[Measure]:
+    if report.recall is not None:
+        yield _measure("memories, recall@10", [report.recall.overall.recall[10]], ">=", 0.75, "")
+    if report.recall_cost is not None:
+        cost = report.recall_cost
+        where = f"memories, a search among {cost.memories:,} of {cost.users} users"
+        yield _measure(f"{where}, median", [cost.search_ms[0]], "<=", 10.0, "ms")
+        yield _measure(f"{where}, p95", [cost.search_ms[1]], "<=", 30.0, "ms")
+        yield _measure("memories, a turn besides its commit", [cost.remembered_ms], "<=", 1.0, "ms")
 
 
 def _windowed(costs: list[TurnCost]) -> Iterator[Measure]:

@@ -19,9 +19,8 @@ from itertools import groupby
 from pathlib import Path
 from statistics import median, quantiles
 
-import msgspec
-
 from bench.locomo import DEPTHS, Message, Quality, Sample, judge, load, mean
+from bench.results import RecallCost, RecallQuality
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, NewTurn, Storage, Turn, open_storage
 from recuerda.codec import encode_turn
 from recuerda.embedding import Embedder
@@ -31,46 +30,6 @@ from recuerda.records import to_microseconds
 USER = "somebody"
 TURNS_OF_A_THREAD = 50
 _TIMED = 500
-
-
-class RecallQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in a file of conversations.
-
-    Attributes:
-        overall: over all questions.
-        categories: by kind of question.
-        conversations: by conversation.
-        search_ms: the median and the 95th percentile of a search.
-        added_per_s: messages that were taken into the index a second.
-    """
-
-    overall: Quality
-    categories: dict[str, Quality]
-    conversations: dict[str, Quality]
-    search_ms: tuple[float, float]
-    added_per_s: float
-
-
-class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What memories of many users cost.
-
-    Attributes:
-        memories: how many messages there are.
-        users: of how many users.
-        search_ms: the median and the 95th percentile of a search in one user's memories.
-        commit_ms: the median of appending a turn.
-        remembered_ms: the median of taking it into the index, besides.
-        added_per_s: messages that were taken into the index a second, when it was built.
-        bytes_each: what a message takes in the index.
-    """
-
-    memories: int
-    users: int
-    search_ms: tuple[float, float]
-    commit_ms: float
-    remembered_ms: float
-    added_per_s: float
-    bytes_each: float
 
 
 async def measure_quality(path: Path, *, embedder: Embedder | None, folder: Path) -> RecallQuality:

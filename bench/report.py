@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.imports import FLOOR
+from bench.recall import cost_lines, quality_lines
 from bench.results import (
     DiskSize,
     Environment,
@@ -39,8 +40,18 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _windows(report.windows)
     if report.histories:
         yield from _histories(report.histories)
+    yield from _memories(report)
     if report.measures:
         yield from _measures(report.measures)
+
+
+def _memories(report: Report) -> Iterator[str]:
+    if report.recall:
+        yield "\nMemories: what was found"
+        yield from quality_lines(report.recall)
+    if report.recall_cost:
+        yield "\nMemories: what they cost"
+        yield from cost_lines(report.recall_cost)
 
 
 def _environment(where: Environment) -> str:
@@ -125,7 +136,7 @@ def _measures(measures: list[Measure]) -> Iterator[str]:
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:.3f} x" if unit == "x" else f"{value:,.0f} {unit}"
+    return f"{value:.3f} {unit}".rstrip() if unit in ("x", "") else f"{value:,.0f} {unit}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from bench.locomo import Quality
+
 Handle: TypeAlias = Literal["floor", "cold", "warm"]
 """Who did a turn: the raw driver, a new handle on the thread, or one that has read it before."""
 
@@ -93,6 +95,46 @@ class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
     processor_s: float
 
 
+class RecallQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in a file of conversations.
+
+    Attributes:
+        overall: over all questions.
+        categories: by kind of question.
+        conversations: by conversation.
+        search_ms: the median and the 95th percentile of a search.
+        added_per_s: messages that were taken into the index a second.
+    """
+
+    overall: Quality
+    categories: dict[str, Quality]
+    conversations: dict[str, Quality]
+    search_ms: tuple[float, float]
+    added_per_s: float
+
+
+class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What memories of many users cost.
+
+    Attributes:
+        memories: how many messages there are.
+        users: of how many users.
+        search_ms: the median and the 95th percentile of a search in one user's memories.
+        commit_ms: the median of appending a turn.
+        remembered_ms: the median of taking it into the index, besides.
+        added_per_s: messages that were taken into the index a second, when it was built.
+        bytes_each: what a message takes in the index.
+    """
+
+    memories: int
+    users: int
+    search_ms: tuple[float, float]
+    commit_ms: float
+    remembered_ms: float
+    added_per_s: float
+    bytes_each: float
+
+
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
     """A promise, and what became of it.
 
@@ -133,6 +175,8 @@ class Report(msgspec.Struct, kw_only=True):
     many_on_servers: list[Throughput] = []
     size: list[DiskSize] = []
     imports: ImportCost | None = None
+    recall: RecallQuality | None = None
+    recall_cost: RecallCost | None = None
     windows: list[WindowCost] = []
     histories: HistoryCheck | None = None
     measures: list[Measure] = []

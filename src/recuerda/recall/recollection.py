@@ -118,22 +118,27 @@ class Recollection:
             self._known_scopes.add(scope)
         return Progress(threads=threads, messages=messages)
 
-    async def _freshen(self, scope: str) -> None:
-        """Take in what changed last in a scope; everything when it is searched for the first time in this process."""
+    async def _freshen(self, scope: str) -> set[str]:
+        """Take in what changed last in a scope; everything when it is searched for the first time in this process.
+
+        Returns threads that were compared with the storage by that, so that a search need not look at them again.
+        """
         if self._generation != self.index.generation:
             self._generation = self.index.generation
             self._known_scopes.clear()
         kind, _, name = scope.partition(":")
         if kind == "thread":
             await self.follow(name, user_id=None)
-        elif scope not in self._known_scopes:
+            return set()
+        if scope not in self._known_scopes:
             await self.catch_up(name)
-        else:
-            page = await self.storage.list_threads(user_id=name, limit=NEWEST_THREADS)
-            known = await self.index.positions([info.id for info in page.threads])
-            for info in page.threads:
-                if not _is_current(info, known.get(info.id)):
-                    await self._follow_or_skip(info.id)
+            return set()
+        page = await self.storage.list_threads(user_id=name, limit=NEWEST_THREADS)
+        known = await self.index.positions([info.id for info in page.threads])
+        stale = [info.id for info in page.threads if not _is_current(info, known.get(info.id))]
+        for thread_id in stale:
+            await self._follow_or_skip(thread_id)
+        return {info.id for info in page.threads}.difference(stale)
 
     async def _follow_or_skip(self, thread_id: str, *, is_anew: bool = False) -> int:
         try:
@@ -152,11 +157,11 @@ class Recollection:
         """Return what answers a query, the best first; every memory is checked against the storage."""
         text = query[-MAX_QUERY:]
         for _ in range(_ROUNDS):
-            await self._freshen(scope)
+            fresh = await self._freshen(scope)
             generation = self.index.generation
             vector = await self._query_vector(text, scope)
             found = await self._ranked(text, scope, vector, limit, filters)
-            is_current = await self._are_current({memory.thread_id for memory in found}, scope)
+            is_current = await self._are_current({memory.thread_id for memory in found} - fresh, scope)
             if is_current and self.index.generation == generation:
                 return found
         # Threads that change faster than they can be followed: what they hold now is found next time.
@@ -192,6 +197,8 @@ class Recollection:
     async def _are_current(self, thread_ids: Iterable[str], scope: str) -> bool:
         """Compare threads with the storage, and follow those that have changed; True when none has."""
         ids = sorted(thread_ids)
+        if not ids:
+            return True
         known = await self.index.positions(ids)
         heads = await asyncio.gather(*(self._home(thread_id).head(thread_id) for thread_id in ids))
         stale = [

@@ -1,0 +1,161 @@
+"""Vectors beside words: another model, another dimension, an embedder that fails; with numpy and without."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from recuerda import AgentThread, ChatMessage, ChatMessageStore
+from recuerda.errors import EmbedderError
+from recuerda.recall import RecallProvider, vectors
+from recuerda.sqlite import SQLiteStorage
+from tests.recall.talking import pair, say
+
+MEANINGS = {"dog": 0, "hound": 0, "puppy": 0, "boat": 1, "canoe": 1, "ship": 1}
+
+
+class Meanings:
+    """An embedder that knows a few words: those that mean the same have the same direction."""
+
+    def __init__(self, model_id: str = "meanings", dimensions: int = 3) -> None:
+        self.model_id = model_id
+        self.dimensions = dimensions
+        self.asked: list[str] = []
+        self.failure: Exception | None = None
+        self.always: list[float] | None = None
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if self.failure is not None:
+            raise self.failure
+        self.asked.extend(texts)
+        if self.always is not None:
+            return [self.always for _ in texts]
+        return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> list[float]:
+        vector = [0.0] * (self.dimensions - 1) + [0.1]
+        for word in text.lower().replace(".", " ").replace("?", " ").split():
+            if word in MEANINGS:
+                vector[MEANINGS[word]] += 7.0
+        return vector
+
+
+async def provider_with(storage: SQLiteStorage, embedder: Meanings) -> RecallProvider:
+    return RecallProvider(storage=storage, user_id="ana", embedder=embedder)
+
+
+async def tell(storage: SQLiteStorage) -> None:
+    await say(storage, "one", *pair("We got a puppy."))
+    await say(storage, "two", *pair("He built a canoe."))
+    await say(storage, "three", *pair("It rained."))
+
+
+async def test_what_means_the_same_is_found_without_a_word_in_common(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    recall = await provider_with(storage, Meanings())
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    assert (await recall.search("ship?"))[0].text == "He built a canoe."
+    assert (await recall.stats()).vectors == 6
+    await recall.close()
+
+
+async def test_each_message_is_embedded_once_behind_the_answer(storage: SQLiteStorage) -> None:
+    embedder = Meanings()
+    recall = await provider_with(storage, embedder)
+    store = ChatMessageStore(storage=storage, thread_id="one", user_id="ana")
+    for text in ("We got a puppy.", "It rained."):
+        await store.add_messages([ChatMessage("user", text)])
+        await recall.invoked([], [], thread=AgentThread(message_store=store))
+        await recall.flush()
+    assert embedder.asked == ["We got a puppy.", "It rained."]
+    await recall.close()
+
+
+@pytest.mark.parametrize(
+    "successor", [Meanings("other"), Meanings("other", dimensions=8)], ids=["same dimension", "other dimension"]
+)
+async def test_with_another_model_vectors_are_made_again(storage: SQLiteStorage, successor: Meanings) -> None:
+    await tell(storage)
+    first = await provider_with(storage, Meanings())
+    await first.search("hound?")
+    await first.close()
+    recall = await provider_with(storage, successor)
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    assert "We got a puppy." in successor.asked
+    assert (await recall.stats()).vectors == 6
+    await recall.close()
+
+
+async def test_vectors_of_another_dimension_under_the_same_name_are_not_compared(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    first = await provider_with(storage, Meanings())
+    await first.search("hound?")
+    await first.close()
+    recall = await provider_with(storage, Meanings(dimensions=8))
+    assert "We got a puppy." not in [memory.text for memory in await recall.search("hound?")]
+    assert (await recall.search("a puppy"))[0].text == "We got a puppy."
+    await recall.close()
+
+
+async def test_an_embedder_that_fails_leaves_the_words(
+    storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    embedder.failure = EmbedderError("the model is down")
+    recall = await provider_with(storage, embedder)
+    assert (await recall.search("puppy"))[0].text == "We got a puppy."
+    assert "words alone: the model is down" in caplog.text
+    store = ChatMessageStore(storage=storage, thread_id="four", user_id="ana")
+    await store.add_messages([ChatMessage("user", "The canoe leaks.")])
+    await recall.invoked([], [], thread=AgentThread(message_store=store))
+    await recall.flush()
+    assert (await recall.search("leaks"))[0].text == "The canoe leaks."
+    embedder.failure = None
+    assert (await recall.search("ship?"))[0].text in ("The canoe leaks.", "He built a canoe.")
+    await recall.close()
+
+
+async def test_empty_vectors_or_infinite_ones_are_not_kept(
+    storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    recall = await provider_with(storage, embedder)
+    for wrong in ([], [math.inf, 0.0, 0.0]):
+        embedder.always = wrong
+        assert (await recall.search("puppy"))[0].text == "We got a puppy."
+        assert (await recall.stats()).vectors == 0
+    assert "words alone" in caplog.text
+    await recall.close()
+
+
+async def test_deleted_messages_leave_no_vectors(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    recall = await provider_with(storage, Meanings())
+    await recall.search("hound?")
+    await storage.delete("one")
+    assert "We got a puppy." not in [memory.text for memory in await recall.search("hound?")]
+    await recall.catch_up()
+    assert (await recall.stats()).vectors == 4
+    await recall.close()
+
+
+def test_similarities_are_the_same_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(number, vectors.pack(vectors.unit([number, 1.0, -2.0]))) for number in range(20)] + [(99, b"1234")]
+    query = vectors.unit([1.0, 2.0, 3.0])
+    fast = vectors.most_similar(query, rows)
+
+    def missing() -> Any:
+        return None
+
+    monkeypatch.setattr(vectors, "_numpy", missing)
+    slow = vectors.most_similar(query, rows)
+    assert fast.keys() == slow.keys() == set(range(20))
+    assert fast == pytest.approx(slow, abs=1e-6)
+
+
+def test_a_vector_of_zeros_stays_one() -> None:
+    assert vectors.unit([0.0, 0.0]) == [0.0, 0.0]
+    assert vectors.unit([3.0, 4.0]) == [0.6, 0.8]

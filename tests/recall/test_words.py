@@ -1,0 +1,224 @@
+"""Terms of texts, times of questions, kinds of sentences, and how quotes are cut."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recuerda.recall.dates import named_times
+from recuerda.recall.quoting import excerpt
+from recuerda.recall.stemming import english_stem, spanish_stem
+from recuerda.recall.text import MAX_TEXT, clean_text, query_terms, terms_of, words_of
+from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_assistant, asks_when, traits_of
+from recuerda.records import to_microseconds
+from tests.recall.talking import NOW, clock
+
+SAME_STEMS = {
+    english_stem: [
+        ("buy", "bought", "buying", "buys"),
+        ("child", "children", "kid", "kids"),
+        ("relate", "related", "relating"),
+        ("hope", "hoped", "hoping"),
+        ("hop", "hopped", "hopping"),
+        ("city", "cities"),
+        ("agree", "agreed"),
+        ("connect", "connected", "connection", "connections"),
+        ("swim", "swam", "swum", "swimming"),
+        ("run", "ran", "running"),
+    ],
+    spanish_stem: [
+        ("comprar", "compre", "compramos", "comprando", "comprado"),
+        ("perro", "perros", "perra"),
+        ("cancion", "canciones"),
+        ("nuez", "nueces"),
+        ("ciudad", "ciudades"),
+        ("viaje", "viajes", "viajar", "viajaste"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("stem", "words"),
+    [(stem, words) for stem, groups in SAME_STEMS.items() for words in groups],
+    ids=[words[0] for groups in SAME_STEMS.values() for words in groups],
+)
+def test_forms_of_a_word_share_their_stem(stem: Callable[[str], str], words: tuple[str, ...]) -> None:
+    assert len({stem(word) for word in words}) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "stem"),
+    [
+        ("caresses", "caress"),
+        ("ponies", "poni"),
+        ("feed", "feed"),
+        ("plastered", "plaster"),
+        ("sing", "sing"),
+        ("conflated", "conflat"),
+        ("troubled", "troubl"),
+        ("sized", "size"),
+        ("falling", "fall"),
+        ("happy", "happi"),
+        ("sky", "sky"),
+        ("relational", "relat"),
+        ("conditional", "condit"),
+        ("vietnamization", "vietnam"),
+        ("sensibility", "sensibl"),
+        ("triplicate", "triplic"),
+        ("hopeful", "hope"),
+        ("goodness", "good"),
+        ("revival", "reviv"),
+        ("adoption", "adopt"),
+        ("effective", "effect"),
+        ("rate", "rate"),
+        ("cease", "ceas"),
+        ("controll", "control"),
+        ("roll", "roll"),
+    ],
+)
+def test_english_stems_are_those_of_porter_s_paper(word: str, stem: str) -> None:
+    assert english_stem(word) == stem
+
+
+def test_words_are_folded_and_cut_at_punctuation() -> None:
+    assert words_of("Ana's café—¿Cuándo? naïve_word 3.5%") == ["ana", "cafe", "cuando", "naive", "word", "3", "5"]
+    assert words_of("東京都") == ["東京", "京都"]
+
+
+def test_a_message_has_the_stems_of_its_language() -> None:
+    assert terms_of("When did you buy the bicycles?").counts == {"bui": 1, "bicycl": 1}
+    assert terms_of("¿Cuándo compraste las bicicletas?").counts == {"+compr": 1, "+biciclet": 1}
+    assert terms_of("Lisboa").counts == {"lisboa": 1, "+lisbo": 1}
+
+
+def test_a_question_has_the_stems_of_both() -> None:
+    assert query_terms(words_of("What about plane tickets?")) == {"plane": 2, "+plan": 2, "ticket": 3, "+ticket": 3}
+
+
+@given(st.text())
+def test_any_text_has_terms_that_can_be_kept(text: str) -> None:
+    kept = clean_text(text)
+    kept.encode()
+    assert len(kept) <= MAX_TEXT
+    assert "\x00" not in kept
+    found = terms_of(kept)
+    assert all(term for term in found.counts)
+    assert sum(found.counts.values()) in (found.size, 2 * found.size)
+
+
+def span(question: str) -> list[tuple[str, str]]:
+    periods = named_times(question, clock()).periods
+    return [tuple(datetime.fromtimestamp(at / 1e6, UTC).date().isoformat() for at in period) for period in periods]  # pyright: ignore[reportReturnType] - two each
+
+
+@pytest.mark.parametrize(
+    ("question", "period"),
+    [
+        ("What did I do yesterday?", ("2026-05-19", "2026-05-20")),
+        ("¿Qué hice ayer?", ("2026-05-19", "2026-05-20")),
+        ("hoy", ("2026-05-20", "2026-05-21")),
+        ("What happened two days ago?", ("2026-05-18", "2026-05-19")),
+        ("hace 3 semanas", ("2026-04-26", "2026-05-03")),
+        ("last week", ("2026-05-06", "2026-05-20")),
+        ("la semana pasada", ("2026-05-06", "2026-05-20")),
+        ("el mes pasado", ("2026-03-21", "2026-05-20")),
+        ("last Monday", ("2026-05-18", "2026-05-19")),
+        ("el lunes pasado", ("2026-05-18", "2026-05-19")),
+        ("last Wednesday", ("2026-05-13", "2026-05-14")),
+        ("this month", ("2026-04-20", "2026-05-21")),
+        ("999 years ago", ("1970-01-01", "1970-01-01")),
+    ],
+)
+def test_relative_times_are_periods(question: str, period: tuple[str, str]) -> None:
+    assert span(question) == [period]
+
+
+@pytest.mark.parametrize(
+    ("question", "years", "months", "days"),
+    [
+        ("on 8 May 2023", {2023}, {5}, {8}),
+        ("on May 8th, 2023", {2023}, {5}, {8}),
+        ("el 8 de mayo de 2023", {2023}, {5}, {8}),
+        ("2023-05-08", {2023}, {5}, {8}),
+        ("in March", set[int](), {3}, set[int]()),
+        ("in 2022", {2022}, set[int](), set[int]()),
+        ("en enero", set[int](), {1}, set[int]()),
+        ("What may I eat?", set[int](), set[int](), set[int]()),
+        ("Did they march?", set[int](), set[int](), set[int]()),
+        ("room 1204", set[int](), set[int](), set[int]()),
+    ],
+)
+def test_named_dates_have_parts(question: str, years: set[int], months: set[int], days: set[int]) -> None:
+    named = named_times(question, clock())
+    assert (named.years, named.months, named.days) == (years, months, days)
+
+
+def test_parts_of_a_date_are_counted() -> None:
+    named = named_times("on 8 May 2023", clock())
+    day = datetime(2023, 5, 8, 13, tzinfo=UTC)
+    assert named.parts_met(to_microseconds(day)) == 3
+    assert named.parts_met(to_microseconds(day.replace(day=9))) == 2
+    assert named.parts_met(to_microseconds(NOW)) == 1
+    assert named.windows == (
+        (to_microseconds(datetime(2023, 5, 8, tzinfo=UTC)), to_microseconds(datetime(2023, 5, 9, tzinfo=UTC))),
+    )
+
+
+@given(st.text(alphabet="0123456789 -adhmsy", max_size=40))
+def test_any_question_names_times_that_can_be_compared(question: str) -> None:
+    named = named_times(question, clock())
+    assert all(start <= end for start, end in named.windows)
+
+
+@pytest.mark.parametrize(
+    ("text", "traits"),
+    [
+        ("How are you?", IS_QUESTION),
+        ("¿Qué tal?", IS_QUESTION),
+        ("Is it yours? [shares a photo of a dog]", IS_QUESTION),
+        ("I like it.", IS_PERSONAL),
+        ("Mi perro ladra.", IS_PERSONAL),
+        ("It rained last week.", HAS_TIME),
+        ("Llovió ayer.", HAS_TIME),
+        ("Rain.", 0),
+        ("Did I say that yesterday?", IS_QUESTION | IS_PERSONAL | HAS_TIME),
+    ],
+)
+def test_traits_of_sentences(text: str, traits: int) -> None:
+    assert traits_of(text) == traits
+
+
+@pytest.mark.parametrize(
+    "question", ["When did she go?", "And when was it?", "In which year?", "¿Cuándo fue?", "¿En qué mes?"]
+)
+def test_a_time_is_asked_for(question: str) -> None:
+    assert asks_when(question)
+    assert not asks_when("What did she do?")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What did you recommend?",
+        "Which stove have you suggested?",
+        "your advice",
+        "¿Qué me recomendaste?",
+        "tu consejo",
+    ],
+)
+def test_the_assistant_s_words_are_asked_for(question: str) -> None:
+    assert asks_assistant(question)
+    assert not asks_assistant("Can you list what I told you?")
+
+
+def test_an_excerpt_is_cut_around_the_words_of_the_question() -> None:
+    text = f"{'a b c ' * 300}the zebra crossed the road{' d e f' * 300}"
+    cut = excerpt(text, "Where are the zebras?", 100)
+    assert "zebra" in cut
+    assert cut.startswith("…")
+    assert cut.endswith("…")
+    assert len(cut) <= 102
+    assert excerpt("short", "zebra", 100) == "short"
+    assert excerpt(text, "nothing of it", 100).startswith("a b c")
