@@ -40,10 +40,10 @@ def agent_on(client: AsyncOpenAI) -> Agent[Any]:
 @ON_BOTH
 async def test_its_session_remembers(client: AsyncOpenAI, model: ScriptedOpenAIServer) -> None:
     model.script.extend(["Hello, Will.", "Will."])
-    session = OpenAIConversationsSession(openai_client=client)
+    session: Any = OpenAIConversationsSession(openai_client=client)
     agent = agent_on(client)
     assert (await Runner.run(agent, "I am Will.", session=session)).final_output == "Hello, Will."
-    again = OpenAIConversationsSession(conversation_id=session.session_id, openai_client=client)
+    again: Any = OpenAIConversationsSession(conversation_id=session.session_id, openai_client=client)
     assert (await Runner.run(agent, "Who am I?", session=again)).final_output == "Will."
     said = [message["content"] for message in model.requests[-1].messages]
     assert said == ["Be short.", "I am Will.", "Hello, Will.", "Who am I?"]
@@ -54,7 +54,7 @@ async def test_its_session_remembers(client: AsyncOpenAI, model: ScriptedOpenAIS
 async def test_its_session_keeps_tool_calls(client: AsyncOpenAI, model: ScriptedOpenAIServer) -> None:
     calls = [ToolCall("add", {"a": 1, "b": 2}), ToolCall("add", {"a": 3, "b": 4})]
     model.script.extend([Reply("Adding.", tool_calls=calls), "3 and 7.", "Yes."])
-    session = OpenAIConversationsSession(openai_client=client)
+    session: Any = OpenAIConversationsSession(openai_client=client)
     agent = agent_on(client)
     assert (await Runner.run(agent, "Add 1 2 and 3 4.", session=session)).final_output == "3 and 7."
     assert (await Runner.run(agent, "Sure?", session=session)).final_output == "Yes."
@@ -63,7 +63,7 @@ async def test_its_session_keeps_tool_calls(client: AsyncOpenAI, model: Scripted
 
 
 async def test_items_are_added_read_popped_and_cleared(client: AsyncOpenAI) -> None:
-    session = OpenAIConversationsSession(openai_client=client)
+    session: Any = OpenAIConversationsSession(openai_client=client)
     await session.add_items([{"role": "user", "content": f"{number}"} for number in range(45)])
     texts = [text_of(item) for item in await session.get_items()]
     assert texts == [f"{number}" for number in range(45)]

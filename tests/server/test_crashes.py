@@ -16,7 +16,7 @@ from openai import APIConnectionError, APIError, AsyncOpenAI
 
 from recuerda import Storage, open_storage
 from recuerda.testing import ScriptedOpenAIServer
-from recuerda.testing.openai_server import Reply
+from recuerda.testing.openai_server import RecordedRequest, Reply
 from tests.server.processes import ServerProcess
 from tests.server.serving import running, sdk
 
@@ -35,8 +35,9 @@ async def ask(client: AsyncOpenAI, conversation: str, number: int, *, is_streame
     arguments: Any = {"conversation": conversation, "input": f"question {number}", "extra_headers": headers}
     try:
         if not is_streamed:
-            return (await client.responses.create(**arguments)).id
-        async for event in await client.responses.create(**arguments, stream=True):
+            return str(cast("Any", await client.responses.create(**arguments)).id)
+        stream: Any = await client.responses.create(**arguments, stream=True)
+        async for event in stream:
             if event.type == "response.completed":
                 return event.response.id
     except Exception:  # noqa: BLE001 - in whichever way a killed server is felt
@@ -49,7 +50,11 @@ async def ask(client: AsyncOpenAI, conversation: str, number: int, *, is_streame
 async def test_killed_during_streams_there_are_whole_turns_and_retries_are_safe(
     storage_url: str, model: ScriptedOpenAIServer, seed: int
 ) -> None:
-    model.default = lambda request: Reply(f"answer to {request.last_text}", chunk_delay_s=0.01)
+
+    def answer(request: RecordedRequest) -> Reply:
+        return Reply(f"answer to {request.last_text}", chunk_delay_s=0.01)
+
+    model.default = answer
     moments = random.Random(seed)
     told: dict[tuple[str, int], str] = {}
     with ServerProcess(storage_url, model.base_url) as server:

@@ -6,13 +6,13 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-from schemathesis.checks import not_a_server_error, response_schema_conformance, status_code_conformance
+from schemathesis import checks
 
 from recuerda import open_storage
 from recuerda.server import Limits, ServerSettings
@@ -21,7 +21,12 @@ from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import MODEL, running
 
 EXAMPLES = 6
-CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
+_checks: Any = checks
+CHECKS: Any = [
+    _checks.not_a_server_error,
+    _checks.response_schema_conformance,
+    _checks.status_code_conformance,
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +56,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         thread.join()
 
 
-schema = schemathesis.openapi.from_dict(describe("0", has_keys=False))
+schema: Any = schemathesis.openapi.from_dict(describe("0", has_keys=False))
 
 
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
     phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=cast("Any", list(HealthCheck)),
     deadline=None,
     derandomize=True,
 )

@@ -37,9 +37,20 @@ def sent(model: ScriptedOpenAIServer) -> list[tuple[Any, Any]]:
 
 async def streamed(client: AsyncOpenAI, **arguments: Any) -> tuple[list[Any], Any]:
     """Return the events of a streamed response, and the response of the last one."""
-    events = [event async for event in await client.responses.create(stream=True, **arguments)]
+    stream: Any = await client.responses.create(stream=True, **arguments)
+    events: list[Any] = [event async for event in stream]
     assert [event.sequence_number for event in events] == list(range(len(events)))
     return events, events[-1].response
+
+
+async def answered(client: AsyncOpenAI, *, is_streamed: bool, **arguments: Any) -> Any:
+    """Return a response, whole or from the last event of its stream."""
+    if is_streamed:
+        events, response = await streamed(client, **arguments)
+        assert events[-1].type == f"response.{response.status}"
+        return response
+    create: Any = client.responses.create
+    return await create(**arguments)
 
 
 @ON_BOTH
@@ -49,10 +60,7 @@ async def test_a_conversation_goes_on(client: AsyncOpenAI, model: ScriptedOpenAI
     conversation = (await client.conversations.create()).id
     for text, answer in (("I am Will.", "Hello, Will."), ("Who am I?", "Will.")):
         arguments: Any = {"conversation": conversation, "input": text, "instructions": "Be short.", "model": "other"}
-        if is_streamed:
-            _, response = await streamed(client, **arguments)
-        else:
-            response = await client.responses.create(**arguments)
+        response = await answered(client, is_streamed=is_streamed, **arguments)
         assert (response.status, response.output_text, response.model) == ("completed", answer, "other")
         assert response.conversation.id == conversation
         assert response.usage.total_tokens == 30
@@ -150,16 +158,14 @@ async def test_tools_are_run_by_the_client(client: AsyncOpenAI, model: ScriptedO
     model.script.extend([Reply(tool_calls=calls), "Three."])
     conversation = (await client.conversations.create()).id
     arguments: Any = {"conversation": conversation, "tools": [ADD], "tool_choice": {"type": "function", "name": "add"}}
-    if is_streamed:
-        _, response = await streamed(client, input="1 + 2?", **arguments)
-    else:
-        response = await client.responses.create(input="1 + 2?", **arguments)
+    response = await answered(client, is_streamed=is_streamed, input="1 + 2?", **arguments)
     body: Any = model.requests[-1].body
     assert body["tools"][0]["function"] == {name: value for name, value in ADD.items() if name != "type"}
     assert body["tool_choice"] == {"type": "function", "function": {"name": "add"}}
-    for refused in ("And?", [{"type": "function_call_output", "call_id": "call_a", "output": "1"}]):
+    inputs: list[Any] = ["And?", [{"type": "function_call_output", "call_id": "call_a", "output": "1"}]]
+    for refused in inputs:
         with pytest.raises(BadRequestError, match="No tool output found for function call call_"):
-            await client.responses.create(input=cast("Any", refused), conversation=conversation)
+            await client.responses.create(input=refused, conversation=conversation)
     with pytest.raises(BadRequestError, match="No tool call found for function call output with call_id call_x"):
         await client.responses.create(
             input=[{"type": "function_call_output", "call_id": "call_x", "output": "1"}], conversation=conversation
@@ -203,11 +209,7 @@ async def test_an_answer_that_was_cut_is_incomplete(
     client: AsyncOpenAI, model: ScriptedOpenAIServer, is_streamed: bool
 ) -> None:
     model.script.append(Reply("Once upon", finish_reason="length"))
-    if is_streamed:
-        events, response = await streamed(client, input="Tell.")
-        assert events[-1].type == "response.incomplete"
-    else:
-        response = await client.responses.create(input="Tell.")
+    response = await answered(client, is_streamed=is_streamed, input="Tell.")
     assert (response.status, response.incomplete_details.reason) == ("incomplete", "max_output_tokens")
     assert response.output[0].status == "incomplete"
     assert (await client.responses.retrieve(response.id)).output_text == "Once upon"
@@ -226,7 +228,7 @@ async def test_what_is_not_to_be_stored_is_not(
 ) -> None:
     model.default = "Yes."
     response = await client.responses.create(input="x", store=False)
-    assert response.store is False
+    assert cast("Any", response).store is False
     with pytest.raises(NotFoundError):
         await client.responses.retrieve(response.id)
     with pytest.raises(BadRequestError, match="not found"):

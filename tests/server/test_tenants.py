@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, cast
 
@@ -164,7 +165,7 @@ def test_keys_that_cannot_be_used_are_refused_without_showing_one(
 async def test_a_request_that_is_too_long_is_refused(storage: Storage, model: ScriptedOpenAIServer) -> None:
     settings = ServerSettings(model=MODEL, limits=Limits(max_body_bytes=1000, max_input_items=2))
 
-    async def pieces() -> Any:
+    async def pieces() -> AsyncGenerator[bytes]:
         for _ in range(20):
             yield b"x" * 500
 
@@ -175,7 +176,7 @@ async def test_a_request_that_is_too_long_is_refused(storage: Storage, model: Sc
         async with httpx.AsyncClient() as raw:
             assert (await raw.post(f"{url}/v1/responses", content=pieces())).status_code == 413
         with pytest.raises(APIStatusError, match="at most 2 items"):
-            await client.responses.create(input=[{"role": "user", "content": "x"}] * 3)
+            await client.responses.create(input=cast("Any", [{"role": "user", "content": "x"}] * 3))
 
 
 async def test_requests_over_the_rate_wait(storage: Storage, model: ScriptedOpenAIServer) -> None:
