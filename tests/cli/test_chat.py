@@ -140,7 +140,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(
     on.send("first\n")
     on.expect("assistant: one")
     on.interrupt()
-    on.expect("(stopped; nothing of it is kept)")
+    on.expect("(stopped; what was said is kept)")
     on.expect("you: ")
     on.send("second\n")
     on.expect("Still here")
@@ -148,4 +148,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(
     on.send("\x04")
     assert on.wait() == 0
     turns = json.loads(recuerda.ok("show", "default", "--json"))["turns"]
-    assert [turn["messages"][0]["content"] for turn in turns] == ["second"]
+    assert [turn["messages"][0]["content"] for turn in turns] == ["first", "second"]
+    assert [turn["is_interrupted"] for turn in turns] == [True, False]
+    assert "one two three four five six seven".startswith(turns[0]["messages"][1]["content"])
+    assert " · interrupted" in recuerda.ok("show", "default")

@@ -1,7 +1,8 @@
 """`recuerda chat`: talk in a thread that lasts.
 
 One event loop lives as long as the conversation. Lines are read between its runs, so Ctrl-C at the prompt is the
-prompt's, and Ctrl-C during an answer cancels that run alone: an answer that was stopped leaves nothing in the thread.
+prompt's, and Ctrl-C during an answer stops that answer alone: what was said of it stays in the thread, marked as
+interrupted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from recuerda.cli.conversation import Conversation
 from recuerda.cli.model import choose_client
@@ -24,6 +26,8 @@ from recuerda.window import ContextWindow
 HELP = """\
 /history   show the whole thread
 /undo      take the last turn out
+/resume    go on with an interrupted turn
+/drop      drop it
 /help      show this
 /quit      leave (or Ctrl-D); Ctrl-C stops an answer"""
 
@@ -59,6 +63,7 @@ def chat(
     The model is what OPENAI_API_KEY and OPENAI_MODEL name (or OPENAI_BASE_URL, or AZURE_OPENAI_ENDPOINT,
     AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT), in the environment or in a .env file here. Without one, an
     offline stand-in answers. Piped input is answered line by line, and the first failure ends it with exit code 1.
+    A turn that was interrupted, here or in a program, is shown at the start, to go on with it or to drop it.
     With --json: a line {"thread_id", "turn_id", "text", "usage", "warnings"} for each answer.
     """
     client, note = choose_client(model)
@@ -86,6 +91,8 @@ def chat(
 
 
 def _answer_lines(runner: asyncio.Runner, conversation: Conversation) -> None:
+    if (pending := runner.run(conversation.pending())) is not None:
+        warn(f"a turn of this thread was {pending}; /resume goes on with it, /drop drops it")
     for line in sys.stdin:
         if line.strip() and not _act(runner, conversation, line.strip()):
             return
@@ -96,6 +103,8 @@ def _talk(runner: asyncio.Runner, conversation: Conversation) -> None:
         import readline  # noqa: F401  # pyright: ignore[reportUnusedImport] - importing it gives `input` its editing
 
     runner.run(conversation.greet())
+    if not _offer_to_resume(runner, conversation):
+        return
     while True:
         try:
             line = input("you: ").strip()
@@ -107,6 +116,24 @@ def _talk(runner: asyncio.Runner, conversation: Conversation) -> None:
             continue
         if line and not _act_safely(runner, conversation, line):
             return
+
+
+def _offer_to_resume(runner: asyncio.Runner, conversation: Conversation) -> bool:
+    """Ask what to do with an interrupted turn, if there is one; False at the end of the input."""
+    pending = runner.run(conversation.pending())
+    if pending is None:
+        return True
+    console().print(Text(f"A turn of this thread was {pending}.", style="yellow"), soft_wrap=True)
+    try:
+        wanted = input("Go on with it (r), drop it (d), or leave it for now (Enter)? ").strip().lower()
+    except EOFError:
+        console().print()
+        return False
+    except KeyboardInterrupt:
+        console().print()
+        return True
+    command = {"r": "/resume", "d": "/drop"}.get(wanted[:1])
+    return command is None or _act_safely(runner, conversation, command)
 
 
 def _act_safely(runner: asyncio.Runner, conversation: Conversation, line: str) -> bool:
@@ -131,6 +158,10 @@ def _act(runner: asyncio.Runner, conversation: Conversation, line: str) -> bool:
             runner.run(conversation.show_history())
         case "/undo":
             runner.run(conversation.undo())
+        case "/resume":
+            runner.run(conversation.resume())
+        case "/drop":
+            runner.run(conversation.drop())
         case _ if line.startswith("/") and line[1:].isalpha():
             raise InvalidInput(f"there is no command {line}; /help lists them")
         case _:

@@ -1,4 +1,4 @@
-"""The conversation of `recuerda chat`: answers as they come, the history, undo."""
+"""The conversation of `recuerda chat`: answers as they come, the history, undo, a turn that was interrupted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from rich.text import Text
 from recuerda.agent import AgentResponse
 from recuerda.cli.messages import shown_message, shown_turn
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
+from recuerda.cli.pending import read_pending, told_pending
 from recuerda.client import ChatClient
 from recuerda.errors import InvalidInput
 from recuerda.storage import Storage
 from recuerda.store import ChatMessageStore
+from recuerda.stream import AgentResponseStream
 from recuerda.thread import AgentThread
 from recuerda.window import ContextWindow
 
@@ -66,6 +68,21 @@ class Conversation:
             for message in turn.messages:
                 self._page.print(shown_message(message), soft_wrap=True)
 
+    async def pending(self) -> str | None:
+        """Return in a clause how a turn of this thread was interrupted; None when there is none."""
+        draft = await self._storage.load_draft(self._thread.id)
+        return None if draft is None else told_pending(draft, read_pending(draft, self._thread.id))
+
+    async def resume(self) -> None:
+        """Go on with the interrupted turn, and print the rest of the answer as it comes."""
+        await self._print_answer(self._agent.resume_stream(self._thread, keep_partial=True))
+
+    async def drop(self) -> None:
+        """Drop the interrupted turn."""
+        if not await self._agent.discard_turn(self._thread):
+            raise InvalidInput("there is no interrupted turn")
+        self._page.print(Text("(the interrupted turn is dropped; the thread is as it was before it)", style="dim"))
+
     async def show_history(self) -> None:
         """Show the whole thread, but for turns that cannot be read."""
         turns = await self._store.list_turns(skip_corrupt=True)
@@ -84,26 +101,34 @@ class Conversation:
         self._page.print(Text(f"(taken out: {clean_line(said)})", style="dim"))
 
     async def answer(self, text: str) -> None:
-        """Print the model's answer as it comes, and keep the turn."""
-        self._turns_before = await self._revision()
+        """Print the model's answer as it comes, and keep the turn; of one that is stopped, what was said."""
         if self._as_json:
-            print_json(_answer_json(await self._agent.run(text, thread=self._thread)), indent=None)
+            print_json(_answer_json(await self._agent.run(text, thread=self._thread, keep_partial=True)), indent=None)
             return
+        await self._print_answer(self._agent.run_stream(text, thread=self._thread, keep_partial=True))
+
+    async def _print_answer(self, answer: AgentResponseStream) -> None:
+        self._turns_before = await self._revision()
         self._page.print(Text(self._label, style="bold green"), end="")
         try:
-            async with self._agent.run_stream(text, thread=self._thread) as stream:
+            async with answer as stream:
                 async for update in stream:
                     self._page.print(Text(clean(update.text)), end="", soft_wrap=True)
         finally:
             self._page.print()
         for warning in stream.response.warnings:
             warn(warning)
+        if calls := stream.response.pending:
+            names = ", ".join(clean_line(call.name) for call in calls)
+            warn(f"the turn waits for somebody to allow its calls ({names}), in the program that has these tools")
 
     async def say_what_was_kept(self) -> None:
         """Say what became of an answer that was stopped."""
-        is_kept = await self._revision() > self._turns_before
-        text = "(stopped; the turn was complete and is kept)" if is_kept else "(stopped; nothing of it is kept)"
-        self._page.print(Text(text, style="dim"))
+        text = "nothing of it is kept"
+        if await self._revision() > self._turns_before:
+            last = (await self._store.list_turns(last=1))[-1]
+            text = "what was said is kept" if last.turn.is_interrupted else "the turn was complete and is kept"
+        self._page.print(Text(f"(stopped; {text})", style="dim"))
 
     async def _revision(self) -> int:
         info = await self._storage.head(self._thread.id)

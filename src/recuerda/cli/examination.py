@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from recuerda.cli.pending import is_sealed, read_pending, told_pending
 from recuerda.codec import VERSION, decode_turn
-from recuerda.errors import CorruptTurn, RecuerdaError, StateError, StorageError
+from recuerda.errors import CorruptTurn, StateError, StorageError
 from recuerda.messages import FunctionCallContent, FunctionResultContent, Turn
-from recuerda.records import SEAL, Draft, ThreadInfo, TurnRecord
-from recuerda.response import PendingTurn
-from recuerda.resuming import draft_age, pending_turn
+from recuerda.records import Draft, ThreadInfo, TurnRecord
 from recuerda.storage import Storage
 from recuerda.summary import decode_summary
 
@@ -37,6 +35,9 @@ REPAIRABLE: frozenset[Kind] = frozenset(
     {"open_draft", "unreadable_draft", "corrupt_turn", "orphans", "unreadable_summary"}
 )
 """What a storage offers a way to repair."""
+
+DRAFTS: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft"})
+"""What is repaired by dropping it."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,19 +110,6 @@ async def examine(storage: Storage, thread_id: str) -> Examined:
     return thread
 
 
-def read_pending(draft: Draft, thread_id: str) -> PendingTurn | None:
-    """Return what a draft holds, or None when it cannot be read."""
-    try:
-        return pending_turn(draft, thread_id)
-    except RecuerdaError:
-        return None
-
-
-def is_sealed(body: bytes) -> bool:
-    """Say whether a body is encrypted."""
-    return body.startswith(SEAL)
-
-
 def orphans_of(turns: Sequence[Turn]) -> tuple[set[str], set[str]]:
     """Return the ids of calls that have no result anywhere, and of results that have no call."""
     calls: Counter[str] = Counter()
@@ -132,15 +120,6 @@ def orphans_of(turns: Sequence[Turn]) -> tuple[set[str], set[str]]:
         elif isinstance(part, FunctionResultContent):
             results[part.call_id] += 1
     return set(calls - results) - set(results), set(results - calls) - set(calls)
-
-
-def shown_age(age: timedelta) -> str:
-    """Return an age for people: "3 days", "5 min", "12 s"."""
-    seconds = int(age.total_seconds())
-    for size, word in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {word}"
-    return f"{seconds} s"
 
 
 def _of_turns(thread: Examined) -> Iterator[Finding]:
@@ -237,9 +216,10 @@ def _of_draft(thread: Examined) -> Iterator[Finding]:
     draft = thread.draft
     if draft is None:
         return
+    pending = read_pending(draft, thread.thread_id)
     if is_sealed(draft.steps[0].body):
         thread.sealed += 1
-    elif read_pending(draft, thread.thread_id) is None:
+    elif pending is None:
         yield Finding(
             thread_id=thread.thread_id,
             kind="unreadable_draft",
@@ -250,18 +230,9 @@ def _of_draft(thread: Examined) -> Iterator[Finding]:
     yield Finding(
         thread_id=thread.thread_id,
         kind="open_draft",
-        explanation=_told(thread, draft),
+        explanation=f"A turn was {told_pending(draft, pending)}.",
         next_step=_advice(thread, draft),
     )
-
-
-def _told(thread: Examined, draft: Draft) -> str:
-    told = f"A turn was interrupted after step {len(draft.steps)}, {shown_age(draft_age(draft))} ago"
-    pending = None if is_sealed(draft.steps[0].body) else read_pending(draft, thread.thread_id)
-    if pending is None or not pending.calls:
-        return f"{told}."
-    calls = ", ".join(f"{call.name} ({'in doubt' if call.is_started else 'not started'})" for call in pending.calls)
-    return f"{told}; its open calls: {calls}."
 
 
 def _advice(thread: Examined, draft: Draft) -> str:

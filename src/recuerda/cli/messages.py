@@ -37,7 +37,8 @@ def shown_time(when: datetime) -> str:
 
 def shown_turn(turn: StoredTurn) -> Iterable[Text]:
     """Give a turn's heading and its messages."""
-    yield Text(f"turn {turn.number} · {shown_time(turn.created_at)}", style="dim")
+    mark = " · interrupted" if turn.turn.is_interrupted else ""
+    yield Text(f"turn {turn.number} · {shown_time(turn.created_at)}{mark}", style="dim")
     for message in turn.messages:
         yield shown_message(message)
 

@@ -12,18 +12,21 @@ from rich.text import Text
 from recuerda.cli.messages import shown_turn
 from recuerda.cli.options import JsonOption, StorageOption, opened
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
+from recuerda.cli.pending import pending_json, read_pending, shown_pending
 from recuerda.cli.threads import thread_json
 from recuerda.codec import message_to_json
 from recuerda.errors import CorruptTurn, ThreadNotFound
 from recuerda.history import StoredTurn, stored_turn
 from recuerda.json_value import JsonObject
-from recuerda.records import ThreadInfo
+from recuerda.records import Draft, ThreadInfo
 
 
 @dataclass(frozen=True, slots=True)
 class _Thread:
-    info: ThreadInfo
+    thread_id: str
+    info: ThreadInfo | None
     turns: list[StoredTurn | CorruptTurn]
+    draft: Draft | None
 
     @property
     def corrupt(self) -> list[CorruptTurn]:
@@ -47,8 +50,10 @@ def show(
 ) -> None:
     """Show a thread's messages.
 
-    A turn that cannot be read is marked, the others are shown, and the exit code is 1.
-    With --json: {"thread": {...}, "turns": [...], "corrupt": [...]}.
+    A turn that cannot be read is marked, the others are shown, and the exit code is 1. Marked are also a turn that
+    was interrupted and kept, and one that is not over: `recuerda chat` offers to go on with it or to drop it.
+
+    With --json: {"thread": {...} or null, "turns": [...], "corrupt": [...], "draft": {...} or null}.
     """
     thread = asyncio.run(_read(storage, thread_id, last))
     if as_json:
@@ -63,7 +68,8 @@ def show(
 async def _read(storage: str | None, thread_id: str, last: int | None) -> _Thread:
     async with opened(storage) as opened_storage:
         found = await opened_storage.read(thread_id, last_messages=last)
-    if found.info is None:
+        draft = await opened_storage.load_draft(thread_id)
+    if found.info is None and draft is None:
         raise ThreadNotFound(thread_id)
     turns: list[StoredTurn | CorruptTurn] = []
     for record in found.records:
@@ -71,15 +77,15 @@ async def _read(storage: str | None, thread_id: str, last: int | None) -> _Threa
             turns.append(stored_turn(record, thread_id))
         except CorruptTurn as error:
             turns.append(error)
-    return _Thread(found.info, turns)
+    return _Thread(thread_id, found.info, turns, draft)
 
 
 def _print(thread: _Thread) -> None:
     page = console()
-    info = thread.info
-    size = f"{counted(info.turns, 'turn')} · {counted(info.messages, 'message')}"
-    page.print(Text(clean_line(info.title or info.id), style="bold"))
-    page.print(Text(f"{clean_line(info.id)} · {size}", style="dim"))
+    info, name = thread.info, clean_line(thread.thread_id)
+    size = f"{counted(info.turns, 'turn')} · {counted(info.messages, 'message')}" if info else "no turn yet"
+    page.print(Text(clean_line(info.title) if info and info.title else name, style="bold"))
+    page.print(Text(f"{name} · {size}", style="dim"))
     for turn in thread.turns:
         page.print()
         if isinstance(turn, CorruptTurn):
@@ -89,13 +95,19 @@ def _print(thread: _Thread) -> None:
             continue
         for line in shown_turn(turn):
             page.print(line, soft_wrap=True)
+    if thread.draft is not None:
+        page.print()
+        for line in shown_pending(thread.draft, read_pending(thread.draft, thread.thread_id)):
+            page.print(line, soft_wrap=True)
 
 
 def _thread_json(thread: _Thread) -> JsonObject:
+    draft = thread.draft
     return {
-        "thread": thread_json(thread.info),
+        "thread": None if thread.info is None else thread_json(thread.info),
         "turns": [_turn_json(turn) for turn in thread.turns if isinstance(turn, StoredTurn)],
         "corrupt": [{"number": turn.number, "reason": turn.reason} for turn in thread.corrupt],
+        "draft": None if draft is None else pending_json(draft, read_pending(draft, thread.thread_id)),
     }
 
 
@@ -104,5 +116,6 @@ def _turn_json(turn: StoredTurn) -> JsonObject:
         "number": turn.number,
         "id": turn.id,
         "created_at": turn.created_at.isoformat(),
+        "is_interrupted": turn.turn.is_interrupted,
         "messages": [message_to_json(message) for message in turn.messages],
     }

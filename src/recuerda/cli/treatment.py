@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from recuerda.cli.examination import REPAIRABLE, Examined, Finding, Kind, examine, orphans_of
+from recuerda.cli.examination import DRAFTS, REPAIRABLE, Examined, Finding, Kind, examine, orphans_of
 from recuerda.codec import encode_turn
 from recuerda.errors import ThreadNotFound
 from recuerda.messages import (
@@ -55,8 +55,8 @@ class Drops(msgspec.Struct, frozen=True, kw_only=True):
 
 def kinds_to_repair(thread: Examined, drops: Drops) -> set[Kind]:
     """Return what of a thread's findings is to be repaired."""
-    kinds = {finding.kind for finding in thread.findings if finding.kind in REPAIRABLE}
-    return kinds if thread in drops else {kind for kind in kinds if kind not in ("open_draft", "unreadable_draft")}
+    wanted = REPAIRABLE if thread in drops else REPAIRABLE - DRAFTS
+    return {finding.kind for finding in thread.findings if finding.kind in wanted}
 
 
 async def repair(storage: Storage, thread: Examined, kinds: set[Kind]) -> Examined:
@@ -65,7 +65,7 @@ async def repair(storage: Storage, thread: Examined, kinds: set[Kind]) -> Examin
         await storage.rewrite(thread.thread_id, bodies)
     if "unreadable_summary" in kinds:
         await storage.summarize(thread.thread_id, encode_summary(Summary(text=NO_SUMMARY)), through=1)
-    if kinds & {"open_draft", "unreadable_draft"} and await storage.load_draft(thread.thread_id) == thread.draft:
+    if kinds & DRAFTS and await storage.load_draft(thread.thread_id) == thread.draft:
         # Another one by now is somebody's who is at work.
         await storage.drop_draft(thread.thread_id)
     after = await examine(storage, thread.thread_id)

@@ -1,0 +1,71 @@
+"""An interrupted turn for people and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import msgspec
+from rich.text import Text
+
+from recuerda.cli.messages import shown_message
+from recuerda.cli.output import clean_line
+from recuerda.codec import message_to_json
+from recuerda.errors import RecuerdaError
+from recuerda.json_value import JsonObject
+from recuerda.records import SEAL, Draft
+from recuerda.response import PendingCall, PendingTurn
+from recuerda.resuming import draft_age, pending_turn
+
+
+def read_pending(draft: Draft, thread_id: str) -> PendingTurn | None:
+    """Return what a draft holds, or None when it cannot be read or is encrypted."""
+    try:
+        return None if is_sealed(draft.steps[0].body) else pending_turn(draft, thread_id)
+    except RecuerdaError:
+        return None
+
+
+def is_sealed(body: bytes) -> bool:
+    """Say whether a body is encrypted."""
+    return body.startswith(SEAL)
+
+
+def shown_age(age: timedelta) -> str:
+    """Return an age for people: "3 days", "5 min", "12 s"."""
+    seconds = int(age.total_seconds())
+    for size, word in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {word}"
+    return f"{seconds} s"
+
+
+def told_pending(draft: Draft, pending: PendingTurn | None) -> str:
+    """Return in a clause how far a turn came, how long ago, and which calls are open."""
+    told = f"interrupted after step {len(draft.steps)}, {shown_age(draft_age(draft))} ago"
+    if pending is None or not pending.calls:
+        return told
+    return f"{told}; open calls: {', '.join(map(_told_call, pending.calls))}"
+
+
+def shown_pending(draft: Draft, pending: PendingTurn | None) -> Iterator[Text]:
+    """Give an interrupted turn's heading, and its messages if they can be read."""
+    yield Text(f"a turn that is not over: {told_pending(draft, pending)}", style="bold yellow")
+    for message in (*pending.input, *pending.messages) if pending else ():
+        yield shown_message(message)
+
+
+def pending_json(draft: Draft, pending: PendingTurn | None) -> JsonObject:
+    """Return an interrupted turn for scripts; `messages` and `calls` are null when it cannot be read."""
+    return {
+        "turn_id": draft.turn_id,
+        "revision": draft.revision,
+        "steps": len(draft.steps),
+        "age_s": round(draft_age(draft).total_seconds(), 3),
+        "messages": [message_to_json(message) for message in (*pending.input, *pending.messages)] if pending else None,
+        "calls": [msgspec.to_builtins(call) for call in pending.calls] if pending else None,
+    }
+
+
+def _told_call(call: PendingCall) -> str:
+    return f"{clean_line(call.name)} ({'in doubt' if call.is_started else 'not started'})"
