@@ -1,6 +1,8 @@
 """The index's file: missing, damaged, of another shape, of another program, shared, without a trace of the deleted."""
 
+import asyncio
 import contextlib
+import os
 import signal
 import sqlite3
 import subprocess
@@ -295,3 +297,33 @@ async def test_a_closed_index_says_so(index_path: Path) -> None:
 
 def test_the_shape_has_the_version_of_the_terms() -> None:
     assert schema.SHAPE % 1000 == schema.TERMS_VERSION
+
+
+def fork_inherits(file: Path) -> bool:
+    """Fork, and say whether the child has the file open: SQLite's locks would not hold in it."""
+    child = os.fork()
+    if child == 0:
+        held = [entry.readlink() for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+        os._exit(any(str(one).startswith(str(file)) for one in held))
+    return os.waitpid(child, 0)[1] != 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+async def test_the_index_is_closed_while_the_process_forks(storage: SQLiteStorage, index_path: Path) -> None:
+    recall = await provider_on(storage)
+    await say(storage, "one", *pair("I collect amber."))
+    assert await found(recall, "amber") == ["I collect amber."]
+    assert not fork_inherits(index_path)
+    await say(storage, "one", *pair("I collect basalt."))
+    assert (await found(recall, "basalt"))[0] == "I collect basalt."
+    await recall.close()
+
+
+def test_one_provider_serves_several_event_loops(path: Path) -> None:
+    storage = SQLiteStorage(path)
+    recall = RecallProvider(storage=storage, user_id="ana")
+    for number in range(3):
+        asyncio.run(say(storage, "one", *pair(f"entry e{number}")))
+        assert asyncio.run(found(recall, f"e{number}"))[0] == f"entry e{number}"
+    asyncio.run(recall.close())
+    asyncio.run(storage.close())

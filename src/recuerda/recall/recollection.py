@@ -138,6 +138,8 @@ class Recollection:
         stale = [info.id for info in page.threads if not _is_current(info, known.get(info.id))]
         for thread_id in stale:
             await self._follow_or_skip(thread_id)
+        if self.storage.kind == "encrypted":
+            return set()
         return {info.id for info in page.threads}.difference(stale)
 
     async def _follow_or_skip(self, thread_id: str, *, is_anew: bool = False) -> int:
@@ -200,15 +202,26 @@ class Recollection:
         if not ids:
             return True
         known = await self.index.positions(ids)
-        heads = await asyncio.gather(*(self._home(thread_id).head(thread_id) for thread_id in ids))
+        heads = await asyncio.gather(*(self._seen(thread_id) for thread_id in ids))
         stale = [
             thread_id
             for thread_id, info in zip(ids, heads, strict=True)
             if info is None or not _is_current(info, known.get(thread_id)) or known[thread_id].scope != scope
         ]
         for thread_id in stale:
-            await self._follow_or_skip(thread_id)
+            # Read whole: with a key that was deleted, the revision is the same and nothing can be read.
+            await self._follow_or_skip(thread_id, is_anew=self._home(thread_id).kind == "encrypted")
         return not stale
+
+    async def _seen(self, thread_id: str) -> ThreadInfo | None:
+        """Return what the storage knows of a thread; None when it is gone, or cannot be read without its key."""
+        home = self._home(thread_id)
+        if home.kind != "encrypted":
+            return await home.head(thread_id)
+        try:
+            return (await home.read(thread_id, last_turns=1)).info
+        except DecryptionError:
+            return None
 
     # -- meaning -------------------------------------------------------------------------------------------------------
 

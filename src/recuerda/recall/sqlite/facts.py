@@ -53,7 +53,8 @@ def list_facts(scope: str, connection: sqlite3.Connection, *, has_history: bool)
     """See `RecallIndex.facts`."""
     rows = connection.execute(
         "SELECT id, text, valid_from_us, valid_until_us, superseded_by, "
-        "(SELECT json_group_array(json_object('thread_id', thread_id, 'turn', turn)) FROM fact_sources WHERE fact = id) "
+        "(SELECT json_group_array(json_object('thread_id', thread_id, 'turn', turn)) "
+        "FROM fact_sources WHERE fact = facts.id) "
         "FROM facts WHERE scope = ? AND (? OR superseded_by IS NULL) ORDER BY valid_from_us, id",
         (scope, has_history),
     )

@@ -1,5 +1,9 @@
 """The tables of the index, and how a file gets them, or gets them anew.
 
+These are postings of our own and not SQLite's FTS5: that counts how rare a word is over everybody's memories, and walks
+through them to do so, while one user's are a thousandth; and what is deleted from it stays in its segments until they
+are merged, while here `secure_delete` overwrites it at once.
+
 Every table that is searched begins with the scope, so what a search touches lies side by side and belongs to one user.
 The terms of a new document wait as one row in `pending`, because to enter each of them where it belongs would touch a
 page a term; a search reads the few that wait besides, and whole batches of them are entered behind the answer.
