@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
 from recuerda.cosmos import CosmosStorage
 from recuerda.errors import StorageBusy
-from tests.cosmos.threads import a_turn, check_whole
+from tests.cosmos.threads import a_step, a_turn, check_whole
 from tests.cosmos.wire import Answer, is_create, wired
 from tests.servers.cosmos_server import cosmos_url
 
@@ -57,6 +57,34 @@ async def test_what_each_operation_costs(tmp_path: Path) -> None:
         assert wire.requests[0:2] == ["QUERY", "QUERY"]
         assert set(wire.requests) == {"QUERY"}
         await cold.append("a", a_turn())
+
+
+@pytest.mark.parametrize("steps", [2, 60])
+async def test_a_step_is_one_write_however_many_there_are(steps: int, tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire):
+        for number in range(1, steps):
+            await storage.save_draft("a", a_step(number))
+        wire.clear()
+        await storage.save_draft("a", a_step(steps))
+        assert wire.requests == ["QUERY", "QUERY", "POST"]
+        wire.clear()
+        assert await storage.load_draft("a")
+        assert wire.requests == ["QUERY", "QUERY"]
+
+
+@pytest.mark.parametrize(("length", "summaries"), [(10, 0), (300, 0), (10, 1), (300, 1), (300, 40)])
+async def test_a_window_with_the_summary_costs_as_much_as_without(length: int, summaries: int, tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire):
+        await storage.append_all("a", [a_turn(messages=2) for _ in range(length)])
+        for _ in range(summaries):
+            await storage.summarize("a", b"so far", through=length - 5)
+        await storage.append_all("a", [a_turn(messages=2) for _ in range(3)])
+        if summaries > 1:
+            await storage.summarize("a", b"so far", through=length + summaries + 1)
+        wire.clear()
+        found = await storage.read("a", with_summary=True, last_messages=20)
+        assert (found.summary is None) == (summaries == 0)
+        assert wire.requests == ["QUERY"]
 
 
 @pytest.mark.parametrize("length", [10, 300])

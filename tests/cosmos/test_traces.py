@@ -43,13 +43,37 @@ async def test_what_is_cut_leaves_an_empty_item(tmp_path: Path) -> None:
     assert not any(item.get(key) for item in gone for key in ("text", "record_id", "call", "title", "user_id"))
 
 
+async def test_a_summary_that_an_undo_takes_leaves_an_empty_item(tmp_path: Path) -> None:
+    async with CosmosStorage(cosmos_url(tmp_path)) as storage:
+        for i in (1, 2):
+            await storage.append("a", a_turn(f"t{i}"))
+        for through in (2, 1, 2):
+            await storage.summarize("a", f"through {through}".encode(), through=through)
+        await storage.undo("a")
+        items = await kept(tmp_path)
+    assert texts(items) == {"body of t1", "through 1", ""}
+    assert sorted(item["number"] for item in items if item["kind"] == "gone") == [2, 3, 5]
+
+
+async def test_a_draft_that_is_replaced_or_dropped_leaves_nothing(tmp_path: Path) -> None:
+    async with CosmosStorage(cosmos_url(tmp_path)) as storage:
+        for turn_id in ("one", "other"):
+            for number in (1, 2, 3):
+                await storage.save_draft("a", a_step(number, turn_id=turn_id))
+        drafts = [item for item in await kept(tmp_path) if item["kind"] == "draft"]
+        assert sorted((item["turn_id"], item["step"]) for item in drafts) == [("other", n) for n in (1, 2, 3)]
+        await storage.drop_draft("a")
+        assert await kept(tmp_path) == []
+
+
 async def test_a_deleted_thread_leaves_nothing(tmp_path: Path) -> None:
     async with CosmosStorage(cosmos_url(tmp_path)) as storage:
         for i in range(3):
             await storage.append("a", a_turn(f"t{i}"), user_id="ana", title="Title")
         await storage.undo("a")
-        await storage.save_draft("a", a_step(1))
-        await storage.save_draft("a", a_step(2))
+        await storage.save_draft("a", a_step(1, revision=4))
+        await storage.save_draft("a", a_step(2, revision=4))
+        await storage.summarize("a", b"so far", through=1)
         await storage.delete("a")
         assert await kept(tmp_path) == []
 

@@ -52,7 +52,7 @@ async def test_what_a_thread_is_made_of_outlives_its_turns(tmp_path: Path) -> No
 
         wire.before = note
         for i in range(3):
-            await storage.save_draft("a", a_step(1))
+            await storage.save_draft("a", a_step(1, revision=i))
             await storage.append("a", a_turn(f"t{i}"))
     assert lives == {"turn": {DAY_S}, "draft": {DAY_S}, "thread": {DAY_S, 2 * DAY_S}, "directory": {3 * DAY_S}}
 

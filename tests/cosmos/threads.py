@@ -20,8 +20,8 @@ def a_turn(id: str | None = None, *, messages: int = 1) -> NewTurn:
     return NewTurn(id=id, body=f"body of {id}".encode(), message_count=messages, created_us=1_000_000)
 
 
-def a_step(number: int) -> DraftStep:
-    return DraftStep(turn_id="running", revision=0, number=number, body=b"step")
+def a_step(number: int, *, turn_id: str = "running", revision: int = 0) -> DraftStep:
+    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=b"step")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,12 @@ async def _three(storage: Storage, thread: str) -> None:
 
 async def _draft(storage: Storage, thread: str) -> None:
     for number in (1, 2):
-        await storage.save_draft(thread, a_step(number))
+        await storage.save_draft(thread, a_step(number, revision=3))
+
+
+async def _summaries(storage: Storage, thread: str) -> None:
+    for through in (1, 3, 2, 3):
+        await storage.summarize(thread, b"so far", through=through)
 
 
 APPENDS: dict[str, Write] = {
@@ -61,18 +66,29 @@ APPENDS: dict[str, Write] = {
         lambda storage, thread: storage.append(thread, a_turn("new")),
         (_three, lambda storage, thread: storage.undo(thread)),
     ),
+    "append after an undo of what was summarised": Write(
+        lambda storage, thread: storage.append(thread, a_turn("new")),
+        (_three, _summaries, lambda storage, thread: storage.undo(thread)),
+    ),
 }
 """Those that a turn's id makes safe to do again."""
 
 WRITES: dict[str, Write] = {
     **APPENDS,
     "undo": Write(lambda storage, thread: storage.undo(thread), (_three,)),
+    "undo of what was summarised": Write(lambda storage, thread: storage.undo(thread), (_three, _summaries)),
+    "summary": Write(lambda storage, thread: storage.summarize(thread, b"so far", through=2), (_three, _summaries)),
     "trim": Write(lambda storage, thread: storage.trim(thread, keep_turns=1), (_three,)),
     "first update": Write(lambda storage, thread: storage.update_thread(thread, user_id="ana", title="Set")),
     "update": Write(lambda storage, thread: storage.update_thread(thread, user_id="bob", title="Set"), (_three,)),
     "delete": Write(lambda storage, thread: storage.delete(thread), (_three, _draft)),
-    "save a draft": Write(lambda storage, thread: storage.save_draft(thread, a_step(1)), (_three,)),
-    "replace a draft": Write(lambda storage, thread: storage.save_draft(thread, a_step(1)), (_three, _draft)),
+    "save a draft": Write(lambda storage, thread: storage.save_draft(thread, a_step(1, revision=3)), (_three,)),
+    "save a next step": Write(
+        lambda storage, thread: storage.save_draft(thread, a_step(3, revision=3)), (_three, _draft)
+    ),
+    "replace a draft": Write(
+        lambda storage, thread: storage.save_draft(thread, a_step(1, turn_id="other", revision=3)), (_three, _draft)
+    ),
     "drop a draft": Write(lambda storage, thread: storage.drop_draft(thread), (_three, _draft)),
 }
 
@@ -113,7 +129,20 @@ async def check_whole(storage: Storage, thread: str, *, is_settled: bool = True)
     assert (info.turns, info.messages) == (len(numbers), sum(record.message_count for record in found.records))
     assert len({record.id for record in found.records}) == len(numbers)
     assert all(record.body == f"body of {record.id}".encode() for record in found.records)
+    await _check_summary(storage, thread, found)
     return found
+
+
+async def _check_summary(storage: Storage, thread: str, found: ThreadSlice) -> None:
+    """Check that the newest summary covers turns that are there, and that a look with it has the others."""
+    view = await storage.read(thread, with_summary=True)
+    covered = view.summary.target or 0 if view.summary else 0
+    assert view.records == tuple(record for record in found.records if record.number > covered)
+    assert covered <= max((record.number for record in found.records), default=0)
+    later = await storage.read(thread, after=1)
+    summaries = [record for record in later.records if record.kind == "summary"]
+    assert view.summary == (summaries[-1] if summaries else None)
+    assert all((one.target or 0) <= max(record.number for record in found.records) for one in summaries)
 
 
 async def check_goes_on(storage: Storage, thread: str) -> None:

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 
 from azure.core.exceptions import AzureError
 
-from recuerda.cosmos import directory, threads
+from recuerda.cosmos import directory, drafts, threads
 from recuerda.cosmos.container import Backoff, Container, run_all
 from recuerda.cosmos.heads import Head, describe, find, load, may_hold
 from recuerda.cosmos.items import HIGHEST_NUMBER, RecordItem, ThreadItem, record_item_id, write_body
 from recuerda.errors import StorageError, ThreadConflict
 from recuerda.ids import new_id
-from recuerda.records import Appended, NewRecord
+from recuerda.records import Appended, NewRecord, RecordKind
 
-_CUT_FIELDS = "c.partition, c.id, c.kind, c.number, c.incarnation, c.message_count"
+_CUT_FIELDS = "c.partition, c.id, c.kind, c.number, c.incarnation, c.message_count, c.target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class _Totals:
     first: int
     turns: int
     messages: int
+    summary: int = 0
+    covered: int = 0
     cut: tuple[RecordItem, ...] = field(default=())
 
 
@@ -49,8 +51,8 @@ async def append_all(
         is_last = len(done) == len(records)
         if appended.replayed:
             container.entries.note(thread_id, None)  # look before writing: most likely all has been done
-        if is_last or appended.created or totals.cut or head.drafts:
-            await _tidy(container, thread_id, head, totals)
+        if is_last or appended.created or totals.cut or head.draft is not None:
+            await _tidy(container, thread_id, head, totals, ends_draft=_is_over(head, appended))
         expected = None
     return done
 
@@ -76,13 +78,20 @@ async def _commit(
         head = await _prepared(container, thread_id, head, record)
         if head.thread is not None and (expected is None or expected == head.revision):
             totals = await _totals(container, head, record)
-            made = _item(head.thread, head.revision + 1, record, totals, call)
+            made = _item(head.thread, head.revision + 1, record, totals, call=call, last_turn=head.last_turn)
             if await container.create(made) is not None:
                 container.revisions.note(thread_id, made.number)
                 given = made if made.number == 1 else head.given
                 return _appended(made, is_replayed=False), replace(head, record=made, given=given), totals
         near, record_id = max(head.revision, 1), record.id
         await backoff.wait()
+
+
+def _is_over(head: Head, appended: Appended) -> bool:
+    """Say whether an append has ended the draft: as a turn that any draft is older than, or as the draft's own."""
+    if head.draft is None:
+        return False
+    return head.draft.turn_id == appended.record.id if appended.replayed else appended.record.kind == "turn"
 
 
 def _appended(item: RecordItem, *, is_replayed: bool) -> Appended:
@@ -102,56 +111,90 @@ async def _prepared(container: Container, thread_id: str, head: Head, record: Ne
         return head
     if head.undone is not None:
         # After the next record it would not be known any more that this turn is undone: it has to be empty by then.
-        found = await container.query_all(
-            head.thread.partition,
-            "c.id = @id AND c.kind = 'turn'",
-            {"id": record_item_id(head.thread.incarnation, head.undone)},
-            fields=_CUT_FIELDS,
-        )
-        await _empty(container, [item for item in found if isinstance(item, RecordItem)])
+        await _empty(container, [item async for item in _oldest_first(container, head, "undo", head.undone)])
     return await threads.settle(container, thread_id, head)
 
 
 async def _totals(container: Container, head: Head, record: NewRecord) -> _Totals:
     """Return what the thread will be after a record."""
     now = head.record or RecordItem(partition="", id="", kind="turn", number=0, incarnation="")
-    turns = now.turns + (record.kind == "turn")
-    messages = now.messages + record.message_count
-    is_too_much = record.keep_messages is not None and messages > record.keep_messages
+    totals = _Totals(
+        first=now.first,
+        turns=now.turns + (record.kind == "turn"),
+        messages=now.messages + record.message_count,
+        summary=now.summary,
+        covered=now.covered,
+    )
+    is_too_much = record.keep_messages is not None and totals.messages > record.keep_messages
+    if record.kind == "summary":
+        return replace(totals, summary=head.revision + 1, covered=record.target or 0)
     if record.kind == "turn" and not is_too_much:
-        return _Totals(first=now.first, turns=turns, messages=messages)
+        return totals
+    totals = await _after_cut(container, head, record, totals)
+    if record.kind == "undo" and any(item.number == totals.summary for item in totals.cut):
+        older = await _newest_summary(container, head, below=record.target or 0)
+        number, covered = (older.number, older.target or 0) if older else (0, 0)
+        return replace(totals, summary=number, covered=covered)
+    return totals
+
+
+async def _after_cut(container: Container, head: Head, record: NewRecord, totals: _Totals) -> _Totals:
+    """Return the totals without what a record takes out."""
     enough = max(record.keep_messages or 0, record.message_count)
-    first, cut = now.first, list[RecordItem]()
-    if record.kind == "turn":
-        first = head.revision + 1
-    elif record.kind == "trim":
-        first = record.target or now.first
-    async for item in _oldest_first(container, head, record):
+    first = record.target or totals.first if record.kind == "trim" else totals.first
+    turns, messages = totals.turns, totals.messages
+    items: list[RecordItem] = []
+    number = head.revision if record.kind == "turn" else record.target or 0
+    async for item in _oldest_first(container, head, record.kind, number):
         is_counted = head.holds(item)
         if record.kind == "turn" and is_counted and messages <= enough:
-            first = item.number
             break
-        cut.append(item)
+        items.append(item)
         turns -= is_counted
         messages -= item.message_count if is_counted else 0
-    return _Totals(first=first, turns=turns, messages=messages, cut=tuple(cut))
+        if record.kind == "turn" and is_counted:
+            first = item.number + 1
+    # Summaries after the last turn that goes stay, if there is a limit.
+    cut = tuple(item for item in items if record.kind == "undo" or item.kind == "turn" or item.number < first)
+    return replace(totals, first=first, turns=turns, messages=messages, cut=cut)
 
 
-async def _oldest_first(container: Container, head: Head, record: NewRecord) -> AsyncGenerator[RecordItem]:
-    """Go through the turns that a record may take out, and those that an earlier one took out but did not empty."""
+async def _newest_summary(container: Container, head: Head, *, below: int) -> RecordItem | None:
+    """Return the newest summary that covers nothing from a number on."""
     if head.thread is None:
-        return
-    where, number = "c.number <= @number", head.revision
-    if record.kind != "turn":
-        where = "c.number = @number" if record.kind == "undo" else "c.number < @number"
-        number = record.target or 0
+        return None
     pages = container.query(
         head.thread.partition,
-        f"c.kind = 'turn' AND c.incarnation = @incarnation AND {where}",
+        "c.kind = 'summary' AND c.incarnation = @incarnation AND c.target < @below AND c.number >= @first",
+        {"incarnation": head.thread.incarnation, "below": below, "first": head.first},
+        fields=_CUT_FIELDS,
+        order="c.number DESC",
+        page=1,
+    )
+    async with aclosing(pages):
+        async for items in pages:
+            for item in items:
+                if isinstance(item, RecordItem):
+                    return item
+    return None
+
+
+async def _oldest_first(container: Container, head: Head, kind: RecordKind, number: int) -> AsyncGenerator[RecordItem]:
+    """Go through what a record of a kind may take out, and what an earlier one took out but did not empty."""
+    if head.thread is None:
+        return
+    where = "c.kind IN ('turn', 'summary') AND c.number <= @number"
+    if kind == "trim":
+        where = "c.kind IN ('turn', 'summary') AND c.number < @number"
+    elif kind == "undo":
+        where = "((c.kind = 'turn' AND c.number = @number) OR (c.kind = 'summary' AND c.target >= @number))"
+    pages = container.query(
+        head.thread.partition,
+        f"c.incarnation = @incarnation AND {where}",
         {"incarnation": head.thread.incarnation, "number": number},
         fields=_CUT_FIELDS,
         order="c.number ASC",
-        page=8 if record.kind == "turn" else 1000,
+        page=8 if kind == "turn" else 1000,
     )
     async with aclosing(pages):
         async for items in pages:
@@ -160,7 +203,9 @@ async def _oldest_first(container: Container, head: Head, record: NewRecord) -> 
                     yield item
 
 
-def _item(thread: ThreadItem, number: int, record: NewRecord, totals: _Totals, call: str) -> RecordItem:
+def _item(
+    thread: ThreadItem, number: int, record: NewRecord, totals: _Totals, *, call: str, last_turn: int
+) -> RecordItem:
     text, data = write_body(record.body)
     return RecordItem(
         partition=thread.partition,
@@ -176,6 +221,9 @@ def _item(thread: ThreadItem, number: int, record: NewRecord, totals: _Totals, c
         first=totals.first,
         turns=totals.turns,
         messages=totals.messages,
+        summary=totals.summary,
+        covered=totals.covered,
+        last_turn=None if record.kind == "turn" else last_turn,
         user_id=record.user_id if number == 1 else None,
         title=record.title if number == 1 else None,
         text=text,
@@ -183,7 +231,7 @@ def _item(thread: ThreadItem, number: int, record: NewRecord, totals: _Totals, c
     )
 
 
-async def _tidy(container: Container, thread_id: str, head: Head, totals: _Totals) -> None:
+async def _tidy(container: Container, thread_id: str, head: Head, totals: _Totals, *, ends_draft: bool) -> None:
     """Do what follows from a commit; a failure leaves it to those who come next."""
     with suppress(AzureError, StorageError):
         record = head.record
@@ -195,7 +243,7 @@ async def _tidy(container: Container, thread_id: str, head: Head, totals: _Total
                 _publish(container, thread_id, head, record),
                 _empty(container, totals.cut),
                 _keep_alive(container, head),
-                *(container.delete(draft.partition, draft.id) for draft in head.drafts),
+                *((drafts.clear(container, thread_id, head.draft),) if ends_draft and head.draft is not None else ()),
             )
         )
 

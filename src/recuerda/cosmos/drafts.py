@@ -1,71 +1,143 @@
 """Drafts: the steps of a running turn, beside the thread's records.
 
-The first step's item has a fixed id, so one write replaces a draft. Each step knows the revision that the thread had,
-and counts only as long as it has: so the append that raises the revision ends the draft in the same atomic step.
+The first step's item has a fixed id, so a thread has one draft. It knows the revision that the thread had, and counts
+only until a turn is appended: so the append ends the draft in the same atomic step. Later steps belong to the draft
+that the first one names. Each is created, and the first is replaced as it was seen: so each is saved once.
+
+Whether a step is next is looked up before it is written. In between a turn may be appended, or the draft be replaced:
+then the step belongs to a draft that is over, as if it had been saved just before.
 """
 
 from __future__ import annotations
 
-from recuerda.cosmos.container import Container, run_all
+from recuerda.cosmos.container import Backoff, Container, run_all
 from recuerda.cosmos.heads import Head, load
-from recuerda.cosmos.items import DraftItem, read_body, thread_partition, write_body
+from recuerda.cosmos.items import (
+    DRAFT_NUMBER,
+    FIRST_STEP_ID,
+    STEP_NUMBER,
+    DraftItem,
+    read_body,
+    thread_partition,
+    write_body,
+)
+from recuerda.hooks import is_new_step
 from recuerda.ids import new_id
 from recuerda.records import DraftStep
 
-_FIRST_ID = "draft"
-
 
 async def save(container: Container, thread_id: str, step: DraftStep) -> None:
-    """Save one step; the first one replaces the draft that was there."""
-    head = await load(container, thread_id)
-    held = _held(head, head.drafts)
-    is_first = step.number == 1 or not held
-    draft = new_id() if is_first else held[0].draft
-    text, data = write_body(step.body)
-    item = DraftItem(
-        partition=thread_partition(thread_id),
-        id=_FIRST_ID if is_first else f"{_FIRST_ID}.{draft}.{step.number}",
-        kind="draft",
-        draft=draft,
-        step=step.number,
-        turn_id=step.turn_id,
-        revision=step.revision,
-        base=head.revision,
-        incarnation=None if head.living is None else head.living.incarnation,
-        text=text,
-        data=data,
-    )
-    await container.upsert(item)
-    if is_first:
-        await run_all(container.delete(old.partition, old.id) for old in head.drafts if old.id != _FIRST_ID)
+    """Save one step by the rule of `is_new_step`; the first one replaces the draft of another turn."""
+    backoff = Backoff(container, thread_id)
+    while True:
+        head = await load(container, thread_id)
+        steps = await _steps(container, thread_id, head, {1, step.number - 1, step.number})
+        before, same = steps.get(step.number - 1), steps.get(step.number)
+        is_new = is_new_step(
+            thread_id,
+            step,
+            first=_step(steps[1]) if 1 in steps else None,
+            same=None if same is None else _step(same),
+            newest=step.number if same is not None else step.number - 1 if before is not None else 0,
+            revision=head.revision,
+        )
+        if not is_new or await _write(container, head, _item(thread_id, head, step, steps.get(1))):
+            return
+        await backoff.wait()
 
 
 async def load_steps(container: Container, thread_id: str) -> list[DraftStep]:
     """Return the steps of the draft that holds, in order."""
     head = await load(container, thread_id)
-    if not _held(head, head.drafts):
-        return []
-    found = await container.query_all(thread_partition(thread_id), "c.kind = 'draft'")
-    return [
-        DraftStep(turn_id=one.turn_id, revision=one.revision, number=one.step, body=read_body(one.text, one.data))
-        for one in _held(head, [item for item in found if isinstance(item, DraftItem)])
-    ]
+    steps = await _steps(container, thread_id, head, None)
+    return [_step(steps[number]) for number in range(1, len(steps) + 1) if number in steps]
 
 
 async def drop(container: Container, thread_id: str) -> bool:
     """Delete the draft; False when there is none that holds. The first step goes first: without it there is none."""
-    head = await load(container, thread_id)
-    held = _held(head, head.drafts)
-    await container.delete(thread_partition(thread_id), _FIRST_ID)
-    await run_all(container.delete(item.partition, item.id) for item in head.drafts if item.id != _FIRST_ID)
-    return bool(held)
+    backoff = Backoff(container, thread_id)
+    while True:
+        head = await load(container, thread_id)
+        if head.draft is None:
+            return False
+        if await clear(container, thread_id, head.draft):
+            return head.living_draft is not None
+        await backoff.wait()
 
 
-def _held(head: Head, items: tuple[DraftItem, ...] | list[DraftItem]) -> list[DraftItem]:
-    """Return the items of the draft that holds, in the order of their steps."""
-    first = next((item for item in items if item.id == _FIRST_ID), None)
-    if first is None or first.base != head.revision:
-        return []
-    if head.living is not None and first.incarnation not in (None, head.living.incarnation):
-        return []
-    return sorted((item for item in items if item.draft == first.draft), key=lambda item: item.step)
+async def clear(container: Container, thread_id: str, first: DraftItem) -> bool:
+    """Delete a draft, and what older ones have left; False when another is in its place."""
+    if not await container.delete(first.partition, first.id, etag=first.etag):
+        return False
+    await clear_rest(container, thread_id, base=first.base, draft=first.draft)
+    return True
+
+
+async def clear_rest(container: Container, thread_id: str, *, base: int, draft: str) -> None:
+    """Delete the later steps of a draft that is over, and of those begun before it."""
+    rest = await container.query_all(
+        thread_partition(thread_id),
+        "c.kind = 'draft' AND c.step > 1 AND (c.draft = @draft OR c.base < @base)",
+        {"draft": draft, "base": base},
+        fields=_FIELDS,
+    )
+    await run_all(container.delete(item.partition, item.id) for item in rest)
+
+
+async def _steps(container: Container, thread_id: str, head: Head, numbers: set[int] | None) -> dict[int, DraftItem]:
+    """Return steps of the draft that holds by their numbers: those asked for, or all."""
+    first = head.living_draft
+    if first is None:
+        return {}
+    where = "c.kind = 'draft' AND c.draft = @draft"
+    values: dict[str, object] = {"draft": first.draft}
+    if numbers is not None:
+        where += " AND ARRAY_CONTAINS(@numbers, c.step)"
+        values["numbers"] = sorted(numbers)
+    found = await container.query_all(thread_partition(thread_id), where, values)
+    steps = {item.step: item for item in found if isinstance(item, DraftItem)}
+    return steps if 1 in steps else {}
+
+
+async def _write(container: Container, head: Head, item: DraftItem) -> bool:
+    """Write a step if nobody has come before; False otherwise."""
+    old = head.draft
+    if item.step > 1 or old is None:
+        return await container.create(item) is not None
+    if await container.replace(item, etag=old.etag) is None:
+        return False
+    await clear_rest(container, item.partition.removeprefix(thread_partition("")), base=old.base, draft=old.draft)
+    return True
+
+
+def _item(thread_id: str, head: Head, step: DraftStep, first: DraftItem | None) -> DraftItem:
+    draft = new_id() if first is None or step.number == 1 else first.draft
+    text, data = write_body(step.body)
+    return DraftItem(
+        partition=thread_partition(thread_id),
+        id=FIRST_STEP_ID if step.number == 1 else f"{FIRST_STEP_ID}.{draft}.{step.number}",
+        kind="draft",
+        number=DRAFT_NUMBER if step.number == 1 else STEP_NUMBER,
+        draft=draft,
+        step=step.number,
+        turn_id=step.turn_id,
+        revision=step.revision,
+        base=head.revision,
+        created_us=str(step.created_us),
+        incarnation=None if head.living is None else head.living.incarnation,
+        text=text,
+        data=data,
+    )
+
+
+def _step(item: DraftItem) -> DraftStep:
+    return DraftStep(
+        turn_id=item.turn_id,
+        revision=item.revision,
+        number=item.step,
+        body=read_body(item.text, item.data),
+        created_us=int(item.created_us),
+    )
+
+
+_FIELDS = "c.partition, c.id, c.kind, c.draft, c.step, c.turn_id, c.revision, c.base"

@@ -1,7 +1,7 @@
 """What a thread is just now: its own item and its newest record, found by one query.
 
-Everything else is derived from the two. The query gives the drafts as well, which lie between them, so that an append
-knows what to tidy up.
+Everything else is derived from the two. The query gives the first step of the draft as well, which lies between them,
+so that an append knows that there is something to tidy up.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.items import (
+    FIRST_STEP_ID,
     DraftItem,
     RecordItem,
     ThreadItem,
@@ -29,6 +30,7 @@ _FIELDS = ", ".join(
         *("partition", "id", "kind", "_etag", "_ts", "number", "incarnation", "created_us", "user_id", "title"),
         *("is_set", "is_settled", "metadata", "changed_us", "changed_at", "changes"),
         *("record_id", "call", "target", "message_count", "first", "turns", "messages"),
+        *("summary", "covered", "last_turn"),
         *("draft", "step", "turn_id", "revision", "base"),
     )
 )
@@ -43,7 +45,7 @@ class Head:
         thread: its own item, if there is one.
         record: its newest record, if there is one.
         given: its first record, as long as what that says of user and title is not settled.
-        drafts: the items of drafts, whether they hold or not.
+        draft: the first step of a draft, without its body, whether it holds or not.
         others: older records that the query gave as well, without their bodies.
         is_complete: the query gave all that it asked for.
         has_leftovers: there are records of an incarnation that has ended.
@@ -52,7 +54,7 @@ class Head:
     thread: ThreadItem | None
     record: RecordItem | None = None
     given: RecordItem | None = None
-    drafts: tuple[DraftItem, ...] = ()
+    draft: DraftItem | None = None
     others: tuple[RecordItem, ...] = ()
     is_complete: bool = True
     has_leftovers: bool = False
@@ -83,14 +85,40 @@ class Head:
         """The number of the turn that the newest record undoes; older ones have been emptied by whoever came next."""
         return self.record.target if self.record is not None and self.record.kind == "undo" else None
 
-    def holds(self, record: RecordItem) -> bool:
-        """Say whether a record is a turn that the thread has."""
+    @property
+    def summary(self) -> int:
+        """The number of the newest summary; 0 without one."""
+        return self.record.summary if self.record is not None and self.record.summary >= self.first else 0
+
+    @property
+    def last_turn(self) -> int:
+        """The number of the newest turn that was ever appended, for all that is known."""
+        if self.record is None or self.record.kind == "turn" or self.record.last_turn is None:
+            return self.revision
+        return self.record.last_turn
+
+    @property
+    def living_draft(self) -> DraftItem | None:
+        """The first step of the draft, if it holds."""
+        if self.draft is None or self.draft.base < self.last_turn:
+            return None
+        is_same = self.living is None or self.draft.incarnation in (None, self.living.incarnation)
+        return self.draft if is_same else None
+
+    def takes_out(self, record: RecordItem) -> bool:
+        """Say whether the newest record is the undo of a turn, or of one that a summary covers."""
+        if self.undone is None:
+            return False
+        return record.number == self.undone or (record.kind == "summary" and (record.target or 0) >= self.undone)
+
+    def holds(self, record: RecordItem, kinds: tuple[str, ...] = ("turn",)) -> bool:
+        """Say whether a record is one that the thread has, of these kinds."""
         return (
-            record.kind == "turn"
+            record.kind in kinds
             and self.thread is not None
             and record.incarnation == self.thread.incarnation
             and self.first <= record.number <= self.revision
-            and record.number != self.undone
+            and not self.takes_out(record)
         )
 
     def info(self) -> ThreadInfo | None:
@@ -164,7 +192,7 @@ async def _collect(
 ) -> Head:
     thread: ThreadItem | None = None
     records: list[RecordItem] = []
-    drafts: list[DraftItem] = []
+    draft: DraftItem | None = None
     is_complete, has_leftovers = not only_head, False
     count = 0
     partition = thread_partition(thread_id)
@@ -174,7 +202,7 @@ async def _collect(
             if isinstance(item, ThreadItem):
                 thread = item
             elif isinstance(item, DraftItem):
-                drafts.append(item)
+                draft = item if item.id == FIRST_STEP_ID else draft
             elif isinstance(item, RecordItem) and thread is not None and item.incarnation == thread.incarnation:
                 records.append(item)
             else:
@@ -187,7 +215,7 @@ async def _collect(
     head = Head(
         thread=thread,
         record=records[0] if records else None,
-        drafts=tuple(drafts),
+        draft=draft,
         others=tuple(records[1:]),
         is_complete=is_complete,
         has_leftovers=has_leftovers,

@@ -10,7 +10,8 @@ A thread has a logical partition of its own. In it are:
 - **Gone records.** What an undo or a trim takes out is replaced by an empty item of the same id, never removed:
   otherwise a writer that was held up could use the number again. Before it is replaced it is invisible already, by the
   newest record: a trim raises `first`, and an undo names its target.
-- **Draft steps**, each with the revision that the thread had: an append makes them void by itself.
+- **Draft steps**, each with the revision that the thread had: the append of a turn makes them void by itself. A step is
+  created, never written over: of two that save it one gets 409.
 
 Listings need all threads at once, which no partition has. So each thread also has an entry in one of a few directory
 partitions: a copy of its info. It is made before a thread can be seen, and marked `pending` before the thread's
@@ -33,11 +34,17 @@ from recuerda.records import RecordKind, ThreadInfo, TurnRecord
 
 THREAD_NUMBER: Final = 2**53 - 1
 DRAFT_NUMBER: Final = 2**53 - 2
+STEP_NUMBER: Final = -1
+"""Of the later steps of a draft: no look at the thread meets them, however many there are."""
+
 HIGHEST_NUMBER: Final = 2**53 - 3
 """The number of the last record that a thread can have."""
 
 THREAD_ID: Final = "thread"
 """The id of a thread's own item, in its partition."""
+
+FIRST_STEP_ID: Final = "draft"
+"""The id of the first step of a thread's draft, in its partition: fixed, so that a thread has one draft."""
 
 FOREVER: Final = 2**53 - 1
 """A `pending` that no change of settings settles: the thread is being deleted."""
@@ -103,6 +110,9 @@ class RecordItem(Item, frozen=True, kw_only=True):
         record_id: the turn's id.
         call: drawn for each call of `append`, so that a call can tell its own record from another's of the same id.
         first: of the thread as of this record; likewise `turns` and `messages`.
+        summary: the number of the newest summary as of this record, which may be before `first`; 0 without one.
+        covered: the last number that this summary covers.
+        last_turn: of the newest turn that was ever appended; None in records of before, and in turns.
         user_id: in the first record only: the user to take over if the thread has none; likewise `title`.
         text: the body, if it is text; else `data` has it, as base64.
     """
@@ -117,6 +127,9 @@ class RecordItem(Item, frozen=True, kw_only=True):
     first: int = 1
     turns: int = 0
     messages: int = 0
+    summary: int = 0
+    covered: int = 0
+    last_turn: int | None = None
     user_id: str | None = None
     title: str | None = None
     text: str | None = None
@@ -124,7 +137,7 @@ class RecordItem(Item, frozen=True, kw_only=True):
 
     def record(self) -> TurnRecord:
         """Return the record that the item holds."""
-        kind: RecordKind = "undo" if self.kind == "undo" else "trim" if self.kind == "trim" else "turn"
+        kind = _KINDS.get(self.kind, "turn")
         return TurnRecord(
             number=self.number,
             id=self.record_id,
@@ -146,12 +159,12 @@ class DraftItem(Item, frozen=True, kw_only=True):
     """A step of a draft. The first one's id is fixed, so a new draft replaces an old one in a single write.
 
     Attributes:
-        number: between the thread's own item and the records.
+        number: the first step's is between the thread's own item and the records, a later one's below them.
         draft: the same for all steps of one draft.
         step: the step's number.
-        turn_id: of the running turn; likewise `revision`, as the caller gave it.
-        base: the revision that the thread had when the draft was begun, on `incarnation` (None: no thread). The draft
-            holds as long as it has.
+        turn_id: of the running turn; likewise `revision` and the time, as the caller gave them.
+        base: the revision that the thread had when the step was saved, on `incarnation` (None: no thread). The draft
+            holds until a turn is appended.
         text: the body; see `RecordItem`.
     """
 
@@ -161,6 +174,7 @@ class DraftItem(Item, frozen=True, kw_only=True):
     turn_id: str
     revision: int
     base: int
+    created_us: str = "0"
     incarnation: str | None = None
     text: str | None = None
     data: str | None = None
@@ -219,8 +233,9 @@ _TYPES: Final[Mapping[str, type[Item]]] = {
     "thread": ThreadItem,
     "draft": DraftItem,
     "directory": DirectoryItem,
-    **dict.fromkeys(("turn", "undo", "trim", "gone"), RecordItem),
+    **dict.fromkeys(("turn", "undo", "trim", "summary", "gone"), RecordItem),
 }
+_KINDS: Final[Mapping[str, RecordKind]] = {"undo": "undo", "trim": "trim", "summary": "summary"}
 
 
 def parse(document: Mapping[str, Any]) -> Item:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_head
+
+from msgspec.structs import replace
 
 from recuerda.cosmos.container import Backoff, Container
 from recuerda.cosmos.heads import NEWEST_FIRST, Head, find, load, with_given
-from recuerda.cosmos.items import HIGHEST_NUMBER, RecordItem, ThreadItem, thread_partition
+from recuerda.cosmos.items import HIGHEST_NUMBER, DraftItem, RecordItem, ThreadItem, record_item_id, thread_partition
 from recuerda.records import ReadQuery, ThreadSlice, TurnRecord
 
 PAGE = 100
@@ -34,9 +37,13 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
         walk = await _walked(container, thread_id, query)
         if walk.pages > 1 and await _was_cut(container, thread_id, walk.head):
             return None
+    if walk.has_summary and walk.summary is None:
+        walk.summary = await _summary(container, walk.head)
+        if walk.summary is None:  # it has expired: then the turns count that have not
+            return await _read(container, thread_id, replace(query, with_summary=False))
     info = walk.head.info()
     if info is None:
-        return ThreadSlice(info=None)
+        return ThreadSlice(info=None, has_draft=walk.head.living_draft is not None)
     container.revisions.note(thread_id, info.revision)
     turn = await find(container, walk.head, query.turn_id) if query.turn_id is not None else None
     return ThreadSlice(
@@ -44,7 +51,18 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
         records=tuple(reversed(walk.records)),
         start=walk.start,
         found=None if turn is None else turn.record(),
+        summary=walk.summary,
+        has_draft=walk.head.living_draft is not None,
     )
+
+
+async def _summary(container: Container, head: Head) -> TurnRecord | None:
+    """Return the newest summary, which a window did not reach."""
+    if head.thread is None:
+        return None
+    item_id = record_item_id(head.thread.incarnation, head.summary)
+    found = await container.query_all(head.thread.partition, "c.id = @id AND c.kind = 'summary'", {"id": item_id})
+    return next((item.record() for item in found if isinstance(item, RecordItem)), None)
 
 
 @dataclass(slots=True)
@@ -55,14 +73,30 @@ class _Walk:
     after: int
     head: Head = field(default_factory=lambda: Head(thread=None))
     records: list[TurnRecord] = field(default_factory=list[TurnRecord])
+    summary: TurnRecord | None = None
     start: int = 1
     pages: int = 0
     _messages: int = 0
     _turns: int = 0
 
+    @property
+    def has_summary(self) -> bool:
+        """True when the newest summary is asked for, and there is one."""
+        return self.query.with_summary and not self.after and self.head.summary > 0
+
+    @property
+    def lowest(self) -> int:
+        """The number of the first record that may be taken."""
+        covered = self.head.record.covered if self.has_summary and self.head.record is not None else 0
+        return max(self.after + 1, self.head.first, covered + 1)
+
     def take(self, item: RecordItem) -> bool:
         """Take a record; False when it is one too many."""
-        if item.kind == "gone" or item.number == self.head.undone or (item.kind != "turn" and not self.after):
+        if item.kind == "gone" or self.head.takes_out(item):
+            return True
+        if item.kind != "turn" and not self.after:
+            if self.has_summary and item.number == self.head.summary:
+                self.summary = item.record()
             return True
         self._messages += item.message_count
         self._turns += item.kind == "turn"
@@ -86,7 +120,7 @@ async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_
     thread: ThreadItem | None = None
     pages = container.query(
         thread_partition(thread_id),
-        "c.number >= @after AND c.kind != 'gone' AND c.kind != 'draft'",
+        "c.number >= @after AND c.kind != 'gone'",
         {"after": min(walk.after, HIGHEST_NUMBER)},  # that record as well: it may be the newest
         page=_page(query),
         order=NEWEST_FIRST,
@@ -97,23 +131,21 @@ async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_
             for item in items:
                 if isinstance(item, ThreadItem):
                     thread = item
-                    walk.head = Head(thread=thread)
+                    walk.head = Head(thread=thread, draft=walk.head.draft)
                     if not is_afresh and _after(query, walk.head) != walk.after:
                         return await _walked(container, thread_id, query, is_afresh=True)
+                elif isinstance(item, DraftItem):
+                    walk.head = replace_head(walk.head, draft=item if item.step == 1 else walk.head.draft)
                 elif isinstance(item, RecordItem) and thread is not None and item.incarnation == thread.incarnation:
                     if walk.head.record is None:
-                        walk.head = await _headed(container, thread, item)
-                        walk.start = max(walk.after + 1, walk.head.first)
-                    if item.number < max(walk.after + 1, walk.head.first) or not walk.take(item):
+                        walk.head = await with_given(container, replace_head(walk.head, record=item))
+                        walk.start = walk.lowest
+                    if item.number < walk.lowest or not walk.take(item):
                         return walk
     if walk.head.record is None and walk.after and thread is not None:
         walk.head = await load(container, thread_id)  # a reader that is ahead of the thread
-    walk.start = max(walk.after + 1, walk.head.first)
+    walk.start = walk.lowest
     return walk
-
-
-async def _headed(container: Container, thread: ThreadItem, newest: RecordItem) -> Head:
-    return await with_given(container, Head(thread=thread, record=newest))
 
 
 def _page(query: ReadQuery) -> int:

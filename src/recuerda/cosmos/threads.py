@@ -14,6 +14,8 @@ from recuerda.cosmos.items import THREAD_ID, DraftItem, RecordItem, ThreadItem, 
 from recuerda.ids import new_id
 from recuerda.records import ThreadChanges, ThreadInfo
 
+_SWEPT_FIELDS = "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision, c.base"
+
 
 async def ready(container: Container, thread_id: str, head: Head, *, now_us: int, user_id: str | None) -> Head:
     """Make sure that a thread can get its first record, or its first setting, without being missed by a listing.
@@ -116,7 +118,8 @@ async def delete(container: Container, thread_id: str) -> bool:
     while True:
         head = await load(container, thread_id)
         await directory.mark_deleted(container, thread_id)
-        await run_all(container.delete(draft.partition, draft.id) for draft in head.drafts)
+        steps = await container.query_all(thread_partition(thread_id), "c.kind = 'draft'", fields=_SWEPT_FIELDS)
+        await run_all(container.delete(step.partition, step.id) for step in steps)
         if head.thread is None or await container.delete(head.thread.partition, THREAD_ID, etag=head.thread.etag):
             break
         await backoff.wait()
@@ -128,8 +131,7 @@ async def delete(container: Container, thread_id: str) -> bool:
 async def sweep(container: Container, thread_id: str) -> None:
     """Delete what incarnations have left that have ended."""
     partition = thread_partition(thread_id)
-    fields = "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision, c.base"
-    found = await container.query_all(partition, "c.kind != 'thread'", fields=fields)
+    found = await container.query_all(partition, "c.kind != 'thread'", fields=_SWEPT_FIELDS)
     # Looked for after the rest: whatever incarnation something is of, its thread had been made before it.
     thread = (await load(container, thread_id)).thread
     living = (None, None if thread is None else thread.incarnation)
@@ -147,10 +149,10 @@ async def rewrite(container: Container, thread_id: str, bodies: Mapping[int, byt
             return
         found = await container.query_all(
             head.thread.partition,
-            "c.kind = 'turn' AND ARRAY_CONTAINS(@numbers, c.number)",
+            "c.kind IN ('turn', 'summary') AND ARRAY_CONTAINS(@numbers, c.number)",
             {"numbers": sorted(left)},
         )
-        records = [item for item in found if isinstance(item, RecordItem) and head.holds(item)]
+        records = [item for item in found if isinstance(item, RecordItem) and head.holds(item, ("turn", "summary"))]
         left &= {item.number for item in records}
 
         async def one(item: RecordItem, done: set[int] = left) -> None:
