@@ -20,8 +20,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from recuerda.errors import ThreadConflict
-from recuerda.records import NewTurn
+from recuerda.errors import DraftConflict, ThreadConflict
+from recuerda.records import DraftStep, NewTurn
 from recuerda.storage import Storage
 from tests.storage.matrix import STORAGES
 
@@ -29,6 +29,8 @@ Say: TypeAlias = Callable[[str], None]
 Work: TypeAlias = Callable[[Storage, Say], Awaitable[None]]
 
 THREADS = ("x", "y")
+STEPS = 5
+"""How many a turn has that is saved step by step."""
 
 
 def body_of(turn_id: str) -> bytes:
@@ -87,6 +89,62 @@ def contend(open_storage: Callable[[], Storage], count: int) -> list[str]:
     return said.splitlines()
 
 
+def kill_resumers(open_storage: Callable[[], Storage], count: int) -> list[str]:
+    """Kill writers that save a turn's five steps and append it, each going on where the one before was killed."""
+    luck = random.Random(11)
+    told: list[str] = []
+    for round_number in range(count):
+
+        async def write(storage: Storage, say: Say) -> None:
+            for _ in range(10_000):
+                draft = await storage.load_draft("x")
+                info = await storage.head("x")
+                revision = info.revision if info else 0
+                turn_id = draft.turn_id if draft else f"turn {revision}"
+                for number in range(len(draft.steps) + 1 if draft else 1, STEPS + 1):
+                    body = body_of(f"{turn_id}.{number}")
+                    await storage.save_draft(
+                        "x", DraftStep(turn_id=turn_id, revision=revision, number=number, body=body)
+                    )
+                    say(f"{turn_id}.{number}")
+                turn = NewTurn(id=turn_id, body=body_of(turn_id), message_count=1)
+                await storage.append("x", turn, expected=revision)
+                say(turn_id)
+
+        child, reader = _fork(open_storage, write)
+        heard = os.read(reader, 1 << 16) if round_number % 2 else b""
+        time.sleep(luck.uniform(0, 0.01))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        told.extend((heard.decode() + _read_all([reader])).splitlines())
+    return told
+
+
+def contend_for_steps(open_storage: Callable[[], Storage], count: int) -> list[str]:
+    """Let four processes go on with one turn of `count` steps, each saving what is next as far as it knows."""
+
+    def work_of(process: int) -> Work:
+        async def write(storage: Storage, say: Say) -> None:
+            number = 1
+            while number <= count:
+                body = f"{process}".encode()
+                try:
+                    await storage.save_draft("x", DraftStep(turn_id="t", revision=0, number=number, body=body))
+                except DraftConflict:
+                    draft = await storage.load_draft("x")
+                    number = len(draft.steps) + 1 if draft else 1
+                else:
+                    say(f"{number} {process}")
+                    number += 1
+
+        return write
+
+    children = [_fork(open_storage, work_of(process)) for process in range(4)]
+    said = _read_all([reader for _, reader in children])
+    _expect_success(children)
+    return said.splitlines()
+
+
 def open_at_once(open_storage: Callable[[], Storage], count: int) -> list[str]:
     """Let `count` processes make the same new storage in the same moment, and append a turn each."""
     start_at = time.monotonic() + 0.03
@@ -106,7 +164,13 @@ def open_at_once(open_storage: Callable[[], Storage], count: int) -> list[str]:
     return said.splitlines()
 
 
-MODES = {"kill": kill_writers, "contend": contend, "open": open_at_once}
+MODES = {
+    "kill": kill_writers,
+    "contend": contend,
+    "resume": kill_resumers,
+    "steps": contend_for_steps,
+    "open": open_at_once,
+}
 
 
 def _fork(open_storage: Callable[[], Storage], work: Work) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import pytest
 from recuerda.records import NewTurn
 from recuerda.storage import Storage
 from tests.storage.matrix import STORAGES, SURVIVING
-from tests.storage.processes import THREADS, body_of
+from tests.storage.processes import STEPS, THREADS, body_of
 
 ROOT = Path(__file__).parents[2]
 KILLS = 200
@@ -86,6 +86,36 @@ async def test_four_processes_on_one_thread_lose_mix_and_double_nothing(
     for process in range(4):
         mine = [record.id for record in found.records if record.id.startswith(f"x.{process}.")]
         assert mine == [f"x.{process}.{n}" for n in range(200)]
+
+
+@survivors
+async def test_after_a_hundred_kills_a_turn_goes_on_from_its_last_step_and_saves_none_twice(
+    scheme: str, tmp_path: Path, storage: Storage
+) -> None:
+    told = await run_processes("resume", scheme, tmp_path, 100)
+    assert len(told) == len(set(told)), "a step or a turn was saved twice"
+    found = await storage.read("x")
+    ids = [record.id for record in found.records]
+    assert ids == [f"turn {number}" for number in range(len(ids))]
+    assert all(record.body == body_of(record.id) for record in found.records)
+    draft = await storage.load_draft("x")
+    steps = [f"{step.turn_id}.{step.number}" for step in draft.steps] if draft else []
+    assert draft is None or draft.turn_id == f"turn {len(ids)}"
+    assert draft is None or all(step.body == body_of(name) for step, name in zip(draft.steps, steps, strict=True))
+    known = {*ids, *steps, *(f"{turn}.{number}" for turn in ids for number in range(1, STEPS + 1))}
+    assert set(told) <= known, "an acknowledged step is lost"
+    assert len(told) >= 50
+
+
+@survivors
+async def test_of_four_processes_that_go_on_with_one_turn_one_saves_each_step(
+    scheme: str, tmp_path: Path, storage: Storage
+) -> None:
+    told = [line.split(" ") for line in await run_processes("steps", scheme, tmp_path, 60)]
+    draft = await storage.load_draft("x")
+    assert draft is not None
+    assert sorted([str(step.number), step.body.decode()] for step in draft.steps) == sorted(told)
+    assert [step.number for step in draft.steps] == list(range(1, 61))
 
 
 @survivors
