@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from recuerda import ChatMessage, ChatRequest, ChatResponse
 from recuerda.cli import tour_scenes
 from recuerda.cli.app import app
+from recuerda.cli.tour_service import SERVICE_SCENES
 from recuerda.cli.tour_texts import ENGLISH, SPANISH
 from tests.cli.processes import CommandLine, Terminal
 
@@ -81,7 +83,7 @@ def test_a_language_that_there_is_not_is_a_usage_error(recuerda: CommandLine) ->
 
 def test_both_languages_have_every_text() -> None:
     for texts in (ENGLISH, SPANISH):
-        assert list(texts.titles) == SCENES
+        assert set(texts.titles) == {*tour_scenes.SCENES, *SERVICE_SCENES}
     same = {name for name in ENGLISH.__dataclass_fields__ if getattr(ENGLISH, name) == getattr(SPANISH, name)}
     assert same == {"name"}
 
@@ -108,3 +110,26 @@ def test_a_scene_that_breaks_off_is_shown_and_the_others_go_on(monkeypatch: pyte
     assert "✗ 5." in done.stdout
     assert "FileNotFoundError" in done.stdout
     assert "Only 7 of 8 scenes went as they should." in done.stdout
+
+
+@pytest.mark.parametrize(("arguments", "summary"), [((), "7 of 7 scenes"), (("--lang", "es"), "7 de 7 escenas")])
+def test_the_story_is_the_same_with_the_history_on_a_service(
+    recuerda: CommandLine, arguments: tuple[str, ...], summary: str
+) -> None:
+    page = recuerda.ok("tour", "--service", *arguments)
+    assert summary in page
+    assert "✗" not in page
+    assert "ServiceThreadNotFound" in page
+    assert re.search(r"conv_\w{24}", page)
+    pids = re.findall(r"(?:process|proceso) (\d+)", page)
+    assert len(set(pids)) == 2
+    for pid in set(pids):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+
+
+def test_the_tour_on_a_service_that_does_not_start_says_so(recuerda: CommandLine) -> None:
+    done = recuerda("tour", "--service", "--json", RECUERDA_SERVER_KEYS="nonsense")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "the tour's service did not start: RECUERDA_SERVER_KEYS holds" in done.stderr

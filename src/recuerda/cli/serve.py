@@ -13,7 +13,9 @@ from recuerda.cli.options import StorageOption, public_url, storage_url
 from recuerda.cli.output import clean_line, console, fail
 from recuerda.errors import ConfigurationError
 
+OFFLINE = "offline"
 EXAMPLES = (
+    "recuerda serve --upstream offline",
     "recuerda serve --upstream http://localhost:11434/v1 --model llama3.2",
     "recuerda serve --new-key acme",
     "recuerda serve --storage postgresql://db/app --upstream http://vllm:8000/v1 --model qwen3 \\",
@@ -29,8 +31,8 @@ def serve(
         typer.Option(
             "--upstream",
             metavar="URL",
-            help="The chat-completions server behind this one, such as http://localhost:11434/v1. Its key, if it wants "
-            "one, is taken from RECUERDA_UPSTREAM_KEY.",
+            help="The chat-completions server behind this one, such as http://localhost:11434/v1; `offline` for a "
+            "stand-in that needs no model. Its key, if it wants one, is taken from RECUERDA_UPSTREAM_KEY.",
         ),
     ] = None,
     model: Annotated[
@@ -94,6 +96,8 @@ def serve(
         console().print(Text(f"key, to be given to {new_key} and kept nowhere else:\n  {key}"), soft_wrap=True)
         console().print(Text(f"in the key file, below [tenants]:\n  {line}"), soft_wrap=True)
         return
+    if upstream == OFFLINE and not model:
+        model = OFFLINE
     if not upstream or not model:
         raise ConfigurationError("say which model answers: --upstream URL and --model ID")
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from recuerda.cli.options import JsonOption
 from recuerda.cli.output import clean_line, console, print_json, print_table
 from recuerda.cli.tour_scenes import SCENES, Scene, Step, play, stage
+from recuerda.cli.tour_service import SERVICE_SCENES, play_on_service, service_stage
 from recuerda.cli.tour_texts import ENGLISH, SPANISH, TourTexts
 
 
@@ -31,11 +32,20 @@ TEXTS = {Language.EN: ENGLISH, Language.ES: SPANISH}
 EXAMPLES = (
     "recuerda tour",
     "recuerda tour --lang es",
+    "recuerda tour --service",
 )
 
 
 def tour(
     language: Annotated[Language, typer.Option("--lang", help="The language of the tour.")] = Language.EN,
+    on_service: Annotated[
+        bool,
+        typer.Option(
+            "--service",
+            help="Keep the history on a service instead: `recuerda serve`, started for the tour. Needs the extras "
+            "`openai` and `server`.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """See the whole idea at work, scene by scene. Needs no key.
@@ -46,7 +56,8 @@ def tour(
     texts = TEXTS[language]
     page = None if as_json else console()
     with tempfile.TemporaryDirectory(prefix="recuerda-tour-") as folder:
-        scenes = asyncio.run(_play_all(texts, Path(folder) / "memory.db", page))
+        play_all = _play_on_service if on_service else _play_all
+        scenes = asyncio.run(play_all(texts, Path(folder) / "memory.db", page))
     if page is None:
         print_json(_json(scenes, texts))
     else:
@@ -62,6 +73,20 @@ async def _play_all(texts: TourTexts, database: Path, page: Console | None) -> l
     async with stage(texts, database) as on:
         for number, scene_id in enumerate(SCENES, 1):
             scene = await play(scene_id, on)
+            scenes.append(scene)
+            if page is not None:
+                _print_scene(page, number, scene, texts)
+    return scenes
+
+
+async def _play_on_service(texts: TourTexts, database: Path, page: Console | None) -> list[Scene]:
+    scenes: list[Scene] = []
+    async with service_stage(texts, database) as on:
+        if page is not None:
+            _print_start(page, texts, database)
+            page.print(Text(texts.about_the_service.format(on.service.url, on.pid), style="dim"), soft_wrap=True)
+        for number, scene_id in enumerate(SERVICE_SCENES, 1):
+            scene = await play_on_service(scene_id, on)
             scenes.append(scene)
             if page is not None:
                 _print_scene(page, number, scene, texts)

@@ -14,6 +14,7 @@ class TourTexts:
     heading: str
     about_the_model: str
     about_the_storage: str
+    about_the_service: str
     name: str
     place: str
     say_name: str
@@ -48,6 +49,7 @@ ENGLISH = TourTexts(
         "So whatever it knows, the memory gave it."
     ),
     about_the_storage="The storage is real: {}",
+    about_the_service="The history is kept by a service: {}, process {}",
     name="Riker",
     place="Jerusalem",
     say_name="My name is Riker and I live in Jerusalem.",
@@ -66,6 +68,8 @@ ENGLISH = TourTexts(
             "retry": "A retry repeats nothing",
             "conflict": "Two writers: a clear conflict",
             "summary": "Too long for the window: summed up",
+            "restart": "The service is killed and started",
+            "forgotten": "The service forgets: go on locally",
         }
     ),
     remembered="remembered",
@@ -93,6 +97,7 @@ SPANISH = TourTexts(
         "recibe. Así que todo lo que sabe se lo ha dado la memoria."
     ),
     about_the_storage="El almacén es real: {}",
+    about_the_service="El historial lo guarda un servicio: {}, proceso {}",
     name="Riker",
     place="Jerusalén",
     say_name="Me llamo Riker y vivo en Jerusalén.",
@@ -111,6 +116,8 @@ SPANISH = TourTexts(
             "retry": "Un reintento no repite nada",
             "conflict": "Dos a la vez: conflicto claro",
             "summary": "Largo para la ventana: resumido",
+            "restart": "El servicio muere y vuelve",
+            "forgotten": "El servicio olvida: seguir en local",
         }
     ),
     remembered="recordado",

@@ -15,6 +15,7 @@ from pathlib import Path
 from recuerda.errors import ConfigurationError
 from recuerda.registry import open_storage
 from recuerda.server.keys import KEYS_VARIABLE, Keys, file_line, new_key, read_keys
+from recuerda.server.offline import upstream_url
 from recuerda.server.running import Listening, serve
 from recuerda.server.settings import DEFAULT_WINDOW, Limits, ServerSettings, check_host
 from recuerda.server.upstream import Upstream
@@ -82,20 +83,21 @@ def run_server(
         announce(url, behind.url, _about(keys))
 
     async def run() -> bool:
-        behind = Upstream(upstream, api_key=os.environ.get(UPSTREAM_KEY_VARIABLE) or None, timeout_s=timeout_s)
-        try:
-            async with open_storage(storage) as opened:
-                await opened.list_threads(limit=1)  # a storage that cannot be used is told before anybody relies on it
-                return await serve(
-                    opened,
-                    behind,
-                    settings,
-                    keys=keys,
-                    listening=listening,
-                    when_ready=lambda url: ready(url, behind),
-                )
-        finally:
-            await behind.close()
+        async with upstream_url(upstream) as url:
+            behind = Upstream(url, api_key=os.environ.get(UPSTREAM_KEY_VARIABLE) or None, timeout_s=timeout_s)
+            try:
+                async with open_storage(storage) as opened:
+                    await opened.list_threads(limit=1)  # one that cannot be used is told before anybody relies on it
+                    return await serve(
+                        opened,
+                        behind,
+                        settings,
+                        keys=keys,
+                        listening=listening,
+                        when_ready=lambda url: ready(url, behind),
+                    )
+            finally:
+                await behind.close()
 
     return asyncio.run(run())
 

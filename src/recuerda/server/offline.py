@@ -1,0 +1,53 @@
+"""`recuerda serve --upstream offline`: a model behind the server that needs no key, for trying it out.
+
+It listens on a free port of this machine and answers with the offline stand-in, so that the server speaks to it as to
+any other chat-completions server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+from recuerda.offline.endpoint import offline_endpoint
+
+OFFLINE = "offline"
+"""The URL that stands for it."""
+
+
+@asynccontextmanager
+async def upstream_url(url: str) -> AsyncGenerator[str]:
+    """Give a model's URL as it is, and for "offline" that of the stand-in, which runs until the end."""
+    if url != OFFLINE:
+        yield url
+        return
+    config = uvicorn.Config(offline_endpoint, host="127.0.0.1", port=0, lifespan="off", ws="none", log_config=None)
+    server = _Behind(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        await server.is_listening.wait()
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.should_exit = server.force_exit = True
+        await serving
+
+
+class _Behind(uvicorn.Server):
+    """uvicorn, except that it says when it listens, and leaves the signals to the server in front."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_listening = asyncio.Event()
+
+    async def startup(self, sockets: object = None) -> None:
+        await super().startup(None)
+        self.is_listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture none."""
+        yield
