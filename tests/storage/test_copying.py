@@ -79,6 +79,25 @@ async def test_a_trimmed_and_undone_thread_arrives_as_it_is(source: Storage, sto
     assert [record.body for record in (await storage.read("a")).records] == [b"a1"]
 
 
+async def test_summaries_stay_behind_and_disturb_no_copy(source: Storage, storage: Storage) -> None:
+    await source.summarize("a", b"so far", through=1)
+    await source.append("a", NewTurn(body=b"later", message_count=1))
+    for _ in range(2):
+        copied = await copy_thread(source, storage, "a")
+        assert (copied.problem, copied.digest is None) == (None, False)
+        there = await storage.read("a", with_summary=True)
+        here = await source.read("a")
+        assert [record.body for record in there.records] == [record.body for record in here.records]
+        assert there.summary is None
+    await storage.summarize("a", b"of the copy", through=1)
+    await source.append("a", NewTurn(body=b"latest", message_count=1))
+    copied = await copy_thread(source, storage, "a")
+    assert (copied.problem, copied.added) == (None, 1)
+    summary = (await storage.read("a", with_summary=True)).summary
+    assert summary is not None
+    assert summary.body == b"of the copy"
+
+
 async def test_a_damaged_copy_is_noticed(source: Storage, tmp_path: Path) -> None:
     async with SQLiteStorage(tmp_path / "t.db") as target:
         await copy_thread(source, target, "a")
