@@ -81,6 +81,7 @@ PUBLIC = [
     "Usage",
     "UsageContent",
     "open_storage",
+    "tool",
 ]
 
 HEAVY = {

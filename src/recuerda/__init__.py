@@ -63,7 +63,7 @@ from recuerda.summarizer import Summarizer
 from recuerda.summary import Summary
 from recuerda.thread import AgentThread
 from recuerda.tokens import TokenCounter
-from recuerda.tools import FunctionTool
+from recuerda.tools import FunctionTool, tool
 from recuerda.window import ContextWindow
 
 __all__ = [
@@ -137,4 +137,5 @@ __all__ = [
     "Usage",
     "UsageContent",
     "open_storage",
+    "tool",
 ]

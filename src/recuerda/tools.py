@@ -13,7 +13,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin, get_type_hints, overload
 
 import msgspec
 
@@ -61,7 +61,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         needs_approval: bool = False,
         retry_safe: bool = False,
     ) -> FunctionTool:
-        """Make a tool of a callable; a tool is returned as it is.
+        """Make a tool of a callable; a tool is returned as it is, but for what is said of it here.
 
         Args:
             function: its type hints give the schema; `Annotated[str, "what it is"]` describes a parameter.
@@ -74,14 +74,9 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: a parameter cannot be described to a model; the text says which.
         """
         if isinstance(function, FunctionTool):
-            return function
+            return function._with(name, description, needs_approval=needs_approval, retry_safe=retry_safe)
         inner = _without_partial(function)
-        own_name = name or getattr(inner, "__name__", type(inner).__name__)
-        if not NAME.fullmatch(own_name):
-            raise ConfigurationError(
-                f"{own_name!r} cannot be a tool's name: give it one of letters, digits, _ and -, by "
-                "FunctionTool.of(function, name=...)"
-            )
+        own_name = _checked_name(name or getattr(inner, "__name__", type(inner).__name__))
         fields, thread_parameter = _fields(function, own_name)
         try:
             arguments = msgspec.defstruct(f"{own_name}_arguments", fields, forbid_unknown_fields=True, kw_only=True)
@@ -97,6 +92,20 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             _thread_parameter=thread_parameter,
             needs_approval=needs_approval,
             retry_safe=retry_safe,
+        )
+
+    def _with(
+        self, name: str | None, description: str | None, *, needs_approval: bool, retry_safe: bool
+    ) -> FunctionTool:
+        """Return the tool with something else said of it; what it needs and what is safe is never taken back."""
+        if not (name or description or needs_approval or retry_safe):
+            return self
+        return msgspec.structs.replace(
+            self,
+            name=_checked_name(name or self.name),
+            description=description or self.description,
+            needs_approval=needs_approval or self.needs_approval,
+            retry_safe=retry_safe or self.retry_safe,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -151,12 +160,54 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         return await result if inspect.isawaitable(result) else result
 
 
+def _checked_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} cannot be a tool's name: give it one of letters, digits, _ and -, by "
+            "FunctionTool.of(function, name=...)"
+        )
+    return name
+
+
 def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     try:
         return function(**values)
     except StopIteration as error:
         # No future can hold a StopIteration: the caller would wait for ever.
         raise RuntimeError("the function raised StopIteration") from error
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> FunctionTool: ...
+
+
+@overload
+def tool(
+    *, name: str | None = None, description: str | None = None, needs_approval: bool = False, retry_safe: bool = False
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+
+
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    needs_approval: bool = False,
+    retry_safe: bool = False,
+) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
+    """Make a tool of the function below it: `@tool`, or `@tool(needs_approval=True)`.
+
+    The arguments and the error are those of `FunctionTool.of`. The tool can be called as the function itself. For a
+    method, make the tool of the bound one: `FunctionTool.of(self.method, …)`.
+    """
+
+    def make(decorated: Callable[..., Any]) -> FunctionTool:
+        return FunctionTool.of(
+            decorated, name=name, description=description, needs_approval=needs_approval, retry_safe=retry_safe
+        )
+
+    return make if function is None else make(function)
 
 
 ToolInput: TypeAlias = Callable[..., Any] | FunctionTool
@@ -170,10 +221,10 @@ def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
         ConfigurationError: two have the same.
     """
     named: dict[str, FunctionTool] = {}
-    for tool in map(FunctionTool.of, tools):
-        if tool.name in named:
-            raise ConfigurationError(f"two tools have the name {tool.name!r}; the model could not tell them apart")
-        named[tool.name] = tool
+    for one in map(FunctionTool.of, tools):
+        if one.name in named:
+            raise ConfigurationError(f"two tools have the name {one.name!r}; the model could not tell them apart")
+        named[one.name] = one
     return named
 
 
