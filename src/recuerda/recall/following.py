@@ -7,8 +7,11 @@ takes in what is missing. A thread that was deleted, or made anew under its id, 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+
+from msgspec import structs
 
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.history import stored_turn
@@ -18,12 +21,13 @@ from recuerda.recall.traits import traits_of
 from recuerda.records import ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.storage import Storage
 
-BATCH_TURNS = 500
+BATCH_TURNS = 250
 """Turns that are taken in at once; after a crash in a long thread, it goes on behind the last batch."""
 
 REMEMBERED_ROLES = ("user", "assistant")
 
 _TRIES = 20
+_FEW_TURNS = 8
 _logger = logging.getLogger("recuerda")
 
 
@@ -93,13 +97,14 @@ async def follow(
             if await _drop(index, thread_id, known):
                 return None, 0
             continue
-        updates = list(_updates(found, known, user_id, is_anew=is_anew))
-        for update in updates:
-            if not await index.apply(update):
+        position, added = known, 0
+        for update, turns in _updates(found, known, user_id, is_anew=is_anew):
+            documents = await _documents(thread_id, turns)
+            if not await index.apply(structs.replace(update, added=documents)):
                 break
+            position, added = update.position, added + len(documents)
         else:
-            position = updates[-1].position if updates else known
-            return position, sum(len(update.added) for update in updates)
+            return position, added
     raise StorageBusy(
         f"the index of memories could not follow thread {thread_id!r}: others keep changing it; try again"
     )
@@ -119,7 +124,8 @@ async def _drop(index: RecallIndex, thread_id: str, known: Position | None) -> b
 
 def _updates(
     found: ThreadSlice, known: Position | None, user_id: str | None, *, is_anew: bool
-) -> Iterator[ThreadUpdate]:
+) -> Iterator[tuple[ThreadUpdate, Sequence[TurnRecord]]]:
+    """Give the updates that bring an index to what was found, and the turns whose documents each still lacks."""
     info = found.info
     if info is None:
         return
@@ -141,19 +147,26 @@ def _updates(
         revision = info.revision if start == starts[-1] else batch[-1].number
         position = Position(scope=scope, incarnation=info.incarnation, revision=revision)
         is_first = start == 0
-        yield ThreadUpdate(
+        update = ThreadUpdate(
             thread_id=info.id,
             expected=expected,
             position=position,
             is_fresh=is_first and not is_next,
             undone=undone if is_first and is_next else frozenset(),
             first=info.first if is_first and is_next else 1,
-            added=_documents(info.id, batch),
         )
+        yield update, batch
         expected = position
 
 
-def _documents(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:
+async def _documents(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:
+    """Make the documents of turns; of many in another OS thread, because the event loop has more to do."""
+    if len(records) <= _FEW_TURNS:
+        return _documents_now(thread_id, records)
+    return await asyncio.to_thread(_documents_now, thread_id, records)
+
+
+def _documents_now(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:
     documents: list[NewDocument] = []
     for record in records:
         try:

@@ -26,7 +26,7 @@ from recuerda.recall.index import IndexStats, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
-from recuerda.recall.recollection import Recollection, Tell, scope_for
+from recuerda.recall.recollection import MAX_QUERY, Recollection, Tell, scope_for
 from recuerda.registry import open_storage
 from recuerda.storage import Storage, system_clock
 from recuerda.store import ChatMessageStore
@@ -93,6 +93,7 @@ class RecallProvider(ContextProvider):
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
         query = "\n".join(message.text for message in messages if message.role == "user" and message.text.strip())
+        query = query[-MAX_QUERY:]
         store = thread.message_store
         scope, recent = self._scope_of_run(thread), Filters()
         if isinstance(store, ChatMessageStore):

@@ -108,8 +108,19 @@ def forget(forgettings: Sequence[Forgetting], connection: sqlite3.Connection) ->
 def _remove_changed(connection: sqlite3.Connection, thread: int, update: ThreadUpdate) -> int:
     if update.is_fresh or update.position is None:
         return _remove(connection, thread, 0, _LAST_TURN)
-    removed = _remove(connection, thread, 0, update.first - 1) if update.first > 1 else 0
+    removed = (
+        _remove(connection, thread, 0, update.first - 1) if _begins_before(connection, thread, update.first) else 0
+    )
     return removed + sum(_remove(connection, thread, turn, turn) for turn in update.undone)
+
+
+def _begins_before(connection: sqlite3.Connection, thread: int, turn: int) -> bool:
+    """Say whether a thread has documents from before a turn, without going through all of them."""
+    found = connection.execute(
+        "SELECT turn FROM documents WHERE key BETWEEN ? AND ? ORDER BY key LIMIT 1",
+        (thread << THREAD_BITS, ((thread + 1) << THREAD_BITS) - 1),
+    ).fetchone()
+    return found is not None and found[0] < turn
 
 
 def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) -> int:

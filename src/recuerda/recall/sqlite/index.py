@@ -96,7 +96,10 @@ class SQLiteRecallIndex(RecallIndex):
         applied = await self._write(partial(following.apply, update))
         if applied.full_scope is not None:
             self._enter_later(applied.full_scope)
-        if applied.removed:
+        if applied.removed and update.first > 1 and not update.undone:
+            # A thread with a limit loses its oldest turns with each new one: nobody waits for that.
+            self._later(partial(self._attend, _cut_log, is_write=False))
+        elif applied.removed:
             await self._look(_cut_log)
         return applied.is_applied
 
@@ -166,18 +169,22 @@ class SQLiteRecallIndex(RecallIndex):
 
     def _enter_later(self, scope: int) -> None:
         """Enter waiting terms behind whatever is asked for now. If it does not happen, a search reads them as well."""
-        with self._mutex:
-            if self._executor is not None:
-                self._executor.submit(self._enter, scope)
+        self._later(partial(self._enter, scope))
 
     def _enter(self, scope: int) -> None:
-        try:
-            has_more = self._attend(partial(following.enter_waiting, scope), is_write=True)
-        except StorageError as error:
-            _logger.warning("the index of memories could not be put in order: %s", error)
-            return
-        if has_more:
+        if self._attend(partial(following.enter_waiting, scope), is_write=True):
             self._enter_later(scope)
+
+    def _later(self, job: Callable[[], object]) -> None:
+        def run() -> None:
+            try:
+                job()
+            except StorageError as error:
+                _logger.warning("the index of memories could not be put in order: %s", error)
+
+        with self._mutex:
+            if self._executor is not None:
+                self._executor.submit(run)
 
     def _attend(self, run: Callable[[sqlite3.Connection], T], *, is_write: bool) -> T:
         try:
