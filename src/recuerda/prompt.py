@@ -54,13 +54,22 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         """
         overhead = input_tokens = 0
         if (window := self.window) is not None:
-            around = [*self.pinned, *self.context]
-            overhead = window.tokens(around, instructions=self.instructions, tools=self.tools.values())
+            overhead = self._overhead(window)
             said = window.fit(said, overhead_tokens=overhead)
             input_tokens = window.tokens(said)
         history = self.history(overhead, input_tokens)
         messages = mend([*self.pinned, *history, *self.context, *said])
         return self.continued(messages, rounds=rounds, is_temporary=True)
+
+    def window_beside(self, said: Sequence[ChatMessage]) -> ContextWindow | None:
+        """Return the window that is left for the thread beside the context and what is said."""
+        if (window := self.window) is None:
+            return None
+        return window.beside(overhead_tokens=self._overhead(window), input_tokens=window.tokens(said))
+
+    def _overhead(self, window: ContextWindow) -> int:
+        around = [*self.pinned, *self.context]
+        return window.tokens(around, instructions=self.instructions, tools=self.tools.values())
 
     def continued(
         self,

@@ -152,7 +152,7 @@ class Run:
                 await self._failed(error, loaded)
                 raise
             response = self._responded(appended)
-            await self._learn(response, is_new=appended.created if appended else loaded.is_new)
+            await self._learn(response, prompt, is_new=appended.created if appended else loaded.is_new)
             self.response = msgspec.structs.replace(response, warnings=tuple(self._warnings))
             if cancelled is not None:
                 raise cancelled
@@ -278,7 +278,7 @@ class Run:
             max_tool_rounds=settings.max_tool_rounds,
         )
 
-    async def _learn(self, response: AgentResponse, *, is_new: bool) -> None:
+    async def _learn(self, response: AgentResponse, prompt: Prompt, *, is_new: bool) -> None:
         if is_new:
             await self._tell("thread_created", lambda provider: provider.thread_created(self._thread))
         await self._tell(
@@ -287,7 +287,7 @@ class Run:
         summarizer, store = self._settings.summarizer, self._thread.message_store
         if summarizer is not None and isinstance(store, ChatMessageStore):
             self._warnings += summarizer.take_failures()
-            await summarizer.after_turn(store, self._settings.window)
+            await summarizer.after_turn(store, prompt.window_beside(self._turn.input))
 
     async def _tell(self, hook: str, call: Callable[[ContextProvider], Coroutine[Any, Any, None]]) -> None:
         self._warnings += await tell(self._settings.providers, hook, lambda provider: self._inside(call(provider)))

@@ -159,6 +159,13 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         used = -(-(overhead_tokens + input_tokens) // step) * step
         return Limits(self.max_messages, max(1, budget - used), self.keep_results)
 
+    def beside(self, *, overhead_tokens: int, input_tokens: int) -> Self:
+        """Return the window that is left for the thread; the arguments are those of `select`."""
+        if self.max_tokens is None:
+            return self
+        left = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens).tokens
+        return msgspec.structs.replace(self, max_tokens=left, reserve_tokens=0)
+
 
 class _Numbered(msgspec.Struct, frozen=True):
     number: int

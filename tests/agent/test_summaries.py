@@ -142,10 +142,11 @@ async def test_what_a_window_cannot_hold_is_summed_up_before_it_is_time(storage:
 
 
 @pytest.mark.parametrize("keep_messages", [2, 20, 1000])
-async def test_every_turn_is_sent_or_summed_up(storage: Storage, keep_messages: int) -> None:
+@pytest.mark.parametrize("window", [ContextWindow(max_messages=8), ContextWindow(max_tokens=200)], ids=["few", "short"])
+async def test_every_turn_is_sent_or_summed_up(storage: Storage, window: ContextWindow, keep_messages: int) -> None:
     notes = ScriptedChatClient(default=lambda request: " ".join(re.findall(r"word \d+", told(request))))
     summarizer = Summarizer(notes, max_messages=1000, keep_messages=keep_messages)
-    client = await say(storage, summarizer, words(20), window=ContextWindow(max_messages=8))
+    client = await say(storage, summarizer, words(20), window=window)
     for number, request in enumerate(client.requests, start=1):
         sent = f"{request.instructions} {texts(request.messages)}"
         assert set(re.findall(r"word \d+", sent)) == set(words(number))
