@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -48,6 +49,11 @@ class Connection:
         self._host, self._port = host, int(port)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    async def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+            await self._streams[1].wait_closed()
+
     async def post(self, path: str, body: object) -> Any:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
@@ -59,6 +65,17 @@ class Connection:
         found = json.loads(await reader.readexactly(int(answer.partition(b"content-length:")[2].split()[0])))
         assert answer.startswith(b"http/1.1 200"), found
         return found
+
+
+@asynccontextmanager
+async def connected(address: str, count: int) -> AsyncGenerator[list[Connection]]:
+    """Give so many connections to an address, and close them."""
+    connections = [Connection(address) for _ in range(count)]
+    try:
+        yield connections
+    finally:
+        for one in connections:
+            await one.close()
 
 
 Send = Callable[[int, str], Awaitable[object]]
@@ -85,8 +102,14 @@ async def measure_load(
     model: str, server: str, *, count: int, each: int, rounds: int, delay_s: float
 ) -> tuple[list[float], list[float]]:
     """Return the seconds above the model's own, of requests to the model alone and of requests through the server."""
-    direct = [Connection(model) for _ in range(count)]
-    through = [Connection(server) for _ in range(count)]
+    async with connected(model, count) as direct, connected(server, count) as through:
+        return await _compare(direct, through, each=each, rounds=rounds, delay_s=delay_s)
+
+
+async def _compare(
+    direct: Sequence[Connection], through: Sequence[Connection], *, each: int, rounds: int, delay_s: float
+) -> tuple[list[float], list[float]]:
+    count = len(direct)
     conversations = [(await one.post("/v1/conversations", {}))["id"] for one in through]
 
     async def ask_model(number: int, text: str) -> None:
@@ -109,7 +132,11 @@ async def measure_load(
 
 async def measure_lengths(server: str, lengths: Sequence[int], *, rounds: int) -> dict[int, float]:
     """Return the median seconds of a response in conversations of so many messages, one request at a time."""
-    connection = Connection(server)
+    async with connected(server, 1) as (connection,):
+        return await _compare_lengths(connection, lengths, rounds=rounds)
+
+
+async def _compare_lengths(connection: Connection, lengths: Sequence[int], *, rounds: int) -> dict[int, float]:
     conversations: dict[int, str] = {}
     for length in lengths:
         conversations[length] = (await connection.post("/v1/conversations", {}))["id"]

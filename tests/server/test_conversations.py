@@ -107,7 +107,7 @@ async def test_a_deleted_item_is_gone_from_pages_the_storage_and_the_next_prompt
     client: AsyncOpenAI, storage: Storage, model: ScriptedOpenAIServer
 ) -> None:
     model.script.extend(["First answer.", "Second answer."])
-    made = await client.conversations.create(items=said("My secret is 42.", "I like tea."))
+    made = await client.conversations.create(items=said("My secret is swordfish.", "I like tea."))
     await client.responses.create(conversation=made.id, input="Noted?")
     listed = (await client.conversations.items.list(made.id, order="asc")).data
     gone = cast("str", listed[0].id)
@@ -119,25 +119,25 @@ async def test_a_deleted_item_is_gone_from_pages_the_storage_and_the_next_prompt
     rest = (await client.conversations.items.list(made.id, order="asc")).data
     assert [item.id for item in rest] == [item.id for item in listed[1:]]
     await client.responses.create(conversation=made.id, input="What do I like?")
-    assert "42" not in str(model.requests[-1].messages)
+    assert "swordfish" not in str(model.requests[-1].messages)
     assert "tea" in str(model.requests[-1].messages)
     found = await storage.read(made.id)
-    assert all(b"42" not in record.body for record in found.records)
+    assert all(b"swordfish" not in record.body for record in found.records)
     assert found.info is not None
-    assert found.info.title != "My secret is 42."
+    assert found.info.title != "My secret is swordfish."
 
 
 async def test_a_warm_server_sees_what_another_one_deleted(
     client: AsyncOpenAI, storage_url: str, model: ScriptedOpenAIServer
 ) -> None:
     model.default = "Yes."
-    made = await client.conversations.create(items=said("My secret is 42."))
+    made = await client.conversations.create(items=said("My secret is swordfish."))
     await client.responses.create(conversation=made.id, input="Noted?")
     items = [item async for item in await client.conversations.items.list(made.id, order="asc")]
     async with open_storage(storage_url) as again, running(again, model.base_url) as url, sdk(url) as other:
         await other.conversations.items.delete(cast("str", items[0].id), conversation_id=made.id)
     await client.responses.create(conversation=made.id, input="And now?")
-    assert "42" not in str(model.requests[-1].messages)
+    assert "swordfish" not in str(model.requests[-1].messages)
     assert len((await client.conversations.items.list(made.id, order="asc")).data) == 4
 
 

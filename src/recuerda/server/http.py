@@ -229,7 +229,8 @@ def known_fault(error: Exception) -> ApiFault:
         _logger.error("a request failed with %s%s", type(error).__name__, place)
         return ApiFault(500, "The server had an error while processing your request.")
     if fault.code == "storage_error":
-        _logger.error("the storage failed: %s", error)
+        # Its text names the thread, which is a client's.
+        _logger.error("the storage failed: %s, %s", type(error).__name__, type(error.__cause__).__name__)
     return fault
 
 
