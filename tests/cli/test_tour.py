@@ -18,14 +18,14 @@ from recuerda.cli.tour_service import SERVICE_SCENES
 from recuerda.cli.tour_texts import ENGLISH, SPANISH
 from tests.cli.processes import CommandLine, Terminal
 
-SCENES = ["same_thread", "other_thread", "no_thread", "json", "process", "retry", "conflict", "summary"]
+SCENES = ["same_thread", "other_thread", "no_thread", "json", "process", "retry", "conflict", "summary", "killed"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "named", "unknown", "summary"),
     [
-        ((), "Your name is Riker.", "I do not know your name", "8 of 8 scenes went as they should."),
-        (("--lang", "es"), "Te llamas Riker.", "No sé cómo te llamas", "8 de 8 escenas salieron como debían."),
+        ((), "Your name is Riker.", "I do not know your name", "9 of 9 scenes went as they should."),
+        (("--lang", "es"), "Te llamas Riker.", "No sé cómo te llamas", "9 de 9 escenas salieron como debían."),
     ],
 )
 def test_every_scene_goes_as_it_should(
@@ -40,7 +40,7 @@ def test_every_scene_goes_as_it_should(
     assert "OpenAIChatClient.from_env()" in page
     assert summary in page
     assert "✗" not in page
-    assert len(page.splitlines()) < 80
+    assert len(page.splitlines()) < 85
     assert max(map(len, page.splitlines())) <= 100
 
 
@@ -61,6 +61,15 @@ def test_a_second_process_really_reads_what_the_first_wrote(recuerda: CommandLin
     found = re.search(r"process (\d+) wrote it, process (\d+) read it", recuerda.ok("tour"))
     assert found is not None
     assert found[1] != found[2]
+
+
+def test_the_process_that_books_is_really_killed(recuerda: CommandLine) -> None:
+    page = recuerda.ok("tour")
+    found = re.search(r"process (\d+) was killed while it booked", page)
+    assert found is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(found[1]), 0)
+    assert 'ToolOutcomeUnknown: book({"room": 12})' in page
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -109,7 +118,7 @@ def test_a_scene_that_breaks_off_is_shown_and_the_others_go_on(monkeypatch: pyte
     assert done.exit_code == 1
     assert "✗ 5." in done.stdout
     assert "FileNotFoundError" in done.stdout
-    assert "Only 7 of 8 scenes went as they should." in done.stdout
+    assert "Only 7 of 9 scenes went as they should." in done.stdout
 
 
 @pytest.mark.parametrize(("arguments", "summary"), [((), "7 of 7 scenes"), (("--lang", "es"), "7 de 7 escenas")])

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from urllib.parse import quote
 
 from recuerda.agent import Agent
 from recuerda.chat import ChatRequest, ChatResponse
+from recuerda.cli import tour_clerk
 from recuerda.cli.tour_texts import TourTexts
 from recuerda.client import ChatClient
-from recuerda.errors import RecuerdaError, ThreadConflict
+from recuerda.errors import RecuerdaError, ThreadConflict, ToolOutcomeUnknown
 from recuerda.offline import OfflineChatClient, OfflineNotesClient
 from recuerda.summarizer import Summarizer
 from recuerda.window import ContextWindow
@@ -234,8 +236,50 @@ async def _summary(on: Stage) -> Scene:
     return Scene(id="summary", steps=steps, expected=f"{texts.not_remembered}, {texts.remembered}", got=got)
 
 
-async def _turns(agent: Agent) -> int:
-    info = await agent.storage.head(THREAD)
+async def _killed(on: Stage) -> Scene:
+    texts = on.texts
+    with tempfile.TemporaryDirectory(prefix="recuerda-tour-") as name:
+        folder = Path(name)
+        pid = await _kill_while_it_books(on.url, folder, texts.say_book)
+        doubts: list[str] = []
+        async with tour_clerk.clerk(on.url, folder) as agent:
+            try:
+                await agent.resume(tour_clerk.THREAD)
+            except ToolOutcomeUnknown as unknown:
+                doubts.append(f"ToolOutcomeUnknown: {unknown.name}({json.dumps(unknown.arguments)})")
+            resumed = await agent.resume(tour_clerk.THREAD, outcomes={"call_2": texts.room_booked})
+            turns = await _turns(agent, tour_clerk.THREAD)
+        deeds = tour_clerk.count(folder, "search"), tour_clerk.count(folder, tour_clerk.BOOKING)
+    resume = 'await agent.resume("trip"{})'
+    steps = (
+        Step(f'await agent.run("{texts.say_book}", thread="trip")', remark=texts.killed.format(pid)),
+        Step(resume.format(""), "".join(doubts)),
+        Step(resume.format(f', outcomes={{"call_2": "{texts.room_booked}"}}'), resumed.text, texts.killed_comment),
+    )
+    got = texts.booked.format(*deeds, turns)
+    return Scene(id="killed", steps=steps, expected=texts.booked.format(1, 1, 1), got=got)
+
+
+async def _kill_while_it_books(url: str, folder: Path, text: str) -> int:
+    """Let another process begin a turn, kill it in the middle of its second tool, and return its id."""
+    command = (sys.executable, "-m", "recuerda.cli.tour_clerk", url, str(folder), text)
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    assert other.stdout is not None  # noqa: S101 - it was asked for
+    try:
+        async with asyncio.timeout(30):
+            said = await other.stdout.readline()
+    finally:
+        if other.returncode is None:
+            other.kill()
+        _, complaint = await other.communicate()
+    if said.decode().strip() != tour_clerk.BOOKING:
+        raise subprocess.SubprocessError(complaint.decode(errors="replace").strip())
+    return other.pid
+
+
+async def _turns(agent: Agent, thread: str = THREAD) -> int:
+    info = await agent.storage.head(thread)
     return 0 if info is None else info.turns
 
 
@@ -248,5 +292,6 @@ SCENES: dict[str, Callable[[Stage], Awaitable[Scene]]] = {
     "retry": _retry,
     "conflict": _conflict,
     "summary": _summary,
+    "killed": _killed,
 }
 """The scenes in their order; the later ones go on where the first began."""

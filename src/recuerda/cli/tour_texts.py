@@ -20,6 +20,7 @@ class TourTexts:
     say_name: str
     say_allergy: str
     say_moved: tuple[str, str]
+    say_book: str
     small_talk: tuple[str, ...]
     ask_name: str
     ask_place: str
@@ -31,6 +32,10 @@ class TourTexts:
     retry_comment: str
     one_kept: str
     conflict_comment: str
+    killed: str
+    killed_comment: str
+    room_booked: str
+    booked: str
     summary_comment: str
     table: tuple[str, str, str]
     table_heading: str
@@ -55,6 +60,7 @@ ENGLISH = TourTexts(
     say_name="My name is Riker and I live in Jerusalem.",
     say_allergy="I am allergic to penicillin.",
     say_moved=("I live in Lima.", "I live in Oslo."),
+    say_book="Book me a room in Lima.",
     small_talk=("Nice weather today.", "I walked along the sea.", "Then I had some tea."),
     ask_name="What is my name?",
     ask_place="Where do I live?",
@@ -68,6 +74,7 @@ ENGLISH = TourTexts(
             "retry": "A retry repeats nothing",
             "conflict": "Two writers: a clear conflict",
             "summary": "Too long for the window: summed up",
+            "killed": "Killed while it works, and resumed",
             "restart": "The service is killed and started",
             "forgotten": "The service forgets: go on locally",
         }
@@ -79,6 +86,10 @@ ENGLISH = TourTexts(
     retry_comment="again",
     one_kept="{} turn, {} conflict",
     conflict_comment="began first, wrote second",
+    killed="process {} was killed while it booked",
+    killed_comment="in this process",
+    room_booked="room 12 is booked",
+    booked="{} search, {} booking, {} turn",
     summary_comment="of 8",
     table=("scene", "expected", "got"),
     table_heading="What was remembered",
@@ -103,6 +114,7 @@ SPANISH = TourTexts(
     say_name="Me llamo Riker y vivo en Jerusalén.",
     say_allergy="Soy alérgico a la penicilina.",
     say_moved=("Vivo en Lima.", "Vivo en Oslo."),
+    say_book="Resérvame una habitación en Lima.",
     small_talk=("Hoy hace buen tiempo.", "He paseado junto al mar.", "Luego he tomado un té."),
     ask_name="¿Cómo me llamo?",
     ask_place="¿Dónde vivo?",
@@ -116,6 +128,7 @@ SPANISH = TourTexts(
             "retry": "Un reintento no repite nada",
             "conflict": "Dos a la vez: conflicto claro",
             "summary": "Largo para la ventana: resumido",
+            "killed": "Muere trabajando, y se retoma",
             "restart": "El servicio muere y vuelve",
             "forgotten": "El servicio olvida: seguir en local",
         }
@@ -127,6 +140,10 @@ SPANISH = TourTexts(
     retry_comment="otra vez",
     one_kept="{} turno, {} conflicto",
     conflict_comment="empezó antes, escribió después",
+    killed="el proceso {} murió mientras reservaba",
+    killed_comment="en este proceso",
+    room_booked="habitación 12 reservada",
+    booked="{} búsqueda, {} reserva, {} turno",
     summary_comment="de 8",
     table=("escena", "esperado", "obtenido"),
     table_heading="Lo que se recordó",

@@ -1,0 +1,76 @@
+"""An agent that books rooms, for the tour: it looks for one and books it, and leaves a line for each deed.
+
+Run as `python -m recuerda.cli.tour_clerk URL FOLDER TEXT`, it stops in the middle of the booking, when that is done and
+before anybody is told. Then its process can be killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from recuerda.agent import Agent
+from recuerda.chat import ChatRequest, ChatResponse
+from recuerda.client import ChatClient
+from recuerda.messages import ChatMessage, FunctionCallContent
+from recuerda.tools import FunctionTool
+
+THREAD = "trip"
+BOOKING = "booking"
+"""What a process says when it may be killed."""
+
+
+class _Clerk(ChatClient):
+    """A model that calls one tool, then the other, and then says what came of it."""
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        results = [message.contents[0] for message in request.messages if message.role == "tool"]
+        if not results:
+            answer = ChatMessage("assistant", [FunctionCallContent("call_1", "find_room", {"city": "Lima"})])
+        elif len(results) == 1:
+            answer = ChatMessage("assistant", [FunctionCallContent("call_2", "book", {"room": 12})])
+        else:
+            answer = ChatMessage("assistant", str(getattr(results[-1], "result", "")))
+        return ChatResponse(message=answer)
+
+
+def clerk(url: str, folder: Path, *, stops: bool = False) -> Agent:
+    """Return the agent; `stops`: it books, and then no more."""
+
+    async def find_room(city: str) -> str:
+        """Find a room."""
+        _note(folder, "search", city)
+        return "room 12"
+
+    async def book(room: int) -> str:
+        """Book a room."""
+        _note(folder, BOOKING, str(room))
+        if stops:
+            print(BOOKING, flush=True)  # noqa: T201 - to whoever kills this process
+            await asyncio.Event().wait()
+        return f"room {room} is booked"
+
+    return _Clerk().create_agent(
+        storage=url, tools=[FunctionTool.of(find_room), FunctionTool.of(book)], durability="steps"
+    )
+
+
+def count(folder: Path, deed: str) -> int:
+    """Return how often something was done."""
+    path = folder / deed
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
+
+
+def _note(folder: Path, deed: str, what: str) -> None:
+    with (folder / deed).open("a", encoding="utf-8") as file:
+        file.write(f"{what}\n")
+
+
+async def _main(url: str, folder: str, text: str) -> None:
+    async with clerk(url, Path(folder), stops=True) as agent:
+        await agent.run(text, thread=THREAD)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(*sys.argv[1:]))
