@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from recuerda import AgentThread, ChatMessageStore
-from recuerda.errors import ConfigurationError, InvalidInput
+from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
 from recuerda.recall import RecallProvider
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import holds_bytes, pair, say
@@ -54,7 +54,6 @@ async def test_what_does_not_exist_is_forgotten_with_a_count_of_nothing(
 ) -> None:
     assert await recall.forget(thread="nowhere") == 0
     assert await recall.forget(thread="one", turn="no such turn") == 0
-    assert await recall.forget(user="nobody") == 0
     assert await recall.forget(query="chalcedony") == 0
     assert await recall.forget(query="what did I") == 0
     assert (await recall.stats()).documents == 6
@@ -62,6 +61,7 @@ async def test_what_does_not_exist_is_forgotten_with_a_count_of_nothing(
 
 async def test_a_user_is_forgotten_and_others_are_not(filled: SQLiteStorage) -> None:
     recall = RecallProvider(storage=filled)
+    assert await recall.forget(user="nobody") == 0
     assert await recall.forget(user="ana") == 6
     assert await words(recall, "collect basalt", user="ana") == set()
     assert "I collect basalt too." in await words(recall, "collect basalt", user="ben")
@@ -76,6 +76,15 @@ async def test_a_query_forgets_the_turns_that_have_all_of_its_words(
     assert found >= {"I collect amber.", "My sister collects basalt."}
     assert "I collect red basalt." not in found
     assert await recall.forget(query="basalt") == 2
+
+
+async def test_a_provider_of_one_user_forgets_nothing_of_another(filled: SQLiteStorage, recall: RecallProvider) -> None:
+    for named in ({"user": "ben"}, {"thread": "ben's"}, {"query": "basalt", "user": "ben"}):
+        with pytest.raises(ThreadOwnershipError):
+            await recall.forget(**named)
+    everybodys = RecallProvider(storage=filled)
+    assert "I collect basalt too." in await words(everybodys, "basalt", user="ben")
+    await everybodys.close()
 
 
 async def test_what_was_forgotten_stays_forgotten_when_the_index_is_made_anew(

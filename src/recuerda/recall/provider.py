@@ -221,17 +221,20 @@ class RecallProvider(ContextProvider):
 
         Raises:
             InvalidInput: nothing is named, or what is named does not go together.
+            ThreadOwnershipError: this provider has the memories of one user, and another one's are named.
         """
         thread_id = thread.id if isinstance(thread, AgentThread) else thread
         if turn is not None and (thread_id is None or query is not None or user is not None):
             raise InvalidInput("a turn is forgotten by forget(thread=…, turn=…)")
         if query is not None:
-            return await self._of().forget_query(query, scope_for(user or self.user_id, thread_id))
+            return await self._of().forget_query(query, scope_for(self._user(user), thread_id))
         if (thread_id is None) == (user is None):
             raise InvalidInput("say what to forget: thread=, thread= and turn=, user=, or query=")
         if thread_id is not None:
-            return await self._of().forget_thread(check_id(thread_id, "thread id"), turn)
-        return await self._of().forget_user(check_id(user, "user id"))
+            position = await self._of().follow(check_id(thread_id, "thread id"), user_id=None)
+            self._check_owner(thread_id, position)
+            return await self._of().forget_thread(thread_id, turn)
+        return await self._of().forget_user(self._user(user) or "")
 
     async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
         """Take in what the index is missing of a user's threads, or of all threads.
@@ -284,7 +287,9 @@ class RecallProvider(ContextProvider):
         return None if user is None else user_scope(user)
 
     def _check_owner(self, thread_id: str, position: Position | None) -> None:
-        if self.user_id is not None and position is not None and position.scope != user_scope(self.user_id):
+        if self.user_id is None or position is None or not position.scope.startswith("user:"):
+            return
+        if position.scope != user_scope(self.user_id):
             raise ThreadOwnershipError(
                 f"thread {thread_id!r} belongs to another user than this provider's: nothing is recalled or learnt"
             )
