@@ -308,7 +308,8 @@ def fork_inherits(file: Path) -> bool:
     return os.waitpid(child, 0)[1] != 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not tell which files are open")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 async def test_the_index_is_closed_while_the_process_forks(storage: SQLiteStorage, index_path: Path) -> None:
     recall = await provider_on(storage)
     await say(storage, "one", *pair("I collect amber."))
