@@ -76,7 +76,8 @@ def test_nothing_found_is_said_and_no_error(recuerda: CommandLine, url: str) -> 
 
 def test_a_storage_without_a_place_for_the_index_asks_for_one(recuerda: CommandLine) -> None:
     error = recuerda.refused("recall", "amber", "--storage", "postgresql://localhost/nowhere")
-    assert "no place beside it" in error
+    assert "no place for an index beside postgresql://localhost/nowhere" in error
+    assert "--index FILE" in error
 
 
 def test_the_index_may_be_somewhere_else(recuerda: CommandLine, url: str, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from rich.text import Text
 from recuerda.cli.messages import shown_time
 from recuerda.cli.options import JsonOption, StorageOption, opened, public_url
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
+from recuerda.errors import ConfigurationError
 from recuerda.json_value import JsonObject
 from recuerda.recall import Memory, Progress, RecallProvider
+from recuerda.recall.places import index_beside
 from recuerda.recall.quoting import excerpt
 from recuerda.storage import Storage
 
@@ -68,6 +70,7 @@ async def _search(
     storage: str | None, query: str, *, user: str | None, thread: str | None, limit: int, index: str | None
 ) -> list[Memory]:
     async with opened(storage) as opened_storage:
+        _check_place(index, opened_storage, public_url(storage))
         provider = RecallProvider(index, storage=opened_storage, user_id=user)
         try:
             await provider.catch_up(progress=_show)
@@ -80,6 +83,17 @@ async def _search(
             return await _search_nobodys(provider, opened_storage, query, limit)
         finally:
             await provider.close()
+
+
+def _check_place(index: str | None, storage: Storage, url: str) -> None:
+    try:
+        if index is None:
+            index_beside(storage)
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"there is no place for an index beside {url}, or what is there is encrypted and an index is not: "
+            "name a file with --index FILE"
+        ) from None
 
 
 async def _search_nobodys(provider: RecallProvider, storage: Storage, query: str, limit: int) -> list[Memory]:
