@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from openai import AsyncOpenAI
@@ -62,3 +63,11 @@ async def sdk(url: str, key: str = "none") -> AsyncGenerator[AsyncOpenAI]:
     """Give the official client, which tries nothing twice."""
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=20) as client:
         yield client
+
+
+async def streamed(client: AsyncOpenAI, **arguments: Any) -> tuple[list[Any], Any]:
+    """Return the events of a streamed response, and the response of the last one."""
+    stream: Any = await client.responses.create(stream=True, **arguments)
+    events: list[Any] = [event async for event in stream]
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    return events, events[-1].response

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 import pytest
-from openai import APIStatusError, AsyncOpenAI, BadRequestError, InternalServerError, NotFoundError
+from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from openai.types.responses import ResponseFunctionToolCall
 
 from recuerda import ContextWindow, Storage
 from recuerda.server import ServerSettings
 from recuerda.testing import ScriptedOpenAIServer
-from recuerda.testing.openai_server import Dropped, Failure, Reply, ToolCall
-from tests.server.serving import MODEL, running, sdk
+from recuerda.testing.openai_server import Reply, ToolCall
+from tests.server.serving import MODEL, running, sdk, streamed
 
 ON_BOTH = pytest.mark.parametrize("storage_url", ["sqlite", "postgresql"], indirect=True)
 ADD: Any = {
@@ -33,14 +32,6 @@ ADD: Any = {
 def sent(model: ScriptedOpenAIServer) -> list[tuple[Any, Any]]:
     """Return what the model was sent last."""
     return [(message["role"], message.get("content")) for message in model.requests[-1].messages]
-
-
-async def streamed(client: AsyncOpenAI, **arguments: Any) -> tuple[list[Any], Any]:
-    """Return the events of a streamed response, and the response of the last one."""
-    stream: Any = await client.responses.create(stream=True, **arguments)
-    events: list[Any] = [event async for event in stream]
-    assert [event.sequence_number for event in events] == list(range(len(events)))
-    return events, events[-1].response
 
 
 async def answered(client: AsyncOpenAI, *, is_streamed: bool, **arguments: Any) -> Any:
@@ -299,108 +290,3 @@ async def test_only_whole_turns_that_fit_the_window_are_sent(storage: Storage, m
         for number in range(6):
             await client.responses.create(input=f"{number}", conversation=conversation)
         assert [text for _, text in sent(model)] == ["3", "Yes.", "4", "Yes.", "5"]
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        (Failure(401, "Incorrect API key provided: sk-upstream-secret"), 502, "upstream_unauthorized"),
-        (Failure(500), 502, "upstream_error"),
-        (Failure(503), 502, "upstream_error"),
-        (Failure(429, "Slow down.", code="slow_down", headers={"retry-after": "7"}), 429, "slow_down"),
-        (Failure(400, "The maximum context length is 8.", code="too_long"), 400, "too_long"),
-        (Failure(404, "There is no such model.", code="model_not_found"), 404, "model_not_found"),
-        (Dropped(), 502, "upstream_unreachable"),
-    ],
-    ids=["key", "failed", "overloaded", "rate", "too-long", "model", "dropped"],
-)
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
-async def test_what_the_models_server_does_wrong_has_a_status_and_leaves_nothing(
-    client: AsyncOpenAI, model: ScriptedOpenAIServer, failure: tuple[Any, int, str], is_streamed: bool
-) -> None:
-    model.default, status, code = failure
-    conversation = (await client.conversations.create()).id
-    with pytest.raises(APIStatusError) as refusal:
-        await client.responses.create(input="x", conversation=conversation, stream=cast("Any", is_streamed))
-    assert (refusal.value.status_code, refusal.value.code) == (status, code)
-    assert "secret" not in str(refusal.value)
-    assert (await client.conversations.items.list(conversation)).data == []
-    if status == 429:
-        assert refusal.value.response.headers["retry-after"] == "7"
-
-
-@pytest.mark.parametrize("chunks", [1, 3, 5])
-async def test_a_stream_that_breaks_off_ends_as_failed_and_leaves_nothing(
-    client: AsyncOpenAI, model: ScriptedOpenAIServer, chunks: int
-) -> None:
-    model.script.extend([Dropped(chunks, Reply("A long answer that is cut.")), "Whole."])
-    conversation = (await client.conversations.create()).id
-    events, response = await streamed(client, input="x", conversation=conversation)
-    assert (events[-1].type, response.status) == ("response.failed", "failed")
-    with pytest.raises(NotFoundError):
-        await client.responses.retrieve(response.id)
-    assert (await client.responses.create(input="x", conversation=conversation)).output_text == "Whole."
-    assert len((await client.conversations.items.list(conversation)).data) == 2
-
-
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({}, "input"),
-        ({"input": 7}, "input"),
-        ({"input": "x", "temperature": "hot"}, "temperature"),
-        ({"input": "x", "temperature": 3}, "temperature"),
-        ({"input": "x", "tools": [{"type": "web_search"}]}, "tools[0].type"),
-        ({"input": "x", "tools": [{"type": "function"}]}, "tools[0].name"),
-        ({"input": "x", "background": True}, "background"),
-        ({"input": "x", "max_output_tokens": 0}, "max_output_tokens"),
-        ({"input": "x", "text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
-        ({"input": "x", "previous_response_id": "resp_x"}, "previous_response_id"),
-        ({"input": "x", "previous_response_id": "resp_x", "conversation": "conv_x"}, "previous_response_id"),
-        ({"input": "x", "metadata": {"a": 1}}, "metadata[...]"),
-        ({"input": [{"role": "user", "content": "x"}, {"role": "user"}]}, "input[1].content"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-async def test_a_request_that_cannot_be_used_is_refused_by_its_path(
-    client: AsyncOpenAI, model: ScriptedOpenAIServer, body: Any, param: str
-) -> None:
-    with pytest.raises(BadRequestError) as refusal:
-        await client.post("/responses", cast_to=cast("Any", object), body=body)
-    assert refusal.value.param == param
-    assert refusal.value.type == "invalid_request_error"
-    assert model.requests == []
-
-
-async def test_a_conversation_that_is_not_there_is_404(client: AsyncOpenAI) -> None:
-    for id in ("conv_000000000000000000000000", "conv_x", "../x", "chain_000000000000000000000000"):
-        with pytest.raises(NotFoundError):
-            await client.responses.create(input="x", conversation=id)
-
-
-async def test_half_a_character_from_the_model_does_not_lose_the_answer(
-    client: AsyncOpenAI, model: ScriptedOpenAIServer
-) -> None:
-    model.default = Reply("12345\U0001f600 and \ud83d alone")
-    _, response = await streamed(client, input="x")
-    assert response.output_text == "12345\U0001f600 and � alone"
-    assert (await client.responses.create(input="x")).output_text == "12345\U0001f600 and � alone"
-
-
-async def test_a_defect_is_told_without_what_it_talks_about(
-    client: AsyncOpenAI,
-    model: ScriptedOpenAIServer,
-    storage: Storage,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async def broken(*_: object, **__: object) -> object:
-        raise RuntimeError("the secret is 42")
-
-    model.default = "Yes."
-    monkeypatch.setattr(storage, "append", broken)
-    with pytest.raises(InternalServerError) as failure:
-        await client.responses.create(input="x")
-    assert failure.value.status_code == 500
-    assert "42" not in json.dumps(failure.value.body) + caplog.text
-    assert "RuntimeError" in caplog.text

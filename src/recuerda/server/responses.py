@@ -154,10 +154,9 @@ class Responses:
         yield frames.all(opening(job.response))
         answer = self._answer(job)
         try:
-            async with aclosing(upstream.events()) as events:
-                async for data in events:
-                    if written := frames.all(answer.take(decode_completion(data))):
-                        yield written
+            async with aclosing(_pieces(upstream, answer, frames)) as pieces:
+                async for piece in pieces:
+                    yield piece
             written = frames.all(answer.end())
             response = await self._commit(job, answer)
         except Exception as error:  # noqa: BLE001 - the stream has begun: what became of it can only be told in it
@@ -192,6 +191,18 @@ class Responses:
         if name is None or turn is None or not is_kept(turn):
             raise not_found("Response", id)
         return name, turn
+
+
+async def _pieces(upstream: UpstreamAnswer, answer: Answer, frames: Frames) -> AsyncGenerator[bytes]:
+    """Give what the client is told while the answer comes."""
+    try:
+        async with aclosing(upstream.events()) as events:
+            async for data in events:
+                if written := frames.all(answer.take(decode_completion(data))):
+                    yield written
+    except ApiFault:
+        if answer.finish_reason is None:  # what breaks off afterwards costs the usage, not the answer
+            raise
 
 
 def _replayed(turn: StoredTurn, name: ResponseName, fingerprint: str, *, is_streamed: bool) -> Response:
