@@ -18,10 +18,13 @@ from recuerda import (
     FunctionTool,
     InvalidInput,
     Storage,
+    StorageError,
     ThreadConflict,
     ToolOutcomeUnknown,
     TurnPending,
+    resuming,
 )
+from recuerda.records import DraftStep
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import LOCAL, texts
 from tests.resume.conversations import Deed
@@ -242,3 +245,109 @@ async def test_durable_runs_need_a_store_that_knows_turns(deed: Deed) -> None:
     with pytest.raises(ConfigurationError, match="unfinished turn"):
         await one.run("go", thread=one.get_new_thread())
     assert client.requests == []
+
+
+@pytest.mark.parametrize("on_pending", ["discard", "resume"])
+async def test_a_run_that_is_at_work_is_waited_for_and_not_taken_for_an_interrupted_one(
+    storage: Storage, deed: Deed, on_pending: Any
+) -> None:
+    is_asked_again = asyncio.Event()
+
+    class Slow(ScriptedChatClient):
+        async def respond(self, request: ChatRequest) -> Any:
+            if self.requests:
+                is_asked_again.set()
+            await asyncio.sleep(0.01)
+            return await super().respond(request)
+
+    client = Slow([call("act", {"what": "a"}), call("act", {"what": "b"}), "first", "second"])
+    one = client.create_agent(storage=storage, tools=deed.act, durability="steps")
+    first = asyncio.ensure_future(one.run("go", thread="t"))
+    await is_asked_again.wait()
+    second = await one.run("and?", thread="t", on_pending=on_pending)
+    assert ((await first).text, second.text, deed.done) == ("first", "second", ["a", "b"])
+    assert (await storage.head("t")).revision == 2  # pyright: ignore[reportOptionalMemberAccess] - it is there
+
+
+async def test_a_turn_that_was_committed_is_replayed_and_drops_no_other(storage: Storage, deed: Deed) -> None:
+    one, _ = agent(["hi", call("act", {"what": "a"}), fail], storage, deed.act)
+    await one.run("hello", thread="t", turn_id="visit-1")
+    with pytest.raises(ChatClientError):
+        await one.run("go", thread="t")
+    reply = await one.run("hello", thread="t", turn_id="visit-1", on_pending="discard")
+    assert (reply.text, reply.is_replay) == ("hi", True)
+    assert await one.pending_turn("t") is not None
+
+
+async def test_an_interrupted_turn_is_gone_on_with_by_a_run_of_its_own_id(storage: Storage, deed: Deed) -> None:
+    first, _ = agent([call("act", {"what": "a"}), fail], storage, deed.act)
+    with pytest.raises(ChatClientError):
+        await first.run("go", thread="t", turn_id="visit-1")
+    second, client = agent(["done"], storage, deed.act)
+    reply = await second.run("go", thread="t", turn_id="visit-1", on_pending="resume")
+    assert (reply.text, reply.is_replay, len(client.requests), deed.done) == ("done", True, 1, ["a"])
+    assert len(await second.get_thread("t").list_messages()) == 4
+
+
+async def test_a_tool_of_a_resumed_turn_cannot_wait_for_its_own_thread(storage: Storage) -> None:
+    async def ask_again() -> str:
+        """Ask the agent itself."""
+        return (await second.run("and?", thread="t")).text
+
+    async def break_off() -> str:
+        """Do not finish."""
+        raise asyncio.CancelledError
+
+    first, _ = agent([call("ask_again")], storage, FunctionTool.of(break_off, name="ask_again"))
+    with pytest.raises(asyncio.CancelledError):
+        await first.run("go", thread="t")
+    second, _ = agent(["done", "next"], storage, FunctionTool.of(ask_again, retry_safe=True))
+    reply = await second.run("hello", thread="t", on_pending="resume")
+    assert reply.text == "next"
+    results = (await second.get_thread("t").list_messages())[2].contents
+    assert "inside another run" in str(getattr(results[0], "result", ""))
+
+
+async def test_a_summary_behind_the_last_answer_does_not_stop_a_turn_that_begins(storage: Storage, deed: Deed) -> None:
+    one, _ = agent(["hi"], storage, deed.act)
+    await one.run("hello", thread="t")
+
+    class SummedUpMeanwhile(ScriptedChatClient):
+        async def respond(self, request: ChatRequest) -> Any:
+            if len(self.requests) == 0:
+                await storage.summarize("t", b'{"summary":"they said hello"}', through=1)
+            return await super().respond(request)
+
+    client = SummedUpMeanwhile([call("act", {"what": "a"}), "done"])
+    other = client.create_agent(storage=storage, tools=deed.act, durability="steps")
+    assert (await other.run("go", thread="t")).text == "done"
+    assert deed.done == ["a"]
+
+
+async def test_any_agent_refuses_a_thread_with_an_interrupted_turn(storage: Storage, deed: Deed) -> None:
+    first, _ = agent([call("act", {"what": "a"}), fail], storage, deed.act)
+    with pytest.raises(ChatClientError):
+        await first.run("go", thread="t")
+    plain = ScriptedChatClient(["never"])
+    with pytest.raises(TurnPending):
+        await plain.create_agent(storage=storage).run("hello", thread="t")
+    assert plain.requests == []
+
+
+async def test_a_step_that_cannot_be_written_at_first_is_written_again(
+    storage: Storage, deed: Deed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "PAUSE_S", 0)
+    save = storage.save_draft
+    tries: list[int] = []
+
+    async def failing(thread_id: str, step: DraftStep) -> None:
+        await save(thread_id, step)
+        tries.append(step.number)
+        if tries.count(step.number) < resuming.ATTEMPTS:
+            raise StorageError("the answer was lost")
+
+    monkeypatch.setattr(storage, "save_draft", failing)
+    one, _ = agent([call("act", {"what": "a"}), "done"], storage, deed.act)
+    assert (await one.run("go", thread="t")).text == "done"
+    assert (deed.done, tries) == (["a"], [1, 1, 1, 2, 2, 2])

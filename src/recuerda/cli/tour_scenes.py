@@ -252,7 +252,7 @@ async def _killed(on: Stage) -> Scene:
         deeds = tour_clerk.count(folder, "search"), tour_clerk.count(folder, tour_clerk.BOOKING)
     resume = 'await agent.resume("trip"{})'
     steps = (
-        Step(f'await agent.run("{texts.say_book}", thread="trip")', remark=texts.killed.format(pid)),
+        Step(f'await agent.run("{texts.say_book}", thread="trip")', texts.killed.format(pid)),
         Step(resume.format(""), "".join(doubts)),
         Step(resume.format(f', outcomes={{"call_2": "{texts.room_booked}"}}'), resumed.text, texts.killed_comment),
     )
