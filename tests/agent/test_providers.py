@@ -14,8 +14,10 @@ from recuerda import (
     ConfigurationError,
     Context,
     ContextProvider,
+    FunctionTool,
     ProviderError,
     StateError,
+    Storage,
 )
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.agent.recording import Recorder
@@ -140,6 +142,22 @@ async def test_every_provider_hears_of_a_run_that_failed() -> None:
     with pytest.raises(ChatClientError):
         await agent.run("hi")
     assert [recorder.failures for recorder in recorders] == [[error]] * 3
+
+
+async def test_a_turn_that_waited_asks_its_providers_again_and_tells_them_once(storage: Storage) -> None:
+    def act() -> str:
+        return "done"
+
+    recorder = Recorder(context=Context(messages=[ChatMessage("user", "recalled")]))
+    client = ScriptedChatClient([call("act"), "ok"])
+    tools = FunctionTool.of(act, needs_approval=True)
+    agent = client.create_agent(storage=storage, tools=tools, context_providers=recorder)
+    await agent.run("hi", thread="t")
+    assert recorder.events == ["p.invoking:hi"]
+    await agent.resume("t", approvals={"call_1": True})
+    assert recorder.events == ["p.invoking:hi", "p.invoking:hi", "p.thread_created:t", "p.invoked:ok"]
+    assert recorder.learnt == [(["hi"], ["", "", "ok"])]
+    assert [message.text for message in client.requests[1].messages][:2] == ["recalled", "hi"]
 
 
 async def test_a_providers_state_travels_with_the_thread() -> None:

@@ -1,0 +1,39 @@
+"""Links to a heading lead to one that is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def text_of(page: Path) -> str:
+    return CODE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names that GitHub and others give to a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def test_some_links_lead_to_headings() -> None:
+    assert sum(len(re.findall(r"\]\([^)]*#", text_of(page))) for page in PAGES) > 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_to_headings_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", text_of(page))
+    lost = [
+        f"{target}#{name}" for target, name in links if name not in anchors(page.parent / target if target else page)
+    ]
+    assert lost == []
