@@ -17,6 +17,7 @@ from tests.recall import (
     test_chats,
     test_following,
     test_forgetting,
+    test_meaning,
     test_provider,
     test_scopes,
     test_search,
@@ -41,15 +42,16 @@ def memories_are_in_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def cases(module: ModuleType) -> dict[str, Any]:
     """Return the tests of a module, except those about files, and its own fixtures."""
-    found: dict[str, Any] = {}
-    for name, value in vars(module).items():
-        is_test = name.startswith("test_") and inspect.isfunction(value)
-        if is_test and FILES.isdisjoint(inspect.signature(value).parameters):
-            found[name] = value
-        elif type(value).__name__ == "FixtureFunctionDefinition":
-            found[name] = value
-    return found
+    return {name: value for name, value in vars(module).items() if is_case(name, value) or is_fixture(value)}
 
 
-for _module in (test_chats, test_following, test_forgetting, test_provider, test_scopes, test_search):
+def is_case(name: str, value: object) -> bool:
+    return name.startswith("test_") and callable(value) and FILES.isdisjoint(inspect.signature(value).parameters)
+
+
+def is_fixture(value: object) -> bool:
+    return type(value).__name__ == "FixtureFunctionDefinition"
+
+
+for _module in (test_chats, test_following, test_forgetting, test_meaning, test_provider, test_scopes, test_search):
     globals().update(cases(_module))

@@ -1,0 +1,313 @@
+"""Memories in PostgreSQL: the same order as in SQLite, one trip an operation, a scope's cost, nothing left behind."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from recuerda import ChatMessage
+from recuerda.errors import InvalidInput
+from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
+from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
+from recuerda.recall.postgres import PostgresRecallIndex, terms
+from recuerda.recall.postgres.terms import MAX_COUNT, query_texts
+from recuerda.sqlite import SQLiteStorage
+from tests.recall.chats import CHATS, QUESTIONS
+from tests.recall.postgres.memories import (
+    DERIVED,
+    WORDS,
+    Connection,
+    counts,
+    document,
+    position,
+    remember,
+)
+from tests.recall.talking import clock, say
+from tests.recall.test_meaning import Meanings
+from tests.servers.transaction_pooler import transaction_pooler
+
+
+async def found(index: RecallIndex, *words: str, scope: str = "user:ana", **options: Any) -> Candidates:
+    return await index.candidates(CandidateQuery(scope=scope, terms=words, **options))
+
+
+async def texts(index: RecallIndex, *words: str, scope: str = "user:ana") -> set[str]:
+    candidates = await found(index, *words, scope=scope)
+    keys = [key for key, candidate in candidates.found.items() if candidate.matches]
+    return {kept.text for kept in (await index.documents(keys)).values()}
+
+
+# -- the same as in SQLite ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("has_vectors", [False, True], ids=["words", "words and vectors"])
+async def test_both_indexes_give_the_same_memories_in_the_same_order(
+    storage: SQLiteStorage, index: PostgresRecallIndex, has_vectors: bool
+) -> None:
+    for number, (name, exchanges) in enumerate(CHATS.items()):
+        for place, (question, answer) in enumerate(exchanges):
+            at = datetime(2026, 1, 5 + 7 * number, tzinfo=UTC) + timedelta(minutes=3 * place)
+            speaker = "Ana" if place % 2 else "Ben"
+            messages = ChatMessage("user", question, author_name=speaker), ChatMessage("assistant", answer)
+            await say(storage, name, *messages, at=at)
+    embedder = Meanings() if has_vectors else None
+    async with SQLiteRecallIndex(":memory:") as in_ram:
+        recalls = [
+            RecallProvider(one, storage=storage, user_id="ana", embedder=embedder, clock=clock)
+            for one in (index, in_ram)
+        ]
+        asked = [question for question, *_ in QUESTIONS]
+        for query in [*asked, "What did Ben say in January?", "hound", "ship dashboard", "2026-01-12", "the of and"]:
+            mine, theirs = [await recall.search(query, limit=30) for recall in recalls]
+            assert [memory.text for memory in mine] == [memory.text for memory in theirs]
+            scores = [memory.score for memory in theirs]
+            assert [memory.score for memory in mine] == pytest.approx(scores, rel=1e-5)
+        for recall in recalls:
+            await recall.close()
+
+
+async def test_a_term_is_told_with_how_often_it_occurs(index: PostgresRecallIndex) -> None:
+    often = [1, 2, 3, 10, 100, MAX_COUNT, MAX_COUNT + 7]
+    await remember(index, "one", [" ".join(["lantern"] * count) for count in often])
+    candidates = await found(index, "lantern", "absent")
+    by_turn = {candidate.turn: candidate.matches for candidate in candidates.found.values()}
+    assert by_turn == {turn: {"lantern": min(count, MAX_COUNT)} for turn, count in enumerate(often, 1)}
+    assert candidates.frequencies == {"lantern": len(often)}
+    assert set(candidates.threads.values()) == {"one"}
+
+
+async def test_neighbours_come_along_and_keys_follow_each_other(index: PostgresRecallIndex) -> None:
+    await remember(index, "one", list(WORDS))
+    await remember(index, "two", ["lantern", "other"])
+    candidates = await found(index, "timber")
+    assert [candidate.turn for _, candidate in sorted(candidates.found.items())] == [7, 8, 9, 10]
+    keys = sorted(candidates.found)
+    assert keys == list(range(keys[0], keys[0] + 4))
+    assert [len(candidates.found[key].matches) for key in keys] == [0, 0, 1, 0]
+
+
+async def test_the_newest_of_a_period_are_found_without_a_term(index: PostgresRecallIndex) -> None:
+    await remember(index, "one", [f"{word} number" for word in WORDS])
+    start = 4 * 60_000_000
+    candidates = await found(index, periods=((start, start + 60_000_000),))
+    assert sorted(candidate.turn for candidate in candidates.found.values()) == [2, 3, 4, 5, 6]
+
+
+# -- one trip, and the scope's cost ------------------------------------------------------------------------------------
+
+
+async def test_every_operation_is_one_trip(url: str, schema: str) -> None:
+    async with (
+        transaction_pooler(url.rpartition("host=")[2]) as pooler,
+        PostgresRecallIndex(pooler.url, schema=schema) as index,
+    ):
+        await index.unembedded("user:ana", "m", 1)  # connects, makes the tables, and looks for pgvector
+        key = 0
+        turn = [document("one", 1, "A lantern"), document("one", 1, "and a ribbon", position=1)]
+        calls = {
+            "add a thread": lambda: index.apply(
+                ThreadUpdate(thread_id="one", expected=None, position=position(1), is_fresh=True, added=turn)
+            ),
+            "add a turn": lambda: index.apply(
+                ThreadUpdate(
+                    thread_id="one", expected=position(1), position=position(2), added=[document("one", 2, "velvet")]
+                )
+            ),
+            "positions": lambda: index.positions(["one", "two"]),
+            "followed": lambda: index.followed(None),
+            "scope": lambda: index.scope_info("user:ana"),
+            "unembedded": lambda: index.unembedded("user:ana", "m", 10),
+            "vectors": lambda: index.add_vectors("user:ana", "m", {key: [1.0, 0.0]}),
+            "candidates": lambda: found(index, "lantern", model_id="m", vector=[1.0, 0.0]),
+            "documents": lambda: index.documents([key]),
+            "stats": index.stats,
+            "forget": lambda: index.forget([Forgetting(thread_id="one", incarnation="1", first=1, last=1)]),
+        }
+        trips: dict[str, int] = {}
+        for name, call in calls.items():
+            pooler.trips = 0
+            await call()
+            trips[name] = pooler.trips
+    assert trips == dict.fromkeys(calls, 1)
+
+
+async def test_a_search_touches_no_more_pages_for_what_others_remember(
+    index: PostgresRecallIndex, db: Connection, schema: str
+) -> None:
+    said = [f"{word} and {other} on day {n}" for n in range(3) for word in WORDS for other in WORDS]
+    await remember(index, "mine", said[:60])
+    before = await pages(db, schema, "timber", "velvet", "dai")
+    for number in range(20):
+        await remember(index, f"of {number}", said, scope=f"user:{number}")
+    assert (await found(index, "timber")).frequencies == {"timber": 6}
+    after = await pages(db, schema, "timber", "velvet", "dai")
+    assert after <= before + 40
+
+
+async def pages(db: Connection, schema: str, *words: str) -> int:
+    """Return how many pages a search touches, once its plans are made."""
+    query = SQL(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM {}(%s, %s::text[], %s, %s, 150, 2, %s, %s)"
+    ).format(Identifier(schema, "recall_candidates"))
+    values = ("user:ana", query_texts("user:ana", words), "{}", "{}", "{}", "{}")
+    await db.execute(query, values)
+    row = await (await db.execute(query, values)).fetchone()
+    assert row is not None
+    plan = msgspec.convert(row[0], list[dict[str, Any]])[0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+# -- whose memories ----------------------------------------------------------------------------------------------------
+
+
+async def test_scopes_are_apart_even_if_their_marks_are_the_same(
+    index: PostgresRecallIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terms, "_mark", "same".format)
+    await remember(index, "one", ["a lantern of Ana"])
+    await remember(index, "two", ["a lantern of Ben"], scope="user:ben")
+    assert await texts(index, "lantern") == {"a lantern of Ana"}
+    assert await texts(index, "lantern", scope="user:ben") == {"a lantern of Ben"}
+    assert await texts(index, "lantern", scope="user:") == set()
+    assert (await found(index, "lantern")).frequencies == {"lantern": 1}
+
+
+async def test_schemas_of_one_database_are_apart(index: PostgresRecallIndex, url: str, schema: str) -> None:
+    await remember(index, "one", ["a lantern"])
+    async with PostgresRecallIndex(url, schema=f"{schema} Other-1.x") as other:
+        assert await texts(other, "lantern") == set()
+        await remember(other, "one", ["a lantern elsewhere"])
+        assert await texts(other, "lantern") == {"a lantern elsewhere"}
+    assert await texts(index, "lantern") == {"a lantern"}
+
+
+HOSTILE = (
+    "it's",
+    "\\",
+    "'quoted'",
+    "a\\'b",
+    "x:*",
+    "& | !",
+    "<->",
+    "{curly}",
+    "%s",
+    "\u202e",
+    "🦜",
+    "'; DROP TABLE x; --",
+)
+
+
+@pytest.mark.parametrize("word", HOSTILE, ids=range(len(HOSTILE)))
+async def test_no_term_and_no_id_is_syntax(index: PostgresRecallIndex, word: str) -> None:
+    new = document(word, 1, f"the word {word}", speaker=word)
+    update = ThreadUpdate(
+        thread_id=word,
+        expected=None,
+        position=position(1, scope=f"user:{word}", incarnation=word),
+        is_fresh=True,
+        added=[msgspec.structs.replace(new, terms={word: 2, "other": 1})],
+    )
+    assert await index.apply(update)
+    candidates = await found(index, word, scope=f"user:{word}")
+    assert [candidate.matches for candidate in candidates.found.values()] == [{word: 2}]
+    assert await index.followed(f"user:{word}") == {word: update.position}
+    assert (await index.scope_info(f"user:{word}")).speakers == (word,)
+
+
+@pytest.mark.parametrize("bad", ["nothing\x00more", "half \ud83d"], ids=["NUL", "surrogate"])
+async def test_text_that_no_database_keeps_is_refused_and_nothing_written(index: PostgresRecallIndex, bad: str) -> None:
+    new = document("one", 1, "fine")
+    broken = msgspec.structs.replace(new, document=msgspec.structs.replace(new.document, text=bad))
+    with pytest.raises(InvalidInput) as failure:
+        await index.apply(
+            ThreadUpdate(thread_id="one", expected=None, position=position(1), is_fresh=True, added=[new, broken])
+        )
+    assert "nothing" not in str(failure.value)
+    assert await index.positions(["one"]) == {}
+    assert (await index.stats()).documents == 0
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_update_of_a_thread_that_others_followed_changes_nothing(index: PostgresRecallIndex) -> None:
+    assert await remember(index, "one", ["a lantern"])
+    assert not await remember(index, "one", ["a ribbon"])
+    for expected in (position(2), position(1, incarnation="2"), position(1, scope="user:ben")):
+        update = ThreadUpdate(
+            thread_id="one", expected=expected, position=position(3), added=[document("one", 2, "a ribbon")]
+        )
+        assert not await index.apply(update)
+    assert await texts(index, "lantern", "ribbon") == {"a lantern"}
+    assert await index.positions(["one"]) == {"one": position(1)}
+
+
+async def test_of_many_that_follow_one_thread_at_once_one_is_first(index: PostgresRecallIndex) -> None:
+    applied = await asyncio.gather(*(remember(index, "one", ["a lantern", "a ribbon"]) for _ in range(12)))
+    assert sorted(applied) == [False] * 11 + [True]
+    assert (await index.stats()).documents == 2
+
+
+async def test_threads_of_one_user_that_grow_and_shrink_at_once_are_counted_right(
+    index: PostgresRecallIndex, db: Connection, schema: str
+) -> None:
+    async def live(name: str) -> None:
+        await remember(index, name, ["a lantern", "a ribbon"])
+        add = [document(name, 3, "a saddle of velvet", speaker="Ben")]
+        await index.apply(ThreadUpdate(thread_id=name, expected=position(2), position=position(4), added=add, first=2))
+        await index.forget([Forgetting(thread_id=other, incarnation="1", first=2, last=2) for other in (name, "t0")])
+        if name in ("t1", "t2"):
+            await index.apply(ThreadUpdate(thread_id=name, expected=position(4), position=None))
+
+    await asyncio.gather(*(live(f"t{number}") for number in range(10)))
+    assert (await counts(db, schema))["documents"] == 8
+    info = await index.scope_info("user:ana")
+    assert (info.documents, info.mean_size, info.speakers) == (8, 2.0, ("Ben",))
+
+
+async def test_a_thread_that_changes_hands_leaves_nothing_with_its_former_user(
+    index: PostgresRecallIndex, db: Connection, schema: str
+) -> None:
+    await remember(index, "one", ["a lantern"])
+    to_ben = position(2, scope="user:ben")
+    update = ThreadUpdate(
+        thread_id="one", expected=position(1), position=to_ben, is_fresh=True, added=[document("one", 1, "a lantern")]
+    )
+    assert await index.apply(update)
+    assert await texts(index, "lantern") == set()
+    assert await texts(index, "lantern", scope="user:ben") == {"a lantern"}
+    assert await counts(db, schema) == {
+        "scopes": 1, "threads": 1, "documents": 1, "speakers": 0, "vectors": 0, "forgotten": 0
+    }  # fmt: skip
+
+
+async def test_deleted_threads_leave_no_row(index: PostgresRecallIndex, db: Connection, schema: str) -> None:
+    for thread in ("one", "two"):
+        await remember(index, thread, ["a lantern", "a ribbon"])
+    await index.add_vectors("user:ana", "m", {item.key: [1.0] for item in await index.unembedded("user:ana", "m", 9)})
+    assert (await counts(db, schema))["vectors"] == 4
+    for thread in ("one", "two"):
+        assert await index.apply(ThreadUpdate(thread_id=thread, expected=position(2), position=None))
+    assert await counts(db, schema) == dict.fromkeys((*DERIVED, "forgotten"), 0)
+
+
+async def test_what_is_forgotten_leaves_only_that_it_was(
+    index: PostgresRecallIndex, db: Connection, schema: str
+) -> None:
+    await remember(index, "one", ["a lantern", "a ribbon"])
+    forgetting = Forgetting(thread_id="one", incarnation="1", first=1, last=2)
+    assert [await index.forget([forgetting]) for _ in range(2)] == [2, 0]
+    left = await counts(db, schema)
+    assert (left["documents"], left["speakers"], left["forgotten"]) == (0, 0, 1)
+    again = ThreadUpdate(
+        thread_id="one",
+        expected=position(2),
+        position=position(3),
+        is_fresh=True,
+        added=[document("one", turn, f"lantern {turn}") for turn in (1, 2, 3)],
+    )
+    assert await index.apply(again)
+    assert await texts(index, "lantern") == {"lantern 3"}

@@ -1,0 +1,226 @@
+"""The tables of memories: dropped, emptied, of another version, without the right to make them, without pgvector."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from recuerda.errors import StorageReadOnly, StorageUnavailable
+from recuerda.recall.index import CandidateQuery
+from recuerda.recall.postgres import PostgresRecallIndex
+from recuerda.recall.postgres.schema import migrations
+from recuerda.sqlite import SQLiteStorage
+from tests.recall.postgres.memories import DERIVED, Connection, a_provider, counts, remember, said
+from tests.recall.talking import pair, say
+from tests.recall.test_meaning import Meanings
+
+# -- dropped, emptied, of another version ------------------------------------------------------------------------------
+
+
+async def drop_a_table(db: Connection, schema: str) -> None:
+    await db.execute(SQL("DROP TABLE {} CASCADE").format(Identifier(schema, "recall_documents")))
+
+
+async def drop_the_schema(db: Connection, schema: str) -> None:
+    await db.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
+
+
+async def empty_the_tables(db: Connection, schema: str) -> None:
+    tables = SQL(", ").join(Identifier(schema, f"recall_{name}") for name in (*DERIVED, "state"))
+    await db.execute(SQL("TRUNCATE {}").format(tables))
+
+
+async def make_the_terms_old(db: Connection, schema: str) -> None:
+    await db.execute(SQL("UPDATE {} SET terms = 0").format(Identifier(schema, "recall_state")))
+
+
+SPOILT: list[Callable[[Connection, str], Awaitable[None]]] = [
+    drop_a_table,
+    drop_the_schema,
+    empty_the_tables,
+    make_the_terms_old,
+]
+
+
+@pytest.mark.parametrize("is_new_process", [False, True], ids=["the same process", "another process"])
+@pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
+async def test_memories_that_are_gone_or_of_older_terms_are_made_anew_from_the_log(
+    storage: SQLiteStorage, url: str, schema: str, db: Connection, spoil: Any, *, is_new_process: bool
+) -> None:
+    await say(storage, "one", *pair("I collect amber."))
+    await say(storage, "two", *pair("I collect basalt."))
+    index = PostgresRecallIndex(url, schema=schema)
+    recall = a_provider(index, storage)
+    assert (await said(recall, "amber"))[0] == "I collect amber."
+    await spoil(db, schema)
+    if is_new_process:
+        await index.close()
+        index = PostgresRecallIndex(url, schema=schema)
+        recall = a_provider(index, storage)
+    else:
+        await say(storage, "three", *pair("I collect cobalt."))
+    assert (await said(recall, "amber"))[0] == "I collect amber."
+    assert (await said(recall, "basalt"))[0] == "I collect basalt."
+    assert (await recall.stats()).documents == (4 if is_new_process else 6)
+    await index.close()
+
+
+async def test_a_process_notices_that_another_one_made_the_memories_anew(
+    storage: SQLiteStorage, index: PostgresRecallIndex, url: str, schema: str, db: Connection
+) -> None:
+    for number in range(25):
+        await say(storage, f"{number}", *pair(f"I collect stone {number}."))
+    recall = a_provider(index, storage)
+    assert (await said(recall, "stone 3"))[0] == "I collect stone 3."
+    await drop_the_schema(db, schema)
+    async with PostgresRecallIndex(url, schema=schema) as other:
+        assert (await other.stats()).documents == 0
+    assert (await said(recall, "stone 3"))[0] == "I collect stone 3."
+    assert (await recall.stats()).documents == 50
+    await recall.close()
+
+
+@pytest.mark.parametrize("spoil", [drop_a_table, make_the_terms_old], ids=lambda spoil: spoil.__name__)
+async def test_what_was_forgotten_stays_so_when_the_memories_are_made_anew(
+    storage: SQLiteStorage, url: str, schema: str, db: Connection, spoil: Any
+) -> None:
+    await say(storage, "one", *pair("I collect amber."))
+    await say(storage, "two", *pair("I collect basalt."))
+    async with PostgresRecallIndex(url, schema=schema) as index:
+        assert await a_provider(index, storage).forget(thread="one") == 2
+    await spoil(db, schema)
+    async with PostgresRecallIndex(url, schema=schema) as index:
+        recall = a_provider(index, storage)
+        assert "I collect amber." not in await said(recall, "collect amber")
+        assert (await said(recall, "basalt"))[0] == "I collect basalt."
+
+
+@pytest.mark.parametrize("column", ["version", "terms"])
+async def test_memories_of_a_newer_version_are_left_alone(
+    index: PostgresRecallIndex, url: str, schema: str, db: Connection, column: str
+) -> None:
+    await remember(index, "one", ["a lantern"])
+    update = SQL("UPDATE {} SET {} = 99 WHERE {} = (SELECT max({}) FROM {})")
+    name, of = Identifier(schema, "recall_migrations" if column == "version" else "recall_state"), Identifier(column)
+    await db.execute(update.format(name, of, of, of, name))
+    async with PostgresRecallIndex(url, schema=schema) as newcomer:
+        with pytest.raises(StorageUnavailable, match=r"newer recuerda .* upgrade it"):
+            await newcomer.stats()
+    if column == "terms":
+        with pytest.raises(StorageUnavailable, match="newer recuerda"):
+            await remember(index, "two", ["a ribbon"])
+    assert (await counts(db, schema))["documents"] == 1
+
+
+async def test_many_that_start_at_once_make_the_tables_once(url: str, schema: str, db: Connection) -> None:
+    async def start(number: int) -> bool:
+        async with PostgresRecallIndex(url, schema=schema) as index:
+            return await remember(index, f"{number}", ["a lantern"])
+
+    assert all(await asyncio.gather(*(start(number) for number in range(8))))
+    made = await db.execute(SQL("SELECT count(*) FROM {}").format(Identifier(schema, "recall_migrations")))
+    assert await made.fetchone() == (len(migrations()),)
+
+
+# -- privileges and pgvector -------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def database_without_pgvector(url: str, db: Connection, *, role: str | None = None) -> AsyncGenerator[str]:
+    """Make a database, and a role that may only use its schema `memories`; give the URL."""
+    name = f"bare_{uuid4().hex[:12]}"
+    await db.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    there = make_conninfo(url, dbname=name)
+    try:
+        if role is not None:
+            await db.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(role)))
+            async with await psycopg.AsyncConnection.connect(there, autocommit=True) as admin:
+                await admin.execute(SQL("CREATE SCHEMA memories AUTHORIZATION {}").format(Identifier(role)))
+            there = make_conninfo(there, user=role)
+        yield there
+    finally:
+        await db.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+        if role is not None:
+            await db.execute(SQL("DROP ROLE {}").format(Identifier(role)))
+
+
+async def test_without_the_right_to_install_pgvector_vectors_are_compared_here(
+    storage: SQLiteStorage, url: str, db: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    await say(storage, "one", *pair("We got a puppy."))
+    await say(storage, "two", *pair("He built a canoe."))
+    async with (
+        database_without_pgvector(url, db, role=f"plain_{uuid4().hex[:8]}") as there,
+        PostgresRecallIndex(there, schema="memories") as index,
+    ):
+        recall = a_provider(index, storage, Meanings())
+        assert (await said(recall, "hound?"))[0] == "We got a puppy."
+        assert (await said(recall, "ship?"))[0] == "He built a canoe."
+        await recall.close()
+    assert caplog.text.count("has no pgvector (permission denied") == 1
+
+
+async def test_pgvector_is_installed_with_the_first_vectors_and_gives_the_same_as_without(
+    storage: SQLiteStorage, url: str, db: Connection
+) -> None:
+    await say(storage, "one", *pair("We got a puppy."))
+    async with (
+        database_without_pgvector(url, db) as there,
+        PostgresRecallIndex(there) as index,
+        await psycopg.AsyncConnection.connect(there, autocommit=True) as admin,
+    ):
+        assert not (await said(a_provider(index, storage), "hound?"))
+        extensions = "SELECT count(*) FROM pg_extension WHERE extname = 'vector'"
+        assert await (await admin.execute(extensions)).fetchone() == (0,)
+        recall = a_provider(index, storage, Meanings())
+        with_it = await recall.search("hound?")
+        assert with_it[0].text == "We got a puppy."
+        assert await (await admin.execute(extensions)).fetchone() == (1,)
+        await admin.execute("DROP EXTENSION vector")
+        without = await recall.search("hound?")
+        assert [memory.text for memory in without] == [memory.text for memory in with_it]
+        assert [memory.score for memory in without] == pytest.approx([memory.score for memory in with_it], rel=1e-6)
+        await admin.execute("CREATE SCHEMA elsewhere")
+        await admin.execute("CREATE EXTENSION vector SCHEMA elsewhere")
+        assert (await recall.search("hound?"))[0].text == "We got a puppy."
+        await recall.close()
+
+
+async def test_vectors_of_another_dimension_under_the_same_name_are_not_compared(
+    storage: SQLiteStorage, index: PostgresRecallIndex
+) -> None:
+    await say(storage, "one", *pair("We got a puppy."))
+    recall = a_provider(index, storage, Meanings())
+    assert (await said(recall, "hound?"))[0] == "We got a puppy."
+    longer = a_provider(index, storage, Meanings(dimensions=9))
+    assert await said(longer, "hound?") == []
+    await say(storage, "two", *pair("A dog barked."))
+    assert (await said(longer, "hound?"))[0] == "A dog barked."
+
+
+async def test_a_role_without_the_right_to_make_a_schema_is_told(url: str, db: Connection) -> None:
+    async with (
+        database_without_pgvector(url, db, role=f"plain_{uuid4().hex[:8]}") as there,
+        PostgresRecallIndex(there, schema="another") as index,
+    ):
+        with pytest.raises(StorageReadOnly, match=r"permission denied .* may create and use the schema"):
+            await index.stats()
+
+
+async def test_a_read_only_database_can_be_searched(
+    index: PostgresRecallIndex, url: str, schema: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await remember(index, "one", ["a lantern"])
+    read_only = make_conninfo(url, options="-c default_transaction_read_only=on")
+    async with PostgresRecallIndex(read_only, schema=schema) as reader:
+        found = await reader.candidates(CandidateQuery(scope="user:ana", terms=("lantern",)))
+        assert len(found.found) == 1
+        with pytest.raises(StorageReadOnly, match="read-only"):
+            await remember(reader, "two", ["a ribbon"])
+    assert "lantern" not in caplog.text
