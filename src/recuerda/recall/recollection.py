@@ -159,8 +159,8 @@ class Recollection:
         """Return what answers a query, the best first; every memory is checked against the storage."""
         text = query[-MAX_QUERY:]
         for _ in range(_ROUNDS):
-            fresh = await self._freshen(scope)
             generation = self.index.generation
+            fresh = await self._freshen(scope)
             vector = await self._query_vector(text, scope)
             found = await self._ranked(text, scope, vector, limit, filters)
             is_current = await self._are_current({memory.thread_id for memory in found} - fresh, scope)
