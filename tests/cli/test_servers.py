@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from recuerda import ChatMessage, open_storage
+from recuerda.records import DraftStep
+from recuerda.steps import Step, encode_step
 from tests.cli.processes import CommandLine
 from tests.servers.cosmos_server import cosmos_url
 from tests.servers.postgres_server import postgres_url, schema_of
@@ -53,3 +57,23 @@ def test_a_servers_password_is_never_shown(recuerda: CommandLine) -> None:
         assert told.returncode == 1
         assert "s3cr3t" not in told.stdout + told.stderr
         assert "127.0.0.1" in told.stderr
+
+
+def test_the_doctor_finds_and_repairs_on_a_server_as_elsewhere(recuerda: CommandLine, url: str) -> None:
+    recuerda.ok("chat", "--thread", "riker", "--storage", url, input="My name is Riker.\nI live in Lima.\n")
+    asyncio.run(damage(url))
+    found = json.loads(recuerda("doctor", url, "--json").stdout)["findings"]
+    assert {(one["thread_id"], one["kind"]) for one in found} == {("riker", "corrupt_turn"), ("riker", "open_draft")}
+    command = ("doctor", url, "--repair", "--drop-drafts", "--backup", "copies", "--json")
+    repaired = json.loads(recuerda.ok(*command))["findings"]
+    assert [one["is_repaired"] for one in repaired] == [True, True]
+    assert len(list((recuerda.folder / "copies").iterdir())) == 3
+    assert json.loads(recuerda.ok("doctor", url, "--json"))["findings"] == []
+    assert "You live in Lima." in recuerda.ok("chat", "--thread", "riker", "--storage", url, input="Where do I live?\n")
+
+
+async def damage(url: str) -> None:
+    async with open_storage(url) as storage:
+        await storage.rewrite("riker", {1: b"\xff no turn"})
+        step = encode_step(Step(input=(ChatMessage("user", "go on"),), claim="one"))
+        await storage.save_draft("riker", DraftStep(turn_id="cut", revision=2, number=1, body=step))
