@@ -1,0 +1,63 @@
+"""Whatever is run, undone and summed up: each request tells of every turn that the thread holds, and of no other."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recuerda import ChatRequest, ContextWindow, MemoryStorage, Summarizer
+from recuerda.testing.scripted import ScriptedChatClient
+
+FACT = re.compile(r"fact \d+")
+
+steps = st.lists(st.sampled_from(["run", "run", "run", "undo", "sum up"]), min_size=1, max_size=40)
+windows = st.none() | st.builds(ContextWindow, max_messages=st.integers(2, 20))
+summarizers = st.fixed_dictionaries(
+    {
+        "max_messages": st.integers(2, 30),
+        "keep_messages": st.integers(1, 30),
+        "max_characters": st.sampled_from([20, 70, 60_000]),
+    }
+)
+
+
+def keep_all(request: ChatRequest) -> str:
+    """Sum up without losing anything."""
+    return " ".join(FACT.findall(request.messages[0].text)) or "nothing"
+
+
+def told(request: ChatRequest) -> set[str]:
+    texts = [request.instructions or "", *(message.text for message in request.messages)]
+    return {fact for text in texts for fact in FACT.findall(text)}
+
+
+@settings(max_examples=150)
+@given(steps=steps, window=windows, limits=summarizers)
+def test_a_request_tells_of_every_turn_there_is_and_of_no_other(
+    steps: list[str], window: ContextWindow | None, limits: dict[str, Any]
+) -> None:
+    async def carry_out() -> None:
+        summarizer = Summarizer(ScriptedChatClient(default=keep_all), **limits)
+        client = ScriptedChatClient(default="ok")
+        agent = client.create_agent(storage=MemoryStorage(), summarizer=summarizer, window=window)
+        thread = agent.get_thread("t")
+        alive: list[str] = []
+        for number, step in enumerate(steps):
+            match step:
+                case "run":
+                    alive.append(f"fact {number}")
+                    await agent.run(alive[-1], thread=thread)
+                    await summarizer.close()  # the next run finds what this one had summed up
+                    assert told(client.requests[-1]) == set(alive)
+                case "undo":
+                    alive = alive[:-1]
+                    await agent.get_thread("t").undo()
+                case _:
+                    await summarizer.summarize(agent.get_thread("t").message_store)  # pyright: ignore[reportArgumentType] - on a storage
+        await agent.close()
+
+    asyncio.run(carry_out())
