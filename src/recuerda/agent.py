@@ -315,6 +315,7 @@ class Agent:
             turn_id=turn_id,
             is_streamed=is_streamed,
             before=None if on_pending == "raise" else clear_the_way,
+            is_temporary=thread is None,
         )
 
     def _resumption(

@@ -94,6 +94,7 @@ class Run:
         resume: what the caller decides about the calls of the interrupted turn that is to be resumed.
         before: awaited before the turn begins, when it is this run's turn; says whether it changed the thread.
         is_queued: False for a run that is a part of another one on the same thread.
+        is_temporary: True when the thread is forgotten after the run.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Run:
         resume: Decisions | None = None,
         before: Callable[[], Coroutine[Any, Any, bool]] | None = None,
         is_queued: bool = True,
+        is_temporary: bool = False,
     ) -> None:
         self.response: AgentResponse | None = None
         self.is_abandoned = False
@@ -116,6 +118,7 @@ class Run:
         self._resume = resume
         self._before = before
         self._is_queued = is_queued
+        self._is_temporary = is_temporary
         self._exchange = Exchange(settings.model, thread, RunningTurn([Step(input=messages)]), is_streamed=is_streamed)
         self._warnings: list[str] = []
         self._task: asyncio.Task[Any] | None = None
@@ -200,6 +203,8 @@ class Run:
                 raise TurnPending(self._thread.id, turn_id=draft.turn_id, step=steps, age=draft_age(draft))
             if self._settings.durability == "steps":
                 self._exchange.journal = self._journal(loaded)
+            elif any(tool.needs_approval for tool in self._settings.tools):
+                durable_store(self._thread)
             if self._settings.keep_partial:
                 # What is kept after a commit of which nobody knows whether it was written must not be a second turn.
                 self._turn_id = self._turn_id or new_id()
@@ -232,6 +237,11 @@ class Run:
 
     async def _pending(self, loaded: LoadedThread) -> AgentResponse:
         """End the run before its turn: some calls wait to be allowed, and the turn is saved until then."""
+        if self._is_temporary:
+            names = ", ".join(sorted({call.name for call in self._turn.waiting.values()}))
+            raise ConfigurationError(
+                f"{names} has to be allowed first, and this run has no thread on which it could wait: run(…, thread=…)"
+            )
         if self._exchange.journal is None:
             self._exchange.journal = self._journal(loaded)
             await self._exchange.journal.save(self._turn.whole())

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from recuerda import (
+    ConfigurationError,
     Context,
     ContextProvider,
     DraftConflict,
@@ -23,11 +24,14 @@ from recuerda import (
     ToolOutcomeUnknown,
     TurnPending,
 )
+from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.memory_storage import MemoryStorage
 from recuerda.sqlite import SQLiteStorage
+from recuerda.testing.scripted import ScriptedChatClient
 from tests.conversation import LOCAL, texts
 from tests.resume.conversations import Deed, agent_of, calls, check_sendable, stored_turns
 from tests.storage.matrix import STORAGES
+from tests.thread.own_store import OwnStore
 
 DAYS_US = 2 * 24 * 3600 * 1_000_000
 
@@ -271,4 +275,33 @@ async def test_a_summary_meanwhile_does_not_stand_in_the_way(
     await storage.summarize("t", b'{"summary":"they said hello"}', through=1)
     assert (await one.resume("t", approvals={"a": True})).text == "done"
     assert texts(list((await stored_turns(storage))[-1].messages)) == ["go", "", "", "done"]
+    assert deed.done == ["a"]
+
+
+async def test_a_call_cannot_wait_without_a_thread(deed: Deed, guarded: FunctionTool) -> None:
+    one, _ = agent_of([calls("a")], MemoryStorage(), guarded, durability="turn")
+    with pytest.raises(ConfigurationError, match="no thread on which it could wait"):
+        await one.run("go")
+    assert deed.done == []
+
+
+async def test_a_thread_that_cannot_hold_a_turn_is_refused_before_anything_is_paid_for(guarded: FunctionTool) -> None:
+    client = ScriptedChatClient(["never"])
+    one = client.create_agent(chat_message_store_factory=OwnStore, tools=guarded)
+    with pytest.raises(ConfigurationError, match="unfinished turn"):
+        await one.run("go", thread=one.get_new_thread())
+    assert client.requests == []
+
+
+async def test_what_waits_is_encrypted_like_the_thread(tmp_path: Path, deed: Deed, guarded: FunctionTool) -> None:
+    path = tmp_path / "threads.db"
+    async with EncryptedStorage(SQLiteStorage(path), KeyRing({"k1": bytes(32)}, current="k1")) as storage:
+        one, _ = agent_of([calls("a", text="the secret plan")], storage, guarded)
+        await one.run("the secret wish", thread="t")
+        async with SQLiteStorage(path) as plain:
+            draft = await plain.load_draft("t")
+            assert draft is not None
+            assert all(b"secret" not in step.body for step in draft.steps)
+        other, _ = agent_of(["done"], storage, guarded)
+        assert (await other.resume("t", approvals={"a": True})).text == "done"
     assert deed.done == ["a"]
