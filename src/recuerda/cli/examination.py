@@ -94,8 +94,9 @@ async def examine(storage: Storage, thread_id: str) -> Examined:
         found = await storage.read(thread_id)
         thread.info, thread.records = found.info, found.records
         if found.info is not None:
-            thread.summary = (await storage.read(thread_id, with_summary=True)).summary
-        thread.draft = await storage.load_draft(thread_id)
+            thread.summary = (await storage.read(thread_id, last_turns=0, with_summary=True)).summary
+        if found.info is None or found.has_draft:
+            thread.draft = await storage.load_draft(thread_id)
     except StorageError as error:
         thread.findings.append(
             Finding(
@@ -241,4 +242,4 @@ def _advice(thread: Examined, draft: Draft) -> str:
         return (
             "The thread has changed since: if not by a summary alone, it can only be dropped (--repair --drop-drafts)."
         )
-    return "Go on with it: agent.resume(thread). Or drop it: --repair --drop-drafts."
+    return "If no program is at work on it: agent.resume(thread) goes on with it, --repair --drop-drafts drops it."
