@@ -14,7 +14,7 @@ from recuerda.testing.scripted import ScriptedChatClient
 
 FACT = re.compile(r"fact \d+")
 
-steps = st.lists(st.sampled_from(["run", "run", "run", "undo", "sum up"]), min_size=1, max_size=40)
+steps = st.lists(st.sampled_from(["run", "run", "run", "undo", "sum up"]), min_size=10, max_size=40)
 windows = st.none() | st.builds(ContextWindow, max_messages=st.integers(2, 20))
 summarizers = st.fixed_dictionaries(
     {
@@ -35,7 +35,7 @@ def told(request: ChatRequest) -> set[str]:
     return {fact for text in texts for fact in FACT.findall(text)}
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(steps=steps, window=windows, limits=summarizers)
 def test_a_request_tells_of_every_turn_there_is_and_of_no_other(
     steps: list[str], window: ContextWindow | None, limits: dict[str, Any]
