@@ -18,6 +18,7 @@ from tests.recall.test_meaning import Meanings
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
 
 DERIVED = ("scopes", "threads", "documents", "speakers", "vectors")
+KEPT = ("forgotten", "facts", "fact_sources", "fact_progress")
 WORDS = ("harbour", "lantern", "meadow", "orchard", "pebble", "quarry", "ribbon", "saddle", "timber", "velvet")
 
 
@@ -57,7 +58,7 @@ async def remember(index: RecallIndex, thread_id: str, texts: Sequence[str], *, 
 async def counts(db: Connection, schema: str) -> dict[str, int]:
     """Return how many rows each table has."""
     found: dict[str, int] = {}
-    for name in (*DERIVED, "forgotten"):
+    for name in (*DERIVED, *KEPT):
         rows = await db.execute(SQL("SELECT count(*) FROM {}").format(Identifier(schema, f"recall_{name}")))
         row = await rows.fetchone()
         assert row is not None

