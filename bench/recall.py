@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import median, quantiles
@@ -24,7 +24,7 @@ from bench.results import RecallCost, RecallQuality
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, NewTurn, Storage, Turn, open_storage
 from recuerda.codec import encode_turn
 from recuerda.embedding import Embedder
-from recuerda.recall import RecallProvider
+from recuerda.recall import RecallIndex, RecallProvider
 from recuerda.records import to_microseconds
 
 USER = "somebody"
@@ -32,8 +32,10 @@ TURNS_OF_A_THREAD = 50
 _TIMED = 500
 
 
-async def measure_quality(path: Path, *, embedder: Embedder | None, folder: Path) -> RecallQuality:
-    """Ask every question of a LoCoMo file."""
+async def measure_quality(
+    path: Path, *, embedder: Embedder | None, folder: Path, index_of: Callable[[str], RecallIndex] | None = None
+) -> RecallQuality:
+    """Ask every question of a LoCoMo file; `index_of` opens an index for each conversation, by its id."""
     by_category: defaultdict[str, list[Quality]] = defaultdict(list)
     by_conversation: defaultdict[str, list[Quality]] = defaultdict(list)
     search_s: list[float] = []
@@ -41,7 +43,8 @@ async def measure_quality(path: Path, *, embedder: Embedder | None, folder: Path
     for sample in load(path):
         async with open_storage(f"sqlite:///{folder.as_posix()}/{len(by_conversation)}.db") as storage:
             await _tell(storage, sample)
-            recall = RecallProvider(storage=storage, user_id=USER, embedder=embedder)
+            index = None if index_of is None else index_of(sample.id)
+            recall = RecallProvider(index, storage=storage, user_id=USER, embedder=embedder)
             started = time.perf_counter()
             await recall.catch_up()
             added_s += time.perf_counter() - started
@@ -55,6 +58,8 @@ async def measure_quality(path: Path, *, embedder: Embedder | None, folder: Path
                 by_category[question.category].append(judged)
                 by_conversation[sample.id].append(judged)
             await recall.close()
+            if index is not None:
+                await index.close()
     return RecallQuality(
         overall=mean(one for judged in by_category.values() for one in judged),
         categories={name: mean(judged) for name, judged in sorted(by_category.items())},
@@ -64,12 +69,12 @@ async def measure_quality(path: Path, *, embedder: Embedder | None, folder: Path
     )
 
 
-async def measure_cost(*, memories: int, users: int, folder: Path) -> RecallCost:
-    """Build memories of many users, then search in one user's, and add turns."""
+async def measure_cost(*, memories: int, users: int, url: str, index: RecallIndex | None = None) -> RecallCost:
+    """Build memories of many users, then search in one user's, and add turns; `url` is the storage's."""
     said = MadeUp(1)
-    async with open_storage(f"sqlite:///{folder.as_posix()}/many.db") as storage:
+    async with open_storage(url) as storage:
         await _fill(storage, said, memories=memories, users=users)
-        recall = RecallProvider(storage=storage)
+        recall = RecallProvider(index, storage=storage)
         started = time.perf_counter()
         await recall.catch_up()
         built_s = time.perf_counter() - started
@@ -219,7 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             quality = asyncio.run(measure_quality(options.data, embedder=embedder, folder=folder))
             print("\n".join(quality_lines(quality)), flush=True)
         if options.memories:
-            cost = asyncio.run(measure_cost(memories=options.memories, users=options.users, folder=folder))
+            url = f"sqlite:///{folder.as_posix()}/many.db"
+            cost = asyncio.run(measure_cost(memories=options.memories, users=options.users, url=url))
             print("\n".join(cost_lines(cost)))
     return 0
 

@@ -1,0 +1,89 @@
+"""What memories in PostgreSQL find and cost: `python -m bench.recall_postgres --data FILE`.
+
+The same two parts as `bench.recall`, whose figures these are to be held against. The server is one of our own on this
+machine, which waits for the disk at each commit, or that of `--server`. In the second part the threads are there as
+well, so a search is what an application would see: with the look at the threads that it may return.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from bench.recall import (
+    RecallCost,
+    RecallQuality,
+    cost_lines,
+    embedder_of,
+    measure_cost,
+    measure_quality,
+    quality_lines,
+)
+from recuerda.embedding import Embedder
+from recuerda.recall.postgres import PostgresRecallIndex
+from tests.servers.postgres_server import PostgresServer
+
+
+async def postgres_quality(server: str, path: Path, *, embedder: Embedder | None) -> RecallQuality:
+    """Ask every question of a LoCoMo file; each conversation has a schema of its own."""
+    run = uuid4().hex[:8]
+    with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as name:
+        return await measure_quality(
+            path,
+            embedder=embedder,
+            folder=Path(name),
+            index_of=lambda sample: PostgresRecallIndex(server, schema=f"bench_{run}_{sample}"),
+        )
+
+
+async def postgres_cost(server: str, *, memories: int, users: int) -> RecallCost:
+    """Build memories of many users, then search in one user's, and add turns."""
+    schema = f"bench_{uuid4().hex[:8]}"
+    url = f"{server}{'&' if '?' in server else '?'}schema={schema}"
+    async with PostgresRecallIndex(server, schema=schema) as index:
+        return await measure_cost(memories=memories, users=users, url=url, index=index)
+
+
+@contextmanager
+def opened_server(given: str | None) -> Generator[str]:
+    """Give the URL of the server that is given, or start one."""
+    if given is not None:
+        yield given
+        return
+    server = PostgresServer()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench.recall_postgres", description=__doc__)
+    parser.add_argument("--server", metavar="URL", help="a database to make schemas in; they stay behind")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="conversations in LoCoMo's format")
+    parser.add_argument("--embedder", choices=["minilm"], help="also search by meaning")
+    parser.add_argument(
+        "--memories", type=int, default=100_000, metavar="N", help="of the second part; 0 leaves it out"
+    )
+    parser.add_argument("--users", type=int, default=100, metavar="N", help="whose they are (default 100)")
+    options = parser.parse_args(arguments)
+    with opened_server(options.server) as server:
+        if options.data is not None:
+            embedder = embedder_of(options.embedder)
+            quality = asyncio.run(postgres_quality(server, options.data, embedder=embedder))
+            print("\n".join(quality_lines(quality)), flush=True)
+        if options.memories:
+            cost = asyncio.run(postgres_cost(server, memories=options.memories, users=options.users))
+            print("\n".join(cost_lines(cost)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
