@@ -141,8 +141,8 @@ class Exchange:
         step = Step(messages=(response.message,), usage=response.usage)
         started: Sequence[int] = ()
         if response.message.function_calls:
-            then = RunningTurn([self.turn.whole(), step])
-            started = await self.record(msgspec.structs.replace(step, started=tuple(runnable(then, prompt.tools))))
+            started = tuple(runnable(RunningTurn([step]), prompt.tools))
+            await self.record(msgspec.structs.replace(step, started=started))
         else:
             # It is committed next: that saves it.
             self.turn.apply(step)

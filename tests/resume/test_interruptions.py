@@ -124,6 +124,17 @@ async def test_a_stream_that_is_left_early_keeps_what_was_said(storage: Storage)
     assert texts(await kept(storage)) == ["tell me", "half"]
 
 
+async def test_a_stream_that_is_just_dropped_is_kept_before_the_next_run(storage: Storage) -> None:
+    one = ScriptedChatClient(["half an answer", "the rest"]).create_agent(storage=storage)
+    async for update in one.run_stream("tell me", thread="t", keep_partial=True):
+        if update.text:
+            break
+    await one.run("and?", thread="t")
+    turns = await stored_turns(storage)
+    assert [turn.turn.is_interrupted for turn in turns] == [True, False]
+    assert texts([message for turn in turns for message in turn.messages]) == ["tell me", "half", "and?", "the rest"]
+
+
 async def test_by_default_nothing_is_kept(storage: Storage) -> None:
     one = ScriptedChatClient(["half an answer"]).create_agent(storage=storage)
     async with one.run_stream("tell me", thread="t") as stream:

@@ -62,7 +62,7 @@ class Mishap:
 
 @dataclass(frozen=True)
 class Run:
-    """Begin a turn; `plan` has the tools of each answer's calls."""
+    """Begin a turn; `plan` has the tools of each answer's calls. A stream may be left after some updates."""
 
     plan: tuple[tuple[str, ...], ...]
     mishap: Mishap | None
@@ -70,6 +70,7 @@ class Run:
     on_pending: Literal["raise", "resume", "discard"]
     keep_partial: bool
     is_again: bool
+    left_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def _a_run(luck: random.Random) -> Run:
         on_pending=luck.choice(("raise", "raise", "resume", "discard")),
         keep_partial=luck.random() < 0.3,
         is_again=luck.random() < 0.3,
+        left_after=luck.randrange(8) if luck.random() < 0.3 else None,
     )
 
 
@@ -188,16 +190,23 @@ class Process:
         is_dropped = run.mishap is not None and run.mishap.kind in ("rival turn", "rival discard")
         are_saved = run.durability == "steps" and run.on_pending != "discard" and not is_dropped
         for _ in range(1 + (run.is_again and are_saved)):
-            await self._carry_out(
-                lambda: self.agent.run(
-                    text,
-                    thread="t",
-                    turn_id=text,
-                    durability=run.durability,
-                    on_pending=run.on_pending,
-                    keep_partial=run.keep_partial,
-                )
-            )
+            await self._carry_out(lambda: self._run(run, text))
+
+    async def _run(self, run: Run, text: str) -> None:
+        stream = self.agent.run_stream(
+            text,
+            thread="t",
+            turn_id=text,
+            durability=run.durability,
+            on_pending=run.on_pending,
+            keep_partial=run.keep_partial,
+        )
+        seen = 0
+        async with stream:
+            async for _ in stream:
+                seen += 1
+                if seen == run.left_after:
+                    break
 
     async def resume(self, resume: Resume) -> None:
         """Go on with the turn that is there, and settle what is unknown by looking."""
