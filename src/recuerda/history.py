@@ -132,7 +132,9 @@ class History:
     def window(self, window: ContextWindow, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
         """Return the messages of a window, as `ContextWindow.select_stored` does; what turns cost is remembered."""
         self._tally = window.tally(self.turns, self._tally)
-        is_rest = self.summary is not None and self._start <= _after(self.summary)
+        # Until there is a summary, nothing would tell of a turn that is left out for the sake of steps.
+        first = 1 if self.info is None else self.info.first
+        is_rest = self.with_summary and self._start <= max(first, _after(self.summary))
         return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=is_rest)
 
     def covers(self, last_messages: int | None, *, with_summary: bool = False) -> bool:

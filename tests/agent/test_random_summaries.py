@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recuerda import ChatRequest, ContextWindow, MemoryStorage, Summarizer
@@ -36,6 +36,11 @@ def told(request: ChatRequest) -> set[str]:
 
 
 @settings(max_examples=300)
+@example(  # a thread that fits whole, and in which a window without summaries would start at a rounder number
+    steps=["run", "undo", "run", "run", "undo", "run", "run", "run", "run"],
+    window=ContextWindow(max_messages=8),
+    limits={"max_messages": 8, "keep_messages": 1, "max_characters": 20},
+)
 @given(steps=steps, window=windows, limits=summarizers)
 def test_a_request_tells_of_every_turn_there_is_and_of_no_other(
     steps: list[str], window: ContextWindow | None, limits: dict[str, Any]
