@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers.postgres_server import postgres_url
 from tests.servers.redis_search_server import redis_search_url
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +75,8 @@ def test_the_python_of_a_page_runs_and_prints_what_it_says(
     monkeypatch.chdir(tmp_path)
     if "REDIS_URL" in page.read_text(encoding="utf-8"):
         monkeypatch.setenv("REDIS_URL", redis_search_url())
+    if "POSTGRES_URL" in page.read_text(encoding="utf-8"):
+        monkeypatch.setenv("POSTGRES_URL", postgres_url())
     namespace: dict[str, Any] = {"__name__": "__main__"}
     printed = None
     with asyncio.Runner() as runner:
