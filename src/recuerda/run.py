@@ -27,7 +27,7 @@ import msgspec
 from recuerda.chat import ChatModel
 from recuerda.codec import encode_turn
 from recuerda.context import ContextProvider
-from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, TurnPending
+from recuerda.errors import ConfigurationError, InvalidInput, StateError, ThreadConflict, TurnPending
 from recuerda.exchange import Exchange, settled
 from recuerda.history import LoadedThread, stored_turn
 from recuerda.ids import new_id
@@ -51,7 +51,7 @@ from recuerda.resuming import (
 from recuerda.steps import RunningTurn, Step
 from recuerda.store import ChatMessageStore
 from recuerda.summarizer import Summarizer
-from recuerda.summary import decode_summary
+from recuerda.summary import Summary, decode_summary
 from recuerda.thread import AgentThread
 from recuerda.tools import FunctionTool, tools_by_name
 from recuerda.window import ContextWindow
@@ -120,6 +120,7 @@ class Run:
         self._is_queued = is_queued
         self._is_temporary = is_temporary
         self._exchange = Exchange(settings.model, thread, RunningTurn([Step(input=messages)]), is_streamed=is_streamed)
+        self._summary: Summary | None = None
         self._warnings: list[str] = []
         self._task: asyncio.Task[Any] | None = None
 
@@ -162,12 +163,16 @@ class Run:
 
     async def _load(self) -> LoadedThread:
         window, summarizer = self._settings.window, self._settings.summarizer
-        return await self._thread.load(
-            window,
-            turn_id=self._turn_id,
-            service=self._exchange.service,
-            reach=None if summarizer is None else summarizer.reach(window),
-        )
+        load = partial(self._thread.load, window, turn_id=self._turn_id, service=self._exchange.service)
+        loaded = await load(reach=None if summarizer is None else summarizer.reach(window))
+        if loaded.summary is not None:
+            try:
+                self._summary = decode_summary(loaded.summary.body)
+            except StateError as error:
+                # The turns are all there: the summary is only in their place.
+                self._warnings.append(f"thread {self._thread.id!r}: {error}; its turns are sent instead")
+                return await load()
+        return loaded
 
     @asynccontextmanager
     async def _queue(self) -> AsyncGenerator[None]:
@@ -273,10 +278,9 @@ class Run:
             # A message would be kept by the service, as if it had been said; instructions are not.
             texts += [message.text for message in given.messages if message.text]
         pinned: Sequence[ChatMessage] = ()
-        if loaded.summary is not None:
-            summary = decode_summary(loaded.summary.body)
-            texts.append(summary.instructions)
-            pinned = summary.pinned
+        if self._summary is not None:
+            texts.append(self._summary.instructions)
+            pinned = self._summary.pinned
         return Prompt(
             instructions="\n\n".join(texts) or None,
             pinned=pinned,

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from recuerda.chat import ChatModel, ChatRequest
 from recuerda.deferred import Deferred
-from recuerda.errors import ChatClientError, ThreadConflict
+from recuerda.errors import ChatClientError, StateError, ThreadConflict
 from recuerda.history import StoredTurn, stored_turn
 from recuerda.ids import check_limit
 from recuerda.messages import ChatMessage, FunctionCallContent, FunctionResultContent, TextContent
@@ -117,7 +117,7 @@ class Summarizer:
         """Sum up what is too old now, piece by piece; what is added meanwhile is left for the next time."""
         last: int | None = None
         while True:
-            found = await store.storage.read(store.thread_id, with_summary=True)
+            found, before = await _read(store)
             turns = [stored_turn(record, store.thread_id) for record in found.records]
             covered = turns[: len(turns) - self._kept(turns, window)]
             if last is None and covered and is_due(turns):
@@ -125,7 +125,6 @@ class Summarizer:
             piece = self._piece([turn for turn in covered if last is not None and turn.number <= last])
             if not piece:
                 return last is not None
-            before = None if found.summary is None else decode_summary(found.summary.body)
             summary = await self._written(before, piece)
             if not await self._append(store, found, encode_summary(summary), through=piece[-1].number):
                 return False
@@ -189,6 +188,17 @@ class Summarizer:
             else:
                 return True
         return False
+
+
+async def _read(store: ChatMessageStore) -> tuple[ThreadSlice, Summary | None]:
+    """Read the last summary and the turns behind it; all turns, when it cannot be read and has to be made anew."""
+    found = await store.storage.read(store.thread_id, with_summary=True)
+    if found.summary is None:
+        return found, None
+    try:
+        return found, decode_summary(found.summary.body)
+    except StateError:
+        return await store.storage.read(store.thread_id), None
 
 
 def _changes(record: TurnRecord, through: int) -> bool:

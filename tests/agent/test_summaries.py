@@ -239,3 +239,20 @@ async def test_a_store_that_knows_no_turns_is_not_summed_up() -> None:
     await agent.close()
     assert notes.requests == []
     assert texts(client.requests[-1].messages)[::2] == words(5)
+
+
+async def test_a_summary_that_cannot_be_read_is_left_out_and_made_anew(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    for word in words(4):
+        await store.add_messages(exchange(word))
+    await storage.summarize("t", b"no summary", through=2)
+    client = ScriptedChatClient(default="ok")
+    summarizer = Summarizer(counting_notes(), max_messages=6, keep_messages=2)
+    async with client.create_agent(storage=storage, summarizer=summarizer) as agent:
+        reply = await agent.run("one", thread="t")
+        assert any("a summary cannot be read" in warning for warning in reply.warnings)
+        assert texts(client.requests[0].messages)[0] == "word 0"
+        await summarizer.close()
+        reply = await agent.run("two", thread="t")
+        assert reply.warnings == ()
+        assert texts(client.requests[1].messages) == ["one", "ok", "two"]
