@@ -185,6 +185,39 @@ def test_an_index_serves_one_event_loop_after_another(url: str, schema: str) -> 
     asyncio.run(index.close())
 
 
+FORKING = """
+import asyncio, os, sys
+from recuerda.recall.postgres import PostgresRecallIndex
+
+index = PostgresRecallIndex(sys.argv[1], schema=sys.argv[2])
+
+async def parent():
+    await index.stats()
+    child = os.fork()
+    if child == 0:
+        return child
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    await index.stats()  # on the connection that the child must not have touched
+    await index.close()
+    return child
+
+async def in_child():
+    await asyncio.gather(*(index.stats() for _ in range(3)))
+    await index.close()
+
+if asyncio.run(parent()) == 0:
+    asyncio.run(in_child())
+    os._exit(0)  # the parent's connections are not the child's to close
+"""
+
+
+async def test_a_forked_process_has_connections_of_its_own(url: str, schema: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", FORKING, url, schema]
+    done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 async def test_a_closed_index_says_so(index: PostgresRecallIndex) -> None:
     await index.stats()
     await index.close()

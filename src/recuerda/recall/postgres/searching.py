@@ -68,10 +68,13 @@ class Searching:
             "FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
             "WHERE d.key = ANY (%s::bigint[])"
         )
+        # Asked before each search: whether one is missing is counted before it is looked for.
         self._unembedded = composed(
-            "SELECT d.key, d.text FROM {schema}.recall_scopes s JOIN {schema}.recall_documents d ON d.scope = s.key "
-            "LEFT JOIN {schema}.recall_vectors v ON v.document = d.key AND v.model = %s "
-            "WHERE s.id = %s AND v.document IS NULL ORDER BY d.created_us DESC LIMIT %s"
+            "SELECT d.key, d.text FROM (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = %(scope)s AND "
+            "s.documents > (SELECT count(*) FROM {schema}.recall_vectors v "
+            "WHERE v.scope = s.key AND v.model = %(model)s) OFFSET 0) s JOIN {schema}.recall_documents d ON d.scope = s.key "
+            "LEFT JOIN {schema}.recall_vectors v ON v.document = d.key AND v.model = %(model)s "
+            "WHERE v.document IS NULL ORDER BY d.created_us DESC LIMIT %(limit)s"
         )
         self._vectors = composed(
             "SELECT v.document, array_send(v.data) FROM {schema}.recall_scopes s "
@@ -144,7 +147,7 @@ class Searching:
         }  # fmt: skip
 
     async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
-        found = await rows(connection, self._unembedded, (model_id, scope, limit))
+        found = await rows(connection, self._unembedded, {"model": model_id, "scope": scope, "limit": limit})
         return [Unembedded(key=key, text=text) for key, text in found]
 
     async def facts_through(self, thread_id: str, incarnation: str, connection: Connection) -> int | None:
