@@ -55,7 +55,7 @@ def within(
 
 async def damage(storage: Storage) -> None:
     """Make threads of which each has one thing."""
-    for thread in ("fine", "broken", "orphaned", "summed"):
+    for thread in ("fine", "broken", "orphaned"):
         store = ChatMessageStore(storage=storage, thread_id=thread)
         await store.add_messages(exchange("hello"))
         await store.add_messages(exchange("more"))
@@ -68,7 +68,6 @@ async def damage(storage: Storage) -> None:
             ChatMessage("tool", [FunctionResultContent("c9", "what?")]),
         ]
     )
-    await storage.summarize("summed", b"no summary", through=1)
 
 
 async def interrupt(storage: Storage) -> None:
@@ -126,13 +125,12 @@ def test_what_is_damaged_or_left_over_is_found_and_nothing_is_changed(
     assert kinds_of(report) == {
         ("broken", "corrupt_turn", False),
         ("orphaned", "orphans", False),
-        ("summed", "unreadable_summary", False),
         ("waiting", "open_draft", False),
     }
     assert all(one["explanation"].endswith(".") and one["next_step"].endswith(".") for one in report["findings"])
     assert bytes_of(tmp_path) == before
     page = recuerda("doctor", url)
-    assert (page.returncode, "4 findings" in page.stdout) == (1, True)
+    assert (page.returncode, "3 findings" in page.stdout) == (1, True)
     assert "drop (not started)" in page.stdout
     assert "agent.resume(thread)" in page.stdout
 
@@ -146,19 +144,16 @@ def test_a_repair_keeps_a_copy_of_what_it_touches_and_leaves_sound_threads(
     assert kinds_of(report) == {
         ("broken", "corrupt_turn", True),
         ("orphaned", "orphans", True),
-        ("summed", "unreadable_summary", True),
         ("waiting", "open_draft", False),
     }
     copies = bytes_of(tmp_path / "copies")
-    assert {name.rsplit("-", 1)[0].split("-")[0] for name in copies} == {"broken", "orphaned", "summed"}
+    assert {name.rsplit("-", 1)[0].split("-")[0] for name in copies} == {"broken", "orphaned"}
     (raw,) = [data for name, data in copies.items() if name.endswith(".turn-1.bin")]
     assert raw == BROKEN
-    (summary,) = [data for name, data in copies.items() if ".summary-" in name]
-    assert summary == b"no summary"
     assert kinds_of(report_of(recuerda, url)) == {("waiting", "open_draft", False)}
 
     async def look(storage: Storage) -> None:
-        for thread in ("fine", "broken", "orphaned", "summed"):
+        for thread in ("fine", "broken", "orphaned"):
             check_sendable(await ChatMessageStore(storage=storage, thread_id=thread).list_messages())
         said = texts(await ChatMessageStore(storage=storage, thread_id="broken").list_messages())
         assert said[2:] == ["more", "more!"]
@@ -219,6 +214,17 @@ def test_the_draft_of_a_threads_first_turn_is_found_by_its_name(recuerda: Comman
     assert report_of(recuerda, url, "--thread", "new")["findings"][0]["kind"] == "unreadable_draft"
     report = report_of(recuerda, url, "--thread", "new", "--repair", "--drop-drafts", "--backup", "copies", code=0)
     assert kinds_of(report) == {("new", "unreadable_draft", True)}
+
+
+def test_a_summary_that_cannot_be_read_is_left_to_the_next_one(recuerda: CommandLine, url: str, within: Any) -> None:
+    async def summarize(storage: Storage) -> None:
+        await ChatMessageStore(storage=storage, thread_id="t").add_messages(exchange("hello"))
+        await storage.summarize("t", b"no summary", through=1)
+
+    within(summarize)
+    report = report_of(recuerda, url, "--repair")
+    assert kinds_of(report) == {("t", "unreadable_summary", False)}
+    assert (report["findings"][0]["number"], report["backup"]) == (2, None)
 
 
 def test_encrypted_turns_are_no_damage_and_are_left_alone(recuerda: CommandLine, url: str, within: Any) -> None:

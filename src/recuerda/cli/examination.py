@@ -31,9 +31,7 @@ Kind: TypeAlias = Literal[
     "unreadable_thread",
 ]
 
-REPAIRABLE: frozenset[Kind] = frozenset(
-    {"open_draft", "unreadable_draft", "corrupt_turn", "orphans", "unreadable_summary"}
-)
+REPAIRABLE: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft", "corrupt_turn", "orphans"})
 """What a storage offers a way to repair."""
 
 DRAFTS: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft"})
@@ -207,9 +205,8 @@ def _of_summary(thread: Examined) -> Iterator[Finding]:
             thread_id=thread.thread_id,
             kind="unreadable_summary",
             number=summary.number,
-            explanation=f"The summary of the turns up to {summary.target} cannot be read ({error}), so runs with "
-            "summaries fail on this thread.",
-            next_step="--repair puts an empty one in its place; the next one sums the turns up again.",
+            explanation=f"The summary of the turns up to {summary.target} cannot be read ({error}).",
+            next_step="Nothing has to be done: models are sent the turns, until the next summary makes it anew.",
         )
 
 

@@ -31,7 +31,6 @@ from recuerda.messages import (
 from recuerda.records import TurnRecord
 from recuerda.resuming import draft_age
 from recuerda.storage import Storage
-from recuerda.summary import Summary, encode_summary
 from recuerda.transfer import export_lines
 
 UNREADABLE_QUESTION = "(A part of this conversation could not be read, and was taken out here.)"
@@ -40,7 +39,6 @@ STAYS = (
     "This storage keeps it as it is: mend it there, or make the thread anew, with `recuerda delete` and then "
     "`recuerda import` of the copy."
 )
-NO_SUMMARY = "(An earlier summary could not be read, and was taken out.)"
 
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +61,6 @@ async def repair(storage: Storage, thread: Examined, kinds: set[Kind]) -> Examin
     """Repair a thread of which there is a copy, and return how it is found afterwards."""
     if bodies := _bodies(thread, kinds):
         await storage.rewrite(thread.thread_id, bodies)
-    if "unreadable_summary" in kinds:
-        await storage.summarize(thread.thread_id, encode_summary(Summary(text=NO_SUMMARY)), through=1)
     if kinds & DRAFTS and await storage.load_draft(thread.thread_id) == thread.draft:
         # Another one by now is somebody's who is at work.
         await storage.drop_draft(thread.thread_id)
