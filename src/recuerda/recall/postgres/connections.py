@@ -134,10 +134,12 @@ class _OfLoop:
         self.finish()
 
     def finish(self) -> None:
-        """Close the idle connections."""
-        if self._process == os.getpid():
-            while self._idle:
-                self._finish_oldest()
+        """Close the idle connections; those of a parent process are left to it."""
+        if self._process != os.getpid():
+            _inherited.append(self)
+            return
+        while self._idle:
+            self._finish_oldest()
 
     async def _close(self) -> None:
         if self.users:
@@ -175,3 +177,7 @@ class _OfLoop:
         # Held by a name: a connection must not be collected before it is closed.
         connection, _ = self._idle.pop(0)
         connection.pgconn.finish()
+
+
+_inherited: list[_OfLoop] = []
+"""Of a parent process. They are kept because the driver takes one that is collected for one that was forgotten."""

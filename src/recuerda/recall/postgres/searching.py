@@ -72,7 +72,8 @@ class Searching:
         self._unembedded = composed(
             "SELECT d.key, d.text FROM (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = %(scope)s AND "
             "s.documents > (SELECT count(*) FROM {schema}.recall_vectors v "
-            "WHERE v.scope = s.key AND v.model = %(model)s) OFFSET 0) s JOIN {schema}.recall_documents d ON d.scope = s.key "
+            "WHERE v.scope = s.key AND v.model = %(model)s) OFFSET 0) s "
+            "JOIN {schema}.recall_documents d ON d.scope = s.key "
             "LEFT JOIN {schema}.recall_vectors v ON v.document = d.key AND v.model = %(model)s "
             "WHERE v.document IS NULL ORDER BY d.created_us DESC LIMIT %(limit)s"
         )
