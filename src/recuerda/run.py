@@ -169,8 +169,9 @@ class Run:
             try:
                 self._summary = decode_summary(loaded.summary.body)
             except StateError as error:
-                # The turns are all there: the summary is only in their place.
-                self._warnings.append(f"thread {self._thread.id!r}: {error}; its turns are sent instead")
+                # The turns are there: the summary only stood in their place. One that a trim has emptied is no fault.
+                if loaded.summary.body:
+                    self._warnings.append(f"thread {self._thread.id!r}: {error}; its turns are sent instead")
                 return await load()
         return loaded
 

@@ -196,7 +196,7 @@ class Storage(ThreadCatalogue):
         """Delete a thread's oldest turns for good, and return how many went.
 
         A summary goes with the turns around it: it stays if it is newer than the oldest turn that stays, also when
-        what it covers goes.
+        what it covers goes. But a trim by age, which is there so that nothing older is kept, empties those that stay.
 
         Args:
             thread_id: which thread.
@@ -225,8 +225,16 @@ class Storage(ThreadCatalogue):
         gone = found.info.turns - len(found.records)
         if gone:
             first = found.records[0].number if found.records else found.info.revision + 1
+            if before is not None:
+                await self._empty_summaries(thread_id, first)
             await self._append_other(thread_id, "trim", first, found.info.revision)
         return gone
+
+    async def _empty_summaries(self, thread_id: str, first: int) -> None:
+        """Take what was said before a turn out of the summaries that stay: they tell of all that came before them."""
+        found = await self.read(thread_id, after=max(1, first - 1))
+        if told := {record.number: b"" for record in found.records if record.kind == "summary" and record.body}:
+            await self.rewrite(thread_id, told)
 
     async def summarize(self, thread_id: str, body: bytes, *, through: int, expected: int | None = None) -> Appended:
         """Append a summary of a thread's older turns. It is a record of its own; the turns stay as they are.

@@ -256,3 +256,19 @@ async def test_a_summary_that_cannot_be_read_is_left_out_and_made_anew(storage: 
         reply = await agent.run("two", thread="t")
         assert reply.warnings == ()
         assert texts(client.requests[1].messages) == ["one", "ok", "two"]
+
+
+async def test_after_a_trim_by_age_nothing_older_is_told(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    for word in words(4):
+        await store.add_messages(exchange(word))
+    summarizer = Summarizer(ScriptedChatClient(["word 0, word 1"]), keep_messages=4)
+    assert await summarizer.summarize(store)
+    third = (await storage.read("t")).records[2]
+    await storage.trim("t", before=third.created_at)
+    client = ScriptedChatClient(default="ok")
+    async with client.create_agent(storage=storage, summarizer=summarizer) as agent:
+        reply = await agent.run("and now?", thread="t")
+    assert reply.warnings == ()
+    assert client.requests[0].instructions is None
+    assert texts(client.requests[0].messages) == ["word 2", "word 2!", "word 3", "word 3!", "and now?"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from recuerda.errors import EncodeError, InvalidInput, ThreadConflict, ThreadNotFound
-from recuerda.records import ThreadSlice
+from recuerda.records import ThreadSlice, from_microseconds
 from recuerda.storage import Storage
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
@@ -254,6 +254,16 @@ class SummaryContract(ContractBase):
         await storage.trim("a", keep_turns=2)
         assert await look(storage) == (b"1", [4])
         assert await bodies(storage, "a") == [b"3", b"4"]
+
+    async def test_a_trim_by_age_empties_the_summaries_that_stay(self, storage: Storage, another: Storage) -> None:
+        for i in range(1, 5):
+            await storage.append("a", a_turn(f"{i}", created_us=i * 10**9))
+        await storage.summarize("a", b"one, two", through=2)
+        await storage.summarize("a", b"one, two, three", through=3)
+        assert await storage.trim("a", before=from_microseconds(2 * 10**9)) == 1
+        assert await look(another) == (b"", [4])
+        assert await bodies(another, "a") == [b"2", b"3", b"4"]
+        assert all(record.body == b"" for record in (await another.read("a", after=2)).records if record.kind != "turn")
 
     async def test_a_deleted_threads_summary_is_gone(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
