@@ -17,7 +17,7 @@ FACT = "I drink green tea without sugar."
 
 def quoting(request: ChatRequest) -> str:
     """Answer as models do that were given memories: repeat them, then say something new."""
-    memories = [line[3:-1] for line in request.messages[0].text.splitlines() if line.startswith("- ")]
+    memories = [line[3:-1] for line in request.messages[-2].text.splitlines() if line.startswith("- ")]
     number = len([message for message in request.messages if message.role == "user"])
     return " ".join([*memories, f"Here is recipe {number}."])
 
@@ -32,7 +32,7 @@ async def test_over_many_turns_what_is_recalled_never_reaches_add(platform: Mem0
         for number in range(30):
             await agent.run(f"Which tea do I drink with dish {number}?", thread="t")
             await provider._learning.finish()  # pyright: ignore[reportPrivateUsage] - so that the next turn finds it
-    shown = [request.messages[0].text for request in client.requests]
+    shown = [request.messages[-2].text for request in client.requests]
     assert all(FACT in text for text in shown)
     learnt = [message["content"] for body in platform.added[1:] for message in body["messages"]]
     assert len(learnt) == 60
