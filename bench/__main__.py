@@ -88,7 +88,8 @@ async def _measure_recall(report: Report, options: argparse.Namespace, folder: P
     if options.data is not None:
         report.recall = await measure_quality(options.data, embedder=embedder_of(options.embedder), folder=folder)
     if options.memories:
-        report.recall_cost = await measure_cost(memories=options.memories, users=options.users, folder=folder)
+        url = f"sqlite:///{folder.as_posix()}/memories.db"
+        report.recall_cost = await measure_cost(memories=options.memories, users=options.users, url=url)
 
 
 def _environment() -> Environment:

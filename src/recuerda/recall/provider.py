@@ -37,8 +37,8 @@ class RecallProvider(ContextProvider):
     """Remember what was said in a user's threads.
 
     Args:
-        index: where the index lives: a path, a `sqlite:///` URL, or a `RecallIndex` (which stays open when this is
-            closed). None puts it beside the storage: `memory.db` has its index in `memory.recall.db`.
+        index: where the index lives: a path, a `sqlite:///` or `postgresql://` URL, or a `RecallIndex` (which stays
+            open when this is closed). None puts it beside the storage: `memory.db` has its index in `memory.recall.db`.
         user_id: whose memories; a thread of somebody else raises `ThreadOwnershipError`. None: those of the thread's
             own user. A thread without any user remembers only itself.
         storage: where the threads are, or its URL; None takes that of the first thread.
