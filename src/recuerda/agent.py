@@ -184,6 +184,7 @@ class Agent:
         Raises:
             ThreadConflict: another process added to the thread meanwhile; nothing was written.
             TurnPending: the thread has an interrupted turn; nothing was paid for.
+            DraftConflict: another process has begun a turn meanwhile, so the steps of this one cannot be saved.
             EncodeError: the input, or a tool's result, has no JSON form.
             RunLimitError: the model kept calling tools.
             ChatClientError: the model's service failed.

@@ -111,9 +111,12 @@ class ThreadCatalogue(StorageHooks):
     async def save_draft(self, thread_id: str, step: DraftStep) -> None:
         """Save one step of a running turn, outside of the thread, in one atomic step and one trip.
 
-        A thread has one draft, of one turn. Step 1 begins it, in place of another turn's; a later step has to be the
-        next one. Of several that save the same step exactly one succeeds, so whoever saves a step has the turn to
-        itself. A step that is saved already with the same body may be saved again, which changes nothing.
+        A thread has one draft, of one turn. Step 1 begins it, on the thread's revision; a later step has to be the next
+        one. Of several that save the same step exactly one succeeds, so whoever saves a step has the turn to itself. A
+        step that is saved already with the same body may be saved again, which changes nothing.
+
+        Another turn's draft that was begun on the thread's present revision stays: nobody can begin a turn beside it
+        until it is committed or dropped. One of another revision is over, and is replaced.
 
         The append of any turn to the thread removes its draft in the same atomic step, and so does the replay of the
         turn that the draft is of. An undo, a trim and a summary leave it: then its `revision` is no longer the
@@ -121,7 +124,7 @@ class ThreadCatalogue(StorageHooks):
 
         Raises:
             DraftConflict: the step is not the next of the thread's draft: that has the step with another body or
-                revision, lacks the one before it, is of another turn, or is gone.
+                revision, lacks the one before it, is of another turn (for step 1: on the same revision), or is gone.
             ThreadConflict: step 1 would begin a draft on another revision than the thread's (0 without a thread).
             InvalidInput: an id or the number cannot be used.
             EncodeError: the body is longer than the storage's `max_body_bytes`.

@@ -168,9 +168,8 @@ class EncryptedStorage(Storage):
         while True:
             revision = await self._revision(thread_id) if expected is None else expected
             try:
-                appended = await self._inner._append(
-                    thread_id, await self._sealed(thread_id, record, revision + 1), revision
-                )
+                sealed = await self._sealed(thread_id, record, revision + 1)
+                appended = await self._inner._append(thread_id, sealed, revision)
             except ThreadConflict:
                 if expected is not None:
                     raise
@@ -236,13 +235,9 @@ class EncryptedStorage(Storage):
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         seal = self._sealer(await self._user(thread_id))
         later = await self._inner.read(thread_id, after=1)
-        kinds = {record.number: record for record in later.records if record.kind == "summary"}
-        sealed = {
-            number: seal(
-                body, _record_place(thread_id, kinds[number]) if number in kinds else _place(thread_id, number)
-            )
-            for number, body in bodies.items()
-        }
+        summaries = [record for record in later.records if record.kind == "summary"]
+        places = {summary.number: _record_place(thread_id, summary) for summary in summaries}
+        sealed = {n: seal(body, places.get(n) or _place(thread_id, n)) for n, body in bodies.items()}
         await self._inner._rewrite(thread_id, sealed)
 
     async def _delete(self, thread_id: str) -> bool:
@@ -257,8 +252,10 @@ class EncryptedStorage(Storage):
         except DraftConflict:
             # The same body sealed again has other bytes: whether the step is there already is known once it is opened.
             steps = await self._inner._load_draft(thread_id)
-            there = self._step(thread_id, steps[step.number - 1]) if step.number <= len(steps) else None
-            if there is None or msgspec.structs.replace(there, created_us=step.created_us) != step:
+            there = steps[step.number - 1] if step.number <= len(steps) else None
+            if there is None or there.turn_id != step.turn_id:
+                raise
+            if msgspec.structs.replace(self._step(thread_id, there), created_us=step.created_us) != step:
                 raise
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:

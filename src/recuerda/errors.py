@@ -212,9 +212,10 @@ class TurnPending(RecuerdaError):
 
 
 class DraftConflict(RecuerdaError):
-    """Raised when a step does not continue the thread's draft; nothing was saved.
+    """Raised when a step does not begin or continue the thread's draft; nothing was saved.
 
-    `number` is the step's. Of several that go on with one turn, one saves each step: the others get this.
+    `number` is the step's: 1 for a turn that would begin. Of several that begin a turn on a thread at once, or go on
+    with one, one saves each step: the others get this.
     """
 
     def __init__(self, thread_id: str, *, turn_id: str, number: int) -> None:
@@ -222,8 +223,11 @@ class DraftConflict(RecuerdaError):
         self.turn_id = turn_id
         self.number = number
         super().__init__(
-            f"step {number} of turn {turn_id!r} does not continue the draft of thread {thread_id!r}: somebody else "
-            "goes on with this turn, or it was committed or dropped. Nothing was saved; load the draft to see."
+            f"turn {turn_id!r} cannot begin on thread {thread_id!r}: somebody else, or an earlier run, has begun a "
+            "turn there. Nothing was saved; go on with that turn when it is interrupted, or drop it."
+            if number == 1
+            else f"step {number} of turn {turn_id!r} does not continue the draft of thread {thread_id!r}: somebody "
+            "else goes on with this turn, or it was committed or dropped. Nothing was saved; load the draft to see."
         )
 
 

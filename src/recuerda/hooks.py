@@ -116,20 +116,23 @@ def is_new_step(
 
     Args:
         thread_id: whose draft.
-        step: what is to be saved. Number 1 begins a draft, in place of another turn's.
+        step: what is to be saved. Number 1 begins a draft: also in place of another turn's, if that was begun on
+            another revision than the thread's and so is over.
         first: step 1 of the thread's draft; None without a draft.
         same: the draft's step of the same number; None when it has none.
         newest: the number of the draft's last step.
         revision: the thread's.
 
     Raises:
-        DraftConflict: the step does not continue the draft.
+        DraftConflict: the step does not continue the draft, or would begin one beside it.
         ThreadConflict: a draft would begin on another revision than the thread's.
     """
     is_same_turn = first is not None and first.turn_id == step.turn_id
     if step.number == 1 and not is_same_turn:
         if step.revision != revision:
             raise ThreadConflict(thread_id, expected=step.revision, actual=revision)
+        if first is not None and first.revision == revision:
+            raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
         return True
     if is_same_turn and step.number == newest + 1:
         return True

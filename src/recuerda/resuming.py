@@ -15,7 +15,14 @@ from datetime import timedelta
 
 import msgspec
 
-from recuerda.errors import ConfigurationError, InvalidInput, StorageError, ThreadConflict, ToolOutcomeUnknown
+from recuerda.errors import (
+    ConfigurationError,
+    DraftConflict,
+    InvalidInput,
+    StorageError,
+    ThreadConflict,
+    ToolOutcomeUnknown,
+)
 from recuerda.history import History
 from recuerda.ids import new_id
 from recuerda.json_value import Json, JsonObject, to_json
@@ -72,7 +79,8 @@ class Journal:
 
         Raises:
             EncodeError: it has no JSON form.
-            DraftConflict: somebody else goes on with the turn, or it was committed or dropped.
+            DraftConflict: somebody else has begun a turn on the thread, or goes on with this one, or it was committed
+                or dropped.
             ThreadConflict: the thread has moved on since the turn began.
             StorageError: it could not be written, not in several attempts either.
         """
@@ -92,9 +100,17 @@ class Journal:
                 revision = await revision_after(self._store, step.revision)
                 if revision is None:
                     raise
+                await self._check_alone(step)
                 self._revision = revision
                 step = msgspec.structs.replace(step, revision=revision)
         return await self._write(step)
+
+    async def _check_alone(self, step: DraftStep) -> None:
+        # A turn that began before the summary can go on after it: the storage, which knows revisions only, takes its
+        # draft for one that is over.
+        draft = await self._store.storage.load_draft(self._store.thread_id)
+        if draft is not None and draft.turn_id != step.turn_id:
+            raise DraftConflict(self._store.thread_id, turn_id=step.turn_id, number=step.number)
 
     async def _write(self, step: DraftStep) -> None:
         # Writing a step again changes nothing, so an attempt that failed half-way may simply be repeated.

@@ -7,7 +7,6 @@ import gc
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,8 @@ from tests.cosmos.threads import THREAD_OF_PROCESSES, a_turn
 from tests.servers.cosmos_server import cosmos_url
 
 ROOT = Path(__file__).parents[2]
+TURNS = 60
+"""Of each process; more by hand: `python -m tests.cosmos.writer cosmos://… NAME COUNT`, four at once."""
 
 
 def count_clients(monkeypatch: pytest.MonkeyPatch) -> list[CosmosClient]:
@@ -83,23 +84,21 @@ async def test_closing_in_one_loop_closes_the_client_of_another(tmp_path: Path) 
 
 
 def run_writer(url: str, name: str) -> list[tuple[int, str]]:
-    command = [sys.executable, "-m", "tests.cosmos.writer", url, name, "200"]
+    command = [sys.executable, "-m", "tests.cosmos.writer", url, name, f"{TURNS}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [(number, turn_id) for number, turn_id in json.loads(done.stdout)]
 
 
 async def test_four_processes_on_one_thread_lose_mix_and_double_nothing(tmp_path: Path) -> None:
-    begun = time.monotonic()
     told = await asyncio.gather(*(asyncio.to_thread(run_writer, cosmos_url(tmp_path), f"{n}") for n in range(4)))
-    assert time.monotonic() - begun < 60
     acknowledged = {number: turn_id for process in told for number, turn_id in process}
     async with CosmosStorage(cosmos_url(tmp_path)) as storage:
         found = await storage.read(THREAD_OF_PROCESSES)
         listed = (await storage.list_threads()).threads
-    assert sorted(acknowledged) == list(range(1, 801))
+    assert sorted(acknowledged) == list(range(1, 4 * TURNS + 1))
     assert {record.number: record.id for record in found.records} == acknowledged
     assert listed == (found.info,)
     for process in range(4):
         mine = [record.id for record in found.records if record.id.startswith(f"{process}.")]
-        assert mine == [f"{process}.{n}" for n in range(200)]
+        assert mine == [f"{process}.{n}" for n in range(TURNS)]

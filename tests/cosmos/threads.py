@@ -87,7 +87,8 @@ WRITES: dict[str, Write] = {
         lambda storage, thread: storage.save_draft(thread, a_step(3, revision=3)), (_three, _draft)
     ),
     "replace a draft": Write(
-        lambda storage, thread: storage.save_draft(thread, a_step(1, turn_id="other", revision=3)), (_three, _draft)
+        lambda storage, thread: storage.save_draft(thread, a_step(1, turn_id="other", revision=4)),
+        (_three, _draft, lambda storage, thread: storage.undo(thread)),
     ),
     "drop a draft": Write(lambda storage, thread: storage.drop_draft(thread), (_three, _draft)),
 }

@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from recuerda.errors import ConfigurationError, StorageReadOnly, StorageUnavailable
+from recuerda.errors import ConfigurationError, DraftConflict, StorageReadOnly, StorageUnavailable
 from recuerda.postgres import PostgresStorage
 from recuerda.postgres import schema as schema_module
 from recuerda.postgres.schema import migrate, migrations
@@ -64,6 +64,8 @@ async def test_what_a_version_before_summaries_wrote_goes_on_beside_it(
         await db.execute(append, (name, 1, "turn", None))
     await db.execute(save, (1,))
     async with PostgresStorage(url, schema=schema) as storage:
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", DraftStep(turn_id="other", revision=2, number=1, body=b""))
         await storage.save_draft("a", DraftStep(turn_id="t", revision=2, number=2, body=b"new", created_us=7))
         await db.execute(save, (3,))
         draft = await storage.load_draft("a")

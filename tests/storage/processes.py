@@ -1,8 +1,8 @@
 """Writers in processes of their own, to be killed or to contend.
 
-Run as `python -m tests.storage.processes MODE SCHEME FOLDER COUNT`. This process imports everything, stays without
+Run as `python -m tests.storage.processes MODE SCHEME COUNT FOLDER...`. This process imports everything, stays without
 threads, and forks; so a writer starts in a millisecond, and hundreds can be killed in seconds. What the writers were
-told is printed as JSON in the end.
+told, folder by folder, is printed as JSON in the end.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -217,5 +218,6 @@ def _expect_success(children: list[tuple[int, int]]) -> None:
 
 
 if __name__ == "__main__":
-    mode, scheme, folder, count = sys.argv[1:]
-    print(json.dumps(MODES[mode](lambda: STORAGES[scheme](Path(folder)), int(count))))  # noqa: T201 - its answer
+    mode, scheme, count, *folders = sys.argv[1:]
+    told = [MODES[mode](partial(STORAGES[scheme], Path(folder)), int(count)) for folder in folders]
+    print(json.dumps(told))  # noqa: T201 - its answer

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from recuerda import ChatMessage, ChatMessageStore, ConfigurationError, DecryptionError, MemoryStorage, NewTurn, Storage
+from recuerda import (
+    ChatMessage,
+    ChatMessageStore,
+    ConfigurationError,
+    DecryptionError,
+    DraftConflict,
+    MemoryStorage,
+    NewTurn,
+    Storage,
+)
 from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
 from recuerda.records import DraftStep
 from recuerda.sqlite import SQLiteStorage
@@ -90,6 +99,14 @@ async def test_a_missing_key_is_an_error_that_names_it(opened: Callable[..., Enc
     async with opened("k2", k2=TWO) as storage:
         with pytest.raises(DecryptionError, match="'k1'"):
             await storage.read("t")
+
+
+async def test_a_turn_does_not_begin_beside_one_whose_key_is_gone(opened: Callable[..., EncryptedStorage]) -> None:
+    async with opened() as storage:
+        await storage.save_draft("t", DraftStep(turn_id="d", revision=0, number=1, body=b"step"))
+    async with opened("k2", k2=TWO) as storage:
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("t", DraftStep(turn_id="other", revision=0, number=1, body=b"step"))
 
 
 async def test_a_body_moved_to_another_turn_or_thread_does_not_open(

@@ -27,7 +27,7 @@ from recuerda.records import DraftStep
 
 
 async def save(container: Container, thread_id: str, step: DraftStep) -> None:
-    """Save one step by the rule of `is_new_step`; the first one replaces the draft of another turn."""
+    """Save one step by the rule of `is_new_step`; the first one takes the place of a draft that is over."""
     backoff = Backoff(container, thread_id)
     while True:
         head = await load(container, thread_id)

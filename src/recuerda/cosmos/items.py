@@ -156,7 +156,7 @@ class RecordItem(Item, frozen=True, kw_only=True):
 
 
 class DraftItem(Item, frozen=True, kw_only=True):
-    """A step of a draft. The first one's id is fixed, so a new draft replaces an old one in a single write.
+    """A step of a draft. The first one's id is fixed, so a draft begins, or replaces an old one, in a single write.
 
     Attributes:
         number: the first step's is between the thread's own item and the records, a later one's below them.

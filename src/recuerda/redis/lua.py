@@ -26,7 +26,7 @@ end
 """
 
 # A step of a draft is its head ({turn, revision, number, time}, MessagePack, after its length) and its body. One from
-# before times were kept is a MessagePack map, of which a script can read the first value.
+# before times were kept is a MessagePack map, of which a script can read the first two values.
 STEP = """
 local function turn_of(step)
   local length = struct.unpack('>I2', step)
@@ -35,6 +35,16 @@ local function turn_of(step)
     return turn
   end
   return cmsgpack.unpack(string.sub(step, 3, 2 + length))[1]
+end
+
+local function revision_of(step)
+  local length = struct.unpack('>I2', step)
+  if length >= 0x8000 then
+    local at = cmsgpack.unpack_one(step, 9)
+    local _, revision = cmsgpack.unpack_one(step, at + 9)
+    return revision
+  end
+  return cmsgpack.unpack(string.sub(step, 3, 2 + length))[2]
 end
 
 local function says(step, revision, body)

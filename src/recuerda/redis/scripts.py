@@ -303,6 +303,7 @@ if begins then
   local packed = redis.call('HGET', thread, 'head')
   local now = packed and cmsgpack.unpack(packed)[REVISION] or 0
   if now ~= revision then return -1 - now end
+  if got[1] and revision_of(got[1]) == now then return 0 end
 elseif is_same_turn and got[2] then
   return says(got[2], revision, ARGV[3]) and 1 or 0
 elseif not is_same_turn or redis.call('HEXISTS', draft, tostring(number - 1)) == 0 then
@@ -320,8 +321,8 @@ end
 return 1
 """
 )
-"""Save a step of a draft: 1 when it is there, 0 when it does not continue the draft, -1 - the thread's revision when it
-would begin one on another."""
+"""Save a step of a draft: 1 when it is there, 0 when it does not continue the draft or would begin one beside it, -1 -
+the thread's revision when it would begin one on another."""
 
 MOVE = Script("""
 if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[2]) end

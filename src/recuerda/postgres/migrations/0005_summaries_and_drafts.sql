@@ -47,8 +47,8 @@ LANGUAGE sql VOLATILE AS $function$
     )
 $function$;
 
--- r_outcome is 'saved', 'conflict' when the step does not continue the draft, or 'moved' when it would begin one on
--- another revision than the thread's, which is r_revision.
+-- r_outcome is 'saved', 'conflict' when the step does not continue the draft, or would begin one beside another turn's of
+-- the same revision, or 'moved' when it would begin one on another revision than the thread's, which is r_revision.
 CREATE FUNCTION {schema}.save_step(
     p_thread_id text,
     p_number integer,
@@ -79,6 +79,14 @@ BEGIN
     IF p_number = 1 AND NOT is_same_turn THEN
         IF p_revision <> r_revision THEN
             r_outcome := 'moved';
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        IF EXISTS (
+            SELECT FROM {schema}.drafts AS d
+            WHERE d.thread_id = p_thread_id AND d.number = 1 AND d.revision = r_revision
+        ) THEN
+            r_outcome := 'conflict';
             RETURN NEXT;
             RETURN;
         END IF;

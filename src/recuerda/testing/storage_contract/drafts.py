@@ -91,14 +91,37 @@ class DraftContract(ContractBase):
             await storage.save_draft("a", a_step(number, str(number).encode() * 50))
         assert await bodies_of(another) == [str(number).encode() * 50 for number in range(1, 201)]
 
-    async def test_step_1_replaces_the_draft_of_another_turn(self, storage: Storage, another: Storage) -> None:
+    @pytest.mark.parametrize("turns", [0, 2])
+    async def test_no_turn_begins_beside_another_one(self, storage: Storage, another: Storage, turns: int) -> None:
+        await fill(storage, "a", *[1] * turns)
+        for number in (1, 2):
+            await storage.save_draft("a", a_step(number, b"mine", turn_id="one", revision=turns))
+        for saver in (storage, another):
+            with pytest.raises(DraftConflict) as conflict:
+                await saver.save_draft("a", a_step(1, b"yours", turn_id="two", revision=turns))
+        assert (conflict.value.thread_id, conflict.value.turn_id, conflict.value.number) == ("a", "two", 1)
+        assert "has begun a turn" in str(conflict.value)
+        await storage.save_draft("a", a_step(3, b"mine", turn_id="one", revision=turns))
+        assert await bodies_of(another) == [b"mine"] * 3
+        await another.drop_draft("a")
+        await another.save_draft("a", a_step(1, b"yours", turn_id="two", revision=turns))
+        assert await bodies_of(storage) == [b"yours"]
+
+    @pytest.mark.parametrize("change", ["undo", "trim", "summary"])
+    async def test_step_1_replaces_a_draft_of_an_older_revision(
+        self, storage: Storage, another: Storage, change: str
+    ) -> None:
+        await fill(storage, "a", 1, 1)
         for number in (1, 2, 3):
-            await storage.save_draft("a", a_step(number, b"old", turn_id="old"))
-        await another.save_draft("a", a_step(1, b"new", turn_id="new"))
+            await storage.save_draft("a", a_step(number, b"old", turn_id="old", revision=2))
+        await CUTS[change](storage)
+        await another.save_draft("a", a_step(1, b"new", turn_id="new", revision=3))
         assert await bodies_of(storage) == [b"new"]
         with pytest.raises(DraftConflict):
-            await storage.save_draft("a", a_step(4, b"old", turn_id="old"))
-        await another.save_draft("a", a_step(2, b"next", turn_id="new"))
+            await storage.save_draft("a", a_step(4, b"old", turn_id="old", revision=2))
+        with pytest.raises(DraftConflict):
+            await storage.save_draft("a", a_step(1, b"third", turn_id="third", revision=3))
+        await another.save_draft("a", a_step(2, b"next", turn_id="new", revision=3))
         assert await bodies_of(storage) == [b"new", b"next"]
 
     async def test_a_step_that_is_saved_again_changes_nothing(self, storage: Storage, another: Storage) -> None:
@@ -271,11 +294,15 @@ class DraftContract(ContractBase):
             assert [type(one) for one in outcomes if one is not None] == [DraftConflict] * 11
             assert (await bodies_of(another))[number - 1 :] == [won[0].body]
 
-    async def test_of_concurrent_beginnings_of_one_turn_exactly_one_wins(
-        self, storage: Storage, another: Storage
+    @pytest.mark.parametrize("turns", [0, 1])
+    @pytest.mark.parametrize("name", ["one", "{}"], ids=["one_turn", "several_turns"])
+    async def test_of_concurrent_beginnings_exactly_one_wins(
+        self, storage: Storage, another: Storage, name: str, turns: int
     ) -> None:
+        await fill(storage, "a", *[1] * turns)
+        steps = [a_step(1, bytes([i]), turn_id=name.format(i), revision=turns) for i in range(12)]
         outcomes = await asyncio.gather(
-            *((storage, another)[i % 2].save_draft("a", a_step(1, bytes([i]))) for i in range(12)),
+            *((storage, another)[i % 2].save_draft("a", step) for i, step in enumerate(steps)),
             return_exceptions=True,
         )
         won = [bytes([i]) for i, one in enumerate(outcomes) if one is None]

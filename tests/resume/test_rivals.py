@@ -1,0 +1,113 @@
+"""Two processes that begin a turn on one thread at the same time: one goes on, the other stops before its tools run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recuerda import AgentResponse, ChatRequest, ChatResponse, DraftConflict, Storage
+from recuerda.testing.scripted import ScriptedChatClient
+from tests.conversation import LOCAL
+from tests.resume.conversations import calls, stored_turns
+from tests.storage.matrix import IN_ONE_PROCESS, STORAGES
+
+
+@pytest.fixture(params=[name for name in LOCAL if name not in IN_ONE_PROCESS])
+async def storages(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Storage, Storage]]:
+    """Return the storages of two processes on one place."""
+    make = STORAGES[request.param]
+    async with make(tmp_path) as one, make(tmp_path) as other:
+        yield one, other
+
+
+class Held(ScriptedChatClient):
+    """A model whose first answer waits for something."""
+
+    def __init__(self, answers: list[Any], held: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(answers)
+        self._held = held
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        response = await super().respond(request)
+        if len(self.requests) == 1:
+            await self._held()
+        return response
+
+
+class Tool:
+    """A tool that notes who calls it, and returns when somebody is done."""
+
+    def __init__(self) -> None:
+        self.callers: list[str] = []
+        self.is_called = asyncio.Event()
+        self.may_return = asyncio.Event()
+
+    async def act(self, what: str) -> str:
+        """Do something."""
+        self.callers.append(what)
+        self.is_called.set()
+        if len(self.callers) == 1:
+            await self.may_return.wait()
+        self.may_return.set()
+        return "did it"
+
+
+async def settle(run: Awaitable[AgentResponse], tool: Tool) -> AgentResponse | DraftConflict:
+    """Carry a run out; one that is refused lets the other's tool return."""
+    try:
+        return await run
+    except DraftConflict as conflict:
+        tool.may_return.set()
+        return conflict
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+async def test_of_two_that_begin_at_once_one_does_all_and_the_other_nothing(
+    storages: tuple[Storage, Storage], turns: int
+) -> None:
+    if turns:
+        await ScriptedChatClient("hi").create_agent(storage=storages[0]).run("hello", thread="t")
+    tool, both = Tool(), asyncio.Barrier(2)
+    agents = [
+        Held([calls(name), "done"], both.wait).create_agent(storage=storage, tools=tool.act, durability="steps")
+        for name, storage in zip(("one", "other"), storages, strict=True)
+    ]
+    outcomes = await asyncio.gather(*(settle(agent.run("go", thread="t"), tool) for agent in agents))
+    (refused,) = [one for one in outcomes if isinstance(one, DraftConflict)]
+    assert (refused.thread_id, refused.number) == ("t", 1)
+    assert "has begun a turn there" in str(refused)
+    assert tool.callers == [("one", "other")[[isinstance(one, AgentResponse) for one in outcomes].index(True)]]
+    turns_there = await stored_turns(storages[0])
+    assert len(turns_there) == turns + 1
+    assert turns_there[-1].messages[-1].text == "done"
+    assert await storages[0].load_draft("t") is None
+
+
+async def test_a_summary_that_comes_in_between_lets_nobody_in_beside_the_first(
+    storages: tuple[Storage, Storage],
+) -> None:
+    await ScriptedChatClient("hi").create_agent(storage=storages[0]).run("hello", thread="t")
+    tool, is_asked, may_answer = Tool(), asyncio.Event(), asyncio.Event()
+
+    async def held() -> None:
+        is_asked.set()
+        await may_answer.wait()
+
+    late = Held([calls("late"), "never"], held).create_agent(storage=storages[1], tools=tool.act, durability="steps")
+    client = ScriptedChatClient([calls("early"), "done"])
+    early = client.create_agent(storage=storages[0], tools=tool.act, durability="steps")
+    async with asyncio.TaskGroup() as tasks:
+        second = tasks.create_task(settle(late.run("go", thread="t"), tool))
+        await is_asked.wait()
+        first = tasks.create_task(early.run("go", thread="t"))
+        await tool.is_called.wait()
+        await storages[1].summarize("t", b"so far", through=1)
+        may_answer.set()
+    assert isinstance(second.result(), DraftConflict)
+    assert first.result().text == "done"
+    assert tool.callers == ["early"]
+    assert await storages[0].load_draft("t") is None
