@@ -17,6 +17,9 @@ from recuerda.ids import check_id, check_limit
 from recuerda.json_value import check_text, to_json_object
 from recuerda.records import Draft, DraftStep, ThreadChanges, ThreadInfo, ThreadPage, parse_cursor
 
+_MOST = 2**63 - 1
+"""The largest limit that every backend takes; there are never as many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
@@ -146,6 +149,22 @@ class ThreadCatalogue(StorageHooks):
         if not steps:
             return None
         return Draft(turn_id=steps[0].turn_id, revision=steps[0].revision, steps=tuple(steps))
+
+    async def list_drafts(self, limit: int = 100) -> list[str]:
+        """Return the ids of threads that have a draft, also of those that have no turn yet.
+
+        This looks at all drafts, and on Redis at all keys: it is for upkeep.
+
+        Args:
+            limit: at most so many, at least 1. Asking again gives the same ones in the same order.
+
+        Raises:
+            ConfigurationError: the storage cannot list them.
+            InvalidInput: the limit is below 1.
+        """
+        check_limit(limit, "limit")
+        with self._translated("list the drafts of", None):
+            return await self._list_drafts(min(limit, _MOST))
 
     async def drop_draft(self, thread_id: str) -> bool:
         """Delete the thread's draft; False when there is none."""

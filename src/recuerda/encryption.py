@@ -261,6 +261,9 @@ class EncryptedStorage(Storage):
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
         return [self._step(thread_id, step) for step in await self._inner._load_draft(thread_id)]
 
+    async def _list_drafts(self, limit: int) -> list[str]:
+        return await self._inner._list_drafts(limit)
+
     async def _drop_draft(self, thread_id: str) -> bool:
         return await self._inner._drop_draft(thread_id)
 

@@ -75,6 +75,10 @@ class StorageHooks(ABC):
     @abstractmethod
     async def _drop_draft(self, thread_id: str) -> bool: ...
 
+    async def _list_drafts(self, limit: int) -> list[str]:
+        """Return the ids of up to `limit` threads that have a draft, always in the same order. Optional."""
+        raise ConfigurationError(f"{type(self).__name__} cannot list drafts (asked for {limit}); name their threads")
+
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         """Replace the bodies of turns and summaries by number, in one atomic step; one that is gone is passed over.
 

@@ -221,6 +221,10 @@ class MemoryStorage(Storage):
         with self._open():
             return list(self._drafts.get(thread_id, ()))
 
+    async def _list_drafts(self, limit: int) -> list[str]:
+        with self._open():
+            return sorted(self._drafts)[:limit]
+
     async def _drop_draft(self, thread_id: str) -> bool:
         with self._open():
             return self._drafts.pop(thread_id, None) is not None

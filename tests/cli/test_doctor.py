@@ -14,12 +14,16 @@ import pytest
 from recuerda import (
     ChatMessage,
     ChatMessageStore,
+    ConfigurationError,
     FunctionCallContent,
     FunctionResultContent,
     FunctionTool,
+    MemoryStorage,
     Storage,
     open_storage,
 )
+from recuerda.cli.examination import threads_of_drafts
+from recuerda.hooks import StorageHooks
 from recuerda.records import DraftStep, NewTurn
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.cli.processes import CommandLine
@@ -29,6 +33,12 @@ from tests.resume.conversations import check_sendable
 T = TypeVar("T")
 URLS = {"sqlite": "sqlite:///threads.db", "file": "file:threads"}
 BROKEN = b'{"messages":[{"role":"user","con\xff'
+
+
+class Unlisted(MemoryStorage):
+    """A storage by somebody who has not written what is optional."""
+
+    _list_drafts = StorageHooks._list_drafts
 
 
 @pytest.fixture(params=URLS)
@@ -206,14 +216,25 @@ def test_interrupted_turns_are_dropped_only_when_that_is_said_and_after_a_copy(
     assert "go with --repair" in recuerda.refused("doctor", url, "--drop-drafts", code=2)
 
 
-def test_the_draft_of_a_threads_first_turn_is_found_by_its_name(recuerda: CommandLine, url: str, within: Any) -> None:
+@pytest.mark.parametrize("named", [(), ("--thread", "new")], ids=["in_the_list", "by_name"])
+def test_the_draft_of_a_threads_first_turn_is_found(
+    recuerda: CommandLine, url: str, within: Any, named: tuple[str, ...]
+) -> None:
     async def begin(storage: Storage) -> None:
         await storage.save_draft("new", DraftStep(turn_id="one", revision=0, number=1, body=b"no step"))
 
     within(begin)
-    assert report_of(recuerda, url, "--thread", "new")["findings"][0]["kind"] == "unreadable_draft"
-    report = report_of(recuerda, url, "--thread", "new", "--repair", "--drop-drafts", "--backup", "copies", code=0)
-    assert kinds_of(report) == {("new", "unreadable_draft", True)}
+    within(interrupt)
+    found = kinds_of(report_of(recuerda, url, *named))
+    assert found == {("new", "unreadable_draft", False)} | ({("waiting", "open_draft", False)} if not named else set())
+    report = report_of(recuerda, url, *named, "--repair", "--drop-drafts", "--backup", "copies", code=0)
+    assert kinds_of(report) == {(thread, kind, True) for thread, kind, _ in found}
+    assert report["threads"] == len(found)
+
+    async def look(storage: Storage) -> list[str]:
+        return await storage.list_drafts()
+
+    assert within(look) == ([] if not named else ["waiting"])
 
 
 def test_a_summary_that_cannot_be_read_is_left_to_the_next_one(recuerda: CommandLine, url: str, within: Any) -> None:
@@ -294,3 +315,11 @@ def test_many_threads_are_all_looked_through(recuerda: CommandLine, url: str, wi
     within(fill)
     report = report_of(recuerda, url, "--repair", "--backup", "copies", code=0)
     assert (report["threads"], len(report["findings"])) == (250, 3)
+
+
+async def test_a_storage_that_cannot_list_drafts_is_examined_all_the_same() -> None:
+    async with Unlisted() as storage:
+        await storage.save_draft("new", DraftStep(turn_id="one", revision=0, number=1, body=b""))
+        with pytest.raises(ConfigurationError, match="Unlisted cannot list drafts"):
+            await storage.list_drafts()
+        assert await threads_of_drafts(storage) == []

@@ -89,6 +89,26 @@ async def test_a_draft_leaves_nothing_once_its_turn_is_there(tmp_path: Path) -> 
         assert texts(await kept(tmp_path)) == {"body of t1"}
 
 
+async def test_a_draft_that_a_killed_append_left_is_not_listed(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        for thread in ("a", "b"):
+            await storage.save_draft(thread, a_step(1))
+
+        async def die(request: HttpRequest) -> AsyncHttpResponse | None:
+            if request.method == "DELETE":
+                raise Died
+            return None
+
+        wire.before = die
+        with pytest.raises(Died):
+            await storage.append("a", a_turn("t1"))
+        assert {item["partition"] for item in await kept(tmp_path) if item["kind"] == "draft"} == {
+            "thread:a",
+            "thread:b",
+        }
+        assert await another.list_drafts() == ["b"]
+
+
 async def test_an_append_that_was_held_up_while_its_thread_was_deleted_leaves_nothing(tmp_path: Path) -> None:
     async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
         await storage.append("a", a_turn("t1"))

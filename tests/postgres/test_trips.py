@@ -60,6 +60,7 @@ async def test_every_operation_is_one_round_trip(pooler: Pooler, pooled: Postgre
         lambda: pooled.save_draft("a", step),
         lambda: pooled.save_draft("a", replace(step, number=2)),
         lambda: pooled.load_draft("a"),
+        pooled.list_drafts,
         lambda: pooled.drop_draft("a"),
         lambda: pooled.delete("a"),
     )

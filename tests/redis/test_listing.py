@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from recuerda.records import NewTurn
+from recuerda.records import DraftStep, NewTurn
 from recuerda.redis import RedisStorage
 from recuerda.redis.keys import Keys
 from tests.redis.clients import connect_cluster
-from tests.servers.redis_server import RedisServer, redis_cluster
+from tests.servers.redis_server import RedisServer, redis_cluster, redis_url
 
 TURN = NewTurn(body=b"hi", message_count=1)
 
@@ -107,3 +107,22 @@ async def test_a_cluster_that_looks_like_one_server_is_found_out(lone_node: Redi
         assert len(await ids(storage)) == len(await ids(storage, "ana")) == 19
         await storage.append_all("5", [TURN] * 3)
         assert (await ids(storage))[:2] == ["5", "3"]
+
+
+@pytest.mark.parametrize("is_cluster", [False, True], ids=["one_server", "a_cluster"])
+async def test_all_drafts_of_a_prefix_are_listed_and_no_other_ones(prefix: str, *, is_cluster: bool) -> None:
+    url = redis_cluster().url if is_cluster else redis_url()
+    special = prefix + "*?[a-z]^\\"
+    async with (
+        RedisStorage(url, cluster=is_cluster, key_prefix=special) as storage,
+        RedisStorage(url, cluster=is_cluster, key_prefix=special.replace("*", "!")) as other,
+    ):
+        names = sorted(f"thread {i}" for i in range(2500))
+        step = DraftStep(turn_id="t", revision=0, number=1, body=b"")
+        for start in range(0, 2500, 250):
+            await asyncio.gather(*(storage.save_draft(name, step) for name in names[start : start + 250]))
+        await other.save_draft("mine", step)
+        await storage.append("thread", TURN)
+        assert await storage.list_drafts(10_000) == names
+        assert await storage.list_drafts() == names[:100]
+        assert await other.list_drafts() == ["mine"]

@@ -206,3 +206,37 @@ async def test_after_a_damaged_step_the_draft_goes_on_from_the_one_before(storag
     draft = await storage.load_draft("a")
     assert draft is not None
     assert [step.body for step in draft.steps] == [b'{"v":1}', b"again", b"again"]
+
+
+async def test_a_stale_draft_and_a_copy_of_one_are_not_listed(storage: FileStorage, folder: Path) -> None:
+    for thread in ("a", "b"):
+        await storage.save_draft(thread, a_step(1))
+    stale = files_of(folder, "a").draft
+    saved = stale.read_bytes()
+    await storage.append("a", a_turn())
+    stale.write_bytes(saved)  # as if the process had died between the commit and the deletion
+    files_of(folder, "c").draft.write_bytes(files_of(folder, "b").draft.read_bytes())
+    assert await storage.list_drafts() == ["b"]
+
+
+async def test_a_draft_from_before_drafts_named_their_threads_is_listed_by_the_name_of_its_thread(
+    storage: FileStorage, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fill(storage, "a", 1)
+    for thread, revision in (("a", 1), ("new", 0)):
+        await storage.save_draft(thread, a_step(1, revision))
+        change(files_of(folder, thread).draft, rb'"thread":"[a-z]+",', b"")
+        assert await storage.load_draft(thread) is not None
+    assert await storage.list_drafts() == ["a"]
+    assert f"not listed: the thread of {files_of(folder, 'new').draft}" in caplog.text
+
+
+async def test_a_damaged_file_hides_no_draft_but_its_own(
+    storage: FileStorage, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for thread in ("a", "b", "c"):
+        await storage.save_draft(thread, a_step(1))
+    files_of(folder, "a").draft.write_bytes(b"\xff")
+    files_of(folder, "b").log.write_bytes(b'{"recuerda":99}\n')
+    assert await storage.list_drafts() == ["c"]
+    assert caplog.text.count("not listed") == 2

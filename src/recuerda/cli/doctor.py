@@ -15,7 +15,7 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
-from recuerda.cli.examination import Finding, examine
+from recuerda.cli.examination import Finding, examine, threads_of_drafts
 from recuerda.cli.options import JsonOption, opened, public_url, storage_url
 from recuerda.cli.output import clean_line, console, counted, print_json
 from recuerda.cli.treatment import Backup, Drops, kinds_to_repair, repair
@@ -72,8 +72,7 @@ def doctor(
     """Find what is damaged or left over: unreadable turns, interrupted turns, orphaned calls, counters that disagree.
 
     Nothing is changed without --repair, and with it nothing without a copy: each thread that is touched is exported to
-    a folder first. Interrupted turns stay, unless --drop-drafts is given. A storage cannot list the interrupted first
-    turns of threads that have no turn yet: name those with --thread.
+    a folder first. Interrupted turns stay, unless --drop-drafts is given.
 
     The exit code is 1 when something is found, or with --repair when something is left.
     With --json: {"threads", "turns", "sealed", "findings": [{"thread_id", "kind", "number", "explanation",
@@ -108,7 +107,9 @@ async def _examine_all(place: str, thread_ids: list[str] | None, copies: Backup 
 async def _ids(storage: Storage, thread_ids: list[str] | None) -> AsyncIterator[str]:
     if thread_ids is None:
         # A repair moves its thread to the front of the list, which must not disturb the way through it.
-        thread_ids = [info.id async for info in storage.threads()]
+        # Ordered, and each once: a thread whose first turn was interrupted has nothing but its draft.
+        listed = [info.id async for info in storage.threads()]
+        thread_ids = list(dict.fromkeys((*listed, *await threads_of_drafts(storage))))
     for thread_id in thread_ids:
         yield thread_id
 

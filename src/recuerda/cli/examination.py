@@ -14,7 +14,7 @@ import msgspec
 
 from recuerda.cli.pending import is_sealed, read_pending, told_pending
 from recuerda.codec import VERSION, decode_turn
-from recuerda.errors import CorruptTurn, StateError, StorageError
+from recuerda.errors import ConfigurationError, CorruptTurn, StateError, StorageError, StorageReadOnly
 from recuerda.messages import FunctionCallContent, FunctionResultContent, Turn
 from recuerda.records import Draft, ThreadInfo, TurnRecord
 from recuerda.storage import Storage
@@ -33,6 +33,9 @@ Kind: TypeAlias = Literal[
 
 REPAIRABLE: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft", "corrupt_turn", "orphans"})
 """What a storage offers a way to repair."""
+
+ALL = 2**31
+"""More drafts than any storage has."""
 
 DRAFTS: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft"})
 """What is repaired by dropping it."""
@@ -107,6 +110,14 @@ async def examine(storage: Storage, thread_id: str) -> Examined:
     thread.findings += [*_of_turns(thread), *_of_calls(thread), *_of_counters(thread)]
     thread.findings += [*_of_summary(thread), *_of_draft(thread)]
     return thread
+
+
+async def threads_of_drafts(storage: Storage) -> list[str]:
+    """Return the threads that have an interrupted turn, as far as the storage can tell and may."""
+    try:
+        return await storage.list_drafts(ALL)
+    except (ConfigurationError, StorageReadOnly):
+        return []  # a storage that has no list; a user of a server who may not look through its keys
 
 
 def orphans_of(turns: Sequence[Turn]) -> tuple[set[str], set[str]]:

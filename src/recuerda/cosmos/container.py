@@ -125,7 +125,7 @@ class Container:
 
     async def query(
         self,
-        partition: str,
+        partition: str | None,
         where: str,
         values: Mapping[str, object] | None = None,
         *,
@@ -136,26 +136,29 @@ class Container:
         """Go through the items of a partition, page by page.
 
         Args:
-            partition: which.
+            partition: which; None for all of them, which costs a request for each server that the container is on.
             where: a condition on `c` with the names of `values` as its parameters; fixed text, never made of data.
             values: the parameters.
             page: how many items to ask for at a time.
             fields: what to select.
             order: `c.… ASC` or `DESC`.
         """
-        text = f"SELECT {fields} FROM c WHERE c.partition = @partition AND ({where})"  # noqa: S608 - constants only
-        parameters = {"partition": partition, **(values or {})}
+        text = f"SELECT {fields} FROM c WHERE ({where})"  # noqa: S608 - constants only
+        parameters, place = dict(values or {}), dict[str, Any]()
+        if partition is not None:
+            text += " AND c.partition = @partition"
+            parameters["partition"] = place["partition_key"] = partition
         found = self._proxy.query_items(
             f"{text} ORDER BY {order}" if order else text,
             parameters=[{"name": f"@{name}", "value": value} for name, value in parameters.items()],
-            partition_key=partition,
             max_item_count=page,
+            **place,
         )
         async for documents in found.by_page():
             yield [parse(document) async for document in documents]
 
     async def query_all(
-        self, partition: str, where: str, values: Mapping[str, object] | None = None, *, fields: str = "*"
+        self, partition: str | None, where: str, values: Mapping[str, object] | None = None, *, fields: str = "*"
     ) -> list[Item]:
         """Return all items that a query finds, in no order."""
         pages = self.query(partition, where, values, page=1000, fields=fields)

@@ -53,6 +53,20 @@ async def load_steps(container: Container, thread_id: str) -> list[DraftStep]:
     return [_step(steps[number]) for number in range(1, len(steps) + 1) if number in steps]
 
 
+async def list_drafts(container: Container, limit: int) -> list[str]:
+    """Return the ids of up to `limit` threads whose draft holds, in order."""
+    firsts = await container.query_all(None, "c.kind = 'draft' AND c.step = 1", fields=_FIELDS)
+    found: list[str] = []
+
+    async def check(thread_id: str) -> None:
+        if (await load(container, thread_id)).living_draft is not None:
+            found.append(thread_id)
+
+    # One that was never cleared away is no draft any more; only its thread can tell.
+    await run_all(check(item.partition.removeprefix(thread_partition(""))) for item in firsts)
+    return sorted(found)[:limit]
+
+
 async def drop(container: Container, thread_id: str) -> bool:
     """Delete the draft; False when there is none that holds. The first step goes first: without it there is none."""
     backoff = Backoff(container, thread_id)

@@ -145,6 +145,10 @@ class CosmosStorage(Storage):
         async with self._connections.use() as container:
             return await drafts.load_steps(container, thread_id)
 
+    async def _list_drafts(self, limit: int) -> list[str]:
+        async with self._connections.use() as container:
+            return await drafts.list_drafts(container, limit)
+
     async def _drop_draft(self, thread_id: str) -> bool:
         async with self._connections.use() as container:
             return await drafts.drop(container, thread_id)

@@ -9,17 +9,23 @@ A step that is saved costs one line: of what was saved before only the first and
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection
 from contextlib import suppress
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
+from recuerda.errors import StorageError
 from recuerda.file.disk import Disk, opened, write_at
 from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
 from recuerda.file.log import backward_lines, forward_lines, line_at, open_log
-from recuerda.file.names import ThreadFiles
+from recuerda.file.names import DRAFT_SUFFIX, LOG_SUFFIX, ThreadFiles, files_of
 from recuerda.hooks import is_new_step
 from recuerda.records import DraftStep
+
+_log = logging.getLogger(__name__)
 
 
 class _Place(NamedTuple):
@@ -45,7 +51,7 @@ def save_step(files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep) -
         thread_id, step, first=saved.first, same=saved.same, newest=saved.newest, revision=place.revision
     ):
         return
-    line = draft_line(step, revision=place.revision, incarnation=place.incarnation)
+    line = draft_line(thread_id, step, revision=place.revision, incarnation=place.incarnation)
     if step.number > 1:
         with opened(files.draft, os.O_RDWR) as fd:
             os.ftruncate(fd, saved.end)
@@ -71,6 +77,42 @@ def load_steps(files: ThreadFiles) -> list[DraftStep]:
     if not lines or not _is_fresh(lines[0][1], _place(files)):
         return []
     return [found.step() for _, found in lines]
+
+
+def list_drafts(folder: Path, limit: int) -> list[str]:
+    """Return the ids of up to `limit` threads that have a draft, in the order of the names of their files."""
+    with suppress(FileNotFoundError):
+        names = sorted(path.name for path in folder.iterdir() if path.suffix == DRAFT_SUFFIX)
+        found = (thread_id for name in names if (thread_id := _thread_of(folder, name)) is not None)
+        return list(islice(found, limit))
+    return []
+
+
+def _thread_of(folder: Path, name: str) -> str | None:
+    """Return the id of the thread whose draft is in this file; None when it is stale, or not to be told."""
+    try:
+        thread_id = _named_in(folder / name)
+        if thread_id is None:
+            _log.warning("not listed: the thread of %s, because nothing beside it names it", folder / name)
+            return None
+        files = files_of(folder, thread_id)
+        # A copy that somebody made under another name is not a second draft.
+        return thread_id if files.draft.name == name and load_steps(files) else None
+    except StorageError as error:
+        # One bad file must not hide all the others.
+        _log.warning("not listed: %s", error)
+        return None
+
+
+def _named_in(draft: Path) -> str | None:
+    with suppress(FileNotFoundError), opened(draft, os.O_RDONLY) as fd:
+        first = parse_draft(line_at(fd, 0, os.fstat(fd).st_size).data)
+        if first is not None and first.thread:
+            return first.thread
+    # Before drafts said whose they are: the thread's own file does, if it has turns.
+    with open_log(draft.with_suffix(LOG_SUFFIX)) as log:
+        settings = log.settings() if log else None
+    return settings.thread if settings else None
 
 
 def drop_draft(files: ThreadFiles, disk: Disk) -> bool:

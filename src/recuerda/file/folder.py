@@ -14,7 +14,7 @@ from pathlib import Path
 
 from recuerda.errors import ThreadConflict
 from recuerda.file.disk import Disk
-from recuerda.file.drafts import drop_draft, end_draft, load_steps, save_step
+from recuerda.file.drafts import drop_draft, end_draft, list_drafts, load_steps, save_step
 from recuerda.file.id_index import IdIndex
 from recuerda.file.lines import thread_info
 from recuerda.file.listing import Listing
@@ -162,6 +162,10 @@ class Folder:
     def load_draft(self, thread_id: str) -> list[DraftStep]:
         """See `Storage.load_draft`."""
         return load_steps(files_of(self._path, thread_id))
+
+    def list_drafts(self, limit: int) -> list[str]:
+        """See `Storage.list_drafts`."""
+        return list_drafts(self._path, limit)
 
     def drop_draft(self, thread_id: str) -> bool:
         """See `Storage.drop_draft`."""

@@ -122,13 +122,14 @@ class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True
 
 
 class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
-    """A step of a draft, and where its thread was when the step was saved."""
+    """A step of a draft, and where its thread was when the step was saved. For listings, the first names the thread."""
 
     turn_id: str
     revision: int
     number: int
     thread_revision: int
     thread_incarnation: str = ""
+    thread: str = ""
     created_us: int = 0
     body: msgspec.Raw = _NO_BODY
     body_base64: bytes = b""
@@ -197,7 +198,7 @@ def settings_line(settings: SettingsLine, state: State) -> bytes:
     return _encode(line) + b"\n"
 
 
-def draft_line(step: DraftStep, *, revision: int, incarnation: str) -> bytes:
+def draft_line(thread_id: str, step: DraftStep, *, revision: int, incarnation: str) -> bytes:
     """Return the line of a draft's step."""
     return _with_body(
         DraftLine(
@@ -206,6 +207,7 @@ def draft_line(step: DraftStep, *, revision: int, incarnation: str) -> bytes:
             number=step.number,
             thread_revision=revision,
             thread_incarnation=incarnation,
+            thread=thread_id if step.number == 1 else "",
             created_us=step.created_us,
         ),
         step.body,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 SLUG_LENGTH = 40
 LOG_SUFFIX = ".jsonl"
+DRAFT_SUFFIX = ".draft"
 STRIPES = 256
 """How many lock files there are: threads share them by hash, so the folder of locks never grows."""
 
@@ -41,12 +42,12 @@ class ThreadFiles(NamedTuple):
     @property
     def draft(self) -> Path:
         """The thread's draft."""
-        return self.folder / f"{self.stem}.draft"
+        return self.folder / f"{self.stem}{DRAFT_SUFFIX}"
 
     @property
     def new_draft(self) -> Path:
         """The next draft, while its first step is being written."""
-        return self.folder / f"{self.stem}.draft.new"
+        return self.folder / f"{self.stem}{DRAFT_SUFFIX}.new"
 
     @property
     def paths(self) -> tuple[Path, ...]:

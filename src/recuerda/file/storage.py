@@ -126,6 +126,9 @@ class FileStorage(Storage):
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
         return await self._look(lambda folder: folder.load_draft(thread_id))
 
+    async def _list_drafts(self, limit: int) -> list[str]:
+        return await self._look(lambda folder: folder.list_drafts(limit))
+
     async def _drop_draft(self, thread_id: str) -> bool:
         return await self._write(lambda folder: folder.drop_draft(thread_id))
 

@@ -43,6 +43,9 @@ class Statements:
             "SELECT turn_id, revision, number, body, created_us "
             "FROM {schema}.drafts WHERE thread_id = %s ORDER BY number"
         )
+        self.list_drafts = compose(
+            "SELECT thread_id FROM {schema}.drafts WHERE number = 1 ORDER BY thread_id LIMIT %s::bigint"
+        )
         self.drop_draft = compose("DELETE FROM {schema}.drafts WHERE thread_id = %s RETURNING number")
         self.rewrite = compose("SELECT {schema}.rewrite_records(%s::text, %s::bigint[], %b::bytea[], %s::integer)")
         self.lease = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::bigint, %s::integer)")

@@ -223,6 +223,9 @@ class PostgresStorage(Storage):
             for turn_id, revision, number, body, created_us in rows
         ]
 
+    async def _list_drafts(self, limit: int) -> list[str]:
+        return [thread_id for (thread_id,) in await self._query(self._sql.list_drafts, (limit,))]
+
     async def _drop_draft(self, thread_id: str) -> bool:
         return (1,) in await self._query(self._sql.drop_draft, (thread_id,))
 

@@ -14,8 +14,9 @@ slashes in an encoded id can make the keys of two prefixes meet.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from recuerda.errors import ConfigurationError, InvalidInput
 from recuerda.ids import check_id
@@ -54,6 +55,15 @@ class Keys:
     def draft(self, thread_id: str) -> str:
         """Return the key of a thread's draft."""
         return f"{self.thread(thread_id)}:draft"
+
+    @property
+    def drafts(self) -> str:
+        """The pattern of the keys of all drafts."""
+        return re.sub(r"([\\*?\[\]^-])", r"\\\1", self.prefix) + ":{*}:draft"
+
+    def thread_of_draft(self, key: str) -> str:
+        """Return the id of the thread whose draft has this key."""
+        return unquote(key[len(self.prefix) + len(":{") : -len("}:draft")])
 
     def lease(self, thread_id: str) -> str:
         """Return the key of a thread's lease."""

@@ -1,4 +1,4 @@
-"""Listings of threads: pages out of sorted sets, and their upkeep where no script can do it.
+"""Listings of threads: pages out of sorted sets, and their upkeep where no script can do it. And that of drafts.
 
 An entry counts only as long as it says what its thread says; see `scripts.py` for its form. One whose thread is gone,
 or has moved on, is passed over, so a listing that is behind gives no wrong answer. Passing by, it is mended.
@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol, cast
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
 
 from recuerda.errors import RecuerdaError
 from recuerda.records import ThreadInfo
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import Keys
 from recuerda.redis.trips import Call
+
+SCAN_COUNT = 1000
+"""How many keys a server looks at in one command: others wait meanwhile."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +56,27 @@ async def list_threads(
         if len(entries) < wanted:
             break
         bound = f"({entries[-1]}"
+    return found
+
+
+async def list_drafts(run: Run, keys: Keys, nodes: Sequence[object]) -> list[str]:
+    """Return the ids of all threads that have a draft, in order.
+
+    No listing is kept of them, which every turn would have to pay for: the server looks through all of its keys.
+    """
+    found = await asyncio.gather(*(_scan(run, keys.drafts, node) for node in nodes))
+    return sorted({keys.thread_of_draft(key.decode()) for keys_of_node in found for key in keys_of_node})
+
+
+async def _scan(run: Run, pattern: str, node: object) -> list[bytes]:
+    found: list[bytes] = []
+    cursor: int | None = None
+    while cursor != 0:
+        call = Call("SCAN", (), (cursor or 0, "MATCH", pattern, "COUNT", SCAN_COUNT), node)
+        cursors, batch = cast("tuple[Any, list[bytes]]", await run(call, is_repeatable=True))
+        # A cluster's client gives the cursor by the name of its node.
+        cursor = int(next(iter(cast("dict[str, int]", cursors).values())) if isinstance(cursors, dict) else cursors)
+        found += batch
     return found
 
 

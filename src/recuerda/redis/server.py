@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -152,6 +152,13 @@ class Server:
             self._is_known = True
             await self._learn_persistence(link)
         return link.trips
+
+    async def nodes(self) -> Sequence[object]:
+        """Return the nodes that together have all keys, as a `Call` names them; None stands for a server that has."""
+        await self.trips()
+        client = self._links[asyncio.get_running_loop()].client
+        await client.initialize()
+        return client.get_primaries() if isinstance(client, RedisCluster) else (None,)
 
     async def leave(self, user: object) -> None:
         """Take note that a storage no longer uses the server. The last one closes the connections."""

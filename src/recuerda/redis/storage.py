@@ -29,7 +29,7 @@ from recuerda.records import (
 )
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import Keys, check_prefix
-from recuerda.redis.listing import list_threads, move_entries
+from recuerda.redis.listing import list_drafts, list_threads, move_entries
 from recuerda.redis.server import Address, Persistence, Server, check_url
 from recuerda.redis.trips import Argument, Call
 from recuerda.storage import Clock, Storage, system_clock
@@ -244,6 +244,9 @@ class RedisStorage(Storage):
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
         reply = await self.run(Call("HVALS", (self._keys.draft(thread_id),)), is_repeatable=True)
         return sorted(map(wire.read_step, cast("list[bytes]", reply)), key=lambda step: step.number)
+
+    async def _list_drafts(self, limit: int) -> list[str]:
+        return (await list_drafts(self.run, self._keys, await self._server.nodes()))[:limit]
 
     async def _drop_draft(self, thread_id: str) -> bool:
         return bool(await self.run(Call("DEL", (self._keys.draft(thread_id),))))

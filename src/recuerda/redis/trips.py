@@ -55,11 +55,12 @@ class Client(Protocol):
 
 
 class Call(NamedTuple):
-    """A command, or a script with its keys and arguments."""
+    """A command, or a script with its keys and arguments; and which node of a cluster runs what has no keys."""
 
     command: str | Script
     keys: Sequence[str]
     arguments: Sequence[Argument] = ()
+    node: object = None
 
     def wire(self, *, in_full: bool = False) -> tuple[Argument, ...]:
         """Return the command's words; a script goes by its name, or in full to a server that does not know it."""
@@ -192,6 +193,8 @@ class Trips:
             await self._client.initialize()
         # Replies are bytes also when the application's own client decodes what it reads.
         try:
+            if call.node is not None:
+                return await self._client.execute_command(*call.wire(), NEVER_DECODE=True, target_nodes=call.node)
             return await self._client.execute_command(*call.wire(), NEVER_DECODE=True)
         except NoScriptError:
             return await self._client.execute_command(*call.wire(in_full=True), NEVER_DECODE=True)

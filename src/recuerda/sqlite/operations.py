@@ -296,6 +296,12 @@ def load_draft(thread_id: str, db: sqlite3.Connection) -> list[DraftStep]:
     return [_step(row) for row in db.execute(f"{_STEP} WHERE thread_id = ? ORDER BY number", (thread_id,))]
 
 
+def list_drafts(limit: int, db: sqlite3.Connection) -> list[str]:
+    """Do `Storage._list_drafts`."""
+    rows = db.execute("SELECT DISTINCT thread_id FROM drafts ORDER BY thread_id LIMIT ?", (limit,))
+    return [thread_id for (thread_id,) in rows]
+
+
 def _draft_step(thread_id: str, number: int, db: sqlite3.Connection) -> DraftStep | None:
     row = db.execute(f"{_STEP} WHERE thread_id = ? AND number = ?", (thread_id, number)).fetchone()
     return None if row is None else _step(row)

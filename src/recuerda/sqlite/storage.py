@@ -113,6 +113,9 @@ class SQLiteStorage(Storage):
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
         return await self._look(partial(operations.load_draft, thread_id))
 
+    async def _list_drafts(self, limit: int) -> list[str]:
+        return await self._look(partial(operations.list_drafts, limit))
+
     async def _drop_draft(self, thread_id: str) -> bool:
         return await self._write(partial(operations.drop_draft, thread_id))
 
