@@ -33,16 +33,16 @@ async def ask(client: AsyncOpenAI, conversation: str, number: int, *, is_streame
     """Ask the question of a number under its own key; return the answer's id, or None when the server went away."""
     headers = {"Idempotency-Key": f"{conversation}-{number}"}
     arguments: Any = {"conversation": conversation, "input": f"question {number}", "extra_headers": headers}
-    try:
+    answer: str | None = None
+    with suppress(Exception):  # in whichever way a killed server is felt
         if not is_streamed:
             return str(cast("Any", await client.responses.create(**arguments)).id)
-        stream: Any = await client.responses.create(**arguments, stream=True)
-        async for event in stream:
-            if event.type == "response.completed":
-                return event.response.id
-    except Exception:  # noqa: BLE001 - in whichever way a killed server is felt
-        return None
-    return None
+        # Read to its end and closed: one that is left is closed by the garbage collector, maybe in another thread.
+        async with cast("Any", await client.responses.create(**arguments, stream=True)) as stream:
+            async for event in stream:
+                if event.type == "response.completed":
+                    answer = event.response.id
+    return answer
 
 
 @ON_BOTH
