@@ -148,9 +148,9 @@ class AppendContract(ContractBase):
     async def test_a_body_that_is_too_long_is_refused_and_writes_nothing(self, storage: Storage) -> None:
         if storage.max_body_bytes is None:
             return  # whatever its length; 3 MB are tried above
-        for turn in (a_turn(bytes(storage.max_body_bytes + 1)), a_turn("é" * storage.max_body_bytes)):
-            with pytest.raises(EncodeError, match="keeps at most"):
-                await storage.append("a", turn)
+        # Zeros take no memory while nobody looks at them, which matters where the limit is a gigabyte.
+        with pytest.raises(EncodeError, match="keeps at most"):
+            await storage.append("a", a_turn(bytes(storage.max_body_bytes + 1)))
         assert await storage.head("a") is None
 
     async def test_a_turn_of_no_messages_is_refused(self, storage: Storage) -> None:
