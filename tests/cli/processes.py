@@ -57,6 +57,9 @@ class Terminal:
     """A running command on a pseudo terminal."""
 
     def __init__(self, command: list[str], *, folder: Path, environ: Mapping[str, str]) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # What a shell runs in the background ignores Ctrl-C, and so would what that starts.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._master, slave = pty.openpty()
         self._process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=dict(environ), start_new_session=True
