@@ -7,12 +7,12 @@ import pytest
 
 from recuerda.redis import RedisStorage
 from recuerda.storage import Storage
-from recuerda.testing.storage_contract import StorageContract
+from recuerda.testing.storage_contract import DraftListContract, StorageContract
 from tests.redis.clients import connect_cluster
 from tests.servers.redis_server import old_redis, prefix_of, redis_cluster, redis_url
 
 
-class TestRedis62(StorageContract):
+class TestRedis62(StorageContract, DraftListContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         async with RedisStorage(old_redis().url, key_prefix=prefix_of(tmp_path)) as storage:
@@ -24,7 +24,7 @@ class TestRedis62(StorageContract):
             yield another
 
 
-class TestExpiringThreads(StorageContract):
+class TestExpiringThreads(StorageContract, DraftListContract):
     """With a time to live, every script does more."""
 
     @pytest.fixture
@@ -34,7 +34,7 @@ class TestExpiringThreads(StorageContract):
             yield storage
 
 
-class TestCluster(StorageContract):
+class TestCluster(StorageContract, DraftListContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         async with RedisStorage(redis_cluster().url, cluster=True, key_prefix=prefix_of(tmp_path)) as storage:

@@ -6,11 +6,11 @@ import pytest
 
 from recuerda.registry import URL_SCHEMES
 from recuerda.storage import Storage
-from recuerda.testing.storage_contract import StorageContract
+from recuerda.testing.storage_contract import DraftListContract, StorageContract
 from tests.storage.matrix import STORAGES
 
 
-class TestStorage(StorageContract):
+class TestStorage(StorageContract, DraftListContract):
     @pytest.fixture
     def another(self, another: Storage) -> Storage:
         return another  # conftest's second handle, instead of the same object

@@ -22,7 +22,7 @@ from recuerda import (
 from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
 from recuerda.records import DraftStep
 from recuerda.sqlite import SQLiteStorage
-from recuerda.testing.storage_contract import StorageContract
+from recuerda.testing.storage_contract import DraftListContract, StorageContract
 
 ONE, TWO = b"1" * 32, b"2" * 32
 SECRET = "a secret that nobody else may read"
@@ -32,14 +32,14 @@ def turn(text: str, *, id: str | None = None) -> NewTurn:
     return NewTurn(body=text.encode(), message_count=1, id=id)
 
 
-class TestEncryptedMemory(StorageContract):
+class TestEncryptedMemory(StorageContract, DraftListContract):
     @pytest.fixture
     async def storage(self) -> AsyncIterator[Storage]:
         async with EncryptedStorage(MemoryStorage(), KeyRing({"k1": ONE}, current="k1")) as storage:
             yield storage
 
 
-class TestEncryptedSQLite(StorageContract):
+class TestEncryptedSQLite(StorageContract, DraftListContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         inner = SQLiteStorage(tmp_path / "threads.db", synchronous="NORMAL")

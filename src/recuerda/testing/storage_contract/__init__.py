@@ -14,7 +14,8 @@ that several processes can open also gives `another`, a second handle on the sam
             async with MyStorage(tmp_path) as another:
                 yield another
 
-Without it the two are the same object. Needs `pip install "recuerda[testing]"`.
+Without it the two are the same object. A storage that can list its drafts, which is optional, inherits
+`DraftListContract` as well. Needs `pip install "recuerda[testing]"`.
 """
 
 import pytest
@@ -33,7 +34,7 @@ pytest.register_assert_rewrite(
 
 from recuerda.testing.storage_contract.append import AppendContract  # noqa: E402 - asserts are rewritten at import
 from recuerda.testing.storage_contract.cuts import CutContract  # noqa: E402 - as above
-from recuerda.testing.storage_contract.drafts import DraftContract  # noqa: E402 - as above
+from recuerda.testing.storage_contract.drafts import DraftContract, DraftListContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.ids import IdContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.life import LifeContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.model import ModelContract  # noqa: E402 - as above
@@ -41,7 +42,7 @@ from recuerda.testing.storage_contract.read import ReadContract  # noqa: E402 - 
 from recuerda.testing.storage_contract.summaries import SummaryContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.threads import ThreadContract  # noqa: E402 - as above
 
-__all__ = ["StorageContract"]
+__all__ = ["DraftListContract", "StorageContract"]
 
 
 class StorageContract(

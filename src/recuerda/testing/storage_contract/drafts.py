@@ -38,7 +38,7 @@ async def bodies_of(storage: Storage) -> list[bytes]:
 
 
 class DraftContract(ContractBase):
-    """Check `save_draft`, `load_draft`, `list_drafts` and `drop_draft`."""
+    """Check `save_draft`, `load_draft` and `drop_draft`."""
 
     async def test_a_draft_has_its_steps_in_order(self, storage: Storage, another: Storage) -> None:
         await fill(storage, "a", 1, 1, 1, 1)
@@ -63,37 +63,6 @@ class DraftContract(ContractBase):
         assert (await another.read("a", last_turns=0)).has_draft
         await storage.drop_draft("a")
         assert not (await another.read("a", last_messages=1)).has_draft
-
-    async def test_drafts_are_listed_also_of_threads_that_have_no_turn(
-        self, storage: Storage, another: Storage
-    ) -> None:
-        assert await storage.list_drafts() == []
-        names = ["a", "new", "ü/{*}?[x]", "A", "no draft", "n" * 512]
-        await fill(storage, "a", 1)
-        await fill(storage, "no draft", 1)
-        for name in names:
-            for number in (1, 2) if name != "no draft" else ():
-                await storage.save_draft(name, a_step(number, revision=1 if name == "a" else 0))
-        listed = await another.list_drafts()
-        assert sorted(listed) == sorted(name for name in names if name != "no draft")
-        assert await storage.list_drafts() == listed
-        await storage.append("a", a_turn())
-        await storage.drop_draft("A")
-        await storage.delete("n" * 512)
-        assert sorted(await another.list_drafts()) == ["new", "ü/{*}?[x]"]
-        await storage.append("new", a_turn())
-        await storage.undo("new")
-        assert await another.list_drafts() == ["ü/{*}?[x]"]
-
-    @pytest.mark.parametrize("limit", [1, 2, 3, 10**30])
-    async def test_a_list_of_drafts_has_a_limit(self, storage: Storage, limit: int) -> None:
-        for name in "abc":
-            await storage.save_draft(name, a_step(1))
-        listed = await storage.list_drafts(limit)
-        assert listed == (await storage.list_drafts())[:limit]
-        assert len(listed) == min(limit, 3)
-        with pytest.raises(InvalidInput):
-            await storage.list_drafts(0)
 
     async def test_without_a_draft_there_is_none(self, storage: Storage) -> None:
         await fill(storage, "a", 1)
@@ -351,3 +320,38 @@ class DraftContract(ContractBase):
             assert not isinstance(appended, BaseException)
             assert saved is None or isinstance(saved, DraftConflict)
             assert await storage.load_draft("a") is None
+
+
+class DraftListContract(ContractBase):
+    """Check `list_drafts`, which is optional."""
+
+    async def test_drafts_are_listed_also_of_threads_that_have_no_turn(
+        self, storage: Storage, another: Storage
+    ) -> None:
+        assert await storage.list_drafts() == []
+        names = ["a", "new", "ü/{*}?[x]", "A", "no draft", "n" * 512]
+        await fill(storage, "a", 1)
+        await fill(storage, "no draft", 1)
+        for name in names:
+            for number in (1, 2) if name != "no draft" else ():
+                await storage.save_draft(name, a_step(number, revision=1 if name == "a" else 0))
+        listed = await another.list_drafts()
+        assert sorted(listed) == sorted(name for name in names if name != "no draft")
+        assert await storage.list_drafts() == listed
+        await storage.append("a", a_turn())
+        await storage.drop_draft("A")
+        await storage.delete("n" * 512)
+        assert sorted(await another.list_drafts()) == ["new", "ü/{*}?[x]"]
+        await storage.append("new", a_turn())
+        await storage.undo("new")
+        assert await another.list_drafts() == ["ü/{*}?[x]"]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 10**30])
+    async def test_a_list_of_drafts_has_a_limit(self, storage: Storage, limit: int) -> None:
+        for name in "abc":
+            await storage.save_draft(name, a_step(1))
+        listed = await storage.list_drafts(limit)
+        assert listed == (await storage.list_drafts())[:limit]
+        assert len(listed) == min(limit, 3)
+        with pytest.raises(InvalidInput):
+            await storage.list_drafts(0)
