@@ -139,6 +139,7 @@ class SQLiteRecallIndex(RecallIndex):
     async def close(self) -> None:
         self._is_closed = True
         await asyncio.to_thread(self.rest)
+        self._disconnect()  # an index in RAM keeps its connection while it rests: it has nothing else
 
     def rest(self) -> None:
         """Finish what is under way, and close the file until it is used again; blocks meanwhile."""
