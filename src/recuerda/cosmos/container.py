@@ -24,6 +24,9 @@ from recuerda.storage import Clock
 AT_ONCE = 16
 """How many requests one operation has under way, when it has to touch many items."""
 
+_ANSWER_S = 5.0
+"""What a query gets beyond the time for which the service may defer it."""
+
 _MAX_HINTS = 4096
 
 T = TypeVar("T")
@@ -154,8 +157,22 @@ class Container:
             max_item_count=page,
             **place,
         )
-        async for documents in found.by_page():
-            yield [parse(document) async for document in documents]
+        pages = found.by_page()
+        while (items := await self._next_page(pages)) is not None:
+            yield items
+
+    async def _next_page(self, pages: AsyncIterator[AsyncIterable[dict[str, Any]]]) -> list[Item] | None:
+        # The SDK retries a query that the service defers within retries of its own: the waits multiply, up to an hour.
+        limit_s = self.busy_timeout_s + _ANSWER_S
+        try:
+            async with asyncio.timeout(limit_s):
+                documents = await anext(pages, None)
+                return None if documents is None else [parse(document) async for document in documents]
+        except TimeoutError as error:
+            raise StorageBusy(
+                f"Cosmos DB has not answered a query for {limit_s:g} s: the container's request units are used up, or "
+                "it cannot be reached; try again later, or give it more throughput"
+            ) from error
 
     async def query_all(
         self, partition: str | None, where: str, values: Mapping[str, object] | None = None, *, fields: str = "*"
