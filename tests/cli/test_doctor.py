@@ -275,34 +275,49 @@ def test_a_turn_of_a_newer_version_is_left_alone(recuerda: CommandLine, url: str
     assert within(look) == body
 
 
-def test_counters_that_disagree_are_found_and_not_said_to_be_repaired(recuerda: CommandLine, tmp_path: Path) -> None:
+def test_counters_that_disagree_are_repaired_by_making_the_thread_anew(recuerda: CommandLine, tmp_path: Path) -> None:
     recuerda.ok("chat", "--thread", "t", "--model", "offline", "--storage", URLS["sqlite"], input="hi\n")
+    before = recuerda.ok("export", "t", "--storage", URLS["sqlite"])
     with sqlite3.connect(tmp_path / "threads.db") as database:
         database.execute("UPDATE threads SET messages = messages + 3")
     database.close()
-    report = report_of(recuerda, URLS["sqlite"], "--repair")
-    assert kinds_of(report) == {("t", "counters", False)}
+    report = report_of(recuerda, URLS["sqlite"], "--repair", code=0)
+    assert kinds_of(report) == {("t", "counters", True)}
     assert "1 turns and 5 messages" in report["findings"][0]["explanation"]
+    report_of(recuerda, URLS["sqlite"], code=0)
+    after = recuerda.ok("export", "t", "--storage", URLS["sqlite"])
+    assert after.splitlines()[1:] == before.splitlines()[1:]
 
 
-def test_a_damaged_line_that_a_file_keeps_is_not_said_to_be_repaired(recuerda: CommandLine, tmp_path: Path) -> None:
+def test_a_thread_with_an_open_turn_is_not_made_anew(recuerda: CommandLine, tmp_path: Path) -> None:
+    recuerda.ok("chat", "--thread", "t", "--model", "offline", "--storage", URLS["sqlite"], input="hi\n")
+    with sqlite3.connect(tmp_path / "threads.db") as database:
+        database.execute("UPDATE threads SET messages = messages + 3")
+        database.execute(
+            "INSERT INTO drafts (thread_id, number, turn_id, revision, body, created_us) VALUES ('t', 1, 'x', 1, ?, 1)",
+            (b'{"messages":[{"role":"assistant","content":"so far"}]}',),
+        )
+    database.close()
+    report = report_of(recuerda, URLS["sqlite"], "--repair")
+    assert kinds_of(report) == {("t", "counters", False), ("t", "open_draft", False)}
+    report = report_of(recuerda, URLS["sqlite"], "--repair", "--drop-drafts", code=0)
+    assert kinds_of(report) == {("t", "counters", True), ("t", "open_draft", True)}
+
+
+def test_a_damaged_line_of_a_file_is_repaired_by_making_the_thread_anew(recuerda: CommandLine, tmp_path: Path) -> None:
     for line in ("hi\n", "and\n", "bye\n"):
         recuerda.ok("chat", "--thread", "t", "--model", "offline", "--storage", URLS["file"], input=line)
     (log,) = (tmp_path / "threads").glob("*.jsonl")
     lines = log.read_bytes().splitlines(keepends=True)
     lines[2] = lines[2][:20] + b"\xff\xff" + lines[2][22:]
     log.write_bytes(b"".join(lines))
-    report = report_of(recuerda, URLS["file"], "--repair", "--backup", "copies")
-    assert ("t", "corrupt_turn", False) in kinds_of(report)
-    (damaged,) = [one for one in report["findings"] if one["kind"] == "corrupt_turn"]
-    assert "keeps it as it is" in damaged["next_step"]
+    report = report_of(recuerda, URLS["file"], "--repair", "--backup", "copies", code=0)
+    assert ("t", "corrupt_turn", True) in kinds_of(report)
     (raw,) = (tmp_path / "copies").glob("*.bin")
     assert raw.read_bytes() == lines[2].rstrip(b"\n")
-    assert lines[2] in log.read_bytes()
-    recuerda.ok("delete", "t", "--yes", "--storage", URLS["file"])
-    (copy,) = (tmp_path / "copies").glob("*.jsonl")
-    recuerda.ok("import", str(copy), "--storage", URLS["file"])
     report_of(recuerda, URLS["file"], code=0)
+    shown = recuerda.ok("show", "t", "--storage", URLS["file"])
+    assert "could not be read, and was taken out here" in shown
 
 
 def test_many_threads_are_all_looked_through(recuerda: CommandLine, url: str, within: Any) -> None:

@@ -138,7 +138,9 @@ def _folder_beside(url: str) -> Path:
     if parts.scheme == "sqlite":
         path = path.removeprefix("/")  # sqlite:///memory.db is relative, sqlite:////srv/memory.db is not
     is_local = parts.scheme in ("sqlite", "file") and path
-    return (Path(path).expanduser().parent if is_local else Path()) / name
+    place = Path(path).expanduser().parent if is_local else Path()
+    names = (name, *(f"{name}-{number}" for number in range(2, 100)))  # several repairs in one second
+    return next((place / each for each in names if not (place / each).exists()), place / name)
 
 
 def _print(report: _Report, place: str) -> None:

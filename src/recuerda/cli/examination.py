@@ -31,8 +31,8 @@ Kind: TypeAlias = Literal[
     "unreadable_thread",
 ]
 
-REPAIRABLE: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft", "corrupt_turn", "orphans"})
-"""What a storage offers a way to repair."""
+REPAIRABLE: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft", "corrupt_turn", "orphans", "counters"})
+"""What can be repaired."""
 
 ALL = 2**31
 """More drafts than any storage has."""
@@ -197,8 +197,7 @@ def _of_counters(thread: Examined) -> Iterator[Finding]:
             kind="counters",
             explanation=f"The storage counts {info.turns} turns and {info.messages} messages, and the log holds "
             f"{turns} and {messages}.",
-            next_step="No storage lets its counters be set: make the thread anew with `recuerda export`, `delete` "
-            "and `import`.",
+            next_step="--repair makes the thread anew from its log; a summary of it is made again when it is time.",
         )
 
 

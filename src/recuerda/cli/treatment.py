@@ -2,7 +2,8 @@
 
 The copy is an export that `recuerda import` reads, and beside it, byte for byte, what an export cannot hold: turns and
 summaries that cannot be read, and the steps of an interrupted turn. Bodies are replaced in place: the thread keeps its
-revision, its numbers and its counts.
+revision, its numbers and its counts. Only what a storage cannot replace, such as its counters, takes making the thread
+anew: deleted, and its turns appended again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from recuerda.messages import (
     TextContent,
     Turn,
 )
-from recuerda.records import TurnRecord
+from recuerda.records import NewTurn, TurnRecord
 from recuerda.resuming import draft_age
 from recuerda.storage import Storage
 from recuerda.transfer import export_lines
@@ -36,9 +37,11 @@ from recuerda.transfer import export_lines
 UNREADABLE_QUESTION = "(A part of this conversation could not be read, and was taken out here.)"
 UNREADABLE_ANSWER = "(This answer could not be read, and was taken out here.)"
 STAYS = (
-    "This storage keeps it as it is: mend it there, or make the thread anew, with `recuerda delete` and then "
-    "`recuerda import` of the copy."
+    "It stays: the thread has an interrupted turn or sealed turns, which do not survive being made anew. Resume or "
+    "drop the turn first, or mend the storage itself."
 )
+MADE_ANEW: frozenset[Kind] = frozenset({"counters", "corrupt_turn"})
+"""What goes at the latest when the thread is made anew."""
 
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +68,31 @@ async def repair(storage: Storage, thread: Examined, kinds: set[Kind]) -> Examin
         # Another one by now is somebody's who is at work.
         await storage.drop_draft(thread.thread_id)
     after = await examine(storage, thread.thread_id)
+    is_left = any(finding.kind in kinds & MADE_ANEW for finding in after.findings)
+    if is_left and after.draft is None and not after.sealed:
+        await _make_anew(storage, after, _bodies(after, kinds))
+        after = await examine(storage, thread.thread_id)
     after.findings = [_still_there(finding) if finding.kind in kinds else finding for finding in after.findings]
     return after
+
+
+async def _make_anew(storage: Storage, thread: Examined, bodies: dict[int, bytes]) -> None:
+    """Delete a thread and append its turns again, under their ids, with their times and all that is known of it."""
+    info = thread.info
+    if info is None:
+        return
+    turns = [
+        NewTurn(
+            body=bodies.get(record.number, record.body),
+            message_count=max(1, record.message_count),
+            id=record.id or None,
+            created_us=record.created_us,
+        )
+        for record in thread.records
+    ]
+    await storage.delete(thread.thread_id)
+    await storage.append_all(thread.thread_id, turns, expected=0, user_id=info.user_id, title=info.title)
+    await storage.update_thread(thread.thread_id, user_id=info.user_id, title=info.title, metadata=info.metadata)
 
 
 def _still_there(finding: Finding) -> Finding:
