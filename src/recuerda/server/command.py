@@ -21,6 +21,11 @@ from recuerda.server.settings import DEFAULT_WINDOW, Limits, ServerSettings, che
 from recuerda.server.upstream import Upstream
 from recuerda.window import ContextWindow
 
+try:
+    from uvloop import new_event_loop
+except ImportError:  # there is none for Windows
+    from asyncio import new_event_loop
+
 UPSTREAM_KEY_VARIABLE = "RECUERDA_UPSTREAM_KEY"
 
 
@@ -99,7 +104,8 @@ def run_server(
             finally:
                 await behind.close()
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(run())
 
 
 def _about(keys: Keys | None) -> str:
