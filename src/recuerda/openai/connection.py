@@ -14,7 +14,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -176,6 +176,30 @@ class ClientPerLoop:
     def _forget_closed_loops(self) -> None:
         for loop in [loop for loop in self._clients if loop.is_closed()]:
             del self._clients[loop], self._leases[loop]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A service that can be asked: its SDK clients, its address for people, and how long an answer may take."""
+
+    clients: ClientPerLoop | GivenClient
+    url: str
+    timeout_s: float | None
+
+    @classmethod
+    def of(cls, client: AsyncOpenAI | None, settings: Mapping[str, Any]) -> Reached:
+        """Use a ready client, or make some of a connection's settings, of which None is as good as nothing.
+
+        Raises:
+            ConfigurationError: both are given, or the settings contradict one another.
+        """
+        given = {name: value for name, value in settings.items() if value is not None}
+        if client is None:
+            connection = Connection(**given)
+            return cls(ClientPerLoop(connection.new_client), public_url(connection.url), connection.timeout_s)
+        if given:
+            raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(given)} as well")
+        return cls(GivenClient(client), public_url(str(client.base_url)), None)
 
 
 async def _lease(client: AsyncOpenAI) -> AsyncGenerator[AsyncOpenAI]:

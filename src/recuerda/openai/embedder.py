@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from openai import AsyncOpenAI, omit
 
 from recuerda.errors import ChatClientError, ConfigurationError, EmbedderError
 from recuerda.ids import check_limit
-from recuerda.openai.connection import ApiKey, ClientPerLoop, Connection, GivenClient, public_url
+from recuerda.openai.connection import ApiKey, Reached
 from recuerda.openai.environment import read_environment
 from recuerda.openai.failures import Call, failure_of, remove_secret
 
@@ -75,23 +75,12 @@ class OpenAIEmbedder:
             "timeout_s": timeout_s,
             "max_retries": max_retries,
         }
-        settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if client is not None and settings:
-            raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(settings)} as well")
+        reached = Reached.of(client, given)
         self._model = model_id
         self._dimensions = None if dimensions is None else check_limit(dimensions, "dimensions")
         self._max_characters = check_limit(max_characters, "max_characters")
         self._is_closed = False
-        self._timeout_s: float | None = None
-        self._clients: ClientPerLoop | GivenClient
-        if client is not None:
-            self._clients = GivenClient(client)
-            self._url = public_url(str(client.base_url))
-        else:
-            connection = Connection(**settings)
-            self._clients = ClientPerLoop(connection.new_client)
-            self._timeout_s = connection.timeout_s
-            self._url = public_url(connection.url)
+        self._clients, self._url, self._timeout_s = reached.clients, reached.url, reached.timeout_s
 
     @classmethod
     def from_env(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from openai import AsyncOpenAI
 
 from recuerda.client import ChatClient
 from recuerda.errors import ChatClientError, ConfigurationError
-from recuerda.openai.connection import ApiKey, ClientPerLoop, Connection, GivenClient, public_url
+from recuerda.openai.connection import ApiKey, Reached
 from recuerda.openai.failures import Call, failure_of, remove_secret
 
 
@@ -34,20 +34,9 @@ class OpenAIService(ChatClient):
     ) -> None:
         if not model_id:
             raise ConfigurationError("model_id must name a model (on Azure a deployment)")
-        settings: dict[str, Any] = {name: value for name, value in connection.items() if value is not None}
-        if client is not None and settings:
-            raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(settings)} as well")
+        reached = Reached.of(client, connection)
         self.model_id = model_id
-        self._timeout_s: float | None = None
-        self._clients: ClientPerLoop | GivenClient
-        if client is not None:
-            self._clients = GivenClient(client)
-            self._url = public_url(str(client.base_url))
-        else:
-            reached = Connection(**settings)
-            self._clients = ClientPerLoop(reached.new_client)
-            self._timeout_s = reached.timeout_s
-            self._url = public_url(reached.url)
+        self._clients, self._url, self._timeout_s = reached.clients, reached.url, reached.timeout_s
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model_id={self.model_id!r}, url={self._url!r})"
