@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +27,11 @@ from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.memory_storage import MemoryStorage
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing.scripted import ScriptedChatClient
-from tests.conversation import LOCAL, texts
+from tests.conversation import texts
 from tests.resume.conversations import Deed, agent_of, calls, check_sendable, stored_turns
-from tests.storage.matrix import STORAGES
 from tests.thread.own_store import OwnStore
 
 DAYS_US = 2 * 24 * 3600 * 1_000_000
-
-
-@pytest.fixture(params=LOCAL)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with STORAGES[request.param](tmp_path) as storage:
-        yield storage
-
-
-@pytest.fixture
-def deed() -> Deed:
-    return Deed()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +10,7 @@ from recuerda import ChatMessage, Storage
 from recuerda.codec import encode_turn
 from recuerda.messages import Turn
 from recuerda.records import DraftStep, NewTurn
-from tests.conversation import LOCAL
 from tests.resume.conversations import Deed, agent_of, calls
-from tests.storage.matrix import STORAGES
 
 HOOKS = ("_append", "_read", "_save_draft", "_load_draft", "_drop_draft", "_update")
 
@@ -36,12 +32,6 @@ class Trips:
             return await hook(thread_id, *given)
 
         return counted
-
-
-@pytest.fixture(params=LOCAL)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with STORAGES[request.param](tmp_path) as storage:
-        yield storage
 
 
 async def cost_of(storage: Storage, rounds: int, *, side_by_side: int = 1, **options: Any) -> Trips:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -27,20 +26,8 @@ from recuerda import (
 )
 from recuerda.steps import INTERRUPTED
 from recuerda.testing.scripted import ScriptedChatClient
-from tests.conversation import LOCAL, texts
+from tests.conversation import texts
 from tests.resume.conversations import Deed, agent_of, calls, check_sendable, stored_turns
-from tests.storage.matrix import STORAGES
-
-
-@pytest.fixture(params=LOCAL)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with STORAGES[request.param](tmp_path) as storage:
-        yield storage
-
-
-@pytest.fixture
-def deed() -> Deed:
-    return Deed()
 
 
 class Hanging(ScriptedChatClient):

@@ -1,8 +1,7 @@
 """A durable run that broke off, and what resuming it does and does not do again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,20 +25,8 @@ from recuerda import (
 )
 from recuerda.records import DraftStep
 from recuerda.testing.scripted import ScriptedChatClient, call
-from tests.conversation import LOCAL, texts
+from tests.conversation import texts
 from tests.resume.conversations import Deed
-from tests.storage.matrix import STORAGES
-
-
-@pytest.fixture(params=LOCAL)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with STORAGES[request.param](tmp_path) as storage:
-        yield storage
-
-
-@pytest.fixture
-def deed() -> Deed:
-    return Deed()
 
 
 def fail(request: ChatRequest) -> Any:
