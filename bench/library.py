@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.conversation import RawMessage, to_turns
 from recuerda import NewTurn, Storage, open_storage
-from recuerda.codec import encode_turn
+from recuerda.messages.codec import encode_turn
 
 _CHUNK_TURNS = 5_000
 

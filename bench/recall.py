@@ -22,10 +22,10 @@ from statistics import median, quantiles
 from bench.locomo import DEPTHS, Message, Quality, Sample, judge, load, mean
 from bench.results import RecallCost, RecallQuality
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, NewTurn, Storage, Turn, open_storage
-from recuerda.codec import encode_turn
-from recuerda.embedding import Embedder
+from recuerda.messages.codec import encode_turn
+from recuerda.providers.embedding import Embedder
 from recuerda.recall import RecallIndex, RecallProvider
-from recuerda.records import to_microseconds
+from recuerda.storage.records import to_microseconds
 
 USER = "somebody"
 TURNS_OF_A_THREAD = 50

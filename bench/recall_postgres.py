@@ -25,7 +25,7 @@ from bench.recall import (
     measure_quality,
     quality_lines,
 )
-from recuerda.embedding import Embedder
+from recuerda.providers.embedding import Embedder
 from recuerda.recall.postgres import PostgresRecallIndex
 from tests.servers.postgres_server import PostgresServer
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from recuerda import Agent, AgentResponse, ChatMessage, Storage
-from recuerda.agent import RunInput
+from recuerda.agent.agent import RunInput
 
 LOCAL = ("memory", "sqlite", "file")
 """The storages that need no server: what is above storages is tested on these."""

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recuerda.codec import decode_turn, encode_turn, message_from_json, message_to_json
 from recuerda.errors import CorruptTurn, EncodeError, StateError
-from recuerda.messages import (
+from recuerda.messages.codec import decode_turn, encode_turn, message_from_json, message_to_json
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     DataContent,

@@ -9,7 +9,7 @@ from hypothesis import given
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_id
 from recuerda.json_value import JsonObject
-from recuerda.messages import (
+from recuerda.messages.message import (
     KNOWN_CONTENTS,
     ChatMessage,
     DataContent,

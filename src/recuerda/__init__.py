@@ -4,11 +4,13 @@ The names here are the ones that most programs need. Each technology has a modul
 `recuerda.openai`, `recuerda.sqlite`, `recuerda.file`, …; `open_storage` and `create_agent(storage=…)` find them by URL.
 """
 
-from recuerda.agent import Agent
-from recuerda.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
-from recuerda.client import ChatClient
-from recuerda.context import Context, ContextProvider
-from recuerda.embedding import Embedder
+from recuerda.agent.agent import Agent
+from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.client import ChatClient
+from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
+from recuerda.agent.stream import AgentResponseStream
+from recuerda.agent.summarizer import Summarizer
+from recuerda.agent.tools import FunctionTool, tool
 from recuerda.errors import (
     ChatClientError,
     ConfigurationError,
@@ -36,9 +38,7 @@ from recuerda.errors import (
     ToolOutcomeUnknown,
     TurnPending,
 )
-from recuerda.history import StoredTurn
-from recuerda.memory_storage import MemoryStorage
-from recuerda.messages import (
+from recuerda.messages.message import (
     ChatMessage,
     Content,
     DataContent,
@@ -53,18 +53,19 @@ from recuerda.messages import (
     Usage,
     UsageContent,
 )
-from recuerda.records import Appended, NewTurn, ThreadInfo, ThreadPage, ThreadSlice, TurnRecord
-from recuerda.registry import open_storage
-from recuerda.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
-from recuerda.storage import Storage
-from recuerda.store import ChatMessageStore, ChatMessageStoreProtocol
-from recuerda.stream import AgentResponseStream
-from recuerda.summarizer import Summarizer
-from recuerda.summary import Summary
-from recuerda.thread import AgentThread
-from recuerda.tokens import TokenCounter
-from recuerda.tools import FunctionTool, tool
-from recuerda.window import ContextWindow
+from recuerda.providers.context import Context, ContextProvider
+from recuerda.providers.embedding import Embedder
+from recuerda.storage.contract import Storage
+from recuerda.storage.ram import MemoryStorage
+from recuerda.storage.records import Appended, NewTurn, ThreadInfo, ThreadPage, ThreadSlice, TurnRecord
+from recuerda.storage.registry import open_storage
+from recuerda.threads.history import StoredTurn
+from recuerda.threads.protocol import ChatMessageStoreProtocol
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
+from recuerda.window.summary import Summary
+from recuerda.window.tokens import TokenCounter
+from recuerda.window.window import ContextWindow
 
 __all__ = [
     "Agent",

@@ -27,7 +27,8 @@ from recuerda.errors import (
     RecuerdaError,
     ThreadConflict,
 )
-from recuerda.records import (
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import (
     SEAL,
     Appended,
     DraftStep,
@@ -38,7 +39,6 @@ from recuerda.records import (
     ThreadSlice,
     TurnRecord,
 )
-from recuerda.storage import Storage
 
 try:
     from cryptography.exceptions import InvalidTag

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from recuerda import ThreadConflict
-from recuerda.chat import ChatRequest, ChatResponse
-from recuerda.client import ChatClient
-from recuerda.messages import ChatMessage
+from recuerda.agent.chat import ChatRequest, ChatResponse
+from recuerda.agent.client import ChatClient
+from recuerda.messages.message import ChatMessage
 from recuerda.sqlite import SQLiteStorage
 
 

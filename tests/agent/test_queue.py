@@ -18,7 +18,7 @@ from recuerda import (
     ContextProvider,
     Storage,
 )
-from recuerda.agent import Agent
+from recuerda.agent.agent import Agent
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
 from tests.thread.own_store import OwnStore

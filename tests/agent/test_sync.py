@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from recuerda import Storage
-from recuerda.background import run_in_background
+from recuerda.agent.background import run_in_background
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
 

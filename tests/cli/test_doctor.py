@@ -23,8 +23,8 @@ from recuerda import (
     open_storage,
 )
 from recuerda.cli.examination import threads_of_drafts
-from recuerda.hooks import StorageHooks
-from recuerda.records import DraftStep, NewTurn
+from recuerda.storage.hooks import StorageHooks
+from recuerda.storage.records import DraftStep, NewTurn
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.cli.processes import CommandLine
 from tests.conversation import exchange, texts

@@ -12,7 +12,7 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
 from recuerda.cosmos import CosmosStorage
 from recuerda.errors import StorageError
-from recuerda.memory_storage import MemoryStorage
+from recuerda.storage.ram import MemoryStorage
 from tests.cosmos.threads import APPENDS, WRITES, Write, a_turn, check_goes_on, check_whole, prepare, seen
 from tests.cosmos.wire import Died, Wire, wired
 from tests.servers.cosmos_server import cosmos_url

@@ -14,8 +14,8 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
 from recuerda.cosmos import CosmosStorage, reading
 from recuerda.errors import DraftConflict, InvalidInput, ThreadConflict, ThreadNotFound
-from recuerda.memory_storage import MemoryStorage
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.ram import MemoryStorage
 from tests.cosmos.threads import WRITES, Do, Write, a_turn, check_goes_on, check_whole, prepare, seen
 from tests.cosmos.wire import is_create, wired
 from tests.servers.cosmos_server import cosmos_url

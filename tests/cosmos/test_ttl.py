@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 from recuerda.cosmos import CosmosStorage
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.items import RecordItem, thread_partition
-from recuerda.storage import system_clock
+from recuerda.storage.contract import system_clock
 from tests.cosmos.threads import a_step, a_turn
 from tests.cosmos.wire import wired
 from tests.servers.cosmos_server import cosmos_url

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from recuerda.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice
 
 Do: TypeAlias = Callable[[Storage, str], Awaitable[object]]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recuerda.registry import URL_SCHEMES
+from recuerda.storage.registry import URL_SCHEMES
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "storages.md"

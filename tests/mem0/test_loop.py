@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recuerda import ChatMessage, FunctionCallContent, FunctionResultContent
-from recuerda.chat import ChatRequest
+from recuerda.agent.chat import ChatRequest
 from recuerda.mem0 import Mem0Provider
 from recuerda.mem0.texts import without_repetitions
 from recuerda.testing import ScriptedChatClient

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recuerda import ChatMessage, ConfigurationError, DataContent
-from recuerda.background import run_in_background
+from recuerda.agent.background import run_in_background
 from recuerda.mem0 import Mem0Provider
 from recuerda.mem0.provider import DEFAULT_CONTEXT_PROMPT
 from recuerda.testing import ScriptedChatClient

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from recuerda import ConfigurationError
-from recuerda.embedding import Embedder, embed
 from recuerda.minilm import MiniLMEmbedder, threads
 from recuerda.minilm.files import find_folder
+from recuerda.providers.embedding import Embedder, embed
 
 
 def cosine(a: list[float], b: list[float]) -> float:

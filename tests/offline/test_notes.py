@@ -4,7 +4,7 @@ import pytest
 
 from recuerda import ChatMessage, ChatRequest
 from recuerda.offline import OfflineChatClient, OfflineNotesClient
-from recuerda.summary import INTRODUCTION
+from recuerda.window.summary import INTRODUCTION
 
 
 async def notes(text: str) -> str:

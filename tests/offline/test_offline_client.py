@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recuerda import ChatMessage, ChatRequest, DataContent, FunctionTool
-from recuerda.chat import join_updates
+from recuerda.agent.chat import join_updates
 from recuerda.offline import OfflineChatClient
 
 CONNECTORS = {"And", "But", "So", "Y", "E", "Pero", "Que", "Who", "Because", "Porque", "Not", "No", "Too", "Now", "Hoy"}

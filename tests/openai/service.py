@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from recuerda import ChatMessage, ChatRequest, ChatResponse, FunctionResultContent
-from recuerda.chat import join_updates
+from recuerda.agent.chat import join_updates
+from recuerda.agent.tools import FunctionTool
 from recuerda.openai import OpenAIResponsesClient
 from recuerda.testing.openai_server import Reply, ScriptedOpenAIServer, ToolCall
-from recuerda.tools import FunctionTool
 
 WAYS = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 KINDS = pytest.mark.parametrize("kind", ["conversation", "response"])

@@ -21,7 +21,7 @@ from recuerda import (
     TextReasoningContent,
     Usage,
 )
-from recuerda.chat import join_updates
+from recuerda.agent.chat import join_updates
 from recuerda.openai import OpenAIChatClient
 from recuerda.testing.openai_server import Dropped, Failure, Reply, ScriptedOpenAIServer, ToolCall
 from recuerda.testing.openai_server import Usage as ScriptedUsage

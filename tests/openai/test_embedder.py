@@ -12,10 +12,10 @@ import pytest
 from openai import AsyncOpenAI
 
 from recuerda import ConfigurationError
-from recuerda.background import run_in_background
-from recuerda.embedding import Embedder, embed
+from recuerda.agent.background import run_in_background
 from recuerda.errors import EmbedderError, InvalidInput
 from recuerda.openai import OpenAIEmbedder
+from recuerda.providers.embedding import Embedder, embed
 from recuerda.testing.openai_server import ScriptedOpenAIServer
 from tests.openai.conftest import CannedServer
 

@@ -21,11 +21,11 @@ from recuerda import (
     UnknownContent,
     Usage,
 )
-from recuerda.chat import join_updates
+from recuerda.agent.chat import join_updates
+from recuerda.agent.tools import FunctionTool
 from recuerda.openai import OpenAIResponsesClient
 from recuerda.testing import openai_script as script
 from recuerda.testing.openai_server import Dropped, Failure, Reply, ScriptedOpenAIServer, ToolCall
-from recuerda.tools import FunctionTool
 from tests.openai.conftest import CannedServer
 
 HELLO = ChatMessage("user", "Hello")

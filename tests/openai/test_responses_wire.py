@@ -21,11 +21,11 @@ from recuerda import (
     UnknownContent,
     UriContent,
 )
+from recuerda.agent.tools import FunctionTool
 from recuerda.openai.responses_call import response_arguments
 from recuerda.openai.responses_input import input_items
 from recuerda.testing.openai_response_rules import check_context, check_response_request
 from recuerda.testing.strategies import messages
-from recuerda.tools import FunctionTool
 
 CALL = FunctionCallContent("c1", "add", '{"a":1}', additional_properties={"id": "fc_1"})
 RESULT = ChatMessage("tool", [FunctionResultContent("c1", 3)])

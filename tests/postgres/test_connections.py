@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from recuerda.errors import StorageBusy, StorageUnavailable
 from recuerda.postgres import PostgresStorage
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 from tests.postgres.conftest import Connection
 from tests.servers.postgres_server import PostgresServer
 

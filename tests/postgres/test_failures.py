@@ -19,7 +19,7 @@ from recuerda.errors import (
 )
 from recuerda.postgres import PostgresStorage, failures
 from recuerda.postgres.server import Server, split_schema
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 from tests.postgres.conftest import Connection
 
 SECRET = "s3cr%ct"

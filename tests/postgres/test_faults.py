@@ -12,7 +12,7 @@ import pytest
 
 from recuerda.errors import StorageBusy, StorageUnavailable
 from recuerda.postgres import PostgresStorage
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 from tests.servers.postgres_server import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ WRITE = """
 import asyncio, json, sys
 from recuerda.errors import ThreadConflict
 from recuerda.postgres import PostgresStorage
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 
 async def main(url, schema, process, count):
     told = []

@@ -15,8 +15,8 @@ from psycopg_pool import AsyncConnectionPool
 from recuerda.errors import ThreadConflict
 from recuerda.postgres import PostgresStorage
 from recuerda.postgres.pools import is_direct
-from recuerda.records import NewTurn
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import NewTurn
 from recuerda.testing.storage_contract import StorageContract
 from tests.postgres.conftest import Connection
 from tests.servers.transaction_pooler import Pooler, transaction_pooler

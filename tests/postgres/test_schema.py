@@ -14,7 +14,7 @@ from recuerda.errors import ConfigurationError, DraftConflict, StorageReadOnly, 
 from recuerda.postgres import PostgresStorage
 from recuerda.postgres import schema as schema_module
 from recuerda.postgres.schema import migrate, migrations
-from recuerda.records import DraftStep, NewTurn
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.postgres.conftest import Connection
 
 TURN = NewTurn(body=b"{}", message_count=1)

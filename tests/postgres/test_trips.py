@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from recuerda import ChatMessage, ChatMessageStore
 from recuerda.postgres import PostgresStorage
-from recuerda.records import DraftStep, NewTurn
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.postgres.conftest import Connection
 from tests.servers.transaction_pooler import Pooler, transaction_pooler
 

@@ -7,7 +7,7 @@ from psycopg.sql import SQL, Identifier
 
 from recuerda import ChatMessage, ChatMessageStore, FunctionCallContent, TextContent
 from recuerda.postgres import PostgresStorage
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 from tests.postgres.conftest import Connection
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recuerda import ChatMessage, NewTurn, Storage, Turn
-from recuerda.codec import encode_turn
-from recuerda.records import to_microseconds
+from recuerda.messages.codec import encode_turn
+from recuerda.storage.records import to_microseconds
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, FunctionResultContent, NewTurn, TextContent
-from recuerda.memory_storage import MemoryStorage
-from recuerda.messages import FunctionCallContent
+from recuerda.messages.message import FunctionCallContent
 from recuerda.recall import Progress, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.following import BATCH_TURNS, follow
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.ram import MemoryStorage
 from tests.recall.talking import pair, say
 
 

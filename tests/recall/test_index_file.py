@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from recuerda.errors import ConfigurationError, StorageBusy, StorageUnavailable
-from recuerda.memory_storage import MemoryStorage
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.sqlite import following, schema
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.ram import MemoryStorage
 from tests.recall.talking import holds_bytes, pair, say
 
 

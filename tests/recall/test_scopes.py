@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
-from recuerda.memory_storage import MemoryStorage
 from recuerda.recall import RecallProvider
 from recuerda.recall.text import MAX_TEXT
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.ram import MemoryStorage
 from tests.recall.talking import pair, say
 
 HOSTILE = (

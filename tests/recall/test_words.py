@@ -12,7 +12,7 @@ from recuerda.recall.quoting import excerpt
 from recuerda.recall.stemming import english_stem, spanish_stem
 from recuerda.recall.text import MAX_TEXT, clean_text, query_terms, terms_of, words_of
 from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_assistant, asks_when, traits_of
-from recuerda.records import to_microseconds
+from recuerda.storage.records import to_microseconds
 from tests.recall.talking import NOW, clock
 
 SAME_STEMS = {

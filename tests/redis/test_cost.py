@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, NewTurn
-from recuerda.records import DraftStep
 from recuerda.redis import RedisChatMessageStore, RedisStorage
+from recuerda.storage.records import DraftStep
 from tests.redis.clients import connect
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import RedisServer

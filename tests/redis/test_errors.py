@@ -17,9 +17,9 @@ from recuerda.errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
-from recuerda.records import NewTurn
 from recuerda.redis import RedisChatMessageStore, RedisStorage
-from recuerda.registry import open_storage
+from recuerda.storage.records import NewTurn
+from recuerda.storage.registry import open_storage
 from tests.redis.clients import connect, connect_cluster
 from tests.servers.redis_server import RedisServer, free_port, redis_cluster, redis_url
 
@@ -207,7 +207,7 @@ def test_a_missing_extra_names_what_to_install() -> None:
     program = (
         "import sys; sys.modules['redis'] = None\n"
         "from recuerda.errors import MissingExtraError\n"
-        "from recuerda.registry import open_storage\n"
+        "from recuerda.storage.registry import open_storage\n"
         "try: open_storage('redis://localhost')\n"
         "except MissingExtraError as error: print(error)\n"
     )

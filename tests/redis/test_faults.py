@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from recuerda.errors import StorageError, StorageUnavailable
-from recuerda.records import DraftStep, NewTurn
 from recuerda.redis import RedisStorage
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import RedisServer, redis_url
 from tests.storage.processes import body_of

@@ -10,8 +10,8 @@ import pytest
 
 from recuerda import ChatMessage
 from recuerda.errors import StorageUnavailable
-from recuerda.records import DraftStep, NewTurn
 from recuerda.redis import RedisChatMessageStore, RedisStorage
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.redis.clients import connect
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import redis_url

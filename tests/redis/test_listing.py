@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from recuerda.records import DraftStep, NewTurn
 from recuerda.redis import RedisStorage
 from recuerda.redis.keys import Keys
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.redis.clients import connect_cluster
 from tests.servers.redis_server import RedisServer, redis_cluster, redis_url
 

@@ -17,7 +17,7 @@ TURNS = 200
 WRITER = """
 import asyncio, json, sys
 from recuerda.errors import ThreadConflict
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 from recuerda.redis import RedisStorage
 from tests.storage.processes import body_of
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from recuerda.errors import DraftConflict
-from recuerda.records import DraftStep, NewTurn
 from recuerda.redis import RedisStorage
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.redis.clients import connect
 from tests.servers.redis_server import redis_url
 

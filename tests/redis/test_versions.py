@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recuerda.redis import RedisStorage
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
 from recuerda.testing.storage_contract import DraftListContract, StorageContract
 from tests.redis.clients import connect_cluster
 from tests.servers.redis_server import old_redis, prefix_of, redis_cluster, redis_url

@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 from recuerda import Agent, ChatMessage, FunctionCallContent, FunctionTool, Storage
-from recuerda.history import StoredTurn
 from recuerda.openai.wire import wire_messages
-from recuerda.repair import is_sound
-from recuerda.store import ChatMessageStore
 from recuerda.testing.openai_rules import check_chat_request
 from recuerda.testing.scripted import ScriptedChatClient
+from recuerda.threads.history import StoredTurn
+from recuerda.threads.store import ChatMessageStore
+from recuerda.window.repair import is_sound
 
 
 class Deed:

@@ -37,7 +37,7 @@ from recuerda import (
     ToolOutcomeUnknown,
     TurnPending,
 )
-from recuerda.chat import ChatRequest
+from recuerda.agent.chat import ChatRequest
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.storage.matrix import STORAGES
 

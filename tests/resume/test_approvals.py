@@ -24,8 +24,8 @@ from recuerda import (
     TurnPending,
 )
 from recuerda.encryption import EncryptedStorage, KeyRing
-from recuerda.memory_storage import MemoryStorage
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.ram import MemoryStorage
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.conversation import texts
 from tests.resume.conversations import Deed, agent_of, calls, check_sendable, stored_turns

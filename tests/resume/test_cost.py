@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from recuerda import ChatMessage, Storage
-from recuerda.codec import encode_turn
-from recuerda.messages import Turn
-from recuerda.records import DraftStep, NewTurn
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import Turn
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.resume.conversations import Deed, agent_of, calls
 
 HOOKS = ("_append", "_read", "_save_draft", "_load_draft", "_drop_draft", "_update")

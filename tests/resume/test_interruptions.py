@@ -24,7 +24,7 @@ from recuerda import (
     TextContent,
     TextReasoningContent,
 )
-from recuerda.steps import INTERRUPTED
+from recuerda.agent.steps import INTERRUPTED
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.conversation import texts
 from tests.resume.conversations import Deed, agent_of, calls, check_sendable, stored_turns

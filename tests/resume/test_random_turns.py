@@ -32,13 +32,13 @@ from recuerda import (
     ThreadConflict,
     ToolOutcomeUnknown,
     TurnPending,
-    resuming,
 )
-from recuerda.codec import encode_turn
-from recuerda.memory_storage import MemoryStorage
-from recuerda.messages import Turn
-from recuerda.records import NewTurn
-from recuerda.resuming import DENIED
+from recuerda.agent import resuming
+from recuerda.agent.resuming import DENIED
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import Turn
+from recuerda.storage.ram import MemoryStorage
+from recuerda.storage.records import NewTurn
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.resume.conversations import check_sendable, stored_turns
 

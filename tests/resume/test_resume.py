@@ -21,9 +21,9 @@ from recuerda import (
     ThreadConflict,
     ToolOutcomeUnknown,
     TurnPending,
-    resuming,
 )
-from recuerda.records import DraftStep
+from recuerda.agent import resuming
+from recuerda.storage.records import DraftStep
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
 from tests.resume.conversations import Deed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
 from tests.storage.matrix import IN_ONE_PROCESS, STORAGES
 
 

@@ -6,11 +6,11 @@ from typing import TypeAlias
 
 from recuerda.cosmos import CosmosStorage
 from recuerda.file import FileStorage
-from recuerda.memory_storage import MemoryStorage
 from recuerda.postgres import PostgresStorage
 from recuerda.redis import RedisStorage
 from recuerda.sqlite import SQLiteStorage
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.ram import MemoryStorage
 from tests.servers.cosmos_server import cosmos_url
 from tests.servers.postgres_server import postgres_url, schema_of
 from tests.servers.redis_server import prefix_of, redis_url

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from recuerda.errors import DraftConflict, ThreadConflict
-from recuerda.records import DraftStep, NewTurn
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.storage.matrix import STORAGES
 
 Say: TypeAlias = Callable[[str], None]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recuerda.registry import URL_SCHEMES
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.registry import URL_SCHEMES
 from recuerda.testing.storage_contract import DraftListContract, StorageContract
 from tests.storage.matrix import STORAGES
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from recuerda import MemoryStorage, NewTurn, Storage, ThreadNotFound
-from recuerda.copying import copy_thread, copy_threads, digest_turns
 from recuerda.encryption import EncryptedStorage, KeyRing
-from recuerda.records import ThreadSlice
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.copying import copy_thread, copy_threads, digest_turns
+from recuerda.storage.records import ThreadSlice
 
 
 def turn(text: str, *, id: str | None = None, created_us: int | None = None) -> NewTurn:

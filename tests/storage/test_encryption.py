@@ -20,8 +20,8 @@ from recuerda import (
     Storage,
 )
 from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
-from recuerda.records import DraftStep
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.records import DraftStep
 from recuerda.testing.storage_contract import DraftListContract, StorageContract
 
 ONE, TWO = b"1" * 32, b"2" * 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recuerda import InvalidInput, NewTurn, Storage
-from recuerda.records import ThreadPage
+from recuerda.storage.records import ThreadPage
 
 
 async def fill(storage: Storage) -> None:

@@ -11,8 +11,8 @@ from typing import cast
 
 import pytest
 
-from recuerda.records import NewTurn
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import NewTurn
 from tests.storage.matrix import STORAGES, SURVIVING
 from tests.storage.processes import STEPS, THREADS, body_of
 

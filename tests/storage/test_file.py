@@ -21,7 +21,7 @@ from recuerda.file.disk import Disk
 from recuerda.file.lines import parse_record
 from recuerda.file.locks import StripedLocks
 from recuerda.file.names import file_stem, files_of
-from recuerda.records import DraftStep, NewTurn
+from recuerda.storage.records import DraftStep, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 
 HOSTILE = (
@@ -339,7 +339,7 @@ async def test_a_storage_goes_on_in_a_forked_child(folder: Path) -> None:
     script = """
 import asyncio, os, sys
 from recuerda.file import FileStorage
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 
 storage = FileStorage(sys.argv[1])
 

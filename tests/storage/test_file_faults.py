@@ -16,7 +16,7 @@ from recuerda.errors import CorruptTurn, StorageFull, StorageReadOnly, StorageUn
 from recuerda.file import FileStorage
 from recuerda.file.disk import Disk
 from recuerda.file.names import files_of
-from recuerda.records import DraftStep, NewTurn
+from recuerda.storage.records import DraftStep, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 
 
@@ -295,7 +295,7 @@ async def test_a_full_disk_is_said_and_what_was_acknowledged_is_there(folder: Pa
 import asyncio, json, resource, sys
 from recuerda.errors import StorageFull
 from recuerda.file import FileStorage
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 
 async def main():
     told = []

@@ -12,7 +12,7 @@ from recuerda.errors import DraftConflict, StorageUnavailable
 from recuerda.file import FileStorage
 from recuerda.file.disk import Disk
 from recuerda.file.names import files_of
-from recuerda.records import DraftStep, NewTurn
+from recuerda.storage.records import DraftStep, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, fill, numbers
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from recuerda.codec import encode_turn
 from recuerda.errors import ConfigurationError, StorageBusy, ThreadConflict
-from recuerda.messages import ChatMessage, FunctionCallContent, TextContent, Turn
-from recuerda.records import DraftStep, NewTurn
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import ChatMessage, FunctionCallContent, TextContent, Turn
 from recuerda.sqlite import SQLiteStorage, schema
 from recuerda.sqlite import storage as sqlite_storage
+from recuerda.storage.records import DraftStep, NewTurn
 
 
 def a_turn(body: bytes = b"hi", *, id: str | None = None) -> NewTurn:

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from recuerda.codec import decode_turn
 from recuerda.errors import CorruptTurn, StorageError, StorageFull, StorageReadOnly, StorageUnavailable
-from recuerda.records import DraftStep, NewTurn
+from recuerda.messages.codec import decode_turn
 from recuerda.sqlite import SQLiteStorage, schema
 from recuerda.sqlite import storage as sqlite_storage
 from recuerda.sqlite.worker import Worker
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import DraftStep, NewTurn
 
 ROOT = Path(__file__).parents[2]
 
@@ -250,7 +250,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monk
 
 UNCLOSED = """
 import asyncio, sys
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 from recuerda.sqlite import SQLiteStorage
 
 storage = SQLiteStorage(sys.argv[1])

@@ -25,7 +25,7 @@ def run_script(script: str, *arguments: object) -> str:
 
 FORK = """
 import asyncio, os, sys
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 from recuerda.sqlite import SQLiteStorage
 
 storage = SQLiteStorage(sys.argv[1])
@@ -63,7 +63,7 @@ async def test_parent_and_child_of_a_fork_both_write_and_lose_nothing(path: Path
 
 FORK_WHILE_WRITING = """
 import asyncio, os, sys
-from recuerda.records import NewTurn
+from recuerda.storage.records import NewTurn
 from recuerda.sqlite import SQLiteStorage
 
 async def main():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recuerda import ChatMessage
-from recuerda.codec import message_from_json, message_to_json
+from recuerda.messages.codec import message_from_json, message_to_json
 
 
 class OwnStore:

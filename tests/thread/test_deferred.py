@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from recuerda import InvalidInput
-from recuerda.background import run_in_background
-from recuerda.deferred import Deferred
+from recuerda.agent.background import run_in_background
+from recuerda.providers.deferred import Deferred
 
 
 def gated(gate: asyncio.Event, done: list[str], name: str) -> Callable[[], Awaitable[None]]:

@@ -15,7 +15,7 @@ from recuerda import (
     Turn,
     UnknownContent,
 )
-from recuerda.transfer import import_lines
+from recuerda.threads.transfer import import_lines
 from tests.conversation import exchange, texts
 
 

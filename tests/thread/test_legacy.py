@@ -22,7 +22,7 @@ from recuerda import (
     Usage,
     UsageContent,
 )
-from recuerda.legacy import read_legacy_message
+from recuerda.messages.legacy import read_legacy_message
 from tests.conversation import texts
 
 FOLDER = Path(__file__).parents[1] / "data" / "legacy"

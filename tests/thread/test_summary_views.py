@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recuerda import ChatMessage, ChatMessageStore, ContextWindow, Storage, ThreadConflict, Turn
 from recuerda.errors import InvalidInput, ThreadNotFound
-from recuerda.storage import Storage as AnyStorage
+from recuerda.storage.contract import Storage as AnyStorage
 from tests.conversation import Counts, exchange
 from tests.storage.matrix import STORAGES
 

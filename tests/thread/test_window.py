@@ -13,7 +13,7 @@ from recuerda import (
     InvalidInput,
     Turn,
 )
-from recuerda.window import estimate_tokens, group_turns
+from recuerda.window.window import estimate_tokens, group_turns
 
 
 def turn_of(count: int, text: str = "") -> Turn:

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from recuerda import ChatMessage, ContextWindow, FunctionResultContent, Turn
 from recuerda.openai.wire import wire_messages
-from recuerda.planning.tally import NumberedTurn
-from recuerda.repair import mend
 from recuerda.testing.openai_rules import check_chat_request
+from recuerda.window.repair import mend
+from recuerda.window.tally import NumberedTurn
 
 QUESTION = ChatMessage("user", "And now?")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recuerda import ChatMessage, FunctionCallContent, FunctionResultContent, TextContent, Usage, UsageContent
-from recuerda.repair import NOT_RECORDED, is_sound, mend
+from recuerda.window.repair import NOT_RECORDED, is_sound, mend
 
 USER = ChatMessage("user", "Hello")
 REPLY = ChatMessage("assistant", "Hi")

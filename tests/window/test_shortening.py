@@ -13,9 +13,9 @@ from recuerda import (
     TokenCounter,
     Turn,
 )
-from recuerda.planning import elided
-from recuerda.repair import is_sound
-from recuerda.window import turn_of
+from recuerda.window.repair import is_sound
+from recuerda.window.shortening import elided
+from recuerda.window.window import turn_of
 from tests.window.checks import Numbered
 from tests.window.encodings import tiny
 

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, ContextWindow, Storage, StoredTurn, Turn
-from recuerda.planning import choose, roundest
 from recuerda.testing.histories import damaged_history
+from recuerda.window.choosing import choose, roundest
 from tests.conversation import exchange
 from tests.window.checks import Numbered
 

@@ -24,9 +24,9 @@ from recuerda import (
     FunctionResultContent,
     Usage,
 )
-from recuerda.tokens import TOKENS_PER_FILE, TOKENS_PER_MESSAGE, Size, TokenCounter, estimate_tokens
-from recuerda.tools import FunctionTool
-from recuerda.window import turn_of
+from recuerda.agent.tools import FunctionTool
+from recuerda.window.tokens import TOKENS_PER_FILE, TOKENS_PER_MESSAGE, Size, TokenCounter, estimate_tokens
+from recuerda.window.window import turn_of
 from tests.window.encodings import RANKS, tiny
 
 

@@ -26,12 +26,12 @@ from recuerda.azure_ai_search.failures import FORBIDDEN, SDK_ERRORS, translate
 from recuerda.azure_ai_search.hits import SearchHit, hit_of, quotes
 from recuerda.azure_ai_search.index import IndexFacts
 from recuerda.azure_ai_search.settings import SearchMode, SearchSettings, asked, scope_filter
-from recuerda.context import Context, ContextProvider, FailurePolicy
-from recuerda.embedding import Embedder, embed
 from recuerda.errors import ConfigurationError
 from recuerda.ids import check_limit
-from recuerda.messages import ChatMessage
-from recuerda.thread import AgentThread
+from recuerda.messages.message import ChatMessage
+from recuerda.providers.context import Context, ContextProvider, FailurePolicy
+from recuerda.providers.embedding import Embedder, embed
+from recuerda.threads.thread import AgentThread
 
 DEFAULT_PROMPT = (
     "## Sources\n"

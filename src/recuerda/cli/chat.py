@@ -21,7 +21,7 @@ from recuerda.cli.options import JsonOption, StorageOption, UserOption, opened
 from recuerda.cli.output import console, fail, warn
 from recuerda.errors import InvalidInput, RecuerdaError
 from recuerda.ids import new_id
-from recuerda.window import ContextWindow
+from recuerda.window.window import ContextWindow
 
 HELP = """\
 /history   show the whole thread

@@ -5,17 +5,17 @@ from __future__ import annotations
 import msgspec
 from rich.text import Text
 
-from recuerda.agent import AgentResponse
+from recuerda.agent.agent import AgentResponse
+from recuerda.agent.client import ChatClient
+from recuerda.agent.stream import AgentResponseStream
 from recuerda.cli.messages import shown_message, shown_turn
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
 from recuerda.cli.pending import read_pending, told_pending
-from recuerda.client import ChatClient
 from recuerda.errors import InvalidInput
-from recuerda.storage import Storage
-from recuerda.store import ChatMessageStore
-from recuerda.stream import AgentResponseStream
-from recuerda.thread import AgentThread
-from recuerda.window import ContextWindow
+from recuerda.storage.contract import Storage
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
+from recuerda.window.window import ContextWindow
 
 GREETING_MESSAGES = 10
 """How much of the history is shown on entering."""

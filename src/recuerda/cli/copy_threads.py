@@ -11,9 +11,9 @@ from rich.progress import Progress
 
 from recuerda.cli.options import JsonOption, public_url
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
-from recuerda.copying import Copied, copy_threads
 from recuerda.errors import ConfigurationError
-from recuerda.registry import open_storage
+from recuerda.storage.copying import Copied, copy_threads
+from recuerda.storage.registry import open_storage
 
 EXAMPLES = (
     "recuerda copy sqlite:///memory.db file:///srv/threads --all",

@@ -20,7 +20,7 @@ from recuerda.cli.options import JsonOption, opened, public_url, storage_url
 from recuerda.cli.output import clean_line, console, counted, print_json
 from recuerda.cli.treatment import Backup, Drops, kinds_to_repair, repair
 from recuerda.json_value import JsonObject
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
 
 EXAMPLES = (
     "recuerda doctor",

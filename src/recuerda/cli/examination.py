@@ -13,12 +13,12 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from recuerda.cli.pending import is_sealed, read_pending, told_pending
-from recuerda.codec import VERSION, decode_turn
 from recuerda.errors import ConfigurationError, CorruptTurn, StateError, StorageError, StorageReadOnly
-from recuerda.messages import FunctionCallContent, FunctionResultContent, Turn
-from recuerda.records import Draft, ThreadInfo, TurnRecord
-from recuerda.storage import Storage
-from recuerda.summary import decode_summary
+from recuerda.messages.codec import VERSION, decode_turn
+from recuerda.messages.message import FunctionCallContent, FunctionResultContent, Turn
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import Draft, ThreadInfo, TurnRecord
+from recuerda.window.summary import decode_summary
 
 Kind: TypeAlias = Literal[
     "open_draft",

@@ -16,8 +16,8 @@ from rich.progress import track
 from recuerda.cli.options import StorageOption, opened
 from recuerda.cli.output import console, fail, inert_json
 from recuerda.errors import CorruptTurn
-from recuerda.storage import Storage
-from recuerda.transfer import export_lines
+from recuerda.storage.contract import Storage
+from recuerda.threads.transfer import export_lines
 
 MANY = 20
 """From so many threads on there is a progress bar, where somebody sees it."""

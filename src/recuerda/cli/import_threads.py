@@ -13,7 +13,7 @@ import typer
 from recuerda.cli.options import JsonOption, StorageOption, opened
 from recuerda.cli.output import clean_line, counted, print_json
 from recuerda.errors import InvalidInput
-from recuerda.transfer import Imported, import_lines
+from recuerda.threads.transfer import Imported, import_lines
 
 EXAMPLES = (
     "recuerda import backup.jsonl",

@@ -9,8 +9,7 @@ from datetime import datetime
 from rich.text import Text
 
 from recuerda.cli.output import clean, clean_line
-from recuerda.history import StoredTurn
-from recuerda.messages import (
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     DataContent,
@@ -23,6 +22,7 @@ from recuerda.messages import (
     UriContent,
     UsageContent,
 )
+from recuerda.threads.history import StoredTurn
 
 SHORT = 160
 """Characters of a call's arguments or result that are shown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from recuerda.client import ChatClient
+from recuerda.agent.client import ChatClient
 from recuerda.offline import OfflineChatClient
 
 OFFLINE = "offline"

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import typer
 
 from recuerda.cli.environment import default_storage_url
-from recuerda.registry import open_storage
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.registry import open_storage
 
 StorageOption: TypeAlias = Annotated[
     str | None,

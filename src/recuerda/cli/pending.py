@@ -8,14 +8,14 @@ from datetime import timedelta
 import msgspec
 from rich.text import Text
 
+from recuerda.agent.response import PendingCall, PendingTurn
+from recuerda.agent.resuming import draft_age, pending_turn
 from recuerda.cli.messages import shown_message
 from recuerda.cli.output import clean_line
-from recuerda.codec import message_to_json
 from recuerda.errors import RecuerdaError
 from recuerda.json_value import JsonObject
-from recuerda.records import SEAL, Draft
-from recuerda.response import PendingCall, PendingTurn
-from recuerda.resuming import draft_age, pending_turn
+from recuerda.messages.codec import message_to_json
+from recuerda.storage.records import SEAL, Draft
 
 
 def read_pending(draft: Draft, thread_id: str) -> PendingTurn | None:

@@ -19,7 +19,7 @@ from recuerda.json_value import JsonObject
 from recuerda.recall import Memory, Progress, RecallProvider
 from recuerda.recall.places import index_beside
 from recuerda.recall.quoting import excerpt
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
 
 EXCERPT = 400
 """Characters of a message that are shown."""

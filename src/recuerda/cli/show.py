@@ -14,11 +14,11 @@ from recuerda.cli.options import JsonOption, StorageOption, opened
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
 from recuerda.cli.pending import pending_json, read_pending, shown_pending
 from recuerda.cli.threads import thread_json
-from recuerda.codec import message_to_json
 from recuerda.errors import CorruptTurn, ThreadNotFound
-from recuerda.history import StoredTurn, stored_turn
 from recuerda.json_value import JsonObject
-from recuerda.records import Draft, ThreadInfo
+from recuerda.messages.codec import message_to_json
+from recuerda.storage.records import Draft, ThreadInfo
+from recuerda.threads.history import StoredTurn, stored_turn
 
 
 @dataclass(frozen=True, slots=True)

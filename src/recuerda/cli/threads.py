@@ -12,7 +12,7 @@ from recuerda.cli.messages import shown_time
 from recuerda.cli.options import JsonOption, StorageOption, opened, public_url
 from recuerda.cli.output import clean_line, console, print_json, print_table, warn
 from recuerda.json_value import JsonObject
-from recuerda.records import ThreadInfo, ThreadPage
+from recuerda.storage.records import ThreadInfo, ThreadPage
 
 EXAMPLES = (
     "recuerda threads",

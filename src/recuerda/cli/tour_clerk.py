@@ -10,11 +10,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from recuerda.agent import Agent
-from recuerda.chat import ChatRequest, ChatResponse
-from recuerda.client import ChatClient
-from recuerda.messages import ChatMessage, FunctionCallContent
-from recuerda.tools import FunctionTool
+from recuerda.agent.agent import Agent
+from recuerda.agent.chat import ChatRequest, ChatResponse
+from recuerda.agent.client import ChatClient
+from recuerda.agent.tools import FunctionTool
+from recuerda.messages.message import ChatMessage, FunctionCallContent
 
 THREAD = "trip"
 BOOKING = "booking"

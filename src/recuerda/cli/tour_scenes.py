@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from recuerda.agent import Agent
-from recuerda.chat import ChatRequest, ChatResponse
+from recuerda.agent.agent import Agent
+from recuerda.agent.chat import ChatRequest, ChatResponse
+from recuerda.agent.client import ChatClient
+from recuerda.agent.summarizer import Summarizer
 from recuerda.cli import tour_clerk
 from recuerda.cli.tour_texts import TourTexts
-from recuerda.client import ChatClient
 from recuerda.errors import RecuerdaError, ThreadConflict, ToolOutcomeUnknown
 from recuerda.offline import OfflineChatClient, OfflineNotesClient
-from recuerda.summarizer import Summarizer
-from recuerda.window import ContextWindow
+from recuerda.window.window import ContextWindow
 
 THREAD = "riker"
 SHOWN_URL = "sqlite:///memory.db"

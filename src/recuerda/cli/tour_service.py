@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from recuerda.agent import Agent
-from recuerda.chat import ChatModel, ChatRequest, ChatResponse
+from recuerda.agent.agent import Agent
+from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse
+from recuerda.agent.client import ChatClient
 from recuerda.cli.tour_scenes import Scene, Step
 from recuerda.cli.tour_texts import TourTexts
-from recuerda.client import ChatClient
 from recuerda.errors import RecuerdaError, ServiceThreadNotFound, StorageUnavailable
 
 START_S = 20

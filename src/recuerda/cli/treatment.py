@@ -18,10 +18,11 @@ from pathlib import Path
 
 import msgspec
 
+from recuerda.agent.resuming import draft_age
 from recuerda.cli.examination import DRAFTS, REPAIRABLE, Examined, Finding, Kind, examine, orphans_of
-from recuerda.codec import encode_turn
 from recuerda.errors import ThreadNotFound
-from recuerda.messages import (
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     FunctionCallContent,
@@ -29,10 +30,9 @@ from recuerda.messages import (
     TextContent,
     Turn,
 )
-from recuerda.records import NewTurn, TurnRecord
-from recuerda.resuming import draft_age
-from recuerda.storage import Storage
-from recuerda.transfer import export_lines
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import NewTurn, TurnRecord
+from recuerda.threads.transfer import export_lines
 
 UNREADABLE_QUESTION = "(A part of this conversation could not be read, and was taken out here.)"
 UNREADABLE_ANSWER = "(This answer could not be read, and was taken out here.)"

@@ -18,7 +18,7 @@ from recuerda.cosmos.heads import Head, describe, find, load, may_hold
 from recuerda.cosmos.items import HIGHEST_NUMBER, RecordItem, ThreadItem, record_item_id, write_body
 from recuerda.errors import StorageError, ThreadConflict
 from recuerda.ids import new_id
-from recuerda.records import Appended, NewRecord, RecordKind
+from recuerda.storage.records import Appended, NewRecord, RecordKind
 
 _CUT_FIELDS = "c.partition, c.id, c.kind, c.number, c.incarnation, c.message_count, c.target"
 

@@ -19,7 +19,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from recuerda.cosmos.items import DirectoryItem, Item, ThreadItem, parse
 from recuerda.errors import StorageBusy
-from recuerda.storage import Clock
+from recuerda.storage.contract import Clock
 
 AT_ONCE = 16
 """How many requests one operation has under way, when it has to touch many items."""

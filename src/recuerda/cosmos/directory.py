@@ -22,7 +22,7 @@ from recuerda.cosmos.items import (
     directory_place,
     sort_key,
 )
-from recuerda.records import ThreadInfo
+from recuerda.storage.records import ThreadInfo
 
 _LOG_FIELDS = ("revision", "first", "turns", "messages")
 _SETTING_FIELDS = ("user_id", "title", "metadata", "changes", "created_us")

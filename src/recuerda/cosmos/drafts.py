@@ -21,9 +21,9 @@ from recuerda.cosmos.items import (
     thread_partition,
     write_body,
 )
-from recuerda.hooks import is_new_step
 from recuerda.ids import new_id
-from recuerda.records import DraftStep
+from recuerda.storage.hooks import is_new_step
+from recuerda.storage.records import DraftStep
 
 
 async def save(container: Container, thread_id: str, step: DraftStep) -> None:

@@ -20,7 +20,7 @@ from recuerda.cosmos.items import (
     record_item_id,
     thread_partition,
 )
-from recuerda.records import ThreadInfo
+from recuerda.storage.records import ThreadInfo
 
 NEWEST_FIRST = "c.number DESC"
 

@@ -30,7 +30,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from recuerda.records import RecordKind, ThreadInfo, TurnRecord
+from recuerda.storage.records import RecordKind, ThreadInfo, TurnRecord
 
 THREAD_NUMBER: Final = 2**53 - 1
 DRAFT_NUMBER: Final = 2**53 - 2

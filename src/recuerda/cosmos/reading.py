@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from recuerda.cosmos.container import Backoff, Container
 from recuerda.cosmos.heads import NEWEST_FIRST, Head, find, load, with_given
 from recuerda.cosmos.items import HIGHEST_NUMBER, DraftItem, RecordItem, ThreadItem, record_item_id, thread_partition
-from recuerda.records import ReadQuery, ThreadSlice, TurnRecord
+from recuerda.storage.records import ReadQuery, ThreadSlice, TurnRecord
 
 PAGE = 100
 """How many items to ask for at a time, at most."""

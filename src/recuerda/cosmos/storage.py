@@ -21,8 +21,8 @@ from recuerda.cosmos.items import MAX_BODY_BYTES
 from recuerda.cosmos.places import Place, parse_url
 from recuerda.cosmos.provisioning import open_container
 from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError
-from recuerda.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
-from recuerda.storage import Clock, Storage, system_clock
+from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
 
 Credential: TypeAlias = str | AsyncTokenCredential
 

@@ -12,7 +12,7 @@ from recuerda.cosmos.container import Backoff, Container, run_all
 from recuerda.cosmos.heads import Head, describe, load, settled
 from recuerda.cosmos.items import THREAD_ID, DraftItem, RecordItem, ThreadItem, thread_partition, write_body
 from recuerda.ids import new_id
-from recuerda.records import ThreadChanges, ThreadInfo
+from recuerda.storage.records import ThreadChanges, ThreadInfo
 
 _SWEPT_FIELDS = "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision, c.base"
 

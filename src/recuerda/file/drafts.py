@@ -22,8 +22,8 @@ from recuerda.file.disk import Disk, opened, write_at
 from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
 from recuerda.file.log import backward_lines, forward_lines, line_at, open_log
 from recuerda.file.names import DRAFT_SUFFIX, LOG_SUFFIX, ThreadFiles, files_of
-from recuerda.hooks import is_new_step
-from recuerda.records import DraftStep
+from recuerda.storage.hooks import is_new_step
+from recuerda.storage.records import DraftStep
 
 _log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from recuerda.file.writing import (
     write_records,
     write_settings,
 )
-from recuerda.records import (
+from recuerda.storage.records import (
     Appended,
     DraftStep,
     NewRecord,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from recuerda.file.lines import Line, parse_record
 from recuerda.file.log import Log, forward_lines, line_at
-from recuerda.records import TurnRecord
+from recuerda.storage.records import TurnRecord
 
 MAX_FILES = 256
 MAX_IDS = 1_000_000

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from recuerda.records import DraftStep, RecordKind, ThreadInfo, TurnRecord
+from recuerda.storage.records import DraftStep, RecordKind, ThreadInfo, TurnRecord
 
 FORMAT = 1
 SETTINGS_START = b'{"recuerda":'

@@ -20,7 +20,7 @@ from recuerda.errors import StorageError
 from recuerda.file.lines import SettingsLine, State, thread_info
 from recuerda.file.log import open_log
 from recuerda.file.names import LOG_SUFFIX, file_stem, is_log_name
-from recuerda.records import ThreadInfo
+from recuerda.storage.records import ThreadInfo
 
 MAX_KNOWN = 100_000
 """How many files are remembered; those beyond are read in every listing."""

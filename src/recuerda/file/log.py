@@ -29,7 +29,7 @@ from recuerda.file.lines import (
     parse_settings,
     read_record,
 )
-from recuerda.records import ReadQuery, TurnRecord
+from recuerda.storage.records import ReadQuery, TurnRecord
 
 FIRST_CHUNK = 8 * 1024
 LARGEST_CHUNK = 512 * 1024

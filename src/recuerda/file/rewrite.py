@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from recuerda.file.disk import Disk
 from recuerda.file.lines import SettingsLine, State, line_with_body, settings_line
 from recuerda.file.log import Log
-from recuerda.records import TurnRecord
+from recuerda.storage.records import TurnRecord
 
 MIN_DEAD_BYTES = 64 * 1024
 """Below this it is not worth freeing."""

@@ -26,8 +26,8 @@ from recuerda.errors import (
     StorageUnavailable,
 )
 from recuerda.file.folder import Folder
-from recuerda.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
-from recuerda.storage import Clock, Storage, system_clock
+from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from recuerda.file.log import Log
 from recuerda.file.names import ThreadFiles
 from recuerda.file.rewrite import is_worth_it, write_new_log
 from recuerda.ids import new_id
-from recuerda.records import Appended, NewRecord, ThreadChanges, TurnRecord
+from recuerda.storage.records import Appended, NewRecord, ThreadChanges, TurnRecord
 
 replace = msgspec.structs.replace
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
-from recuerda.context import Context, ContextProvider, FailurePolicy
-from recuerda.deferred import Deferred
 from recuerda.errors import ConfigurationError, ProviderError, RecuerdaError
 from recuerda.ids import check_limit
 from recuerda.mem0.failures import failure_of
@@ -18,8 +16,10 @@ from recuerda.mem0.memories import Client, Memories, PlatformMemories, memories_
 from recuerda.mem0.platform import PlatformClients
 from recuerda.mem0.scope import Scope
 from recuerda.mem0.texts import learnt, lines_of, memories_in, query_of, shown
-from recuerda.messages import ChatMessage
-from recuerda.thread import AgentThread
+from recuerda.messages.message import ChatMessage
+from recuerda.providers.context import Context, ContextProvider, FailurePolicy
+from recuerda.providers.deferred import Deferred
+from recuerda.threads.thread import AgentThread
 
 DEFAULT_CONTEXT_PROMPT = (
     "## Memories\n"

@@ -13,8 +13,8 @@ import msgspec
 
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
 from recuerda.ids import check_id
-from recuerda.store import ChatMessageStore
-from recuerda.thread import AgentThread
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
 
 APPLICATION_KEY = "application_id"
 """In a memory's metadata: the application, for the open-source library, which knows none."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from recuerda.errors import ProviderError
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
 
 MAX_QUERY_CHARACTERS = 2000
 MAX_MEMORY_CHARACTERS = 500

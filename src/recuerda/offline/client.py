@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Sequence
 
-from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
-from recuerda.client import ChatClient
-from recuerda.messages import ChatMessage, TextContent
+from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.client import ChatClient
+from recuerda.messages.message import ChatMessage, TextContent
 from recuerda.offline.answers import answer
 from recuerda.offline.facts import learn
 from recuerda.offline.language import Language
 from recuerda.offline.languages import choose_language
 from recuerda.offline.sentences import sentences
-from recuerda.summary import INTRODUCTION
+from recuerda.window.summary import INTRODUCTION
 
 _WORDS = re.compile(r"\S+\s*|\s+")
 _SPEAKS_FOR_ITSELF = ("assistant", "tool")

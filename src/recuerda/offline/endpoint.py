@@ -13,8 +13,8 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from recuerda.chat import ChatRequest
-from recuerda.messages import ChatMessage
+from recuerda.agent.chat import ChatRequest
+from recuerda.messages.message import ChatMessage
 from recuerda.offline.client import OfflineChatClient
 
 MODEL_ID = "offline"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from recuerda.chat import ChatRequest, ChatResponse
-from recuerda.client import ChatClient
-from recuerda.messages import ChatMessage
+from recuerda.agent.chat import ChatRequest, ChatResponse
+from recuerda.agent.client import ChatClient
+from recuerda.messages.message import ChatMessage
 from recuerda.offline.facts import learn
 from recuerda.offline.sentences import sentences
 

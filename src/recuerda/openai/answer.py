@@ -14,9 +14,9 @@ from uuid import uuid4
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from recuerda.chat import ChatResponse, ChatUpdate
+from recuerda.agent.chat import ChatResponse, ChatUpdate
 from recuerda.errors import ChatClientError
-from recuerda.messages import (
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     FunctionCallContent,

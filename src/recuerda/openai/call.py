@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from openai.resources.chat.completions import AsyncCompletions
 
-from recuerda.chat import ChatRequest
+from recuerda.agent.chat import ChatRequest
+from recuerda.agent.tools import FunctionTool
 from recuerda.errors import ConfigurationError
 from recuerda.json_value import JsonObject
 from recuerda.openai.wire import wire_messages
-from recuerda.tools import FunctionTool
 
 OWN_ARGUMENTS = frozenset({"messages", "stream", "tools", "n"})
 """What the client itself decides, so that no option may."""

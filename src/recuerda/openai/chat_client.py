@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 from openai import APIStatusError, AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
-from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
 from recuerda.errors import ChatClientError
 from recuerda.openai.answer import StreamedAnswer, whole_answer
 from recuerda.openai.call import call_arguments

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from recuerda.json_value import to_json
-from recuerda.messages import ChatMessage, FunctionCallContent, FunctionResultContent
+from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
 from recuerda.openai.text import mend_text
 
 CallOrResult = TypeVar("CallOrResult", FunctionCallContent, FunctionResultContent)

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 from openai.resources.responses import AsyncResponses
 
-from recuerda.chat import ChatRequest
+from recuerda.agent.chat import ChatRequest
+from recuerda.agent.tools import FunctionTool
 from recuerda.errors import ConfigurationError
 from recuerda.json_value import JsonObject
 from recuerda.openai.responses_input import input_items
 from recuerda.openai.text import mend_text
-from recuerda.tools import FunctionTool
 
 OWN_ARGUMENTS = frozenset(
     {"input", "instructions", "stream", "tools", "store", "conversation", "previous_response_id", "background"}

@@ -15,9 +15,9 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar, Unpack, cast
 
 from openai import APIStatusError, AsyncOpenAI, NotFoundError
 
-from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
 from recuerda.errors import ChatClientError, ConfigurationError, ServiceThreadNotFound
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
 from recuerda.openai.environment import read_environment
 from recuerda.openai.failures import remove_secret
 from recuerda.openai.responses_call import ENCRYPTED_REASONING, is_conversation, response_arguments

@@ -17,9 +17,9 @@ from typing import Any, cast
 
 import msgspec
 
-from recuerda.chat import ChatRequest
+from recuerda.agent.chat import ChatRequest
 from recuerda.json_value import Json, JsonObject
-from recuerda.messages import (
+from recuerda.messages.message import (
     KNOWN_CONTENTS,
     AnyContent,
     ChatMessage,

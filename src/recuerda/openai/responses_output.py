@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 from uuid import uuid4
 
-from recuerda.chat import ChatResponse, ChatUpdate, join_updates
+from recuerda.agent.chat import ChatResponse, ChatUpdate, join_updates
 from recuerda.errors import ChatClientError
-from recuerda.messages import (
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     FunctionCallContent,

@@ -13,7 +13,7 @@ from itertools import groupby
 from mimetypes import guess_type
 from typing import Any, Literal, TypeAlias, cast
 
-from recuerda.messages import (
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     DataContent,

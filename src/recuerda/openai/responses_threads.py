@@ -17,8 +17,8 @@ from typing import Any, Literal, TypeVar, cast
 
 from openai import APIStatusError, AsyncOpenAI
 
-from recuerda.chat import ChatRequest, ChatResponse
-from recuerda.messages import ChatMessage
+from recuerda.agent.chat import ChatRequest, ChatResponse
+from recuerda.messages.message import ChatMessage
 from recuerda.openai.responses_call import is_conversation
 from recuerda.openai.responses_input import input_items
 from recuerda.openai.responses_output import Item, ids_of

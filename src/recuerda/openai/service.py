@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 
 from openai import AsyncOpenAI
 
-from recuerda.client import ChatClient
+from recuerda.agent.client import ChatClient
 from recuerda.errors import ChatClientError, ConfigurationError
 from recuerda.openai.connection import ApiKey, Reached
 from recuerda.openai.failures import Call, failure_of, remove_secret

@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 
 from recuerda.json_value import Json, JsonObject
-from recuerda.messages import (
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     DataContent,

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from recuerda.records import Appended, NewRecord, RecordKind, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import Appended, NewRecord, RecordKind, ThreadInfo, ThreadSlice, TurnRecord
 
 Row: TypeAlias = tuple[Any, ...]
 

@@ -26,7 +26,8 @@ from recuerda.postgres.pools import Connection, Pool, Pools
 from recuerda.postgres.rows import Row, to_appended, to_info, to_slice
 from recuerda.postgres.server import DEFAULT_SCHEMA, Server, check_schema, split_schema
 from recuerda.postgres.statements import Statements
-from recuerda.records import (
+from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.records import (
     Appended,
     DraftStep,
     NewRecord,
@@ -35,7 +36,6 @@ from recuerda.records import (
     ThreadInfo,
     ThreadSlice,
 )
-from recuerda.storage import Clock, Storage, system_clock
 
 T = TypeVar("T")
 _Work: TypeAlias = Callable[[Connection], Awaitable[T]]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from recuerda.recall.text import fold
-from recuerda.records import from_microseconds, to_microseconds
+from recuerda.storage.records import from_microseconds, to_microseconds
 
 _MONTH_NAMES = """
     january february march april may june july august september october november december

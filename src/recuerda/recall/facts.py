@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from recuerda.chat import ChatModel, ChatRequest
+from recuerda.agent.chat import ChatModel, ChatRequest
 from recuerda.errors import ProviderError
-from recuerda.history import StoredTurn
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
 from recuerda.recall.text import clean_text
-from recuerda.records import from_microseconds, to_microseconds
+from recuerda.storage.records import from_microseconds, to_microseconds
+from recuerda.threads.history import StoredTurn
 
 INSTRUCTIONS = (
     "You keep facts about a user that will still matter in later conversations: who they and the people around them "

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from msgspec import structs
 
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
-from recuerda.history import stored_turn
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
 from recuerda.recall.text import clean_text, terms_of
 from recuerda.recall.traits import traits_of
-from recuerda.records import ThreadInfo, ThreadSlice, TurnRecord
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.threads.history import stored_turn
 
 BATCH_TURNS = 250
 """Turns that are taken in at once; after a crash in a long thread, it goes on behind the last batch."""

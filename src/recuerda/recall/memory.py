@@ -9,7 +9,7 @@ import msgspec
 
 from recuerda.errors import InvalidInput
 from recuerda.recall.index import Candidate, Document
-from recuerda.records import from_microseconds, to_microseconds
+from recuerda.storage.records import from_microseconds, to_microseconds
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):

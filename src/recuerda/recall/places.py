@@ -8,7 +8,7 @@ from pathlib import Path
 from recuerda.errors import ConfigurationError
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.sqlite import SQLiteRecallIndex
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
 
 
 def opened_index(given: str | os.PathLike[str] | RecallIndex) -> tuple[RecallIndex, bool]:

@@ -13,13 +13,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from recuerda.context import Context, ContextProvider
-from recuerda.deferred import Deferred
-from recuerda.embedding import Embedder
 from recuerda.errors import InvalidInput, ThreadOwnershipError
-from recuerda.hooks import Clock
 from recuerda.ids import check_count, check_id, check_limit
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
+from recuerda.providers.context import Context, ContextProvider
+from recuerda.providers.deferred import Deferred
+from recuerda.providers.embedding import Embedder
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import user_scope
 from recuerda.recall.index import IndexStats, Position, RecallIndex
@@ -27,10 +26,11 @@ from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
 from recuerda.recall.recollection import MAX_QUERY, Recollection, Tell, scope_for
-from recuerda.registry import open_storage
-from recuerda.storage import Storage, system_clock
-from recuerda.store import ChatMessageStore
-from recuerda.thread import AgentThread
+from recuerda.storage.contract import Storage, system_clock
+from recuerda.storage.hooks import Clock
+from recuerda.storage.registry import open_storage
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
 
 
 class RecallProvider(ContextProvider):

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from recuerda.context import Context
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
+from recuerda.providers.context import Context
 from recuerda.recall.facts import Fact
 from recuerda.recall.memory import Memory
 from recuerda.recall.text import query_terms, terms_of, words_of

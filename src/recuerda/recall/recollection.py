@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
-from recuerda.embedding import Embedder, embed
 from recuerda.errors import ConfigurationError, DecryptionError, EmbedderError
-from recuerda.history import stored_turn
-from recuerda.hooks import Clock
+from recuerda.providers.embedding import Embedder, embed
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor
 from recuerda.recall.following import follow, thread_scope, user_scope
 from recuerda.recall.index import CandidateQuery, Forgetting, Position, RecallIndex
@@ -24,8 +22,10 @@ from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
 from recuerda.recall.text import MAX_TEXT, query_terms, words_of
 from recuerda.recall.vectors import unit
-from recuerda.records import ThreadInfo
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.hooks import Clock
+from recuerda.storage.records import ThreadInfo
+from recuerda.threads.history import stored_turn
 
 Tell: TypeAlias = Callable[[Progress], None]
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from recuerda.errors import RecuerdaError
-from recuerda.records import ThreadInfo
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import Keys
 from recuerda.redis.trips import Call
+from recuerda.storage.records import ThreadInfo
 
 SCAN_COUNT = 1000
 """How many keys a server looks at in one command: others wait meanwhile."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from recuerda.codec import encode_turn
 from recuerda.errors import InvalidInput, StateError
 from recuerda.ids import check_id
-from recuerda.legacy import read_legacy_message
-from recuerda.messages import ChatMessage
-from recuerda.records import NewTurn
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.legacy import read_legacy_message
+from recuerda.messages.message import ChatMessage
 from recuerda.redis.storage import RedisStorage
-from recuerda.storage import Storage
-from recuerda.transfer import Imported
-from recuerda.window import group_turns
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import NewTurn
+from recuerda.threads.transfer import Imported
+from recuerda.window.window import group_turns
 
 
 async def import_legacy_list(

@@ -16,12 +16,12 @@ from typing import Any, Self
 import msgspec
 from redis.credentials import CredentialProvider
 
-from recuerda.context import Context, ContextProvider, FailurePolicy
-from recuerda.deferred import Deferred
-from recuerda.embedding import Embedder, embed
 from recuerda.errors import ConfigurationError, EmbedderError, InvalidInput, ProviderError
 from recuerda.ids import check_id, check_limit
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
+from recuerda.providers.context import Context, ContextProvider, FailurePolicy
+from recuerda.providers.deferred import Deferred
+from recuerda.providers.embedding import Embedder, embed
 from recuerda.redis.keys import check_prefix
 from recuerda.redis.search.documents import MAX_TEXT, Document, Place, RedisMemory, documents_of, memory_of, quoted
 from recuerda.redis.search.engine import Engine, IndexMissing
@@ -32,7 +32,7 @@ from recuerda.redis.search.scope import Scope, tag_filter
 from recuerda.redis.search.turns import check_tenant, place_of, seen_turns
 from recuerda.redis.server import Address, Server, check_url
 from recuerda.redis.storage import DEFAULT_CONNECTIONS, DEFAULT_TIMEOUT_S, DEFAULT_URL
-from recuerda.thread import AgentThread
+from recuerda.threads.thread import AgentThread
 
 DEFAULT_INDEX = "recuerda-memories"
 DEFAULT_PROMPT = (

@@ -18,7 +18,13 @@ from redis.credentials import CredentialProvider
 
 from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, StorageUnavailable, ThreadConflict
 from recuerda.ids import new_id
-from recuerda.records import (
+from recuerda.redis import faults, scripts, wire
+from recuerda.redis.keys import Keys, check_prefix
+from recuerda.redis.listing import list_drafts, list_threads, move_entries
+from recuerda.redis.server import Address, Persistence, Server, check_url
+from recuerda.redis.trips import Argument, Call
+from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.records import (
     Appended,
     DraftStep,
     NewRecord,
@@ -27,12 +33,6 @@ from recuerda.records import (
     ThreadInfo,
     ThreadSlice,
 )
-from recuerda.redis import faults, scripts, wire
-from recuerda.redis.keys import Keys, check_prefix
-from recuerda.redis.listing import list_drafts, list_threads, move_entries
-from recuerda.redis.server import Address, Persistence, Server, check_url
-from recuerda.redis.trips import Argument, Call
-from recuerda.storage import Clock, Storage, system_clock
 
 DEFAULT_URL = "redis://localhost:6379"
 DEFAULT_PREFIX = "recuerda"

@@ -11,12 +11,12 @@ from redis.credentials import CredentialProvider
 
 from recuerda.errors import ConfigurationError, StateError, ThreadConflict
 from recuerda.json_value import JsonObject
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
 from recuerda.redis.keys import check_prefix
 from recuerda.redis.storage import DEFAULT_PREFIX, RedisStorage
-from recuerda.storage import Storage
-from recuerda.store import ChatMessageStore
-from recuerda.window import turn_of
+from recuerda.storage.contract import Storage
+from recuerda.threads.store import ChatMessageStore
+from recuerda.window.window import turn_of
 
 
 class RedisChatMessageStore(ChatMessageStore):

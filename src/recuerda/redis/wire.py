@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from recuerda.records import DraftStep, NewRecord, RecordKind, ThreadInfo, TurnRecord
+from recuerda.storage.records import DraftStep, NewRecord, RecordKind, ThreadInfo, TurnRecord
 
 _KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim", "summary")
 _HEADER = struct.Struct(">IIQBIH")

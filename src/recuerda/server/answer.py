@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from recuerda.messages import Usage
+from recuerda.messages.message import Usage
 from recuerda.openai.text import TextMender, mend_text
 from recuerda.server.faults import ApiFault
 from recuerda.server.names import Scope, item_id

@@ -23,7 +23,7 @@ from recuerda.server.responses import Responses
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
 from recuerda.server.upstream import Upstream
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
 
 NOT_A_THREAD = "recuerda-server-is-ready"
 

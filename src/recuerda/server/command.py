@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recuerda.errors import ConfigurationError
-from recuerda.registry import open_storage
 from recuerda.server.keys import KEYS_VARIABLE, Keys, file_line, new_key, read_keys
 from recuerda.server.offline import upstream_url
 from recuerda.server.running import Listening, serve
 from recuerda.server.settings import DEFAULT_WINDOW, Limits, ServerSettings, check_host
 from recuerda.server.upstream import Upstream
-from recuerda.window import ContextWindow
+from recuerda.storage.registry import open_storage
+from recuerda.window.window import ContextWindow
 
 try:
     from uvloop import new_event_loop

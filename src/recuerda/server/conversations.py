@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from recuerda.history import StoredTurn
 from recuerda.json_value import JsonObject
-from recuerda.records import ThreadInfo
 from recuerda.server.faults import ApiFault, bad_request, not_found
 from recuerda.server.http import Call, json_response
 from recuerda.server.items import checked_items
@@ -24,6 +22,8 @@ from recuerda.server.requests import (
 )
 from recuerda.server.threads import Threads, client_metadata
 from recuerda.server.turns import items_of, pack_turn, without_item
+from recuerda.storage.records import ThreadInfo
+from recuerda.threads.history import StoredTurn
 
 
 class Conversations:

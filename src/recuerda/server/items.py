@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from recuerda.json_value import JsonObject, to_json_object
-from recuerda.messages import (
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     FunctionCallContent,

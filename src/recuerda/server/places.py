@@ -11,12 +11,12 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from recuerda.history import StoredTurn
 from recuerda.server.faults import bad_request, not_found
 from recuerda.server.names import ResponseName, Scope, is_conversation_id, parse_response_id
 from recuerda.server.requests import CreateResponse
 from recuerda.server.threads import Threads, View
 from recuerda.server.turns import response_of
+from recuerda.threads.history import StoredTurn
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from recuerda.json_value import JsonObject
-from recuerda.messages import ChatMessage, FunctionResultContent, Turn
+from recuerda.messages.message import ChatMessage, FunctionResultContent, Turn
 from recuerda.openai.wire import wire_messages
 from recuerda.server.faults import bad_request
 from recuerda.server.requests import CreateResponse, FunctionChoice, FunctionTool, TextFormat

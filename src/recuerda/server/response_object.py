@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
-from recuerda.messages import Usage
+from recuerda.messages.message import Usage
 from recuerda.server.answer import Answer
 from recuerda.server.names import ResponseName
 from recuerda.server.requests import CreateResponse, Item

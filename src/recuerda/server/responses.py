@@ -20,7 +20,6 @@ from typing import Any, cast
 import msgspec
 from starlette.responses import Response
 
-from recuerda.history import StoredTurn
 from recuerda.server.answer import Answer, decode_completion
 from recuerda.server.conversations import check_ids, page_of
 from recuerda.server.events import Frames, closing, opening, replay
@@ -38,6 +37,7 @@ from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
 from recuerda.server.turns import EMPTY_TURN, inputs_of, outputs_of, pack_turn, response_of, without_response
 from recuerda.server.upstream import Upstream, UpstreamAnswer
+from recuerda.threads.history import StoredTurn
 
 
 class _Job(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from recuerda.server.app import Application
 from recuerda.server.keys import Keys
 from recuerda.server.settings import ServerSettings, check_host
 from recuerda.server.upstream import Upstream
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True):

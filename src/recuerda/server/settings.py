@@ -7,7 +7,7 @@ import ipaddress
 import msgspec
 
 from recuerda.errors import ConfigurationError
-from recuerda.window import ContextWindow
+from recuerda.window.window import ContextWindow
 
 DEFAULT_WINDOW = ContextWindow(max_tokens=100_000)
 """What is sent of a conversation when nobody says otherwise: what today's models read, about."""

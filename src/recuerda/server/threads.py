@@ -15,15 +15,15 @@ from typing import Any, cast
 
 import msgspec
 
-from recuerda.codec import encode_turn
 from recuerda.errors import ConfigurationError
-from recuerda.history import History, StoredTurn, stored_turn, title_of
 from recuerda.ids import new_id
-from recuerda.messages import Turn
-from recuerda.records import NewTurn, ThreadInfo, ThreadSlice
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import Turn
 from recuerda.server.faults import locked
 from recuerda.server.names import Scope
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import NewTurn, ThreadInfo, ThreadSlice
+from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
 
 METADATA = "conversation"
 """Where a thread's metadata keeps those that the client gave."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from recuerda.history import StoredTurn
 from recuerda.json_value import JsonObject
-from recuerda.messages import ChatMessage, RefusalContent, TextContent, Turn, Usage
+from recuerda.messages.message import ChatMessage, RefusalContent, TextContent, Turn, Usage
 from recuerda.server.items import RESPONSE, from_message, to_message, with_properties
 from recuerda.server.requests import Item
+from recuerda.threads.history import StoredTurn
 
 
 def pack_turn(

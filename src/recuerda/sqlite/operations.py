@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from recuerda.errors import ThreadConflict
-from recuerda.hooks import is_new_step
-from recuerda.records import (
+from recuerda.sqlite.schema import NUMBER_BITS
+from recuerda.storage.hooks import is_new_step
+from recuerda.storage.records import (
     Appended,
     DraftStep,
     NewRecord,
@@ -25,7 +26,6 @@ from recuerda.records import (
     ThreadSlice,
     TurnRecord,
 )
-from recuerda.sqlite.schema import NUMBER_BITS
 
 _NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _THREAD = (

@@ -27,7 +27,11 @@ from recuerda.errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
-from recuerda.records import (
+from recuerda.sqlite import forks, operations
+from recuerda.sqlite.schema import connect
+from recuerda.sqlite.worker import Worker
+from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.records import (
     Appended,
     DraftStep,
     NewRecord,
@@ -36,10 +40,6 @@ from recuerda.records import (
     ThreadInfo,
     ThreadSlice,
 )
-from recuerda.sqlite import forks, operations
-from recuerda.sqlite.schema import connect
-from recuerda.sqlite.worker import Worker
-from recuerda.storage import Clock, Storage, system_clock
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from recuerda.messages import (
+from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     DataContent,

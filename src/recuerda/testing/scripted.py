@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import TypeAlias
 
-from recuerda.chat import ChatRequest, ChatResponse, ChatUpdate
-from recuerda.client import ChatClient
-from recuerda.messages import ChatMessage, FunctionCallContent, TextContent, Usage
+from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.client import ChatClient
+from recuerda.messages.message import ChatMessage, FunctionCallContent, TextContent, Usage
 
 ScriptedAnswer: TypeAlias = (
     "str | ChatMessage | ChatResponse | BaseException | Callable[[ChatRequest], str | ChatMessage | ChatResponse]"

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from recuerda.json_value import Json, JsonObject
-from recuerda.messages import (
+from recuerda.messages.message import (
     KNOWN_CONTENTS,
     AnyContent,
     ChatMessage,

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
 from recuerda.redis.search.scope import Scope, tag
 from recuerda.redis.search.words import words_of
 from recuerda.redis.trips import Argument, Call

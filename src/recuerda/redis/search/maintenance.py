@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, cast
 
-from recuerda.embedding import Embedder, embed
+from recuerda.providers.embedding import Embedder, embed
 from recuerda.redis.search.documents import vector_fields
 from recuerda.redis.search.engine import Engine, IndexMissing
 from recuerda.redis.search.queries import keys_of

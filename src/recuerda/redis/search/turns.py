@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from recuerda.errors import CorruptTurn, ThreadOwnershipError
-from recuerda.history import StoredTurn, stored_turn
 from recuerda.ids import new_id
-from recuerda.messages import ChatMessage
+from recuerda.messages.message import ChatMessage
 from recuerda.redis.search.documents import Place
 from recuerda.redis.search.queries import Seen
-from recuerda.storage import system_clock
-from recuerda.store import ChatMessageStore
-from recuerda.thread import AgentThread
+from recuerda.storage.contract import system_clock
+from recuerda.threads.history import StoredTurn, stored_turn
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
 
 RECENT = 3
 """How many turns are looked through: another process may have added one meanwhile."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from recuerda.records import Appended, NewTurn, ThreadSlice
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import Appended, NewTurn, ThreadSlice
 
 
 @pytest.mark.asyncio

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
 

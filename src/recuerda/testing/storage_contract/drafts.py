@@ -10,8 +10,8 @@ import pytest
 from msgspec import structs
 
 from recuerda.errors import DraftConflict, EncodeError, InvalidInput, ThreadConflict
-from recuerda.records import DraftStep
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import DraftStep
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill
 
 Change: TypeAlias = Callable[[Storage], Awaitable[object]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from recuerda.errors import InvalidInput
-from recuerda.records import DraftStep
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import DraftStep
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies
 
 HOSTILE_IDS = (

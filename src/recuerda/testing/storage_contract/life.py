@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from recuerda.errors import StorageUnavailable
-from recuerda.records import DraftStep
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import DraftStep
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies
 
 

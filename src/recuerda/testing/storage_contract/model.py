@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
-from recuerda.memory_storage import MemoryStorage
-from recuerda.records import Appended, Draft, DraftStep, ThreadInfo, ThreadSlice, TurnRecord
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.ram import MemoryStorage
+from recuerda.storage.records import Appended, Draft, DraftStep, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.testing.storage_contract.base import ContractBase, a_turn
 
 Options: TypeAlias = dict[str, Any]

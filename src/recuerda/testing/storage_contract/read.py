@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from recuerda.errors import InvalidInput
-from recuerda.records import ThreadSlice
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import ThreadSlice
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill, numbers
 
 # Of a thread whose turns have 2, 3, 1 and 4 messages: a query, and the numbers of the turns that it gives.

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from recuerda.errors import EncodeError, InvalidInput, ThreadConflict, ThreadNotFound
-from recuerda.records import ThreadSlice, from_microseconds
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import ThreadSlice, from_microseconds
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from recuerda.errors import EncodeError, InvalidInput
-from recuerda.records import ThreadInfo
-from recuerda.storage import Storage
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import ThreadInfo
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill
 
 METADATA: dict[str, Any] = {

@@ -1,0 +1,26 @@
+"""The agent: instructions, a client and a memory, and the run that ties them together."""
+
+from recuerda.agent.agent import Agent
+from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.client import ChatClient
+from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
+from recuerda.agent.stream import AgentResponseStream
+from recuerda.agent.summarizer import Summarizer
+from recuerda.agent.tools import FunctionTool, tool
+
+__all__ = [
+    "Agent",
+    "AgentResponse",
+    "AgentResponseStream",
+    "AgentResponseUpdate",
+    "ChatClient",
+    "ChatModel",
+    "ChatRequest",
+    "ChatResponse",
+    "ChatUpdate",
+    "FunctionTool",
+    "PendingCall",
+    "PendingTurn",
+    "Summarizer",
+    "tool",
+]

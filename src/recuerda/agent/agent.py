@@ -1,0 +1,383 @@
+"""The agent: instructions, a model and a memory, tied together.
+
+An agent keeps no conversation itself. It opens threads on its storage, or with its store factory, and each `run` adds
+one turn to one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias, cast
+
+from msgspec import structs
+
+from recuerda.agent.background import run_in_background
+from recuerda.agent.chat import ChatModel
+from recuerda.agent.response import AgentResponse, PendingTurn
+from recuerda.agent.resuming import Decisions, load_draft, pending_turn
+from recuerda.agent.run import Durability, Run, RunSettings
+from recuerda.agent.stream import AgentResponseStream
+from recuerda.agent.summarizer import Summarizer
+from recuerda.agent.threads import AgentThreads
+from recuerda.agent.tools import FunctionTool, ToolInput, tools_by_name
+from recuerda.errors import InvalidInput
+from recuerda.ids import check_id, check_limit
+from recuerda.json_value import Json, JsonObject
+from recuerda.messages.message import ChatMessage
+from recuerda.providers.context import ContextProvider
+from recuerda.providers.gathering import checked
+from recuerda.storage.contract import Storage
+from recuerda.threads.protocol import ChatMessageStoreProtocol
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
+from recuerda.window.window import ContextWindow
+
+RunInput: TypeAlias = str | ChatMessage | Sequence[str | ChatMessage]
+"""What a run is given: text or messages. Text is a user's message."""
+
+OnPending: TypeAlias = Literal["raise", "resume", "discard"]
+"""What a run does with an interrupted turn that it meets."""
+
+
+class Agent:
+    """Answer in threads that last.
+
+    Args:
+        model: the client that speaks to a model; most use `client.create_agent(…)`.
+        name: the agent's name, for people.
+        instructions: the system prompt.
+        chat_message_store_factory: called without argument for each new thread; returns its store.
+        storage: where threads live: a `Storage` or a URL. Neither: in RAM, for as long as the agent.
+        context_providers: asked before each run, told after it.
+        tools: typed callables that the model may call.
+        window: what of the thread is sent with each run; None for all of it.
+        max_tool_rounds: how many times in a run the model may call tools before it has to answer.
+        options: the service's own options for each model call, such as `{"temperature": 0}`.
+        lease: let runs on one thread in several processes queue, where they would conflict otherwise: how long the
+            thread stays taken after its process has died, such as `timedelta(seconds=30)`. See `Storage.lease`.
+        durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
+            as it happens, so that `resume` can go on with a run whose process died.
+        summarizer: sums up what is too old for the window; None leaves it out.
+        mirror: where copies of the threads live that the client's service keeps: a `Storage` or a URL.
+
+    Raises:
+        ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        *,
+        name: str | None = None,
+        instructions: str | None = None,
+        chat_message_store_factory: Callable[[], ChatMessageStoreProtocol] | None = None,
+        storage: Storage | str | None = None,
+        context_providers: ContextProvider | Sequence[ContextProvider] | None = None,
+        tools: ToolInput | Sequence[ToolInput] | None = None,
+        window: ContextWindow | None = None,
+        max_tool_rounds: int = 40,
+        options: Mapping[str, Json] | None = None,
+        lease: timedelta | None = None,
+        durability: Durability = "turn",
+        summarizer: Summarizer | None = None,
+        mirror: Storage | str | None = None,
+    ) -> None:
+        by_service = bool(getattr(model, "keeps_threads", False))
+        self.name = name
+        self.instructions = instructions
+        self._threads = AgentThreads(storage, chat_message_store_factory, mirror=mirror, by_service=by_service)
+        self._settings = RunSettings(
+            model=model,
+            instructions=instructions,
+            tools=_tools(tools),
+            providers=checked(_providers(context_providers)),
+            window=None if window is None else window.for_model(getattr(model, "model_id", None)),
+            options=dict(options or {}),
+            max_tool_rounds=check_limit(max_tool_rounds, "max_tool_rounds"),
+            lease=lease,
+            durability=durability,
+            summarizer=summarizer,
+        )
+
+    def __repr__(self) -> str:
+        return f"Agent(name={self.name!r}, storage={self.storage.kind!r})"
+
+    @property
+    def storage(self) -> Storage:
+        """The home of this agent's threads, unless they come from a store factory."""
+        return self._threads.storage
+
+    # -- threads -------------------------------------------------------------------------------------------------------
+
+    def get_new_thread(self, *, user_id: str | None = None, service_thread_id: str | None = None) -> AgentThread:
+        """Return a new thread with an id of its own. Nothing is written before its first turn.
+
+        Args:
+            user_id: whose thread it is.
+            service_thread_id: the id of a thread that the client's service keeps already.
+
+        Raises:
+            ThreadOwnershipError: a service's thread is named, and this agent's client keeps none.
+        """
+        return self._threads.new(user_id=user_id, service_thread_id=service_thread_id)
+
+    def get_thread(self, thread_id: str, *, user_id: str | None = None) -> AgentThread:
+        """Return the thread of an id, which exists or will with its first turn. Nothing is read yet.
+
+        With a store factory, its store is like those that the factory makes. Where these have a RAM of their own,
+        threads that are opened by id share the agent's: otherwise they would be empty each time.
+
+        Args:
+            thread_id: the thread's id.
+            user_id: whose thread it is; using another user's raises `ThreadOwnershipError`.
+
+        Raises:
+            ConfigurationError: the agent's store factory makes stores that cannot be opened by id, or its client's
+                service keeps the threads.
+        """
+        return self._threads.open(thread_id, user_id=user_id)
+
+    async def deserialize_thread(self, serialized_thread: Any, *, user_id: str | None = None) -> AgentThread:
+        """Return the thread that `AgentThread.serialize` described, on this agent's storage or from its store factory.
+
+        Messages that the state carries are added to the storage unless they are there: restoring twice adds nothing
+        twice.
+
+        Args:
+            serialized_thread: the state.
+            user_id: whose thread it is; using another user's raises `ThreadOwnershipError`.
+
+        Raises:
+            StateError: the state is of an unknown kind, version or type, or of another kind of storage.
+        """
+        return await self._threads.restore(serialized_thread, user_id=user_id)
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        messages: RunInput,
+        *,
+        thread: AgentThread | str | None = None,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+        keep_partial: bool = False,
+    ) -> AgentResponse:
+        """Answer, and add the whole exchange to the thread as one turn.
+
+        Runs on one thread queue within a process. A failure or cancellation before the commit leaves the thread as it
+        was.
+
+        Args:
+            messages: the input.
+            thread: a thread or its id; None for a temporary one that is forgotten.
+            turn_id: your name for this turn. If a run is repeated with it, the first answer is returned and no model is
+                called.
+            durability: as in `Agent`, for this run.
+            on_pending: what to do when the thread has an interrupted turn: "raise", "resume" it first, or "discard" it.
+            keep_partial: when the run is cancelled, keep the input and what was said so far as a turn that is marked
+                as interrupted.
+
+        Raises:
+            ThreadConflict: another process added to the thread meanwhile; nothing was written.
+            TurnPending: the thread has an interrupted turn; nothing was paid for.
+            DraftConflict: another process has begun a turn meanwhile, so the steps of this one cannot be saved.
+            EncodeError: the input, or a tool's result, has no JSON form.
+            RunLimitError: the model kept calling tools.
+            ChatClientError: the model's service failed.
+            StorageError: see its branches.
+        """
+        return await AgentResponseStream(
+            self._run(messages, thread, turn_id, durability, on_pending, keep_partial=keep_partial, is_streamed=False)
+        ).drained()
+
+    def run_stream(
+        self,
+        messages: RunInput,
+        *,
+        thread: AgentThread | str | None = None,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+        keep_partial: bool = False,
+    ) -> AgentResponseStream:
+        """Answer piece by piece. The arguments and errors are those of `run`.
+
+        The turn is committed after the last update, before the iteration ends; leaving it early cancels the turn.
+        """
+        return AgentResponseStream(
+            self._run(messages, thread, turn_id, durability, on_pending, keep_partial=keep_partial, is_streamed=True)
+        )
+
+    def run_sync(
+        self,
+        messages: RunInput,
+        *,
+        thread: AgentThread | str | None = None,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+    ) -> AgentResponse:
+        """Do what `run` does, for programs without an event loop; block while it runs on a loop in another thread."""
+        return run_in_background(
+            self.run(messages, thread=thread, turn_id=turn_id, durability=durability, on_pending=on_pending)
+        )
+
+    # -- interrupted turns ---------------------------------------------------------------------------------------------
+
+    async def resume(
+        self,
+        thread: AgentThread | str,
+        *,
+        approvals: Mapping[str, bool | JsonObject] | None = None,
+        outcomes: Mapping[str, Json] | None = None,
+        keep_partial: bool = False,
+    ) -> AgentResponse:
+        """Go on with the thread's interrupted turn, from its last finished step, in this or any other process.
+
+        What the model said and what tools returned is not asked for again. A call that was never started is run; one
+        that was started and has no result is run again only if its tool is `retry_safe`.
+
+        Args:
+            thread: a thread or its id.
+            approvals: for calls that wait to be allowed, by call id: True to run one, False to tell the model that it
+                was refused, an object to run it with these arguments instead.
+            outcomes: for calls that were started, by call id: what came of them, as JSON.
+            keep_partial: as in `run`.
+
+        Raises:
+            InvalidInput: there is no interrupted turn (it was resumed or dropped already), or a call that is named
+                does not wait for this decision.
+            ToolOutcomeUnknown: a call was started, and neither says `outcomes` what came of it, nor is it `retry_safe`.
+            ThreadConflict: the thread has moved on since the turn began: it can only be dropped.
+            DraftConflict: another process goes on with the turn.
+        """
+        return await AgentResponseStream(
+            self._resumption(thread, approvals, outcomes, keep_partial=keep_partial, is_streamed=False)
+        ).drained()
+
+    def resume_stream(
+        self,
+        thread: AgentThread | str,
+        *,
+        approvals: Mapping[str, bool | JsonObject] | None = None,
+        outcomes: Mapping[str, Json] | None = None,
+        keep_partial: bool = False,
+    ) -> AgentResponseStream:
+        """Go on with the thread's interrupted turn, piece by piece. The arguments and errors are those of `resume`."""
+        return AgentResponseStream(
+            self._resumption(thread, approvals, outcomes, keep_partial=keep_partial, is_streamed=True)
+        )
+
+    async def pending_turn(self, thread: AgentThread | str) -> PendingTurn | None:
+        """Return the turn that was begun on a thread and is not committed; None when there is none."""
+        opened = self._threads.of_run(thread)
+        draft = await load_draft(opened)
+        return None if draft is None else pending_turn(draft, opened.id)
+
+    async def discard_turn(self, thread: AgentThread | str) -> bool:
+        """Drop the thread's interrupted turn for good; False when there is none. The thread is as it was before it."""
+        store = self._threads.of_run(thread).message_store
+        return isinstance(store, ChatMessageStore) and await store.storage.drop_draft(store.thread_id)
+
+    def _run(
+        self,
+        messages: RunInput,
+        thread: AgentThread | str | None,
+        turn_id: str | None,
+        durability: Durability | None,
+        on_pending: OnPending,
+        *,
+        keep_partial: bool,
+        is_streamed: bool,
+    ) -> Run:
+        opened = self._threads.of_run(thread)
+        if turn_id is not None:
+            check_id(turn_id, "turn id")
+
+        async def clear_the_way() -> bool:
+            if on_pending == "discard":
+                return await self.discard_turn(opened)
+            if await load_draft(opened) is None:
+                return False
+            resumption = self._resumption(opened, None, None, keep_partial=False, is_streamed=False, is_queued=False)
+            await AgentResponseStream(resumption).drained()
+            return True
+
+        return Run(
+            structs.replace(
+                self._settings, durability=durability or self._settings.durability, keep_partial=keep_partial
+            ),
+            opened,
+            _messages(messages),
+            turn_id=turn_id,
+            is_streamed=is_streamed,
+            before=None if on_pending == "raise" else clear_the_way,
+            is_temporary=thread is None,
+        )
+
+    def _resumption(
+        self,
+        thread: AgentThread | str,
+        approvals: Mapping[str, bool | JsonObject] | None,
+        outcomes: Mapping[str, Json] | None,
+        *,
+        keep_partial: bool,
+        is_streamed: bool,
+        is_queued: bool = True,
+    ) -> Run:
+        return Run(
+            structs.replace(self._settings, durability="steps", keep_partial=keep_partial),
+            self._threads.of_run(thread),
+            is_streamed=is_streamed,
+            resume=Decisions(outcomes=outcomes or {}, approvals=approvals or {}),
+            is_queued=is_queued,
+        )
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Finish summaries, close the providers, and the storage if this agent opened it from a URL."""
+        async with AsyncExitStack() as stack:
+            if self._threads.owns_storage:
+                stack.push_async_callback(self.storage.close)
+            for provider in self._settings.providers:
+                stack.push_async_callback(provider.close)
+            if (summarizer := self._settings.summarizer) is not None:
+                stack.push_async_callback(summarizer.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _messages(given: RunInput) -> tuple[ChatMessage, ...]:
+    items = [given] if isinstance(given, str | ChatMessage) else list(given)
+    messages = tuple(ChatMessage("user", item) if isinstance(item, str) else item for item in items)
+    if not messages:
+        raise InvalidInput("a run needs at least one message")
+    for message in messages:
+        if not isinstance(message, ChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+            raise InvalidInput(f"a run takes text or ChatMessage, not {type(message).__name__}")
+    return messages
+
+
+def _tools(given: ToolInput | Sequence[ToolInput] | None) -> tuple[FunctionTool, ...]:
+    if given is None:
+        return ()
+    items = cast("Sequence[ToolInput]", given if isinstance(given, Sequence) else (given,))
+    return tuple(tools_by_name(items).values())
+
+
+def _providers(given: ContextProvider | Sequence[ContextProvider] | None) -> tuple[ContextProvider, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, ContextProvider) else tuple(given)

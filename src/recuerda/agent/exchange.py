@@ -1,0 +1,195 @@
+"""What a model and its tools say to each other within one run.
+
+The loop works on a `RunningTurn` and adds to it by steps. It does not know where the turn came from: a new one has only
+its input, a resumed one may begin in the middle of its calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol, TypeVar, cast
+
+import msgspec
+
+from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
+from recuerda.agent.prompt import Prompt
+from recuerda.agent.response import AgentResponseUpdate
+from recuerda.agent.resuming import Journal, runnable
+from recuerda.agent.steps import RunningTurn, Step
+from recuerda.agent.tools import FunctionTool, unknown_tool
+from recuerda.errors import RunLimitError
+from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
+from recuerda.providers.gathering import all_of
+from recuerda.threads.mirror import ThreadService
+from recuerda.threads.thread import AgentThread
+
+T = TypeVar("T")
+
+RETRACT_TIMEOUT_S = 10
+"""How long a run that failed waits for its service to take back what it was told."""
+
+_logger = logging.getLogger("recuerda")
+
+
+class Inside(Protocol):
+    """Awaits something as a part of the run."""
+
+    async def __call__(self, work: Coroutine[Any, Any, T], /) -> T: ...
+
+
+class Exchange:
+    """The conversation of one run: `updates` carries it on until it is answered, or has to wait."""
+
+    def __init__(self, model: ChatModel, thread: AgentThread, turn: RunningTurn, *, is_streamed: bool) -> None:
+        self.turn = turn
+        self.journal: Journal | None = None
+        self._model = model
+        self._thread = thread
+        self._is_streamed = is_streamed
+        self._said: list[ChatUpdate] = []
+        self._is_kept = bool(getattr(model, "keeps_threads", False)) and thread.message_store is None
+        self._sent = 0
+        self._service_thread_id: str | None = None
+        self._answers: list[tuple[ChatRequest, ChatResponse]] = []
+
+    @property
+    def is_kept(self) -> bool:
+        """True when the service keeps the thread: it is sent only what it does not have yet."""
+        return self._is_kept
+
+    @property
+    def service(self) -> ThreadService | None:
+        """The service that keeps the thread; None when it is kept here."""
+        return cast("ThreadService", self._model) if self._is_kept else None
+
+    @property
+    def service_thread_id(self) -> str | None:
+        """What to name the service's thread from now on; None when no service keeps it."""
+        return self._service_thread_id if self._is_kept else None
+
+    @property
+    def partial(self) -> ChatMessage | None:
+        """What the model has said of an answer that it has not finished."""
+        return join_updates(self._said).message if self._said else None
+
+    async def record(self, step: Step) -> Sequence[int]:
+        """Save a step where the run is durable, then let it count; return the calls that it starts."""
+        if self.journal is not None:
+            is_first = self.journal.number == 0
+            await self.journal.save(msgspec.structs.replace(step, input=self.turn.input) if is_first else step)
+        self.turn.apply(step)
+        return step.started
+
+    async def updates(
+        self, prompt: Prompt, inside: Inside, *, started: Sequence[int] = ()
+    ) -> AsyncGenerator[AgentResponseUpdate]:
+        """Let the model and its tools take turns, until it has answered or a call waits to be allowed.
+
+        Args:
+            prompt: what goes with each request.
+            inside: how a tool is awaited.
+            started: the calls of a resumed turn that are to be run first.
+        """
+        turn = self.turn
+        # Now: a thread that was opened by its name learns from its mirror how the service calls it.
+        self._service_thread_id = self._thread.service_thread_id
+        while not turn.is_answered:
+            if not turn.calls:
+                request = self._request(prompt)
+                async with aclosing(self._ask(request)) as answer:
+                    async for update in answer:
+                        if update.contents:
+                            yield AgentResponseUpdate(role="assistant", contents=tuple(update.contents))
+                prompt.learn(request, self._answers[-1][1].usage)
+                started = await self._take_answer(prompt)
+            if turn.calls:
+                await self._run_calls(started, prompt.tools, inside)
+                if turn.calls:
+                    return
+                yield AgentResponseUpdate(role="tool", contents=turn.new[-1].contents)
+
+    def _request(self, prompt: Prompt) -> ChatRequest:
+        said, rounds = [*self.turn.input, *self.turn.new], self.turn.rounds
+        if not self._is_kept:
+            return prompt.request(said, rounds=rounds)
+        return prompt.continued(said[self._sent :], rounds=rounds, service_thread_id=self.service_thread_id)
+
+    async def _ask(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
+        self._said = []
+        if self._is_streamed:
+            async with aclosing(self._model.stream(request)) as stream:
+                async for update in stream:
+                    self._said.append(update)
+                    yield update
+            response = join_updates(self._said)
+        else:
+            response = await self._model.respond(request)
+            self._said = [ChatUpdate(contents=response.message.contents)]
+            yield self._said[0]
+        self._answers.append((request, response))
+        self._sent = len(self.turn.input) + len(self.turn.new) + 1
+        self._service_thread_id = response.service_thread_id or self._service_thread_id
+
+    async def _take_answer(self, prompt: Prompt) -> Sequence[int]:
+        """Let the model's answer count, and say which of its calls may be run at once."""
+        request, response = self._answers[-1]
+        if response.message.function_calls and not request.may_call_tools:
+            raise RunLimitError(prompt.max_tool_rounds)
+        step = Step(messages=(response.message,), usage=response.usage)
+        started: Sequence[int] = ()
+        if response.message.function_calls:
+            started = tuple(runnable(RunningTurn([step]), prompt.tools))
+            await self.record(msgspec.structs.replace(step, started=started))
+        else:
+            # It is committed next: that saves it.
+            self.turn.apply(step)
+        self._said = []
+        return started
+
+    async def _run_calls(self, positions: Sequence[int], tools: Mapping[str, FunctionTool], inside: Inside) -> None:
+        calls = self.turn.calls
+
+        async def run_one(position: int) -> None:
+            result = await self._call(calls[position], tools)
+            # The tool has done its work: its result is saved, whoever cancels meanwhile.
+            _, cancelled = await settled(self.record(Step(results={position: result})))
+            if cancelled is not None:
+                raise cancelled
+
+        await all_of(inside(run_one(position)) for position in positions)
+
+    async def _call(self, call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionResultContent:
+        if call.name not in tools:
+            return unknown_tool(call, list(tools))
+        return await tools[call.name].call(call, thread=self._thread)
+
+    async def retract(self) -> None:
+        """Ask a service that keeps the thread to take back what this turn has told it; best effort."""
+        if not self._is_kept or not self._answers:
+            return
+        responses = [response for _, response in self._answers]
+        retract = getattr(self._model, "retract", None)
+        if retract is None:
+            return
+        try:
+            async with asyncio.timeout(RETRACT_TIMEOUT_S):
+                await settled(retract(self._answers[0][0], responses))
+        except Exception as error:  # noqa: BLE001 - why the turn failed is what the caller has to hear
+            _logger.warning("the service keeps a part of a turn that failed: %s", type(error).__name__)
+
+
+async def settled(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
+    """Run to the end, whoever cancels meanwhile; return the result, and the cancellation for the caller to raise."""
+    running = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None and (failure := running.exception()) is not None:
+        raise cancelled from failure
+    return running.result(), cancelled

@@ -1,0 +1,239 @@
+"""A turn while it runs: what has happened so far, step by step.
+
+A step is what one event adds: an answer of the model, the result of a tool, a decision of the caller's. Applying the
+steps in order gives the state that the run was in, in this process or another. So a run keeps its own state the same
+way in which a resumed one gets it back.
+
+As bytes, a step is a JSON object of what it has: `{"input":[…],"messages":[…],"results":{"0":…},"started":[0],…}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from recuerda.errors import StateError
+from recuerda.json_value import Json, JsonObject, to_json
+from recuerda.messages.codec import encode_json, message_from_json, message_to_json
+from recuerda.messages.message import (
+    AnyContent,
+    ChatMessage,
+    FunctionCallContent,
+    FunctionResultContent,
+    TextContent,
+    Turn,
+    Usage,
+)
+
+INTERRUPTED = "(This answer was interrupted.)"
+"""Stands in the place of an answer that was interrupted before a word of it was said."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event adds to a running turn. Calls are named by their position in the model's last answer.
+
+    Attributes:
+        input: the caller's messages; in a turn's first step.
+        messages: of the model, each followed by the results of its calls, except the last one's.
+        results: of the last answer's calls.
+        started: the calls that are being run from now on.
+        approved: the calls that the caller allowed.
+        edited: the arguments that the caller put in the place of the model's.
+        usage: what the model's answer cost.
+        claim: who goes on with the turn, when it is resumed.
+    """
+
+    input: tuple[ChatMessage, ...] = ()
+    messages: tuple[ChatMessage, ...] = ()
+    results: Mapping[int, FunctionResultContent] = msgspec.field(default_factory=dict[int, FunctionResultContent])
+    started: tuple[int, ...] = ()
+    approved: tuple[int, ...] = ()
+    edited: Mapping[int, JsonObject] = msgspec.field(default_factory=dict[int, JsonObject])
+    usage: Usage | None = None
+    claim: str | None = None
+
+
+class RunningTurn:
+    """The state of a turn that is running: the sum of its steps."""
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        self.input: tuple[ChatMessage, ...] = ()
+        self.new: list[ChatMessage] = []
+        self.usage: Usage | None = None
+        self.results: dict[int, FunctionResultContent] = {}
+        self.started: set[int] = set()
+        self.approved: set[int] = set()
+        for step in steps:
+            self.apply(step)
+
+    @property
+    def calls(self) -> tuple[FunctionCallContent, ...]:
+        """The calls of the model's last answer, when they do not all have their results yet."""
+        return self.new[-1].function_calls if self.new and self.new[-1].role == "assistant" else ()
+
+    @property
+    def waiting(self) -> dict[int, FunctionCallContent]:
+        """The calls without a result, by position."""
+        return {i: call for i, call in enumerate(self.calls) if i not in self.results}
+
+    @property
+    def is_answered(self) -> bool:
+        """True when the model has answered without calling anything."""
+        return bool(self.new) and self.new[-1].role == "assistant" and not self.calls
+
+    @property
+    def rounds(self) -> int:
+        """How many times all calls of an answer have been run."""
+        return sum(message.role == "tool" for message in self.new)
+
+    def apply(self, step: Step) -> None:
+        """Take in what a step adds."""
+        self.input += step.input
+        for message in step.messages:
+            self.new.append(message)
+            self.results, self.started, self.approved = {}, set(), set()
+        if step.usage is not None:
+            self.usage = step.usage if self.usage is None else self.usage + step.usage
+        if step.edited:
+            self.new[-1] = _with_arguments(self.new[-1], step.edited)
+        self.approved.update(step.approved)
+        self.started.update(step.started)
+        self.results.update(step.results)
+        if self.calls and not self.waiting:
+            self._close(self.results)
+
+    def whole(self) -> Step:
+        """Return all of it as one step."""
+        return Step(
+            input=self.input,
+            messages=tuple(self.new),
+            results=self.results,
+            started=tuple(sorted(self.started)),
+            approved=tuple(sorted(self.approved)),
+            usage=self.usage,
+        )
+
+    def turn(self) -> Turn:
+        """Return the turn to commit."""
+        return Turn(messages=(*self.input, *self.new), input_count=len(self.input), usage=self.usage)
+
+    def interrupted(self, partial: ChatMessage | None) -> Turn:
+        """Return the turn as far as it came: calls without a result get one that says so, and an answer ends it.
+
+        Some models take a user's message only after an answer. So a turn without one gets a note in its place.
+
+        Args:
+            partial: what the model had said of its next answer.
+        """
+        cut = RunningTurn([self.whole()])
+        if partial is not None and not _is_blank(partial):
+            cut.apply(Step(messages=(partial,)))
+        cut.apply(Step(results={i: not_run(call, is_started=i in cut.started) for i, call in cut.waiting.items()}))
+        if not (cut.new and cut.new[-1].role == "assistant"):
+            cut.apply(Step(messages=(ChatMessage("assistant", INTERRUPTED),)))
+        elif not cut.new[-1].text.strip():
+            cut.new[-1] = _with_contents(cut.new[-1], [*cut.new[-1].contents, TextContent(INTERRUPTED)])
+        turn = cut.turn()
+        return msgspec.structs.replace(turn, is_interrupted=True)
+
+    def _close(self, results: Mapping[int, FunctionResultContent]) -> None:
+        self.new.append(ChatMessage("tool", [results[i] for i in range(len(self.calls))]))
+        self.results, self.started, self.approved = {}, set(), set()
+
+
+def not_run(call: FunctionCallContent, *, is_started: bool) -> FunctionResultContent:
+    """Return the result of a call whose turn ended before it had one."""
+    text = "it was started, and whether it finished is not known" if is_started else "it was not run"
+    return FunctionResultContent(call.call_id, f"Error: the turn was interrupted: {text}", is_error=True)
+
+
+def _with_arguments(answer: ChatMessage, edited: Mapping[int, JsonObject]) -> ChatMessage:
+    """Return the answer with other arguments in some of its calls: the log tells what was run."""
+    parts: list[AnyContent] = []
+    position = 0
+    for part in answer.contents:
+        if isinstance(part, FunctionCallContent):
+            changed = edited.get(position)
+            position += 1
+            parts.append(part if changed is None else msgspec.structs.replace(part, arguments=changed))
+        else:
+            parts.append(part)
+    return _with_contents(answer, parts)
+
+
+def _with_contents(message: ChatMessage, parts: Sequence[AnyContent]) -> ChatMessage:
+    return ChatMessage(
+        message.role,
+        parts,
+        author_name=message.author_name,
+        message_id=message.message_id,
+        additional_properties=message.additional_properties,
+    )
+
+
+def _is_blank(message: ChatMessage) -> bool:
+    return all(isinstance(part, TextContent) and not part.text.strip() for part in message.contents)
+
+
+class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):
+    input: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
+    results: dict[int, dict[str, Any]] = {}
+    started: list[int] = []
+    approved: list[int] = []
+    edited: dict[int, dict[str, Any]] = {}
+    usage: Usage | None = None
+    claim: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_WireStep)
+
+
+def encode_step(step: Step) -> bytes:
+    """Return the step as JSON bytes.
+
+    Raises:
+        EncodeError: a value has no JSON form.
+    """
+    wire = _WireStep(
+        input=[message_to_json(message, f"input[{i}]") for i, message in enumerate(step.input)],
+        messages=[message_to_json(message, f"messages[{i}]") for i, message in enumerate(step.messages)],
+        results={i: message_to_json(ChatMessage("tool", [result]), "result") for i, result in step.results.items()},
+        started=list(step.started),
+        approved=list(step.approved),
+        edited={i: cast("dict[str, Any]", to_json(values, "arguments")) for i, values in step.edited.items()},
+        usage=step.usage,
+        claim=step.claim,
+    )
+    return encode_json(wire)
+
+
+def decode_step(body: bytes) -> Step:
+    """Return the step that `encode_step` wrote.
+
+    Raises:
+        StateError: it is not one.
+    """
+    try:
+        wire = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StateError(f"a step of the interrupted turn cannot be read: {error}") from None
+    return Step(
+        input=tuple(message_from_json(message) for message in wire.input),
+        messages=tuple(message_from_json(message) for message in wire.messages),
+        results={i: _result(message) for i, message in wire.results.items()},
+        started=tuple(wire.started),
+        approved=tuple(wire.approved),
+        edited=wire.edited,
+        usage=wire.usage,
+        claim=wire.claim,
+    )
+
+
+def _result(message: Mapping[str, Json]) -> FunctionResultContent:
+    (part,) = message_from_json(message).contents
+    if not isinstance(part, FunctionResultContent):
+        raise StateError("a step of the interrupted turn holds a result that is none")
+    return part

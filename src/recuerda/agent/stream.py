@@ -1,0 +1,62 @@
+"""A run that is handed out piece by piece."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+from recuerda.agent.response import AgentResponse, AgentResponseUpdate
+from recuerda.agent.run import Run
+from recuerda.errors import InvalidInput
+
+
+class AgentResponseStream:
+    """The updates of one run, to be iterated once; afterwards `response` is the whole answer.
+
+    Use it in `async with` where the loop may be left early and the turn has to be cancelled at once.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._updates = run.updates()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __del__(self) -> None:
+        # The loop body was left: the event loop closes the run soon, and the next one on the thread may wait for that.
+        self._run.is_abandoned = True
+
+    async def __anext__(self) -> AgentResponseUpdate:
+        return await anext(self._updates)
+
+    async def aclose(self) -> None:
+        """Cancel what has not been committed."""
+        await self._updates.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def response(self) -> AgentResponse:
+        """The whole answer, once the stream has ended.
+
+        Raises:
+            InvalidInput: it has not.
+        """
+        if self._run.response is None:
+            raise InvalidInput("the stream has not ended yet: iterate it to its end first")
+        return self._run.response
+
+    async def drained(self) -> AgentResponse:
+        """Carry the run out to its end and return the whole answer."""
+        async with aclosing(self._updates) as updates:
+            async for _ in updates:
+                pass
+        return self.response

@@ -1,0 +1,149 @@
+"""How an agent gets at its threads: new ones, those of an id, and those of a saved state.
+
+A thread has one owner. An agent whose client keeps threads at its service makes threads that hold only the service's
+reference, and a copy where it has a mirror; any other agent makes threads with a store, on its storage or from its
+store factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from recuerda.errors import ConfigurationError, ThreadOwnershipError
+from recuerda.ids import check_id
+from recuerda.storage.contract import Storage
+from recuerda.storage.ram import MemoryStorage
+from recuerda.storage.registry import open_storage
+from recuerda.threads.protocol import ChatMessageStoreProtocol
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
+
+StoreFactory = Callable[[], ChatMessageStoreProtocol]
+
+
+class AgentThreads:
+    """Make and open the threads of one agent.
+
+    Args:
+        storage: where threads live, or its URL; in RAM when neither it nor a factory is given.
+        factory: makes the store of a new thread.
+        mirror: where the copies of a service's threads live, or its URL.
+        by_service: True when the agent's client keeps threads at its service.
+
+    Raises:
+        ConfigurationError: two places are given, or one that does not fit the client.
+    """
+
+    def __init__(
+        self,
+        storage: Storage | str | None,
+        factory: StoreFactory | None,
+        *,
+        mirror: Storage | str | None,
+        by_service: bool,
+    ) -> None:
+        if factory is not None and storage is not None:
+            raise ConfigurationError("give chat_message_store_factory or storage: both say where threads live")
+        if by_service and (factory is not None or storage is not None):
+            raise ConfigurationError(
+                "this client's service keeps the threads: for a copy of them give mirror= instead of storage= or "
+                "chat_message_store_factory=, or make a client whose service keeps nothing (store=False)"
+            )
+        if mirror is not None and not by_service:
+            raise ConfigurationError(
+                "a mirror is the copy of what a service keeps, and this client's service keeps nothing: storage= says "
+                "where its threads live"
+            )
+        place = storage if mirror is None else mirror
+        self.by_service = by_service
+        self.owns_storage = isinstance(place, str)
+        self.storage = open_storage(place) if isinstance(place, str) else place or MemoryStorage()
+        self._factory = factory
+        self._has_mirror = mirror is not None
+
+    def new(self, *, user_id: str | None, service_thread_id: str | None) -> AgentThread:
+        """Return a new thread, or the handle of one that a service keeps."""
+        if service_thread_id is not None or self.by_service:
+            return self._of_service(AgentThread(service_thread_id=service_thread_id), user_id)
+        store = self._make_store()
+        if user_id is not None:
+            _openable(store).user_id = check_id(user_id, "user id")
+        return AgentThread(message_store=store)
+
+    def open(self, thread_id: str, *, user_id: str | None) -> AgentThread:
+        """Return the thread of an id."""
+        if self.by_service and not self._has_mirror:
+            raise ConfigurationError(
+                f"thread {thread_id!r} cannot be opened by a name: this client's service keeps the threads, and knows "
+                "them by its own ids. Use get_new_thread(service_thread_id=…), restore a saved state, or let the agent "
+                "keep a mirror, which knows names"
+            )
+        if self.by_service:
+            return self._of_service(AgentThread(thread_id), user_id)
+        return AgentThread(message_store=self._open_store(self._make_store(), thread_id, user_id=user_id))
+
+    async def restore(self, state: Any, *, user_id: str | None) -> AgentThread:
+        """Return the thread of a saved state."""
+        if self.by_service:
+            thread = await AgentThread.deserialize(state)
+            return thread if thread.message_store is not None else self._of_service(thread, user_id)
+        store = self._make_store()
+        if user_id is not None:
+            _openable(store).user_id = check_id(user_id, "user id")
+        return await AgentThread.deserialize(state, message_store=store)
+
+    def of_run(self, thread: AgentThread | str | None) -> AgentThread:
+        """Return the thread that a run was given, with an owner; a temporary one for None.
+
+        Raises:
+            ThreadOwnershipError: a service keeps it, and this agent's client keeps none.
+        """
+        if isinstance(thread, str):
+            return self.open(thread, user_id=None)
+        if thread is None:
+            return AgentThread(message_store=ChatMessageStore())
+        if self.by_service:
+            is_bare = thread.message_store is None and thread.mirror is None
+            return self._of_service(thread, None) if is_bare else thread
+        if thread.service_thread_id is not None or thread.mirror is not None:
+            raise ThreadOwnershipError(
+                f"thread {thread.id!r} is kept by a service, and this agent's client keeps none: use an agent of that "
+                "service's client, or thread.detach() where there is a mirror"
+            )
+        if not thread.is_initialized:
+            store = self._make_store()
+            thread.message_store = self._open_store(store, thread.id) if isinstance(store, ChatMessageStore) else store
+        return thread
+
+    def _of_service(self, thread: AgentThread, user_id: str | None) -> AgentThread:
+        if not self.by_service:
+            raise ThreadOwnershipError(
+                "this agent keeps its threads itself: a service_thread_id needs a client that keeps threads at its "
+                "service, such as OpenAIResponsesClient"
+            )
+        if self._has_mirror:
+            thread.keep_mirror(ChatMessageStore(storage=self.storage, thread_id=thread.id, user_id=user_id))
+        elif user_id is not None:
+            raise ConfigurationError("user_id is for threads that are kept here; a service knows its users by its keys")
+        return thread
+
+    def _make_store(self) -> ChatMessageStoreProtocol:
+        return ChatMessageStore(storage=self.storage) if self._factory is None else self._factory()
+
+    def _open_store(
+        self, made: ChatMessageStoreProtocol, thread_id: str, *, user_id: str | None = None
+    ) -> ChatMessageStore:
+        store = _openable(made)
+        # A store that has a RAM of its own would forget: threads that are opened by id live in the agent's.
+        is_private = store.owns_storage and isinstance(store.storage, MemoryStorage)
+        return store.for_thread(thread_id, user_id=user_id, storage=self.storage if is_private else None)
+
+
+def _openable(store: ChatMessageStoreProtocol) -> ChatMessageStore:
+    if not isinstance(store, ChatMessageStore):
+        raise ConfigurationError(
+            f"the store factory makes {type(store).__name__}, which cannot be opened by id or for a user; "
+            "restore its threads with deserialize_thread, or use storage="
+        )
+    return store

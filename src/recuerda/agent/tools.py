@@ -1,0 +1,314 @@
+"""Functions that a model may call: plain typed callables.
+
+The JSON schema comes from the type hints, and arguments are checked against them before the function runs. What goes
+wrong in a call is told to the model, which can then do better; it does not end the run. A parameter of type
+`AgentThread` is not shown to the model: it gets the run's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin, get_type_hints, overload
+
+import msgspec
+
+from recuerda.errors import ConfigurationError, EncodeError, InvalidInput
+from recuerda.json_value import JsonObject, to_json
+from recuerda.messages.message import FunctionCallContent, FunctionResultContent
+from recuerda.threads.thread import AgentThread
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What every service takes as the name of a function."""
+
+_logger = logging.getLogger("recuerda")
+
+
+class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
+    """A callable with what a model has to know of it. Make one with `FunctionTool.of`.
+
+    Attributes:
+        name: how the model calls it.
+        description: what it does, for the model.
+        parameters: the JSON schema of its arguments, an object.
+        function: the callable, sync or async. A sync one runs in a thread, so that it blocks nobody.
+        needs_approval: True to end the run before the function is called, until the caller allows it with
+            `Agent.resume`.
+        retry_safe: True when calling it twice does no harm: a resumed turn then calls it again when nobody knows
+            whether it finished.
+    """
+
+    name: str
+    description: str
+    parameters: JsonObject
+    function: Callable[..., Any]
+    _arguments: type[msgspec.Struct]
+    _thread_parameter: str | None = None
+    needs_approval: bool = False
+    retry_safe: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[..., Any] | FunctionTool,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        needs_approval: bool = False,
+        retry_safe: bool = False,
+    ) -> FunctionTool:
+        """Make a tool of a callable; a tool is returned as it is, but for what is said of it here.
+
+        Args:
+            function: its type hints give the schema; `Annotated[str, "what it is"]` describes a parameter.
+            name: its own name by default.
+            description: its docstring by default.
+            needs_approval: see the attribute.
+            retry_safe: likewise.
+
+        Raises:
+            ConfigurationError: a parameter cannot be described to a model; the text says which.
+        """
+        if isinstance(function, FunctionTool):
+            return function._with(name, description, needs_approval=needs_approval, retry_safe=retry_safe)
+        inner = _without_partial(function)
+        own_name = _checked_name(name or getattr(inner, "__name__", type(inner).__name__))
+        fields, thread_parameter = _fields(function, own_name)
+        try:
+            arguments = msgspec.defstruct(f"{own_name}_arguments", fields, forbid_unknown_fields=True, kw_only=True)
+            parameters = _schema(arguments)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"tool {own_name!r} has a parameter that has no JSON schema: {error}") from error
+        return cls(
+            name=own_name,
+            description=description or inspect.getdoc(inner) or "",
+            parameters=parameters,
+            function=function,
+            _arguments=arguments,
+            _thread_parameter=thread_parameter,
+            needs_approval=needs_approval,
+            retry_safe=retry_safe,
+        )
+
+    def _with(
+        self, name: str | None, description: str | None, *, needs_approval: bool, retry_safe: bool
+    ) -> FunctionTool:
+        """Return the tool with something else said of it; what it needs and what is safe is never taken back."""
+        if not (name or description or needs_approval or retry_safe):
+            return self
+        return msgspec.structs.replace(
+            self,
+            name=_checked_name(name or self.name),
+            description=description or self.description,
+            needs_approval=needs_approval or self.needs_approval,
+            retry_safe=retry_safe or self.retry_safe,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, as any caller but a model does."""
+        return self.function(*args, **kwargs)
+
+    def check(self, arguments: str | Mapping[str, Any]) -> None:
+        """Make sure that arguments fit the parameters.
+
+        Raises:
+            InvalidInput: they do not; the text says where.
+        """
+        try:
+            self._checked(arguments)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            raise InvalidInput(f"the arguments for tool {self.name!r} do not fit: {error}") from None
+
+    async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
+        """Run the function for a model's call, and return its result, or the error as one.
+
+        Raises:
+            EncodeError: the function returned something that has no JSON form: a fault of the program, not of the
+                model.
+        """
+        try:
+            values = self._checked(call.arguments)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            return _failure(call, f"the arguments do not fit: {error}")
+        if self._thread_parameter is not None:
+            values[self._thread_parameter] = thread
+        try:
+            result = await self._run(values)
+        except Exception as error:  # noqa: BLE001 - whatever a tool raises is told to the model
+            _logger.warning("tool %s raised %s", self.name, type(error).__name__)
+            return _failure(call, f"{type(error).__name__}: {error}")
+        return FunctionResultContent(call.call_id, to_json(result, f"the result of tool {self.name}"))
+
+    def _checked(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
+        if isinstance(arguments, str):
+            parsed = msgspec.json.decode(arguments.strip() or "{}", type=self._arguments)
+        else:
+            parsed = msgspec.convert(arguments, self._arguments)
+        values = {name: getattr(parsed, name) for name in parsed.__struct_fields__}
+        return {name: value for name, value in values.items() if value is not msgspec.UNSET}
+
+    async def _run(self, values: dict[str, Any]) -> object:
+        if inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(
+            getattr(self.function, "__call__", None)  # noqa: B004 - an object whose __call__ is async
+        ):
+            return await self.function(**values)
+        result = await asyncio.to_thread(_call, self.function, values)
+        return await result if inspect.isawaitable(result) else result
+
+
+def _checked_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} cannot be a tool's name: give it one of letters, digits, _ and -, by "
+            "FunctionTool.of(function, name=...)"
+        )
+    return name
+
+
+def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
+    try:
+        return function(**values)
+    except StopIteration as error:
+        # No future can hold a StopIteration: the caller would wait for ever.
+        raise RuntimeError("the function raised StopIteration") from error
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> FunctionTool: ...
+
+
+@overload
+def tool(
+    *, name: str | None = None, description: str | None = None, needs_approval: bool = False, retry_safe: bool = False
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+
+
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    needs_approval: bool = False,
+    retry_safe: bool = False,
+) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
+    """Make a tool of the function below it: `@tool`, or `@tool(needs_approval=True)`.
+
+    The arguments and the error are those of `FunctionTool.of`. The tool can be called as the function itself. For a
+    method, make the tool of the bound one: `FunctionTool.of(self.method, …)`.
+    """
+
+    def make(decorated: Callable[..., Any]) -> FunctionTool:
+        return FunctionTool.of(
+            decorated, name=name, description=description, needs_approval=needs_approval, retry_safe=retry_safe
+        )
+
+    return make if function is None else make(function)
+
+
+ToolInput: TypeAlias = Callable[..., Any] | FunctionTool
+"""What may be given as a tool."""
+
+
+def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
+    """Return tools by their names.
+
+    Raises:
+        ConfigurationError: two have the same.
+    """
+    named: dict[str, FunctionTool] = {}
+    for one in map(FunctionTool.of, tools):
+        if one.name in named:
+            raise ConfigurationError(f"two tools have the name {one.name!r}; the model could not tell them apart")
+        named[one.name] = one
+    return named
+
+
+def unknown_tool(call: FunctionCallContent, known: list[str]) -> FunctionResultContent:
+    """Return the error for a call of a function that there is not."""
+    return _failure(call, f"there is no function {call.name!r}; there are: {', '.join(known) or 'none'}")
+
+
+def _failure(call: FunctionCallContent, text: str) -> FunctionResultContent:
+    safe = text.encode("utf-8", "replace").decode()
+    return FunctionResultContent(call.call_id, f"Error: {safe}", is_error=True)
+
+
+def _without_partial(function: Callable[..., Any]) -> Callable[..., Any]:
+    return cast("partial[Any]", function).func if isinstance(function, partial) else function
+
+
+def _fields(function: Callable[..., Any], name: str) -> tuple[list[tuple[str, Any] | tuple[str, Any, Any]], str | None]:
+    hinted = _without_partial(function)
+    hinted = hinted if inspect.isroutine(hinted) else getattr(hinted, "__call__", hinted)  # noqa: B004 - as above
+    try:
+        hints = get_type_hints(hinted, include_extras=True)
+        signature = inspect.signature(function)
+    except (NameError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"tool {name!r} has a signature that cannot be read: {error}") from error
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    thread_parameter: str | None = None
+    for parameter in signature.parameters.values():
+        hint = hints.get(parameter.name, Any)
+        if hint is AgentThread or AgentThread in get_args(hint):
+            thread_parameter = parameter.name
+            continue
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise ConfigurationError(f"tool {name!r}: a model cannot fill the parameter {parameter}")
+        described = _described(hint)
+        if parameter.default is parameter.empty:
+            fields.append((parameter.name, described))
+        else:
+            optional = _with_default(described, parameter.default) | msgspec.UnsetType
+            fields.append((parameter.name, optional, msgspec.UNSET))
+    return fields, thread_parameter
+
+
+def _described(hint: Any) -> Any:
+    """Let a plain text in `Annotated` be the parameter's description."""
+    if get_origin(hint) is not Annotated:
+        return hint
+    inner, *notes = get_args(hint)
+    text = next((note for note in notes if isinstance(note, str)), None)
+    metas = [note for note in notes if isinstance(note, msgspec.Meta)]
+    if text is not None:
+        metas.append(msgspec.Meta(description=text))
+    for meta in metas:
+        inner = Annotated[inner, meta]
+    return inner
+
+
+def _with_default(hint: Any, default: object) -> Any:
+    """Show the model a default that has a JSON form."""
+    try:
+        shown = to_json(default, "the default")
+    except EncodeError:
+        return hint
+    return Annotated[hint, msgspec.Meta(extra_json_schema={"default": shown})]
+
+
+def _schema(arguments: type[msgspec.Struct]) -> JsonObject:
+    (reference,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
+    root: JsonObject = cast("JsonObject", components.pop(reference["$ref"].removeprefix("#/$defs/")))
+    del root["title"]
+    if components:
+        root["$defs"] = cast("JsonObject", components)
+    _complete(root)
+    return root
+
+
+def _complete(schema: Any) -> None:
+    """Say `items` of every array: services refuse a schema without it."""
+    if isinstance(schema, dict):
+        node = cast("dict[str, Any]", schema)
+        if node.get("type") == "array":
+            node.setdefault("items", {})
+        for value in node.values():
+            _complete(value)
+    elif isinstance(schema, list):
+        for value in cast("list[Any]", schema):
+            _complete(value)

@@ -1,0 +1,36 @@
+"""Messages and their parts, turns, and their form as bytes: what threads hold."""
+
+from recuerda.messages.codec import decode_turn, encode_turn
+from recuerda.messages.message import (
+    ChatMessage,
+    Content,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    Turn,
+    UnknownContent,
+    UriContent,
+    Usage,
+    UsageContent,
+)
+
+__all__ = [
+    "ChatMessage",
+    "Content",
+    "DataContent",
+    "FunctionCallContent",
+    "FunctionResultContent",
+    "RefusalContent",
+    "TextContent",
+    "TextReasoningContent",
+    "Turn",
+    "UnknownContent",
+    "UriContent",
+    "Usage",
+    "UsageContent",
+    "decode_turn",
+    "encode_turn",
+]

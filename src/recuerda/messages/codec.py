@@ -1,0 +1,230 @@
+"""Messages to bytes and back.
+
+A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1), `usage`,
+`interrupted` and `service_thread` where they say something; from version 2 on it would say its version as `v`. A
+message is `{"role":…,"content":…}` plus what else it has; `content` is the text itself when the message is one plain
+text, else an array of parts, each with its `type`. Nothing is written that equals its default.
+
+Encoding refuses what would not read back the same (see `json_value`), before anything is written. Decoding keeps parts
+that it does not fully understand as `UnknownContent`; a body that is no turn at all is a `CorruptTurn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from recuerda.errors import CorruptTurn, EncodeError, StateError
+from recuerda.json_value import JsonObject, check_text, to_json
+from recuerda.messages.message import (
+    KNOWN_CONTENTS,
+    AnyContent,
+    ChatMessage,
+    Content,
+    FunctionCallContent,
+    FunctionResultContent,
+    TextContent,
+    Turn,
+    UnknownContent,
+    Usage,
+    plain_content,
+    trusted_message,
+)
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+VERSION = 1
+"""The version of a turn's JSON. A reader refuses a higher one instead of guessing."""
+
+
+class _WireMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=False, gc=False):
+    role: Annotated[str, msgspec.Meta(min_length=1)]
+    content: str | list[dict[str, Any]] = ""
+    author_name: str | None = None
+    message_id: str | None = None
+    additional_properties: dict[str, Any] | None = None
+
+
+class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
+    messages: tuple[_WireMessage, ...]
+    v: int = 1
+    input: int = 1
+    usage: Usage | None = None
+    interrupted: bool = False
+    service_thread: str | None = None
+
+
+class _OutMessage(msgspec.Struct, omit_defaults=True):
+    role: str
+    content: Any = ""
+    author_name: str | None = None
+    message_id: str | None = None
+    additional_properties: Any = None
+
+
+class _OutTurn(msgspec.Struct, omit_defaults=True):
+    messages: list[_OutMessage]
+    input: int = 1
+    usage: Usage | None = None
+    interrupted: bool = False
+    service_thread: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_WireTurn)
+_BY_TYPE: dict[object, type[Content]] = {kind.__struct_config__.tag: kind for kind in KNOWN_CONTENTS}
+_FREE_FORM: dict[type[AnyContent], str] = {FunctionCallContent: "arguments", FunctionResultContent: "result"}
+
+
+def encode_turn(turn: Turn) -> bytes:
+    """Return the turn as JSON bytes.
+
+    Raises:
+        EncodeError: when a value has no JSON form; its `path` starts with `messages[i]`, or is `usage`.
+    """
+    if turn.usage is not None:
+        _checked(turn.usage, "usage")
+    out = [_out_message(message, f"messages[{i}]") for i, message in enumerate(turn.messages)]
+    try:
+        return _encoder.encode(_OutTurn(out, turn.input_count, turn.usage, turn.is_interrupted, turn.service_thread_id))
+    except UnicodeEncodeError:
+        for i, message in enumerate(turn.messages):
+            _check_strings(message, f"messages[{i}]")
+        raise
+
+
+def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
+    """Return the turn that `encode_turn` wrote.
+
+    Raises:
+        CorruptTurn: when `body` is not a turn, or one of a newer version; it names the thread and the number.
+    """
+    try:
+        wire = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CorruptTurn(thread_id, number, _reason(error)) from None
+    if wire.v != VERSION:
+        raise CorruptTurn(
+            thread_id, number, f"it is of version {wire.v}, this recuerda reads version {VERSION}; upgrade it"
+        )
+    return Turn(
+        messages=_messages(wire.messages),
+        input_count=wire.input,
+        usage=wire.usage,
+        is_interrupted=wire.interrupted,
+        service_thread_id=wire.service_thread,
+    )
+
+
+def message_to_json(message: ChatMessage, path: str = "message") -> JsonObject:
+    """Return one message as a JSON object, in the form it has inside a turn."""
+    _check_strings(message, path)
+    return msgspec.to_builtins(_out_message(message, path))
+
+
+def message_from_json(data: object, path: str = "message") -> ChatMessage:
+    """Return the message that `message_to_json` gave.
+
+    Raises:
+        StateError: when `data` is not a message; it says where.
+    """
+    try:
+        return _messages([msgspec.convert(data, _WireMessage)])[0]
+    except (msgspec.ValidationError, TypeError) as error:
+        raise StateError(f"{path} is not a message: {_reason(error)}") from None
+
+
+def _out_message(message: ChatMessage, path: str) -> _OutMessage:
+    content = message.content
+    out: Any = (
+        content if isinstance(content, str) else [_out_part(p, f"{path}.contents[{i}]") for i, p in enumerate(content)]
+    )
+    extra = message.additional_properties
+    if extra is not None:
+        extra = to_json(extra, f"{path}.additional_properties")
+    return _OutMessage(message.role, out, message.author_name, message.message_id, extra)
+
+
+def _out_part(part: AnyContent, path: str) -> object:
+    if isinstance(part, UnknownContent):
+        return to_json(part.data, path)
+    if type(part) is TextContent and part.additional_properties is None:
+        return part
+    changes: dict[str, Any] = {}
+    if part.additional_properties is not None:
+        changes["additional_properties"] = to_json(part.additional_properties, f"{path}.additional_properties")
+    if (name := _FREE_FORM.get(type(part))) is not None:
+        changes[name] = to_json(getattr(part, name), f"{path}.{name}")
+    plain = msgspec.structs.replace(part, **changes)
+    return _checked(plain, path)
+
+
+def _checked(part: T, path: str) -> T:
+    # Structs do not check their fields when made: a wrong one would read back as something else, or as damage.
+    try:
+        msgspec.convert(msgspec.to_builtins(part), type(part))
+    except (msgspec.ValidationError, TypeError) as error:
+        raise EncodeError(path, _reason(error)) from None
+    return part
+
+
+def _check_strings(message: ChatMessage, path: str) -> None:
+    for name in ("role", "author_name", "message_id"):
+        check_text(getattr(message, name) or "", f"{path}.{name}")
+    for i, part in enumerate(message.contents):
+        if isinstance(part, Content):
+            _check_part(part, f"{path}.contents[{i}]")
+
+
+def _check_part(part: Content, path: str) -> None:
+    for name in part.__struct_fields__:
+        if isinstance(value := getattr(part, name), str):
+            check_text(value, f"{path}.{name}")
+
+
+def _messages(wires: Sequence[_WireMessage]) -> tuple[ChatMessage, ...]:
+    # A comprehension without calls that it can do without: a cold read of a long thread spends its time here.
+    return tuple(
+        [
+            trusted_message(
+                wire.role,
+                wire.content if isinstance(wire.content, str) else _content(wire.content),
+                wire.author_name,
+                wire.message_id,
+                wire.additional_properties or None,
+            )
+            for wire in wires
+        ]
+    )
+
+
+def _content(parts: list[dict[str, Any]]) -> str | tuple[AnyContent, ...]:
+    return plain_content(tuple([_part(item) for item in parts]))
+
+
+def _part(data: dict[str, Any]) -> AnyContent:
+    tag = data.get("type")
+    kind = _BY_TYPE.get(tag) if isinstance(tag, str) else None
+    if kind is None:
+        return UnknownContent(data)
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError:
+        return UnknownContent(data)
+
+
+def _reason(error: Exception) -> str:
+    # msgspec's texts name the path and the type, never the value.
+    return str(error) or type(error).__name__
+
+
+def encode_json(value: object) -> bytes:
+    """Return JSON bytes of data that is JSON already."""
+    return _encoder.encode(value)
+
+
+def join_messages(turns: Sequence[Turn]) -> list[ChatMessage]:
+    """Return the messages of several turns, in order."""
+    return [message for turn in turns for message in turn.messages]

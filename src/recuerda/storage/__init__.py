@@ -1,0 +1,52 @@
+"""The storage contract: the home of many threads, which knows nothing of messages.
+
+`open_storage` opens one by URL; a storage of your own is a subclass of `Storage`. Copies and retention work on any.
+"""
+
+from recuerda.storage.catalogue import Erasure
+from recuerda.storage.contract import Storage, system_clock
+from recuerda.storage.copying import Copied, copy_thread, copy_threads
+from recuerda.storage.hooks import Clock
+from recuerda.storage.leases import Lease
+from recuerda.storage.ram import MemoryStorage
+from recuerda.storage.records import (
+    Appended,
+    Draft,
+    DraftStep,
+    NewRecord,
+    NewTurn,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadPage,
+    ThreadSlice,
+    TurnRecord,
+)
+from recuerda.storage.registry import open_storage
+from recuerda.storage.retention import Retained, RetentionPolicy
+
+__all__ = [
+    "Appended",
+    "Clock",
+    "Copied",
+    "Draft",
+    "DraftStep",
+    "Erasure",
+    "Lease",
+    "MemoryStorage",
+    "NewRecord",
+    "NewTurn",
+    "ReadQuery",
+    "Retained",
+    "RetentionPolicy",
+    "Storage",
+    "ThreadChanges",
+    "ThreadInfo",
+    "ThreadPage",
+    "ThreadSlice",
+    "TurnRecord",
+    "copy_thread",
+    "copy_threads",
+    "open_storage",
+    "system_clock",
+]

@@ -1,0 +1,13 @@
+"""Threads, the stores of their messages, and their saved state."""
+
+from recuerda.threads.history import StoredTurn
+from recuerda.threads.protocol import ChatMessageStoreProtocol
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
+
+__all__ = [
+    "AgentThread",
+    "ChatMessageStore",
+    "ChatMessageStoreProtocol",
+    "StoredTurn",
+]

@@ -1,0 +1,305 @@
+"""What a handle has read of a thread already: its warm view.
+
+The first read of a thread fetches its window; every later one asks only for what is newer than the revision held here.
+That works because a revision never comes back with another meaning: an undo and a trim are records as well, and a
+thread that was deleted and made anew has another incarnation. Whenever what is held cannot be continued safely, it is
+thrown away and the next read starts afresh.
+
+There are two views of a thread: the whole of it, or its newest summary and the turns after what that covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from recuerda.errors import CorruptTurn
+from recuerda.messages.codec import decode_turn
+from recuerda.messages.message import ChatMessage, Turn, Usage
+from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
+from recuerda.window.tally import Tally
+from recuerda.window.window import ContextWindow, group_turns
+
+TITLE_LENGTH = 60
+"""Characters of the first user message that become a thread's title."""
+
+
+# gc=False: it is in no reference cycle, and a long thread holds thousands that the collector would go through.
+class StoredTurn(msgspec.Struct, frozen=True, gc=False):
+    """A turn as the thread holds it.
+
+    Attributes:
+        number: its revision.
+        id: its id, which makes a retry safe.
+        created_us: when it was committed, in microseconds since 1970 (UTC).
+        turn: its messages.
+    """
+
+    number: int
+    id: str
+    created_us: int
+    turn: Turn
+
+    @property
+    def messages(self) -> tuple[ChatMessage, ...]:
+        """The turn's messages."""
+        return self.turn.messages
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the turn's answer cost, where the service said it."""
+        return self.turn.usage
+
+    @property
+    def created_at(self) -> datetime:
+        """`created_us` as an aware UTC time."""
+        return from_microseconds(self.created_us)
+
+
+def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
+    """Decode a record.
+
+    Raises:
+        CorruptTurn: naming the thread and the record's number.
+    """
+    turn = decode_turn(record.body, thread_id=thread_id, number=record.number)
+    return StoredTurn(record.number, record.id, record.created_us, turn)
+
+
+def readable_turns(found: ThreadSlice, thread_id: str) -> list[StoredTurn]:
+    """Decode the turns of a look at a thread, and leave out those that cannot be read."""
+    turns: list[StoredTurn] = []
+    for record in found.records:
+        try:
+            turns.append(stored_turn(record, thread_id))
+        except CorruptTurn:
+            continue
+    return turns
+
+
+def title_of(turn: Turn) -> str | None:
+    """Return the title of a thread that begins with a turn: the start of what the user says, or None."""
+    text = next((message.text for message in turn.messages if message.role == "user" and message.text.strip()), None)
+    if text is None:
+        return None
+    line = text.strip().splitlines()[0]
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
+
+
+class History:
+    """Hold the part of a thread that was read, and say what is missing of it.
+
+    Args:
+        thread_id: which thread.
+        with_summary: hold the newest summary, and only turns after what it covers.
+    """
+
+    def __init__(self, thread_id: str, *, with_summary: bool = False) -> None:
+        self.thread_id = thread_id
+        self.with_summary = with_summary
+        self.info: ThreadInfo | None = None
+        self.summary: TurnRecord | None = None
+        self.turns: list[StoredTurn] = []
+        self._start = 1
+        self._window: int | None = None
+        self._messages: list[ChatMessage] | None = None
+        self._tally: Tally | None = None
+        self.has_draft = False
+
+    @property
+    def revision(self) -> int:
+        """The revision up to which everything is known; 0 for a thread that does not exist."""
+        return 0 if self.info is None else self.info.revision
+
+    @property
+    def incarnation(self) -> str | None:
+        """The incarnation of the thread that was read."""
+        return None if self.info is None else self.info.incarnation
+
+    @property
+    def position(self) -> tuple[int, str | None]:
+        """From where a read goes on; when it has changed during one, what that one found is out of date."""
+        return self.revision, self.incarnation
+
+    def messages(self) -> list[ChatMessage]:
+        """Return the messages of the turns held, in order, as a new list."""
+        if self._messages is None:
+            self._messages = [message for stored in self.turns for message in stored.turn.messages]
+        return self._messages.copy()
+
+    def window(self, window: ContextWindow, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
+        """Return the messages of a window, as `ContextWindow.select_stored` does; what turns cost is remembered."""
+        self._tally = window.tally(self.turns, self._tally)
+        # Until there is a summary, nothing would tell of a turn that is left out for the sake of steps.
+        first = 1 if self.info is None else self.info.first
+        is_rest = self.with_summary and self._start <= max(first, _after(self.summary))
+        return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=is_rest)
+
+    def covers(self, last_messages: int | None, *, with_summary: bool = False) -> bool:
+        """Say whether a window of so many messages (None: all of the view) can be cut from what is held."""
+        if self.info is None or not self._is_view(with_summary=with_summary):
+            return False
+        if self._start <= max(self.info.first, _after(self.summary)):
+            return True
+        return last_messages is not None and self._window is not None and last_messages <= self._window
+
+    def _is_view(self, *, with_summary: bool) -> bool:
+        # Of a thread that has no summary both are the same; but only who looked for one knows that.
+        return self.with_summary == with_summary or (self.with_summary and self.summary is None)
+
+    def forget(self) -> None:
+        """Drop everything: the next read starts afresh."""
+        self.info = None
+        self.summary = None
+        self.turns = []
+        self._messages = None
+        self._tally = None
+
+    def take(self, found: ThreadSlice, *, last_messages: int | None) -> None:
+        """Take in what a read returned that asked for everything after `revision`, or afresh when nothing was held.
+
+        Raises:
+            CorruptTurn: a record cannot be decoded; what was held stays as it was.
+        """
+        self.has_draft = found.has_draft
+        is_same = found.info is not None and self.incarnation == found.info.incarnation
+        is_next = is_same and found.start <= self.revision + 1
+        is_gap = is_same and not is_next
+        if found.info is None or (self.with_summary and (is_gap or not self._has_newest_summary(found))):
+            self.forget()
+            return
+        new = [stored_turn(record, self.thread_id) for record in found.records if record.kind == "turn"]
+        undone = {record.target for record in found.records if record.kind == "undo"}
+        if is_next:
+            self._extend(new, undone, found.info.first)
+            self._take_summary(found)
+        else:
+            self.turns, self._messages = new, None
+            self._start, self._window = found.start, last_messages
+            self.summary = found.summary
+        self.info = found.info
+        if is_next and undone and self._window is not None:
+            # A window that lost a turn at its end may need an older one at its front.
+            self._window = min(self._window, sum(len(turn.messages) for turn in self.turns))
+
+    def _has_newest_summary(self, found: ThreadSlice) -> bool:
+        """Say whether the newest summary is known after a read that went on: an undo may bring back an older one."""
+        covered = _after(self.summary) - 1
+        undone = [record.target or 0 for record in found.records if record.kind == "undo"]
+        return min(undone, default=covered + 1) > covered or any(one.kind == "summary" for one in found.records)
+
+    def _take_summary(self, found: ThreadSlice) -> None:
+        """Take in the newest summary of a read that went on, and let go of what it covers."""
+        if not self.with_summary or found.info is None:
+            return
+        summaries = [record for record in found.records if record.kind == "summary"]
+        self.summary = summaries[-1] if summaries else self.summary
+        if self.summary is not None and self.summary.number < found.info.first:
+            self.summary = None
+        first = _after(self.summary)
+        if first > self._start:
+            self._start = first
+            self.turns, self._messages = [turn for turn in self.turns if turn.number >= first], None
+
+    def summarized(self, record: TurnRecord) -> None:
+        """Take in a summary that this handle appended itself, when it is the next record."""
+        if self.info is not None and record.number == self.info.revision + 1:
+            self.info = _with_record(self.info, record)
+            self._take_summary(ThreadSlice(info=self.info, records=(record,)))
+
+    def committed(self, record: TurnRecord, turn: Turn) -> None:
+        """Take in a turn that this handle appended itself, when it is the next one."""
+        if self.info is None or record.number != self.info.revision + 1:
+            return
+        if all(type(message.content) is str and message.additional_properties is None for message in turn.messages):
+            stored = StoredTurn(record.number, record.id, record.created_us, turn)
+        else:
+            # Other values may read back in another form: what a reader of the thread would get is what is held.
+            stored = stored_turn(record, self.thread_id)
+        self._extend([stored], set(), self.info.first)
+        self.info = _with_record(self.info, record)
+        self._shrink()
+
+    def _extend(self, new: Iterable[StoredTurn], undone: set[int | None], first: int) -> None:
+        kept = self.turns
+        if undone or (kept and kept[0].number < first):
+            kept = [turn for turn in kept if turn.number not in undone and turn.number >= first]
+            self._messages = None
+        self._start = max(self._start, first)
+        for turn in new:
+            kept.append(turn)
+            if self._messages is not None:
+                self._messages.extend(turn.messages)
+        self.turns = kept
+
+    def _shrink(self) -> None:
+        """Let go of turns far outside of the window, so that a handle on an endless thread stays small."""
+        if self._window is None or self._window == 0:
+            return
+        total = sum(len(turn.messages) for turn in self.turns)
+        if total <= 2 * self._window + 100:
+            return
+        drop = 0
+        while total - len(self.turns[drop].messages) >= self._window:
+            total -= len(self.turns[drop].messages)
+            drop += 1
+        self._start = self.turns[drop].number
+        self.turns, self._messages = self.turns[drop:], None
+
+
+def _after(summary: TurnRecord | None) -> int:
+    """Return the first number that a summary does not cover."""
+    return 1 if summary is None else (summary.target or 0) + 1
+
+
+def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
+    return ThreadInfo(
+        id=info.id,
+        revision=record.number,
+        incarnation=info.incarnation,
+        first=info.first,
+        turns=info.turns + (record.kind == "turn"),
+        messages=info.messages + record.message_count,
+        user_id=info.user_id,
+        title=info.title,
+        metadata=info.metadata,
+        created_us=info.created_us,
+        updated_us=record.created_us,
+    )
+
+
+class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run needs to know of its thread before it starts.
+
+    Attributes:
+        revision: that a commit has to find; None when the store does not tell revisions.
+        history: what was read; None when the store knows no turns, or a service keeps the thread.
+        messages: of a store that knows no turns.
+        committed: the turn of the id that was asked for, when the thread has it already.
+        is_new: True when the thread has nothing yet.
+        summary: the record that sums up what came before, where it was asked for and there is one.
+        has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
+    """
+
+    revision: int | None
+    history: History | None = None
+    messages: Sequence[ChatMessage] = ()
+    committed: StoredTurn | None = None
+    is_new: bool = False
+    summary: TurnRecord | None = None
+    has_draft: bool = False
+
+    def select(
+        self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0
+    ) -> Sequence[ChatMessage]:
+        """Return the messages to send, the oldest first; the arguments are those of `ContextWindow.select`."""
+        if self.history is not None:
+            if window is None:
+                return self.history.messages()
+            return self.history.window(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        if window is None:
+            return self.messages
+        turns = group_turns(self.messages)
+        return window.select(turns, overhead_tokens=overhead_tokens, input_tokens=input_tokens)

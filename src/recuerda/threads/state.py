@@ -1,0 +1,112 @@
+"""The state of a thread: one versioned JSON envelope, read strictly.
+
+    {"version": 1, "kind": "thread", "id": …, "service_thread_id": … or null, "store": {…} or null}
+
+and "providers": {name: {…}} where context providers remember something of the thread.
+
+Whatever is not this is refused with a word on what was expected, so that nothing is half-restored. States that betas of
+Agent Framework wrote are read as well; `legacy.py` turns them into this form.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from recuerda.errors import InvalidInput, StateError
+from recuerda.ids import check_id, new_id
+from recuerda.json_value import JsonObject
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.legacy import LegacyState, is_legacy_state, read_legacy_state
+from recuerda.window.window import group_turns
+
+STATE_VERSION = 1
+THREAD_KIND = "thread"
+
+
+class ThreadState(msgspec.Struct, frozen=True, kw_only=True):
+    """A state that was read and found sound.
+
+    Attributes:
+        id: the thread's id.
+        service_thread_id: set when a service keeps the thread.
+        store: the store's own state, or None.
+        providers: what context providers remember, by their names.
+    """
+
+    id: str
+    service_thread_id: str | None
+    store: dict[str, Any] | None
+    providers: dict[str, JsonObject] = msgspec.field(default_factory=dict[str, JsonObject])
+
+
+def read_thread_state(state: object) -> ThreadState:
+    """Check a state's envelope.
+
+    Raises:
+        StateError: it is of an unknown kind, version or type; the text says what was expected.
+    """
+    if not isinstance(state, dict):
+        raise StateError(f"a thread's state is the JSON object that serialize() gave, not {_type_name(state)}")
+    envelope = cast("dict[str, Any]", state)
+    if is_legacy_state(envelope):
+        return _from_legacy(read_legacy_state(envelope))
+    if envelope.get("kind") != THREAD_KIND:
+        raise StateError(f'a thread\'s state has "kind": "{THREAD_KIND}", this one {_shown(envelope.get("kind"))}')
+    if envelope.get("version") != STATE_VERSION or isinstance(envelope["version"], bool):
+        raise StateError(
+            f"this recuerda reads states of version {STATE_VERSION}, this one is of version "
+            f"{_shown(envelope.get('version'))}; was it written by a newer one?"
+        )
+    return _checked(envelope)
+
+
+def _checked(envelope: dict[str, Any]) -> ThreadState:
+    service_thread_id, store = envelope.get("service_thread_id"), envelope.get("store")
+    try:
+        thread_id = check_id(envelope.get("id"), "thread id")
+    except InvalidInput as error:
+        raise StateError(f"the state's id cannot be used: {error}") from None
+    if service_thread_id is not None and not isinstance(service_thread_id, str):
+        raise StateError(f"service_thread_id is a string or null, not {_type_name(service_thread_id)}")
+    if store is not None and not isinstance(store, dict):
+        raise StateError(f"store is an object or null, not {_type_name(store)}")
+    if service_thread_id is not None and store is not None:
+        raise StateError("the state names both a service's thread and a store; a thread has one owner")
+    return ThreadState(
+        id=thread_id,
+        service_thread_id=service_thread_id,
+        store=cast("dict[str, Any] | None", store),
+        providers=_providers(envelope.get("providers")),
+    )
+
+
+def _providers(given: object) -> dict[str, JsonObject]:
+    try:
+        return msgspec.convert({} if given is None else given, dict[str, dict[str, Any]])
+    except msgspec.ValidationError:
+        raise StateError("the state's providers are an object of objects, by the providers' names") from None
+
+
+def _from_legacy(legacy: LegacyState) -> ThreadState:
+    # Most of these states have no id. One made from the content would be the same for two users who only said "hi".
+    try:
+        thread_id = new_id() if legacy.id is None else check_id(legacy.id, "session id")
+        bodies = [encode_turn(turn) for turn in group_turns(legacy.messages or ())]
+    except InvalidInput as error:
+        raise StateError(f"the state holds what cannot be stored: {error}") from None
+    if legacy.service_thread_id is not None or legacy.messages is None:
+        return ThreadState(id=thread_id, service_thread_id=legacy.service_thread_id, store=None)
+    turns = [{"id": f"imported-{number}", "turn": msgspec.json.decode(body)} for number, body in enumerate(bodies, 1)]
+    return ThreadState(
+        id=thread_id, service_thread_id=None, store={"kind": "memory", "thread_id": thread_id, "turns": turns}
+    )
+
+
+def _type_name(value: object) -> str:
+    return type(value).__name__
+
+
+def _shown(value: object) -> str:
+    return "has none" if value is None else repr(value)[:40]

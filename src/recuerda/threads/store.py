@@ -1,0 +1,397 @@
+"""A handle on one thread's messages.
+
+`ChatMessageStore` is the handle over any storage; it turns messages into the bytes that a storage keeps, and remembers
+what it has read, so that reading again costs only what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Self
+
+from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadConflict, ThreadNotFound, ThreadOwnershipError
+from recuerda.ids import check_id, check_limit, new_id
+from recuerda.json_value import JsonObject
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import ChatMessage, Turn
+from recuerda.storage.contract import Storage
+from recuerda.storage.ram import MemoryStorage
+from recuerda.storage.records import Appended, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.registry import open_storage
+from recuerda.threads.conflicts import append_checked, revision_after_summaries, revision_after_turns
+from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
+from recuerda.threads.transfer import (
+    add_missing,
+    export_lines,
+    import_lines,
+    read_state_turns,
+    read_store_state,
+    write_state_turns,
+)
+from recuerda.window.window import ContextWindow, turn_of
+
+
+class ChatMessageStore:
+    """Hold one thread's messages on a storage; in RAM when none is given.
+
+    Args:
+        messages: the history to start with, in RAM only; for a storage use `add_messages`.
+        storage: a storage or its URL.
+        thread_id: which thread; a new random id by default.
+        max_messages: keep at most so many messages, as whole turns: older turns are deleted when a new one comes. None
+            keeps all.
+        user_id: whose thread it is. A thread of another user raises `ThreadOwnershipError`.
+
+    A store made from a URL owns its storage: close the store to close it. Whoever has a `user_id` gets at no other
+    user's thread: reading, changing and deleting it raise `ThreadOwnershipError`.
+    """
+
+    def __init__(
+        self,
+        messages: Sequence[ChatMessage] | None = None,
+        *,
+        storage: Storage | str | None = None,
+        thread_id: str | None = None,
+        max_messages: int | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        if messages and storage is not None:
+            raise InvalidInput("messages= is for a store in RAM; with a storage, await store.add_messages(...)")
+        self.thread_id = new_id() if thread_id is None else check_id(thread_id, "thread id")
+        self.max_messages = None if max_messages is None else check_limit(max_messages, "max_messages")
+        self.user_id = None if user_id is None else check_id(user_id, "user id")
+        self.storage = open_storage(storage) if isinstance(storage, str) else storage or MemoryStorage()
+        self._owns_storage = isinstance(storage, str) or storage is None
+        self._is_owner_known = False
+        self._history = History(self.thread_id)
+        self._first_messages = tuple(messages or ())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(thread_id={self.thread_id!r}, storage={self.storage.kind!r})"
+
+    @property
+    def owns_storage(self) -> bool:
+        """True when the storage was made for this store alone."""
+        return self._owns_storage
+
+    def for_thread(self, thread_id: str, *, user_id: str | None = None, storage: Storage | None = None) -> Self:
+        """Return a store like this one for another thread, on the same storage unless another is given."""
+        return type(self)(
+            storage=storage or self.storage,
+            thread_id=thread_id,
+            max_messages=self.max_messages,
+            user_id=user_id or self.user_id,
+        )
+
+    # -- the protocol --------------------------------------------------------------------------------------------------
+
+    async def add_messages(self, messages: Sequence[ChatMessage]) -> Appended | None:
+        """Append messages as one turn; None when there are none.
+
+        Raises:
+            EncodeError: a value has no JSON form; nothing is written.
+        """
+        if not messages:
+            return None
+        for message in messages:
+            if not isinstance(message, ChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+                raise InvalidInput(f"a store holds ChatMessage, not {type(message).__name__}")
+        return await self.append(turn_of(messages))
+
+    async def list_messages(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[ChatMessage]:
+        """Return the thread's messages, the oldest first, as a new list.
+
+        Args:
+            last: only the newest whole turns that together hold at most so many messages; the newest turn in any case.
+            skip_corrupt: leave out turns that cannot be read, instead of raising.
+
+        Raises:
+            CorruptTurn: naming the turn that cannot be read.
+        """
+        if last is None and not skip_corrupt:
+            await self.refresh()
+            return self._history.messages()
+        return [
+            message for turn in await self.list_turns(last=last, skip_corrupt=skip_corrupt) for message in turn.messages
+        ]
+
+    async def serialize(self, **kwargs: Any) -> JsonObject:
+        """Return the store's state as JSON data: the messages of a store in RAM, else a locator without secrets."""
+        await self._write_first_messages()
+        state: JsonObject = {"kind": self.storage.kind, "thread_id": self.thread_id}
+        if self.max_messages is not None:
+            state["max_messages"] = self.max_messages
+        if isinstance(self.storage, MemoryStorage):
+            state["turns"] = await write_state_turns(self.storage, self.thread_id)
+        return state
+
+    async def update_from_state(self, serialized_store_state: Any, **kwargs: Any) -> None:
+        """Become the store that `serialize` described. Turns that the thread has already are not added again.
+
+        Raises:
+            StateError: the state is not a store's, or belongs to a storage of another kind; this store stays as it was.
+        """
+        state = read_store_state(serialized_store_state)
+        if state["kind"] == MemoryStorage.kind:
+            await add_missing(self.storage, state["thread_id"], read_state_turns(state.get("turns")), self.user_id)
+        elif state["kind"] != self.storage.kind:
+            raise StateError(
+                f"this thread lives in a storage of kind {state['kind']!r}, and the store at hand is on "
+                f"{self.storage.kind!r}: restore it with the storage that it was saved with"
+            )
+        self.thread_id = state["thread_id"]
+        self._is_owner_known = False
+        self.max_messages = state.get("max_messages", self.max_messages)
+        self._first_messages = ()
+        self._history = History(self.thread_id)
+
+    @classmethod
+    async def deserialize(
+        cls, serialized_store_state: Any, *, storage: Storage | str | None = None, **kwargs: Any
+    ) -> Self:
+        """Make a store from what `serialize` gave.
+
+        Args:
+            serialized_store_state: the state.
+            storage: the storage, or its URL, that the state's locator belongs to; not needed for a store in RAM.
+            kwargs: further arguments of the class.
+        """
+        store = cls(storage=storage, **kwargs)
+        await store.update_from_state(serialized_store_state)
+        return store
+
+    # -- turns ---------------------------------------------------------------------------------------------------------
+
+    async def refresh(
+        self, window: ContextWindow | None = None, *, turn_id: str | None = None, with_summary: bool = False
+    ) -> StoredTurn | None:
+        """Read what is new in the thread, or in a window of it, in one trip.
+
+        Args:
+            window: the part to read; None for everything.
+            turn_id: also look for the turn of this id, and return it.
+            with_summary: if the thread has a summary, hold the newest (`summary`), and only turns after what it covers.
+                Asking again for the other view reads it anew.
+
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user than this store.
+        """
+        await self._write_first_messages()
+        limit = window.last_messages if window is not None else None
+        while True:
+            is_held = self._history.covers(limit, with_summary=with_summary)
+            history = self._history if is_held else History(self.thread_id, with_summary=with_summary)
+            position = history.position
+            found = await self._read(history, limit, turn_id)
+            if history.position != position:
+                continue  # another task's read, or an append, came first: go on from there
+            is_fresh = history.info is None
+            history.take(found, last_messages=limit)
+            if is_fresh or history.covers(limit, with_summary=with_summary):
+                break
+        self._history = history
+        return None if found.found is None else stored_turn(found.found, self.thread_id)
+
+    async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
+        """Return the thread's turns, the oldest first; the arguments are those of `list_messages`."""
+        if last is not None:
+            check_limit(last, "last")
+        if skip_corrupt:
+            await self._write_first_messages()
+            return readable_turns(await self._read(History(self.thread_id), last, None), self.thread_id)
+        window = None if last is None else ContextWindow(max_messages=last)
+        await self.refresh(window)
+        turns = self._history.turns
+        return turns[len(turns) - window.count([turn.turn for turn in turns]) :] if window else turns.copy()
+
+    @property
+    def history(self) -> History:
+        """What the last read gave; a later one may replace it by another, or add to it."""
+        return self._history
+
+    @property
+    def turns(self) -> Sequence[StoredTurn]:
+        """The turns that the last read gave, without reading again."""
+        return self._history.turns
+
+    @property
+    def summary(self) -> TurnRecord | None:
+        """The newest summary, if the last read was `with_summary` and there is one; `turns` are what it leaves out."""
+        return self._history.summary
+
+    @property
+    def revision(self) -> int:
+        """The revision that the last read saw; 0 for a thread that does not exist."""
+        return self._history.revision
+
+    async def append(self, turn: Turn, *, turn_id: str | None = None, expected: int | None = None) -> Appended:
+        """Append one turn atomically; encoded first, so that a value without a JSON form writes nothing.
+
+        Args:
+            turn: what to append.
+            turn_id: makes a retry safe: a turn of this id that is in the thread already is returned instead.
+            expected: the revision that the thread must have, or None for any. Summaries that came after it do not
+                matter: they add nothing to what was said.
+
+        Raises:
+            EncodeError: naming the path to the value.
+            ThreadConflict: the thread is not at `expected`.
+        """
+        new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
+        await self._write_first_messages()
+        await self._know_owner()
+
+        async def append(revision: int | None) -> Appended:
+            return await self.storage.append(
+                self.thread_id,
+                new,
+                expected=revision,
+                keep_messages=self.max_messages,
+                user_id=self.user_id,
+                title=None if revision else title_of(turn),
+            )
+
+        later = partial(revision_after_summaries, self.storage, self._history)
+        appended = await append_checked(append, later, expected)
+        if not appended.replayed:
+            self._history.committed(appended.record, turn)
+        return appended
+
+    async def summarize(self, body: bytes, *, through: int, expected: int | None = None) -> Appended:
+        """Append a summary of the turns up to `through`; see `Storage.summarize`.
+
+        Args:
+            body: opaque bytes.
+            through: the number of the last turn that it covers.
+            expected: the revision that was summarised, or None for any. What came after it does not matter, unless a
+                turn that is covered was undone, or somebody else was first with a summary.
+
+        Raises:
+            ThreadConflict: the thread is not at `expected`, and what came since does matter.
+            ThreadNotFound: there is no such thread.
+            InvalidInput: the thread has nothing at `through`.
+        """
+        await self._write_first_messages()
+        await self._know_owner()
+
+        async def append(revision: int | None) -> Appended:
+            return await self.storage.summarize(self.thread_id, body, through=through, expected=revision)
+
+        later = partial(revision_after_turns, self.storage, self._history, through=through)
+        appended = await append_checked(append, later, expected)
+        self._history.summarized(appended.record)
+        return appended
+
+    async def undo(self) -> StoredTurn | None:
+        """Take the last turn out of the thread for good, and return it; None when there is none.
+
+        A turn that cannot be read goes as well, and comes back without messages.
+        """
+        await self.info()
+        record = await self.storage.undo(self.thread_id)
+        if record is None:
+            return None
+        try:
+            return stored_turn(record, self.thread_id)
+        except CorruptTurn:
+            return StoredTurn(record.number, record.id, record.created_us, Turn(messages=()))
+
+    async def trim(self, *, keep_turns: int | None = None, keep_messages: int | None = None) -> int:
+        """Delete the oldest turns for good and return how many; see `Storage.trim`."""
+        await self.info()
+        return await self.storage.trim(self.thread_id, keep_turns=keep_turns, keep_messages=keep_messages)
+
+    async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
+        """Return a store on a new thread that starts as a copy of this one.
+
+        Args:
+            through: the number of the last turn to copy; None for all.
+            thread_id: of the new thread; a random one by default.
+
+        Raises:
+            InvalidInput: the thread has no turn of that number.
+            ThreadConflict: a thread of that id has turns already.
+        """
+        await self._write_first_messages()
+        found = await self._read(History(self.thread_id), None, None)
+        if found.info is None:
+            raise ThreadNotFound(self.thread_id)
+        if through is not None and through not in {record.number for record in found.records}:
+            raise InvalidInput(f"thread {self.thread_id!r} has no turn {through} to fork from")
+        copy = self.for_thread(thread_id or new_id())
+        # The turns keep their ids, so on an older fork the append would replay them instead of conflicting.
+        if (taken := await self.storage.head(copy.thread_id)) is not None and taken.revision:
+            raise ThreadConflict(copy.thread_id, expected=0, actual=taken.revision)
+        turns = [
+            NewTurn(body=record.body, message_count=record.message_count, id=record.id, created_us=record.created_us)
+            for record in found.records
+            if through is None or record.number <= through
+        ]
+        await self.storage.append_all(
+            copy.thread_id, turns, expected=0, user_id=found.info.user_id, title=found.info.title
+        )
+        return copy
+
+    async def info(self) -> ThreadInfo | None:
+        """Return what the storage knows of the thread; None before its first turn."""
+        await self._write_first_messages()
+        info = await self.storage.head(self.thread_id)
+        self._check_owner(info)
+        return info
+
+    async def export_jsonl(self) -> str:
+        """Return the thread as JSON Lines: a line about the thread, then a line for each turn."""
+        await self.info()
+        return "".join([line async for line in export_lines(self.storage, self.thread_id)])
+
+    async def import_jsonl(self, text: str) -> int:
+        """Add the turns of an export to this thread and return how many were new. Doing it again adds nothing.
+
+        Raises:
+            StateError: a line is not one of an export; nothing was added.
+        """
+        await self.info()
+        lines = text.split("\n")  # JSON may hold other line breaks, which `splitlines` would cut at
+        imported = await import_lines(self.storage, lines, thread_id=self.thread_id, user_id=self.user_id)
+        return sum(item.added for item in imported)
+
+    async def clear(self) -> bool:
+        """Delete the thread with all its turns; False when there was none."""
+        self._first_messages = ()
+        await self.info()
+        self._history = History(self.thread_id)
+        return await self.storage.delete(self.thread_id)
+
+    async def close(self) -> None:
+        """Close the storage, if this store opened it; one that was given stays open."""
+        if self._owns_storage:
+            await self.storage.close()
+
+    async def _write_first_messages(self) -> None:
+        if self._first_messages:
+            messages, self._first_messages = self._first_messages, ()
+            await self.add_messages(messages)
+
+    async def _read(self, history: History, limit: int | None, turn_id: str | None) -> ThreadSlice:
+        found = await self.storage.read(
+            self.thread_id,
+            after=history.revision,
+            incarnation=history.incarnation,
+            last_messages=limit,
+            turn_id=turn_id,
+            with_summary=history.with_summary,
+        )
+        self._check_owner(found.info)
+        return found
+
+    async def _know_owner(self) -> None:
+        if self.user_id is not None and not self._is_owner_known:
+            await self.info()
+
+    def _check_owner(self, info: ThreadInfo | None) -> None:
+        if self.user_id is not None and info is not None and info.user_id not in (None, self.user_id):
+            raise ThreadOwnershipError(
+                f"thread {self.thread_id!r} belongs to another user; open it with the user id that it was made with"
+            )
+        self._is_owner_known = True

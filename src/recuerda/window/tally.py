@@ -1,0 +1,135 @@
+"""What the newest turns of a thread cost, summed up, and measured only as far back as somebody asks.
+
+A thread only grows at its end while a handle holds it, so sums to both sides of one fixed place stay true: a plan over
+a warm thread measures the new turns and searches the sums, whatever the length of the thread or the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from recuerda.messages.message import ChatMessage, Turn
+from recuerda.window.repair import NOT_RECORDED, is_sound
+from recuerda.window.shortening import elided
+from recuerda.window.tokens import Size, TokenCounter
+
+
+class NumberedTurn(Protocol):
+    """A turn and its place in the thread: `StoredTurn` is one."""
+
+    @property
+    def number(self) -> int:
+        """Grows from turn to turn, from 1 on; it may have gaps."""
+        ...
+
+    @property
+    def turn(self) -> Turn:
+        """Its messages."""
+        ...
+
+
+class Sums(NamedTuple):
+    """What some turns cost: messages, fixed tokens, those of their text, and of their text with results left out."""
+
+    messages: int = 0
+    fixed: int = 0
+    text: int = 0
+    lean: int = 0
+
+
+class Tally:
+    """Sum up what turns cost, from any of them to the newest.
+
+    Args:
+        turns: the oldest first. The list may grow at its end, and in no other way.
+        counter: counts the tokens; None counts messages only.
+        leaves_out: True to know also what turns cost without their results.
+    """
+
+    def __init__(self, turns: Sequence[NumberedTurn], counter: TokenCounter | None, *, leaves_out: bool) -> None:
+        self.turns = turns
+        self.counter = counter
+        self.leaves_out = leaves_out
+        self._anchor = len(turns)
+        self._older = [Sums()]
+        self._newer = [Sums()]
+        self._lean = lean = dict[int, tuple[ChatMessage, ...]]()
+        self._whole = _Line(lambda index: turns[index].turn.messages)
+        self._bare = _Line(lambda index: lean.get(index) or turns[index].turn.messages)
+
+    @property
+    def measured_from(self) -> int:
+        """The index of the oldest turn that was measured; the number of turns when none was."""
+        return self._anchor - len(self._older) + 1
+
+    def sums_from(self, index: int) -> Sums:
+        """Return what the turns from an index on cost together."""
+        while len(self._newer) <= len(self.turns) - self._anchor:
+            self._newer.append(_added(self._newer[-1], self._measure(self._anchor + len(self._newer) - 1)))
+        while index < self.measured_from:
+            self._older.append(_added(self._older[-1], self._measure(self.measured_from - 1)))
+        if index <= self._anchor:
+            return _added(self._newer[-1], self._older[self._anchor - index])
+        return _added(self._newer[-1], self._newer[index - self._anchor], -1)
+
+    def messages_from(self, front: int, whole_from: int) -> list[ChatMessage]:
+        """Return the messages of the turns from `front` on, without results before `whole_from`, as a new list."""
+        whole = self._slice(self._whole, whole_from, len(self.turns))
+        return whole if front >= whole_from else self._slice(self._bare, front, whole_from) + whole
+
+    def _slice(self, line: _Line, start: int, end: int) -> list[ChatMessage]:
+        count = self.sums_from(start).messages  # measured before the line needs what is known from that
+        line.reach(start, end)
+        first = self.sums_from(line.start).messages
+        return line.messages[first - count : first - self.sums_from(end).messages]
+
+    def _measure(self, index: int) -> Sums:
+        messages = self.turns[index].turn.messages
+        if self.counter is None and not self.leaves_out:
+            return Sums(len(messages))
+        lean = elided(messages) if self.leaves_out else messages
+        if lean is not messages:
+            self._lean[index] = lean
+        if self.counter is None:
+            return Sums(len(messages))
+        size = _size(messages, self.counter)
+        lean_size = size if lean is messages else _size(lean, self.counter)
+        return Sums(len(messages), size.fixed, size.text, lean_size.text)
+
+
+class _Line:
+    """Hold the messages of turns that follow one another, as one list that grows at its end."""
+
+    def __init__(self, messages_of: Callable[[int], Sequence[ChatMessage]]) -> None:
+        self.messages: list[ChatMessage] = []
+        self.start = self._end = 0
+        self._messages_of = messages_of
+
+    def reach(self, start: int, end: int) -> None:
+        """Hold the turns from `start` to `end`, at least."""
+        if start < self.start or not self.messages:
+            self.messages = []
+            self.start = self._end = start
+        while self._end < end:
+            self.messages.extend(self._messages_of(self._end))
+            self._end += 1
+
+
+def _size(messages: Sequence[ChatMessage], counter: TokenCounter) -> Size:
+    """Return what messages cost, at most: when a damaged turn is mended, each of its calls may get a result."""
+    size = counter.measure(messages)
+    if is_sound(messages):
+        return size
+    calls = sum(len(message.function_calls) for message in messages)
+    result = counter.measure([ChatMessage("tool", NOT_RECORDED)])
+    return Size(size.fixed + calls * result.fixed, size.text + calls * result.text)
+
+
+def _added(one: Sums, other: Sums, sign: int = 1) -> Sums:
+    return Sums(
+        one.messages + sign * other.messages,
+        one.fixed + sign * other.fixed,
+        one.text + sign * other.text,
+        one.lean + sign * other.lean,
+    )
