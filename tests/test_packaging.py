@@ -18,7 +18,6 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 # Put together here, so that this file doesn't contain what it forbids.
 REGISTRY_HOSTS = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "npmjs" + ".com", "yarnpkg" + ".com"]
 MACHINE_PATHS = ["/" + "work/", "/" + "root/", "/" + "home/", "/" + "Users/", "/" + "opt/", "/" + "tmp/bash"]
-LONGEST_FILE = 400
 
 
 def kept_files() -> list[Path]:
@@ -93,11 +92,6 @@ def test_no_kept_file_names(forbidden: str) -> None:
     # A path may follow a dot or a name (`./work/`, `docs/work/`): only an absolute one belongs to a machine.
     pattern = re.compile(rf"(?<![\w.}}-]){re.escape(forbidden)}" if forbidden.startswith("/") else re.escape(forbidden))
     assert [str(path) for path, text in texts() if pattern.search(text)] == []
-
-
-def test_no_module_is_longer_than_the_limit() -> None:
-    lengths = {str(path): text.count("\n") for path, text in texts() if path.suffix == ".py"}
-    assert {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
 @pytest.mark.parametrize("lock", ["tour", "dev"])

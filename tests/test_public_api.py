@@ -1,5 +1,6 @@
 """The public surface: what is not in `__all__` does not exist, and what is in it is documented."""
 
+import importlib
 import inspect
 import subprocess
 import sys
@@ -84,6 +85,79 @@ PUBLIC = [
     "tool",
 ]
 
+HOMES = {
+    "recuerda.agent": [
+        "Agent",
+        "AgentResponse",
+        "AgentResponseStream",
+        "AgentResponseUpdate",
+        "ChatClient",
+        "ChatModel",
+        "ChatRequest",
+        "ChatResponse",
+        "ChatUpdate",
+        "FunctionTool",
+        "PendingCall",
+        "PendingTurn",
+        "Summarizer",
+        "tool",
+    ],
+    "recuerda.providers": ["Context", "ContextProvider", "Deferred", "Embedder"],
+    "recuerda.threads": ["AgentThread", "ChatMessageStore", "ChatMessageStoreProtocol", "StoredTurn"],
+    "recuerda.window": [
+        "ContextWindow",
+        "Summary",
+        "TextEncoding",
+        "TokenCounter",
+        "decode_summary",
+        "encode_summary",
+        "mend",
+    ],
+    "recuerda.storage": [
+        "Appended",
+        "Clock",
+        "Copied",
+        "Draft",
+        "DraftStep",
+        "Erasure",
+        "Lease",
+        "MemoryStorage",
+        "NewRecord",
+        "NewTurn",
+        "ReadQuery",
+        "Retained",
+        "RetentionPolicy",
+        "Storage",
+        "ThreadChanges",
+        "ThreadInfo",
+        "ThreadPage",
+        "ThreadSlice",
+        "TurnRecord",
+        "copy_thread",
+        "copy_threads",
+        "open_storage",
+        "system_clock",
+    ],
+    "recuerda.messages": [
+        "ChatMessage",
+        "Content",
+        "DataContent",
+        "FunctionCallContent",
+        "FunctionResultContent",
+        "RefusalContent",
+        "TextContent",
+        "TextReasoningContent",
+        "Turn",
+        "UnknownContent",
+        "UriContent",
+        "Usage",
+        "UsageContent",
+        "decode_turn",
+        "encode_turn",
+    ],
+}
+"""The public names of each package below the top; a program imports them from here and from no module inside."""
+
 HEAVY = {
     "openai",
     "httpx",
@@ -110,6 +184,11 @@ def test_the_public_names_are_listed_in_order_and_once() -> None:
 def test_no_other_name_looks_public() -> None:
     names = {name for name, value in vars(recuerda).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert names == set(PUBLIC)
+
+
+@pytest.mark.parametrize("package", sorted(HOMES))
+def test_the_public_names_of_a_package_are_these(package: str) -> None:
+    assert sorted(importlib.import_module(package).__all__) == sorted(HOMES[package])
 
 
 @pytest.mark.parametrize("name", PUBLIC)
