@@ -1,4 +1,4 @@
-"""`docs/agents.md` says of every error what can be done, and names every option of an agent and of a run."""
+"""`docs/guides/agents.md` says of every error what can be done, and names every option of an agent and of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from recuerda import Agent, RecuerdaError, StorageError, errors
 
-PAGE = (Path(__file__).parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "agents.md").read_text(encoding="utf-8")
 BRANCHES = (RecuerdaError, StorageError)
 
 

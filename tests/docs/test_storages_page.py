@@ -1,4 +1,4 @@
-"""What `docs/storages.md` promises is tested: every cell of its table leads to tests that exist."""
+"""What `docs/guides/storages.md` promises is tested: every cell of its table leads to tests that exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from recuerda.storage.registry import URL_SCHEMES
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "storages.md"
+PAGE = ROOT / "docs" / "guides" / "storages.md"
 STORAGES = ["RAM", "JSON Lines", "SQLite", "Redis", "PostgreSQL", "Cosmos DB"]
 NUMBERS = re.compile(r"\[(\d+(?:, \d+)*)\]")
 NEEDS_NO_TEST = re.compile(r"no\b|ends with it$|.*not tested")

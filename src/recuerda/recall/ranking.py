@@ -8,7 +8,7 @@ what one remembers about somebody in the first person; when something was asked 
 them say it; and a conversation that was about the matter makes each of its messages more likely.
 
 All of it is one fixed configuration, `WEIGHTS`. It was chosen on conversations between two people and checked on others
-that were left out, and with chats between a user and an assistant; see docs/recall.md.
+that were left out, and with chats between a user and an assistant; see docs/guides/recall.md.
 """
 
 from __future__ import annotations
