@@ -9,6 +9,7 @@ import pytest
 from recuerda import (
     AgentThread,
     ChatMessage,
+    ChatMessageStore,
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
@@ -163,3 +164,27 @@ async def test_a_session_keeps_its_id_and_can_be_restored_twice() -> None:
 async def test_a_restored_thread_is_dated_now(storage: Storage) -> None:
     await AgentThread.deserialize(state_of("b260130_ram_plain_thread"), storage=storage)
     assert [info.created_at.year >= 2025 async for info in storage.threads()] == [True]
+
+
+@pytest.mark.parametrize("name", names("*_ram_store_state"))
+async def test_a_store_reads_the_state_of_a_store(storage: Storage, name: str) -> None:
+    store = await ChatMessageStore.deserialize(state_of(name), storage=storage, thread_id="kept")
+    again = await ChatMessageStore.deserialize(state_of(name), storage=storage, thread_id="kept")
+    assert store.thread_id == "kept"
+    expected = (
+        ["hi", "Hello, Ana!", "Hello!"] if is_after_content_was_refused(name) else ["hi", "my name is Ana", "Hello!"]
+    )
+    assert texts(await store.list_messages()) == texts(await again.list_messages()) == expected
+
+
+@pytest.mark.parametrize("name", names("*_ram_thread"))
+async def test_a_store_refuses_the_state_of_a_thread(name: str) -> None:
+    with pytest.raises(StateError, match="deserialize_thread"):
+        await ChatMessageStore.deserialize(state_of(name))
+
+
+@pytest.mark.parametrize("name", names("*_redis_store_state"))
+async def test_a_store_refuses_the_address_of_a_redis_list(name: str) -> None:
+    with pytest.raises(StateError) as caught:
+        await ChatMessageStore.deserialize(state_of(name))
+    assert "secret" not in str(caught.value)

@@ -17,9 +17,8 @@ import msgspec
 from recuerda.errors import InvalidInput, StateError
 from recuerda.ids import check_id, new_id
 from recuerda.json_value import JsonObject
-from recuerda.messages.codec import encode_turn
 from recuerda.messages.legacy import LegacyState, is_legacy_state, read_legacy_state
-from recuerda.window.window import group_turns
+from recuerda.threads.store_state import memory_state
 
 STATE_VERSION = 1
 THREAD_KIND = "thread"
@@ -93,15 +92,11 @@ def _from_legacy(legacy: LegacyState) -> ThreadState:
     # Most of these states have no id. One made from the content would be the same for two users who only said "hi".
     try:
         thread_id = new_id() if legacy.id is None else check_id(legacy.id, "session id")
-        bodies = [encode_turn(turn) for turn in group_turns(legacy.messages or ())]
     except InvalidInput as error:
-        raise StateError(f"the state holds what cannot be stored: {error}") from None
-    if legacy.service_thread_id is not None or legacy.messages is None:
-        return ThreadState(id=thread_id, service_thread_id=legacy.service_thread_id, store=None)
-    turns = [{"id": f"imported-{number}", "turn": msgspec.json.decode(body)} for number, body in enumerate(bodies, 1)]
-    return ThreadState(
-        id=thread_id, service_thread_id=None, store={"kind": "memory", "thread_id": thread_id, "turns": turns}
-    )
+        raise StateError(f"the state's id cannot be used: {error}") from None
+    is_kept_here = legacy.service_thread_id is None and legacy.messages is not None
+    store = memory_state(legacy.messages or (), thread_id) if is_kept_here else None
+    return ThreadState(id=thread_id, service_thread_id=legacy.service_thread_id, store=store)
 
 
 def _type_name(value: object) -> str:

@@ -21,14 +21,8 @@ from recuerda.storage.records import Appended, NewTurn, ThreadInfo, ThreadSlice,
 from recuerda.storage.registry import open_storage
 from recuerda.threads.conflicts import append_checked, revision_after_summaries, revision_after_turns
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
-from recuerda.threads.transfer import (
-    add_missing,
-    export_lines,
-    import_lines,
-    read_state_turns,
-    read_store_state,
-    write_state_turns,
-)
+from recuerda.threads.store_state import add_missing, read_store_state, write_turns
+from recuerda.threads.transfer import export_lines, import_lines
 from recuerda.window.window import ContextWindow, turn_of
 
 
@@ -123,26 +117,29 @@ class ChatMessageStore:
         if self.max_messages is not None:
             state["max_messages"] = self.max_messages
         if isinstance(self.storage, MemoryStorage):
-            state["turns"] = await write_state_turns(self.storage, self.thread_id)
+            state["turns"] = await write_turns(self.storage, self.thread_id)
         return state
 
     async def update_from_state(self, serialized_store_state: Any, **kwargs: Any) -> None:
         """Become the store that `serialize` described. Turns that the thread has already are not added again.
 
+        The state of a RAM store of Agent Framework's betas is read as well; it names no thread, so this store keeps its
+        thread id.
+
         Raises:
             StateError: the state is not a store's, or belongs to a storage of another kind; this store stays as it was.
         """
-        state = read_store_state(serialized_store_state)
-        if state["kind"] == MemoryStorage.kind:
-            await add_missing(self.storage, state["thread_id"], read_state_turns(state.get("turns")), self.user_id)
-        elif state["kind"] != self.storage.kind:
+        state = read_store_state(serialized_store_state, thread_id=self.thread_id)
+        if state.kind == MemoryStorage.kind:
+            await add_missing(self.storage, state, self.user_id)
+        elif state.kind != self.storage.kind:
             raise StateError(
-                f"this thread lives in a storage of kind {state['kind']!r}, and the store at hand is on "
+                f"this thread lives in a storage of kind {state.kind!r}, and the store at hand is on "
                 f"{self.storage.kind!r}: restore it with the storage that it was saved with"
             )
-        self.thread_id = state["thread_id"]
+        self.thread_id = state.thread_id
         self._is_owner_known = False
-        self.max_messages = state.get("max_messages", self.max_messages)
+        self.max_messages = state.max_messages or self.max_messages
         self._first_messages = ()
         self._history = History(self.thread_id)
 
