@@ -1,14 +1,12 @@
-"""What summaries and drafts leave on the server, and what is read of those from before."""
+"""The server keeps nothing of a summary once it is undone or trimmed."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 import pytest
 
-from recuerda.errors import DraftConflict
 from recuerda.redis import RedisStorage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.records import NewTurn
 from tests.redis.clients import connect
 from tests.servers.redis_server import redis_url
 
@@ -20,35 +18,6 @@ async def client() -> AsyncIterator[Any]:
     client = connect(redis_url())
     yield client
     await client.aclose()
-
-
-async def test_a_draft_from_before_times_were_kept_goes_on(client: Any, prefix: str) -> None:
-    async with RedisStorage(redis_url(), key_prefix=prefix) as storage:
-        old: dict[str, Any] = {"turn_id": "t" * 300, "revision": 0, "number": 1, "body": b"\xff1"}
-        await client.hset(f"{prefix}:{{a}}:draft", "1", msgspec.msgpack.encode(old))
-        second = DraftStep(turn_id="t" * 300, revision=0, number=2, body=b"2", created_us=7)
-        await storage.save_draft("a", second)
-        draft = await storage.load_draft("a")
-        assert draft is not None
-        assert draft.steps == (DraftStep(**old), second)
-        for number in (1, 3):
-            with pytest.raises(DraftConflict):
-                await storage.save_draft("a", DraftStep(turn_id="t", revision=0, number=number, body=b""))
-        assert not (await storage.append("a", NewTurn(id="t" * 300, body=b"", message_count=1))).replayed
-        await client.hset(f"{prefix}:{{a}}:draft", "1", msgspec.msgpack.encode(old))
-        assert (await storage.append("a", NewTurn(id="t" * 300, body=b"", message_count=1))).replayed
-        assert await storage.load_draft("a") is None
-
-
-async def test_a_thread_from_before_summaries_gets_them(client: Any, prefix: str) -> None:
-    async with RedisStorage(redis_url(), key_prefix=prefix) as storage:
-        await storage.append_all("a", [TURN, TURN])
-        head = msgspec.msgpack.decode(await client.hget(f"{prefix}:{{a}}", "head"))
-        await client.hset(f"{prefix}:{{a}}", "head", msgspec.msgpack.encode(head[:8]))
-        assert (await storage.read("a", with_summary=True)).summary is None
-        await storage.undo("a")
-        appended = await storage.summarize("a", b"so far", through=1)
-        assert (await storage.read("a", with_summary=True)).summary == appended.record
 
 
 async def test_nothing_of_a_summary_stays_behind(client: Any, prefix: str) -> None:

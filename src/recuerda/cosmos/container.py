@@ -55,10 +55,6 @@ class Proxy(Protocol):
         """Replace an item."""
         ...
 
-    async def upsert_item(self, body: dict[str, Any], **options: Any) -> Mapping[str, Any]:
-        """Create or replace an item."""
-        ...
-
     async def delete_item(self, item: str, *, partition_key: str, **options: Any) -> object:
         """Delete an item."""
         ...
@@ -108,10 +104,6 @@ class Container:
                 return None
             raise
         return str(made["_etag"])
-
-    async def upsert(self, item: Item) -> None:
-        """Create an item, or replace the one that is there."""
-        await self._proxy.upsert_item(self._document(item))
 
     async def delete(self, partition: str, item_id: str, *, etag: str | None = None) -> bool:
         """Delete an item; False when it is gone already, or has another ETag than the one given."""

@@ -92,8 +92,8 @@ class Head:
 
     @property
     def last_turn(self) -> int:
-        """The number of the newest turn that was ever appended, for all that is known."""
-        if self.record is None or self.record.kind == "turn" or self.record.last_turn is None:
+        """The number of the newest turn that was ever appended, whether or not the thread still has it."""
+        if self.record is None or self.record.last_turn is None:
             return self.revision
         return self.record.last_turn
 

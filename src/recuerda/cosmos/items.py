@@ -112,7 +112,8 @@ class RecordItem(Item, frozen=True, kw_only=True):
         first: of the thread as of this record; likewise `turns` and `messages`.
         summary: the number of the newest summary as of this record, which may be before `first`; 0 without one.
         covered: the last number that this summary covers.
-        last_turn: of the newest turn that was ever appended; None in records of before, and in turns.
+        last_turn: the number of the newest turn that was ever appended; None in the record of a turn, which is itself
+            the newest.
         user_id: in the first record only: the user to take over if the thread has none; likewise `title`.
         text: the body, if it is text; else `data` has it, as base64.
     """

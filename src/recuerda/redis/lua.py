@@ -25,32 +25,27 @@ local function entry_of(head, id)
 end
 """
 
-# A step of a draft is its head ({turn, revision, number, time}, MessagePack, after its length) and its body. One from
-# before times were kept is a MessagePack map, of which a script can read the first two values.
+# A step of a draft consists of the length of its head (two bytes), the head and the body. The head is a MessagePack
+# array: {turn id, revision, number, time}. `wire.pack_step_head` writes it.
 STEP = """
-local function turn_of(step)
+local TURN_OF_STEP, REVISION_OF_STEP = 1, 2
+
+local function open_step(step)
   local length = struct.unpack('>I2', step)
-  if length >= 0x8000 then
-    local _, turn = cmsgpack.unpack_one(step, 9)
-    return turn
-  end
-  return cmsgpack.unpack(string.sub(step, 3, 2 + length))[1]
+  return cmsgpack.unpack(string.sub(step, 3, 2 + length)), string.sub(step, 3 + length)
+end
+
+local function turn_of(step)
+  return open_step(step)[TURN_OF_STEP]
 end
 
 local function revision_of(step)
-  local length = struct.unpack('>I2', step)
-  if length >= 0x8000 then
-    local at = cmsgpack.unpack_one(step, 9)
-    local _, revision = cmsgpack.unpack_one(step, at + 9)
-    return revision
-  end
-  return cmsgpack.unpack(string.sub(step, 3, 2 + length))[2]
+  return open_step(step)[REVISION_OF_STEP]
 end
 
 local function says(step, revision, body)
-  local length = struct.unpack('>I2', step)
-  if length >= 0x8000 or string.sub(step, 3 + length) ~= body then return false end
-  return cmsgpack.unpack(string.sub(step, 3, 2 + length))[2] == revision
+  local head, saved_body = open_step(step)
+  return head[REVISION_OF_STEP] == revision and saved_body == body
 end
 """
 

@@ -103,7 +103,7 @@ local function append(place, record, data)
     end
     newer = summary
   end
-  local older = head[SUMMARY] or 0
+  local older = head[SUMMARY]
   if kind == 'summary' then
     chain(number)
     chain(older)
@@ -184,7 +184,7 @@ if incarnation and incarnation ~= head[INCARNATION] then after = 0 end
 local found = got[4] and redis.call('HGET', thread, got[4])
 -- A trim leaves the number of a summary that it took.
 local summary, covered = false, 0
-if with_summary and after == 0 and (head[SUMMARY] or 0) >= head[FIRST] then
+if with_summary and after == 0 and head[SUMMARY] >= head[FIRST] then
   summary = redis.call('HGET', thread, tostring(head[SUMMARY]))
   covered = summary and struct.unpack('>I4', summary, TARGET_AT) or 0
 end

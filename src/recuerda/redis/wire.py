@@ -34,7 +34,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     user_id: str | bool
     created: str
     updated: str
-    summary: int = 0
+    summary: int
 
 
 class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -57,7 +57,6 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
 pack = msgspec.msgpack.Encoder().encode
 read_look = msgspec.msgpack.Decoder(Look).decode
 read_head = msgspec.msgpack.Decoder(Head).decode
-_read_step_map = msgspec.msgpack.Decoder(DraftStep).decode
 _read_step_head = msgspec.msgpack.Decoder(tuple[str, int, int, int]).decode
 
 
@@ -98,10 +97,8 @@ def pack_step_head(step: DraftStep) -> bytes:
 
 
 def read_step(data: bytes) -> DraftStep:
-    """Return the step of these bytes; before times were kept, it was a map."""
+    """Return the step of these bytes."""
     length = int.from_bytes(data[:2])
-    if length >= 0x8000:
-        return _read_step_map(data)
     turn_id, revision, number, created_us = _read_step_head(data[2 : 2 + length])
     body = data[2 + length :]
     return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)

@@ -22,7 +22,6 @@ from recuerda.redis.trips import Argument, Call
 MAX_TEXT = 8_000
 """The most characters of a message that are remembered."""
 
-SPEAKERS = ("user", "assistant")
 RETURNED = ("text", "role", "author_name", "thread_id", "turn_id", "created_us")
 
 
