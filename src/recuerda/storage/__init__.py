@@ -24,6 +24,7 @@ from recuerda.storage.records import (
 )
 from recuerda.storage.registry import open_storage
 from recuerda.storage.retention import Retained, RetentionPolicy
+from recuerda.storage.thread_log import ThreadLog, list_infos
 
 __all__ = [
     "Appended",
@@ -42,11 +43,13 @@ __all__ = [
     "Storage",
     "ThreadChanges",
     "ThreadInfo",
+    "ThreadLog",
     "ThreadPage",
     "ThreadSlice",
     "TurnRecord",
     "copy_thread",
     "copy_threads",
+    "list_infos",
     "open_storage",
     "system_clock",
 ]
