@@ -25,6 +25,8 @@ from recuerda.agent.chat import join_updates
 from recuerda.openai import OpenAIChatClient
 from recuerda.testing.openai_server import Dropped, Failure, Reply, ScriptedOpenAIServer, ToolCall
 from recuerda.testing.openai_server import Usage as ScriptedUsage
+from tests.openai.call_fragments import STREAMS
+from tests.openai.canned import chunk, completion
 
 HELLO = ChatRequest(messages=[ChatMessage("user", "Hello")])
 OPENAI_USAGE = ScriptedUsage(input_tokens=20, output_tokens=10, cached_tokens=4, reasoning_tokens=3)
@@ -47,16 +49,6 @@ async def updates(client: OpenAIChatClient, request: ChatRequest = HELLO) -> lis
 
 async def answer(client: OpenAIChatClient, request: ChatRequest = HELLO, *, is_streamed: bool) -> ChatResponse:
     return join_updates(await updates(client, request)) if is_streamed else await client.respond(request)
-
-
-def chunk(delta: object, *, finish_reason: str | None = None, **fields: object) -> dict[str, object]:
-    choices = [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
-    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "odd", "choices": choices, **fields}
-
-
-def completion(message: object, *, finish_reason: str | None = "stop", **fields: object) -> dict[str, object]:
-    choices = [{"index": 0, "message": message, "finish_reason": finish_reason}]
-    return {"id": "c1", "object": "chat.completion", "created": 1, "model": "odd", "choices": choices, **fields}
 
 
 # Both ways
@@ -256,22 +248,17 @@ async def test_parallel_calls_under_one_index_are_told_apart_by_their_ids(
     assert [(call.call_id, call.arguments) for call in message.function_calls] == [("x", '{"a":1}'), ("y", '{"a":1}')]
 
 
-async def test_fragments_of_two_calls_may_alternate_and_repeat_their_ids(
-    canned: Any, canned_client: OpenAIChatClient
+@pytest.mark.parametrize("stream", STREAMS)
+async def test_fragments_of_parallel_calls_make_whole_calls(
+    canned: Any, canned_client: OpenAIChatClient, stream: str
 ) -> None:
-    def fragment(index: int, arguments: str, name: str | None = None) -> dict[str, object]:
-        call = {"index": index, "id": f"c{index}", "function": {"name": name, "arguments": arguments}}
-        return chunk({"tool_calls": [call]})
-
-    canned.chunks(
-        fragment(0, "", "add"), fragment(1, "", "sub"), fragment(0, '{"a":'), fragment(1, "{}"), fragment(0, "1}"),
-        chunk({}, finish_reason="tool_calls"),
-    )  # fmt: skip
-    message = (await answer(canned_client, is_streamed=True)).message
-    assert message.function_calls == (
-        FunctionCallContent("c0", "add", '{"a":1}'),
-        FunctionCallContent("c1", "sub", "{}"),
-    )
+    fragments, expected = STREAMS[stream]
+    deltas = [{"tool_calls": [one]} if one else {"content": "Let me see."} for one in fragments]
+    canned.chunks(*map(chunk, deltas), chunk({}, finish_reason="tool_calls"))
+    calls = (await answer(canned_client, is_streamed=True)).message.function_calls
+    assert [(call.name, call.arguments) for call in calls] == [(name, arguments) for _, name, arguments in expected]
+    assert [call.call_id for call in calls if call.call_id in ("x", "y")] == [id for id, _, _ in expected if id]
+    assert len({call.call_id for call in calls}) == len(calls)
 
 
 @WAYS

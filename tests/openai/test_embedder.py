@@ -17,7 +17,7 @@ from recuerda.errors import EmbedderError, InvalidInput
 from recuerda.openai import OpenAIEmbedder
 from recuerda.providers.embedding import Embedder, embed
 from recuerda.testing.openai_server import ScriptedOpenAIServer
-from tests.openai.conftest import CannedServer
+from tests.openai.canned import CannedServer
 
 KEY = "sk-embed-91f2"
 

@@ -26,7 +26,7 @@ from recuerda.agent.tools import FunctionTool
 from recuerda.openai import OpenAIResponsesClient
 from recuerda.testing import openai_script as script
 from recuerda.testing.openai_server import Dropped, Failure, Reply, ScriptedOpenAIServer, ToolCall
-from tests.openai.conftest import CannedServer
+from tests.openai.canned import CannedServer
 
 HELLO = ChatMessage("user", "Hello")
 WAYS = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])

@@ -20,7 +20,7 @@ from typing import Any, cast
 import msgspec
 from starlette.responses import Response
 
-from recuerda.server.answer import Answer, decode_completion
+from recuerda.server.answer import Answer, read_answer
 from recuerda.server.conversations import check_ids, page_of
 from recuerda.server.events import Frames, closing, opening, replay
 from recuerda.server.faults import ApiFault, bad_request, not_found
@@ -143,7 +143,7 @@ class Responses:
 
     async def _whole(self, job: _Job, upstream: UpstreamAnswer) -> ResponseObject:
         answer = self._answer(job)
-        for _ in answer.take(decode_completion(await upstream.read())):
+        for _ in answer.take(read_answer(await upstream.read())):
             pass
         for _ in answer.end():
             pass
@@ -198,10 +198,10 @@ async def _pieces(upstream: UpstreamAnswer, answer: Answer, frames: Frames) -> A
     try:
         async with aclosing(upstream.events()) as events:
             async for data in events:
-                if written := frames.all(answer.take(decode_completion(data))):
+                if written := frames.all(answer.take(read_answer(data))):
                     yield written
     except ApiFault:
-        if answer.finish_reason is None:  # what breaks off afterwards costs the usage, not the answer
+        if not answer.is_whole:  # what breaks off afterwards costs the usage, not the answer
             raise
 
 

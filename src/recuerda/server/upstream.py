@@ -229,10 +229,3 @@ def _told(body: bytes) -> _Told:
     if isinstance(refusal.error, _Told):
         return refusal.error
     return _Told(message=refusal.error or refusal.message)
-
-
-def unreadable() -> ApiFault:
-    """Return the fault of an answer that is no chat completion."""
-    return ApiFault(
-        502, "The model's server answered with something else than a chat completion.", code="upstream_error"
-    )
