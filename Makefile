@@ -47,7 +47,7 @@ picture: $(VENV)/.dev-installed  ## Draw the tour for the README anew
 	@$(BIN)/python docs/picture.py
 
 lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrade" for newer versions)
-	$(LOCK) --override requirements/overrides.txt requirements/dev.in -o requirements/dev.txt
+	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/tour.in -c requirements/dev.txt -o requirements/tour.txt
 
 clean:  ## Remove .venv and everything that was built or cached

@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--conversations", type=int, default=200, metavar="N", help="at once (default 200)")
     parser.add_argument("--histories", type=int, default=100_000, metavar="N", help="for windows (default 100000)")
     parser.add_argument("--data", type=Path, metavar="FILE", help="for recall: conversations in LoCoMo's format")
-    parser.add_argument("--embedder", choices=["minilm"], help="for recall: also search by meaning")
+    parser.add_argument("--embedder", metavar="MODEL", help="for recall: also search by meaning")
     parser.add_argument("--memories", type=int, default=100_000, metavar="N", help="for recall (default 100000)")
     parser.add_argument("--users", type=int, default=100, metavar="N", help="for recall: whose (default 100)")
     parser.add_argument("--disk-sizes", type=_list_of(int), default=[500, 10_000], metavar="N,N")

@@ -198,20 +198,20 @@ def cost_lines(cost: RecallCost) -> Iterator[str]:
     yield f"the index was built at {cost.added_per_s:,.0f} messages/s"
 
 
-def embedder_of(name: str | None) -> Embedder | None:
-    """Return the embedder of a name."""
-    if name is None:
+def embedder_of(model_id: str | None) -> Embedder | None:
+    """Return an embedder with a model that fastembed supports, which downloads it; None without a name."""
+    if model_id is None:
         return None
-    from recuerda.minilm import MiniLMEmbedder
+    from recuerda.fastembed import FastEmbedEmbedder
 
-    return MiniLMEmbedder()
+    return FastEmbedEmbedder(model_id)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.recall", description=__doc__)
     parser.add_argument("--data", type=Path, metavar="FILE", help="conversations in LoCoMo's format")
-    parser.add_argument("--embedder", choices=["minilm"], help="also search by meaning")
+    parser.add_argument("--embedder", metavar="MODEL", help="also search by meaning, with this model of fastembed")
     parser.add_argument(
         "--memories", type=int, default=100_000, metavar="N", help="of the second part; 0 leaves it out"
     )

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.recall_postgres", description=__doc__)
     parser.add_argument("--server", metavar="URL", help="a database to make schemas in; they stay behind")
     parser.add_argument("--data", type=Path, metavar="FILE", help="conversations in LoCoMo's format")
-    parser.add_argument("--embedder", choices=["minilm"], help="also search by meaning")
+    parser.add_argument("--embedder", metavar="MODEL", help="also search by meaning, with this model of fastembed")
     parser.add_argument(
         "--memories", type=int, default=100_000, metavar="N", help="of the second part; 0 leaves it out"
     )

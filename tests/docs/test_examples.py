@@ -26,6 +26,7 @@ import pytest
 
 from tests.servers.postgres_server import postgres_url
 from tests.servers.redis_search_server import redis_search_url
+from tests.small_model import write_small_model
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -77,6 +78,8 @@ def test_the_python_of_a_page_runs_and_prints_what_it_says(
         monkeypatch.setenv("REDIS_URL", redis_search_url())
     if "POSTGRES_URL" in page.read_text(encoding="utf-8"):
         monkeypatch.setenv("POSTGRES_URL", postgres_url())
+    if "MODEL_FOLDER" in page.read_text(encoding="utf-8"):
+        monkeypatch.setenv("MODEL_FOLDER", str(write_small_model(tmp_path / "model")))
     namespace: dict[str, Any] = {"__name__": "__main__"}
     printed = None
     with asyncio.Runner() as runner:
