@@ -16,7 +16,7 @@ ARGS ?=
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help tour test check docs bench format picture lock clean
+.PHONY: help tour test check docs site bench format picture lock clean
 
 help:  ## List the tasks
 	@awk 'BEGIN {FS = ":.*##"} /^[a-z]+:.*##/ {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ check: $(VENV)/.dev-installed  ## Check style, formatting, types and import laye
 docs: $(VENV)/.dev-installed  ## Execute every example of the documentation
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
 
+site: $(VENV)/.dev-installed  ## Build the documentation site into build/site; a broken link is an error
+	@$(BIN)/zensical build --strict
+
 bench: $(VENV)/.dev-installed  ## Measure what a turn costs (ARGS="--help" for the choices)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -51,7 +54,7 @@ lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrad
 	$(LOCK) requirements/tour.in -c requirements/dev.txt -o requirements/tour.txt
 
 clean:  ## Remove .venv and everything that was built or cached
-	rm -rf $(VENV) build dist .pytest_cache .hypothesis .ruff_cache .import_linter_cache .coverage htmlcov
+	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first Python from 3.11 on; PYTHON=... overrides.

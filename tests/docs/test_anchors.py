@@ -34,6 +34,9 @@ def test_some_links_lead_to_headings() -> None:
 def test_links_to_headings_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", text_of(page))
     lost = [
-        f"{target}#{name}" for target, name in links if name not in anchors(page.parent / target if target else page)
+        f"{target}#{name}"
+        for target, name in links
+        if not name.startswith("recuerda.")  # a name of the reference, whose heading the site makes: its build looks
+        and name not in anchors(page.parent / target if target else page)
     ]
     assert lost == []

@@ -25,7 +25,7 @@ class Content(
 ):
     """Base of every part of a message.
 
-    Args:
+    Attributes:
         additional_properties: what a provider attached to the part, as JSON; stored with it.
     """
 
@@ -46,7 +46,7 @@ class TextContent(Content, frozen=True, tag="text", gc=False):
 class TextReasoningContent(Content, frozen=True, tag="text_reasoning"):
     """Hold a model's reasoning: readable text, and the opaque data that its service wants back.
 
-    Args:
+    Attributes:
         text: the readable part; empty when the service shows none.
         protected_data: the service's opaque (encrypted or signed) form.
     """
@@ -58,7 +58,7 @@ class TextReasoningContent(Content, frozen=True, tag="text_reasoning"):
 class UriContent(Content, frozen=True, tag="uri"):
     """Point to an image or a file.
 
-    Args:
+    Attributes:
         uri: an absolute URI.
         media_type: such as `image/png`.
     """
@@ -70,7 +70,7 @@ class UriContent(Content, frozen=True, tag="uri"):
 class DataContent(Content, frozen=True, tag="data"):
     """Hold an image or a file by its bytes (base64 in JSON).
 
-    Args:
+    Attributes:
         data: the bytes.
         media_type: such as `image/png`.
         name: a file name, where one is known.
@@ -84,7 +84,7 @@ class DataContent(Content, frozen=True, tag="data"):
 class FunctionCallContent(Content, frozen=True, tag="function_call"):
     """Hold a model's wish to call a function.
 
-    Args:
+    Attributes:
         call_id: links the call to its result.
         name: the function's name.
         arguments: the JSON text as the model wrote it, or an object.
@@ -98,7 +98,7 @@ class FunctionCallContent(Content, frozen=True, tag="function_call"):
 class FunctionResultContent(Content, frozen=True, tag="function_result"):
     """Hold what a called function gave.
 
-    Args:
+    Attributes:
         call_id: of the call that this answers.
         result: any value with a JSON form (see `to_json`).
         is_error: True when the function failed; `result` then says why.
@@ -143,7 +143,7 @@ class RefusalContent(Content, frozen=True, tag="refusal"):
 class UnknownContent(msgspec.Struct, frozen=True):
     """Keep a part of a kind, or with fields, that this version does not know, exactly as it was.
 
-    Args:
+    Attributes:
         data: the part's JSON object, `type` included.
     """
 
