@@ -1,5 +1,7 @@
 """`@tool`: what a model may call, said at the function itself."""
 
+from typing import assert_type
+
 import pytest
 
 from recuerda import ConfigurationError, FunctionTool, tool
@@ -21,6 +23,13 @@ async def delete_all(table: str) -> str:
 def test_a_decorated_function_is_a_tool_and_still_a_function() -> None:
     assert isinstance(add, FunctionTool)
     assert (add.name, add.description, add.needs_approval, add(2, 3)) == ("add", "Add two numbers.", False, 5)
+
+
+async def test_a_type_checker_knows_the_parameters_and_the_result_of_a_decorated_function() -> None:
+    assert_type(add(2, second=3), int)
+    assert_type(await delete_all("x"), str)
+    with pytest.raises(TypeError):
+        add("2")  # pyright: ignore[reportCallIssue] - the point of the test: a checker reports the missing argument
 
 
 def test_a_decorator_says_what_is_special() -> None:

@@ -1,5 +1,7 @@
 """An `AgentThread` is kept by a store or by a service, and never by both."""
 
+from typing import assert_type
+
 import pytest
 
 from recuerda import (
@@ -9,10 +11,12 @@ from recuerda import (
     ConfigurationError,
     InvalidInput,
     MemoryStorage,
+    StoredTurn,
     ThreadOwnershipError,
 )
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.conversation import exchange, texts
+from tests.thread.own_store import OwnStore
 
 
 def test_a_new_thread_has_an_id_and_is_not_initialized() -> None:
@@ -88,6 +92,36 @@ async def test_undo_and_fork_are_those_of_the_store() -> None:
     assert undone is not None
     assert texts(undone.messages) == ["two", "two!"]
     assert (fork.id, texts(await fork.list_messages())) == ("copy", ["one", "one!"])
+
+
+async def test_a_thread_lists_its_turns() -> None:
+    thread = AgentThread()
+    for name in ("one", "two"):
+        await thread.on_new_messages(exchange(name))
+    turns = await thread.list_turns()
+    assert_type(turns, list[StoredTurn])
+    assert [(turn.number, texts(turn.messages)) for turn in turns] == [(1, ["one", "one!"]), (2, ["two", "two!"])]
+    assert [turn.number for turn in await thread.list_turns(last=1)] == [2]
+
+
+def test_only_a_thread_of_a_chat_message_store_has_a_turn_store() -> None:
+    store = ChatMessageStore(user_id="ana")
+    assert AgentThread(message_store=store).turn_store is store
+    assert AgentThread(message_store=OwnStore()).turn_store is None
+    assert AgentThread(service_thread_id="svc").turn_store is None
+
+
+def test_a_thread_knows_the_user_that_it_was_opened_for() -> None:
+    mirrored = AgentThread(service_thread_id="svc")
+    mirrored.keep_mirror(ChatMessageStore(user_id="eva"))
+    assert AgentThread(message_store=ChatMessageStore(user_id="ana")).user_id == "ana"
+    assert mirrored.user_id == "eva"
+    assert AgentThread(message_store=OwnStore()).user_id is None
+
+
+async def test_a_services_thread_has_no_turns_here() -> None:
+    with pytest.raises(ThreadOwnershipError, match="kept by a service"):
+        await AgentThread(service_thread_id="svc").list_turns()
 
 
 async def test_a_thread_becomes_what_a_state_describes() -> None:

@@ -105,6 +105,8 @@ async def test_what_needs_turns_says_so() -> None:
     with pytest.raises(InvalidInput, match="OwnStore knows no turns"):
         await thread.undo()
     with pytest.raises(InvalidInput, match="OwnStore knows no turns"):
+        await thread.list_turns()
+    with pytest.raises(InvalidInput, match="OwnStore knows no turns"):
         await thread.fork()
     with pytest.raises(ConfigurationError, match="OwnStore, which cannot be opened by id"):
         agent.get_thread("mine")

@@ -13,7 +13,20 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin, get_type_hints, overload
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    ParamSpec,
+    Self,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 import msgspec
 
@@ -21,6 +34,9 @@ from recuerda.errors import ConfigurationError, EncodeError, InvalidInput
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent
 from recuerda.threads.thread import AgentThread
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What every service takes as the name of a function."""
@@ -60,7 +76,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         description: str | None = None,
         needs_approval: bool = False,
         retry_safe: bool = False,
-    ) -> FunctionTool:
+    ) -> Self:
         """Make a tool of a callable; a tool is returned as it is, but for what is said of it here.
 
         Args:
@@ -74,7 +90,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: a parameter cannot be described to a model; the text says which.
         """
         if isinstance(function, FunctionTool):
-            return function._with(name, description, needs_approval=needs_approval, retry_safe=retry_safe)
+            changed = function._with(name, description, needs_approval=needs_approval, retry_safe=retry_safe)
+            return cast("Self", changed)
         inner = _without_partial(function)
         own_name = _checked_name(name or getattr(inner, "__name__", type(inner).__name__))
         fields, thread_parameter = _fields(function, own_name)
@@ -177,33 +194,42 @@ def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
         raise RuntimeError("the function raised StopIteration") from error
 
 
+class DecoratedTool(FunctionTool, Generic[P, R], frozen=True, kw_only=True):
+    """A function that `@tool` made a tool of. Calling it is calling the function, with the same types."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, as any caller but a model does."""
+        return cast("R", self.function(*args, **kwargs))
+
+
 @overload
-def tool(function: Callable[..., Any], /) -> FunctionTool: ...
+def tool(function: Callable[P, R], /) -> DecoratedTool[P, R]: ...
 
 
 @overload
 def tool(
     *, name: str | None = None, description: str | None = None, needs_approval: bool = False, retry_safe: bool = False
-) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+) -> Callable[[Callable[P, R]], DecoratedTool[P, R]]: ...
 
 
 def tool(
-    function: Callable[..., Any] | None = None,
+    function: Callable[P, R] | None = None,
     /,
     *,
     name: str | None = None,
     description: str | None = None,
     needs_approval: bool = False,
     retry_safe: bool = False,
-) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
+) -> DecoratedTool[P, R] | Callable[[Callable[P, R]], DecoratedTool[P, R]]:
     """Make a tool of the function below it: `@tool`, or `@tool(needs_approval=True)`.
 
-    The arguments and the error are those of `FunctionTool.of`. The tool can be called as the function itself. For a
-    method, make the tool of the bound one: `FunctionTool.of(self.method, …)`.
+    The tool can be called as the function itself; a type checker knows the function's parameters and its result. The
+    arguments and the error are those of `FunctionTool.of`. For a method, make the tool of the bound method:
+    `FunctionTool.of(self.method, …)`.
     """
 
-    def make(decorated: Callable[..., Any]) -> FunctionTool:
-        return FunctionTool.of(
+    def make(decorated: Callable[P, R]) -> DecoratedTool[P, R]:
+        return DecoratedTool[P, R].of(
             decorated, name=name, description=description, needs_approval=needs_approval, retry_safe=retry_safe
         )
 

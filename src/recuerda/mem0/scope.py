@@ -13,7 +13,6 @@ import msgspec
 
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
 from recuerda.ids import check_id
-from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
 APPLICATION_KEY = "application_id"
@@ -49,8 +48,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
             ThreadOwnershipError: the thread is another user's.
             ConfigurationError: nothing says whose memories are meant.
         """
-        store = thread.message_store
-        owner = store.user_id if isinstance(store, ChatMessageStore) else None
+        owner = thread.user_id
         if owner is not None and self.user_id is not None and owner != self.user_id:
             raise ThreadOwnershipError(
                 f"thread {thread.id!r} is user {owner!r}'s, and Mem0Provider is set to user {self.user_id!r}: "

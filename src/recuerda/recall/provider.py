@@ -29,7 +29,6 @@ from recuerda.recall.recollection import MAX_QUERY, Recollection, Tell, scope_fo
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
 from recuerda.storage.registry import open_storage
-from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
 
@@ -94,9 +93,8 @@ class RecallProvider(ContextProvider):
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
         query = "\n".join(message.text for message in messages if message.role == "user" and message.text.strip())
         query = query[-MAX_QUERY:]
-        store = thread.message_store
         scope, recent = self._scope_of_run(thread), Filters()
-        if isinstance(store, ChatMessageStore):
+        if (store := thread.turn_store) is not None:
             recollection = self._of(store.storage)
             recollection.bind(store.storage, thread.id)
             position = await recollection.follow(thread.id, user_id=self.user_id)
@@ -126,8 +124,8 @@ class RecallProvider(ContextProvider):
         thread: AgentThread,
         invoke_exception: BaseException | None = None,
     ) -> None:
-        store = thread.message_store
-        if invoke_exception is not None or not isinstance(store, ChatMessageStore):
+        store = thread.turn_store
+        if invoke_exception is not None or store is None:
             return
         recollection = self._of(store.storage)
         recollection.bind(store.storage, thread.id)
@@ -282,8 +280,7 @@ class RecallProvider(ContextProvider):
         return user_id
 
     def _scope_of_run(self, thread: AgentThread) -> str | None:
-        store = thread.message_store
-        user = self.user_id or (store.user_id if isinstance(store, ChatMessageStore) else None)
+        user = self.user_id or thread.user_id
         return None if user is None else user_scope(user)
 
     def _check_owner(self, thread_id: str, position: Position | None) -> None:

@@ -1,4 +1,4 @@
-"""What an application's own message store has to offer."""
+"""The methods that an application's own message store has to have."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from recuerda.messages.message import ChatMessage
 
 @runtime_checkable
 class ChatMessageStoreProtocol(Protocol):
-    """What an application's own message store offers. A class with these five methods works wherever a store does."""
+    """The methods of a message store. An object of any class with these five works wherever a store does.
+
+    A method may have further parameters with defaults, and `**kwargs`: recuerda never passes them.
+    """
 
     async def add_messages(self, messages: Sequence[ChatMessage], /) -> object:
-        """Append messages; all that one run adds come in one call."""
+        """Append messages. All messages of one run come in one call."""
         ...
 
     async def list_messages(self) -> list[ChatMessage]:
         """Return all messages, the oldest first."""
         ...
 
-    async def serialize(self, **kwargs: Any) -> Any:
+    async def serialize(self) -> Any:
         """Return the store's state as JSON data."""
         ...
 
-    async def update_from_state(self, serialized_store_state: Any, /, **kwargs: Any) -> None:
+    async def update_from_state(self, serialized_store_state: Any, /) -> None:
         """Become the store that `serialize` described."""
         ...
 
     @classmethod
-    async def deserialize(cls, serialized_store_state: Any, /, **kwargs: Any) -> ChatMessageStoreProtocol:
-        """Make a store from what `serialize` gave."""
+    async def deserialize(cls, serialized_store_state: Any, /) -> ChatMessageStoreProtocol:
+        """Make a store from the state that `serialize` gave."""
         ...

@@ -99,6 +99,20 @@ class AgentThread:
         self._store = store
 
     @property
+    def turn_store(self) -> ChatMessageStore | None:
+        """The message store where it is a `ChatMessageStore`, which knows turns; None for every other thread.
+
+        For code with checked types: `message_store` may be a class of the application's own, with five methods alone.
+        """
+        return self._store if isinstance(self._store, ChatMessageStore) else None
+
+    @property
+    def user_id(self) -> str | None:
+        """Whose thread it is, where it was opened for a user; None where it was not."""
+        store = self.turn_store or self.mirror
+        return None if store is None else store.user_id
+
+    @property
     def service_thread_id(self) -> str | None:
         """The service's id of the thread, where a service keeps it."""
         return self._service_thread_id
@@ -130,12 +144,24 @@ class AgentThread:
         messages = await store.list_messages()
         return messages if last is None else ContextWindow(max_messages=last).latest(group_turns(messages))
 
+    async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
+        """Return the turns, the oldest first; see `ChatMessageStore.list_turns`.
+
+        Raises:
+            InvalidInput: the thread's store is a class of the application's own, which keeps messages and no turns.
+            ThreadOwnershipError: a service keeps the thread.
+        """
+        return await self._turns().list_turns(last=last, skip_corrupt=skip_corrupt)
+
     async def undo(self) -> StoredTurn | None:
-        """Take the last turn out; see `ChatMessageStore.undo`."""
+        """Take the last turn out; see `ChatMessageStore.undo`. The errors are those of `list_turns`."""
         return await self._turns().undo()
 
     async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
-        """Return a new thread that starts as a copy of this one; see `ChatMessageStore.fork`."""
+        """Return a new thread that starts as a copy of this one; see `ChatMessageStore.fork`.
+
+        The errors of `list_turns` are possible as well.
+        """
         return type(self)(message_store=await self._turns().fork(through=through, thread_id=thread_id))
 
     async def load(

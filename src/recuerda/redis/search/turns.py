@@ -15,7 +15,6 @@ from recuerda.redis.search.documents import Place
 from recuerda.redis.search.queries import Seen
 from recuerda.storage.contract import system_clock
 from recuerda.threads.history import StoredTurn, stored_turn
-from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
 RECENT = 3
@@ -35,8 +34,8 @@ def seen_turns(thread: AgentThread) -> Seen | None:
 
     Of a thread that a service keeps, or a store of the application's own, that is the whole thread.
     """
-    store = thread.message_store
-    if not isinstance(store, ChatMessageStore):
+    store = thread.turn_store
+    if store is None:
         return Seen(thread_id=thread.id, from_number=0)
     return Seen(thread_id=thread.id, from_number=store.turns[0].number) if store.turns else None
 
@@ -47,8 +46,7 @@ def check_tenant(thread: AgentThread, user_id: str | None) -> None:
     Raises:
         ThreadOwnershipError: the thread was opened for another user.
     """
-    store = thread.message_store or thread.mirror
-    owner = store.user_id if isinstance(store, ChatMessageStore) else None
+    owner = thread.user_id
     if user_id is not None and owner is not None and owner != user_id:
         raise ThreadOwnershipError(
             f"thread {thread.id!r} was opened for another user than the one whose memories the provider keeps: "
@@ -57,8 +55,8 @@ def check_tenant(thread: AgentThread, user_id: str | None) -> None:
 
 
 async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> StoredTurn | None:
-    store = thread.message_store or thread.mirror
-    if not isinstance(store, ChatMessageStore):
+    store = thread.turn_store or thread.mirror
+    if store is None:
         return None
     held = _newest(reversed(store.turns[-RECENT:]), messages)
     if held is not None:
