@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -21,7 +22,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.search.documents.aio import SearchClient
 from azure.search.documents.indexes.aio import SearchIndexClient
 
-from recuerda.azure_ai_search.connections import Client, Connections
+from recuerda.azure_ai_search.connections import IndexClient, clients_of
 from recuerda.azure_ai_search.failures import FORBIDDEN, SDK_ERRORS, translate
 from recuerda.azure_ai_search.hits import SearchHit, hit_of, quotes
 from recuerda.azure_ai_search.index import IndexFacts
@@ -141,7 +142,8 @@ class AzureAISearchProvider(ContextProvider):
         self._options = {option: value for option, value in options.items() if value is not None}
         self._credential = _credential(api_key, credential)
         self._endpoint = endpoint
-        self._connections = Connections(self._make_client, name=self._host)
+        make_client = partial(_index_client, endpoint, index_name, self._credential, self._options)
+        self._clients = clients_of(make_client, name=self._host)
 
     @classmethod
     def from_env(cls, *, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
@@ -195,7 +197,7 @@ class AzureAISearchProvider(ContextProvider):
         if text is None:
             return []
         wanted = check_limit(limit or self._settings.top_k, "limit")
-        client = await self._connections.client()
+        client = await self._clients.get()
         await self._settle()
         arguments = self._settings.arguments(text, vector=await self._vector(text), limit=wanted)
         try:
@@ -206,7 +208,7 @@ class AzureAISearchProvider(ContextProvider):
 
     async def close(self) -> None:
         """Close the connections; a credential that was given stays open. Closing twice is fine."""
-        await self._connections.close()
+        await self._clients.close()
 
     async def _vector(self, text: str) -> list[float] | None:
         if self._embedder is None:
@@ -242,12 +244,14 @@ class AzureAISearchProvider(ContextProvider):
                 "with these credentials"
             )
 
-    def _make_client(self) -> Client:
-        made = SearchClient(self._endpoint, self._settings.index_name, self._credential, **self._options)
-        return cast("Client", made)
-
     def _translate(self, error: Exception) -> Exception:
         return translate(error, self._settings, host=self._host, timeout_s=self._timeout_s)
+
+
+def _index_client(
+    endpoint: str, index_name: str, credential: AzureKeyCredential | AsyncTokenCredential, options: Mapping[str, Any]
+) -> IndexClient:
+    return cast("IndexClient", SearchClient(endpoint, index_name, credential, **options))
 
 
 def _host(endpoint: str) -> str:

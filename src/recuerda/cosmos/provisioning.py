@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from azure.cosmos import PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from recuerda.cosmos.connections import Client
+from recuerda.cosmos.connections import AccountClient
 from recuerda.cosmos.container import Proxy
 from recuerda.cosmos.places import Place
 from recuerda.errors import ConfigurationError, StorageUnavailable
@@ -23,7 +23,7 @@ INDEXING_POLICY = {
 """What queries go by. Indexing the bodies as well, which is the service's default, would multiply a turn's cost."""
 
 
-async def open_container(client: Client, place: Place, *, needs_ttl: bool) -> Proxy:
+async def open_container(client: AccountClient, place: Place, *, needs_ttl: bool) -> Proxy:
     """Return the container's proxy; the container is made if it is missing.
 
     Raises:
@@ -51,7 +51,7 @@ async def open_container(client: Client, place: Place, *, needs_ttl: bool) -> Pr
     return proxy
 
 
-async def _make(client: Client, database: str, container: str) -> None:
+async def _make(client: AccountClient, database: str, container: str) -> None:
     try:
         await _unless_there(client.create_database(database))
         await _unless_there(

@@ -14,7 +14,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.cosmos.aio import CosmosClient
 
 from recuerda.cosmos import appending, directory, drafts, reading, threads
-from recuerda.cosmos.connections import Client, Connections
+from recuerda.cosmos.connections import AccountClient, ContainerPerLoop
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.failures import DRIVER_ERRORS, translate
 from recuerda.cosmos.items import MAX_BODY_BYTES
@@ -87,18 +87,17 @@ class CosmosStorage(Storage):
         self._place = place
         self._writing: weakref.WeakValueDictionary[tuple[int, str], asyncio.Lock] = weakref.WeakValueDictionary()
 
-        def make_client() -> Client:
+        def make_client() -> AccountClient:
             if own_credential is None:
-                return cast("Client", client)
-            return cast("Client", _make_client(place, own_credential, busy_timeout_s))
+                return cast("AccountClient", client)
+            return cast("AccountClient", _make_client(place, own_credential, busy_timeout_s))
 
-        async def open_it(client: Client) -> Container:
+        async def open_it(client: AccountClient) -> Container:
             proxy = await open_container(client, place, needs_ttl=ttl_s is not None)
             return Container(proxy, ttl_s=ttl_s, busy_timeout_s=busy_timeout_s, clock=clock)
 
-        # Nothing here refers to the storage: so that it can be forgotten, and its clients closed then.
-        self._connections = Connections(make_client, open_it, owns=client is None, name=str(place))
-        weakref.finalize(self, self._connections.abandon).atexit = False
+        # Nothing here refers to the storage, so that the clients are closed when it is collected.
+        self._containers = ContainerPerLoop(make_client, open_it, owns=client is None, name=str(place))
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -122,11 +121,11 @@ class CosmosStorage(Storage):
             return await appending.append_all(container, thread_id, records, expected)
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        async with self._connections.use() as container:
+        async with self._containers.use() as container:
             return await reading.read(container, thread_id, query)
 
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        async with self._connections.use() as container:
+        async with self._containers.use() as container:
             return await directory.list_threads(container, user_id, limit, position)
 
     async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
@@ -138,19 +137,19 @@ class CosmosStorage(Storage):
             return await threads.delete(container, thread_id)
 
     async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        async with self._connections.use() as container:
+        async with self._containers.use() as container:
             await drafts.save(container, thread_id, step)
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        async with self._connections.use() as container:
+        async with self._containers.use() as container:
             return await drafts.load_steps(container, thread_id)
 
     async def _list_drafts(self, limit: int) -> list[str]:
-        async with self._connections.use() as container:
+        async with self._containers.use() as container:
             return await drafts.list_drafts(container, limit)
 
     async def _drop_draft(self, thread_id: str) -> bool:
-        async with self._connections.use() as container:
+        async with self._containers.use() as container:
             return await drafts.drop(container, thread_id)
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
@@ -158,7 +157,7 @@ class CosmosStorage(Storage):
             await threads.rewrite(container, thread_id, bodies)
 
     async def _close(self) -> None:
-        await self._connections.close()
+        await self._containers.close()
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         return translate(error, f"could not {action}", str(self._place))
@@ -170,7 +169,7 @@ class CosmosStorage(Storage):
         lock = self._writing.get(key)
         if lock is None:
             lock = self._writing[key] = asyncio.Lock()
-        async with self._connections.use() as container, lock:
+        async with self._containers.use() as container, lock:
             yield container
 
 

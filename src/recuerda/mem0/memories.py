@@ -19,8 +19,8 @@ from recuerda.mem0.scope import APPLICATION_KEY, Scope
 T = TypeVar("T")
 
 
-class Client(Protocol):
-    """What every client of Mem0 has."""
+class Mem0Client(Protocol):
+    """The methods that every client of Mem0 has."""
 
     def add(self, messages: Any, **kwargs: Any) -> Any:
         """Learn from messages."""
@@ -47,7 +47,7 @@ class Memories(Protocol):
         ...
 
 
-def memories_of(client: Client) -> Memories:
+def memories_of(client: Mem0Client) -> Memories:
     """Return the edition that a ready client belongs to.
 
     Raises:
@@ -74,7 +74,7 @@ class PlatformMemories:
         get: gives the client to use on the running event loop.
     """
 
-    def __init__(self, get: Callable[[], Awaitable[Client]]) -> None:
+    def __init__(self, get: Callable[[], Awaitable[Mem0Client]]) -> None:
         self._get = get
 
     def check(self, scope: Scope) -> None:
@@ -100,7 +100,7 @@ class OpenSourceMemories:
         version: of the library, 1 or 2.
     """
 
-    def __init__(self, client: Client, *, version: int) -> None:
+    def __init__(self, client: Mem0Client, *, version: int) -> None:
         self._client = client
         self._version = version
 
@@ -167,5 +167,5 @@ def _marks(scope: Scope) -> dict[str, str]:
     return {**application, **scope.metadata}
 
 
-async def _ready(client: Client) -> Client:
+async def _ready(client: Mem0Client) -> Mem0Client:
     return client

@@ -1,9 +1,7 @@
 """The platform's clients: one for each event loop, made when it is first needed.
 
-A client's connections belong to the loop that opened them, and a program that uses `run` and `run_sync` has two. Its
-constructor asks the service whether the key is right, and blocks meanwhile, without a time limit: so it runs in a
-thread of its own. Each client sits in an asynchronous generator of its loop, which Python closes with the loop at the
-latest.
+The constructor of Mem0's client asks the service whether the key is right. It blocks meanwhile, and without a time
+limit. So it runs in a thread of its own.
 """
 
 from __future__ import annotations
@@ -15,22 +13,21 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from recuerda._drivers.per_loop import PerLoop
 from recuerda.errors import ProviderError
-from recuerda.mem0.memories import Client, in_thread
-
-_CLOSED = "this Mem0Provider has been closed: make a new one"
+from recuerda.mem0.memories import Mem0Client, in_thread
 
 _importing = threading.Lock()
 
 
 class PlatformClients:
-    """Make the clients of a key, and close them.
+    """Give each event loop a client of the platform.
 
     Args:
         api_key: the platform's key.
@@ -38,65 +35,67 @@ class PlatformClients:
     """
 
     def __init__(self, *, api_key: str, host: str | None) -> None:
-        self._api_key = api_key
-        self._host = host
-        self._mutex = threading.Lock()
-        self._leases: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[Any]] = WeakKeyDictionary()
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
-        self._making: dict[asyncio.AbstractEventLoop, asyncio.Task[Client]] = {}
-        self._is_closed = False
+        make = partial(_new_client, api_key, host and host.rstrip("/"))
+        self._clients = PerLoop(lambda: _LoopClient(make), _LoopClient.close, refusal=_closed)
 
-    async def get(self) -> Client:
-        """Return the running loop's client. One that could not be made is tried anew the next time.
+    async def get(self) -> Mem0Client:
+        """Return the running loop's client. After a failure to make it, the next call tries again.
 
         Raises:
             ProviderError: after `close`.
         """
-        loop = asyncio.get_running_loop()
-        with self._mutex:
-            if self._is_closed:
-                raise ProviderError(_CLOSED)
-            if (client := self._clients.get(loop)) is not None:
-                return client
-            if (making := self._making.get(loop)) is None:
-                making = self._making[loop] = loop.create_task(self._make())
-                making.add_done_callback(self._made)
-        # Others may wait for the same client: a cancellation of this caller is not theirs.
-        return await asyncio.shield(making)
+        return await (await self._clients.get()).get()
 
     async def close(self) -> None:
-        """Close every loop's client, each in its loop; twice is fine."""
-        with self._mutex:
-            self._is_closed = True
-            leases, self._leases = list(self._leases.items()), WeakKeyDictionary()
-            self._clients.clear()
-        for loop, lease in leases:
-            if loop is asyncio.get_running_loop():
-                await lease.aclose()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_release(lease), loop))
+        """Close every loop's client, each in its loop. Closing twice is fine."""
+        await self._clients.close()
 
-    def _made(self, making: asyncio.Task[Client]) -> None:
-        self._making.pop(making.get_loop(), None)
+
+class _LoopClient:
+    """The client of one event loop, made at its first call."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._client: Any = None
+        self._making: asyncio.Task[Mem0Client] | None = None
+        self._is_closed = False
+
+    async def get(self) -> Mem0Client:
+        if self._client is not None:
+            return self._client
+        if self._making is None:
+            self._making = asyncio.create_task(self._new_client())
+            self._making.add_done_callback(self._made)
+        # Others may wait for the same client: a cancellation of this caller is not theirs.
+        return await asyncio.shield(self._making)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        if self._client is not None:
+            await self._client.async_client.aclose()
+
+    async def _new_client(self) -> Mem0Client:
+        client = await in_thread(self._make)
+        if self._is_closed:
+            await client.async_client.aclose()
+            raise _closed()
+        self._client = client
+        return client
+
+    def _made(self, making: asyncio.Task[Mem0Client]) -> None:
+        self._making = None
         if not making.cancelled():
-            making.exception()  # has been asked for, also where everybody who waited is gone
+            making.exception()  # asked for here: perhaps nobody waits any more
 
-    async def _make(self) -> Client:
-        client = await in_thread(self._new_client)
-        lease = _lease(client)
-        await anext(lease)  # does not wait for anything, and ties the generator to the loop
-        loop = asyncio.get_running_loop()
-        with self._mutex:
-            if not self._is_closed:
-                self._leases[loop], self._clients[loop] = lease, client
-                return client
-        await lease.aclose()
-        raise ProviderError(_CLOSED)
 
-    def _new_client(self) -> Any:
-        with _importing, _own_folder():
-            from mem0 import AsyncMemoryClient
-        return AsyncMemoryClient(api_key=self._api_key, host=self._host and self._host.rstrip("/"))
+def _new_client(api_key: str, host: str | None) -> Any:
+    with _importing, _own_folder():
+        from mem0 import AsyncMemoryClient
+    return AsyncMemoryClient(api_key=api_key, host=host)
+
+
+def _closed() -> ProviderError:
+    return ProviderError("this Mem0Provider has been closed: make a new one")
 
 
 @contextmanager
@@ -116,14 +115,3 @@ def _own_folder() -> Generator[None]:
         yield
     finally:
         del os.environ["MEM0_DIR"]
-
-
-async def _lease(client: Any) -> AsyncGenerator[Any]:
-    try:
-        yield client
-    finally:
-        await client.async_client.aclose()
-
-
-async def _release(lease: AsyncGenerator[Any]) -> None:
-    await lease.aclose()

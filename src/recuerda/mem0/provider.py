@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from recuerda.errors import ConfigurationError, ProviderError, RecuerdaError
 from recuerda.ids import check_limit
 from recuerda.mem0.failures import failure_of
-from recuerda.mem0.memories import Client, Memories, PlatformMemories, memories_of
+from recuerda.mem0.memories import Mem0Client, Memories, PlatformMemories, memories_of
 from recuerda.mem0.platform import PlatformClients
 from recuerda.mem0.scope import Scope
 from recuerda.mem0.texts import learnt, lines_of, memories_in, query_of, shown
@@ -68,7 +68,7 @@ class Mem0Provider(ContextProvider):
 
     def __init__(
         self,
-        mem0_client: Client | None = None,
+        mem0_client: Mem0Client | None = None,
         *,
         api_key: str | None = None,
         host: str | None = None,
@@ -156,7 +156,7 @@ class Mem0Provider(ContextProvider):
         if self._clients is not None:
             await self._clients.close()
 
-    def _opened(self, client: Client | None, *, api_key: str | None, host: str | None) -> Memories:
+    def _opened(self, client: Mem0Client | None, *, api_key: str | None, host: str | None) -> Memories:
         if client is not None:
             if api_key is not None or host is not None:
                 raise ConfigurationError("a ready mem0_client has its own key and host; do not give them as well")

@@ -1,25 +1,19 @@
 """How the service is reached: the settings, and an SDK client per event loop.
 
-The SDK's client holds a pool of connections, and a connection belongs to the event loop that opened it. A program that
-uses `agent.run` and `agent.run_sync` has two loops. So each loop gets a client of its own, made at its first call.
-
-The client of a loop sits in an asynchronous generator of that loop. Python closes those when a loop is shut down
-(`asyncio.run` does) and when nobody holds them any more, and so the connections end with their loop, even where
-nobody called `close`.
+The SDK's client holds a pool of connections, and a connection belongs to the event loop that opened it. So each loop
+gets a client of its own, made at its first call.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from openai import AsyncAzureOpenAI, AsyncOpenAI, Timeout
 
+from recuerda._drivers.per_loop import PerLoop, leave_open
 from recuerda.errors import ChatClientError, ConfigurationError
 
 ApiKey: TypeAlias = str | Callable[[], Awaitable[str]]
@@ -118,71 +112,11 @@ def public_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-class GivenClient:
-    """Use one SDK client that somebody else made and closes."""
-
-    def __init__(self, client: AsyncOpenAI) -> None:
-        self._client = client
-
-    async def get(self) -> AsyncOpenAI:
-        """Return it."""
-        return self._client
-
-    async def close(self) -> None:
-        """Leave it open."""
-
-
-class ClientPerLoop:
-    """Keep one SDK client for each event loop that asks."""
-
-    def __init__(self, make: Callable[[], AsyncOpenAI]) -> None:
-        self._make = make
-        self._mutex = threading.Lock()
-        self._leases: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[AsyncOpenAI]] = WeakKeyDictionary()
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
-        self._is_closed = False
-
-    async def get(self) -> AsyncOpenAI:
-        """Return the running loop's client.
-
-        Raises:
-            ChatClientError: after `close`.
-        """
-        loop = asyncio.get_running_loop()
-        with self._mutex:
-            self._forget_closed_loops()
-            if self._is_closed:
-                raise ChatClientError("this chat client has been closed: make a new one")
-            if (client := self._clients.get(loop)) is not None:
-                return client
-            client = self._clients[loop] = self._make()
-            lease = self._leases[loop] = _lease(client)
-        await anext(lease)  # does not wait for anything, and ties the generator to the loop
-        return client
-
-    async def close(self) -> None:
-        """Close every loop's client, each in its loop; twice is fine."""
-        with self._mutex:
-            self._is_closed = True
-            leases = list(self._leases.items())
-            self._leases.clear()
-            self._clients.clear()
-        for loop, lease in leases:
-            if loop is asyncio.get_running_loop():
-                await lease.aclose()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_release(lease), loop))
-
-    def _forget_closed_loops(self) -> None:
-        for loop in [loop for loop in self._clients if loop.is_closed()]:
-            del self._clients[loop], self._leases[loop]
-
-
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A service that can be asked: its SDK clients, its address for people, and how long an answer may take."""
+    """A service that can be asked: its SDK clients, its address for people, and the seconds that an answer may take."""
 
-    clients: ClientPerLoop | GivenClient
+    clients: PerLoop[AsyncOpenAI]
     url: str
     timeout_s: float | None
 
@@ -196,18 +130,12 @@ class Reached:
         given = {name: value for name, value in settings.items() if value is not None}
         if client is None:
             connection = Connection(**given)
-            return cls(ClientPerLoop(connection.new_client), public_url(connection.url), connection.timeout_s)
+            clients = PerLoop(connection.new_client, AsyncOpenAI.close, refusal=_closed)
+            return cls(clients, public_url(connection.url), connection.timeout_s)
         if given:
             raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(given)} as well")
-        return cls(GivenClient(client), public_url(str(client.base_url)), None)
+        return cls(PerLoop(lambda: client, leave_open), public_url(str(client.base_url)), None)
 
 
-async def _lease(client: AsyncOpenAI) -> AsyncGenerator[AsyncOpenAI]:
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-async def _release(lease: AsyncGenerator[AsyncOpenAI]) -> None:
-    await lease.aclose()
+def _closed() -> ChatClientError:
+    return ChatClientError("this chat client has been closed: make a new one")

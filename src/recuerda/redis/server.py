@@ -1,16 +1,14 @@
-"""One server, however many storages use it: a bounded set of connections per event loop, and what the server promises.
+"""One server for any number of storages: a bounded set of connections per event loop, and how durable its data is.
 
-Storages of one URL share a server. It opens nothing until it is used, and closes its connections when the last storage
-is closed, or when the event loop that they belong to ends: storages that nobody closes leak nothing.
+Storages of one URL share a server. It opens nothing until it is used. It closes its connections when the last storage
+is closed, or when the event loop that they belong to ends: a storage that nobody closes leaks nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -23,8 +21,9 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError, ResponseError
 
+from recuerda._drivers.per_loop import PerLoop
 from recuerda.errors import ConfigurationError
-from recuerda.redis.trips import Call, Client, Trips
+from recuerda.redis.trips import Call, RedisClient, Trips
 
 Persistence: TypeAlias = Literal["none", "snapshots", "everysec", "always", "unknown"]
 
@@ -49,7 +48,7 @@ class Address:
     timeout_s: float
     credential_provider: CredentialProvider | None
 
-    def connect(self) -> Client:
+    def connect(self) -> RedisClient:
         """Return a client, which connects when it is used."""
         # With version 3 of the protocol, redis-py 8.1 does not notice connections that broke while they were idle.
         options: dict[str, Any] = {
@@ -65,16 +64,16 @@ class Address:
             # Its text may show the URL's values.
             raise ConfigurationError(f"redis-py refuses a setting in the URL of {_name(self.url)}") from None
 
-    def _connect(self, options: dict[str, Any]) -> Client:
+    def _connect(self, options: dict[str, Any]) -> RedisClient:
         if self.is_cluster:
-            return cast("Client", RedisCluster.from_url(self.url, **options))
+            return cast("RedisClient", RedisCluster.from_url(self.url, **options))
         # Not the blocking pool: `Trips` never asks for more connections than there are, and lets commands wait itself.
         # What redis-py would send again on its own is decided by the storage, which knows what may be repeated.
         # Any: redis-py leaves the keywords untyped.
         make_pool = cast("Any", redis.asyncio.ConnectionPool).from_url
         retry = Retry(NoBackoff(), 0)
         pool = make_pool(self.url, max_connections=self.max_connections, retry=retry, **options)
-        return cast("Client", redis.asyncio.Redis.from_pool(pool))
+        return cast("RedisClient", redis.asyncio.Redis.from_pool(pool))
 
 
 class Server:
@@ -92,7 +91,7 @@ class Server:
     _mutex: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
-        self, connect: Callable[[], Client], *, name: str, lanes: int, is_cluster: bool, is_owned: bool
+        self, connect: Callable[[], RedisClient], *, name: str, lanes: int, is_cluster: bool, is_owned: bool
     ) -> None:
         self.name = name
         self.is_cluster = is_cluster
@@ -100,11 +99,11 @@ class Server:
         """False once it is known that one script cannot reach a thread and the listings."""
         self.persistence: Persistence = "unknown"
         self.users: WeakSet[object] = WeakSet()
-        self._connect = connect
-        self._lanes = lanes
-        self._is_owned = is_owned
         self._is_known = False
-        self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
+        # Nothing of these functions refers to the server, so that its connections end with it.
+        self._links = PerLoop(
+            lambda: _Link.of(connect(), lanes=lanes, is_cluster=is_cluster), _close_owned if is_owned else _finish
+        )
 
     @classmethod
     def shared(cls, address: Address) -> Server:
@@ -127,7 +126,7 @@ class Server:
         """Return the server that an application's own client talks to; the application closes the client."""
         if not hasattr(client, "execute_command") or not hasattr(client, "aclose"):
             raise ConfigurationError("redis_client is a client of redis.asyncio: Redis or RedisCluster")
-        ready = cast("Client", client)
+        ready = cast("RedisClient", client)
         pool: Any = getattr(client, "connection_pool", None)
         lanes = min(max_connections, getattr(pool, "max_connections", max_connections))
         with cls._mutex:
@@ -141,13 +140,7 @@ class Server:
 
     async def trips(self) -> Trips:
         """Return the way to the server from this event loop."""
-        loop = asyncio.get_running_loop()
-        link = self._links.get(loop)
-        if link is None:
-            client = self._connect()
-            trips = Trips(client, lanes=self._lanes, is_grouped=not self.is_cluster)
-            link = self._links[loop] = _Link(client, trips, self._life(loop, client if self._is_owned else None))
-            await anext(link.life)
+        link = await self._links.get()
         if not self._is_known:
             self._is_known = True
             await self._learn_persistence(link)
@@ -156,7 +149,7 @@ class Server:
     async def nodes(self) -> Sequence[object]:
         """Return the nodes that together have all keys, as a `Call` names them; None stands for a server that has."""
         await self.trips()
-        client = self._links[asyncio.get_running_loop()].client
+        client = (await self._links.get()).client
         await client.initialize()
         return client.get_primaries() if isinstance(client, RedisCluster) else (None,)
 
@@ -164,26 +157,7 @@ class Server:
         """Take note that a storage no longer uses the server. The last one closes the connections."""
         self.users.discard(user)
         if not self.users:
-            await self._close()
-
-    async def _close(self) -> None:
-        for loop, link in list(self._links.items()):
-            if link.process_id != os.getpid():
-                continue  # inherited by a fork: the parent's to close
-            if loop is asyncio.get_running_loop():
-                await link.close()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(link.close(), loop))
-
-    async def _life(self, loop: asyncio.AbstractEventLoop, client: Client | None) -> AsyncGenerator[None]:
-        # An event loop that ends closes the generators which have begun in it: the one moment at which connections that
-        # nobody has closed can still be closed properly.
-        try:
-            yield
-        finally:
-            self._links.pop(loop, None)
-            if client is not None:
-                await client.aclose()
+            await self._links.close()
 
     async def _setting(self, link: _Link, name: str) -> object:
         if self.is_cluster:
@@ -209,16 +183,25 @@ class Server:
             )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Link:
-    client: Client
-    trips: Trips
-    life: AsyncGenerator[None]
-    process_id: int = field(default_factory=os.getpid)
+    """The connections of one event loop."""
 
-    async def close(self) -> None:
-        await self.trips.finish()
-        await self.life.aclose()
+    client: RedisClient
+    trips: Trips
+
+    @classmethod
+    def of(cls, client: RedisClient, *, lanes: int, is_cluster: bool) -> _Link:
+        return cls(client, Trips(client, lanes=lanes, is_grouped=not is_cluster))
+
+
+async def _close_owned(link: _Link) -> None:
+    await link.trips.finish()
+    await link.client.aclose()
+
+
+async def _finish(link: _Link) -> None:
+    await link.trips.finish()
 
 
 def check_url(url: str) -> str:

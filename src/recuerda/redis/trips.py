@@ -34,7 +34,7 @@ class Pipeline(Protocol):
         ...
 
 
-class Client(Protocol):
+class RedisClient(Protocol):
     """The part of redis-py's clients, of a server or a cluster, that is used."""
 
     def initialize(self) -> Awaitable[object]:
@@ -82,7 +82,7 @@ class Trips:
         is_grouped: False sends each command alone, as a cluster needs, whose nodes have connections of their own.
     """
 
-    def __init__(self, client: Client, *, lanes: int, is_grouped: bool) -> None:
+    def __init__(self, client: RedisClient, *, lanes: int, is_grouped: bool) -> None:
         self._client = client
         self._free = lanes
         self._lanes = lanes
@@ -145,7 +145,7 @@ class Trips:
             self._take()
             task = asyncio.get_running_loop().create_task(self._carry(group))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._carried)
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -166,8 +166,11 @@ class Trips:
         else:
             for (_, future), reply in zip(group, replies, strict=True):
                 _settle(future, reply)
-        finally:
-            self._give_back()
+
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        # Not in the task itself: one that is cancelled before its first step never comes to its end.
+        self._tasks.discard(task)
+        self._give_back()
 
     async def _send_group(self, calls: list[Call]) -> list[object]:
         if len(calls) == 1:
