@@ -59,7 +59,8 @@ def page_id(page: Path) -> str:
 
 def run_python(block: Block, page: Path, namespace: dict[str, Any], runner: asyncio.Runner) -> str:
     source = "\n" * block.line + block.code
-    code = compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code = compile(source, str(page), "exec", flags=flags, dont_inherit=True)  # without this file's __future__ imports
     printed = io.StringIO()
     with redirect_stdout(printed):
         if code.co_flags & inspect.CO_COROUTINE:
