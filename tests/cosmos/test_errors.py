@@ -41,7 +41,7 @@ STATUSES: list[tuple[int, dict[str, str], type[Exception], str]] = [
     (401, {}, StorageUnavailable, "check the credential"),
     (403, {}, StorageReadOnly, "Data Contributor"),
     (403, {"x-ms-substatus": "1014"}, StorageFull, "20 GB"),
-    (404, {"x-ms-substatus": "1003"}, StorageUnavailable, "no such database or container"),
+    (404, {"x-ms-substatus": "1003"}, StorageUnavailable, "the database or the container does not exist"),
     (408, {}, StorageBusy, "try again"),
     (413, {}, EncodeError, "2 MB"),
     (449, {}, StorageBusy, "try again"),
@@ -129,9 +129,9 @@ def test_the_key_can_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_contradictory_arguments_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COSMOS_KEY", SECRET)
-    with pytest.raises(ConfigurationError, match="not both"):
+    with pytest.raises(ConfigurationError, match="give one or the other"):
         CosmosStorage("cosmos://account", endpoint="https://account")
-    with pytest.raises(ConfigurationError, match="needs an endpoint"):
+    with pytest.raises(ConfigurationError, match="needs either an endpoint"):
         CosmosStorage()
     with pytest.raises(InvalidInput, match="at least a minute"):
         CosmosStorage("cosmos://account", ttl=timedelta(seconds=1))

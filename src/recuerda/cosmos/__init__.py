@@ -1,13 +1,14 @@
 """Threads in Azure Cosmos DB (for NoSQL): a partition per thread, an item per turn.
 
-`CosmosStorage` is what there is to use. `items.py` has what is kept, and why no turn can be lost, half or twice;
-`container.py` the few calls of azure-cosmos that are needed for it, and `connections.py` the clients.
+`CosmosStorage` is the public class. `items.py` defines the stored items and explains why a turn is never lost, split or
+stored twice. `container.py` wraps the few calls of azure-cosmos that this needs, and `connections.py` manages the
+clients.
 """
 
 from recuerda.errors import MissingExtraError
 
 try:
-    import aiohttp as _aiohttp  # noqa: F401  # pyright: ignore[reportUnusedImport] - to tell early what to install
+    import aiohttp as _aiohttp  # noqa: F401  # pyright: ignore[reportUnusedImport] - fail early
     import azure.cosmos as _cosmos  # noqa: F401  # pyright: ignore[reportUnusedImport] - as above
 except ImportError as error:
     raise MissingExtraError(module="recuerda.cosmos", extra="cosmos") from error

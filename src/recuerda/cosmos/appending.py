@@ -1,7 +1,8 @@
 """Appending: look at the thread, create the record of the next number, tidy up.
 
-The create is the commit. Whatever fails or is cut off after it (taking over the title, the directory's copy, emptying
-what was cut) is made good by those who come next, so such a failure is not the caller's.
+The create is the commit. The tidying up takes over the title, updates the directory's copy and empties the records
+that the new one takes out. If it fails or is interrupted, the next operations on the thread complete it, so the caller
+does not see such a failure.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _CUT_FIELDS = "c.partition, c.id, c.kind, c.number, c.incarnation, c.message_cou
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """What a thread is after a record: its counts, and the records that it takes out."""
+    """The thread's counts after a record, and the records that this record takes out."""
 
     first: int
     turns: int
@@ -43,14 +44,14 @@ async def append(container: Container, thread_id: str, record: NewRecord, expect
 async def append_all(
     container: Container, thread_id: str, records: Sequence[NewRecord], expected: int | None
 ) -> list[Appended]:
-    """Append records in order; the directory learns of the last one only."""
+    """Append records in order. The directory is updated once, after the last one."""
     done: list[Appended] = []
     for record in records:
         appended, head, totals = await _commit(container, thread_id, record, expected)
         done.append(appended)
         is_last = len(done) == len(records)
         if appended.replayed:
-            container.entries.note(thread_id, None)  # look before writing: most likely all has been done
+            container.entries.note(thread_id, None)  # read the entry before writing it: most likely it is up to date
         if is_last or appended.created or totals.cut or head.draft is not None:
             await _tidy(container, thread_id, head, totals, ends_draft=_is_over(head, appended))
         expected = None
@@ -71,7 +72,7 @@ async def _commit(
             there = await find(container, head, record_id)
             if there is not None:
                 container.revisions.note(thread_id, head.revision)
-                is_mine = there.call == call  # made by a request whose answer was lost
+                is_mine = there.call == call  # this call created it, and the answer was lost
                 return _appended(there, is_replayed=not is_mine), head, totals
         if expected not in (None, head.revision):
             raise ThreadConflict(thread_id, expected=expected, actual=head.revision)
@@ -88,7 +89,7 @@ async def _commit(
 
 
 def _is_over(head: Head, appended: Appended) -> bool:
-    """Say whether an append has ended the draft: as a turn that any draft is older than, or as the draft's own."""
+    """Return True if an append ends the draft: a new turn ends any draft, a replayed one only the draft of its turn."""
     if head.draft is None:
         return False
     return head.draft.turn_id == appended.record.id if appended.replayed else appended.record.kind == "turn"
@@ -110,13 +111,13 @@ async def _prepared(container: Container, thread_id: str, head: Head, record: Ne
     if head.record is None or head.thread is None:
         return head
     if head.undone is not None:
-        # After the next record it would not be known any more that this turn is undone: it has to be empty by then.
+        # Only the newest record tells that this turn is undone. So the turn has to be empty before the next record.
         await _empty(container, [item async for item in _oldest_first(container, head, "undo", head.undone)])
     return await threads.settle(container, thread_id, head)
 
 
 async def _totals(container: Container, head: Head, record: NewRecord) -> _Totals:
-    """Return what the thread will be after a record."""
+    """Return the thread's totals as they will be after a record."""
     now = head.record or RecordItem(partition="", id="", kind="turn", number=0, incarnation="")
     totals = _Totals(
         first=now.first,
@@ -139,7 +140,7 @@ async def _totals(container: Container, head: Head, record: NewRecord) -> _Total
 
 
 async def _after_cut(container: Container, head: Head, record: NewRecord, totals: _Totals) -> _Totals:
-    """Return the totals without what a record takes out."""
+    """Return the totals without the records that the new record takes out."""
     enough = max(record.keep_messages or 0, record.message_count)
     first = record.target or totals.first if record.kind == "trim" else totals.first
     turns, messages = totals.turns, totals.messages
@@ -154,13 +155,13 @@ async def _after_cut(container: Container, head: Head, record: NewRecord, totals
         messages -= item.message_count if is_counted else 0
         if record.kind == "turn" and is_counted:
             first = item.number + 1
-    # Summaries after the last turn that goes stay, if there is a limit.
+    # A limit keeps the summaries that come after the last turn it removes.
     cut = tuple(item for item in items if record.kind == "undo" or item.kind == "turn" or item.number < first)
     return replace(totals, first=first, turns=turns, messages=messages, cut=cut)
 
 
 async def _newest_summary(container: Container, head: Head, *, below: int) -> RecordItem | None:
-    """Return the newest summary that covers nothing from a number on."""
+    """Return the newest summary that covers only records before the number `below`."""
     if head.thread is None:
         return None
     pages = container.query(
@@ -180,7 +181,7 @@ async def _newest_summary(container: Container, head: Head, *, below: int) -> Re
 
 
 async def _oldest_first(container: Container, head: Head, kind: RecordKind, number: int) -> AsyncGenerator[RecordItem]:
-    """Go through what a record of a kind may take out, and what an earlier one took out but did not empty."""
+    """Yield the records that a record of this kind may take out, and those that an earlier one failed to empty."""
     if head.thread is None:
         return
     where = "c.kind IN ('turn', 'summary') AND c.number <= @number"
@@ -232,7 +233,7 @@ def _item(
 
 
 async def _tidy(container: Container, thread_id: str, head: Head, totals: _Totals, *, ends_draft: bool) -> None:
-    """Do what follows from a commit; a failure leaves it to those who come next."""
+    """Bring everything into line with a commit. After a failure, the next operations on the thread do it."""
     with suppress(AzureError, StorageError):
         record = head.record
         head = await threads.settle(container, thread_id, head)
@@ -249,7 +250,7 @@ async def _tidy(container: Container, thread_id: str, head: Head, totals: _Total
 
 
 async def _publish(container: Container, thread_id: str, head: Head, record: RecordItem) -> None:
-    """Bring the directory's entry up to date; if the thread was deleted meanwhile, delete the record as well."""
+    """Bring the directory's entry up to date. If the thread was deleted meanwhile, delete the record as well."""
     thread = head.thread
     if thread is not None and thread.incarnation == record.incarnation:
         entry = directory.entry_of(describe(thread, record), changes=thread.changes, pending=thread.changes)
@@ -263,11 +264,11 @@ async def _publish(container: Container, thread_id: str, head: Head, record: Rec
 
 
 async def _empty(container: Container, items: Sequence[RecordItem]) -> None:
-    """Replace records that are taken out by empty ones."""
+    """Replace the records that were taken out with empty ones."""
     await run_all(container.replace(item.emptied(), etag=None) for item in items)
 
 
 async def _keep_alive(container: Container, head: Head) -> None:
-    """Write the thread's own item again in time, where items have a life, so that it outlives the newest record."""
+    """If items expire, write the thread's own item again in time, so that it outlives the newest record."""
     if head.thread is not None and head.thread.changed_s and container.is_older_than_ttl(head.thread):
         await container.replace(head.thread, etag=head.thread.etag)

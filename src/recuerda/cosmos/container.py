@@ -1,8 +1,8 @@
-"""The few things that are asked of a Cosmos DB container, over azure-cosmos's asynchronous client.
+"""The few requests that are sent to a Cosmos DB container, over azure-cosmos's asynchronous client.
 
-A refusal that is part of the plan (a duplicate id, a changed or missing item) is an answer here, not an exception.
-Single items are looked up by query, because a query finds nothing where a point read fails; within one partition it
-costs about the same.
+A refusal that callers expect (a duplicate id, a changed or missing item) is a return value here, not an exception.
+Single items are looked up by a query: for a missing item a query gives an empty result, and a point read fails. Within
+one partition both cost about the same.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from recuerda.errors import StorageBusy
 from recuerda.storage.contract import Clock
 
 AT_ONCE = 16
-"""How many requests one operation has under way, when it has to touch many items."""
+"""The most requests that one operation has under way at once when it changes many items."""
 
 _ANSWER_S = 5.0
-"""What a query gets beyond the time for which the service may defer it."""
+"""Seconds that a query may take in addition to the time for which the service may defer it."""
 
 _MAX_HINTS = 4096
 
@@ -33,15 +33,15 @@ T = TypeVar("T")
 
 
 class Pages(Protocol):
-    """The outcome of a query."""
+    """The results of a query."""
 
     def by_page(self) -> AsyncIterator[AsyncIterable[dict[str, Any]]]:
-        """Go through the outcome as the service cut it."""
+        """Iterate over the results in the pages that the service sends."""
         ...
 
 
 class Proxy(Protocol):
-    """What is used of azure-cosmos's `ContainerProxy`."""
+    """The part of azure-cosmos's `ContainerProxy` that is used."""
 
     async def read(self, **options: Any) -> Mapping[str, Any]:
         """Return the container's properties."""
@@ -69,8 +69,8 @@ class Container:
 
     Args:
         proxy: the container, by azure-cosmos.
-        ttl_s: how many seconds a record lives; None for ever.
-        busy_timeout_s: for how long a write that others keep overtaking is tried again.
+        ttl_s: seconds after which a record expires; None if it never does.
+        busy_timeout_s: seconds for which a write is tried again while other writers keep getting ahead of it.
         clock: gives the time in microseconds since 1970.
     """
 
@@ -83,7 +83,7 @@ class Container:
         self._proxy = proxy
 
     async def create(self, item: Item) -> str | None:
-        """Create an item and return its ETag; None when there is one of its id."""
+        """Create an item and return its ETag; None if an item of this id exists already."""
         try:
             made = await self._proxy.create_item(self._document(item))
         except CosmosHttpResponseError as error:
@@ -93,7 +93,7 @@ class Container:
         return str(made["_etag"])
 
     async def replace(self, item: Item, *, etag: str | None) -> str | None:
-        """Replace an item and return its new ETag; None when it is gone, or has another ETag than the one given."""
+        """Replace an item and return its new ETag; None if it is gone or no longer has the ETag `etag`."""
         condition: dict[str, Any] = {}
         if etag is not None:
             condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
@@ -106,7 +106,7 @@ class Container:
         return str(made["_etag"])
 
     async def delete(self, partition: str, item_id: str, *, etag: str | None = None) -> bool:
-        """Delete an item; False when it is gone already, or has another ETag than the one given."""
+        """Delete an item; False if it is gone already or no longer has the ETag `etag`."""
         condition: dict[str, Any] = {}
         if etag is not None:
             condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
@@ -128,14 +128,15 @@ class Container:
         fields: str = "*",
         order: str = "",
     ) -> AsyncGenerator[list[Item]]:
-        """Go through the items of a partition, page by page.
+        """Yield the items of a partition that meet a condition, page by page.
 
         Args:
-            partition: which; None for all of them, which costs a request for each server that the container is on.
-            where: a condition on `c` with the names of `values` as its parameters; fixed text, never made of data.
+            partition: the partition key; None for all partitions, which costs a request to each server that the
+                container is on.
+            where: a condition on `c` with the names of `values` as its parameters. A fixed text, never built from data.
             values: the parameters.
-            page: how many items to ask for at a time.
-            fields: what to select.
+            page: the most items of one page.
+            fields: the fields to select.
             order: `c.… ASC` or `DESC`.
         """
         text = f"SELECT {fields} FROM c WHERE ({where})"  # noqa: S608 - constants only
@@ -154,7 +155,7 @@ class Container:
             yield items
 
     async def _next_page(self, pages: AsyncIterator[AsyncIterable[dict[str, Any]]]) -> list[Item] | None:
-        # The SDK retries a query that the service defers within retries of its own: the waits multiply, up to an hour.
+        # When the service defers a query, the SDK nests one retry loop in another: the waits multiply, up to an hour.
         limit_s = self.busy_timeout_s + _ANSWER_S
         try:
             async with asyncio.timeout(limit_s):
@@ -163,18 +164,18 @@ class Container:
         except TimeoutError as error:
             raise StorageBusy(
                 f"Cosmos DB has not answered a query for {limit_s:g} s: the container's request units are used up, or "
-                "it cannot be reached; try again later, or give it more throughput"
+                "the service cannot be reached; try again later, or give the container more throughput"
             ) from error
 
     async def query_all(
         self, partition: str | None, where: str, values: Mapping[str, object] | None = None, *, fields: str = "*"
     ) -> list[Item]:
-        """Return all items that a query finds, in no order."""
+        """Return all items that meet a condition, in no particular order."""
         pages = self.query(partition, where, values, page=1000, fields=fields)
         return [item async for items in pages for item in items]
 
     def is_older_than_ttl(self, item: Item) -> bool:
-        """Say whether records as old as this item have expired by now."""
+        """Return True if records as old as this item have expired by now."""
         return self.ttl_s is not None and self.clock() > (item.changed_s + self.ttl_s) * 1_000_000
 
     def _document(self, item: Item) -> dict[str, Any]:
@@ -185,17 +186,20 @@ class Container:
 
 
 class Hints(Generic[T]):
-    """A small memory of what was seen last for a thread: it saves requests, and nothing depends on its being right."""
+    """The value seen last for each thread, of a bounded number of threads.
+
+    A hint saves requests. Nothing depends on its being right.
+    """
 
     def __init__(self) -> None:
         self._values: OrderedDict[str, T] = OrderedDict()
 
     def get(self, thread_id: str) -> T | None:
-        """Return what was noted, or None."""
+        """Return the noted value, or None."""
         return self._values.get(thread_id)
 
     def note(self, thread_id: str, value: T | None) -> None:
-        """Remember a value; None forgets."""
+        """Note a value; None removes the one noted before."""
         self._values.pop(thread_id, None)
         if value is not None:
             self._values[thread_id] = value
@@ -204,7 +208,7 @@ class Hints(Generic[T]):
 
 
 class Backoff:
-    """Wait a random while between tries, so that writers that met once do not meet again."""
+    """Random waits between tries, so that two writers that collided do not collide again."""
 
     def __init__(self, container: Container, thread_id: str) -> None:
         self._thread_id = thread_id
@@ -216,18 +220,18 @@ class Backoff:
         """Wait before the next try.
 
         Raises:
-            StorageBusy: it has been tried for long enough.
+            StorageBusy: the tries have lasted longer than `busy_timeout_s`.
         """
         if time.monotonic() > self._deadline:
             raise StorageBusy(
-                f"others kept writing to thread {self._thread_id!r} for over {self._timeout_s:g} s; try again"
+                f"other writers kept changing thread {self._thread_id!r} for over {self._timeout_s:g} s; try again"
             )
         await asyncio.sleep(random.uniform(0, self._longest_s))  # noqa: S311 - not a secret
         self._longest_s = min(0.25, self._longest_s * 2)
 
 
 async def run_all(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Run many requests, some at a time, all of them to the end; then raise the first failure."""
+    """Run many requests, up to `AT_ONCE` at a time. All run to their end; then the first failure is raised."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(call: Coroutine[Any, Any, object]) -> object:
@@ -240,16 +244,16 @@ async def run_all(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 
 def _lives(item: Item) -> int:
-    """Return how many times the life of a record an item has, since it is to outlive the thread's newest record."""
+    """Return an item's time to live in multiples of a record's: it has to outlive the thread's newest record."""
     if isinstance(item, DirectoryItem):
         return 3
     return 2 if isinstance(item, ThreadItem) and (item.is_set or item.is_settled) else 1
 
 
 def sub_status(error: CosmosHttpResponseError) -> int:
-    """Return the number that tells apart the reasons for one status; 0 for none."""
+    """Return the number that distinguishes the reasons for one status; 0 if there is none."""
     return cast("int | None", error.sub_status) or 0
 
 
 def _is_missing(error: CosmosHttpResponseError) -> bool:
-    return error.status_code == 404 and not sub_status(error)  # with one, it is not the item that is missing
+    return error.status_code == 404 and not sub_status(error)  # with a sub-status, something else is missing

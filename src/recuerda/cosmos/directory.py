@@ -1,8 +1,8 @@
 """The directory: an entry for each thread, so that listings need not look into every partition.
 
 An entry is a copy, and may be a turn behind after a crash. It is never missing, and never in the wrong user's listing:
-before a thread is made, its settings change or it is deleted, its entry is marked (`pending`), and until the change
-has come through, a listing asks the thread. Entries are written on their ETag, and never set back.
+the entry is marked (`pending`) before its thread is made, changes its settings or is deleted. Until that change is
+complete, a listing asks the thread itself. An entry is only replaced if its ETag is unchanged, and never by older data.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def entry_of(
     """Return a thread's entry.
 
     Args:
-        info: what to copy.
+        info: the thread's info, to be copied.
         changes: how often the thread's own item has been changed.
-        pending: the entry is to be believed when that many changes have come through.
-        users: in whose listings it is besides the thread's own user's.
+        pending: the number of changes after which the entry can be trusted.
+        users: the users whose listings have the entry, besides the thread's own user.
     """
     partition, place = directory_place(info.id)
     return DirectoryItem(
@@ -70,7 +70,7 @@ async def look_up(container: Container, thread_id: str) -> DirectoryItem | None:
 
 
 async def mark(container: Container, entry: DirectoryItem, *, is_new: bool = False) -> None:
-    """Make sure that there is an entry that is at least as pending, and in at least as many listings, as this one."""
+    """Make sure that the thread's entry has at least the `pending` and all the `users` of the given entry."""
     backoff = Backoff(container, entry.thread_id)
     if is_new and await _create(container, entry):
         return
@@ -95,7 +95,7 @@ async def mark(container: Container, entry: DirectoryItem, *, is_new: bool = Fal
 
 
 async def publish(container: Container, entry: DirectoryItem) -> bool:
-    """Bring a thread's entry up to date; False when it is gone, or another incarnation's, or about to be deleted."""
+    """Bring a thread's entry up to date; False if it is gone, of another incarnation, or about to be deleted."""
     backoff = Backoff(container, entry.thread_id)
     noted = container.entries.get(entry.thread_id)
     there = noted if noted is not None and noted.incarnation == entry.incarnation else None
@@ -117,20 +117,20 @@ async def _create(container: Container, entry: DirectoryItem) -> bool:
 
 
 async def _replace(container: Container, there: DirectoryItem, wanted: DirectoryItem) -> bool:
-    """Replace an entry if it is still the one that was seen, and is to become another."""
+    """Replace an entry if it is unchanged since it was read; nothing is written if it equals the wanted one."""
     etag = there.etag if wanted == there else await container.replace(wanted, etag=there.etag)
     container.entries.note(wanted.thread_id, None if etag is None else msgspec.structs.replace(wanted, etag=etag))
     return etag is not None
 
 
 async def is_alive(container: Container, entry: DirectoryItem) -> bool:
-    """Say whether the thread of an entry is there, and the same one."""
+    """Return True if the thread of an entry exists and has the same incarnation."""
     thread = (await load(container, entry.thread_id)).living
     return thread is not None and thread.incarnation == entry.incarnation
 
 
 def _merged(there: DirectoryItem, entry: DirectoryItem) -> DirectoryItem:
-    """Return an entry with the newer log and the newer settings of two."""
+    """Return an entry with the newer counts and the newer settings of the two."""
     log = max(there, entry, key=lambda one: (one.revision, one.changes))
     settings = max(there, entry, key=lambda one: one.changes)
     newest = log if log.revision > settings.revision else settings
@@ -148,7 +148,7 @@ def _merged(there: DirectoryItem, entry: DirectoryItem) -> DirectoryItem:
 
 
 async def mark_deleted(container: Container, thread_id: str) -> None:
-    """Mark the entry of a thread that is about to be deleted: it is never to be believed again."""
+    """Mark the entry of a thread that is about to be deleted, so that it is never trusted again."""
     backoff = Backoff(container, thread_id)
     container.entries.note(thread_id, None)
     while (there := await look_up(container, thread_id)) is not None:
@@ -159,10 +159,10 @@ async def mark_deleted(container: Container, thread_id: str) -> None:
 
 
 async def remove_dead(container: Container, thread_id: str) -> None:
-    """Remove the entry of a thread that is no more.
+    """Remove the entry of a thread that no longer exists.
 
-    A thread's own item is made before its entry. So an entry that is there while its thread is not (looked for in this
-    order) belongs to a thread that has ended, and not to one that is being made.
+    A thread's own item is made before its entry. The entry is looked up first and the thread second. So an entry
+    without a thread belongs to a thread that has ended, never to one that is being made.
     """
     while (there := await look_up(container, thread_id)) is not None:
         if await is_alive(container, there):
@@ -174,7 +174,7 @@ async def remove_dead(container: Container, thread_id: str) -> None:
 async def list_threads(
     container: Container, user_id: str | None, limit: int, position: tuple[int, str] | None
 ) -> list[ThreadInfo]:
-    """Return up to `limit` threads after a position, newest first, of a user or of all."""
+    """Return up to `limit` threads after a position, newest first; with `user_id`, only this user's."""
     shards = (_list_shard(container, shard, user_id, limit, position) for shard in range(SHARDS))
     found = await asyncio.gather(*shards)
     return heapq.nlargest(
@@ -208,13 +208,13 @@ async def _list_shard(
 
 
 async def _checked(container: Container, entry: DirectoryItem, user_id: str | None) -> ThreadInfo | None:
-    """Return the info of a listing's entry, asking the thread where the entry cannot be believed."""
+    """Return the thread's info from an entry, or from the thread itself if the entry cannot be trusted."""
     if entry.is_settled and not container.is_older_than_ttl(entry):
         return entry.info()
     info = (await load(container, entry.thread_id)).info()
     if info is None or (user_id is not None and info.user_id != user_id):
         return None
-    # It keeps its place in the listing, so that the next page starts where this one ends.
+    # The thread keeps the entry's place in the listing, so that the next page starts where this one ends.
     return msgspec.structs.replace(info, updated_us=int(entry.updated_us))
 
 

@@ -1,11 +1,12 @@
 """Drafts: the steps of a running turn, beside the thread's records.
 
-The first step's item has a fixed id, so a thread has one draft. It knows the revision that the thread had, and counts
-only until a turn is appended: so the append ends the draft in the same atomic step. Later steps belong to the draft
-that the first one names. Each is created, and the first is replaced as it was seen: so each is saved once.
+The first step's item has a fixed id, so a thread has one draft. The item holds the revision that the thread had, and
+is valid only until a turn is appended: so the append ends the draft in the same atomic step. Later steps belong to the
+draft that the first step names. A later step's item is only created, and the first step's item is only replaced if it
+is unchanged since it was read. So each step is saved once.
 
-Whether a step is next is looked up before it is written. In between a turn may be appended, or the draft be replaced:
-then the step belongs to a draft that is over, as if it had been saved just before.
+Before a step is written, the draft is read to check that the step is the next one. In between, a turn may be appended
+or the draft may be replaced. Then the step belongs to a draft that is over, as if it had been saved just before.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from recuerda.storage.records import DraftStep
 
 
 async def save(container: Container, thread_id: str, step: DraftStep) -> None:
-    """Save one step by the rule of `is_new_step`; the first one takes the place of a draft that is over."""
+    """Save one step by the rule of `is_new_step`. A first step replaces a draft that is over."""
     backoff = Backoff(container, thread_id)
     while True:
         head = await load(container, thread_id)
@@ -47,14 +48,14 @@ async def save(container: Container, thread_id: str, step: DraftStep) -> None:
 
 
 async def load_steps(container: Container, thread_id: str) -> list[DraftStep]:
-    """Return the steps of the draft that holds, in order."""
+    """Return the steps of the valid draft, in order."""
     head = await load(container, thread_id)
     steps = await _steps(container, thread_id, head, None)
     return [_step(steps[number]) for number in range(1, len(steps) + 1) if number in steps]
 
 
 async def list_drafts(container: Container, limit: int) -> list[str]:
-    """Return the ids of up to `limit` threads whose draft holds, in order."""
+    """Return the ids of up to `limit` threads with a valid draft, in order."""
     firsts = await container.query_all(None, "c.kind = 'draft' AND c.step = 1", fields=_FIELDS)
     found: list[str] = []
 
@@ -62,13 +63,13 @@ async def list_drafts(container: Container, limit: int) -> list[str]:
         if (await load(container, thread_id)).living_draft is not None:
             found.append(thread_id)
 
-    # One that was never cleared away is no draft any more; only its thread can tell.
+    # An item may be left over from a draft that is over. Only its thread can tell.
     await run_all(check(item.partition.removeprefix(thread_partition(""))) for item in firsts)
     return sorted(found)[:limit]
 
 
 async def drop(container: Container, thread_id: str) -> bool:
-    """Delete the draft; False when there is none that holds. The first step goes first: without it there is none."""
+    """Delete the draft; False if there is no valid one. The first step is deleted first, which ends the draft."""
     backoff = Backoff(container, thread_id)
     while True:
         head = await load(container, thread_id)
@@ -80,7 +81,7 @@ async def drop(container: Container, thread_id: str) -> bool:
 
 
 async def clear(container: Container, thread_id: str, first: DraftItem) -> bool:
-    """Delete a draft, and what older ones have left; False when another is in its place."""
+    """Delete a draft and the steps that older drafts have left; False if another draft is in its place."""
     if not await container.delete(first.partition, first.id, etag=first.etag):
         return False
     await clear_rest(container, thread_id, base=first.base, draft=first.draft)
@@ -88,7 +89,7 @@ async def clear(container: Container, thread_id: str, first: DraftItem) -> bool:
 
 
 async def clear_rest(container: Container, thread_id: str, *, base: int, draft: str) -> None:
-    """Delete the later steps of a draft that is over, and of those begun before it."""
+    """Delete the later steps of a draft that is over, and of the drafts that were begun before it."""
     rest = await container.query_all(
         thread_partition(thread_id),
         "c.kind = 'draft' AND c.step > 1 AND (c.draft = @draft OR c.base < @base)",
@@ -99,7 +100,7 @@ async def clear_rest(container: Container, thread_id: str, *, base: int, draft: 
 
 
 async def _steps(container: Container, thread_id: str, head: Head, numbers: set[int] | None) -> dict[int, DraftItem]:
-    """Return steps of the draft that holds by their numbers: those asked for, or all."""
+    """Return the steps of the valid draft by number: the steps of these numbers, or all if `numbers` is None."""
     first = head.living_draft
     if first is None:
         return {}
@@ -114,7 +115,7 @@ async def _steps(container: Container, thread_id: str, head: Head, numbers: set[
 
 
 async def _write(container: Container, head: Head, item: DraftItem) -> bool:
-    """Write a step if nobody has come before; False otherwise."""
+    """Write a step; False if another writer was first."""
     old = head.draft
     if item.step > 1 or old is None:
         return await container.create(item) is not None

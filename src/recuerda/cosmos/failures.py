@@ -1,6 +1,6 @@
-"""From azure's errors to this library's: what happened, at which endpoint, and the next step.
+"""Translation of azure's errors into this library's: what happened, at which endpoint, and the next step.
 
-Nothing of azure's own messages is passed on: they quote ids and, some, requests. The status tells enough.
+Azure's own messages are not passed on: they quote ids, and some quote requests. The status tells enough.
 See https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb
 """
 
@@ -35,7 +35,7 @@ def translate(error: Exception, start: str, place: str) -> RecuerdaError:
     """
     if not isinstance(error, CosmosHttpResponseError):
         if isinstance(error, ClientAuthenticationError):
-            return StorageUnavailable(f"{start}: no token for {place}; check the credential")
+            return StorageUnavailable(f"{start}: the credential gives no token for {place}; check the credential")
         if isinstance(error, CosmosClientTimeoutError):
             return StorageUnavailable(f"{start}: {place} did not answer in time; try again")
         return StorageUnavailable(
@@ -47,18 +47,18 @@ def translate(error: Exception, start: str, place: str) -> RecuerdaError:
 def _translate_status(error: CosmosHttpResponseError, answered: str) -> RecuerdaError:
     match error.status_code:
         case 401:
-            return StorageUnavailable(f"{answered}: the key or token is not accepted; check the credential")
+            return StorageUnavailable(f"{answered}: the service does not accept the key or token; check the credential")
         case 403 if sub_status(error) == _PARTITION_IS_FULL:
             return StorageFull(f"{answered}: a partition has reached its limit of 20 GB; trim or delete threads")
         case 403:
             return StorageReadOnly(
-                f"{answered}: this is not allowed; check the credential's role (Cosmos DB Built-in Data Contributor), "
-                "the account's firewall, and that no other region has become the one to write to"
+                f"{answered}: the service does not allow this; check the credential's role (Cosmos DB Built-in Data "
+                "Contributor), the account's firewall, and whether the account's write region has changed"
             )
         case 404:
-            return StorageUnavailable(f"{answered}: there is no such database or container (any more); make it again")
+            return StorageUnavailable(f"{answered}: the database or the container does not exist; make it again")
         case 408 | 410 | 449:
-            return StorageBusy(f"{answered}: others were writing in the same place; try again")
+            return StorageBusy(f"{answered}: another writer was changing the same items; try again")
         case 413:
             return EncodeError("the item", "Cosmos DB takes at most 2 MB in one item")
         case 429:
@@ -68,4 +68,4 @@ def _translate_status(error: CosmosHttpResponseError, answered: str) -> Recuerda
         case status if status is not None and status >= 500:
             return StorageUnavailable(f"{answered}: the service has a problem; try again")
         case _:
-            return StorageError(f"{answered}, which is not expected")
+            return StorageError(f"{answered}, which is unexpected; the service's reason is in this error's __cause__")

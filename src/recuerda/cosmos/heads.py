@@ -1,7 +1,7 @@
-"""What a thread is just now: its own item and its newest record, found by one query.
+"""The current state of a thread: its own item and its newest record, found by one query.
 
-Everything else is derived from the two. The query gives the first step of the draft as well, which lies between them,
-so that an append knows that there is something to tidy up.
+Everything else is derived from these two. The first step of a draft sorts between them, so the query gives it as well,
+and an append knows that there is a draft to tidy up.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _FIELDS = ", ".join(
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A thread, as one query saw it.
+    """The state of a thread when one query read it.
 
     Attributes:
         thread: its own item, if there is one.
         record: its newest record, if there is one.
-        given: its first record, as long as what that says of user and title is not settled.
-        draft: the first step of a draft, without its body, whether it holds or not.
-        others: older records that the query gave as well, without their bodies.
-        is_complete: the query gave all that it asked for.
+        given: its first record, until the thread's own item has taken over the user and the title from it.
+        draft: the first step of a draft, without its body; the draft may be valid or over.
+        others: older records that the query also gave, without their bodies.
+        is_complete: all results of the query were read.
         has_leftovers: there are records of an incarnation that has ended.
     """
 
@@ -61,13 +61,13 @@ class Head:
 
     @property
     def living(self) -> ThreadItem | None:
-        """The thread's own item, unless the records that it had have all expired: then it can only be made anew."""
+        """The thread's own item; None if all its records have expired, because then the thread has to be made anew."""
         is_over = self.thread is not None and self.thread.is_settled and self.record is None
         return None if is_over else self.thread
 
     @property
     def exists(self) -> bool:
-        """True when readers see the thread."""
+        """True if readers see the thread."""
         return self.living is not None and (self.living.is_set or self.record is not None)
 
     @property
@@ -77,17 +77,17 @@ class Head:
 
     @property
     def first(self) -> int:
-        """Every turn before this number is gone."""
+        """The number before which every turn is gone."""
         return 1 if self.record is None else self.record.first
 
     @property
     def undone(self) -> int | None:
-        """The number of the turn that the newest record undoes; older ones have been emptied by whoever came next."""
+        """The number of the turn that the newest record undoes. Turns undone earlier have been emptied since."""
         return self.record.target if self.record is not None and self.record.kind == "undo" else None
 
     @property
     def summary(self) -> int:
-        """The number of the newest summary; 0 without one."""
+        """The number of the newest summary; 0 if there is none."""
         return self.record.summary if self.record is not None and self.record.summary >= self.first else 0
 
     @property
@@ -99,20 +99,20 @@ class Head:
 
     @property
     def living_draft(self) -> DraftItem | None:
-        """The first step of the draft, if it holds."""
+        """The first step of the draft, if the draft is valid."""
         if self.draft is None or self.draft.base < self.last_turn:
             return None
         is_same = self.living is None or self.draft.incarnation in (None, self.living.incarnation)
         return self.draft if is_same else None
 
     def takes_out(self, record: RecordItem) -> bool:
-        """Say whether the newest record is the undo of a turn, or of one that a summary covers."""
+        """Return True if the newest record undoes this turn, or a turn that this summary covers."""
         if self.undone is None:
             return False
         return record.number == self.undone or (record.kind == "summary" and (record.target or 0) >= self.undone)
 
     def holds(self, record: RecordItem, kinds: tuple[str, ...] = ("turn",)) -> bool:
-        """Say whether a record is one that the thread has, of these kinds."""
+        """Return True if the thread has this record and it is of one of these kinds."""
         return (
             record.kind in kinds
             and self.thread is not None
@@ -122,14 +122,14 @@ class Head:
         )
 
     def info(self) -> ThreadInfo | None:
-        """Return what is known of the thread; None when it does not exist."""
+        """Return the thread's info; None if the thread does not exist."""
         if not self.exists or self.thread is None:
             return None
         return describe(settled(self.thread, self.given), self.record)
 
 
 def describe(thread: ThreadItem, record: RecordItem | None) -> ThreadInfo:
-    """Return what a thread's own item and its newest record tell."""
+    """Return the info that a thread's own item and its newest record give."""
     revision = 0 if record is None else record.number
     changed_us = thread.changed_us if thread.changed_at == revision else None
     updated_us = changed_us or (thread.created_us if record is None else record.created_us)
@@ -149,7 +149,7 @@ def describe(thread: ThreadItem, record: RecordItem | None) -> ThreadInfo:
 
 
 def settled(thread: ThreadItem, given: RecordItem | None) -> ThreadItem:
-    """Return the thread's item with what its first record says of user, title and time taken over."""
+    """Return the thread's own item after it has taken over the user, the title and the time of the first record."""
     if thread.is_settled or given is None:
         return thread
     return msgspec.structs.replace(
@@ -163,12 +163,12 @@ def settled(thread: ThreadItem, given: RecordItem | None) -> ThreadItem:
 
 
 async def load(container: Container, thread_id: str, *, near: int | None = None, record_id: str | None = None) -> Head:
-    """Look at a thread.
+    """Read the current state of a thread.
 
     Args:
-        container: where.
-        thread_id: which.
-        near: a number that the newest record has, probably; the query then also gives all records from it on.
+        container: the container that has the thread.
+        thread_id: the thread's id.
+        near: the probable number of the newest record. The query then also gives all records from this number on.
         record_id: with `near`, the query also gives the turn of this id.
     """
     if near is None:
@@ -224,7 +224,7 @@ async def _collect(
 
 
 async def with_given(container: Container, head: Head) -> Head:
-    """Add the first record to a head that is not settled: a crash or a moment may leave it so."""
+    """Add the first record to a head that is not settled yet, which is so for a moment, or after a crash."""
     if head.thread is None or head.thread.is_settled or head.record is None:
         return head
     first = record_item_id(head.thread.incarnation, 1)
@@ -234,7 +234,7 @@ async def with_given(container: Container, head: Head) -> Head:
 
 
 async def find(container: Container, head: Head, record_id: str) -> RecordItem | None:
-    """Return the turn of an id, with its body, if the thread has it."""
+    """Return the turn of an id with its body; None if the thread does not have it."""
     if not head.exists or head.thread is None:
         return None
     found = await container.query_all(head.thread.partition, "c.record_id = @record_id", {"record_id": record_id})
@@ -242,6 +242,6 @@ async def find(container: Container, head: Head, record_id: str) -> RecordItem |
 
 
 def may_hold(head: Head, record_id: str) -> bool:
-    """Say whether the thread may have a turn of this id, going by what the query for the head gave."""
+    """Return False if the records in a head prove that the thread has no turn of this id."""
     known = (*head.others, *(() if head.record is None else (head.record,)))
     return not head.is_complete or any(item.record_id == record_id and head.holds(item) for item in known)

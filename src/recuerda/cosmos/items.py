@@ -1,23 +1,24 @@
-"""What a container keeps, and the rules that make one item a commit.
+"""The items of a container, and the rules that make one item a commit.
 
-A thread has a logical partition of its own. In it are:
+A thread has a logical partition of its own. It holds:
 
 - **The thread's own item**, with its incarnation and its settings. It sorts above all records, so that one query,
   newest first, gives it and then the records.
-- **A record for each number.** Its id is made of the incarnation and the number, and ids are unique in a partition:
-  of two writers one gets 409. That create is the commit; nothing else has to be written for a turn to be there.
-  A record carries the totals of the thread as of itself, so the newest record tells what there is to know.
-- **Gone records.** What an undo or a trim takes out is replaced by an empty item of the same id, never removed:
-  otherwise a writer that was held up could use the number again. Before it is replaced it is invisible already, by the
-  newest record: a trim raises `first`, and an undo names its target.
-- **Draft steps**, each with the revision that the thread had: the append of a turn makes them void by itself. A step is
-  created, never written over: of two that save it one gets 409.
+- **One record for each number.** Its id is made of the incarnation and the number, and ids are unique in a partition:
+  of two writers, one gets 409. That create is the commit; a turn exists as soon as this one item does. A record carries
+  the totals of the thread up to and including itself, so the newest record describes the thread.
+- **Gone records.** An undo or a trim replaces a record with an empty item of the same id, and never removes it:
+  otherwise a delayed writer could use the number again. The record is invisible even before it is replaced, because of
+  the newest record: a trim raises `first`, and an undo names its target.
+- **Draft steps**, each with the revision that the thread had: appending a turn invalidates them. A step is created,
+  never overwritten: of two processes that save it, one gets 409.
 
-Listings need all threads at once, which no partition has. So each thread also has an entry in one of a few directory
-partitions: a copy of its info. It is made before a thread can be seen, and marked `pending` before the thread's
-settings change; a listing looks at the thread itself for every entry that is marked. So a crash never hides a thread.
+A listing needs all threads, and they are in different partitions. So each thread also has an entry, a copy of its info,
+in one of a few directory partitions. The entry is made before the thread becomes visible, and marked `pending` before
+the thread's settings change. For every marked entry, a listing reads the thread itself. So a crash never hides a
+thread.
 
-Numbers in Cosmos DB are IEEE 754 doubles, exact up to 2**53: times are kept as text, metadata as a text of JSON.
+Numbers in Cosmos DB are IEEE 754 doubles, exact up to 2**53. So times are stored as text, and metadata as JSON text.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from recuerda.storage.records import RecordKind, ThreadInfo, TurnRecord
 THREAD_NUMBER: Final = 2**53 - 1
 DRAFT_NUMBER: Final = 2**53 - 2
 STEP_NUMBER: Final = -1
-"""Of the later steps of a draft: no look at the thread meets them, however many there are."""
+"""The number of a draft's later steps: below all records, so that reading a thread never passes over them."""
 
 HIGHEST_NUMBER: Final = 2**53 - 3
 """The number of the last record that a thread can have."""
@@ -47,19 +48,19 @@ FIRST_STEP_ID: Final = "draft"
 """The id of the first step of a thread's draft, in its partition: fixed, so that a thread has one draft."""
 
 FOREVER: Final = 2**53 - 1
-"""A `pending` that no change of settings settles: the thread is being deleted."""
+"""The `pending` of an entry whose thread is being deleted: no number of changes reaches it."""
 
 SHARDS: Final = 4
-"""How many directory partitions there are. Each takes 10,000 request units a second; a listing asks all of them."""
+"""The number of directory partitions. Each takes 10,000 request units a second; a listing queries all of them."""
 
 MAX_BODY_BYTES: Final = 1_400_000
-"""Cosmos DB takes items of 2 MB of JSON: this many bytes fit as base64, with room for the rest."""
+"""The most bytes of a body: as base64 they fit into an item of Cosmos DB (2 MB of JSON), with room for the rest."""
 
 T = TypeVar("T", bound="Item")
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of a container. `etag` and `changed_s` (seconds since 1970) are the service's, and not written."""
+    """One item of a container. The service sets `etag` and `changed_s` (seconds since 1970); they are not written."""
 
     partition: str
     id: str
@@ -78,13 +79,13 @@ class ThreadItem(Item, frozen=True, kw_only=True):
     """A thread's own item.
 
     Attributes:
-        number: above every record's.
-        incarnation: drawn when the thread is made.
-        is_set: the thread exists even without a record, because its settings were made first.
-        is_settled: what the first record says of user and title has been taken over.
-        created_us: the thread's time.
-        user_id: the setting; likewise `title`, and `metadata` as JSON.
-        changed_us: when the settings were changed, if that was after the record of the number `changed_at`.
+        number: higher than every record's number.
+        incarnation: a random id, chosen when the thread is made.
+        is_set: the thread exists even without a record, because its settings were written first.
+        is_settled: the item has taken over the user and the title of the first record.
+        created_us: the time at which the thread was made.
+        user_id: a setting of the thread, as are `title` and `metadata` (JSON).
+        changed_us: the time of the last change of the settings, if it came after the record number `changed_at`.
         changes: how often the item has been changed.
     """
 
@@ -105,17 +106,17 @@ class RecordItem(Item, frozen=True, kw_only=True):
     """A record of a thread's log, or (kind "gone") the empty place of one.
 
     Attributes:
-        number: the record's.
-        incarnation: of the thread that it belongs to.
+        number: the record's number.
+        incarnation: the incarnation of the thread that it belongs to.
         record_id: the turn's id.
-        call: drawn for each call of `append`, so that a call can tell its own record from another's of the same id.
-        first: of the thread as of this record; likewise `turns` and `messages`.
-        summary: the number of the newest summary as of this record, which may be before `first`; 0 without one.
+        call: a random id of each call of `append`, by which a call recognizes its own record among those of one id.
+        first: the thread's `first` as of this record; `turns` and `messages` likewise.
+        summary: the number of the newest summary as of this record, which may be before `first`; 0 if there is none.
         covered: the last number that this summary covers.
         last_turn: the number of the newest turn that was ever appended; None in the record of a turn, which is itself
             the newest.
-        user_id: in the first record only: the user to take over if the thread has none; likewise `title`.
-        text: the body, if it is text; else `data` has it, as base64.
+        user_id: in the first record only: the user that the thread gets if it has none; `title` likewise.
+        text: the body, if it is text; otherwise `data` has it, as base64.
     """
 
     number: int
@@ -150,22 +151,22 @@ class RecordItem(Item, frozen=True, kw_only=True):
         )
 
     def emptied(self) -> RecordItem:
-        """Return what stays in the record's place when it is taken out."""
+        """Return the empty item that replaces the record when it is taken out."""
         return RecordItem(
             partition=self.partition, id=self.id, kind="gone", number=self.number, incarnation=self.incarnation
         )
 
 
 class DraftItem(Item, frozen=True, kw_only=True):
-    """A step of a draft. The first one's id is fixed, so a draft begins, or replaces an old one, in a single write.
+    """A step of a draft. The first step's id is fixed, so one write begins a draft or replaces an old one.
 
     Attributes:
-        number: the first step's is between the thread's own item and the records, a later one's below them.
-        draft: the same for all steps of one draft.
+        number: places the first step between the thread's own item and the records, and later steps below the records.
+        draft: an id that all steps of one draft share.
         step: the step's number.
-        turn_id: of the running turn; likewise `revision` and the time, as the caller gave them.
-        base: the revision that the thread had when the step was saved, on `incarnation` (None: no thread). The draft
-            holds until a turn is appended.
+        turn_id: the id of the running turn, as the caller gave it; `revision` and `created_us` likewise.
+        base: the revision that the thread had when the step was saved, in `incarnation` (None if there was no thread).
+            The draft is valid until a turn is appended.
         text: the body; see `RecordItem`.
     """
 
@@ -182,14 +183,14 @@ class DraftItem(Item, frozen=True, kw_only=True):
 
 
 class DirectoryItem(Item, frozen=True, kw_only=True):
-    """What a listing knows of a thread.
+    """A thread's entry in the directory, from which listings are made.
 
     Attributes:
-        thread_id: which.
-        sort: orders by time and then by id.
-        users: whose listing it is in: the thread's user; and while a change is pending also who will be.
-        changes: of the thread's own item that this was copied from.
-        pending: the `changes` that will have settled it; below that, the thread itself has to be asked.
+        thread_id: the thread's id.
+        sort: orders entries by time and then by id.
+        users: the users whose listings have the entry: the thread's user, and during a change also the new user.
+        changes: the `changes` of the thread's own item from which the entry was copied.
+        pending: the number that `changes` has to reach. Until then, a listing has to read the thread itself.
     """
 
     thread_id: str
@@ -210,7 +211,7 @@ class DirectoryItem(Item, frozen=True, kw_only=True):
 
     @property
     def is_settled(self) -> bool:
-        """True when the entry can be believed without asking the thread."""
+        """True if the entry can be trusted without reading the thread."""
         return self.changes >= self.pending
 
     def info(self) -> ThreadInfo:
@@ -250,7 +251,10 @@ def thread_partition(thread_id: str) -> str:
 
 
 def directory_place(thread_id: str) -> tuple[str, str]:
-    """Return the partition key and the id of a thread's directory entry: item ids cannot have every character."""
+    """Return the partition key and the id of a thread's directory entry.
+
+    The id is a digest, because an item's id cannot contain every character of a thread's id.
+    """
     digest = hashlib.sha256(thread_id.encode()).hexdigest()
     return directory_partition(int(digest[:8], 16) % SHARDS), digest
 
@@ -261,17 +265,17 @@ def directory_partition(shard: int) -> str:
 
 
 def record_item_id(incarnation: str, number: int) -> str:
-    """Return the id of a record's item: that two writers cannot both make it is what orders a thread."""
+    """Return the id of a record's item. Two writers cannot both create it, which orders a thread's records."""
     return f"{incarnation}.{number}"
 
 
 def sort_key(updated_us: int, thread_id: str) -> str:
-    """Return the text that orders listings by time and then by id, as code points do."""
+    """Return a text that sorts like the time and then like the code points of the id."""
     return f"{updated_us:018d}{thread_id.encode().hex()}"
 
 
 def write_body(body: bytes) -> tuple[str | None, str | None]:
-    """Return the `text` and the `data` that keep a body: readable text if its JSON is short enough, else base64."""
+    """Return `text` and `data` for a body: text if its JSON is short enough, otherwise base64 in `data`."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -282,5 +286,5 @@ def write_body(body: bytes) -> tuple[str | None, str | None]:
 
 
 def read_body(text: str | None, data: str | None) -> bytes:
-    """Return the body that `write_body` kept."""
+    """Return the body from the `text` and `data` of `write_body`."""
     return text.encode() if text is not None else base64.b64decode(data or "")

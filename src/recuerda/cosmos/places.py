@@ -1,4 +1,4 @@
-"""Where a container is: endpoint, database and container, and the URL that names them."""
+"""The place of a container: endpoint, database and container, and the URL that names them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEFAULT_NAME = "recuerda"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A container, and how to get there. As text it has no secrets."""
+    """A container and its address. Its text contains no secrets."""
 
     endpoint: str
     database: str
@@ -27,21 +27,28 @@ class Place:
 
 
 def parse_url(url: str) -> tuple[Place, str | None, timedelta | None]:
-    """Return what a URL names: the place, the key and the time to live, the latter two if it has them.
+    """Return the place that a URL names, the key and the time to live; None for a key or a time that is missing.
 
     Raises:
-        ConfigurationError: without quoting the URL, because in a mistaken one the key may be anywhere.
+        ConfigurationError: the URL is malformed. The error does not quote it: in a malformed URL the key may be
+            anywhere.
     """
     parts = urlsplit(url)
     names = [unquote(name) for name in parts.path.split("/") if name]
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     ttl, verify = options.pop("ttl", None), options.pop("verify", "true")
     if parts.scheme != "cosmos" or not parts.hostname or len(names) > 2 or options or parts.username:
-        raise ConfigurationError(f"the URL of a Cosmos DB storage is {_FORM}, at most with ?ttl=SECONDS&verify=false")
+        raise ConfigurationError(
+            f"the URL of a Cosmos DB storage must be {_FORM}, optionally with ?ttl=SECONDS&verify=false"
+        )
     if ttl is not None and not (ttl.isascii() and ttl.isdecimal()):
-        raise ConfigurationError("ttl in the URL of a Cosmos DB storage is a number of seconds")
+        raise ConfigurationError(
+            "ttl in the URL of a Cosmos DB storage must be a number of seconds, such as ?ttl=86400"
+        )
     if verify not in ("true", "false") or (verify == "false" and not _is_loopback(parts.hostname)):
-        raise ConfigurationError("verify=false in the URL of a Cosmos DB storage is for emulators on this machine only")
+        raise ConfigurationError(
+            "verify=false in the URL of a Cosmos DB storage works only for an emulator on this machine"
+        )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     database, container = (*names, *[_DEFAULT_NAME] * 2)[:2]
     place = Place(f"https://{host}:{_port(url)}", database, container, verify == "true")
@@ -53,7 +60,7 @@ def _port(url: str) -> int:
     try:
         return urlsplit(url).port or 443
     except ValueError:
-        raise ConfigurationError("the port in the URL of a Cosmos DB storage is no number") from None
+        raise ConfigurationError("the port in the URL of a Cosmos DB storage must be a number") from None
 
 
 def _is_loopback(host: str) -> bool:

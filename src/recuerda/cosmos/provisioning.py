@@ -1,4 +1,4 @@
-"""Finding the container, and making it when it is missing."""
+"""Finding the container, and making it if it is missing."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ INDEXING_POLICY = {
     ],
     "excludedPaths": [{"path": "/*"}],
 }
-"""What queries go by. Indexing the bodies as well, which is the service's default, would multiply a turn's cost."""
+"""Only the fields that queries use are indexed. The service's default indexes bodies too, which multiplies the cost."""
 
 
 async def open_container(client: AccountClient, place: Place, *, needs_ttl: bool) -> Proxy:
     """Return the container's proxy; the container is made if it is missing.
 
     Raises:
-        ConfigurationError: the container is partitioned in another way, or does not let items expire.
-        StorageUnavailable: it is missing, and the credential may not make it.
+        ConfigurationError: the container has another partition key, or does not let items expire.
+        StorageUnavailable: the container is missing, and the credential may not make it.
     """
     proxy = client.get_database_client(place.database).get_container_client(place.container)
     try:
@@ -41,12 +41,13 @@ async def open_container(client: AccountClient, place: Place, *, needs_ttl: bool
     paths = properties.get("partitionKey", {}).get("paths")
     if paths != ["/partition"]:
         raise ConfigurationError(
-            f"the container {place.container!r} is partitioned by {paths} and not by ['/partition']; "
-            "name another container: it is made if it is missing"
+            f"the container {place.container!r} is partitioned by {paths}, but recuerda needs ['/partition']; "
+            "give the name of another container, which is made if it is missing"
         )
     if needs_ttl and properties.get("defaultTtl") is None:
         raise ConfigurationError(
-            f"the container {place.container!r} does not let items expire; set its time to live to 'On (no default)'"
+            f"the container {place.container!r} does not let items expire, so ttl has no effect; set its time to live "
+            "to 'On (no default)'"
         )
     return proxy
 
@@ -59,7 +60,7 @@ async def _make(client: AccountClient, database: str, container: str) -> None:
                 container,
                 PartitionKey(path="/partition"),
                 indexing_policy=INDEXING_POLICY,
-                default_ttl=-1,  # nothing expires but what says so itself
+                default_ttl=-1,  # an item expires only if it has a ttl of its own
             )
         )
     except CosmosHttpResponseError as error:

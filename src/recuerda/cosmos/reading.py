@@ -1,4 +1,4 @@
-"""Reading: one query gives the thread's own item and then its records, newest first, until there is enough."""
+"""Reading: one query gives the thread's own item and then its records, newest first, until the window is full."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from recuerda.cosmos.items import HIGHEST_NUMBER, DraftItem, RecordItem, ThreadI
 from recuerda.storage.records import ReadQuery, ThreadSlice, TurnRecord
 
 PAGE = 100
-"""How many items to ask for at a time, at most."""
+"""The most items of one page of a query."""
 
 
 async def read(container: Container, thread_id: str, query: ReadQuery) -> ThreadSlice:
-    """Do `Storage._read`."""
+    """Return the slice of a thread that `Storage._read` asks for."""
     backoff = Backoff(container, thread_id)
     while True:
         found = await _read(container, thread_id, query)
@@ -28,7 +28,7 @@ async def read(container: Container, thread_id: str, query: ReadQuery) -> Thread
 
 
 async def _read(container: Container, thread_id: str, query: ReadQuery) -> ThreadSlice | None:
-    """Read once; None when the thread was cut while its pages came."""
+    """Read once; None if turns were removed from the thread while its pages arrived."""
     if query.last_turns == 0:
         head = await load(container, thread_id)
         walk = _Walk(query, after=_after(query, head), head=head)
@@ -39,7 +39,7 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
             return None
     if walk.has_summary and walk.summary is None:
         walk.summary = await _summary(container, walk.head)
-        if walk.summary is None:  # it has expired: then the turns count that have not
+        if walk.summary is None:  # it has expired: give the turns that have not
             return await _read(container, thread_id, replace(query, with_summary=False))
     info = walk.head.info()
     if info is None:
@@ -57,7 +57,7 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
 
 
 async def _summary(container: Container, head: Head) -> TurnRecord | None:
-    """Return the newest summary, which a window did not reach."""
+    """Return the newest summary, if the walk did not come upon it."""
     if head.thread is None:
         return None
     item_id = record_item_id(head.thread.incarnation, head.summary)
@@ -67,7 +67,7 @@ async def _summary(container: Container, head: Head) -> TurnRecord | None:
 
 @dataclass(slots=True)
 class _Walk:
-    """From the newest record back, until there is enough."""
+    """A walk from the newest record back, until the window is full."""
 
     query: ReadQuery
     after: int
@@ -81,7 +81,7 @@ class _Walk:
 
     @property
     def has_summary(self) -> bool:
-        """True when the newest summary is asked for, and there is one."""
+        """True if the query asks for the newest summary, and there is one."""
         return self.query.with_summary and not self.after and self.head.summary > 0
 
     @property
@@ -91,7 +91,7 @@ class _Walk:
         return max(self.after + 1, self.head.first, covered + 1)
 
     def take(self, item: RecordItem) -> bool:
-        """Take a record; False when it is one too many."""
+        """Take a record; False if the window is full without it."""
         if item.kind == "gone" or self.head.takes_out(item):
             return True
         if item.kind != "turn" and not self.after:
@@ -121,7 +121,7 @@ async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_
     pages = container.query(
         thread_partition(thread_id),
         "c.number >= @after AND c.kind != 'gone'",
-        {"after": min(walk.after, HIGHEST_NUMBER)},  # that record as well: it may be the newest
+        {"after": min(walk.after, HIGHEST_NUMBER)},  # includes the record of this number: it may be the newest
         page=_page(query),
         order=NEWEST_FIRST,
     )
@@ -143,13 +143,13 @@ async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_
                     if item.number < walk.lowest or not walk.take(item):
                         return walk
     if walk.head.record is None and walk.after and thread is not None:
-        walk.head = await load(container, thread_id)  # a reader that is ahead of the thread
+        walk.head = await load(container, thread_id)  # the reader is ahead of the thread
     walk.start = walk.lowest
     return walk
 
 
 def _page(query: ReadQuery) -> int:
-    """Return how many items to ask for at a time: what the window needs, if a turn has two messages."""
+    """Return the number of items of a page: enough for the window if a turn has two messages."""
     if query.last_turns is not None:
         return min(PAGE, query.last_turns + 3)
     if query.last_messages is not None:
@@ -158,7 +158,7 @@ def _page(query: ReadQuery) -> int:
 
 
 async def _was_cut(container: Container, thread_id: str, then: Head) -> bool:
-    """Say whether turns have gone since: then what was read page by page may never have been the thread."""
+    """Return True if turns were removed since `then`: the pages may then mix two states of the thread."""
     now = await load(container, thread_id, near=max(then.revision, 1))
     if now.thread is None or then.thread is None or now.thread.incarnation != then.thread.incarnation:
         return True

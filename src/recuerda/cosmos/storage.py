@@ -1,4 +1,4 @@
-"""The Cosmos DB storage: arguments, clients, and the hooks."""
+"""The Cosmos DB storage: its arguments, its clients and its hooks."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ from recuerda.storage.records import Appended, DraftStep, NewRecord, ReadQuery, 
 Credential: TypeAlias = str | AsyncTokenCredential
 
 KEY_VARIABLE = "COSMOS_KEY"
-"""The environment variable with the account's key, for URLs without one."""
+"""The environment variable with the account's key, for a URL without a key."""
 
 
 class CosmosStorage(Storage):
     """Keep threads in a container of Azure Cosmos DB for NoSQL.
 
     Args:
-        url: instead of the arguments below; see `from_url`.
-        endpoint: of the account, as in `https://ACCOUNT.documents.azure.com`.
-        credential: the account's key, or an asynchronous credential of azure-identity (Entra ID), which stays yours to
-            close. By default the key in the environment variable `COSMOS_KEY`.
-        database: its name; made if missing, as far as the credential may.
-        container: likewise.
-        ttl: Cosmos DB deletes each turn so long after it was written (whole seconds, at least a minute); None keeps
-            all. Counts in `ThreadInfo` go on counting what has expired.
-        client: an `azure.cosmos.aio.CosmosClient` to use instead of own ones. It stays yours to close, and then the
-            storage is for that client's event loop only.
+        url: a URL that replaces the arguments below; see `from_url`.
+        endpoint: the account's address, such as `https://ACCOUNT.documents.azure.com`.
+        credential: the account's key, or an asynchronous credential of azure-identity (Entra ID), which the caller
+            closes. By default, the key in the environment variable `COSMOS_KEY`.
+        database: the name of the database, which is made if it is missing and the credential allows it.
+        container: the name of the container, which is made likewise.
+        ttl: the time after which Cosmos DB deletes a turn (whole seconds, at least a minute); None keeps all turns. The
+            counts in `ThreadInfo` still include expired turns.
+        client: an `azure.cosmos.aio.CosmosClient` that is used instead of clients made here. The caller closes it, and
+            the storage then works in that client's event loop only.
         connection_verify: False accepts any certificate: for emulators only.
-        busy_timeout_s: for how long a write that others keep overtaking, or that the service defers for lack of
-            request units, is tried again before `StorageBusy`.
+        busy_timeout_s: seconds for which a write is tried again before `StorageBusy`, while other writers keep getting
+            ahead of it or the service defers it for lack of request units.
         clock: gives the time in microseconds since 1970.
 
-    An acknowledged turn is as durable as the account's consistency level says (with all but "strong": on a majority of
-    the replicas of the region). The account needs one region for writing, and at least session consistency (the
-    default). With session consistency, another process may see an older state of a thread for a moment; appends are
-    checked against the newest in any case.
+    The account's consistency level decides how durable an acknowledged turn is: with every level but "strong", it is on
+    a majority of the replicas of the region. The account needs a single write region, and at least session consistency
+    (the default). With session consistency, another process may read an older state of a thread for a moment. An append
+    is always checked against the newest state.
     """
 
     kind: ClassVar[str] = "cosmos"
@@ -77,11 +77,13 @@ class CosmosStorage(Storage):
         place = Place(endpoint or "", database, container, connection_verify)
         if url is not None:
             if endpoint is not None or credential is not None or client is not None:
-                raise ConfigurationError("give CosmosStorage a URL, or its parts, not both")
+                raise ConfigurationError(
+                    "CosmosStorage got a url together with endpoint, credential or client; give one or the other"
+                )
             place, credential, url_ttl = parse_url(url)
             ttl = url_ttl or ttl
         if bool(place.endpoint) == (client is not None):
-            raise ConfigurationError("a Cosmos DB storage needs an endpoint (or a URL), or else a client")
+            raise ConfigurationError("CosmosStorage needs either an endpoint (or a url) or a client; give one of them")
         ttl_s = _seconds(ttl)
         own_credential = None if client is not None else _credential(credential)
         self._place = place
@@ -103,9 +105,9 @@ class CosmosStorage(Storage):
     def from_url(cls, url: str) -> Self:
         """Make the storage that a URL names.
 
-        `cosmos://:KEY@ACCOUNT.documents.azure.com/DATABASE/CONTAINER`. The key, percent-encoded, may be left out when
-        the environment variable `COSMOS_KEY` has it, which keeps it out of command lines. Both names default to
-        `recuerda`. Options: `?ttl=SECONDS`, and for an emulator on this machine `?verify=false`.
+        The form is `cosmos://:KEY@ACCOUNT.documents.azure.com/DATABASE/CONTAINER`, with a percent-encoded key. The key
+        may be in the environment variable `COSMOS_KEY` instead, which keeps it out of command lines. Both names default
+        to `recuerda`. Options: `?ttl=SECONDS`, and `?verify=false` for an emulator on this machine.
         """
         return cls(url)
 
@@ -164,7 +166,7 @@ class CosmosStorage(Storage):
 
     @asynccontextmanager
     async def _alone(self, thread_id: str) -> AsyncGenerator[Container]:
-        """Let writes to one thread queue in this loop: it is safe without, but they would get in their own way."""
+        """Queue the writes of this event loop to one thread: without the queue they would only slow each other down."""
         key = (id(asyncio.get_running_loop()), thread_id)
         lock = self._writing.get(key)
         if lock is None:
@@ -178,7 +180,7 @@ def _make_client(place: Place, credential: Credential, busy_timeout_s: float) ->
         place.endpoint,
         credential,
         connection_verify=place.verify,
-        retry_throttle_total=1000,  # the time is the limit: 429s are waited out as long as the service says
+        retry_throttle_total=1000,  # the time below is the limit: after a 429 the SDK waits as long as the service says
         retry_throttle_backoff_max=max(1, round(busy_timeout_s)),
         connection_timeout=10,
         read_timeout=60,
@@ -189,7 +191,7 @@ def _credential(given: Credential | None) -> Credential:
     found = given or os.environ.get(KEY_VARIABLE)
     if not found:
         raise ConfigurationError(
-            f"a Cosmos DB storage needs a key: set {KEY_VARIABLE}, or give a credential (a key or a token credential)"
+            f"CosmosStorage has no key: set {KEY_VARIABLE}, or give a credential (a key or a token credential)"
         )
     return found
 
@@ -198,5 +200,5 @@ def _seconds(ttl: timedelta | None) -> int | None:
     if ttl is None:
         return None
     if ttl < timedelta(minutes=1):
-        raise InvalidInput(f"ttl is at least a minute, or None to keep all turns; not {ttl}")
+        raise InvalidInput(f"ttl must be at least a minute, or None to keep all turns, but it is {ttl}")
     return int(ttl.total_seconds())

@@ -18,27 +18,27 @@ _SWEPT_FIELDS = "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.
 
 
 async def ready(container: Container, thread_id: str, head: Head, *, now_us: int, user_id: str | None) -> Head:
-    """Make sure that a thread can get its first record, or its first setting, without being missed by a listing.
+    """Make a thread ready for its first record or setting, so that no listing can miss it; return its state.
 
     Args:
-        container: where.
-        thread_id: which.
-        head: what was seen of it, without records.
+        container: the container that has the thread.
+        thread_id: the thread's id.
+        head: the thread's state as it was read, without records.
         now_us: the time.
-        user_id: who may turn out to be its user.
+        user_id: the user that the thread may get.
     """
     thread = head.living
     is_new = thread is None
     if thread is None:
         thread = await _make(container, thread_id, head, now_us)
         if thread is None:
-            return await load(container, thread_id)  # somebody else was first
+            return await load(container, thread_id)  # another writer was first
     await directory.mark(container, _entry(thread, None, user_id), is_new=is_new)
     return replace(head, thread=thread, has_leftovers=False)
 
 
 async def _make(container: Container, thread_id: str, head: Head, now_us: int) -> ThreadItem | None:
-    """Make a thread's own item, which nobody sees yet."""
+    """Make a thread's own item, which is not visible to readers yet; None if another writer was first."""
     thread = ThreadItem(
         partition=thread_partition(thread_id),
         id=THREAD_ID,
@@ -49,7 +49,7 @@ async def _make(container: Container, thread_id: str, head: Head, now_us: int) -
     if head.thread is None:
         etag = await container.create(thread)
     else:
-        etag = await container.replace(thread, etag=head.thread.etag)  # all records of the one there have expired
+        etag = await container.replace(thread, etag=head.thread.etag)  # all records of the old item have expired
     if etag is None:
         return None
     if head.has_leftovers:
@@ -58,14 +58,14 @@ async def _make(container: Container, thread_id: str, head: Head, now_us: int) -
 
 
 def _entry(thread: ThreadItem, record: RecordItem | None, user_id: str | None) -> directory.DirectoryItem:
-    """Return the entry of a thread whose own item is about to change."""
+    """Return the marked directory entry of a thread whose own item is about to change."""
     return directory.entry_of(
         describe(thread, record), changes=thread.changes, pending=thread.changes + 1, users=frozenset((user_id,))
     )
 
 
 async def settle(container: Container, thread_id: str, head: Head) -> Head:
-    """Take over what the first record says of user and title; return the thread as it is then."""
+    """Take over the user and the title of the first record, and return the thread's state after it."""
     if head.thread is None or head.thread.is_settled or head.given is None:
         return head
     thread = settled(head.thread, head.given)
@@ -77,7 +77,7 @@ async def settle(container: Container, thread_id: str, head: Head) -> Head:
 
 
 async def update(container: Container, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-    """Change a thread's settings: its entry is marked first, and believed again afterwards."""
+    """Change a thread's settings and return its info. Its directory entry is marked before and updated afterwards."""
     backoff = Backoff(container, thread_id)
     user_id = changes.user_id if isinstance(changes.user_id, str) else None
     while True:
@@ -113,7 +113,7 @@ def _changed(head: Head, thread: ThreadItem, changes: ThreadChanges, now_us: int
 
 
 async def delete(container: Container, thread_id: str) -> bool:
-    """Delete a thread. Once its own item is gone there is no thread, and the rest is tidying up."""
+    """Delete a thread; False if there was none. The thread ends with its own item; the rest is tidying up."""
     backoff = Backoff(container, thread_id)
     while True:
         head = await load(container, thread_id)
@@ -129,10 +129,11 @@ async def delete(container: Container, thread_id: str) -> bool:
 
 
 async def sweep(container: Container, thread_id: str) -> None:
-    """Delete what incarnations have left that have ended."""
+    """Delete the records and draft steps of incarnations that have ended."""
     partition = thread_partition(thread_id)
     found = await container.query_all(partition, "c.kind != 'thread'", fields=_SWEPT_FIELDS)
-    # Looked for after the rest: whatever incarnation something is of, its thread had been made before it.
+    # The thread is read after the records. A thread is made before its records, so a record of the living incarnation
+    # is never taken for a leftover.
     thread = (await load(container, thread_id)).thread
     living = (None, None if thread is None else thread.incarnation)
     dead = [item for item in found if isinstance(item, RecordItem | DraftItem) and item.incarnation not in living]
@@ -140,7 +141,7 @@ async def sweep(container: Container, thread_id: str) -> None:
 
 
 async def rewrite(container: Container, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-    """Replace bodies, each in one atomic step: they mean the same, so readers may see some of them replaced."""
+    """Replace bodies, each in one atomic step. Old and new bodies mean the same, so readers may see a mixture."""
     backoff = Backoff(container, thread_id)
     left = set(bodies)
     while left:
