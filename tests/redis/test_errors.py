@@ -114,7 +114,7 @@ async def test_a_server_that_is_busy_is_busy(server: RedisServer, storage: Redis
     endless.write(b"EVAL 'while true do end' 0\r\n")
     await endless.drain()
     await asyncio.sleep(0.02)
-    with pytest.raises(StorageBusy, match=r"somebody's script"):
+    with pytest.raises(StorageBusy, match=r"another client's script"):
         await storage.append("a", TURN)
     server.command("SCRIPT", "KILL")
     endless.close()

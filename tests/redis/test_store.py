@@ -178,7 +178,7 @@ async def test_a_list_that_cannot_be_imported_leaves_the_thread_alone(storage: R
 
     await refused("no list of messages")
     await client.rpush(key, message, "not json")
-    await refused(r"entry 1 .* is no message")
+    await refused(r"entry 1 .* is not a message")
     await client.rpop(key)
     await storage.append("a", NewTurn(body=b"own", message_count=1))
     await refused("turns of its own")

@@ -1,14 +1,15 @@
-"""Threads on a Redis server: for many processes and machines at once.
+"""Threads on a Redis server, which many processes and machines can use at once.
 
-`RedisStorage` is a storage like any other; `RedisChatMessageStore` is one thread of it, with the arguments that Agent
-Framework's store of that name took; `RedisProvider` is a memory across threads, in the query engine. `scripts.py` has
-what runs inside of the server, `wire.py` the bytes that it keeps, `server.py` the connections, `search/` the memories.
+`RedisStorage` is the storage. `RedisChatMessageStore` is one thread of it, with the arguments of Agent Framework's
+store of that name. `RedisProvider` is a memory across threads, in the query engine. `scripts.py` has the scripts that
+run inside the server, `wire.py` the format of the stored bytes, `server.py` the connections, and `search/` the
+memories.
 """
 
 from recuerda.errors import MissingExtraError
 
 try:
-    import redis as _redis  # noqa: F401  # pyright: ignore[reportUnusedImport] - to tell early what to install
+    import redis as _redis  # noqa: F401  # pyright: ignore[reportUnusedImport] - fail early
 except ImportError:
     raise MissingExtraError(module="recuerda.redis", extra="redis") from None
 

@@ -1,7 +1,7 @@
-"""redis-py's exceptions as recuerda's: by what a caller can do about them.
+"""Translation of redis-py's exceptions into recuerda's, by the action that a caller can take.
 
-Texts name the server by host and port, never by its URL, and leave out what the driver says where that could hold a
-command's arguments.
+An error's text names the server by host and port, never by its URL. It leaves out the driver's own text if that could
+contain a command's arguments.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ ClusterCrossSlotError = exceptions.ClusterCrossSlotError
 DRIVER_ERRORS = (exceptions.RedisError, OSError, asyncio.TimeoutError)
 
 _BY_CODE: dict[str, tuple[type[StorageError], str]] = {
-    "OOM": (StorageFull, "has no memory left; raise its maxmemory, or trim and delete threads"),
-    "MISCONF": (StorageFull, "cannot write to its disk and so refuses to change anything; look at its log"),
+    "OOM": (StorageFull, "has no memory left; raise its maxmemory, or trim or delete threads"),
+    "MISCONF": (StorageFull, "cannot write to its disk and therefore refuses all changes; look at its log"),
     "READONLY": (StorageReadOnly, "is a replica; give the address of the primary"),
-    "NOPERM": (StorageReadOnly, "does not let this user run a command; grant it EVAL, EVALSHA and the key prefix"),
-    "NOREPLICAS": (StorageBusy, "has too few replicas at hand to accept writes; try again later"),
-    "BUSY": (StorageBusy, "is busy with somebody's script; try again"),
+    "NOPERM": (
+        StorageReadOnly,
+        "does not let this user run a command; grant EVAL, EVALSHA and the key prefix",
+    ),
+    "NOREPLICAS": (StorageBusy, "has too few connected replicas to accept writes; try again later"),
+    "BUSY": (StorageBusy, "is busy with another client's script; try again"),
     "LOADING": (StorageBusy, "has just started and is loading its data; try again"),
     "TRYAGAIN": (StorageBusy, "is moving this thread to another node; try again"),
-    "CLUSTERDOWN": (StorageUnavailable, "says that its cluster is down"),
+    "CLUSTERDOWN": (StorageUnavailable, "reports that its cluster is down; check the cluster's nodes, then try again"),
     "MOVED": (StorageUnavailable, "is a node of a Redis Cluster; add ?cluster=true to the URL, or give a RedisCluster"),
-    "NOAUTH": (StorageUnavailable, "wants credentials; put them into the URL, or give a credential_provider"),
-    "WRONGPASS": (StorageUnavailable, "refused the credentials"),
-    "WRONGTYPE": (StorageError, "keeps something else under this key; use another key_prefix"),
+    "NOAUTH": (StorageUnavailable, "requires credentials; put them into the URL, or give a credential_provider"),
+    "WRONGPASS": (StorageUnavailable, "refused the credentials; check the user name and password"),
+    "WRONGTYPE": (StorageError, "has a value of another type under this key; use another key_prefix"),
 }
 
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
@@ -52,13 +55,13 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
 
 
 def is_dropped(error: Exception) -> bool:
-    """Say whether a connection broke, so that nobody knows whether the command was carried out."""
+    """Return True if the connection broke, so that the command may or may not have been carried out."""
     refusals = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.BusyLoadingError)
     return isinstance(error, exceptions.ConnectionError | ConnectionError) and not isinstance(error, refusals)
 
 
 def translate(error: Exception, action: str, *, server: str, timeout_s: float) -> RecuerdaError:
-    """Return the error to raise; its text starts with the action."""
+    """Return the error to raise. Its text starts with the action."""
     start = f"could not {action}: the Redis server {server}"
     known = _BY_CODE.get(_code(error))
     if known is not None:
@@ -66,17 +69,17 @@ def translate(error: Exception, action: str, *, server: str, timeout_s: float) -
         return kind(f"{start} {what}")
     if isinstance(error, exceptions.TimeoutError | asyncio.TimeoutError):
         return StorageUnavailable(
-            f"{start} did not answer within {timeout_s:g} s. Whether a turn was written is settled by appending it "
-            "again with the same id"
+            f"{start} did not answer within {timeout_s:g} s. A turn may have been written: append it again with the "
+            "same id, which never writes it twice"
         )
     if isinstance(error, exceptions.MaxConnectionsError):
-        return StorageBusy(f"{start} has no free connection in the given client; raise its max_connections")
+        return StorageBusy(f"{start} has no free connection left in redis_client; raise the client's max_connections")
     if isinstance(error, exceptions.ConnectionError | exceptions.RedisClusterException | OSError):
         return StorageUnavailable(
-            f"{start} cannot be reached, or closed the connection; check its address and that it runs. Whether a turn "
-            "was written is settled by appending it again with the same id"
+            f"{start} cannot be reached, or closed the connection; check its address and that it runs. A turn may have "
+            "been written: append it again with the same id, which never writes it twice"
         )
-    return StorageError(f"{start} refused: {_code(error) or type(error).__name__}")
+    return StorageError(f"{start} refused the command: {_code(error) or type(error).__name__}")
 
 
 def _code(error: Exception) -> str:

@@ -1,15 +1,15 @@
-"""The names of the keys. Ids are percent-encoded in them, so that any text is safe and none is like another.
+"""The names of the keys. Ids are percent-encoded in them, so that every id is safe and no two ids give the same key.
 
     PREFIX:{THREAD}          hash: `head`, `title`, `metadata`, each record under its number, `i:` + id -> number,
                              `s:` + number of a summary -> number of the one before it
     PREFIX:{THREAD}:draft    hash: number -> step of the running turn
-    PREFIX:{THREAD}:lease    string: who holds the lease
+    PREFIX:{THREAD}:lease    string: the holder of the lease
     PREFIX/threads           sorted set of all threads, see `scripts.py`
     PREFIX/user:USER         sorted set of a user's threads
 
-The braces are in the key: a Redis Cluster places a key by what is inside of them, so a thread's keys are on one node.
-All its turns are one key: they expire, are evicted or deleted as a whole or not at all. Neither braces in a prefix nor
-slashes in an encoded id can make the keys of two prefixes meet.
+The braces are part of the key: a Redis Cluster places a key by the text between them, so a thread's keys are on one
+node. All turns of a thread are one key: they expire, are evicted or are deleted together or not at all. A prefix has no
+braces and an encoded id has no slashes, so two prefixes never share a key.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ def check_prefix(prefix: object) -> str:
     """Return `prefix` if keys can start with it.
 
     Raises:
-        ConfigurationError: it is no id, or has braces, which would put all keys on one node of a cluster.
+        ConfigurationError: the prefix is not a valid id, or has braces, which would put all keys on one node of a
+            cluster.
     """
     try:
         checked = check_id(prefix, "key prefix")
     except InvalidInput as error:
         raise ConfigurationError(str(error)) from None
     if "{" in checked or "}" in checked:
-        raise ConfigurationError(f"a key prefix has no braces, unlike {checked!r}: threads are placed by their own ids")
+        raise ConfigurationError(
+            f"the key prefix {checked!r} has braces; leave them out: a cluster places threads by their ids"
+        )
     return checked
 
 
@@ -58,7 +61,7 @@ class Keys:
 
     @property
     def drafts(self) -> str:
-        """The pattern of the keys of all drafts."""
+        """The pattern that matches the keys of all drafts."""
         return re.sub(r"([\\*?\[\]^-])", r"\\\1", self.prefix) + ":{*}:draft"
 
     def thread_of_draft(self, key: str) -> str:
@@ -79,5 +82,5 @@ class Keys:
         return f"{self.prefix}/user:{quote(user_id, safe='')}"
 
     def listing(self, user_id: str | None) -> str:
-        """Return the key of a user's listing, or of everybody's."""
+        """Return the key of a user's listing, or of the listing of all threads if `user_id` is None."""
         return self.threads if user_id is None else self.user(user_id)

@@ -1,7 +1,8 @@
-"""Listings of threads: pages out of sorted sets, and their upkeep where no script can do it. And that of drafts.
+"""Listings of threads and of drafts: reading them, and keeping them up to date where no script can.
 
-An entry counts only as long as it says what its thread says; see `scripts.py` for its form. One whose thread is gone,
-or has moved on, is passed over, so a listing that is behind gives no wrong answer. Passing by, it is mended.
+A listing is a sorted set of entries; `lua.py` describes an entry. An entry counts only while it agrees with its thread.
+An entry whose thread is gone or has changed is passed over, so an outdated listing gives no wrong answer. It is then
+also corrected.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from recuerda.redis.trips import Call
 from recuerda.storage.records import ThreadInfo
 
 SCAN_COUNT = 1000
-"""How many keys a server looks at in one command: others wait meanwhile."""
+"""The number of keys that a server scans in one command. Other commands wait meanwhile."""
 
 _log = logging.getLogger(__name__)
 
 
 class Run(Protocol):
-    """How a command is sent: `RedisStorage.run`."""
+    """A function that sends a command, such as `RedisStorage.run`."""
 
     async def __call__(self, call: Call, *, is_repeatable: bool = False) -> object:
         """Send a command and return its reply."""
@@ -34,10 +35,10 @@ class Run(Protocol):
 async def list_threads(
     run: Run, keys: Keys, *, user_id: str | None, limit: int, position: tuple[int, str] | None, is_exact: bool
 ) -> list[ThreadInfo]:
-    """Do `Storage._list`.
+    """Return a page of threads, as `Storage._list` asks for.
 
-    `is_exact` tells that entries move in the same step as their threads, so that only those of expired threads are ever
-    wrong for longer than a moment.
+    `is_exact` says that an entry moves in the same step as its thread changes. Then only the entries of expired threads
+    are wrong for longer than a moment.
     """
     listing = keys.listing(user_id)
     bound = "+" if position is None else f"({wire.digits(position[0])}:{position[1]}"
@@ -62,7 +63,7 @@ async def list_threads(
 async def list_drafts(run: Run, keys: Keys, nodes: Sequence[object]) -> list[str]:
     """Return the ids of all threads that have a draft, in order.
 
-    No listing is kept of them, which every turn would have to pay for: the server looks through all of its keys.
+    There is no listing of drafts, because every turn would pay for it. Instead, the server scans all of its keys.
     """
     found = await asyncio.gather(*(_scan(run, keys.drafts, node) for node in nodes))
     return sorted({keys.thread_of_draft(key.decode()) for keys_of_node in found for key in keys_of_node})
@@ -74,16 +75,16 @@ async def _scan(run: Run, pattern: str, node: object) -> list[bytes]:
     while cursor != 0:
         call = Call("SCAN", (), (cursor or 0, "MATCH", pattern, "COUNT", SCAN_COUNT), node)
         cursors, batch = cast("tuple[Any, list[bytes]]", await run(call, is_repeatable=True))
-        # A cluster's client gives the cursor by the name of its node.
+        # A cluster's client gives a dict from the node's name to the cursor.
         cursor = int(next(iter(cast("dict[str, int]", cursors).values())) if isinstance(cursors, dict) else cursors)
         found += batch
     return found
 
 
 async def move_entries(run: Run, keys: Keys, old: str, new: str) -> None:
-    """Replace an entry in the listing of all threads and in those of its users.
+    """Replace an entry in the listing of all threads and in the listings of its users.
 
-    A failure is logged and not raised: the thread itself has been changed, and a listing mends itself.
+    A failure is logged and not raised: the thread itself has been changed, and reading a listing corrects it.
     """
     if old == new:
         return
@@ -94,7 +95,7 @@ async def move_entries(run: Run, keys: Keys, old: str, new: str) -> None:
     try:
         await asyncio.gather(*(run(call, is_repeatable=True) for call in calls))
     except (RecuerdaError, *faults.DRIVER_ERRORS) as error:
-        _log.warning("A listing of threads on Redis could not be kept up to date: %s", type(error).__name__)
+        _log.warning("a listing of threads on Redis could not be brought up to date: %s", type(error).__name__)
 
 
 async def _look_up(run: Run, keys: Keys, entry: str) -> ThreadInfo | None:

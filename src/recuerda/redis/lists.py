@@ -1,4 +1,4 @@
-"""Lists of messages that Agent Framework's `RedisChatMessageStore` left on a server, one JSON message an entry."""
+"""Import of the lists that Agent Framework's `RedisChatMessageStore` left on a server: one JSON message per entry."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ async def import_legacy_list(
     into: Storage | None = None,
     user_id: str | None = None,
 ) -> Imported:
-    """Add the messages of a legacy list to a thread, as turns. The list stays; doing it again adds nothing.
+    """Add the messages of a legacy list to a thread, as turns. The list stays. A second import adds nothing.
 
     Args:
-        storage: on the server that has the list.
-        thread_id: of the legacy store: the list is at `{list_prefix}:{thread_id}`.
+        storage: a storage on the server that has the list.
+        thread_id: the thread id of the legacy store: the list is at `{list_prefix}:{thread_id}`.
         list_prefix: the legacy store's `key_prefix`.
-        new_thread_id: the thread to add to; by default `thread_id`.
+        new_thread_id: the thread to which the turns are added; by default `thread_id`.
         into: the storage of the new thread; by default `storage`.
-        user_id: whose thread it becomes.
+        user_id: the user that the thread belongs to; None for no user.
 
     Raises:
-        StateError: there is no such list, an entry is no message, the list is another one than was imported before, or
+        StateError: there is no such list, an entry is not a message, the list has changed since an earlier import, or
             the thread has turns of its own already. Nothing was added.
     """
     key = f"{list_prefix}:{thread_id}"
     name = check_id(new_thread_id or thread_id, "thread id")
     entries = await storage.read_list(key)
     if not entries:
-        raise StateError(f"there is no list of messages under the Redis key {key!r}")
+        raise StateError(f"there is no list of messages under the Redis key {key!r}; check thread_id and list_prefix")
     turns = group_turns(_message(entry, f"entry {i} of {key!r}") for i, entry in enumerate(entries))
     new = [
         NewTurn(id=f"imported-{i}", body=encode_turn(turn), message_count=len(turn.messages))
@@ -65,4 +65,4 @@ def _message(entry: bytes, where: str) -> ChatMessage:
     try:
         return read_legacy_message(msgspec.json.decode(entry), where)
     except (msgspec.DecodeError, InvalidInput, UnicodeDecodeError) as error:
-        raise StateError(f"{where} is no message: {type(error).__name__}") from None
+        raise StateError(f"{where} is not a message ({type(error).__name__}); nothing was imported") from None

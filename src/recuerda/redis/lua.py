@@ -1,18 +1,18 @@
-r"""What scripts share: a thread's head, a step of a draft, and the entries of listings.
+r"""Lua code that scripts share: for a thread's head, for the steps of a draft, and for the entries of listings.
 
-An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0: sorted sets order entries of
-one score by their bytes, which is by time and then by id, exactly. Without a cluster, the script that changes a thread
-also moves its entries. In a cluster they live on other nodes: the script returns the old and the new entry instead, and
-the client moves them (`listing.py`).
+An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0. A sorted set orders entries of
+one score by their bytes, so these are ordered by time and then by id. Without a cluster, the script that changes a
+thread also moves its entries. In a cluster the listings are on other nodes: the script returns the old and the new
+entry instead, and the client moves them (`listing.py`).
 """
 
 from __future__ import annotations
 
-# The fields of a head, which is a MessagePack array: `wire.Head` is the same in Python.
+# The fields of a head, which is a MessagePack array. `wire.Head` is the same in Python.
 HEAD = """
 local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
--- Where a record's bytes tell what it is.
+-- Positions of fields in a record's bytes; `wire.py` describes the header.
 local KIND_AT, TARGET_AT, LENGTH_AT, SUMMARY_KIND = 17, 18, 22, 3
 
 local function open_head(packed, now, incarnation)
@@ -49,9 +49,9 @@ local function says(step, revision, body)
 end
 """
 
-# `place` is {prefix, thread id, ttl in ms or nil}. The key of the listing is declared, as the third, so that a server
-# which keeps it elsewhere refuses the call before anything is written. Without it, the client moves the entries: then
-# the old and the new one follow the answer.
+# `place` is {prefix, thread id, ttl in ms or nil}. The listing's key is passed as the third key, so that a server which
+# has it on another node refuses the call before anything is written. Without this key, the old and the new entry follow
+# the answer, and the client moves them.
 LISTINGS = """
 local function quoted(text)
   return (string.gsub(text, '[^A-Za-z0-9_.~-]', function(c) return string.format('%%%02X', string.byte(c)) end))
@@ -66,7 +66,8 @@ local function in_listings(command, prefix, entry)
   if user ~= '' then call(prefix .. '/user:' .. quoted(user)) end
 end
 
--- Threads expire without a word to the listings. So each change of a thread looks at two entries, and drops the dead.
+-- When a thread expires, its entries stay in the listings. So each change of a thread checks two random entries, and
+-- removes those whose thread is gone.
 local function sweep(prefix)
   for _, entry in ipairs(redis.call('ZRANDMEMBER', prefix .. '/threads', 2)) do
     local id = string.match(entry, '^%d+:(.-)%z')

@@ -1,8 +1,8 @@
-r"""What runs inside of the server: Redis runs a script whole, and nothing else meanwhile.
+r"""The scripts that run inside the server: Redis runs a script to its end, and no other command meanwhile.
 
-A script that is refused (out of memory, a replica) must leave nothing half-done, and Redis refuses at the first write
-that needs memory. So every script reads first, and its first write is the one that adds. Scripts run unchanged from
-Redis 6.2 on.
+A script that the server refuses (because it is out of memory, or a replica) must not leave a half-finished change.
+Redis refuses a script at its first write that needs memory. So every script reads first, and its first write is the one
+that adds data. The scripts run unchanged on Redis 6.2 and later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from recuerda.redis.lua import HEAD, LISTINGS, STEP
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script and the name that the server knows it by."""
+    """A script and the hash by which the server knows it."""
 
     source: str
     sha: str = field(init=False)
@@ -24,8 +24,8 @@ class Script:
         object.__setattr__(self, "sha", hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
 
-# The reply is one string, a MessagePack array put together from parts that are MessagePack already: one string is
-# much faster to receive than a nested list. `wire.Look` is the same in Python.
+# The reply is one string: a MessagePack array, joined from parts that are MessagePack already. A client receives one
+# string much faster than a nested list. `wire.Look` is the same in Python.
 _LOOK = """
 local function put(parts, text)
   local n = #parts
@@ -36,7 +36,7 @@ local function put(parts, text)
   end
 end
 
--- `got` has the head, the title and the metadata. Records follow, put behind what this returns.
+-- `got` has the head, the title and the metadata. The caller appends the records to the returned parts.
 local function start_look(got, found, summary, has_draft)
   local parts = {'\\152', got[1]}
   put(parts, got[2])
@@ -54,7 +54,8 @@ end
 """
 
 _APPEND = """
--- Returns the number and both entries; -1 - the revision for a conflict; the bytes of the record that has this id.
+-- Returns the new number, the old entry and the new entry. Or, without writing, one value: for a conflict the number
+-- -1 - revision, and for an id that the thread already has, the bytes of its record.
 local function append(place, record, data)
   local id, expected, created, count, kind, target, keep, user, title, incarnation = unpack(record, 1, 10)
   local thread = KEYS[1]
@@ -110,7 +111,7 @@ local function append(place, record, data)
   end
   if kind == 'undo' then
     drop(target)
-    -- A summary is newer than what it covers: those of the turn come first in the chain.
+    -- A summary is newer than the turns it covers, so the summaries that cover this turn come first in the chain.
     while older > target do
       local at, value = older, redis.call('HGET', thread, tostring(older))
       older = tonumber(redis.call('HGET', thread, 's:' .. tostring(at)) or 0)
@@ -146,7 +147,7 @@ local reply, old, new = append(cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]
 return answer(reply, old, new)
 """
 )
-"""Append a record; answers with what `append` returns first."""
+"""Append a record. The answer is the first value that `append` returns."""
 
 APPEND_ALL = Script(
     HEAD
@@ -164,7 +165,7 @@ end
 return answer(replies, first, last)
 """
 )
-"""Append several records, up to the first conflict; answers with a list."""
+"""Append several records, up to the first conflict. The answer is a list with the first value of each `append`."""
 
 READ = Script(
     HEAD
@@ -182,7 +183,7 @@ if ttl then
 end
 if incarnation and incarnation ~= head[INCARNATION] then after = 0 end
 local found = got[4] and redis.call('HGET', thread, got[4])
--- A trim leaves the number of a summary that it took.
+-- A trim does not reset the number of a summary that it removes.
 local summary, covered = false, 0
 if with_summary and after == 0 and head[SUMMARY] >= head[FIRST] then
   summary = redis.call('HGET', thread, tostring(head[SUMMARY]))
@@ -219,7 +220,7 @@ return end_look(parts, at, lowest, put_in)
 )
 """Read a window, walking back from the newest record.
 
-Returns a `Look`, the newest record first; without a thread 1 if it has a draft nevertheless, else 0.
+Returns a `Look` with the newest record first. If there is no thread, it returns 1 if there is a draft, and 0 otherwise.
 """
 
 UPDATE = Script(
@@ -248,7 +249,7 @@ local parts, at = start_look(redis.call('HMGET', thread, 'head', 'title', 'metad
 return answer(end_look(parts, at, 1, 0), old, new)
 """
 )
-"""Change a thread's settings; nil leaves one as it is, false clears it. Answers with a `Look`."""
+"""Change a thread's settings: nil leaves a setting unchanged, false clears it. The answer is a `Look`."""
 
 DELETE = Script(
     HEAD
@@ -262,7 +263,7 @@ moved({place[1], place[2]}, old, '')
 return answer(packed and 1 or 0, old, '')
 """
 )
-"""Delete a thread and its draft; answers with 1 if there was a thread."""
+"""Delete a thread and its draft. The answer is 1 if there was a thread, and 0 otherwise."""
 
 REWRITE = Script("""
 for i = 1, #ARGV, 2 do
@@ -274,7 +275,7 @@ for i = 1, #ARGV, 2 do
 end
 return 1
 """)
-"""Replace the bodies of records, given as numbers and bodies in turn."""
+"""Replace the bodies of records. The arguments alternate: number, body, number, body …"""
 
 LEASE = Script("""
 local holder = redis.call('GET', KEYS[1])
@@ -282,13 +283,13 @@ if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """)
-"""Take or keep a lease; returns 0 when it is another holder's."""
+"""Take or extend a lease. Returns 0 if another holder has it."""
 
 RELEASE = Script("""
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """)
-"""Give a lease back."""
+"""Release a lease, if this holder has it."""
 
 SAVE = Script(
     HEAD
@@ -321,12 +322,15 @@ end
 return 1
 """
 )
-"""Save a step of a draft: 1 when it is there, 0 when it does not continue the draft or would begin one beside it, -1 -
-the thread's revision when it would begin one on another."""
+"""Save a step of a draft.
+
+Returns 1 if the step is saved. Returns 0 if it neither continues the draft nor may begin one, because another draft is
+valid. Returns -1 - revision if it begins a draft on another revision than the thread has.
+"""
 
 MOVE = Script("""
 if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[2]) end
 if ARGV[1] ~= '' then redis.call('ZREM', KEYS[1], ARGV[1]) end
 return 1
 """)
-"""Replace an entry of one listing."""
+"""Replace an entry in one listing."""

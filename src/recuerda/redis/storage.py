@@ -1,7 +1,8 @@
-"""The Redis storage: nine hooks, each one script or command, and so one trip.
+"""The Redis storage: each hook is one script or command, and so one trip to the server.
 
-What an acknowledged turn survives is the server's own setting: with `appendonly yes` and `appendfsync always` a crash
-of the machine; with `everysec` perhaps not the last second, with snapshots what came before the last one.
+The server's settings decide what an acknowledged turn survives. With `appendonly yes` and `appendfsync always` it
+survives a crash of the machine. With `everysec`, a crash may lose the last second. With snapshots, it loses the turns
+since the last snapshot.
 """
 
 from __future__ import annotations
@@ -50,20 +51,21 @@ class RedisStorage(Storage):
     Args:
         url: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix://…`. Storages of one URL
             share their connections.
-        key_prefix: what all keys start with: storages of different prefixes see nothing of each other. No braces.
-        ttl: a thread expires when it was neither read nor written for so long. None for never, which also leaves alone
-            the end that another storage has set.
-        redis_client: an asyncio client of the application's own, instead of `url`; the application closes it.
-        credential_provider: redis-py's, for user names and passwords that change.
-        cluster: the URL is of a node of a Redis Cluster; known by itself of a `redis_client`.
-        max_connections: the most connections, per URL and event loop. Commands beyond them wait, and go together.
+        key_prefix: the start of every key. Storages with different prefixes do not see each other's threads. It has no
+            braces.
+        ttl: a thread expires when it has been neither read nor written for this time. None never sets an expiry, and
+            leaves one that another storage has set.
+        redis_client: the application's own asyncio client, instead of `url`. The application closes it.
+        credential_provider: a credential provider of redis-py, for user names and passwords that change.
+        cluster: True if the URL names a node of a Redis Cluster. A `redis_client` tells this itself.
+        max_connections: the most connections per URL and event loop. Further commands wait and then share a trip.
         timeout_s: seconds to wait for a connection, and for an answer.
         clock: gives the time in microseconds since 1970.
 
-    Appends, reads, updates and drafts are sent again, once, when the connection breaks: they find what they wrote
-    themselves by its id. In a cluster the listings are on other nodes than the threads, and are changed after them: a
-    process that dies in between leaves a listing that is behind by one step, which `list_threads` mends when it passes
-    by; a thread may stay unlisted until its next turn. The turns themselves are never affected.
+    When the connection breaks, appends, reads, updates and drafts are sent once more; a repeated write recognizes by
+    its id what the first one wrote. In a cluster the listings are on other nodes than the threads, and are changed
+    after them. If a process dies in between, a listing is one step behind until `list_threads` comes upon the entry and
+    corrects it, and a new thread may stay unlisted until its next turn. The turns themselves are never affected.
     """
 
     kind: ClassVar[str] = "redis"
@@ -84,15 +86,17 @@ class RedisStorage(Storage):
     ) -> None:
         super().__init__(clock=clock)
         if ttl is not None and ttl < timedelta(milliseconds=1):
-            raise ConfigurationError(f"ttl must be at least a millisecond, or None for no end; not {ttl!r}")
+            raise ConfigurationError(f"ttl must be at least a millisecond, or None for no expiry, but it is {ttl!r}")
         self.key_prefix = check_prefix(key_prefix)
         self.ttl = ttl
         if max_connections < 1:
-            raise ConfigurationError(f"max_connections must be at least 1, not {max_connections}")
+            raise ConfigurationError(f"max_connections must be at least 1, but it is {max_connections}")
         if not 0 < timeout_s < math.inf:
-            raise ConfigurationError(f"timeout_s must be a number of seconds over 0, not {timeout_s}")
+            raise ConfigurationError(f"timeout_s must be a number of seconds above 0, but it is {timeout_s}")
         if redis_client is not None and (url is not None or credential_provider is not None):
-            raise ConfigurationError("give a redis_client, or a url with its credential_provider; not both")
+            raise ConfigurationError(
+                "redis_client was given together with url or credential_provider; give one or the other"
+            )
         if redis_client is not None:
             server = Server.of_client(redis_client, max_connections=max_connections)
         else:
@@ -109,13 +113,13 @@ class RedisStorage(Storage):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the storage of a URL.
+        """Make the storage that a URL names.
 
-        Its query may set `key_prefix`, `ttl_s`, `max_connections`, `timeout_s` and `cluster=true`; redis-py's own
-        settings are passed on.
+        The query of the URL may set `key_prefix`, `ttl_s`, `max_connections`, `timeout_s` and `cluster=true`. Other
+        settings are passed on to redis-py.
 
         Raises:
-            ConfigurationError: it is no URL of a Redis server, or a setting is no number.
+            ConfigurationError: the text is not the URL of a Redis server, or a setting has an invalid value.
         """
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -133,12 +137,13 @@ class RedisStorage(Storage):
             options["cluster"] = {"true": True, "false": False}[ours.get("cluster", "false")]
         except (ValueError, KeyError, OverflowError):
             raise ConfigurationError(
-                f"the URL of the Redis server {parts.hostname} has a setting that is none"
+                f"the URL of the Redis server {parts.hostname} has an invalid setting: ttl_s, max_connections and "
+                "timeout_s are numbers, and cluster is true or false"
             ) from None
         return cls(urlunsplit(parts._replace(query=urlencode(query))), **options)
 
     def with_prefix(self, key_prefix: str) -> Self:
-        """Return a storage of other keys on the same server, which is closed on its own."""
+        """Return a storage with another key prefix on the same server. Each of the two has to be closed."""
         other = type(self).__new__(type(self))
         Storage.__init__(other, clock=self.clock)
         other.key_prefix = check_prefix(key_prefix)
@@ -152,11 +157,14 @@ class RedisStorage(Storage):
 
     @property
     def persistence(self) -> Persistence:
-        """What the server keeps on disk, as far as it tells: "unknown" before the first operation."""
+        """How the server persists its data, if it says so. "unknown" before the first operation."""
         return self._server.persistence
 
     async def read_list(self, key: str) -> list[bytes]:
-        """Return the entries of a Redis list that is none of the storage's own; none when there is no such list."""
+        """Return the entries of any Redis list; an empty list if there is no such key.
+
+        The key is used without the storage's prefix.
+        """
         with self._translated("read", None):
             return cast("list[bytes]", await self.run(Call("LRANGE", (key,), (0, -1)), is_repeatable=True))
 
@@ -265,7 +273,7 @@ class RedisStorage(Storage):
 
     async def _close(self) -> None:
         self._is_closed = True
-        while self._under_way:  # noqa: ASYNC110 - also in other event loops, whose end no Event of this one can tell
+        while self._under_way:  # noqa: ASYNC110 - no Event of this loop can tell when an operation of another loop ends
             await asyncio.sleep(0.002)
         await self._server.leave(self)
 
@@ -274,7 +282,7 @@ class RedisStorage(Storage):
     async def _change(
         self, script: scripts.Script, thread_id: str, *arguments: Argument, is_repeatable: bool = True
     ) -> object:
-        """Run a script that may move the thread in the listings, with their key if one node has them all."""
+        """Run a script that may move the thread in the listings. It gets their key if one node has all keys."""
         place = wire.pack((self.key_prefix, thread_id, self._ttl_ms))
         keys = self._keys.both(thread_id)
         token = self._begin()
@@ -284,7 +292,7 @@ class RedisStorage(Storage):
                 try:
                     return await self._send(whole, is_repeatable=is_repeatable)
                 except faults.ClusterCrossSlotError:
-                    # A cluster behind a proxy that looks like one server. Nothing was run: keys are checked before.
+                    # A cluster behind a proxy that looks like one server. It checks the keys first, so nothing was run.
                     self._server.has_all_keys = False
             answer = await self._send(Call(script, keys, (place, *arguments)), is_repeatable=is_repeatable)
             reply, old, new = cast("tuple[object, bytes, bytes]", answer)
@@ -294,7 +302,7 @@ class RedisStorage(Storage):
             self._under_way.discard(token)
 
     async def run(self, call: Call, *, is_repeatable: bool = False) -> object:
-        """Send a command; a repeatable one again, once, when the connection breaks."""
+        """Send a command and return its reply. A repeatable command is sent once more if the connection breaks."""
         token = self._begin()
         try:
             return await self._send(call, is_repeatable=is_repeatable)
@@ -302,9 +310,11 @@ class RedisStorage(Storage):
             self._under_way.discard(token)
 
     def _begin(self) -> object:
-        """Take note of an operation, which `close` waits for."""
+        """Register an operation, so that `close` waits for it."""
         if self._is_closed:
-            raise StorageUnavailable(f"the storage on the Redis server {self._server.name} has been closed")
+            raise StorageUnavailable(
+                f"the storage on the Redis server {self._server.name} has been closed; make a new one"
+            )
         token = object()
         self._under_way.add(token)
         return token
@@ -334,7 +344,7 @@ def _append_arguments(record: NewRecord, expected: int | None) -> tuple[bytes, b
         record.keep_messages,
         record.user_id,
         record.title,
-        new_id(),  # of this life of the thread, if the record is its first
+        new_id(),  # the incarnation of the thread, if this record is its first
     )
     return wire.pack(about), wire.pack_record(record)
 
@@ -342,7 +352,7 @@ def _append_arguments(record: NewRecord, expected: int | None) -> tuple[bytes, b
 def _appended(thread_id: str, record: NewRecord, reply: int | bytes, expected: int | None) -> Appended:
     if isinstance(reply, bytes):
         found = wire.read_record(reply)
-        # A new id that is there already was written by this very call, whose first answer was lost.
+        # If the thread already has a new id, this call wrote it, and the first answer was lost.
         is_mine = record.is_new_id
         is_created = is_mine and found.number == 1
         return Appended(revision=found.number, replayed=not is_mine, record=found, created=is_created)
@@ -352,7 +362,7 @@ def _appended(thread_id: str, record: NewRecord, reply: int | bytes, expected: i
 
 
 def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
-    """Cut a sequence into what one script call should carry: others wait while it runs."""
+    """Split records into groups for one script call each, of limited size: other commands wait while a script runs."""
     group: list[NewRecord] = []
     size = 0
     for record in records:

@@ -1,4 +1,4 @@
-"""One thread on Redis, with the arguments that Agent Framework's `RedisChatMessageStore` took."""
+"""One thread on Redis, with the arguments of Agent Framework's `RedisChatMessageStore`."""
 
 from __future__ import annotations
 
@@ -23,23 +23,25 @@ class RedisChatMessageStore(ChatMessageStore):
     """Hold one thread's messages on a Redis server.
 
     Args:
-        redis_url: `redis://[user:password@]host[:port][/database]`. Stores of one URL share their connections: make as
-            many as there are threads.
-        credential_provider: redis-py's, with `host`, for user names and passwords that change, such as Entra ID tokens.
-        host: of the server, instead of `redis_url`.
-        port: of `host`.
-        ssl: whether to talk TLS to `host`.
-        username: for `host`, without a credential provider.
-        thread_id: which thread; a new random id by default.
-        key_prefix: what all keys start with.
-        max_messages: keep at most so many messages, as whole turns; None keeps all.
-        messages: what a thread that has no turns yet starts with; written with the first use of the store.
-        redis_client: an asyncio client of the application's own, instead of `redis_url`; the application closes it.
-        ttl: the thread expires when it was neither read nor written for so long; None for never.
-        storage: a `RedisStorage`, instead of all that says where it is.
-        user_id: whose thread it is.
+        redis_url: `redis://[user:password@]host[:port][/database]`. Stores of one URL share their connections, so one
+            store per thread is cheap.
+        credential_provider: a credential provider of redis-py, for use with `host`: for user names and passwords that
+            change, such as Entra ID tokens.
+        host: the server's host, instead of `redis_url`.
+        port: the port of `host`.
+        ssl: True connects to `host` with TLS.
+        username: the user name for `host`, if there is no credential provider.
+        thread_id: the thread's id; a new random id by default.
+        key_prefix: the start of every key.
+        max_messages: the most messages to keep, as whole turns; None keeps all.
+        messages: the first messages of a thread that has no turns yet. They are written when the store is first used.
+        redis_client: the application's own asyncio client, instead of `redis_url`. The application closes it.
+        ttl: the thread expires when it has been neither read nor written for this time; None for never.
+        storage: a `RedisStorage`, instead of the arguments that name a server.
+        user_id: the user that the thread belongs to; None for no user.
 
-    Close the store, or let the event loop end, to close its part in the connections.
+    Close the store when it is no longer used. Its connections close with the last store of the server, or with the
+    event loop.
     """
 
     storage: Storage
@@ -65,7 +67,7 @@ class RedisChatMessageStore(ChatMessageStore):
         is_owner = storage is None
         if storage is None:
             if redis_url is not None and host is not None:
-                raise ConfigurationError("give redis_url or host, not both")
+                raise ConfigurationError("redis_url and host were both given; give one of them")
             if redis_url is None and host is not None:
                 redis_url = _url(host, port, ssl=ssl, username=username)
             storage = RedisStorage(
@@ -76,13 +78,15 @@ class RedisChatMessageStore(ChatMessageStore):
                 ttl=ttl,
             )
         elif not (redis_url is host is redis_client is credential_provider is None):
-            raise ConfigurationError("give a storage, or where the Redis server is; not both")
+            raise ConfigurationError(
+                "storage was given together with an argument that names a server; give one or the other"
+            )
         super().__init__(storage=storage, thread_id=thread_id, max_messages=max_messages, user_id=user_id)
         self._owns_storage = is_owner or self._owns_storage
         self._first_messages = tuple(messages or ())
 
     async def serialize(self, **kwargs: Any) -> JsonObject:
-        """Return a locator: the thread's id, key prefix and limit, but neither messages nor where the server is."""
+        """Return a locator: the thread's id, key prefix and limit. It has neither messages nor the server's address."""
         state = await super().serialize(**kwargs)
         if isinstance(self.storage, RedisStorage):
             state["key_prefix"] = self.storage.key_prefix
@@ -106,7 +110,7 @@ class RedisChatMessageStore(ChatMessageStore):
         try:
             await self.append(turn_of(messages), expected=0)
         except ThreadConflict:
-            return  # the thread has its turns; these were for a new one
+            return  # the thread has turns already; these messages are for a new thread only
         except BaseException:
             self._first_messages = messages
             raise

@@ -1,8 +1,8 @@
-"""Commands to one server from one event loop: those that wait go together.
+"""Commands to one server from one event loop. Commands that wait at the same time share a trip.
 
-A command on an idle line is sent at once. While one is under way, further ones gather until the loop comes round, and
-share a trip: what a client library costs per command is mostly the trip, and a server that syncs its log to the disk
-does so once per trip. So hundreds of conversations need few connections, and queue without an error.
+If no command is under way, a command is sent at once. Otherwise commands collect until the event loop's next iteration
+and then share a trip. Most of the client library's cost of a command is the trip, and a server that syncs its log to
+the disk syncs once per trip. So hundreds of conversations need few connections, and wait in a queue instead of failing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recuerda.redis.scripts import Script
 Argument: TypeAlias = bytes | str | int
 
 MAX_GROUP = 128
-"""The most commands in one trip: bounds how long the first of them waits."""
+"""The most commands in one trip. This bounds how long the first command waits for the others."""
 
 
 class Pipeline(Protocol):
@@ -30,15 +30,15 @@ class Pipeline(Protocol):
         ...
 
     def execute(self, *, raise_on_error: bool) -> Awaitable[list[object]]:
-        """Send what is queued and return the replies."""
+        """Send the queued commands and return their replies."""
         ...
 
 
 class RedisClient(Protocol):
-    """The part of redis-py's clients, of a server or a cluster, that is used."""
+    """The part of redis-py's clients that is used, for a server or a cluster."""
 
     def initialize(self) -> Awaitable[object]:
-        """Learn what there is to know of a cluster; does nothing the second time."""
+        """Discover the nodes of a cluster. A second call does nothing."""
         ...
 
     def execute_command(self, *args: Argument, **options: object) -> Awaitable[object]:
@@ -55,7 +55,10 @@ class RedisClient(Protocol):
 
 
 class Call(NamedTuple):
-    """A command, or a script with its keys and arguments; and which node of a cluster runs what has no keys."""
+    """A command or a script with its keys and arguments.
+
+    `node` is the node of a cluster that runs a command without keys.
+    """
 
     command: str | Script
     keys: Sequence[str]
@@ -63,7 +66,7 @@ class Call(NamedTuple):
     node: object = None
 
     def wire(self, *, in_full: bool = False) -> tuple[Argument, ...]:
-        """Return the command's words; a script goes by its name, or in full to a server that does not know it."""
+        """Return the words of the command. A script is named by its hash; `in_full` sends its source instead."""
         if isinstance(self.command, str):
             return (self.command, *self.keys, *self.arguments)
         how = ("EVAL", self.command.source) if in_full else ("EVALSHA", self.command.sha)
@@ -77,9 +80,9 @@ class Trips:
     """Send commands from one event loop.
 
     Args:
-        client: of redis-py.
+        client: a client of redis-py.
         lanes: the most connections to use at once.
-        is_grouped: False sends each command alone, as a cluster needs, whose nodes have connections of their own.
+        is_grouped: False sends each command alone. A cluster needs this, because each node has its own connections.
     """
 
     def __init__(self, client: RedisClient, *, lanes: int, is_grouped: bool) -> None:
@@ -96,7 +99,7 @@ class Trips:
     async def run(self, call: Call) -> Any:
         """Send a command and return its reply.
 
-        When this is cancelled, the command was carried out whole or not at all.
+        If this call is cancelled, the command is carried out completely or not at all.
         """
         if self._free == self._lanes and not self._waiting:
             self._take()
@@ -107,9 +110,10 @@ class Trips:
         return await self._queue(call)
 
     async def run_all(self, calls: Sequence[Call]) -> list[Any]:
-        """Send commands together, in one trip but for a cluster's; an exception is the reply to one that failed.
+        """Send commands and return their replies; the reply to a command that failed is its exception.
 
-        When this is cancelled, each command was carried out whole or not at all.
+        They share one trip, except in a cluster. If this call is cancelled, each command is carried out completely or
+        not at all.
         """
         return await asyncio.gather(*[self._queue(call) for call in calls], return_exceptions=True)
 
@@ -120,7 +124,7 @@ class Trips:
         return future
 
     async def finish(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until no command is under way."""
         await self._is_idle.wait()
 
     def _take(self) -> None:
@@ -191,10 +195,10 @@ class Trips:
 
     async def _send(self, call: Call) -> object:
         if not self._is_grouped:
-            # A cluster client that does not know its nodes yet sends a script to any of them, and then, redirected too
-            # often, closes connections that are in use (redis-py 8.1).
+            # A cluster client that does not know its nodes yet sends a script to any node. After too many redirections
+            # it closes connections that are in use (redis-py 8.1).
             await self._client.initialize()
-        # Replies are bytes also when the application's own client decodes what it reads.
+        # NEVER_DECODE: replies are bytes even if the application's own client decodes replies.
         try:
             if call.node is not None:
                 return await self._client.execute_command(*call.wire(), NEVER_DECODE=True, target_nodes=call.node)

@@ -1,8 +1,9 @@
-"""The bytes that are kept and sent.
+"""The format of the bytes that are stored on the server and exchanged with scripts.
 
-A record is a fixed header, its id and its body. The number comes first: the script puts it there. Scripts look into the
-header for the count and the id, so its layout is theirs too. So it is with a draft's step: the length of its head, the
-head and the body. Everything else is MessagePack.
+A record consists of a fixed header, its id and its body. The header starts with the number, which the script adds.
+Scripts read the message count and the id from the header, so `lua.py` and `scripts.py` depend on its layout. A step of
+a draft consists of the length of its head, the head and the body; scripts read this too. Everything else is
+MessagePack.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from recuerda.storage.records import DraftStep, NewRecord, RecordKind, ThreadInf
 
 _KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim", "summary")
 _HEADER = struct.Struct(">IIQBIH")
-"""Number, message count, time, kind, target, length of the id: 23 bytes."""
+"""Number, message count, time, kind, target and length of the id: 23 bytes."""
 _UNNUMBERED = struct.Struct(">IQBIH")
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a script needs to know of a thread; `false` in Lua is None here.
+    """A thread's head: the counts and settings that scripts need.
 
-    `summary` is the number of the newest summary, which may be older than `first`; 0 without one.
+    `user_id` is False if the thread has no user. `summary` is the number of the newest summary, which may be lower than
+    `first`; 0 if there is none.
     """
 
     revision: int
@@ -38,7 +40,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a script tells of a thread. `records` starts with the newest."""
+    """A script's reply about a thread. `records` starts with the newest record."""
 
     head: Head
     title: bytes | None
@@ -61,12 +63,12 @@ _read_step_head = msgspec.msgpack.Decoder(tuple[str, int, int, int]).decode
 
 
 def digits(time_us: int) -> str:
-    """Return a time in the form in which texts sort like times."""
+    """Return a time as a text of 18 digits, so that texts sort like times."""
     return f"{time_us:018}"
 
 
 def pack_record(record: NewRecord) -> bytes:
-    """Return a record's bytes but for its number."""
+    """Return a record's bytes without its number."""
     name = record.id.encode()
     header = _UNNUMBERED.pack(
         record.message_count, record.created_us, _KINDS.index(record.kind), record.target or 0, len(name)
@@ -75,7 +77,7 @@ def pack_record(record: NewRecord) -> bytes:
 
 
 def read_record(data: bytes) -> TurnRecord:
-    """Return the record of these bytes."""
+    """Return the record that these bytes contain."""
     fields: tuple[int, int, int, int, int, int] = _HEADER.unpack_from(data)
     number, count, created_us, kind, target, length = fields
     end = _HEADER.size + length
@@ -91,13 +93,13 @@ def read_record(data: bytes) -> TurnRecord:
 
 
 def pack_step_head(step: DraftStep) -> bytes:
-    """Return what stands before a step's body."""
+    """Return the bytes that precede a step's body: the length of its head and the head."""
     head = pack((step.turn_id, step.revision, step.number, step.created_us))
     return len(head).to_bytes(2) + head
 
 
 def read_step(data: bytes) -> DraftStep:
-    """Return the step of these bytes."""
+    """Return the step that these bytes contain."""
     length = int.from_bytes(data[:2])
     turn_id, revision, number, created_us = _read_step_head(data[2 : 2 + length])
     body = data[2 + length :]
@@ -105,7 +107,7 @@ def read_step(data: bytes) -> DraftStep:
 
 
 def info_of(thread_id: str, head: Head, title: bytes | None, metadata: bytes | None) -> ThreadInfo:
-    """Return the thread's info."""
+    """Return the info of a thread with this head, title and metadata."""
     settings: dict[str, Any] = {} if metadata is None else msgspec.json.decode(metadata)
     return ThreadInfo(
         id=thread_id,
