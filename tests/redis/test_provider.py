@@ -172,7 +172,7 @@ async def test_learning_a_turn_again_adds_nothing(prefix: str) -> None:
 async def test_a_thread_that_a_service_keeps_is_learnt_by_the_turns_of_its_mirror(prefix: str) -> None:
     thread = AgentThread("t", service_thread_id="conv_1")
     mirror = ChatMessageStore(storage=MemoryStorage(), thread_id="t")
-    thread.keep_mirror(mirror)
+    thread.leave_to_service(mirror)
     messages = [ChatMessage("user", "My dog is Rex"), ChatMessage("assistant", "Nice")]
     appended = await mirror.add_messages(messages)
     assert appended is not None

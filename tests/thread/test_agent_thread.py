@@ -113,7 +113,7 @@ def test_only_a_thread_of_a_chat_message_store_has_a_turn_store() -> None:
 
 def test_a_thread_knows_the_user_that_it_was_opened_for() -> None:
     mirrored = AgentThread(service_thread_id="svc")
-    mirrored.keep_mirror(ChatMessageStore(user_id="eva"))
+    mirrored.leave_to_service(ChatMessageStore(user_id="eva"))
     assert AgentThread(message_store=ChatMessageStore(user_id="ana")).user_id == "ana"
     assert mirrored.user_id == "eva"
     assert AgentThread(message_store=OwnStore()).user_id is None
@@ -152,6 +152,6 @@ async def test_a_thread_shows_who_keeps_it() -> None:
 def test_two_handles_on_one_thread_are_the_same() -> None:
     storage = MemoryStorage()
     one, two = [AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="t")) for _ in range(2)]
-    assert one.is_same_as(two)
-    assert not one.is_same_as(AgentThread(message_store=ChatMessageStore(thread_id="t")))
-    assert not AgentThread("t").is_same_as(AgentThread("t"))
+    assert one.identity == two.identity
+    assert one.identity != AgentThread(message_store=ChatMessageStore(thread_id="t")).identity
+    assert AgentThread("t").identity != AgentThread("t").identity

@@ -31,7 +31,6 @@ from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import checked
 from recuerda.storage.contract import Storage
 from recuerda.threads.protocol import ChatMessageStoreProtocol
-from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 from recuerda.window.window import ContextWindow
 
@@ -281,8 +280,8 @@ class Agent:
 
     async def discard_turn(self, thread: AgentThread | str) -> bool:
         """Drop the thread's interrupted turn for good; False when there is none. The thread is as it was before it."""
-        store = self._threads.of_run(thread).message_store
-        return isinstance(store, ChatMessageStore) and await store.storage.drop_draft(store.thread_id)
+        store = self._threads.of_run(thread).turn_store
+        return store is not None and await store.storage.drop_draft(store.thread_id)
 
     def _run(
         self,

@@ -50,7 +50,7 @@ class Exchange:
         self._thread = thread
         self._is_streamed = is_streamed
         self._said: list[ChatUpdate] = []
-        self._is_kept = bool(getattr(model, "keeps_threads", False)) and thread.message_store is None
+        self._is_kept = thread.is_kept_by_service
         self._sent = 0
         self._service_thread_id: str | None = None
         self._answers: list[tuple[ChatRequest, ChatResponse]] = []

@@ -131,8 +131,8 @@ async def revision_after(store: ChatMessageStore, revision: int) -> int | None:
 
 async def load_draft(thread: AgentThread) -> Draft | None:
     """Return the thread's draft, or None; only a thread of a `ChatMessageStore` can have one."""
-    store = thread.message_store
-    return await store.storage.load_draft(store.thread_id) if isinstance(store, ChatMessageStore) else None
+    store = thread.turn_store
+    return None if store is None else await store.storage.load_draft(store.thread_id)
 
 
 def running_turn(draft: Draft) -> RunningTurn:
@@ -253,9 +253,8 @@ def durable_store(thread: AgentThread) -> ChatMessageStore:
     Raises:
         ConfigurationError: the thread is kept by a service, or by a store that knows no turns.
     """
-    store = thread.message_store
-    if not isinstance(store, ChatMessageStore):
-        kept = "a service" if store is None else type(store).__name__
+    if (store := thread.turn_store) is None:
+        kept = "a service" if thread.message_store is None else type(thread.message_store).__name__
         raise ConfigurationError(
             f"thread {thread.id!r} is kept by {kept}, which cannot hold an unfinished turn: durability='steps' and "
             "tools that need approval work on a ChatMessageStore"

@@ -50,8 +50,8 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import gather, tell
 from recuerda.storage.records import Appended, Draft
-from recuerda.threads.history import LoadedThread, stored_turn
-from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.history import stored_turn
+from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.thread import AgentThread
 from recuerda.window.summary import Summary, decode_summary
 from recuerda.window.window import ContextWindow
@@ -163,8 +163,9 @@ class Run:
 
     async def _load(self) -> LoadedThread:
         window, summarizer = self._settings.window, self._settings.summarizer
-        load = partial(self._thread.load, window, turn_id=self._turn_id, service=self._exchange.service)
-        loaded = await load(reach=None if summarizer is None else summarizer.reach(window))
+        query = ThreadQuery(window=window, turn_id=self._turn_id, service=self._exchange.service)
+        reach = None if summarizer is None else summarizer.reach(window)
+        loaded = await self._thread.load(msgspec.structs.replace(query, reach=reach))
         if loaded.summary is not None:
             try:
                 self._summary = decode_summary(loaded.summary.body)
@@ -172,7 +173,7 @@ class Run:
                 # The turns are there: the summary only stood in their place. One that a trim has emptied is no fault.
                 if loaded.summary.body:
                     self._warnings.append(f"thread {self._thread.id!r}: {error}; its turns are sent instead")
-                return await load()
+                return await self._thread.load(query)
         return loaded
 
     @asynccontextmanager
@@ -185,7 +186,9 @@ class Run:
         lock = self._thread.run_lock()
         holder = _holders.get(lock)
         is_in_loop_body = holder is not None and holder._task is self._task and not holder.is_abandoned
-        if is_in_loop_body or any(run._task and run._thread.is_same_as(self._thread) for run in _outer_runs.get()):
+        if is_in_loop_body or any(
+            run._task and run._thread.identity == self._thread.identity for run in _outer_runs.get()
+        ):
             raise ConfigurationError(
                 f"this run on thread {self._thread.id!r} was started inside another run of the same thread, which "
                 "waits for it: use another thread, or finish the stream first"
@@ -299,8 +302,8 @@ class Run:
         await self._tell(
             "invoked", lambda provider: provider.invoked(self._turn.input, response.messages, thread=self._thread)
         )
-        summarizer, store = self._settings.summarizer, self._thread.message_store
-        if summarizer is not None and isinstance(store, ChatMessageStore):
+        summarizer, store = self._settings.summarizer, self._thread.turn_store
+        if summarizer is not None and store is not None:
             self._warnings += summarizer.take_failures()
             await summarizer.after_turn(store, prompt.window_beside(self._turn.input))
 

@@ -66,10 +66,7 @@ class AgentThreads:
         """Return a new thread, or the handle of one that a service keeps."""
         if service_thread_id is not None or self.by_service:
             return self._of_service(AgentThread(service_thread_id=service_thread_id), user_id)
-        store = self._make_store()
-        if user_id is not None:
-            _openable(store).user_id = check_id(user_id, "user id")
-        return AgentThread(message_store=store)
+        return AgentThread(message_store=self._made_store(user_id))
 
     def open(self, thread_id: str, *, user_id: str | None) -> AgentThread:
         """Return the thread of an id."""
@@ -81,17 +78,14 @@ class AgentThreads:
             )
         if self.by_service:
             return self._of_service(AgentThread(thread_id), user_id)
-        return AgentThread(message_store=self._open_store(self._make_store(), thread_id, user_id=user_id))
+        return AgentThread(message_store=self._store_for(thread_id, _openable(self._made_store()), user_id=user_id))
 
     async def restore(self, state: Any, *, user_id: str | None) -> AgentThread:
         """Return the thread of a saved state."""
         if self.by_service:
             thread = await AgentThread.deserialize(state)
             return thread if thread.message_store is not None else self._of_service(thread, user_id)
-        store = self._make_store()
-        if user_id is not None:
-            _openable(store).user_id = check_id(user_id, "user id")
-        return await AgentThread.deserialize(state, message_store=store)
+        return await AgentThread.deserialize(state, message_store=self._made_store(user_id))
 
     def of_run(self, thread: AgentThread | str | None) -> AgentThread:
         """Return the thread that a run was given, with an owner; a temporary one for None.
@@ -104,16 +98,17 @@ class AgentThreads:
         if thread is None:
             return AgentThread(message_store=ChatMessageStore())
         if self.by_service:
-            is_bare = thread.message_store is None and thread.mirror is None
-            return self._of_service(thread, None) if is_bare else thread
+            is_kept = thread.message_store is not None or thread.mirror is not None
+            return thread if is_kept else self._of_service(thread, None)
         if thread.service_thread_id is not None or thread.mirror is not None:
             raise ThreadOwnershipError(
                 f"thread {thread.id!r} is kept by a service, and this agent's client keeps none: use an agent of that "
                 "service's client, or thread.detach() where there is a mirror"
             )
         if not thread.is_initialized:
-            store = self._make_store()
-            thread.message_store = self._open_store(store, thread.id) if isinstance(store, ChatMessageStore) else store
+            store = self._made_store()
+            made = AgentThread(message_store=store).turn_store
+            thread.message_store = store if made is None else self._store_for(thread.id, made)
         return thread
 
     def _of_service(self, thread: AgentThread, user_id: str | None) -> AgentThread:
@@ -122,28 +117,30 @@ class AgentThreads:
                 "this agent keeps its threads itself: a service_thread_id needs a client that keeps threads at its "
                 "service, such as OpenAIResponsesClient"
             )
-        if self._has_mirror:
-            thread.keep_mirror(ChatMessageStore(storage=self.storage, thread_id=thread.id, user_id=user_id))
-        elif user_id is not None:
+        if user_id is not None and not self._has_mirror:
             raise ConfigurationError("user_id is for threads that are kept here; a service knows its users by its keys")
+        mirror = ChatMessageStore(storage=self.storage, thread_id=thread.id, user_id=user_id)
+        thread.leave_to_service(mirror if self._has_mirror else None)
         return thread
 
-    def _make_store(self) -> ChatMessageStoreProtocol:
-        return ChatMessageStore(storage=self.storage) if self._factory is None else self._factory()
+    def _made_store(self, user_id: str | None = None) -> ChatMessageStoreProtocol:
+        store = ChatMessageStore(storage=self.storage) if self._factory is None else self._factory()
+        if user_id is not None:
+            _openable(store).user_id = check_id(user_id, "user id")
+        return store
 
-    def _open_store(
-        self, made: ChatMessageStoreProtocol, thread_id: str, *, user_id: str | None = None
-    ) -> ChatMessageStore:
-        store = _openable(made)
-        # A store that has a RAM of its own would forget: threads that are opened by id live in the agent's.
-        is_private = store.owns_storage and isinstance(store.storage, MemoryStorage)
-        return store.for_thread(thread_id, user_id=user_id, storage=self.storage if is_private else None)
+    def _store_for(self, thread_id: str, made: ChatMessageStore, *, user_id: str | None = None) -> ChatMessageStore:
+        """Return a store like one that was just made, for the thread of an id."""
+        # A store with a RAM of its own would forget the thread: threads that are opened by id live in the agent's RAM.
+        is_private = made.owns_storage and isinstance(made.storage, MemoryStorage)
+        return made.for_thread(thread_id, user_id=user_id, storage=self.storage if is_private else None)
 
 
 def _openable(store: ChatMessageStoreProtocol) -> ChatMessageStore:
-    if not isinstance(store, ChatMessageStore):
+    made = AgentThread(message_store=store).turn_store
+    if made is None:
         raise ConfigurationError(
             f"the store factory makes {type(store).__name__}, which cannot be opened by id or for a user; "
             "restore its threads with deserialize_thread, or use storage="
         )
-    return store
+    return made

@@ -10,7 +10,7 @@ There are two views of a thread: the whole of it, or its newest summary and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -20,7 +20,7 @@ from recuerda.messages.codec import decode_turn
 from recuerda.messages.message import ChatMessage, Turn, Usage
 from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
 from recuerda.window.tally import Tally
-from recuerda.window.window import ContextWindow, group_turns
+from recuerda.window.window import ContextWindow
 
 TITLE_LENGTH = 60
 """Characters of the first user message that become a thread's title."""
@@ -268,38 +268,3 @@ def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
         created_us=info.created_us,
         updated_us=record.created_us,
     )
-
-
-class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run needs to know of its thread before it starts.
-
-    Attributes:
-        revision: that a commit has to find; None when the store does not tell revisions.
-        history: what was read; None when the store knows no turns, or a service keeps the thread.
-        messages: of a store that knows no turns.
-        committed: the turn of the id that was asked for, when the thread has it already.
-        is_new: True when the thread has nothing yet.
-        summary: the record that sums up what came before, where it was asked for and there is one.
-        has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
-    """
-
-    revision: int | None
-    history: History | None = None
-    messages: Sequence[ChatMessage] = ()
-    committed: StoredTurn | None = None
-    is_new: bool = False
-    summary: TurnRecord | None = None
-    has_draft: bool = False
-
-    def select(
-        self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0
-    ) -> Sequence[ChatMessage]:
-        """Return the messages to send, the oldest first; the arguments are those of `ContextWindow.select`."""
-        if self.history is not None:
-            if window is None:
-                return self.history.messages()
-            return self.history.window(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
-        if window is None:
-            return self.messages
-        turns = group_turns(self.messages)
-        return window.select(turns, overhead_tokens=overhead_tokens, input_tokens=input_tokens)

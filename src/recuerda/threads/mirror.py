@@ -196,17 +196,6 @@ class Mirror:
         return any(turn.turn.service_thread_id == reference for turn in await self.store.list_turns())
 
 
-def check_mirror(mirror: Mirror | None, thread_id: str) -> Mirror:
-    """Return the mirror of a thread that has one.
-
-    Raises:
-        InvalidInput: it has none.
-    """
-    if mirror is None:
-        raise InvalidInput(f"thread {thread_id!r} has no mirror: make its agent with create_agent(mirror=storage)")
-    return mirror
-
-
 def _said(messages: Iterable[ChatMessage]) -> Iterable[tuple[str, ...]]:
     """Flatten messages to what was said, in order: how parts are grouped into messages differs between the two."""
     for message in messages:

@@ -1,41 +1,37 @@
-"""A conversation's identity, and where its messages are.
+"""A conversation's identity: the handle that runs read and commit through.
 
-An `AgentThread` either has a message store (here, or the application's own class) or names a thread that a service
-keeps: never both, because then two histories would disagree in silence. Runs read and commit through it; what a commit
-promises is the store's to keep.
+An `AgentThread` has an owner, which keeps its messages: a message store or a service, and never both, because then two
+histories would disagree in silence. The thread delegates to its owner, and exchanges it; see `owner.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Self
-from weakref import WeakValueDictionary
 
-from recuerda.errors import ConfigurationError, InvalidInput, StateError, ThreadOwnershipError
+from recuerda.errors import ConfigurationError, ThreadOwnershipError
 from recuerda.ids import check_id, new_id
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Appended
-from recuerda.threads.history import LoadedThread, StoredTurn
-from recuerda.threads.mirror import Mirror, ThreadService, check_mirror
+from recuerda.threads.history import StoredTurn
+from recuerda.threads.kept_by_application import KeptByApplication
+from recuerda.threads.kept_by_service import KeptByService
+from recuerda.threads.kept_here import KeptHere, Unsettled
+from recuerda.threads.loading import LoadedThread, ThreadQuery
+from recuerda.threads.mirror import Mirror, ThreadService
+from recuerda.threads.owner import Owner
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.state import STATE_VERSION, THREAD_KIND, ThreadState, read_thread_state
 from recuerda.threads.store import ChatMessageStore
-from recuerda.window.window import ContextWindow, group_turns
-
-CUSTOM_KIND = "custom"
-"""In a state: the store is a class of the application's own."""
-
-
-_service_locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
 
 class AgentThread:
-    """A conversation: its id, and its messages' store or its service's reference.
+    """A conversation: its id, and the store or the service that keeps its messages.
 
     Args:
         id: the thread's id; the store's own, or a new random one, by default.
@@ -44,6 +40,7 @@ class AgentThread:
 
     Raises:
         ThreadOwnershipError: both a store and a service thread are given.
+        ConfigurationError: `id` is not the thread id of the store.
     """
 
     def __init__(
@@ -57,46 +54,47 @@ class AgentThread:
             raise ThreadOwnershipError(
                 "a thread is kept either by a message store or by a service: give message_store or service_thread_id"
             )
-        own = message_store.thread_id if isinstance(message_store, ChatMessageStore) else None
-        if id is not None and own is not None and id != own:
+        self._owner: Owner = Unsettled(new_id() if id is None else check_id(id, "thread id"))
+        if message_store is not None:
+            self.message_store = message_store
+        if service_thread_id is not None:
+            self.service_thread_id = service_thread_id
+        if id not in (None, self.id):
             raise ConfigurationError(
-                f"the store holds thread {own!r}, not {id!r}: leave id out, or make the store with it"
+                f"the store holds thread {self.id!r}, not {id!r}: leave id out, or make the store with it"
             )
-        self._id: str = check_id(id, "thread id") if id is not None else own or new_id()
-        self._store = message_store
-        self._service_thread_id = service_thread_id
-        self._mirror: Mirror | None = None
-        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self.provider_states: dict[str, JsonObject] = {}
         """What context providers remember of this thread, by their names; saved with its state."""
 
     def __repr__(self) -> str:
-        owner = (
-            f"service_thread_id={self._service_thread_id!r}"
-            if self._service_thread_id
-            else f"message_store={self._store!r}"
-        )
-        return f"AgentThread(id={self.id!r}, {owner})"
+        return f"AgentThread(id={self.id!r}, {self._owner!r})"
 
     @property
     def id(self) -> str:
         """The thread's id."""
-        return self._store.thread_id if isinstance(self._store, ChatMessageStore) else self._id
+        return self._owner.thread_id
+
+    @property
+    def user_id(self) -> str | None:
+        """The user that the thread was opened for; None when it was opened for no user."""
+        store = self._owner.local_store
+        return None if store is None else store.user_id
+
+    @property
+    def is_initialized(self) -> bool:
+        """True when it is settled who keeps the messages."""
+        return self._owner.is_settled
 
     @property
     def message_store(self) -> ChatMessageStoreProtocol | None:
-        """Where the messages live; None for a service's thread and before the first run of a bare one."""
-        return self._store
+        """Where the messages live; None for a service's thread and before the first run of a bare thread."""
+        return self._owner.message_store
 
     @message_store.setter
     def message_store(self, store: ChatMessageStoreProtocol) -> None:
-        if self._service_thread_id is not None:
-            raise ThreadOwnershipError(
-                f"thread {self.id!r} is kept by a service; it cannot have a message store as well"
-            )
-        if self._store is not None and self._store is not store:
-            raise ThreadOwnershipError(f"thread {self.id!r} has a message store already")
-        self._store = store
+        if store is not self._owner.message_store:
+            self._owner.check_takes_store()
+            self._owner = _owner_of(store, self.id)
 
     @property
     def turn_store(self) -> ChatMessageStore | None:
@@ -104,45 +102,33 @@ class AgentThread:
 
         For code with checked types: `message_store` may be a class of the application's own, with five methods alone.
         """
-        return self._store if isinstance(self._store, ChatMessageStore) else None
-
-    @property
-    def user_id(self) -> str | None:
-        """Whose thread it is, where it was opened for a user; None where it was not."""
-        store = self.turn_store or self.mirror
-        return None if store is None else store.user_id
+        return self._owner.turn_store
 
     @property
     def service_thread_id(self) -> str | None:
         """The service's id of the thread, where a service keeps it."""
-        return self._service_thread_id
+        return self._owner.service_thread_id
 
     @service_thread_id.setter
     def service_thread_id(self, value: str) -> None:
-        if self._store is not None:
-            raise ThreadOwnershipError(f"thread {self.id!r} has a message store; a service cannot keep it as well")
-        self._service_thread_id = value
+        self._owner.check_takes_service()
+        self._owner = KeptByService(self.id, value, self._owner.mirror)
 
-    @property
-    def is_initialized(self) -> bool:
-        """True when it is settled who keeps the messages."""
-        return self._store is not None or self._service_thread_id is not None
-
-    # -- messages ------------------------------------------------------------------------------------------------------
+    # -- messages and turns --------------------------------------------------------------------------------------------
 
     async def on_new_messages(self, new_messages: ChatMessage | Sequence[ChatMessage]) -> None:
-        """Append messages as one turn. A service's thread keeps its own, so there it does nothing."""
+        """Append messages as one turn. A service keeps its own messages, so for its thread this does nothing."""
         messages = [new_messages] if isinstance(new_messages, ChatMessage) else list(new_messages)
-        if self._service_thread_id is None and messages:
-            await self._kept().add_messages(messages)
+        if messages:
+            await self._settled().add_messages(messages)
 
     async def list_messages(self, *, last: int | None = None) -> list[ChatMessage]:
-        """Return the messages, the oldest first; `last` as in `ChatMessageStore.list_messages`."""
-        store = self._kept()
-        if isinstance(store, ChatMessageStore):
-            return await store.list_messages(last=last)
-        messages = await store.list_messages()
-        return messages if last is None else ContextWindow(max_messages=last).latest(group_turns(messages))
+        """Return the messages, the oldest first; `last` as in `ChatMessageStore.list_messages`.
+
+        Raises:
+            ThreadOwnershipError: a service keeps the thread.
+        """
+        return await self._settled().list_messages(last=last)
 
     async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
         """Return the turns, the oldest first; see `ChatMessageStore.list_turns`.
@@ -151,173 +137,125 @@ class AgentThread:
             InvalidInput: the thread's store is a class of the application's own, which keeps messages and no turns.
             ThreadOwnershipError: a service keeps the thread.
         """
-        return await self._turns().list_turns(last=last, skip_corrupt=skip_corrupt)
+        return await self._settled().known_turns().list_turns(last=last, skip_corrupt=skip_corrupt)
 
     async def undo(self) -> StoredTurn | None:
         """Take the last turn out; see `ChatMessageStore.undo`. The errors are those of `list_turns`."""
-        return await self._turns().undo()
+        return await self._settled().known_turns().undo()
 
     async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
         """Return a new thread that starts as a copy of this one; see `ChatMessageStore.fork`.
 
         The errors of `list_turns` are possible as well.
         """
-        return type(self)(message_store=await self._turns().fork(through=through, thread_id=thread_id))
-
-    async def load(
-        self,
-        window: ContextWindow | None = None,
-        *,
-        turn_id: str | None = None,
-        service: ThreadService | None = None,
-        reach: ContextWindow | None = None,
-    ) -> LoadedThread:
-        """Read what a run needs, in one trip to the storage.
-
-        Args:
-            window: the part to read; None for everything.
-            turn_id: also look whether a turn of this id is there.
-            service: keeps the thread: then only the mirror is read, where there is one.
-            reach: read the newest summary, and of the turns behind it at most so much, of which `window` is cut; None
-                reads the turns alone.
-
-        Raises:
-            ConfigurationError: a turn id is given and the store is one that knows no turns.
-        """
-        if service is not None and self._mirror is not None:
-            self._service_thread_id, committed = await self._mirror.load(
-                service, self._service_thread_id, turn_id=turn_id
-            )
-            is_new = self._service_thread_id is None
-            return LoadedThread(revision=self._mirror.store.revision, committed=committed, is_new=is_new)
-        if service is not None:
-            if turn_id is not None:
-                raise ConfigurationError("turn_id needs to know a thread's turns: make the agent with mirror=storage")
-            return LoadedThread(revision=None, is_new=self._service_thread_id is None)
-        store = self._kept()
-        if isinstance(store, ChatMessageStore):
-            if reach is None:
-                committed = await store.refresh(window, turn_id=turn_id)
-            else:
-                committed = await store.refresh(reach, turn_id=turn_id, with_summary=True)
-            return LoadedThread(
-                revision=store.revision,
-                history=store.history,
-                has_draft=store.history.has_draft,
-                committed=committed,
-                is_new=store.revision == 0,
-                summary=store.summary if reach is not None else None,
-            )
-        if turn_id is not None:
-            raise ConfigurationError(
-                f"turn_id needs a store that knows turns, and {type(store).__name__} is not one; use a ChatMessageStore"
-            )
-        messages = list(await store.list_messages())
-        return LoadedThread(revision=None, messages=messages, is_new=not messages)
-
-    async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None = None
-    ) -> Appended | None:
-        """Append a run's turn in one write; None when the store knows no turns.
-
-        A service has the turn already: then it is written to the mirror, where there is one, and the service's id of
-        the thread, which may be another one after each turn, is learnt.
-        """
-        if service_thread_id is not None:
-            appended = None
-            if self._mirror is not None:
-                appended = await self._mirror.append(
-                    turn, turn_id=turn_id, expected=expected, reference=service_thread_id
-                )
-            self.service_thread_id = service_thread_id
-            return appended
-        store = self._kept()
-        if isinstance(store, ChatMessageStore):
-            return await store.append(turn, turn_id=turn_id, expected=expected)
-        await store.add_messages(list(turn.messages))
-        return None
+        store = await self._settled().known_turns().fork(through=through, thread_id=thread_id)
+        return type(self)(message_store=store)
 
     # -- a service's thread --------------------------------------------------------------------------------------------
 
     @property
+    def is_kept_by_service(self) -> bool:
+        """True when the messages are at a service, or will be."""
+        return self._owner.is_kept_by_service
+
+    @property
     def mirror(self) -> ChatMessageStore | None:
         """The local copy of a service's thread, where its agent keeps one."""
-        return None if self._mirror is None else self._mirror.store
+        return None if self._owner.mirror is None else self._owner.mirror.store
 
-    def keep_mirror(self, store: ChatMessageStore) -> None:
-        """Write each turn of this thread, which a service keeps, to a store as well; agents with a mirror do this.
+    def leave_to_service(self, mirror: ChatMessageStore | None = None) -> None:
+        """Let the service of an agent's client keep the thread, which has no message store.
+
+        Args:
+            mirror: each turn is written to this store as well; None leaves the mirror as it is.
 
         Raises:
             ThreadOwnershipError: the thread has a message store, which keeps it.
         """
-        if self._store is not None:
-            raise ThreadOwnershipError(f"thread {self.id!r} has a message store, which keeps it: it needs no mirror")
-        self._mirror = Mirror(store)
+        self._owner.check_takes_service()
+        copy = self._owner.mirror if mirror is None else Mirror(mirror)
+        self._owner = KeptByService(self.id, self.service_thread_id, copy)
 
     async def detach(self) -> None:
-        """Go on locally with what the mirror holds; the service's thread stays as it is and is no longer used.
+        """Keep the thread here from now on, with the messages of the mirror.
 
-        Needs nothing of the service, which may be down, or have forgotten the thread.
+        The service's thread stays as it is and is no longer used. Nothing is asked of the service: it may be down, or
+        have forgotten the thread.
 
         Raises:
             InvalidInput: the thread has no mirror.
         """
-        mirror = check_mirror(self._mirror, self.id)
+        mirror = self._owner.known_mirror()
         await mirror.set_reference(None)
-        self._service_thread_id, self._mirror, self._store = None, None, mirror.store
+        self._owner = KeptHere(mirror.store)
 
     async def attach(self, service: ThreadService) -> str:
         """Hand a local thread over to a client's service, which keeps it from now on; return the service's id of it.
 
-        What was local becomes the mirror. Runs then need an agent of that client.
+        The local thread becomes the mirror. Later runs need an agent of that client.
 
         Raises:
             ThreadOwnershipError: a service keeps the thread already.
             ThreadConflict: somebody added to the thread meanwhile; the service's copy was deleted again.
             ChatClientError: the service failed; nothing has changed.
         """
-        mirror = Mirror(self._turns())
-        self._service_thread_id = await mirror.hand_over(service)
-        self._id, self._store, self._mirror = self.id, None, mirror
-        return self._service_thread_id
+        mirror = Mirror(self._settled().known_turns())
+        service_thread_id = await mirror.hand_over(service)
+        self._owner = KeptByService(self.id, service_thread_id, mirror)
+        return service_thread_id
 
     async def verify_mirror(self, service: ThreadService) -> int:
         """Compare the mirror with the whole of the service's thread; return how many messages it is behind.
 
         Raises:
             InvalidInput: the thread has no mirror.
-            ThreadDiverged: the mirror holds what the service does not, or something else.
+            ThreadDiverged: the mirror has messages that the service does not have, or other ones.
         """
-        return len(await check_mirror(self._mirror, self.id).verify(service, self._service_thread_id))
+        return len(await self._owner.known_mirror().verify(service, self.service_thread_id))
 
     async def update_mirror(self, service: ThreadService) -> int:
-        """Write to the mirror what only the service has, and return how many messages that were; as `verify_mirror`."""
-        return await check_mirror(self._mirror, self.id).update(service, self._service_thread_id)
+        """Write the messages that only the service has to the mirror; return how many messages that were.
+
+        The errors are those of `verify_mirror`.
+        """
+        return await self._owner.known_mirror().update(service, self.service_thread_id)
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    async def load(self, query: ThreadQuery) -> LoadedThread:
+        """Read what a run needs, in one trip to the storage.
+
+        Raises:
+            ConfigurationError: a turn id is asked for, and the thread's owner knows no turns.
+            ThreadOwnershipError: a service keeps the thread, and the query names none.
+        """
+        return await self._settled().load(query)
+
+    async def commit(
+        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None = None
+    ) -> Appended | None:
+        """Append a run's turn in one write; None when the thread's owner knows no turns.
+
+        A service has the turn already. Then only the mirror is written, where there is one, and the thread notes the
+        service's id of it, which may be another one after each turn.
+        """
+        return await self._owner.commit(turn, turn_id=turn_id, expected=expected, service_thread_id=service_thread_id)
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two handles on one thread."""
+        return self._owner.identity
 
     def run_lock(self) -> asyncio.Lock:
         """Return the lock on which runs of this thread queue in this process and event loop."""
-        kept = self._store or self.mirror
-        if isinstance(kept, ChatMessageStore):
-            return kept.storage.run_lock(self.id)
-        if self._service_thread_id is not None:
-            key = (id(asyncio.get_running_loop()), self._service_thread_id)
-            return _service_locks.setdefault(key, asyncio.Lock())
-        return self._locks.setdefault(id(asyncio.get_running_loop()), asyncio.Lock())
+        return self._settled().run_lock()
 
     def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
-        """Return a lease of the thread, for runs that queue across processes; None and other stores need none."""
-        kept = self._store or self.mirror
-        if ttl is None or not isinstance(kept, ChatMessageStore):
-            return nullcontext()
-        return kept.storage.lease(self.id, ttl)
+        """Return a lease of the thread, for runs that queue across processes.
 
-    def is_same_as(self, other: AgentThread) -> bool:
-        """Say whether both are handles on one thread."""
-        mine, theirs = self._store or self.mirror, other.message_store or other.mirror
-        if isinstance(mine, ChatMessageStore) and isinstance(theirs, ChatMessageStore):
-            return mine.storage is theirs.storage and mine.thread_id == theirs.thread_id
-        is_same_service = self._service_thread_id is not None and self._service_thread_id == other.service_thread_id
-        return self is other or is_same_service or (mine is not None and mine is theirs)
+        It does nothing for a `ttl` of None, and for a thread of which nothing is on a storage.
+        """
+        return self._settled().lease(ttl)
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
@@ -327,17 +265,12 @@ class AgentThread:
         A store in RAM puts its messages in. A store on a storage puts in where they are; never messages, never a
         secret.
         """
-        store: Any = None
-        if isinstance(self._store, ChatMessageStore):
-            store = await self._store.serialize(**kwargs)
-        elif self._store is not None:
-            store = {"kind": CUSTOM_KIND, "state": to_json(await self._store.serialize(**kwargs), "the store's state")}
         return {
             "version": STATE_VERSION,
             "kind": THREAD_KIND,
             "id": self.id,
-            "service_thread_id": self._service_thread_id,
-            "store": store,
+            "service_thread_id": self.service_thread_id,
+            "store": await self._owner.store_state(**kwargs),
             **({"providers": to_json(self.provider_states, "provider_states")} if self.provider_states else {}),
         }
 
@@ -363,7 +296,9 @@ class AgentThread:
         state = read_thread_state(serialized_thread)
         if message_store is None and state.store is not None:
             message_store = ChatMessageStore(storage=storage)
-        return await cls._restored(state, message_store)
+        thread = cls(state.id)
+        await thread._become(state, message_store)
+        return thread
 
     async def update_from_thread_state(self, serialized_thread: Any) -> None:
         """Become the thread that a state describes; a thread that has a store hands it its part of the state.
@@ -371,47 +306,27 @@ class AgentThread:
         Raises:
             StateError: as in `deserialize`; this thread stays as it was.
         """
-        state = read_thread_state(serialized_thread)
-        store = self._store
-        if store is None and state.store is not None:
-            store = ChatMessageStore()
-        restored = await self._restored(state, store)
-        self._id, self._store, self._service_thread_id = restored.id, restored.message_store, restored.service_thread_id
-        self.provider_states = restored.provider_states
+        await self._become(read_thread_state(serialized_thread), self.message_store)
 
-    @classmethod
-    async def _restored(cls, state: ThreadState, store: ChatMessageStoreProtocol | None) -> Self:
-        thread = await cls._of_state(state, store)
-        thread.provider_states = state.providers
-        return thread
-
-    @classmethod
-    async def _of_state(cls, state: ThreadState, store: ChatMessageStoreProtocol | None) -> Self:
+    async def _become(self, state: ThreadState, store: ChatMessageStoreProtocol | None) -> None:
+        owner: Owner = Unsettled(state.id)
         if state.service_thread_id is not None:
-            return cls(state.id, service_thread_id=state.service_thread_id)
-        if state.store is None:
-            return cls(state.id)
-        is_custom = state.store.get("kind") == CUSTOM_KIND
-        if store is None or is_custom == isinstance(store, ChatMessageStore):
-            raise StateError(
-                f"the state is of a store of kind {state.store.get('kind')!r}, which {type(store).__name__} cannot "
-                "take: restore it with the storage or the store factory that it was saved with"
-            )
-        if isinstance(store, ChatMessageStore):
-            await store.update_from_state(state.store)
-            return cls(message_store=store)
-        await store.update_from_state(state.store.get("state"))
-        return cls(state.id, message_store=store)
+            owner = KeptByService(state.id, state.service_thread_id)
+        elif state.store is not None:
+            owner = _owner_of(store or ChatMessageStore(), state.id)
+            await owner.take_state(state.store)
+        self._owner, self.provider_states = owner, state.providers
 
-    def _kept(self) -> ChatMessageStoreProtocol:
-        if self._service_thread_id is not None:
-            raise ThreadOwnershipError(f"thread {self.id!r} is kept by a service: its messages are not here")
-        if self._store is None:
-            self._store = ChatMessageStore(thread_id=self._id)
-        return self._store
+    def _settled(self) -> Owner:
+        self._owner = self._owner.settled()
+        return self._owner
 
-    def _turns(self) -> ChatMessageStore:
-        store = self._kept()
-        if not isinstance(store, ChatMessageStore):
-            raise InvalidInput(f"{type(store).__name__} knows no turns; use a ChatMessageStore for undo and fork")
-        return store
+
+def _owner_of(store: ChatMessageStoreProtocol, thread_id: str) -> Owner:
+    """Return the owner for a store that a user gave. Only here we ask of what kind a store is.
+
+    Args:
+        store: the store.
+        thread_id: the thread's id, for a store that knows none.
+    """
+    return KeptHere(store) if isinstance(store, ChatMessageStore) else KeptByApplication(store, thread_id)

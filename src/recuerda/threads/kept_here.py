@@ -1,0 +1,120 @@
+"""The owner of a thread that is kept here, and the owner of a thread before that is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recuerda.json_value import Json
+from recuerda.messages.message import ChatMessage, Turn
+from recuerda.storage.records import Appended
+from recuerda.threads.loading import LoadedThread, ThreadQuery
+from recuerda.threads.owner import CUSTOM_KIND, Owner
+from recuerda.threads.store import ChatMessageStore
+
+
+class KeptHere(Owner):
+    """Keep a thread in a `ChatMessageStore`."""
+
+    def __init__(self, store: ChatMessageStore) -> None:
+        super().__init__()
+        self._store = store
+
+    def __repr__(self) -> str:
+        return f"message_store={self._store!r}"
+
+    @property
+    def thread_id(self) -> str:
+        """The store's thread id."""
+        return self._store.thread_id
+
+    @property
+    def message_store(self) -> ChatMessageStore | None:
+        """The store."""
+        return self._store
+
+    @property
+    def turn_store(self) -> ChatMessageStore | None:
+        """The store."""
+        return self._store
+
+    async def take_state(self, store_state: Mapping[str, Any]) -> None:
+        """Let the store take the state."""
+        if store_state.get("kind") == CUSTOM_KIND:
+            await super().take_state(store_state)
+        await self._store.update_from_state(store_state)
+
+    async def add_messages(self, messages: Sequence[ChatMessage]) -> None:
+        """Append messages as one turn."""
+        await self._store.add_messages(messages)
+
+    async def list_messages(self, *, last: int | None) -> list[ChatMessage]:
+        """Return the messages, the oldest first."""
+        return await self._store.list_messages(last=last)
+
+    async def load(self, query: ThreadQuery) -> LoadedThread:
+        """Read the window, or the summary and the turns after it."""
+        with_summary = query.reach is not None
+        committed = await self._store.refresh(
+            query.reach or query.window, turn_id=query.turn_id, with_summary=with_summary
+        )
+        history = self._store.history
+        return LoadedThread(
+            revision=history.revision,
+            history=history,
+            has_draft=history.has_draft,
+            committed=committed,
+            is_new=history.revision == 0,
+            summary=history.summary if with_summary else None,
+        )
+
+    async def commit(
+        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
+    ) -> Appended:
+        """Append the turn, if the thread is at the expected revision."""
+        return await self._store.append(turn, turn_id=turn_id, expected=expected)
+
+    async def store_state(self, **kwargs: Any) -> Json:
+        """Return the store's state."""
+        return await self._store.serialize(**kwargs)
+
+    def known_turns(self) -> ChatMessageStore:
+        """Return the store."""
+        return self._store
+
+
+class Unsettled(KeptHere):
+    """Keep a new thread in RAM, unless it is given another owner before its first message."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(ChatMessageStore(thread_id=thread_id))
+
+    def __repr__(self) -> str:
+        return "message_store=None"
+
+    @property
+    def is_settled(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def message_store(self) -> None:
+        """None: the thread is not kept in the store in RAM yet."""
+
+    @property
+    def turn_store(self) -> None:
+        """None, as for `message_store`."""
+
+    def settled(self) -> Owner:
+        """Return the owner that keeps the thread in RAM."""
+        return KeptHere(self._store)
+
+    def check_takes_store(self) -> None:
+        """Allow any store."""
+
+    def check_takes_service(self) -> None:
+        """Allow any service."""
+
+    async def store_state(self, **kwargs: Any) -> Json:
+        """Return None: the store in RAM holds nothing."""
+        return None

@@ -1,0 +1,65 @@
+"""What a run asks of a thread, and what it gets: one trip to the storage, before anything is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from recuerda.messages.message import ChatMessage
+from recuerda.storage.records import TurnRecord
+from recuerda.threads.history import History, StoredTurn
+from recuerda.threads.mirror import ThreadService
+from recuerda.window.window import ContextWindow, group_turns
+
+
+class ThreadQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a thread that a run reads.
+
+    Attributes:
+        window: the messages to read; None for all of them.
+        turn_id: also look for the turn of this id.
+        reach: also read the newest summary. Then the turns after it are read up to this limit, and `window` is cut
+            from them. None reads the turns alone.
+        service: the client's service, if it keeps threads. A thread that is kept here ignores it.
+    """
+
+    window: ContextWindow | None = None
+    turn_id: str | None = None
+    reach: ContextWindow | None = None
+    service: ThreadService | None = None
+
+
+class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run knows of its thread before it starts.
+
+    Attributes:
+        revision: the revision that the commit expects; None when the thread's owner has no revisions.
+        history: the turns that were read; None when the store knows no turns, or a service keeps the thread.
+        messages: the messages of a store that knows no turns.
+        committed: the turn of the id that was asked for; None when the thread does not have it yet.
+        is_new: True when the thread has no turn yet.
+        summary: the newest summary; None when it was not asked for, or there is none.
+        has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
+    """
+
+    revision: int | None = None
+    history: History | None = None
+    messages: Sequence[ChatMessage] = ()
+    committed: StoredTurn | None = None
+    is_new: bool = False
+    summary: TurnRecord | None = None
+    has_draft: bool = False
+
+    def select(
+        self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0
+    ) -> Sequence[ChatMessage]:
+        """Return the messages to send, the oldest first; the arguments are those of `ContextWindow.select`."""
+        if self.history is not None:
+            if window is None:
+                return self.history.messages()
+            return self.history.window(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        if window is None:
+            return self.messages
+        turns = group_turns(self.messages)
+        return window.select(turns, overhead_tokens=overhead_tokens, input_tokens=input_tokens)

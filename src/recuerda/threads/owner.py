@@ -1,0 +1,184 @@
+"""The owner of a thread: the one that keeps its messages.
+
+A thread has exactly one owner. It is kept here (`kept_here.py`), by a class of the application's own
+(`kept_by_application.py`) or by the service of a model (`kept_by_service.py`). Each owner reads and commits in its own
+way, and knows on which lock the thread's runs queue. An `AgentThread` has an owner and asks it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import timedelta
+from typing import Any
+from weakref import WeakValueDictionary
+
+from recuerda.errors import InvalidInput, StateError, ThreadOwnershipError
+from recuerda.json_value import Json
+from recuerda.messages.message import ChatMessage, Turn
+from recuerda.storage.records import Appended
+from recuerda.threads.loading import LoadedThread, ThreadQuery
+from recuerda.threads.mirror import Mirror
+from recuerda.threads.protocol import ChatMessageStoreProtocol
+from recuerda.threads.store import ChatMessageStore
+
+CUSTOM_KIND = "custom"
+"""The kind in the state of a store that is a class of the application's own."""
+
+
+class Owner(ABC):
+    """Keep the messages of one thread."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    @abstractmethod
+    def thread_id(self) -> str:
+        """The thread's id."""
+
+    @property
+    def is_settled(self) -> bool:
+        """True when it is settled who keeps the messages."""
+        return True
+
+    @property
+    def message_store(self) -> ChatMessageStoreProtocol | None:
+        """The store of the messages; None when there is none here."""
+        return None
+
+    @property
+    def turn_store(self) -> ChatMessageStore | None:
+        """The store of the turns; None when there is none here."""
+        return None
+
+    @property
+    def service_thread_id(self) -> str | None:
+        """The service's id of the thread; None when no service keeps it, or it has none yet."""
+        return None
+
+    @property
+    def is_kept_by_service(self) -> bool:
+        """True when the messages are at a service."""
+        return False
+
+    @property
+    def mirror(self) -> Mirror | None:
+        """The local copy of a thread that a service keeps; None when there is none."""
+        return None
+
+    @property
+    def local_store(self) -> ChatMessageStore | None:
+        """The store whose storage orders the thread's runs: of the turns, or of their local copy."""
+        return self.turn_store
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two handles on one thread."""
+        store = self.local_store
+        return self if store is None else (id(store.storage), store.thread_id)
+
+    # -- another owner -------------------------------------------------------------------------------------------------
+
+    def settled(self) -> Owner:
+        """Return the owner that keeps the thread from its first message on."""
+        return self
+
+    def check_takes_store(self) -> None:
+        """Make sure that the thread can still be given a message store.
+
+        Raises:
+            ThreadOwnershipError: it has an owner.
+        """
+        raise ThreadOwnershipError(f"thread {self.thread_id!r} has a message store already")
+
+    def check_takes_service(self) -> None:
+        """Make sure that the thread can be left to a service, or is left to one already.
+
+        Raises:
+            ThreadOwnershipError: it has a message store.
+        """
+        raise ThreadOwnershipError(
+            f"thread {self.thread_id!r} has a message store, which keeps it: a service cannot keep it as well, and it "
+            "needs no mirror"
+        )
+
+    async def take_state(self, store_state: Mapping[str, Any]) -> None:
+        """Let the thread's store become the store that a saved state describes.
+
+        Raises:
+            StateError: the state is of a store of another kind; nothing has changed.
+        """
+        raise StateError(
+            f"the state is of a store of kind {store_state.get('kind')!r}, which {type(self.message_store).__name__} "
+            "cannot take: restore it with the storage or the store factory that it was saved with"
+        )
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def add_messages(self, messages: Sequence[ChatMessage]) -> None:
+        """Append messages as one turn."""
+
+    @abstractmethod
+    async def list_messages(self, *, last: int | None) -> list[ChatMessage]:
+        """Return the messages, the oldest first."""
+
+    @abstractmethod
+    async def load(self, query: ThreadQuery) -> LoadedThread:
+        """Read what a run needs, in one trip to the storage.
+
+        Raises:
+            ConfigurationError: a turn id is given and this owner knows no turns.
+        """
+
+    @abstractmethod
+    async def commit(
+        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
+    ) -> Appended | None:
+        """Append a run's turn in one write; None when this owner knows no turns."""
+
+    @abstractmethod
+    async def store_state(self, **kwargs: Any) -> Json:
+        """Return the store's part of the thread's state."""
+
+    @abstractmethod
+    def known_turns(self) -> ChatMessageStore:
+        """Return the store of the turns.
+
+        Raises:
+            InvalidInput: the store knows no turns.
+            ThreadOwnershipError: a service keeps the thread.
+        """
+
+    def known_mirror(self) -> Mirror:
+        """Return the local copy of the service's thread.
+
+        Raises:
+            InvalidInput: there is none.
+        """
+        if self.mirror is None:
+            raise InvalidInput(
+                f"thread {self.thread_id!r} has no mirror: make its agent with create_agent(mirror=storage)"
+            )
+        return self.mirror
+
+    # -- runs that queue -----------------------------------------------------------------------------------------------
+
+    def run_lock(self) -> asyncio.Lock:
+        """Return the lock on which runs of the thread queue in this process and event loop."""
+        store = self.local_store
+        return self._own_lock() if store is None else store.storage.run_lock(store.thread_id)
+
+    def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
+        """Return a lease of the thread, for runs that queue across processes.
+
+        It does nothing for a `ttl` of None, and when nothing is kept on a storage.
+        """
+        store = self.local_store
+        return nullcontext() if ttl is None or store is None else store.storage.lease(store.thread_id, ttl)
+
+    def _own_lock(self) -> asyncio.Lock:
+        return self._locks.setdefault(id(asyncio.get_running_loop()), asyncio.Lock())
