@@ -3,8 +3,7 @@
 `open_storage` opens one by URL; a storage of your own is a subclass of `Storage`. Copies and retention work on any.
 """
 
-from recuerda.storage.catalogue import Erasure
-from recuerda.storage.contract import Storage, system_clock
+from recuerda.storage.contract import Erasure, Storage, system_clock
 from recuerda.storage.copying import Copied, copy_thread, copy_threads
 from recuerda.storage.hooks import Clock
 from recuerda.storage.leases import Lease

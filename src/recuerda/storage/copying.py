@@ -1,8 +1,8 @@
-"""Moving threads between storages: resumable, idempotent, and verified.
+"""Copy threads from one storage to another. A copy can be resumed and repeated, and it is verified.
 
-A thread is copied turn by turn under the same ids and times, so a copy that broke off goes on where it stopped, and a
-copy that is done again adds nothing. Afterwards both sides are read and their digests compared. A thread that has other
-turns at the target is left alone and reported: two histories are never mixed.
+A thread is copied turn by turn with the same ids and times. An interrupted copy therefore continues where it stopped,
+and a repeated copy adds nothing. Afterwards both sides are read and their digests are compared. When the target already
+has other turns in a thread, the copy leaves the thread unchanged and reports it, so that two histories never mix.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from recuerda.storage.contract import Storage
 from recuerda.storage.records import SEAL, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
 
 CHUNK = 500
-"""Turns in one append: few enough to show progress and to bound memory on the wire."""
+"""The number of turns in one append. It is small enough to show progress and to keep requests small."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """What became of one thread.
+    """The outcome for one thread.
 
     Attributes:
-        thread_id: which thread.
-        turns: how many turns the source has.
-        added: how many of them were not at the target yet.
-        digest: SHA-256 over the ids, times and bodies of the turns, equal on both sides; None when it was not copied.
-        problem: why it was not copied, or None.
+        thread_id: the thread.
+        turns: the number of turns at the source.
+        added: the number of turns that the target did not have yet.
+        digest: the SHA-256 of the turns' ids, times and bodies, equal on both sides; None when the copy failed.
+        problem: the reason why the copy failed, or None.
     """
 
     thread_id: str
@@ -39,7 +39,10 @@ class Copied:
 
 
 def digest_turns(records: Sequence[TurnRecord]) -> str:
-    """Return the SHA-256 of turns: ids, times, counts and bodies, in order. Numbers may differ between storages."""
+    """Return the SHA-256 of the ids, times, message counts and bodies of turns, in order.
+
+    Numbers are left out, because they may differ between storages.
+    """
     digest = hashlib.sha256()
     for record in records:
         head = f"{len(record.id)}:{record.id}:{record.created_us}:{record.message_count}:{len(record.body)}:"
@@ -49,11 +52,11 @@ def digest_turns(records: Sequence[TurnRecord]) -> str:
 
 
 async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copied:
-    """Copy one thread, its settings included; the source stays as it is.
+    """Copy one thread with its settings, and return the outcome. The source stays unchanged.
 
     Raises:
         ThreadNotFound: the source has no such thread.
-        StorageError: either side fails; doing it again goes on.
+        StorageError: one of the storages failed. The same call continues the copy.
     """
     found = await source.read(thread_id)
     if found.info is None:
@@ -61,11 +64,11 @@ async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copie
     there = await target.read(thread_id)
     missing = _missing(found, there)
     if missing is None:
-        problem = "the target has other turns in this thread; copy it under another id, or delete it there"
+        problem = "the target has other turns in this thread: copy it under another id, or delete it at the target"
         return Copied(thread_id=thread_id, turns=len(found.records), added=0, digest=None, problem=problem)
     revision = there.info.revision if there.info else 0
     if any(record.body.startswith(SEAL) and record.number != revision + i for i, record in enumerate(missing, 1)):
-        problem = "its turns are sealed to their numbers, which would change: copy it through EncryptedStorage"
+        problem = "its encrypted turns are bound to numbers that would change: copy it through EncryptedStorage"
         return Copied(thread_id=thread_id, turns=len(found.records), added=0, digest=None, problem=problem)
     if there.info is None or _settings(there.info) != _settings(found.info):
         await target.update_thread(
@@ -83,20 +86,20 @@ async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copie
         turns=len(found.records),
         added=len(missing),
         digest=digest if is_same else None,
-        problem=None if is_same else "the copy differs from the original; copy it again",
+        problem=None if is_same else "the copy differs from the original: copy it again",
     )
 
 
 async def copy_threads(
     source: Storage, target: Storage, *, thread_ids: Sequence[str] | None = None, user_id: str | None = None
 ) -> AsyncIterator[Copied]:
-    """Copy threads one after the other, and report each.
+    """Copy threads one after the other, and yield the outcome of each.
 
     Args:
-        source: where from.
-        target: where to.
-        thread_ids: which; None for all.
-        user_id: with None above, only this user's.
+        source: the storage to copy from.
+        target: the storage to copy to.
+        thread_ids: the threads to copy; None for all threads, or for all threads of `user_id`.
+        user_id: the user whose threads are copied. It has no effect when `thread_ids` is given.
     """
     if thread_ids is not None:
         for thread_id in thread_ids:
@@ -107,7 +110,7 @@ async def copy_threads(
 
 
 def _missing(found: ThreadSlice, there: ThreadSlice) -> Sequence[TurnRecord] | None:
-    """Return what the target lacks; None when what it has is no beginning of the source."""
+    """Return the turns that the target lacks; None when its turns are not the first turns of the source."""
     present = [record.id for record in there.records]
     if present != [record.id for record in found.records[: len(present)]]:
         return None

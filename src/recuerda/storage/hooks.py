@@ -1,7 +1,8 @@
-"""What a backend writes: nine hooks, and nothing else.
+"""The hooks that a backend implements: nine abstract ones, and a few optional ones.
 
-`Storage` (in `contract.py`) checks the arguments before it calls a hook, and translates the exceptions that
-`driver_errors` names afterwards. A hook that writes does so in one atomic step.
+`Storage` (in `contract.py`) checks the arguments before it calls a hook. Afterwards it translates the exceptions that
+`driver_errors` names. A hook that writes does so in one atomic operation. `thread_log.py` states the same rules as
+ordinary Python.
 """
 
 from __future__ import annotations
@@ -15,36 +16,47 @@ from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, St
 from recuerda.storage.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
 
 Clock: TypeAlias = Callable[[], int]
-"""Gives the time in microseconds since 1970 (UTC)."""
+"""A function that returns the time in microseconds since 1970 (UTC)."""
 
 
 class StorageHooks(ABC):
-    """The abstract half of `Storage`."""
+    """The half of `Storage` that a backend writes."""
 
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
     """The exceptions that `_translate` turns into a `StorageError`."""
 
     max_body_bytes: ClassVar[int | None] = None
-    """The longest body that the backend can keep; a longer one is refused before anything is written. None: any."""
+    """The length of the longest body that the backend can keep. A longer body is refused before anything is written.
+
+    None means any length.
+    """
 
     def __init__(self, *, clock: Clock) -> None:
         self.clock = clock
 
     @abstractmethod
     async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
-        """Write one record atomically, in this order of checks.
+        """Write one record in one atomic operation.
 
-        1. A record of the same id in the thread (skip the look-up when `record.is_new_id`): return it, replayed; remove
-           the thread's draft if it is of that turn.
-        2. `expected` is not the revision (0 without a thread): raise `ThreadConflict`.
-        3. Number it `revision + 1`. A turn removes the thread's draft, whichever turn's that is; nothing else does. An
-           undo deletes the turn numbered `target`, and the summaries that cover it (whose own `target` is not below
-           it); a trim all records before `target`; `keep_messages` the oldest turns that are too many, and all records
-           before the last of these.
+        Check in this order:
+
+        1. Does the thread hold a record with the same id? Then return that record as replayed, and remove the thread's
+           draft if it belongs to that turn. Skip the look-up when `record.is_new_id`.
+        2. Is `expected` set and different from the revision (0 without a thread)? Then raise `ThreadConflict`.
+        3. Otherwise write the record as number `revision + 1`.
+
+        The new record takes others out of the thread:
+
+        - A turn removes the thread's draft, whichever turn the draft belongs to. No other record removes it.
+        - An undo deletes the turn numbered `target`, and every summary that covers it: a newer summary whose own
+          `target` is not below that number.
+        - A trim deletes all records before number `target`.
+        - With `keep_messages`, delete the oldest turns until the limit holds, and every record older than the last one
+          deleted.
         """
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        """Write several records; a backend with transactions overrides it."""
+        """Write several records in order. A backend that can write them faster together overrides this hook."""
         done: list[Appended] = []
         for record in records:
             done.append(await self._append(thread_id, record, expected))
@@ -53,54 +65,68 @@ class StorageHooks(ABC):
 
     @abstractmethod
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        """Read; at the cost of what is returned, also to find the newest summary or that there is none."""
+        """Return the part of a thread that the query asks for (see `Storage.read`).
+
+        The cost must depend on the returned records alone, also for finding the newest summary, or that there is none.
+        """
 
     @abstractmethod
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        """Return up to `limit` threads after `position`, by `updated_us` and then `id`, both descending."""
+        """Return up to `limit` threads, sorted by `updated_us` and then `id`, both descending.
+
+        `position` is the `updated_us` and `id` of the last thread on the page before; None for the first page.
+        """
 
     @abstractmethod
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo: ...
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+        """Set the settings that are given, make the thread if it does not exist, and return its info."""
 
     @abstractmethod
-    async def _delete(self, thread_id: str) -> bool: ...
+    async def _delete(self, thread_id: str) -> bool:
+        """Delete the thread with its records, settings and draft. Return False when there was no thread."""
 
     @abstractmethod
     async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        """Save a step in one atomic step, by the rule of `is_new_step`."""
+        """Save a step in one atomic operation, if `is_new_step` returns True for it."""
 
     @abstractmethod
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]: ...
+    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+        """Return the steps of the thread's draft in order, or an empty list."""
 
     @abstractmethod
-    async def _drop_draft(self, thread_id: str) -> bool: ...
+    async def _drop_draft(self, thread_id: str) -> bool:
+        """Delete the thread's draft. Return False when there was none."""
 
     async def _list_drafts(self, limit: int) -> list[str]:
         """Return the ids of up to `limit` threads that have a draft, always in the same order. Optional."""
-        raise ConfigurationError(f"{type(self).__name__} cannot list drafts (asked for {limit}); name their threads")
+        raise ConfigurationError(f"{type(self).__name__} cannot list drafts (asked for {limit}); name a thread instead")
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        """Replace the bodies of turns and summaries by number, in one atomic step; one that is gone is passed over.
+        """Replace the bodies of turns and summaries by number, in one atomic operation. Optional.
 
-        Optional.
+        A number that the thread no longer holds is passed over.
         """
         raise ConfigurationError(
             f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"
         )
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
-        """Take the thread's lease, or keep it, for so long; False when another holder has it. Optional."""
+        """Give the thread's lease to `holder` for `ttl_us` microseconds from now. Optional, together with `_release`.
+
+        Return False when another holder has the lease.
+        """
         raise ConfigurationError(f"{type(self).__name__} has no leases: {thread_id!r} cannot be leased for {ttl_us} us")
 
     async def _release(self, thread_id: str, holder: str) -> None:
-        """Give the lease back if this holder has it. Optional, with `_lease`."""
+        """Free the lease if this holder has it. Optional, together with `_lease`."""
         raise ConfigurationError(f"{type(self).__name__} has no leases: {thread_id!r} is not held by {holder!r}")
 
     @abstractmethod
-    async def _close(self) -> None: ...
+    async def _close(self) -> None:
+        """Finish running work, and free files and connections. It is called again when the storage is closed twice."""
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
-        """Return the error to raise for one of `driver_errors`; its text starts with `action`."""
+        """Return the error to raise in place of one of `driver_errors`. Its text names the `action` that failed."""
         return StorageError(f"could not {action}: {type(error).__name__}")
 
     def _translated(self, action: str, thread_id: str | None) -> _Translated:
@@ -116,20 +142,20 @@ def is_new_step(
     newest: int,
     revision: int,
 ) -> bool:
-    """Say whether a step of a draft is to be written: True for one that is next, False for one that is saved already.
+    """Return True when a step must be written to the draft, and False when the draft already holds it.
 
     Args:
-        thread_id: whose draft.
-        step: what is to be saved. Number 1 begins a draft: also in place of another turn's, if that was begun on
-            another revision than the thread's and so is over.
+        thread_id: the thread that has the draft.
+        step: the step to save. Number 1 begins a draft. It replaces a draft of another turn if that draft was begun on
+            another revision than the thread's, because such a draft is over.
         first: step 1 of the thread's draft; None without a draft.
-        same: the draft's step of the same number; None when it has none.
+        same: the draft's step with the number of `step`; None when the draft has no such step.
         newest: the number of the draft's last step.
-        revision: the thread's.
+        revision: the thread's revision.
 
     Raises:
-        DraftConflict: the step does not continue the draft, or would begin one beside it.
-        ThreadConflict: a draft would begin on another revision than the thread's.
+        DraftConflict: the step does not continue the draft, or would begin a second draft beside it.
+        ThreadConflict: the draft would begin on another revision than the thread's.
     """
     is_same_turn = first is not None and first.turn_id == step.turn_id
     if step.number == 1 and not is_same_turn:
@@ -146,7 +172,7 @@ def is_new_step(
 
 
 class _Translated:
-    """Turns a backend's driver errors into ours: entered by every operation, and so without a generator's cost."""
+    """Translates a backend's driver errors. Every operation enters one, so it does without the cost of a generator."""
 
     __slots__ = ("_action", "_hooks", "_thread_id")
 

@@ -1,7 +1,7 @@
-"""Leases: runs on one thread in several processes queue, rather than conflict.
+"""Leases let runs on one thread in several processes wait for each other instead of ending in a conflict.
 
-A lease has a holder and an end, both kept by the storage. It is renewed in the background while it is held, and taken
-over when its holder has died. It is a courtesy, not a lock: safety comes from the revision alone.
+The storage keeps the holder and the end of each lease. A holder renews its lease in the background; when the holder has
+died, the lease runs out and another process takes it. A lease only saves wasted runs. The revision protects the thread.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _logger = logging.getLogger("recuerda")
 
 
 class LeaseKeeper(Protocol):
-    """What a lease asks of its storage."""
+    """The two methods of a storage that a lease uses."""
 
     async def take_lease(self, thread_id: str, holder: str, ttl: timedelta) -> bool:
-        """Take or renew; False when somebody else holds it."""
+        """Take or renew the lease. Return False when another holder has it."""
         ...
 
     async def release_lease(self, thread_id: str, holder: str) -> None:
-        """Give it back."""
+        """Give the lease back."""
         ...
 
 
@@ -39,7 +39,7 @@ class Lease:
 
     def __init__(self, keeper: LeaseKeeper, thread_id: str, ttl: timedelta) -> None:
         if ttl < timedelta(milliseconds=100):
-            raise InvalidInput(f"a lease lasts at least 100 ms, not {ttl}")
+            raise InvalidInput(f"the ttl of a lease must be at least 100 ms, not {ttl}")
         self._keeper = keeper
         self._thread_id = thread_id
         self._ttl = ttl
@@ -63,8 +63,8 @@ class Lease:
         try:
             await asyncio.shield(self._keeper.release_lease(self._thread_id, self._holder))
         except RecuerdaError as failure:
-            # What was done under the lease is done; the lease ends by itself.
-            _logger.warning("a lease could not be released and will run out: %s", failure)
+            # The work under the lease is finished, and the lease ends by itself.
+            _logger.warning("a lease could not be released, so it will run out: %s", failure)
 
     async def _renew(self) -> None:
         while True:

@@ -1,7 +1,7 @@
-"""Threads in this process's memory: for tests, short-lived programs, and as the oracle of what a storage does.
+"""A storage in this process's memory, for tests and short-lived programs. Tests compare other storages with it.
 
-Nothing is awaited between looking and writing, so on one event loop every operation is atomic by itself; a lock keeps
-it so when several loops in several OS threads share the storage. What an operation does is written in `thread_log.py`.
+No operation awaits anything between reading and writing, so each is atomic on one event loop. A lock makes it atomic
+for several event loops in several OS threads too. `thread_log.py` states what each operation does.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from recuerda.storage.thread_log import ThreadLog, list_infos
 
 
 class MemoryStorage(Storage):
-    """Keep threads in RAM; they end with the process.
+    """Keep threads in memory. They end with the process.
 
     Args:
-        clock: gives the time in microseconds since 1970.
+        clock: a function that returns the time in microseconds since 1970 (UTC).
     """
 
     kind: ClassVar[str] = "memory"
@@ -38,7 +38,7 @@ class MemoryStorage(Storage):
     def from_url(cls, url: str) -> Self:
         """Make a new, empty storage from `memory:`."""
         if urlsplit(url).path not in ("", "/") or urlsplit(url).netloc:
-            raise ConfigurationError("the URL of the RAM storage is just 'memory:'")
+            raise ConfigurationError("the URL of the RAM storage is 'memory:' and nothing more")
         return cls()
 
     async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
@@ -110,9 +110,9 @@ class MemoryStorage(Storage):
 
     def _open(self) -> threading.RLock:
         if self._is_closed:
-            raise StorageUnavailable("the RAM storage has been closed; make a new one")
+            raise StorageUnavailable("the RAM storage has been closed: make a new one")
         return self._mutex
 
     def _log(self, thread_id: str) -> ThreadLog:
-        """Return the thread's log; a new one, which is not kept yet, when there is none."""
+        """Return the thread's log. Without one, return a new log that the storage does not hold yet."""
         return self._logs.get(thread_id) or ThreadLog(thread_id)

@@ -1,7 +1,7 @@
-"""What a storage keeps, and what it gives back: plain values that know nothing of messages.
+"""The plain values that a storage takes, keeps and returns. They know nothing of messages.
 
-A record's `body` is opaque bytes. That is why a message type can change without touching a backend, and why encryption
-is a wrapper around a storage.
+A record's `body` is opaque bytes. Therefore a message type can change without a change in any backend, and encryption
+can be a wrapper around a storage.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from recuerda.errors import InvalidInput
 from recuerda.ids import check_count, check_id, check_limit
 
 SEAL = b"rc1"
-"""How the body of an encrypted turn starts; see `encryption.py`."""
+"""The first bytes of an encrypted body; see `encryption.py`."""
 
 RecordKind: TypeAlias = Literal["turn", "undo", "trim", "summary"]
 
@@ -33,7 +33,7 @@ def from_microseconds(value: int) -> datetime:
 
 
 def to_microseconds(value: datetime) -> int:
-    """Return the microseconds from 1970 to `value`, exactly."""
+    """Return the exact number of microseconds from 1970 to `value`."""
     return (value - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -44,14 +44,14 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Most records are turns. An undo, a trim and a summary are records too, so that every change raises the revision.
 
     Attributes:
-        number: the thread's revision once this record was in; grows by one per record.
-        id: unique in the thread; a retry with the same id writes nothing.
-        created_us: when it was written, in microseconds since 1970 (UTC). For people: order never depends on it.
-        message_count: how many messages the body holds; 0 for all but turns.
+        number: the thread's revision after this record was written. It grows by one with each record.
+        id: the record's id, unique in the thread. A retry with the same id writes nothing.
+        created_us: the time of writing, in microseconds since 1970 (UTC), for people to read. No order depends on it.
+        message_count: the number of messages in the body; 0 for every record that is not a turn.
         body: opaque bytes; empty for an undo or a trim.
         kind: "turn", "undo", "trim" or "summary".
-        target: of an undo, the number of the turn that it took out; of a trim, the first number that stayed; of a
-            summary, the last number that it covers.
+        target: for an undo, the number of the turn that it removed; for a trim, the lowest number that it kept; for a
+            summary, the last number that it covers; for a turn, None.
     """
 
     number: int
@@ -69,16 +69,17 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A turn that is to be appended.
+    """A turn to append.
 
     Attributes:
         body: opaque bytes.
-        message_count: how many messages it holds, at least 1: windows are cut by it.
-        id: the caller's name for the turn, which makes a retry safe; None for a new random one.
-        created_us: see `TurnRecord`; None for now. Set when a thread is moved from another storage.
+        message_count: the number of messages in the body, at least 1. Windows are cut by it.
+        id: the caller's id for the turn, which makes a retry safe. None draws a new random id.
+        created_us: the time of the turn, in microseconds since 1970 (UTC). None means now. A thread that moves from
+            another storage brings its times along.
 
     Raises:
-        InvalidInput: for no messages, or a time before 1970 or after the year 9999.
+        InvalidInput: there are no messages, or the time is before 1970 or after the year 9999.
     """
 
     body: bytes
@@ -94,20 +95,20 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a storage knows of a thread without reading it.
+    """Facts about a thread that a storage keeps beside its records.
 
     Attributes:
         id: the thread's id.
-        revision: the number of records ever committed; grows by one per record, never returns to an old value.
-        incarnation: changes when a thread is deleted and made anew under the same id.
-        first: every turn before this number is gone.
-        turns: how many turns the thread holds now.
-        messages: how many messages they hold.
-        user_id: whose thread it is, or None.
-        title: for people; by default the start of the first message.
+        revision: the number of records ever committed. It grows by one with each record and never decreases.
+        incarnation: a random id that changes when the thread is deleted and made again under the same id.
+        first: no turn with a lower number is left.
+        turns: the number of turns that the thread holds now.
+        messages: the number of messages in these turns.
+        user_id: the user who owns the thread, or None.
+        title: a title for people to read; by default the start of the first message.
         metadata: the application's own JSON object.
-        created_us: when the thread got its first record or setting, in microseconds since 1970 (UTC).
-        updated_us: when it got its last.
+        created_us: the time of the first record or setting, in microseconds since 1970 (UTC).
+        updated_us: the time of the last record or setting, in the same unit.
     """
 
     id: str
@@ -137,9 +138,9 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The outcome of an append.
 
     Attributes:
-        revision: the number of the record that is in the thread.
-        replayed: True when the id was there already: nothing was written, and `record` is what was committed first.
-        record: the record that is in the thread.
+        revision: the number of `record`.
+        replayed: True when the thread already held a record with this id. Then nothing was written.
+        record: the record that the thread holds under this id.
         created: True when this was the thread's first record.
     """
 
@@ -150,7 +151,7 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What to read of a thread; see `Storage.read`."""
+    """The part of a thread to read; see `Storage.read` for each field."""
 
     after: int = 0
     incarnation: str | None = None
@@ -170,17 +171,16 @@ class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """A consistent look at a thread: its info, and the records asked for.
+    """A consistent snapshot of a thread: its info, and the records that the query asked for.
 
     Attributes:
-        info: None when the thread does not exist.
-        records: in order of number. Only turns when the slice starts afresh; undos, trims and summaries too when it
-            continues a read.
-        start: `records` has every record that the thread holds from this number on; only the turns when the slice
-            starts afresh.
-        found: the turn that was asked for by id, or None.
-        summary: the newest summary, if the slice starts afresh and it was asked for: `records` starts after what it
-            covers. None when the thread has none.
+        info: the thread's info; None when the thread does not exist.
+        records: the records in order of their numbers. A slice that starts afresh holds turns only; one that continues
+            an earlier read also holds undos, trims and summaries.
+        start: `records` is complete from this number on (complete in turns, when the slice starts afresh).
+        found: the turn that the query asked for by id, or None.
+        summary: the newest summary, when the query asked for it and the slice starts afresh; `records` then starts
+            after the last turn that it covers. None when the thread has no summary.
         has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
     """
 
@@ -193,11 +193,11 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some threads of a listing, and where the next page starts.
+    """One page of a list of threads.
 
     Attributes:
-        threads: the most recently updated first.
-        cursor: for the next page, or None at the end. Opaque.
+        threads: the threads, the most recently updated first.
+        cursor: an opaque text to ask for the next page with, or None on the last page.
     """
 
     threads: tuple[ThreadInfo, ...]
@@ -205,34 +205,34 @@ class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def cut(cls, found: Sequence[ThreadInfo], limit: int) -> ThreadPage:
-        """Return the first `limit` of the threads found; there is a cursor when there are more."""
+        """Return a page of the first `limit` threads. It has a cursor when `found` holds more threads."""
         threads = tuple(found[:limit])
         last = threads[-1] if len(found) > limit else None
         return cls(threads=threads, cursor=None if last is None else f"{last.updated_us}:{last.id}")
 
 
 def parse_cursor(cursor: str) -> tuple[int, str]:
-    """Return the `updated_us` and `id` after which the page of a cursor starts.
+    """Return the `updated_us` and `id` of the last thread on the page that a cursor comes from.
 
     Raises:
-        InvalidInput: when it is no cursor of a `ThreadPage`.
+        InvalidInput: the text is no cursor of a `ThreadPage`.
     """
     updated, _, thread_id = cursor.partition(":")
     if not (updated.isascii() and updated.isdecimal() and len(updated) <= 18):
-        raise InvalidInput("the cursor is not one that list_threads gave")
+        raise InvalidInput("the cursor does not come from list_threads: give the cursor of a ThreadPage")
     return int(updated), check_id(thread_id, "cursor's thread id")
 
 
 class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a storage's append hook is asked to write: a complete record but for its number.
+    """A record that the append hook of a storage has to write. It is complete except for its number.
 
     Attributes:
         id: the record's id, always set.
-        is_new_id: True when the id was just drawn at random, so that nobody can have written it: no look-up is needed.
-        keep_messages: after the append, drop old whole turns until at most so many messages stay (the new turn always
-            does).
-        user_id: for a thread that has no record and no user yet.
-        title: likewise.
+        is_new_id: True when the id was just drawn at random. No thread can hold it yet, so no look-up is needed.
+        keep_messages: after the append, drop the oldest whole turns until at most this number of messages is left.
+            The new turn always stays.
+        user_id: the thread's user, to be set if the thread has no record and no user yet.
+        title: the thread's title, to be set if the thread has no record and no title yet.
     """
 
     id: str
@@ -247,7 +247,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     title: str | None = None
 
     def numbered(self, number: int) -> TurnRecord:
-        """Return the record with its number."""
+        """Return the complete record, with this number."""
         return TurnRecord(
             number=number,
             id=self.id,
@@ -260,7 +260,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """New settings of a thread; `UNSET` fields stay as they are."""
+    """New settings of a thread. A field that is `UNSET` leaves its setting unchanged."""
 
     user_id: str | msgspec.UnsetType | None = msgspec.UNSET
     title: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -271,12 +271,11 @@ class DraftStep(msgspec.Struct, frozen=True, kw_only=True):
     """One finished step of a turn that is still running.
 
     Attributes:
-        turn_id: of the running turn.
-        revision: of the thread when the turn began.
-        number: 1, 2, 3 …: a step is written once, and never again.
+        turn_id: the id of the running turn.
+        revision: the thread's revision when the turn began.
+        number: 1, 2, 3 and so on. A step is written once and never changed.
         body: opaque bytes.
-        created_us: when it was saved, in microseconds since 1970 (UTC). 0: now, when it is saved; unknown, when it was
-            loaded from before times were kept.
+        created_us: the time of saving, in microseconds since 1970 (UTC). 0 in a new step means now.
     """
 
     turn_id: str
@@ -287,7 +286,7 @@ class DraftStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn that has begun and is not committed: its steps so far, outside of the thread."""
+    """A turn that has begun and is not committed: its steps so far. They are kept outside of the thread."""
 
     turn_id: str
     revision: int

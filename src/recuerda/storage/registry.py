@@ -1,7 +1,7 @@
-"""From a URL to a storage: the one door, for code, the command line and `RECUERDA_STORAGE`.
+"""`open_storage` makes a storage from a URL, for code, the command line and `RECUERDA_STORAGE`.
 
-Backends are named by text and imported when asked for, so that `import recuerda` stays light and no driver is needed
-that is not used.
+The table names each backend as text. A backend is imported when its URL is opened, so that `import recuerda` stays
+light and only the driver in use must be installed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ URL_SCHEMES: dict[str, str] = {
     "redis": "recuerda.redis:RedisStorage",
     "rediss": "recuerda.redis:RedisStorage",
 }
-"""Where the storage of each URL scheme lives: one line per backend."""
+"""The module and class of each URL scheme's storage: one line for each scheme."""
 
 
 def open_storage(url: str) -> Storage:
@@ -31,17 +31,17 @@ def open_storage(url: str) -> Storage:
     Args:
         url: `memory:`, `sqlite:///relative.db` (four slashes for an absolute path), `file:///folder`,
             `redis://host:6379/0`, `postgresql://user:password@host/database` or
-            `cosmos://account.documents.azure.com/database/container`; each storage's class tells its options.
+            `cosmos://account.documents.azure.com/database/container`. The storage's class documents its options.
 
     Raises:
-        ConfigurationError: for a URL that names no known storage; it lists those there are.
-        MissingExtraError: when the storage's optional dependency is not installed.
+        ConfigurationError: no storage has the URL's scheme, or the storage refuses the URL.
+        MissingExtraError: the storage's optional dependency is not installed.
     """
     scheme = urlsplit(url).scheme
     target = URL_SCHEMES.get(scheme)
     if target is None:
         known = ", ".join(sorted(URL_SCHEMES))
-        raise ConfigurationError(f"no storage is named by a URL of scheme {scheme!r}; there are: {known}")
+        raise ConfigurationError(f"no storage has URLs of scheme {scheme!r}: use one of {known}")
     module, _, name = target.partition(":")
     storage: type[Storage] = getattr(importlib.import_module(module), name)
     return storage.from_url(url)

@@ -1,8 +1,8 @@
-"""How long turns are kept: a policy that is applied to a whole storage, again and again.
+"""A policy for how long turns are kept. An application applies it to a whole storage again and again.
 
-It cuts between turns only, and checks each cut against the thread's revision, so it can run beside everything else.
-Breaking off leaves whole threads; the next time goes on. A thread of which no turn is left stays with its id and
-settings: deleting it could take a turn along that came in this moment.
+The policy deletes whole turns only and checks each deletion against the thread's revision, so it can run beside
+everything else. After an interruption, the next application continues. A thread without any turn left keeps its id and
+settings: deleting it could also delete a turn that arrives at that moment.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from recuerda.storage.records import ThreadInfo, from_microseconds
 
 
 class Retained(msgspec.Struct, frozen=True, kw_only=True):
-    """A receipt for what a policy deleted.
+    """A receipt for the turns that a policy deleted.
 
     Attributes:
-        threads: how many threads were looked at.
-        trimmed: how many of them lost turns.
-        turns: how many turns went.
-        postponed: how many threads were changed by others in this moment, and wait for the next time.
+        threads: the number of threads that the policy looked at.
+        trimmed: the number of threads that lost turns.
+        turns: the number of deleted turns.
+        postponed: the number of threads that another writer changed at the same moment. They wait for the next time.
     """
 
     threads: int
@@ -34,11 +34,14 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Say how long turns are kept.
+    """A rule for how long turns are kept. `apply` deletes the turns that it does not keep.
 
     Attributes:
-        keep_days: delete turns that are older; None for no limit.
-        keep_turns: keep at most so many of a thread's newest turns; None for no limit.
+        keep_days: delete turns that are older than this number of days; None for no limit.
+        keep_turns: keep at most this number of a thread's newest turns; None for no limit.
+
+    Raises:
+        InvalidInput: both are None, or one is not above 0.
     """
 
     keep_days: float | None = None
@@ -46,18 +49,18 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.keep_days is None and self.keep_turns is None:
-            raise InvalidInput("a retention policy needs keep_days, keep_turns, or both")
+            raise InvalidInput("a retention policy needs a limit: give keep_days, keep_turns or both")
         if self.keep_days is not None and not self.keep_days > 0:
-            raise InvalidInput(f"keep_days must be more than 0, or None for no limit; not {self.keep_days!r}")
+            raise InvalidInput(f"keep_days must be above 0, or None for no limit; it is {self.keep_days!r}")
         if self.keep_turns is not None:
             check_limit(self.keep_turns, "keep_turns")
 
     async def apply(self, storage: Storage, *, user_id: str | None = None) -> Retained:
-        """Delete what is no longer to be kept, thread by thread.
+        """Delete the turns that the policy does not keep, thread by thread, and return a receipt.
 
         Args:
-            storage: whose threads.
-            user_id: only this user's.
+            storage: the storage that holds the threads.
+            user_id: look at this user's threads only; None for all threads.
         """
         threads = trimmed = turns = postponed = 0
         async for info in storage.threads(user_id=user_id):

@@ -1,8 +1,8 @@
 """One thread as plain data in memory: the rules that every storage keeps, in ordinary Python.
 
-`MemoryStorage` holds one `ThreadLog` for each thread. The class is also the shortest complete statement of what an
-append, a read and a draft do, and a storage that can load and save whole threads needs nothing else. It knows no clock,
-no lock and no event loop: whoever uses it lets one operation end before the next one begins.
+`MemoryStorage` holds one `ThreadLog` for each thread. The class is also the shortest complete statement of the effects
+of an append, a read and a draft. A storage that loads and saves whole threads needs nothing else. The class has no
+clock, no lock and no event loop: its user must let one operation end before the next one begins.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class ThreadLog(msgspec.Struct):
 
     Attributes:
         id: the thread's id.
-        created_us: when the thread got its first record or setting, in microseconds since 1970 (UTC). None while it has
-            neither: then there is no thread, though there may be a draft.
-        updated_us: when the thread got its last record or setting.
-        incarnation: a random id, drawn anew when a deleted thread begins again.
-        revision: the number of the newest record.
-        first: every record before this number is gone.
-        messages: how many messages the records hold.
-        turns: how many of the records are turns.
-        records: by number.
-        numbers: the records' numbers by their ids.
+        created_us: the time of the first record or setting, in microseconds since 1970 (UTC). None while there is
+            neither: then the thread does not exist, but it may have a draft.
+        updated_us: the time of the last record or setting.
+        incarnation: a random id. A thread that begins again after its deletion gets a new one.
+        revision: the number of records ever written.
+        first: no record with a lower number is left.
+        messages: the number of messages in the records.
+        turns: the number of records that are turns.
+        records: the records by their numbers.
+        numbers: the numbers of the records by their ids.
         summaries: the numbers of the summaries, ascending.
-        draft: the steps of the turn that was begun and is not committed.
+        draft: the steps of the turn that has begun and is not committed.
     """
 
     id: str
@@ -65,11 +65,11 @@ class ThreadLog(msgspec.Struct):
 
     @property
     def exists(self) -> bool:
-        """True when there is a thread; False when there is at most a draft."""
+        """True when the thread exists; False when it has at most a draft."""
         return self.created_us is not None
 
     def info(self) -> ThreadInfo:
-        """Return what a storage knows of a thread that exists."""
+        """Return the info of a thread that exists."""
         return ThreadInfo(
             id=self.id,
             revision=self.revision,
@@ -133,7 +133,7 @@ class ThreadLog(msgspec.Struct):
                 self.records[number] = msgspec.structs.replace(self.records[number], body=body)
 
     def update(self, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        """Set settings; a thread that did not exist begins."""
+        """Set the given settings, make the thread exist, and return its info."""
         self.created_us = now_us if self.created_us is None else self.created_us
         self.updated_us = now_us
         for name in ("user_id", "title", "metadata"):
@@ -152,7 +152,7 @@ class ThreadLog(msgspec.Struct):
             self.summaries.append(record.number)
 
     def _cut(self, record: NewRecord) -> None:
-        """Drop the records that a new record takes out of the thread."""
+        """Drop the records that a new record removes from the thread."""
         if record.kind == "undo" and record.target is not None:
             self._undo(record.target)
         if record.kind == "trim" and record.target is not None:
@@ -165,7 +165,7 @@ class ThreadLog(msgspec.Struct):
 
     def _undo(self, number: int) -> None:
         self._drop(number)
-        # A summary is newer than what it covers.
+        # A summary is newer than every turn that it covers.
         for summary in [one for one in self.summaries if one > number and (self.records[one].target or 0) >= number]:
             self._drop(summary)
 
