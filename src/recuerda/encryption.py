@@ -46,6 +46,8 @@ try:
 except ImportError:
     raise MissingExtraError(module="recuerda.encryption", extra="encryption") from None
 
+__all__ = ["EncryptedStorage", "KeyRing", "Keys", "UserKeys"]
+
 NONCE_BYTES = 12
 _SEALED = ("turn", "summary")
 """The kinds of records that have a body."""

@@ -23,13 +23,12 @@ from recuerda import (
 )
 from recuerda.agent.chat import join_updates
 from recuerda.openai import OpenAIChatClient
-from recuerda.testing.openai_server import Dropped, Failure, Reply, ScriptedOpenAIServer, ToolCall
-from recuerda.testing.openai_server import Usage as ScriptedUsage
+from recuerda.testing import Dropped, Failure, Reply, ReplyUsage, ScriptedOpenAIServer, ToolCall
 from tests.openai.call_fragments import STREAMS
 from tests.openai.canned import chunk, completion
 
 HELLO = ChatRequest(messages=[ChatMessage("user", "Hello")])
-OPENAI_USAGE = ScriptedUsage(input_tokens=20, output_tokens=10, cached_tokens=4, reasoning_tokens=3)
+OPENAI_USAGE = ReplyUsage(input_tokens=20, output_tokens=10, cached_tokens=4, reasoning_tokens=3)
 USAGE = Usage(input_tokens=20, output_tokens=10, total_tokens=30, cached_input_tokens=4, reasoning_tokens=3)
 WAYS = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 

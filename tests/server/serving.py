@@ -12,7 +12,7 @@ import uvicorn
 from openai import AsyncOpenAI
 
 from recuerda import Storage
-from recuerda.server import Keys, ServerSettings, Upstream, create_app
+from recuerda.server import ServerSettings, TenantKeys, Upstream, create_app
 from tests.servers.postgres_server import postgres_url, schema_of
 
 MODEL = "scripted-model"
@@ -40,7 +40,7 @@ class QuietServer(uvicorn.Server):
 
 @asynccontextmanager
 async def running(
-    storage: Storage, model_url: str, *, settings: ServerSettings | None = None, keys: Keys | None = None
+    storage: Storage, model_url: str, *, settings: ServerSettings | None = None, keys: TenantKeys | None = None
 ) -> AsyncGenerator[str]:
     """Run the service in this event loop, and give its address."""
     upstream = Upstream(model_url, timeout_s=20)

@@ -14,7 +14,7 @@ from openai import APIStatusError, AsyncOpenAI, AuthenticationError, NotFoundErr
 
 from recuerda import Storage
 from recuerda.errors import ConfigurationError
-from recuerda.server import Keys, Limits, ServerSettings, read_keys
+from recuerda.server import Limits, ServerSettings, TenantKeys, read_keys
 from recuerda.server.faults import ApiFault
 from recuerda.server.keys import digest_of, file_line, new_key
 from recuerda.server.limits import RateLimit
@@ -24,7 +24,7 @@ from recuerda.testing.openai_server import Reply
 from tests.server.serving import MODEL, running, sdk
 
 ANN, BOB = "key-of-ann-0123456789", "key-of-bob-0123456789"
-KEYS = Keys({digest_of(ANN): "ann", digest_of(BOB): "bob"})
+KEYS = TenantKeys({digest_of(ANN): "ann", digest_of(BOB): "bob"})
 ON_BOTH = pytest.mark.parametrize("storage_url", ["sqlite", "postgresql"], indirect=True)
 
 

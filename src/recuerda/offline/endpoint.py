@@ -19,9 +19,9 @@ from recuerda.offline.client import OfflineChatClient
 
 MODEL_ID = "offline"
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_HttpScope: TypeAlias = MutableMapping[str, Any]
+_Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _WORDS = re.compile(r"\S+\s*|\s+")
 _MAX_BODY = 16 * 1024 * 1024
@@ -44,7 +44,7 @@ class _Body(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-async def offline_endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+async def offline_endpoint(scope: _HttpScope, receive: _Receive, send: _Send) -> None:
     """Answer one HTTP request."""
     asked = (scope.get("method"), scope.get("path"))
     if asked == ("GET", "/v1/models"):
@@ -91,7 +91,7 @@ def _events(text: str) -> Iterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: _Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
@@ -102,12 +102,14 @@ async def _read(receive: Receive) -> bytes:
             return body
 
 
-async def _refuse(send: Send, status: int, text: str) -> None:
+async def _refuse(send: _Send, status: int, text: str) -> None:
     error = {"message": text, "type": "invalid_request_error", "param": None, "code": None}
     await _send(send, status, [msgspec.json.encode({"error": error})])
 
 
-async def _send(send: Send, status: int, pieces: Sequence[bytes], *, content_type: bytes = b"application/json") -> None:
+async def _send(
+    send: _Send, status: int, pieces: Sequence[bytes], *, content_type: bytes = b"application/json"
+) -> None:
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", content_type)]})
     for piece in pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})

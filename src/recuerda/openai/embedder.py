@@ -16,7 +16,7 @@ from recuerda.errors import ChatClientError, ConfigurationError, EmbedderError
 from recuerda.ids import check_limit
 from recuerda.openai.connection import ApiKey, Reached
 from recuerda.openai.environment import read_environment
-from recuerda.openai.failures import Call, failure_of, remove_secret
+from recuerda.openai.failures import FailedCall, failure_of, remove_secret
 
 _TEXTS_AT_ONCE = 256
 _CHARACTERS_AT_ONCE = 200_000  # the service takes 300,000 tokens a request, and a character is seldom more than one
@@ -147,7 +147,7 @@ class OpenAIEmbedder:
             found = {item.index: list(item.embedding) for item in answer.data}
         except Exception as error:
             remove_secret(error, sdk.api_key)
-            call = Call(model_id=self._model, url=self._url, timeout_s=self._timeout_s)
+            call = FailedCall(model_id=self._model, url=self._url, timeout_s=self._timeout_s)
             raise EmbedderError(str(failure_of(error, call))) from error
         if sorted(found) != list(range(len(texts))):
             raise EmbedderError(

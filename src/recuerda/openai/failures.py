@@ -18,7 +18,7 @@ _TOO_LONG = re.compile(r"context_length_exceeded|maximum context length|context 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class FailedCall:
     """A call that failed, as far as it may be told.
 
     Attributes:
@@ -34,7 +34,7 @@ class Call:
     has_begun: bool = False
 
 
-def failure_of(error: Exception, call: Call) -> ChatClientError:
+def failure_of(error: Exception, call: FailedCall) -> ChatClientError:
     """Return the error to raise, from `error`."""
     status = error.status_code if isinstance(error, APIStatusError) else None
     return ChatClientError(f"model {call.model_id!r} at {call.url}: {_what(error, call)}", status=status)
@@ -50,7 +50,7 @@ def remove_secret(error: Exception, secret: str) -> None:
         error.body = None
 
 
-def _what(error: Exception, call: Call) -> str:
+def _what(error: Exception, call: FailedCall) -> str:
     match error:
         case APITimeoutError():
             limit = "" if call.timeout_s is None else f" within {call.timeout_s:g} s"

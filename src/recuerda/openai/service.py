@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 from recuerda.agent.client import ChatClient
 from recuerda.errors import ChatClientError, ConfigurationError
 from recuerda.openai.connection import ApiKey, Reached
-from recuerda.openai.failures import Call, failure_of, remove_secret
+from recuerda.openai.failures import FailedCall, failure_of, remove_secret
 
 
 class ConnectionSettings(TypedDict, total=False):
@@ -50,5 +50,7 @@ class OpenAIService(ChatClient):
     ) -> ChatClientError:
         """Return what to raise for an error of the SDK, which must be chained to it."""
         remove_secret(error, sdk.api_key)
-        call = Call(model_id=model_id or self.model_id, url=self._url, timeout_s=self._timeout_s, has_begun=has_begun)
+        call = FailedCall(
+            model_id=model_id or self.model_id, url=self._url, timeout_s=self._timeout_s, has_begun=has_begun
+        )
         return failure_of(error, call)

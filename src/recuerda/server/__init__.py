@@ -16,11 +16,11 @@ except ImportError:
     raise MissingExtraError(module="recuerda.server", extra="server") from None
 
 from recuerda.server.app import create_app
-from recuerda.server.keys import Keys, read_keys
+from recuerda.server.keys import TenantKeys, read_keys
 from recuerda.server.running import Listening, serve
 from recuerda.server.settings import Limits, ServerSettings
 from recuerda.server.upstream import Upstream
 
 del _openai, _starlette, _uvicorn
 
-__all__ = ["Keys", "Limits", "Listening", "ServerSettings", "Upstream", "create_app", "read_keys", "serve"]
+__all__ = ["Limits", "Listening", "ServerSettings", "TenantKeys", "Upstream", "create_app", "read_keys", "serve"]

@@ -14,7 +14,7 @@ from recuerda.errors import RecuerdaError
 from recuerda.server.conversations import Conversations
 from recuerda.server.faults import ApiFault
 from recuerda.server.http import Gate, json_response
-from recuerda.server.keys import Keys
+from recuerda.server.keys import TenantKeys
 from recuerda.server.limits import InFlight
 from recuerda.server.metrics import CONTENT_TYPE, Metrics
 from recuerda.server.openapi import describe
@@ -39,7 +39,7 @@ class Application:
     """
 
     def __init__(
-        self, storage: Storage, upstream: Upstream, settings: ServerSettings, *, keys: Keys | None = None
+        self, storage: Storage, upstream: Upstream, settings: ServerSettings, *, keys: TenantKeys | None = None
     ) -> None:
         self._storage = storage
         self._metrics = Metrics()
@@ -115,7 +115,7 @@ class Application:
 
 
 def create_app(
-    storage: Storage, upstream: Upstream, settings: ServerSettings, *, keys: Keys | None = None
+    storage: Storage, upstream: Upstream, settings: ServerSettings, *, keys: TenantKeys | None = None
 ) -> Starlette:
     """Return the service as an ASGI application, to be run by any ASGI server. The arguments are `Application`'s."""
     return Application(storage, upstream, settings, keys=keys).asgi

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recuerda.errors import ConfigurationError
-from recuerda.server.keys import KEYS_VARIABLE, Keys, file_line, new_key, read_keys
+from recuerda.server.keys import KEYS_VARIABLE, TenantKeys, file_line, new_key, read_keys
 from recuerda.server.offline import upstream_url
 from recuerda.server.running import Listening, serve
 from recuerda.server.settings import DEFAULT_WINDOW, Limits, ServerSettings, check_host
@@ -108,7 +108,7 @@ def run_server(
         return runner.run(run())
 
 
-def _about(keys: Keys | None) -> str:
+def _about(keys: TenantKeys | None) -> str:
     if keys is None:
         return "none: programs of this machine are answered, and nobody else"
     return f"{len(keys)} of {keys.tenants} tenant{'' if keys.tenants == 1 else 's'}, each with conversations of its own"

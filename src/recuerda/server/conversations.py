@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from recuerda.json_value import JsonObject
 from recuerda.server.faults import ApiFault, bad_request, not_found
-from recuerda.server.http import Call, json_response
+from recuerda.server.http import ApiCall, json_response
 from recuerda.server.items import checked_items
 from recuerda.server.names import is_conversation_id, turn_of_item
 from recuerda.server.requests import (
@@ -32,101 +32,101 @@ class Conversations:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
 
-    async def create(self, call: Call) -> Response:
+    async def create(self, call: ApiCall) -> Response:
         """Make a conversation, with its first items."""
         request = parse_body(call.body, CreateConversation)
-        name = f"conv_{call.scope.token('conversation', call.idempotency_key)}"
-        turn_id = call.scope.token("first items", name, call.idempotency_key)
+        name = f"conv_{call.tenancy.token('conversation', call.idempotency_key)}"
+        turn_id = call.tenancy.token("first items", name, call.idempotency_key)
         items = checked_items(request.items or [], turn_id, at="items")
         # A retry finds the conversation as it is by now.
-        known = await self._threads.head(call.scope, name) if call.idempotency_key else None
-        info = known or await self._threads.set_metadata(call.scope, name, request.metadata or {})
+        known = await self._threads.head(call.tenancy, name) if call.idempotency_key else None
+        info = known or await self._threads.set_metadata(call.tenancy, name, request.metadata or {})
         if items:
-            await self._threads.append(call.scope, name, pack_turn(items), turn_id=turn_id, expected=None)
+            await self._threads.append(call.tenancy, name, pack_turn(items), turn_id=turn_id, expected=None)
         return json_response(conversation_object(name, info))
 
-    async def retrieve(self, call: Call) -> Response:
+    async def retrieve(self, call: ApiCall) -> Response:
         """Return a conversation."""
         name = _name(call)
         return json_response(conversation_object(name, await self._info(call, name)))
 
-    async def update(self, call: Call) -> Response:
+    async def update(self, call: ApiCall) -> Response:
         """Set a conversation's metadata."""
         request = parse_body(call.body, UpdateConversation)
         name = _name(call)
         known = await self._info(call, name)
-        info = await self._threads.set_metadata(call.scope, name, request.metadata or {}, known=known)
+        info = await self._threads.set_metadata(call.tenancy, name, request.metadata or {}, known=known)
         return json_response(conversation_object(name, info))
 
-    async def delete(self, call: Call) -> Response:
+    async def delete(self, call: ApiCall) -> Response:
         """Delete a conversation with all its items."""
         name = _name(call)
-        async with self._threads.alone(call.scope, name):
+        async with self._threads.alone(call.tenancy, name):
             await self._info(call, name)
-            await self._threads.delete(call.scope, name)
+            await self._threads.delete(call.tenancy, name)
         return json_response({"id": name, "object": "conversation.deleted", "deleted": True})
 
     # -- items ---------------------------------------------------------------------------------------------------------
 
-    async def create_items(self, call: Call) -> Response:
+    async def create_items(self, call: ApiCall) -> Response:
         """Add items: one turn, in one atomic step."""
         request = parse_body(call.body, CreateItems)
         name = _name(call)
-        turn_id = call.scope.token("items", name, call.idempotency_key)
-        async with self._threads.alone(call.scope, name):
+        turn_id = call.tenancy.token("items", name, call.idempotency_key)
+        async with self._threads.alone(call.tenancy, name):
             await self._info(call, name)
             items = await self._new_items(call, name, request.items, turn_id)
-            kept, _ = await self._threads.append(call.scope, name, pack_turn(items), turn_id=turn_id, expected=None)
+            kept, _ = await self._threads.append(call.tenancy, name, pack_turn(items), turn_id=turn_id, expected=None)
         return json_response(list_object(items_of(kept.turn), has_more=False))
 
-    async def list_items(self, call: Call) -> Response:
+    async def list_items(self, call: ApiCall) -> Response:
         """Return a page of a conversation's items."""
         query = parse_query(call.query)
         name = _name(call)
         if query.after is None and query.order == "desc":
             # The newest page needs no more than itself, however long the conversation is.
-            view = await self._threads.tail(call.scope, name, items=query.limit + 1)
+            view = await self._threads.tail(call.tenancy, name, items=query.limit + 1)
         else:
-            view = await self._threads.whole(call.scope, name)
+            view = await self._threads.whole(call.tenancy, name)
         if view.info is None:
             raise not_found("Conversation", name)
         return json_response(page_of(_all_items(view.turns), query))
 
-    async def retrieve_item(self, call: Call) -> Response:
+    async def retrieve_item(self, call: ApiCall) -> Response:
         """Return an item."""
         name, id = _name(call), call.path("item_id")
         turn = await self._turn_with(call, name, id)
         return json_response(next(item for item in items_of(turn.turn) if item["id"] == id))
 
-    async def delete_item(self, call: Call) -> Response:
+    async def delete_item(self, call: ApiCall) -> Response:
         """Delete an item for good, and return its conversation. The rest of its turn stays."""
         name, id = _name(call), call.path("item_id")
         turn = await self._turn_with(call, name, id)
-        if not await self._threads.rewrite(call.scope, name, turn.id, lambda found: without_item(found, id)):
+        if not await self._threads.rewrite(call.tenancy, name, turn.id, lambda found: without_item(found, id)):
             raise not_found("Item", id)
         return json_response(conversation_object(name, await self._info(call, name)))
 
     # -- what they share -----------------------------------------------------------------------------------------------
 
-    async def _info(self, call: Call, name: str) -> ThreadInfo:
-        info = await self._threads.head(call.scope, name)
+    async def _info(self, call: ApiCall, name: str) -> ThreadInfo:
+        info = await self._threads.head(call.tenancy, name)
         if info is None:
             raise not_found("Conversation", name)
         return info
 
-    async def _new_items(self, call: Call, name: str, items: Sequence[Item], turn_id: str) -> list[Item]:
+    async def _new_items(self, call: ApiCall, name: str, items: Sequence[Item], turn_id: str) -> list[Item]:
         checked = checked_items(items, turn_id, at="items")
         await check_ids(self._threads, call, name, checked)
         return checked
 
-    async def _turn_with(self, call: Call, name: str, id: str) -> StoredTurn:
+    async def _turn_with(self, call: ApiCall, name: str, id: str) -> StoredTurn:
         """Return the turn that holds an item: at once by our own ids, and by looking through for a client's."""
         turn_id = turn_of_item(id)
         if turn_id is not None:
-            view = await self._threads.turn(call.scope, name, turn_id)
+            view = await self._threads.turn(call.tenancy, name, turn_id)
             turns = [] if view.found is None else [view.found]
         else:
-            view = await self._threads.whole(call.scope, name)
+            view = await self._threads.whole(call.tenancy, name)
             turns = list(view.turns)
         if view.info is None:
             raise not_found("Conversation", name)
@@ -136,7 +136,7 @@ class Conversations:
         raise not_found("Item", id)
 
 
-async def check_ids(threads: Threads, call: Call, name: str, items: Sequence[Item]) -> None:
+async def check_ids(threads: Threads, call: ApiCall, name: str, items: Sequence[Item]) -> None:
     """Refuse ids of a client's own that the conversation has already, or that come twice: a page could not end there.
 
     A retry with the same idempotency key brings the same ids again, and is let through.
@@ -144,8 +144,8 @@ async def check_ids(threads: Threads, call: Call, name: str, items: Sequence[Ite
     own = [item["id"] for item in items if turn_of_item(item["id"]) is None]
     if not own:
         return
-    view = await threads.whole(call.scope, name)
-    retried = call.scope.token("items", name, call.idempotency_key) if call.idempotency_key else None
+    view = await threads.whole(call.tenancy, name)
+    retried = call.tenancy.token("items", name, call.idempotency_key) if call.idempotency_key else None
     taken = {message.message_id for turn in view.turns if turn.id != retried for message in turn.messages}
     for index, id in enumerate(own):
         if id in taken or id in own[:index]:
@@ -184,7 +184,7 @@ def _all_items(turns: Sequence[StoredTurn]) -> list[Item]:
     return [item for turn in turns for item in items_of(turn.turn)]
 
 
-def _name(call: Call) -> str:
+def _name(call: ApiCall) -> str:
     name = call.path("conversation_id")
     if not is_conversation_id(name):
         raise not_found("Conversation", name)

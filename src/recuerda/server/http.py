@@ -1,7 +1,7 @@
 """One request: who asks, what for, and how the answer goes out.
 
 Every route of the service is wrapped here, so that the key, the limits, the errors and the counting are the same for
-all: a route's own function sees a `Call` and returns a response, or raises.
+all: a route's own function sees a `ApiCall` and returns a response, or raises.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from recuerda.server.faults import ApiFault, bad_request, fault_of
-from recuerda.server.keys import Keys
+from recuerda.server.keys import TenantKeys
 from recuerda.server.limits import RateLimit
 from recuerda.server.metrics import Metrics
-from recuerda.server.names import Scope as Tenancy
+from recuerda.server.names import Tenancy
 from recuerda.server.settings import ServerSettings, is_loopback
 
 _logger = logging.getLogger("recuerda.server")
@@ -35,17 +35,17 @@ GONE = 499
 """How a request is counted whose client went away, as nginx does; nobody gets to see it."""
 
 
-class Call:
+class ApiCall:
     """A request that was let in.
 
     Attributes:
-        scope: whose it is.
+        tenancy: whose it is.
         body: its body.
         idempotency_key: what makes a retry safe; None when the client gave nothing.
     """
 
-    def __init__(self, request: Request, scope: Tenancy, body: bytes) -> None:
-        self.scope = scope
+    def __init__(self, request: Request, tenancy: Tenancy, body: bytes) -> None:
+        self.tenancy = tenancy
         self.body = body
         self._request = request
         self.idempotency_key = _idempotency_key(request)
@@ -60,13 +60,13 @@ class Call:
         return self._request.path_params[name]
 
 
-Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
+Handler: TypeAlias = Callable[[ApiCall], Awaitable[Response]]
 
 
 class Gate:
     """Let requests in, count them, and turn what goes wrong into answers."""
 
-    def __init__(self, settings: ServerSettings, keys: Keys | None, metrics: Metrics) -> None:
+    def __init__(self, settings: ServerSettings, keys: TenantKeys | None, metrics: Metrics) -> None:
         self._settings = settings
         self._keys = keys
         self._metrics = metrics
@@ -102,8 +102,8 @@ class Gate:
 
     async def _guarded(self, request: Request, handler: Handler) -> Response:
         try:
-            scope = self._admitted(request)
-            return await handler(Call(request, scope, await self._body(request)))
+            tenancy = self._admitted(request)
+            return await handler(ApiCall(request, tenancy, await self._body(request)))
         except ClientDisconnect:
             return Response(status_code=GONE)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer in the right shape

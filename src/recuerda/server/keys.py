@@ -28,7 +28,7 @@ _DIGEST = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
 _MIN_KEY_LENGTH = 16
 
 
-class Keys:
+class TenantKeys:
     """The keys that the service accepts.
 
     Args:
@@ -72,7 +72,7 @@ def file_line(tenant: str, key: str) -> str:
     return f'{_checked_tenant(tenant)} = ["sha256:{digest_of(key)}"]'
 
 
-def read_keys(path: Path | None, variable: str | None) -> Keys:
+def read_keys(path: Path | None, variable: str | None) -> TenantKeys:
     """Return the keys of a file and of the environment together.
 
     Args:
@@ -86,7 +86,7 @@ def read_keys(path: Path | None, variable: str | None) -> Keys:
     for tenant, digest in (*_file_pairs(path), *_variable_pairs(variable)):
         if digests.setdefault(digest, tenant) != tenant:
             raise ConfigurationError(f"tenants {digests[digest]!r} and {tenant!r} have the same key")
-    return Keys(digests)
+    return TenantKeys(digests)
 
 
 def _file_pairs(path: Path | None) -> Iterable[tuple[str, str]]:

@@ -31,7 +31,7 @@ _PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "f
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Tenancy:
     """Whose request it is.
 
     Attributes:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from starlette.responses import Response
 
 from recuerda.server.faults import bad_request
-from recuerda.server.http import Call, Stream
+from recuerda.server.http import ApiCall, Stream
 from recuerda.server.limits import InFlight
 from recuerda.server.requests import parse_object
 from recuerda.server.settings import ServerSettings
@@ -22,7 +22,7 @@ class Passthrough:
         self._settings = settings
         self._in_flight = in_flight
 
-    async def chat_completions(self, call: Call) -> Response:
+    async def chat_completions(self, call: ApiCall) -> Response:
         """Pass a chat completion through, whole or as a stream."""
         body = parse_object(call.body)
         if not isinstance(body.get("messages"), list):
@@ -37,7 +37,7 @@ class Passthrough:
                 return Stream(answer.pieces(), held=held.pop_all(), media_type=answer.content_type)
             return Response(await answer.read(), status_code=answer.status, media_type=answer.content_type)
 
-    async def models(self, call: Call) -> Response:
+    async def models(self, call: ApiCall) -> Response:
         """Pass the list of models through."""
         del call
         return Response(await self._upstream.models(), media_type="application/json")

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from recuerda.server.faults import bad_request, not_found
-from recuerda.server.names import ResponseName, Scope, is_conversation_id, parse_response_id
+from recuerda.server.names import ResponseName, Tenancy, is_conversation_id, parse_response_id
 from recuerda.server.requests import CreateResponse
 from recuerda.server.threads import Threads, View
 from recuerda.server.turns import response_of
@@ -38,7 +38,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 async def find_place(
-    threads: Threads, scope: Scope, request: CreateResponse, *, key: str | None, held: AsyncExitStack
+    threads: Threads, tenancy: Tenancy, request: CreateResponse, *, key: str | None, held: AsyncExitStack
 ) -> Place:
     """Return where a response goes. What keeps others off until it is there is held by `held`.
 
@@ -46,8 +46,8 @@ async def find_place(
         ApiFault: what it is to follow is not there.
     """
     if key is not None:
-        await held.enter_async_context(threads.alone(scope, f"once_{scope.token('once', key)}"))
-    turn_id = scope.token("response", key)
+        await held.enter_async_context(threads.alone(tenancy, f"once_{tenancy.token('once', key)}"))
+    turn_id = tenancy.token("response", key)
     if request.conversation_id is not None:
         if request.previous_response_id is not None:
             raise bad_request(
@@ -55,55 +55,55 @@ async def find_place(
                 param="previous_response_id",
                 code="mutually_exclusive_parameters",
             )
-        return await _in_conversation(threads, scope, request.conversation_id, turn_id, held)
+        return await _in_conversation(threads, tenancy, request.conversation_id, turn_id, held)
     if request.previous_response_id is not None:
-        return await _after(threads, scope, request, turn_id=turn_id, key=key, held=held)
-    name = ResponseName(f"chain_{scope.token('chain', key)}", turn_id)
-    if key is not None and (found := (await threads.turn(scope, name.thread, turn_id)).found) is not None:
+        return await _after(threads, tenancy, request, turn_id=turn_id, key=key, held=held)
+    name = ResponseName(f"chain_{tenancy.token('chain', key)}", turn_id)
+    if key is not None and (found := (await threads.turn(tenancy, name.thread, turn_id)).found) is not None:
         return Place(name, committed=found)
     return Place(name)
 
 
-async def _in_conversation(threads: Threads, scope: Scope, id: str, turn_id: str, held: AsyncExitStack) -> Place:
+async def _in_conversation(threads: Threads, tenancy: Tenancy, id: str, turn_id: str, held: AsyncExitStack) -> Place:
     if not is_conversation_id(id):
         raise not_found("Conversation", id)
-    await held.enter_async_context(threads.alone(scope, id))
-    view = await threads.newest(scope, id, turn_id=turn_id)
+    await held.enter_async_context(threads.alone(tenancy, id))
+    view = await threads.newest(tenancy, id, turn_id=turn_id)
     if view.info is None:
         raise not_found("Conversation", id)
     return Place(ResponseName(id, turn_id), view.turns, view.revision, committed=view.found)
 
 
 async def _after(
-    threads: Threads, scope: Scope, request: CreateResponse, *, turn_id: str, key: str | None, held: AsyncExitStack
+    threads: Threads, tenancy: Tenancy, request: CreateResponse, *, turn_id: str, key: str | None, held: AsyncExitStack
 ) -> Place:
     previous_id = request.previous_response_id or ""
     previous = parse_response_id(previous_id)
     if previous is None:
         raise _no_previous(previous_id)
-    copy = ResponseName(f"chain_{scope.token('copy', previous_id, key)}", turn_id)
+    copy = ResponseName(f"chain_{tenancy.token('copy', previous_id, key)}", turn_id)
     if key is not None:
         for name in (ResponseName(previous.thread, turn_id), copy):
-            if (found := (await threads.turn(scope, name.thread, turn_id)).found) is not None:
+            if (found := (await threads.turn(tenancy, name.thread, turn_id)).found) is not None:
                 return Place(name, committed=found)
     # A conversation goes on by its own id only; and whoever comes while another request is adding gets a copy.
-    may_add = not previous.is_in_conversation and not threads.is_busy(scope, previous.thread)
+    may_add = not previous.is_in_conversation and not threads.is_busy(tenancy, previous.thread)
     if may_add:
-        await held.enter_async_context(threads.alone(scope, previous.thread))
-    view = await threads.newest(scope, previous.thread, turn_id=previous.turn)
+        await held.enter_async_context(threads.alone(tenancy, previous.thread))
+    view = await threads.newest(tenancy, previous.thread, turn_id=previous.turn)
     if view.found is None or not is_kept(view.found):
         raise _no_previous(previous_id)
     if may_add and view.turns and view.turns[-1].id == previous.turn:
         return Place(ResponseName(previous.thread, turn_id), view.turns, view.revision)
-    turns = await _through(threads, scope, previous.thread, view, view.found.number)
+    turns = await _through(threads, tenancy, previous.thread, view, view.found.number)
     return Place(copy, turns, None, copy_of=(previous.thread, view.found.number))
 
 
-async def _through(threads: Threads, scope: Scope, thread: str, view: View, number: int) -> Sequence[StoredTurn]:
+async def _through(threads: Threads, tenancy: Tenancy, thread: str, view: View, number: int) -> Sequence[StoredTurn]:
     """Return the turns up to a number: the newest part of the thread may begin after it."""
     turns = view.turns
     if view.info is not None and len(turns) < view.info.turns:
-        turns = (await threads.whole(scope, thread)).turns
+        turns = (await threads.whole(tenancy, thread)).turns
     return [turn for turn in turns if turn.number <= number]
 
 

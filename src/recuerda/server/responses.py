@@ -24,7 +24,7 @@ from recuerda.server.answer import Answer, read_answer
 from recuerda.server.conversations import check_ids, page_of
 from recuerda.server.events import Frames, closing, opening, replay
 from recuerda.server.faults import ApiFault, bad_request, not_found
-from recuerda.server.http import Call, Stream, json_response, known_fault
+from recuerda.server.http import ApiCall, Stream, json_response, known_fault
 from recuerda.server.items import checked_items, text_item
 from recuerda.server.limits import InFlight
 from recuerda.server.metrics import Metrics
@@ -43,7 +43,7 @@ from recuerda.threads.history import StoredTurn
 class _Job(msgspec.Struct, frozen=True):
     """A response that is being made."""
 
-    call: Call
+    call: ApiCall
     request: CreateResponse
     place: Place
     inputs: list[Item]
@@ -64,12 +64,12 @@ class Responses:
         self._in_flight = in_flight
         self._metrics = metrics
 
-    async def create(self, call: Call) -> Response:
+    async def create(self, call: ApiCall) -> Response:
         """Answer, whole or as a stream; or give again what the same idempotency key got before."""
         request = parse_body(call.body, CreateResponse)
         fingerprint = "" if call.idempotency_key is None else _fingerprint(call.body)
         async with AsyncExitStack() as held:
-            place = await find_place(self._threads, call.scope, request, key=call.idempotency_key, held=held)
+            place = await find_place(self._threads, call.tenancy, request, key=call.idempotency_key, held=held)
             if place.committed is not None:
                 return _replayed(place.committed, place.name, fingerprint, is_streamed=bool(request.stream))
             job = await self._job(call, request, place, fingerprint)
@@ -79,7 +79,7 @@ class Responses:
                 return Stream(self._streamed(job, upstream), held=held.pop_all())
             return json_response(await self._whole(job, upstream))
 
-    async def retrieve(self, call: Call) -> Response:
+    async def retrieve(self, call: ApiCall) -> Response:
         """Return a response, or play it again as a stream."""
         name, turn = await self._kept(call)
         response = _shown(turn, name)
@@ -88,33 +88,33 @@ class Responses:
             return _played(replay(response, after=int(after) if after.isdecimal() and len(after) < 10 else None))
         return json_response(response)
 
-    async def input_items(self, call: Call) -> Response:
+    async def input_items(self, call: ApiCall) -> Response:
         """Return a page of a response's own input."""
         query = parse_query(call.query)
         _, turn = await self._kept(call)
         return json_response(page_of(inputs_of(turn.turn), query))
 
-    async def delete(self, call: Call) -> Response:
+    async def delete(self, call: ApiCall) -> Response:
         """Delete a response. In a conversation its items stay; of a chain they go for good as well."""
         name, _ = await self._kept(call)
-        threads, scope = self._threads, call.scope
+        threads, tenancy = self._threads, call.tenancy
         if name.is_in_conversation:
-            await threads.rewrite(scope, name.thread, name.turn, without_response)
+            await threads.rewrite(tenancy, name.thread, name.turn, without_response)
         else:
-            async with threads.alone(scope, name.thread):
-                view = await threads.newest(scope, name.thread)
+            async with threads.alone(tenancy, name.thread):
+                view = await threads.newest(tenancy, name.thread)
                 is_newest = bool(view.turns) and view.turns[-1].id == name.turn
                 if is_newest and view.info is not None and view.info.turns == 1:
-                    await threads.delete(scope, name.thread)
+                    await threads.delete(tenancy, name.thread)
                 elif is_newest:
-                    await threads.undo(scope, name.thread, expected=view.revision)
+                    await threads.undo(tenancy, name.thread, expected=view.revision)
                 else:
-                    await threads.rewrite(scope, name.thread, name.turn, lambda _: EMPTY_TURN)
+                    await threads.rewrite(tenancy, name.thread, name.turn, lambda _: EMPTY_TURN)
         return json_response({"id": name.id, "object": "response", "deleted": True})
 
     # -- making one ----------------------------------------------------------------------------------------------------
 
-    async def _job(self, call: Call, request: CreateResponse, place: Place, fingerprint: str) -> _Job:
+    async def _job(self, call: ApiCall, request: CreateResponse, place: Place, fingerprint: str) -> _Job:
         turn_id = place.name.turn
         inputs = await self._inputs(call, request, place)
         held = [stored.turn for stored in place.turns]
@@ -129,7 +129,7 @@ class Responses:
         response = begun(request, name, model=model, created_at=int(time.time()))
         return _Job(call, request, place, inputs, body, response, fingerprint)
 
-    async def _inputs(self, call: Call, request: CreateResponse, place: Place) -> list[Item]:
+    async def _inputs(self, call: ApiCall, request: CreateResponse, place: Place) -> list[Item]:
         turn_id = place.name.turn
         if isinstance(request.input, str):
             return [text_item(request.input, turn_id)]
@@ -171,7 +171,7 @@ class Responses:
         """Add the turn to its thread in one atomic step, and return the response."""
         response = finished(job.response, answer, completed_at=int(time.time()))
         self._metrics.used(answer.usage)
-        place, scope = job.place, job.call.scope
+        place, tenancy = job.place, job.call.tenancy
         if job.request.store is False and not place.name.is_in_conversation:
             return response
         kept = to_keep(response, fingerprint=job.fingerprint)
@@ -179,15 +179,17 @@ class Responses:
         turn_id = place.name.turn
         if place.copy_of is not None:
             source, through = place.copy_of
-            await self._threads.fork(scope, source, through=through, into=place.name.thread, turn=turn, turn_id=turn_id)
+            await self._threads.fork(
+                tenancy, source, through=through, into=place.name.thread, turn=turn, turn_id=turn_id
+            )
         else:
-            await self._threads.append(scope, place.name.thread, turn, turn_id=turn_id, expected=place.expected)
+            await self._threads.append(tenancy, place.name.thread, turn, turn_id=turn_id, expected=place.expected)
         return response
 
-    async def _kept(self, call: Call) -> tuple[ResponseName, StoredTurn]:
+    async def _kept(self, call: ApiCall) -> tuple[ResponseName, StoredTurn]:
         id = call.path("response_id")
         name = parse_response_id(id)
-        turn = None if name is None else (await self._threads.turn(call.scope, name.thread, name.turn)).found
+        turn = None if name is None else (await self._threads.turn(call.tenancy, name.thread, name.turn)).found
         if name is None or turn is None or not is_kept(turn):
             raise not_found("Response", id)
         return name, turn

@@ -14,7 +14,7 @@ import msgspec
 import uvicorn
 
 from recuerda.server.app import Application
-from recuerda.server.keys import Keys
+from recuerda.server.keys import TenantKeys
 from recuerda.server.settings import ServerSettings, check_host
 from recuerda.server.upstream import Upstream
 from recuerda.storage.contract import Storage
@@ -39,7 +39,7 @@ async def serve(
     upstream: Upstream,
     settings: ServerSettings,
     *,
-    keys: Keys | None = None,
+    keys: TenantKeys | None = None,
     listening: Listening = Listening(),  # noqa: B008 - it is frozen
     when_ready: Callable[[str], None] | None = None,
 ) -> bool:

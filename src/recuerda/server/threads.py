@@ -20,7 +20,7 @@ from recuerda.ids import new_id
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
 from recuerda.server.faults import locked
-from recuerda.server.names import Scope
+from recuerda.server.names import Tenancy
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn, ThreadInfo, ThreadSlice
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
@@ -70,38 +70,38 @@ class Threads:
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    async def newest(self, scope: Scope, name: str, *, turn_id: str | None = None) -> View:
+    async def newest(self, tenancy: Tenancy, name: str, *, turn_id: str | None = None) -> View:
         """Return a thread's newest part, and a turn of it by its id, in one trip."""
-        return await self._read(self._newest, scope, name, self._last_messages, turn_id)
+        return await self._read(self._newest, tenancy, name, self._last_messages, turn_id)
 
-    async def whole(self, scope: Scope, name: str) -> View:
+    async def whole(self, tenancy: Tenancy, name: str) -> View:
         """Return a thread with all its turns."""
-        return await self._read(self._whole, scope, name, None, None)
+        return await self._read(self._whole, tenancy, name, None, None)
 
-    async def tail(self, scope: Scope, name: str, *, items: int) -> View:
+    async def tail(self, tenancy: Tenancy, name: str, *, items: int) -> View:
         """Return a thread's newest turns, with at least so many items where there are as many."""
         wanted = items
         while True:
-            view = await self._look(scope, name, last_messages=wanted)
+            view = await self._look(tenancy, name, last_messages=wanted)
             held = sum(len(turn.messages) for turn in view.turns)
             if view.info is None or held >= items or len(view.turns) >= view.info.turns:
                 return view
             wanted *= 4
 
-    async def turn(self, scope: Scope, name: str, turn_id: str) -> View:
+    async def turn(self, tenancy: Tenancy, name: str, turn_id: str) -> View:
         """Return a turn by its id, and no other."""
-        return await self._look(scope, name, last_turns=0, turn_id=turn_id)
+        return await self._look(tenancy, name, last_turns=0, turn_id=turn_id)
 
-    async def head(self, scope: Scope, name: str) -> ThreadInfo | None:
+    async def head(self, tenancy: Tenancy, name: str) -> ThreadInfo | None:
         """Return what is known of a thread; None when there is none."""
-        return (await self._look(scope, name, last_turns=0)).info
+        return (await self._look(tenancy, name, last_turns=0)).info
 
-    async def _look(self, scope: Scope, name: str, **query: Any) -> View:
-        thread_id = scope.thread_id(name)
-        return _view(scope, await self.storage.read(thread_id, **query), thread_id)
+    async def _look(self, tenancy: Tenancy, name: str, **query: Any) -> View:
+        thread_id = tenancy.thread_id(name)
+        return _view(tenancy, await self.storage.read(thread_id, **query), thread_id)
 
-    async def _read(self, warm: _Warm, scope: Scope, name: str, limit: int | None, turn_id: str | None) -> View:
-        thread_id = scope.thread_id(name)
+    async def _read(self, warm: _Warm, tenancy: Tenancy, name: str, limit: int | None, turn_id: str | None) -> View:
+        thread_id = tenancy.thread_id(name)
         while True:
             history = warm.get(thread_id)
             if not history.covers(limit):
@@ -114,7 +114,7 @@ class Threads:
                 last_messages=limit,
                 turn_id=turn_id,
             )
-            if found.info is None or found.info.user_id != scope.tenant:
+            if found.info is None or found.info.user_id != tenancy.tenant:
                 warm.forget(thread_id)
                 return View(None)
             if history.position != position:
@@ -133,38 +133,38 @@ class Threads:
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def set_metadata(
-        self, scope: Scope, name: str, metadata: dict[str, str], *, known: ThreadInfo | None = None
+        self, tenancy: Tenancy, name: str, metadata: dict[str, str], *, known: ThreadInfo | None = None
     ) -> ThreadInfo:
         """Set the metadata that a client gave, and make the thread if it does not exist."""
         kept = {**(known.metadata if known else {}), METADATA: metadata, STAMP: new_id()}
-        info = await self.storage.update_thread(scope.thread_id(name), user_id=scope.tenant, metadata=kept)
-        self.forget(scope, name)
+        info = await self.storage.update_thread(tenancy.thread_id(name), user_id=tenancy.tenant, metadata=kept)
+        self.forget(tenancy, name)
         return info
 
     async def append(
-        self, scope: Scope, name: str, turn: Turn, *, turn_id: str, expected: int | None
+        self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, expected: int | None
     ) -> tuple[StoredTurn, bool]:
         """Append a turn in one atomic step; return it as it is in the thread, and whether it was there before.
 
         Raises:
             ThreadConflict: the thread is not at `expected`.
         """
-        thread_id = scope.thread_id(name)
+        thread_id = tenancy.thread_id(name)
         new = NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
         appended = await self.storage.append(
-            thread_id, new, expected=expected, user_id=scope.tenant, title=None if expected else title_of(turn)
+            thread_id, new, expected=expected, user_id=tenancy.tenant, title=None if expected else title_of(turn)
         )
         if not appended.replayed:
             for warm in (self._newest, self._whole):
                 warm.get(thread_id).committed(appended.record, turn)
         return stored_turn(appended.record, thread_id), appended.replayed
 
-    async def fork(self, scope: Scope, name: str, *, through: int, into: str, turn: Turn, turn_id: str) -> None:
+    async def fork(self, tenancy: Tenancy, name: str, *, through: int, into: str, turn: Turn, turn_id: str) -> None:
         """Make a thread of another's turns up to `through` and a new one, and leave the other as it is.
 
         Doing it again finishes what broke off, and adds nothing twice.
         """
-        found = await self.storage.read(scope.thread_id(name))
+        found = await self.storage.read(tenancy.thread_id(name))
         copied = [
             NewTurn(body=record.body, message_count=record.message_count, id=record.id, created_us=record.created_us)
             for record in found.records
@@ -172,14 +172,17 @@ class Threads:
         ]
         new = NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
         await self.storage.append_all(
-            scope.thread_id(into), [*copied, new], user_id=scope.tenant, title=found.info.title if found.info else None
+            tenancy.thread_id(into),
+            [*copied, new],
+            user_id=tenancy.tenant,
+            title=found.info.title if found.info else None,
         )
 
-    async def rewrite(self, scope: Scope, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
+    async def rewrite(self, tenancy: Tenancy, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
         """Replace a turn by what a function makes of it; False when it is gone, or the function gives None."""
-        thread_id = scope.thread_id(name)
+        thread_id = tenancy.thread_id(name)
         async with self._editing(thread_id):
-            view = await self.turn(scope, name, turn_id)
+            view = await self.turn(tenancy, name, turn_id)
             changed = None if view.found is None else change(view.found.turn)
             if view.found is None or view.info is None or changed is None:
                 return False
@@ -188,33 +191,33 @@ class Threads:
             is_titled = view.info.title is not None and title_of(view.found.turn) == view.info.title
             title = title_of(changed) if is_titled else msgspec.UNSET
             await self.storage.update_thread(thread_id, title=title, metadata={**view.info.metadata, STAMP: new_id()})
-        self.forget(scope, name)
+        self.forget(tenancy, name)
         return True
 
-    async def delete(self, scope: Scope, name: str) -> None:
+    async def delete(self, tenancy: Tenancy, name: str) -> None:
         """Delete a thread with all that it holds."""
-        await self.storage.delete(scope.thread_id(name))
-        self.forget(scope, name)
+        await self.storage.delete(tenancy.thread_id(name))
+        self.forget(tenancy, name)
 
-    async def undo(self, scope: Scope, name: str, *, expected: int) -> None:
+    async def undo(self, tenancy: Tenancy, name: str, *, expected: int) -> None:
         """Take the last turn out for good."""
-        await self.storage.undo(scope.thread_id(name), expected=expected)
+        await self.storage.undo(tenancy.thread_id(name), expected=expected)
 
-    def forget(self, scope: Scope, name: str) -> None:
+    def forget(self, tenancy: Tenancy, name: str) -> None:
         """Drop what is held of a thread."""
         for warm in (self._newest, self._whole):
-            warm.forget(scope.thread_id(name))
+            warm.forget(tenancy.thread_id(name))
 
     # -- queues --------------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def alone(self, scope: Scope, name: str) -> AsyncGenerator[None]:
+    async def alone(self, tenancy: Tenancy, name: str) -> AsyncGenerator[None]:
         """Keep other requests of this process off a thread while the block runs.
 
         Raises:
             ApiFault: another one kept it for too long.
         """
-        lock = self.storage.run_lock(scope.thread_id(name))
+        lock = self.storage.run_lock(tenancy.thread_id(name))
         try:
             async with asyncio.timeout(self._queue_s):
                 await lock.acquire()
@@ -225,9 +228,9 @@ class Threads:
         finally:
             lock.release()
 
-    def is_busy(self, scope: Scope, name: str) -> bool:
+    def is_busy(self, tenancy: Tenancy, name: str) -> bool:
         """Say whether a request of this process is using a thread."""
-        return self.storage.run_lock(scope.thread_id(name)).locked()
+        return self.storage.run_lock(tenancy.thread_id(name)).locked()
 
     @asynccontextmanager
     async def _editing(self, thread_id: str) -> AsyncGenerator[None]:
@@ -283,8 +286,8 @@ def _stamp(info: ThreadInfo | None) -> object:
     return None if info is None else info.metadata.get(STAMP)
 
 
-def _view(scope: Scope, found: ThreadSlice, thread_id: str) -> View:
-    if found.info is None or found.info.user_id != scope.tenant:
+def _view(tenancy: Tenancy, found: ThreadSlice, thread_id: str) -> View:
+    if found.info is None or found.info.user_id != tenancy.tenant:
         return View(None)
     turns = tuple(stored_turn(record, thread_id) for record in found.records if record.kind == "turn")
     return View(found.info, turns, None if found.found is None else stored_turn(found.found, thread_id))

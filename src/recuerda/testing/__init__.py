@@ -1,28 +1,46 @@
-"""What recuerda tests itself with, for the tests of those who build on it.
+"""Test tools of recuerda, for the tests of programs that build on it.
 
-A scripted chat client and a scripted OpenAI-compatible server stand in for models, `StorageContract` checks a storage,
-and `strategies` has hypothesis strategies for messages. Each is imported when it is asked for: the client needs nothing
-but recuerda, the others what `pip install "recuerda[testing]"` brings.
+`ScriptedChatClient` and `ScriptedOpenAIServer` stand in for a model and give the answers that a test wrote for them.
+`StorageContract` checks a storage. `recuerda.testing.strategies` has hypothesis strategies for messages and turns.
+
+Each name is imported when a program first asks for it. `ScriptedChatClient` needs nothing but recuerda; the server, the
+contract and the strategies need `pip install "recuerda[testing]"`.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from recuerda.testing.openai_script import Dropped, Failure, RecordedRequest, Reply, ReplyUsage, ToolCall
     from recuerda.testing.openai_server import ScriptedOpenAIServer
-    from recuerda.testing.scripted import ScriptedChatClient
-    from recuerda.testing.storage_contract import StorageContract
+    from recuerda.testing.scripted import ScriptedChatClient, ScriptExhausted, call
+    from recuerda.testing.storage_contract import DraftListContract, StorageContract
 
-__all__ = ["ScriptedChatClient", "ScriptedOpenAIServer", "StorageContract"]
+__all__ = [
+    "DraftListContract",
+    "Dropped",
+    "Failure",
+    "RecordedRequest",
+    "Reply",
+    "ReplyUsage",
+    "ScriptExhausted",
+    "ScriptedChatClient",
+    "ScriptedOpenAIServer",
+    "StorageContract",
+    "ToolCall",
+    "call",
+]
 
 _MODULES = {
-    "ScriptedChatClient": "recuerda.testing.scripted",
-    "ScriptedOpenAIServer": "recuerda.testing.openai_server",
-    "StorageContract": "recuerda.testing.storage_contract",
+    "recuerda.testing.openai_script": ("Dropped", "Failure", "RecordedRequest", "Reply", "ReplyUsage", "ToolCall"),
+    "recuerda.testing.openai_server": ("ScriptedOpenAIServer",),
+    "recuerda.testing.scripted": ("ScriptExhausted", "ScriptedChatClient", "call"),
+    "recuerda.testing.storage_contract": ("DraftListContract", "StorageContract"),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

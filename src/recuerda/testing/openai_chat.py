@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from recuerda.testing.openai_rules import check_chat_request
-from recuerda.testing.openai_script import Reply, ToolCall, Usage
+from recuerda.testing.openai_script import Reply, ReplyUsage, ToolCall
 from recuerda.testing.openai_wire import Dialect, Exchange, encode
 
 __all__ = ["CHAT_COMPLETIONS"]
@@ -107,7 +107,7 @@ def _pieces(text: str) -> Iterator[str]:
     return (text[start : start + _PIECE_LENGTH] for start in range(0, len(text), _PIECE_LENGTH))
 
 
-def _usage(usage: Usage) -> dict[str, object]:
+def _usage(usage: ReplyUsage) -> dict[str, object]:
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,

@@ -12,7 +12,7 @@ from typing import cast
 
 from recuerda.testing.openai_conversations import CREATED, ServiceThreads, StoredResponse, kept_items, named, shown
 from recuerda.testing.openai_response_rules import ENCRYPTED, check_context, check_response_request
-from recuerda.testing.openai_script import JSONObject, Reply, ToolCall, Usage
+from recuerda.testing.openai_script import JSONObject, Reply, ReplyUsage, ToolCall
 from recuerda.testing.openai_wire import BadRequest, Dialect, Exchange, encode
 
 __all__ = ["responses_dialect"]
@@ -179,7 +179,7 @@ def _cut(text: str) -> Iterator[str]:
     return (text[start : start + _PIECE_LENGTH] for start in range(0, len(text), _PIECE_LENGTH))
 
 
-def _usage(usage: Usage) -> dict[str, object]:
+def _usage(usage: ReplyUsage) -> dict[str, object]:
     return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {"cached_tokens": usage.cached_tokens},

@@ -19,9 +19,9 @@ __all__ = [
     "JSONObject",
     "RecordedRequest",
     "Reply",
+    "ReplyUsage",
     "ScriptEntry",
     "ToolCall",
-    "Usage",
 ]
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
@@ -42,7 +42,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
-class Usage:
+class ReplyUsage:
     """The tokens that a reply reports. `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
 
     input_tokens: int = 20
@@ -67,7 +67,7 @@ class Reply:
     tool_calls: Sequence[ToolCall] = ()
     refusal: str | None = None
     reasoning: str | None = None
-    usage: Usage | None = Usage()
+    usage: ReplyUsage | None = ReplyUsage()
     finish_reason: str | None = None
     items: Sequence[JSONObject] = ()
     delay_s: float = 0

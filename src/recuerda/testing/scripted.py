@@ -14,6 +14,8 @@ from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
 from recuerda.agent.client import ChatClient
 from recuerda.messages.message import ChatMessage, FunctionCallContent, TextContent, Usage
 
+__all__ = ["ScriptExhausted", "ScriptedAnswer", "ScriptedChatClient", "call"]
+
 ScriptedAnswer: TypeAlias = (
     "str | ChatMessage | ChatResponse | BaseException | Callable[[ChatRequest], str | ChatMessage | ChatResponse]"
 )

@@ -28,6 +28,17 @@ from recuerda.messages.message import (
     UsageContent,
 )
 
+__all__ = [
+    "contents",
+    "json_objects",
+    "json_values",
+    "messages",
+    "thread_ids",
+    "turns",
+    "unknown_contents",
+    "usages",
+]
+
 _TAGS = [kind.__struct_config__.tag for kind in KNOWN_CONTENTS]
 _OPTIONAL_TEXT = st.none() | st.text(max_size=20)
 
