@@ -100,18 +100,25 @@ def test_an_empty_environment_is_told_all_that_it_could_set() -> None:
         assert name in str(caught.value)
 
 
+def test_an_environment_without_a_service_asks_for_no_model_when_the_model_is_given() -> None:
+    with pytest.raises(ConfigurationError, match="set OPENAI_API_KEY") as caught:
+        OpenAIChatClient.from_env(environ={}, model_id="m1")
+    assert "OPENAI_MODEL" not in str(caught.value)
+    assert "AZURE_OPENAI_DEPLOYMENT" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("environ", "named", "unnamed"),
     [
-        ({"OPENAI_API_KEY": KEY}, "OPENAI_MODEL is missing", "AZURE"),
+        ({"OPENAI_API_KEY": KEY}, "OPENAI_MODEL is not set: set it to the name of the model", "AZURE"),
         (
             {"AZURE_OPENAI_ENDPOINT": "https://a.example", "AZURE_OPENAI_API_KEY": KEY},
-            "missing: AZURE_OPENAI_DEPLOYMENT",
+            "Also set AZURE_OPENAI_DEPLOYMENT",
             "remove",
         ),
         (
             {"AZURE_OPENAI_ENDPOINT": "https://a.example", "OPENAI_API_KEY": KEY, "AZURE_OPENAI_DEPLOYMENT": "d"},
-            "remove AZURE_OPENAI_ENDPOINT to use OpenAI",
+            "To use OpenAI, remove AZURE_OPENAI_ENDPOINT",
             "AZURE_OPENAI_DEPLOYMENT",
         ),
         ({"AZURE_OPENAI_API_KEY": KEY}, "AZURE_OPENAI_API_KEY set, but AZURE_OPENAI_ENDPOINT is not", "remove"),

@@ -87,22 +87,23 @@ class OpenAIChatClient(OpenAIService):
         max_retries: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
-        """Make a client of what the environment says.
+        """Return a client with the settings that environment variables hold. A blank variable counts as not set.
 
-        Azure OpenAI when `AZURE_OPENAI_ENDPOINT` is set: with `AZURE_OPENAI_API_KEY` and `AZURE_OPENAI_DEPLOYMENT`,
-        on the dated interface when `OPENAI_API_VERSION` is set, else on the v1 interface. Otherwise OpenAI:
-        `OPENAI_API_KEY`, `OPENAI_MODEL` (or `OPENAI_CHAT_MODEL_ID`), and if wanted `OPENAI_BASE_URL` (a server of your
-        own needs no key) and `OPENAI_ORG_ID`. A blank variable counts as not set.
+        - OpenAI: `OPENAI_API_KEY` and `OPENAI_MODEL` (or `OPENAI_CHAT_MODEL_ID`); `OPENAI_ORG_ID` if the key has
+          several organizations.
+        - A compatible server: `OPENAI_BASE_URL` and `OPENAI_MODEL`; `OPENAI_API_KEY` if the server wants a key.
+        - Azure OpenAI: `AZURE_OPENAI_ENDPOINT`, which decides that the service is Azure, `AZURE_OPENAI_API_KEY` and
+          `AZURE_OPENAI_DEPLOYMENT`. `OPENAI_API_VERSION` chooses the dated interface instead of the v1 interface.
 
         Args:
-            model_id: overrides the environment's model or deployment.
+            model_id: the model or the deployment; the environment then needs to name none.
             default_headers: see the class.
             timeout_s: see the class.
             max_retries: see the class.
-            environ: the variables; None for the process's.
+            environ: the variables to read; None for those of the process.
 
         Raises:
-            ConfigurationError: variables are missing; it names them.
+            ConfigurationError: a variable is not set. The error names each one and says what to set it to.
         """
         settings = read_environment(os.environ if environ is None else environ, model_id=model_id)
         return cls(**settings, default_headers=default_headers, timeout_s=timeout_s, max_retries=max_retries)

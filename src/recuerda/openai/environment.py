@@ -1,8 +1,8 @@
 """The settings of a service from environment variables, for OpenAI and for Azure OpenAI.
 
-Azure OpenAI is meant when `AZURE_OPENAI_ENDPOINT` is set, and OpenAI otherwise. So a program that has a key of OpenAI
-in its environment all the time goes to Azure by setting one variable, and back by removing it. A variable that is
-blank counts as not set.
+`AZURE_OPENAI_ENDPOINT` decides: when it is set, the service is Azure OpenAI, and otherwise OpenAI or a compatible
+server. So a program that always has an OpenAI key in its environment moves to Azure by setting this one variable, and
+back by removing it. A blank variable counts as not set.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from recuerda.errors import ConfigurationError
 
 
 class EnvironmentSettings(TypedDict, total=False):
-    """What the environment says, as arguments of `OpenAIChatClient`."""
+    """The settings that the environment holds, as arguments of `OpenAIChatClient`."""
 
     model_id: str
     api_key: str | None
@@ -29,28 +29,25 @@ def read_environment(environ: Mapping[str, str], *, model_id: str | None = None)
 
     Args:
         environ: the variables.
-        model_id: the model, or Azure's deployment, instead of the environment's.
+        model_id: the model, or the deployment on Azure; it goes before the environment's.
 
     Raises:
-        ConfigurationError: variables are missing; the text names each of them, and never a value.
+        ConfigurationError: variables are not set. The text names each of them and shows no value.
     """
     found = {name: value.strip() for name, value in environ.items() if value.strip()}
     if "AZURE_OPENAI_ENDPOINT" in found:
         return _azure(found, model_id)
-    has_openai = "OPENAI_API_KEY" in found or "OPENAI_BASE_URL" in found
-    if not has_openai:
-        halfway = [name for name in ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT") if name in found]
-        hint = f" ({' and '.join(halfway)} set, but AZURE_OPENAI_ENDPOINT is not.)" if halfway else ""
-        raise ConfigurationError(
-            "no model service is configured in the environment. "
-            "For OpenAI set OPENAI_API_KEY and OPENAI_MODEL; "
-            "for a compatible server OPENAI_BASE_URL and OPENAI_MODEL (and OPENAI_API_KEY if it wants one); "
-            "for Azure OpenAI AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT." + hint
-        )
+    return _openai(found, model_id)
+
+
+def _openai(found: Mapping[str, str], model_id: str | None) -> EnvironmentSettings:
+    if "OPENAI_API_KEY" not in found and "OPENAI_BASE_URL" not in found:
+        raise ConfigurationError(_nothing_set(found, model_id))
     model = model_id or found.get("OPENAI_MODEL") or found.get("OPENAI_CHAT_MODEL_ID")
     if model is None:
         raise ConfigurationError(
-            "OPENAI_MODEL is missing: set it to a model's name (OPENAI_CHAT_MODEL_ID is read too), or give model_id="
+            "OPENAI_MODEL is not set: set it to the name of the model to use (OPENAI_CHAT_MODEL_ID is read as well), "
+            "or pass model_id="
         )
     return EnvironmentSettings(
         model_id=model,
@@ -60,18 +57,31 @@ def read_environment(environ: Mapping[str, str], *, model_id: str | None = None)
     )
 
 
+def _nothing_set(found: Mapping[str, str], model_id: str | None) -> str:
+    """Return the text of the error when neither OpenAI, a compatible server nor Azure OpenAI is configured."""
+    model = "" if model_id else " and OPENAI_MODEL"
+    deployment = "" if model_id else ", AZURE_OPENAI_DEPLOYMENT"
+    halfway = [name for name in ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT") if name in found]
+    hint = f" {' and '.join(halfway)} set, but AZURE_OPENAI_ENDPOINT is not." if halfway else ""
+    return (
+        f"no model service is configured in the environment.{hint} For OpenAI, set OPENAI_API_KEY{model}. "
+        f"For a compatible server, set OPENAI_BASE_URL{model}, and OPENAI_API_KEY if the server wants a key. "
+        f"For Azure OpenAI, set AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY{deployment}."
+    )
+
+
 def _azure(found: Mapping[str, str], model_id: str | None) -> EnvironmentSettings:
     needed = {
-        "AZURE_OPENAI_API_KEY": "one of the resource's two keys",
-        "AZURE_OPENAI_DEPLOYMENT": "the deployment's name, or give model_id=",
+        "AZURE_OPENAI_API_KEY": "one of the two keys of the resource",
+        "AZURE_OPENAI_DEPLOYMENT": "the name of the deployment, or pass model_id=",
     }
     if model_id is not None:
         del needed["AZURE_OPENAI_DEPLOYMENT"]
     missing = [f"{name} ({what})" for name, what in needed.items() if name not in found]
     if missing:
-        other = " Or remove AZURE_OPENAI_ENDPOINT to use OpenAI." if "OPENAI_API_KEY" in found else ""
+        other = " To use OpenAI, remove AZURE_OPENAI_ENDPOINT." if "OPENAI_API_KEY" in found else ""
         raise ConfigurationError(
-            f"AZURE_OPENAI_ENDPOINT is set, so Azure OpenAI is meant; missing: {', '.join(missing)}.{other}"
+            f"AZURE_OPENAI_ENDPOINT is set, so the client uses Azure OpenAI. Also set {' and '.join(missing)}.{other}"
         )
     return EnvironmentSettings(
         model_id=model_id or found["AZURE_OPENAI_DEPLOYMENT"],
