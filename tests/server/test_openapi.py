@@ -14,8 +14,9 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import checks
 
-from recuerda import open_storage
-from recuerda.server import Limits, ServerSettings
+from recuerda import Storage, open_storage
+from recuerda.server import Limits, ServerSettings, TenantKeys
+from recuerda.server.keys import digest_of, new_key
 from recuerda.server.openapi import describe
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import MODEL, running
@@ -73,6 +74,18 @@ def test_no_request_that_the_description_allows_or_forbids_is_a_500(case: Any, a
         case.path_parameters["conversation_id"] = httpx.post(f"{address}/v1/conversations", json={}).json()["id"]
     response = case.call(base_url=address)
     case.validate_response(response, checks=CHECKS)
+
+
+async def test_a_route_wants_a_key_unless_the_description_says_that_it_does_not(
+    storage: Storage, model: ScriptedOpenAIServer
+) -> None:
+    keys = TenantKeys({digest_of(new_key()): "acme"})
+    async with running(storage, model.base_url, keys=keys) as url, httpx.AsyncClient() as raw:
+        for path, operations in (await raw.get(f"{url}/openapi.json")).json()["paths"].items():
+            for method in operations.keys() & {"get", "post", "delete"}:
+                answer = await raw.request(method, url + path.replace("{", "").replace("}", ""))
+                is_open = operations[method].get("security") == []
+                assert answer.status_code == (200 if is_open else 401), (method, path)
 
 
 async def test_every_route_is_described_and_every_description_is_a_route(service: str) -> None:

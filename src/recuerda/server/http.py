@@ -28,7 +28,7 @@ from recuerda.server.names import Tenancy
 from recuerda.server.settings import ServerSettings, is_loopback
 
 _logger = logging.getLogger("recuerda.server")
-_MAX_KEY_LENGTH = 512
+MAX_IDEMPOTENCY_KEY_LENGTH = 512
 _DISCARD_S = 5.0
 _DISCARDED_BYTES = 64 * 1024 * 1024
 GONE = 499
@@ -41,14 +41,26 @@ class ApiCall:
     Attributes:
         tenancy: whose it is.
         body: its body.
-        idempotency_key: what makes a retry safe; None when the client gave nothing.
     """
 
     def __init__(self, request: Request, tenancy: Tenancy, body: bytes) -> None:
         self.tenancy = tenancy
         self.body = body
         self._request = request
-        self.idempotency_key = _idempotency_key(request)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The key that makes a retry safe; None when the client sent none.
+
+        Raises:
+            ApiFault: the key is too long.
+        """
+        headers = self._request.headers
+        key = headers.get("idempotency-key") or headers.get("x-client-request-id") or None
+        if key is not None and len(key) > MAX_IDEMPOTENCY_KEY_LENGTH:
+            message = f"An idempotency key has up to {MAX_IDEMPOTENCY_KEY_LENGTH} characters."
+            raise bad_request(message, param="idempotency-key")
+        return key
 
     @property
     def query(self) -> dict[str, str]:
@@ -73,10 +85,12 @@ class Gate:
         self._rate = RateLimit(settings.limits.requests_per_minute)
         self.is_stopping = False
 
-    def route(self, path: str, handler: Handler, method: str) -> Route:
-        """Return the route of a handler."""
+    def route(self, method: str, path: str, handler: Handler, *, is_open: bool = False) -> Route:
+        """Return the route of a handler. An open route wants no key, and is neither limited nor counted."""
 
         async def endpoint(request: Request) -> Response:
+            if is_open:
+                return await handler(ApiCall(request, Tenancy(), b""))
             return await self._answer(request, handler, path)
 
         return Route(path, endpoint, methods=[method])
@@ -232,13 +246,6 @@ def known_fault(error: Exception) -> ApiFault:
         # Its text names the thread, which is a client's.
         _logger.error("the storage failed: %s, %s", type(error).__name__, type(error.__cause__).__name__)
     return fault
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key") or request.headers.get("x-client-request-id") or None
-    if key is not None and len(key) > _MAX_KEY_LENGTH:
-        raise bad_request(f"An idempotency key has up to {_MAX_KEY_LENGTH} characters.", param="idempotency-key")
-    return key
 
 
 def _check_is_local(request: Request) -> None:

@@ -1,7 +1,7 @@
 """The description of the service, as OpenAPI: `GET /openapi.json`.
 
-The bodies are described from the same types that requests are checked against, so the description cannot promise what
-the service refuses. Answers are described as far as clients rely on them.
+It is made from the table of routes. The bodies are described from the types that requests are checked against, so the
+description cannot promise a request that the service refuses. Answers are described as far as clients rely on them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from recuerda.json_value import JsonObject
-from recuerda.server.requests import CreateConversation, CreateItems, CreateResponse, ListQuery, UpdateConversation
+from recuerda.server.http import MAX_IDEMPOTENCY_KEY_LENGTH
+from recuerda.server.routes import ROUTES, ApiRoute
 
 Schema = dict[str, Any]
 
-_BODIES = (CreateConversation, UpdateConversation, CreateItems, CreateResponse)
 _REF = "#/components/schemas/{name}"
 _STRING: Schema = {"type": "string"}
 _OBJECT: Schema = {"type": "object"}
@@ -36,8 +36,14 @@ _ERRORS = {
 
 
 def describe(version: str, *, has_keys: bool) -> JsonObject:
-    """Return the description."""
-    _, components = msgspec.json.schema_components(_BODIES, ref_template=_REF)
+    """Return the description.
+
+    Args:
+        version: the version of the service.
+        has_keys: whether clients must send a key.
+    """
+    bodies = [route.body for route in ROUTES if route.body is not None]
+    _, components = msgspec.json.schema_components(bodies, ref_template=_REF)
     described: JsonObject = {
         "openapi": "3.1.0",
         "info": {
@@ -45,9 +51,9 @@ def describe(version: str, *, has_keys: bool) -> JsonObject:
             "version": version,
             "description": "Conversations and responses with OpenAI's wire format, on a storage of one's own.",
         },
-        "paths": {path: _path(path, operations) for path, operations in _PATHS.items()},
+        "paths": _paths(),
         "components": {
-            "schemas": {**components, **_ANSWERS},
+            "schemas": {**components, **ANSWERS},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -73,7 +79,7 @@ def _list_of(item: Schema) -> Schema:
 
 
 _ITEM = _object({"id": _STRING, "type": _STRING})
-_ANSWERS: dict[str, Schema] = {
+ANSWERS: dict[str, Schema] = {
     "Conversation": _object(
         {
             "id": _STRING,
@@ -98,7 +104,7 @@ _ANSWERS: dict[str, Schema] = {
         conversation={"type": ["object", "null"]},
         previous_response_id={"type": ["string", "null"]},
     ),
-    "ChatRequest": _object({"messages": {"type": "array", "items": _OBJECT}}, stream={"type": "boolean"}),
+    "Status": _object({"status": _STRING}),
     "Error": _object(
         {
             "error": _object(
@@ -113,76 +119,75 @@ _ANSWERS: dict[str, Schema] = {
     ),
 }
 
-# Of each path its operations: the method, what it does, the type of its body, what it answers with, and whether it can
-# be a stream.
-_Operation = tuple[str, str, str | None, str | None, bool]
-_PATHS: dict[str, tuple[_Operation, ...]] = {
-    "/v1/conversations": (("post", "Make a conversation", "CreateConversation", "Conversation", False),),
-    "/v1/conversations/{conversation_id}": (
-        ("get", "Retrieve a conversation", None, "Conversation", False),
-        ("post", "Set a conversation's metadata", "UpdateConversation", "Conversation", False),
-        ("delete", "Delete a conversation with its items", None, "Deleted", False),
-    ),
-    "/v1/conversations/{conversation_id}/items": (
-        ("get", "List a conversation's items", None, "ItemList", False),
-        ("post", "Add items to a conversation", "CreateItems", "ItemList", False),
-    ),
-    "/v1/conversations/{conversation_id}/items/{item_id}": (
-        ("get", "Retrieve an item", None, "Item", False),
-        ("delete", "Delete an item", None, "Conversation", False),
-    ),
-    "/v1/responses": (("post", "Create a response", "CreateResponse", "Response", True),),
-    "/v1/responses/{response_id}": (
-        ("get", "Retrieve a response", None, "Response", True),
-        ("delete", "Delete a response", None, "Deleted", False),
-    ),
-    "/v1/responses/{response_id}/input_items": (("get", "List a response's input", None, "ItemList", False),),
-    "/v1/chat/completions": (("post", "Pass a chat completion through", "ChatRequest", None, True),),
-    "/v1/models": (("get", "Pass the list of models through", None, None, False),),
-    "/health": (("get", "Say that the process lives", None, None, False),),
-    "/ready": (("get", "Say whether the storage can be used", None, None, False),),
-    "/metrics": (("get", "Counts for Prometheus", None, "text/plain", False),),
-    "/openapi.json": (("get", "This description", None, None, False),),
-}
+
+def _paths() -> JsonObject:
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        described = paths.setdefault(route.path, _path_parameters(route.path))
+        described[route.method.lower()] = _operation(route)
+    return {**paths}
 
 
-def _path(path: str, operations: tuple[_Operation, ...]) -> JsonObject:
-    described: JsonObject = {method: _operation(path, one) for one in operations for method in one[:1]}
+def _path_parameters(path: str) -> dict[str, Any]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    if names:
-        described["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _STRING} for name in names]
-    return described
+    if not names:
+        return {}
+    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": _STRING} for name in names]}
 
 
-def _operation(path: str, operation: _Operation) -> JsonObject:
-    method, summary, body, answer, is_streamed = operation
+def _operation(route: ApiRoute) -> JsonObject:
     described: dict[str, Any] = {
-        "summary": summary,
-        "operationId": f"{method}{path.replace('/v1', '').replace('/', '_').replace('{', '').replace('}', '')}",
-        "responses": {"200": {"description": "Done.", "content": _content(answer, is_streamed=is_streamed)}},
+        "summary": route.summary,
+        "operationId": _operation_id(route),
+        "responses": {"200": {"description": "Done.", "content": _content(route)}, **_refusals(route)},
     }
-    for status, text in _ERRORS.items():
-        described["responses"][status] = {
-            "description": text,
-            "content": {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}},
-        }
-    if body is not None:
-        schema = {"$ref": _REF.format(name=body)}
+    if parameters := [*_idempotency(route), *_query(route)]:
+        described["parameters"] = parameters
+    if route.body is not None:
+        schema = _reference(route.body.__name__)
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-        described["parameters"] = [
-            {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 512}}
-        ]
-    if answer == "ItemList" and method == "get":
-        properties = msgspec.json.schema_components([ListQuery])[1]["ListQuery"]["properties"]
-        described["parameters"] = [{"name": name, "in": "query", "schema": properties[name]} for name in properties]
+    if route.is_open:
+        described["security"] = []
     return described
 
 
-def _content(answer: str | None, *, is_streamed: bool) -> JsonObject:
-    if answer == "text/plain":
-        return {"text/plain": {"schema": _STRING}}
-    schema: Schema = _OBJECT if answer is None else {"$ref": _REF.format(name=answer)}
+def _operation_id(route: ApiRoute) -> str:
+    path = route.path.replace("/v1", "").replace("/", "_").replace("{", "").replace("}", "")
+    return f"{route.method.lower()}{path}"
+
+
+def _refusals(route: ApiRoute) -> JsonObject:
+    if not route.is_open:
+        content: Schema = {"application/json": {"schema": _reference("Error")}}
+        return {status: {"description": text, "content": content} for status, text in _ERRORS.items()}
+    if route.unavailable is None:
+        return {}
+    return {"503": {"description": route.unavailable, "content": _content(route)}}
+
+
+def _idempotency(route: ApiRoute) -> list[Schema]:
+    if route.body is None:
+        return []
+    schema = {"type": "string", "maxLength": MAX_IDEMPOTENCY_KEY_LENGTH}
+    return [{"name": "Idempotency-Key", "in": "header", "schema": schema}]
+
+
+def _query(route: ApiRoute) -> list[Schema]:
+    if route.query is None:
+        return []
+    properties = msgspec.json.schema_components([route.query])[1][route.query.__name__]["properties"]
+    return [{"name": name, "in": "query", "schema": properties[name]} for name in properties]
+
+
+def _content(route: ApiRoute) -> JsonObject:
+    if route.media_type != "application/json":
+        return {route.media_type: {"schema": _STRING}}
+    schema = _OBJECT if route.answer is None else _reference(route.answer)
     content: JsonObject = {"application/json": {"schema": schema}}
-    if is_streamed:
+    if route.is_streamed:
         content["text/event-stream"] = {"schema": _STRING}
     return content
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": _REF.format(name=name)}

@@ -6,10 +6,9 @@ from contextlib import AsyncExitStack
 
 from starlette.responses import Response
 
-from recuerda.server.faults import bad_request
 from recuerda.server.http import ApiCall, Stream
 from recuerda.server.limits import InFlight
-from recuerda.server.requests import parse_object
+from recuerda.server.requests import ChatRequest, convert, parse_object
 from recuerda.server.settings import ServerSettings
 from recuerda.server.upstream import Upstream
 
@@ -25,15 +24,12 @@ class Passthrough:
     async def chat_completions(self, call: ApiCall) -> Response:
         """Pass a chat completion through, whole or as a stream."""
         body = parse_object(call.body)
-        if not isinstance(body.get("messages"), list):
-            raise bad_request(
-                "Missing required parameter: 'messages'.", param="messages", code="missing_required_parameter"
-            )
-        model = body.get("model") or self._settings.model
+        request = convert(body, ChatRequest)
+        model = request.model or self._settings.model
         async with AsyncExitStack() as held:
             held.enter_context(self._in_flight.one_more())
             answer = await held.enter_async_context(self._upstream.chat({**body, "model": model}))
-            if body.get("stream") is True:
+            if request.stream:
                 return Stream(answer.pieces(), held=held.pop_all(), media_type=answer.content_type)
             return Response(await answer.read(), status_code=answer.status, media_type=answer.content_type)
 

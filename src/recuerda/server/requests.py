@@ -129,6 +129,14 @@ class CreateResponse(msgspec.Struct, frozen=True):
         return given.id if isinstance(given, ConversationReference) else given
 
 
+class ChatRequest(msgspec.Struct, frozen=True):
+    """`POST /v1/chat/completions`; the model's server checks the rest."""
+
+    messages: list[dict[str, Any]]
+    model: str | None = None
+    stream: bool | None = None
+
+
 class ListQuery(msgspec.Struct, frozen=True):
     """What part of a list is asked for."""
 

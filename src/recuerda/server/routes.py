@@ -1,0 +1,197 @@
+"""The table of routes: the one place that names a path of the service.
+
+An entry says everything about its route. The application routes requests by the table, checks keys by it and counts
+under its paths, and the description (`openapi.py`) is made from it. To add a route, write its handler and add an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from recuerda.server.conversations import Conversations
+from recuerda.server.http import Handler
+from recuerda.server.monitoring import Monitoring
+from recuerda.server.passthrough import Passthrough
+from recuerda.server.requests import (
+    ChatRequest,
+    CreateConversation,
+    CreateItems,
+    CreateResponse,
+    ListQuery,
+    UpdateConversation,
+)
+from recuerda.server.responses import Responses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """The objects that have the handlers of all routes."""
+
+    conversations: Conversations
+    responses: Responses
+    passthrough: Passthrough
+    monitoring: Monitoring
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRoute:
+    """One route.
+
+    Attributes:
+        method: the HTTP method.
+        path: the path with its parameters in braces; requests are counted under it.
+        summary: what the route does, in a few words.
+        handler: returns the route's handler.
+        body: the type that the request's body is checked against; None for a request without one.
+        query: the type that the query is checked against.
+        answer: the name of the answer's schema in `openapi.ANSWERS`; None for an answer that is only passed on.
+        is_streamed: whether the answer can also be a stream of events.
+        media_type: the answer's media type when it is not a stream.
+        is_open: whether the route is served without a key, and neither limited nor counted.
+        unavailable: for an open route, when it answers with status 503.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    summary: str
+    handler: Callable[[Handlers], Handler]
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    answer: str | None = None
+    is_streamed: bool = False
+    media_type: str = "application/json"
+    is_open: bool = False
+    unavailable: str | None = None
+
+
+_CONVERSATION = "/v1/conversations/{conversation_id}"
+_ITEM = f"{_CONVERSATION}/items/{{item_id}}"
+_RESPONSE = "/v1/responses/{response_id}"
+
+ROUTES: tuple[ApiRoute, ...] = (
+    ApiRoute(
+        "POST",
+        "/v1/conversations",
+        "Make a conversation",
+        lambda handlers: handlers.conversations.create,
+        body=CreateConversation,
+        answer="Conversation",
+    ),
+    ApiRoute(
+        "GET",
+        _CONVERSATION,
+        "Retrieve a conversation",
+        lambda handlers: handlers.conversations.retrieve,
+        answer="Conversation",
+    ),
+    ApiRoute(
+        "POST",
+        _CONVERSATION,
+        "Set a conversation's metadata",
+        lambda handlers: handlers.conversations.update,
+        body=UpdateConversation,
+        answer="Conversation",
+    ),
+    ApiRoute(
+        "DELETE",
+        _CONVERSATION,
+        "Delete a conversation with its items",
+        lambda handlers: handlers.conversations.delete,
+        answer="Deleted",
+    ),
+    ApiRoute(
+        "GET",
+        f"{_CONVERSATION}/items",
+        "List a conversation's items",
+        lambda handlers: handlers.conversations.list_items,
+        query=ListQuery,
+        answer="ItemList",
+    ),
+    ApiRoute(
+        "POST",
+        f"{_CONVERSATION}/items",
+        "Add items to a conversation",
+        lambda handlers: handlers.conversations.create_items,
+        body=CreateItems,
+        answer="ItemList",
+    ),
+    ApiRoute("GET", _ITEM, "Retrieve an item", lambda handlers: handlers.conversations.retrieve_item, answer="Item"),
+    ApiRoute(
+        "DELETE",
+        _ITEM,
+        "Delete an item",
+        lambda handlers: handlers.conversations.delete_item,
+        answer="Conversation",
+    ),
+    ApiRoute(
+        "POST",
+        "/v1/responses",
+        "Create a response",
+        lambda handlers: handlers.responses.create,
+        body=CreateResponse,
+        answer="Response",
+        is_streamed=True,
+    ),
+    ApiRoute(
+        "GET",
+        _RESPONSE,
+        "Retrieve a response",
+        lambda handlers: handlers.responses.retrieve,
+        answer="Response",
+        is_streamed=True,
+    ),
+    ApiRoute("DELETE", _RESPONSE, "Delete a response", lambda handlers: handlers.responses.delete, answer="Deleted"),
+    ApiRoute(
+        "GET",
+        f"{_RESPONSE}/input_items",
+        "List a response's input",
+        lambda handlers: handlers.responses.input_items,
+        query=ListQuery,
+        answer="ItemList",
+    ),
+    ApiRoute(
+        "POST",
+        "/v1/chat/completions",
+        "Pass a chat completion through",
+        lambda handlers: handlers.passthrough.chat_completions,
+        body=ChatRequest,
+        is_streamed=True,
+    ),
+    ApiRoute("GET", "/v1/models", "Pass the list of models through", lambda handlers: handlers.passthrough.models),
+    ApiRoute(
+        "GET",
+        "/health",
+        "Report that the process is alive",
+        lambda handlers: handlers.monitoring.health,
+        answer="Status",
+        is_open=True,
+    ),
+    ApiRoute(
+        "GET",
+        "/ready",
+        "Report whether requests can be served",
+        lambda handlers: handlers.monitoring.ready,
+        answer="Status",
+        is_open=True,
+        unavailable="The server is stopping, or its storage cannot be used.",
+    ),
+    ApiRoute(
+        "GET",
+        "/metrics",
+        "Counts for Prometheus",
+        lambda handlers: handlers.monitoring.counts,
+        media_type="text/plain",
+        is_open=True,
+    ),
+    ApiRoute(
+        "GET",
+        "/openapi.json",
+        "Describe the service",
+        lambda handlers: handlers.monitoring.description,
+        is_open=True,
+    ),
+)
