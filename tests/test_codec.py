@@ -145,6 +145,32 @@ def test_text_is_written_as_it_is_not_escaped() -> None:
     assert "¿Qué? 🐧".encode() in encode_turn(Turn(messages=(ChatMessage("user", "¿Qué? 🐧"),)))
 
 
+class Markup(str):
+    """A text as some libraries hand it out, such as LangChain, or an engine of templates."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "another text"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ChatMessage("user", Markup("<b>")),
+        ChatMessage("user", [Markup("<b>"), "plain"]),
+        ChatMessage(Markup("user"), "<b>", author_name=Markup("ana"), message_id=Markup("7")),
+        ChatMessage("assistant", [FunctionCallContent(Markup("1"), Markup("add"), Markup("{}"))]),
+        ChatMessage("tool", [FunctionResultContent("1", Markup("<b>"))]),
+        ChatMessage("assistant", RefusalContent(Markup("<b>")), additional_properties={"a": Markup("<b>")}),
+    ],
+)
+def test_a_text_of_a_class_of_its_own_is_stored_as_plain_text(message: ChatMessage) -> None:
+    (again,) = decode(encode_turn(Turn(messages=(message,)))).messages
+    assert again == message
+    assert message_from_json(json.loads(json.dumps(message_to_json(message)))) == message
+
+
 @pytest.mark.parametrize(
     "message",
     [ChatMessage("user"), ChatMessage("user", ""), ChatMessage("user", [""]), ChatMessage("user", ["", ""])],

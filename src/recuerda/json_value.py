@@ -98,7 +98,7 @@ def _other(value: object, path: str, depth: int) -> Json:
     if isinstance(value, int):
         return _integer(int(value), path)
     if isinstance(value, str):
-        return _to_json(str(value), path, depth)
+        return _to_json(str.__str__(value), path, depth)  # `str(value)` would ask the class
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return _to_json(dump(mode="json"), path, depth + 1)

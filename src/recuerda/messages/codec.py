@@ -72,7 +72,14 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
     service_thread: str | None = None
 
 
-_encoder = msgspec.json.Encoder()
+def _plain_text(value: object) -> str:
+    """Give a text of a class of its own as a plain one; msgspec itself takes nothing but `str`."""
+    if isinstance(value, str):
+        return str.__str__(value)  # `str(value)` would ask the class
+    raise TypeError(f"a {type(value).__name__} has no JSON form")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain_text)
 _decoder = msgspec.json.Decoder(_WireTurn)
 _BY_TYPE: dict[object, type[Content]] = {kind.__struct_config__.tag: kind for kind in KNOWN_CONTENTS}
 _FREE_FORM: dict[type[AnyContent], str] = {FunctionCallContent: "arguments", FunctionResultContent: "result"}
@@ -121,7 +128,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
 def message_to_json(message: ChatMessage, path: str = "message") -> JsonObject:
     """Return one message as a JSON object, in the form it has inside a turn."""
     _check_strings(message, path)
-    return msgspec.to_builtins(_out_message(message, path))
+    return msgspec.to_builtins(_out_message(message, path), enc_hook=_plain_text)
 
 
 def message_from_json(data: object, path: str = "message") -> ChatMessage:
@@ -164,7 +171,7 @@ def _out_part(part: AnyContent, path: str) -> object:
 def _checked(part: T, path: str) -> T:
     # Structs do not check their fields when made: a wrong one would read back as something else, or as damage.
     try:
-        msgspec.convert(msgspec.to_builtins(part), type(part))
+        msgspec.convert(msgspec.to_builtins(part, enc_hook=_plain_text), type(part))
     except (msgspec.ValidationError, TypeError) as error:
         raise EncodeError(path, _reason(error)) from None
     return part
