@@ -111,6 +111,7 @@ HOMES = {
         "TokenCounter",
         "decode_summary",
         "encode_summary",
+        "group_turns",
         "mend",
     ],
     "recuerda.storage": [

@@ -4,7 +4,7 @@ from recuerda.window.encodings import TextEncoding
 from recuerda.window.repair import mend
 from recuerda.window.summary import Summary, decode_summary, encode_summary
 from recuerda.window.tokens import TokenCounter
-from recuerda.window.window import ContextWindow
+from recuerda.window.window import ContextWindow, group_turns
 
 __all__ = [
     "ContextWindow",
@@ -13,5 +13,6 @@ __all__ = [
     "TokenCounter",
     "decode_summary",
     "encode_summary",
+    "group_turns",
     "mend",
 ]
