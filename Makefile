@@ -12,14 +12,17 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 
 # What a task passes on, as in `make test ARGS="-k store"`.
 ARGS ?=
+# What `make lowest` runs: one folder for each technology.
+LOWEST := tests/agent tests/azure_ai_search tests/cosmos tests/mem0 tests/messages tests/openai tests/postgres tests/redis \
+	tests/storage tests/thread tests/window
 # How many processes run the tests; 0 keeps them in one, for a debugger.
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help tour test check docs site bench format picture lock clean
+.PHONY: help tour test check docs site bench wheel wheel-test lowest format picture lock clean
 
 help:  ## List the tasks
-	@awk 'BEGIN {FS = ":.*##"} /^[a-z]+:.*##/ {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 tour: $(VENV)/.tour-installed  ## See the whole idea at work (ARGS="--lang es" for Spanish)
 	@$(BIN)/recuerda tour $(ARGS)
@@ -42,6 +45,22 @@ site: $(VENV)/.dev-installed  ## Build the documentation site into build/site; a
 bench: $(VENV)/.dev-installed  ## Measure what a turn costs (ARGS="--help" for the choices)
 	@$(BIN)/python -m bench $(ARGS)
 
+wheel: $(VENV)/.created  ## Build the packages that a release consists of, into dist/
+	@$(PIP) install -qq --require-hashes -r requirements/tour.txt
+	@rm -rf dist && mkdir dist
+	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
+	$(BIN)/python -m hatchling build -t sdist
+
+wheel-test: wheel  ## Test the built wheel without the sources (ARGS="--all" for every test)
+	$(BIN)/python .ci/wheel_test.py $(ARGS) dist/*.whl
+
+lowest:  ## Run the tests of every technology on the lowest versions that pyproject.toml allows (needs uv)
+	uv venv --quiet --clear --python 3.11 .venv-lowest
+	uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --all-extras --no-header pyproject.toml \
+		-o .venv-lowest/lowest.txt
+	uv pip install --quiet --python .venv-lowest -r .venv-lowest/lowest.txt -r requirements/lowest.in -e .
+	.venv-lowest/bin/python -m pytest -n $(JOBS) $(ARGS) $(LOWEST)
+
 format: $(VENV)/.dev-installed  ## Put the code into shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -54,7 +73,7 @@ lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrad
 	$(LOCK) requirements/tour.in -c requirements/dev.txt -o requirements/tour.txt
 
 clean:  ## Remove .venv and everything that was built or cached
-	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache .coverage htmlcov
+	rm -rf .venv* build dist .cache .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first Python from 3.11 on; PYTHON=... overrides.

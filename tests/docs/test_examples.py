@@ -29,7 +29,7 @@ from tests.servers.redis_search_server import redis_search_url
 from tests.small_model import write_small_model
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(?P<kind>[\w-]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 KNOWN_KINDS = {"python", "text", "sh", "json", "sql", "toml"}
 
