@@ -1,19 +1,10 @@
-"""Token counts: exact where that is possible offline, else estimates that learn."""
+"""Token counts: exact with an encoding, otherwise estimates that learn."""
 
 from __future__ import annotations
 
-import hashlib
-import sys
-from base64 import b64encode
-from collections.abc import Callable
-from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
-import tiktoken
-import tiktoken.load
-import tiktoken.registry
 
 from recuerda import (
     ChatMessage,
@@ -27,44 +18,7 @@ from recuerda import (
 from recuerda.agent.tools import FunctionTool
 from recuerda.window.tokens import TOKENS_PER_FILE, TOKENS_PER_MESSAGE, Size, TokenCounter, estimate_tokens
 from recuerda.window.window import turn_of
-from tests.window.encodings import RANKS, tiny
-
-
-def ranks_file() -> bytes:
-    """Return the file of an encoding, as tiktoken writes it."""
-    return b"".join(b64encode(token) + b" " + str(rank).encode() + b"\n" for token, rank in RANKS.items())
-
-
-HASH = hashlib.sha256(ranks_file()).hexdigest()
-
-
-def constructor() -> Callable[[], dict[str, Any]]:
-    """Return a constructor of the kind that tiktoken has, with an address and a hash in its code."""
-    code = (
-        "def local():\n"
-        f"    ranks = load('https://encodings.invalid/local.tiktoken', expected_hash='{HASH}')\n"
-        "    return {'name': 'local', 'pat_str': r' ?\\S+|\\s+', 'mergeable_ranks': ranks, 'special_tokens': {}}\n"
-    )
-    namespace: dict[str, Any] = {"load": tiktoken.load.load_tiktoken_bpe}
-    exec(code, namespace)
-    return namespace["local"]
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the path of the file of an encoding named "local", in a cache folder of this test's own."""
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(folder))
-    tiktoken.list_encoding_names()
-    constructors = tiktoken.registry.ENCODING_CONSTRUCTORS
-    assert constructors is not None
-    monkeypatch.setitem(constructors, "local", constructor())
-    monkeypatch.setitem(tiktoken.registry.ENCODINGS, "loaded", tiny())
-    # What a test loads is unloaded behind it.
-    monkeypatch.setattr(tiktoken.registry, "ENCODINGS", dict(tiktoken.registry.ENCODINGS))
-    return folder / hashlib.sha1(b"https://encodings.invalid/local.tiktoken", usedforsecurity=False).hexdigest()
-
+from tests.window.encodings import tiny
 
 # Exact counts
 
@@ -90,61 +44,27 @@ def test_a_huge_text_and_half_a_character_are_counted() -> None:
     assert estimate_tokens(ChatMessage("user", "\ud83d")) == TOKENS_PER_MESSAGE + 1
 
 
-def test_an_encoding_that_is_loaded_is_found_by_name(cache: Path) -> None:
-    assert TokenCounter("loaded").measure_text("the the") == 2
-
-
-def test_an_encoding_whose_file_lies_in_the_cache_is_used(cache: Path) -> None:
-    cache.write_bytes(ranks_file())
-    counter = TokenCounter("local")
+def test_a_function_counts_texts_exactly() -> None:
+    counter = TokenCounter(lambda text: len(text.split()))
     assert counter.is_exact
-    assert counter.measure_text("the the") == 2
+    assert counter.measure_text("one two three") == 3
+    assert counter.count([ChatMessage("user", "one two")]) == TOKENS_PER_MESSAGE + 2
 
 
-@pytest.mark.parametrize("damage", [None, b"", b"half of a file"], ids=["missing", "empty", "damaged"])
-def test_an_encoding_that_would_be_downloaded_is_not_used(
-    cache: Path, damage: bytes | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A damaged file stays where it is: tiktoken would delete it and ask the network."""
-
-    def refuse(address: str) -> bytes:
-        raise AssertionError(address)
-
-    monkeypatch.setattr(tiktoken.load, "read_file", refuse)
-    if damage is not None:
-        cache.write_bytes(damage)
-    counter = TokenCounter("local")
-    assert not counter.is_exact
-    assert counter.measure_text("the the ") == 2
-    assert (cache.read_bytes() if cache.exists() else None) == damage
+def test_an_encoding_counts_for_every_model() -> None:
+    counter = TokenCounter(encoding=tiny())
+    for model_id in ("gpt-4o", "llama-3", None):
+        assert counter.for_model(model_id) is counter
 
 
-@pytest.mark.parametrize("model_id", ["gpt-4o", "gpt-5-mini", "gpt-oss-20b", "o3", "llama-3", ""])
-def test_a_model_whose_encoding_is_not_here_is_estimated(cache: Path, model_id: str) -> None:
-    assert not TokenCounter(model_id=model_id).is_exact
+def test_a_name_is_no_encoding() -> None:
+    with pytest.raises(ConfigurationError, match=r"not 'o200k_base': give tiktoken\.get_encoding"):
+        TokenCounter("o200k_base")  # pyright: ignore[reportArgumentType] - what a caller without a checker may write
 
 
-def test_a_model_of_openai_is_counted_with_its_encoding(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tiktoken.registry.ENCODINGS, "o200k_base", tiny())
-    for model_id in ("gpt-4o", "gpt-oss-20b"):
-        assert TokenCounter(model_id=model_id).measure_text("the the") == 2
-
-
-def test_no_cache_folder_is_no_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.write_bytes(ranks_file())
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")
-    assert not TokenCounter("local").is_exact
-
-
-def test_an_encoding_that_nobody_knows_is_refused(cache: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no encoding 'o200k_bass'; it has .*o200k_base"):
-        TokenCounter("o200k_bass")
-
-
-def test_without_tiktoken_everything_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tiktoken", None)
-    assert not TokenCounter("o200k_base").is_exact
-    assert not TokenCounter(model_id="gpt-4o").is_exact
+def test_without_an_encoding_every_model_is_estimated() -> None:
+    assert not TokenCounter().is_exact
+    assert not TokenCounter().for_model("gpt-4o").is_exact
 
 
 # Estimates

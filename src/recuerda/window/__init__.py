@@ -1,9 +1,8 @@
-"""The part of a thread that is sent to a model: choosing it, making it fit, counting it, summing up the rest."""
+"""The part of a thread that is sent to a model: choose it, make it fit, count its tokens, and summarize the rest."""
 
-from recuerda.window.encodings import TextEncoding
 from recuerda.window.repair import mend
 from recuerda.window.summary import Summary, decode_summary, encode_summary
-from recuerda.window.tokens import TokenCounter
+from recuerda.window.tokens import TextEncoding, TokenCounter
 from recuerda.window.window import ContextWindow, group_turns
 
 __all__ = [

@@ -1,20 +1,22 @@
-"""Counting tokens: exactly, or by an estimate that learns.
+"""Count tokens: exactly with an encoding, or by an estimate that learns.
 
-Exact counts come from `tiktoken`, where it is installed and its encoding is on this machine already; nothing is ever
-downloaded. Otherwise texts are estimated by their size, and the estimate calibrates itself on the usage that the model
-reports: languages and tokenizers differ by a factor of several. What is counted for a text never changes (only the
-factor does, in coarse steps), so that counts can be kept and summed up.
+The application gives an encoding of `tiktoken`, or any function that counts the tokens of a text. Nothing is looked for
+or downloaded here, because an application that only wants to count may be offline. Without an encoding, texts are
+estimated by their size. The estimate calibrates itself with the usage that the model reports, because languages and
+tokenizers differ by a factor of several. The size counted for a text never changes; only the factor does, in coarse
+steps. So sizes can be kept and added up.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil
 from statistics import median
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from recuerda.errors import ConfigurationError
 from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
@@ -26,16 +28,15 @@ from recuerda.messages.message import (
     UriContent,
     Usage,
 )
-from recuerda.window.encodings import TextEncoding, find_encoding
 
 TOKENS_PER_MESSAGE = 4
-"""What a message costs besides its text, about, in every chat format."""
+"""About how many tokens a message costs besides its text, in every chat format."""
 
 BYTES_PER_TOKEN = 4
-"""A usual figure for English text, and closer for other scripts than a count of characters would be."""
+"""The usual figure for English text. For other scripts it is closer than a count of characters."""
 
 TOKENS_PER_FILE = 1000
-"""What an image or file is counted as: services differ by a factor of ten either way."""
+"""The tokens that an image or a file counts for. Services differ by a factor of ten in both directions."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _EIGHTHS = 8
@@ -45,47 +46,60 @@ _LEAST_REPORTS, _KEPT_REPORTS = 3, 15
 _PIECE = 50_000
 
 
+@runtime_checkable
+class TextEncoding(Protocol):
+    """An encoding of texts as tokens. `tiktoken.Encoding` is one."""
+
+    def encode_ordinary(self, text: str, /) -> Sequence[int]:
+        """Return the tokens of a text. No part of the text is read as a special token."""
+        ...
+
+
+CountText: TypeAlias = Callable[[str], int]
+"""A function that returns the number of tokens in a text."""
+
+
 class Size(NamedTuple):
-    """What messages cost: a fixed number of tokens, and the text's tokens before calibration."""
+    """The cost of messages: a fixed number of tokens, and the tokens of the text before calibration."""
 
     fixed: int
     text: int
 
 
 class ToolSchema(Protocol):
-    """What is sent of a tool, and so has to be counted."""
+    """The parts of a tool that are sent to the model and therefore counted."""
 
     @property
     def name(self) -> str:
-        """How the model calls it."""
+        """The name by which the model calls the tool."""
         ...
 
     @property
     def description(self) -> str:
-        """What it does, for the model."""
+        """The description that the model reads."""
         ...
 
     @property
     def parameters(self) -> object:
-        """The JSON schema of its arguments."""
+        """The JSON schema of the tool's arguments."""
         ...
 
 
 class TokenCounter:
-    """Count tokens: exactly where that is possible offline, else by an estimate that learns from the model's reports.
+    """Count the tokens of texts and messages: exactly with an encoding, otherwise by an estimate.
+
+    The estimate learns from the usage that the model reports.
 
     Args:
-        encoding: an encoding of `tiktoken` or anything with its `encode_ordinary`, or an encoding's name. A name whose
-            file is not on this machine gives estimates.
-        model_id: the model; of OpenAI's models the encoding is known.
+        encoding: the model's encoding, such as `tiktoken.get_encoding("o200k_base")`, or a function that returns the
+            number of tokens in a text. None estimates.
 
     Raises:
-        ConfigurationError: tiktoken is installed and knows no encoding of that name.
+        ConfigurationError: `encoding` is neither of them.
     """
 
-    def __init__(self, encoding: TextEncoding | str | None = None, *, model_id: str | None = None) -> None:
-        self._given = encoding
-        self._encoding = find_encoding(encoding, model_id)
+    def __init__(self, encoding: TextEncoding | CountText | None = None) -> None:
+        self._count_text = None if encoding is None else _count_with(encoding)
         self._eighths = _EIGHTHS
         self._reports: deque[float] = deque(maxlen=_KEPT_REPORTS)
         self._asked = 0
@@ -93,32 +107,30 @@ class TokenCounter:
 
     @property
     def is_exact(self) -> bool:
-        """True when texts are counted with the model's own encoding."""
-        return self._encoding is not None
+        """True when texts are counted with an encoding."""
+        return self._count_text is not None
 
     @property
     def factor(self) -> float:
-        """By what the estimates are multiplied: learnt from reports, in steps of an eighth; 1.0 at first."""
+        """The factor that estimates are multiplied by. It starts at 1.0 and learns from reports, in steps of 1/8."""
         return self._eighths / _EIGHTHS
 
     def for_model(self, model_id: str | None) -> TokenCounter:
-        """Return the counter of one model, always the same one: models calibrate apart from each other."""
-        if model_id is None:
+        """Return the counter for one model. Each model has one, because each calibrates its estimates separately."""
+        if model_id is None or self.is_exact:
             return self
-        if model_id not in self._by_model:
-            self._by_model[model_id] = TokenCounter(self._given, model_id=model_id)
-        return self._by_model[model_id]
+        return self._by_model.setdefault(model_id, TokenCounter())
 
     def count(
         self, messages: Iterable[ChatMessage] = (), *, instructions: str | None = None, tools: Iterable[ToolSchema] = ()
     ) -> int:
-        """Return the tokens of a request, or of parts of it."""
+        """Return the number of tokens in a request, or in parts of one."""
         return self.tokens(self.measure(messages, instructions=instructions, tools=tools))
 
     def measure(
         self, messages: Iterable[ChatMessage] = (), *, instructions: str | None = None, tools: Iterable[ToolSchema] = ()
     ) -> Size:
-        """Return what a request, or parts of it, cost before calibration."""
+        """Return the size of a request, or of parts of one, before calibration."""
         fixed = text = 0
         for message in messages:
             more = self._measure_message(message)
@@ -134,34 +146,34 @@ class TokenCounter:
         return Size(fixed, text)
 
     def measure_text(self, text: str) -> int:
-        """Return a text's tokens before calibration."""
-        if self._encoding is None:
+        """Return the number of tokens in a text, before calibration."""
+        if self._count_text is None:
             size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
             return -(-size // BYTES_PER_TOKEN)
         if len(text) <= _PIECE:
-            return len(self._encoding.encode_ordinary(text))
-        # Encodings take more than their share of time for one huge piece of text.
-        return sum(len(self._encoding.encode_ordinary(text[i : i + _PIECE])) for i in range(0, len(text), _PIECE))
+            return self._count_text(text)
+        # The time that an encoding takes grows faster than the text.
+        return sum(self._count_text(text[start : start + _PIECE]) for start in range(0, len(text), _PIECE))
 
     def tokens(self, size: Size) -> int:
-        """Return the tokens of what was measured."""
+        """Return the number of tokens for a measured size, after calibration."""
         return size.fixed + -(-size.text * self._eighths // _EIGHTHS)
 
     def wants_report(self) -> bool:
-        """Say whether to measure the next request and `observe` it: each one at first, and then every eighth."""
+        """Return whether to measure and `observe` the next request: at first each request, later every eighth."""
         self._asked += 1
         return not self.is_exact and (len(self._reports) < _KEPT_REPORTS or self._asked % _EIGHTHS == 0)
 
     def observe(self, estimated: Size, reported: Usage | int | None) -> None:
-        """Learn from what a model says that a request cost.
+        """Learn from the number of tokens that a model reports for a request.
 
-        One report changes nothing: the median of the last fifteen does, when it is above the factor or two steps below
-        it. So a report that is wrong, or a service that counts nothing, does no harm, and the window stays where it is.
-        An exact counter has nothing to learn.
+        One report alone changes nothing. The factor changes when the median of the last fifteen reports is above it, or
+        two steps below it. So a wrong report, or a service that reports nothing, does no harm, and the window keeps its
+        start. An exact counter learns nothing.
 
         Args:
-            estimated: what `measure` gave for that request.
-            reported: its usage, or its input tokens; None for an unknown one.
+            estimated: the size that `measure` returned for the request.
+            reported: the request's usage, or its number of input tokens; None when it is unknown.
         """
         tokens = reported.input_tokens if isinstance(reported, Usage) else reported
         if self.is_exact or tokens is None or estimated.text < _LEAST_TEXT:
@@ -183,22 +195,22 @@ class TokenCounter:
             results += isinstance(part, FunctionResultContent)
             fixed += _is_file(part) * TOKENS_PER_FILE
             text += self.measure_text(_text_of(part))
-        # In most formats every result is a message of its own.
+        # In most formats, each result is sent as a message of its own.
         return Size(fixed + TOKENS_PER_MESSAGE * max(1, results), text)
 
 
 def estimate_tokens(message: ChatMessage) -> int:
-    """Return about how many tokens a message costs: one per four bytes, four for the message itself."""
+    """Return an estimate of a message's tokens: one for each four bytes of text, and four for the message itself."""
     return ESTIMATES.count([message])
 
 
 def has_files(messages: Iterable[ChatMessage]) -> bool:
-    """Say whether there are images or files, of which nobody can tell what they cost."""
+    """Return whether the messages hold images or files. Their cost cannot be known before the request."""
     return any(_is_file(part) for message in messages if type(message.content) is not str for part in message.contents)
 
 
 def as_text(value: object) -> str:
-    """Return a result or arguments as the text that the model is shown, or nearly so."""
+    """Return a tool's result or arguments as text, nearly as the model is shown it."""
     if isinstance(value, str):
         return value
     try:
@@ -207,12 +219,23 @@ def as_text(value: object) -> str:
         return str(value)
 
 
+def _count_with(encoding: TextEncoding | CountText) -> CountText:
+    if isinstance(encoding, TextEncoding):
+        return lambda text: len(encoding.encode_ordinary(text))
+    if callable(encoding):
+        return encoding
+    raise ConfigurationError(
+        f"encoding must be an encoding or a function that counts a text's tokens, not {encoding!r}: "
+        'give tiktoken.get_encoding("o200k_base"), for example'
+    )
+
+
 def _is_file(part: AnyContent) -> bool:
     return isinstance(part, DataContent) or (isinstance(part, UriContent) and part.media_type.startswith("image/"))
 
 
 def _text_of(part: AnyContent) -> str:
-    """Return what is sent of a part as text. Reasoning, usage and unknown parts of earlier turns are not sent."""
+    """Return the text that is sent for a part. Reasoning, usage and unknown parts of earlier turns are not sent."""
     match part:
         case TextContent():
             return part.text
@@ -229,4 +252,4 @@ def _text_of(part: AnyContent) -> str:
 
 
 ESTIMATES = TokenCounter()
-"""Plain estimates, which nothing calibrates."""
+"""A counter of plain estimates. Nothing calibrates it."""
