@@ -176,24 +176,6 @@ async def test_a_draft_whose_turn_came_and_went_stays_stale(storage: FileStorage
         await storage.save_draft("a", a_step(2, 1))
 
 
-async def test_in_a_file_from_before_summaries_an_undo_ends_a_draft_as_it_did(storage: FileStorage, log: Path) -> None:
-    await fill(storage, "a", 1, 1)
-    await storage.save_draft("a", a_step(1, 2))
-    await storage.undo("a")
-    assert await storage.load_draft("a") is not None
-    change(log, rb'"last_turn":\d+,', b"")
-    assert await storage.load_draft("a") is None
-
-
-async def test_a_draft_from_before_times_were_kept_goes_on(storage: FileStorage, folder: Path) -> None:
-    await storage.save_draft("a", a_step(1))
-    change(files_of(folder, "a").draft, rb'"created_us":1,', b"")
-    await storage.save_draft("a", a_step(2))
-    draft = await storage.load_draft("a")
-    assert draft is not None
-    assert [step.created_us for step in draft.steps] == [0, 2]
-
-
 async def test_after_a_damaged_step_the_draft_goes_on_from_the_one_before(storage: FileStorage, folder: Path) -> None:
     for number in (1, 2, 3):
         await storage.save_draft("a", a_step(number))
@@ -217,18 +199,6 @@ async def test_a_stale_draft_and_a_copy_of_one_are_not_listed(storage: FileStora
     stale.write_bytes(saved)  # as if the process had died between the commit and the deletion
     files_of(folder, "c").draft.write_bytes(files_of(folder, "b").draft.read_bytes())
     assert await storage.list_drafts() == ["b"]
-
-
-async def test_a_draft_from_before_drafts_named_their_threads_is_listed_by_the_name_of_its_thread(
-    storage: FileStorage, folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    await fill(storage, "a", 1)
-    for thread, revision in (("a", 1), ("new", 0)):
-        await storage.save_draft(thread, a_step(1, revision))
-        change(files_of(folder, thread).draft, rb'"thread":"[a-z]+",', b"")
-        assert await storage.load_draft(thread) is not None
-    assert await storage.list_drafts() == ["a"]
-    assert f"not listed: the thread of {files_of(folder, 'new').draft}" in caplog.text
 
 
 async def test_a_damaged_file_hides_no_draft_but_its_own(

@@ -1,7 +1,7 @@
-"""What is asked of the operating system: write all or nothing, reach the disk, put a file in place.
+"""File operations: write everything or nothing, sync to the disk, and put a file in place.
 
-Reads and writes name their offset and go through plain descriptors, because a buffered file can't tell how much of a
-failed write has reached the file.
+Reads and writes name their offset and use plain descriptors, because a buffered file cannot tell how many bytes of a
+failed write reached the file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def opened(path: Path, flags: int) -> Generator[int, None, None]:
 
 
 def read_at(fd: int, offset: int, size: int) -> bytes:
-    """Return `size` bytes from `offset` on, or fewer at the end of the file."""
+    """Return `size` bytes from `offset` on. At the end of the file, return the bytes that are there."""
     os.lseek(fd, offset, os.SEEK_SET)
     data = os.read(fd, size)
     while len(data) < size and (more := os.read(fd, size - len(data))):
@@ -37,7 +37,7 @@ def read_at(fd: int, offset: int, size: int) -> bytes:
 
 
 def write_at(fd: int, offset: int, data: bytes) -> None:
-    """Write all of `data` at `offset`; usually in one call."""
+    """Write all of `data` at `offset`, usually in one system call."""
     os.lseek(fd, offset, os.SEEK_SET)
     written = os.write(fd, data)
     rest = memoryview(data)[written:]
@@ -46,17 +46,17 @@ def write_at(fd: int, offset: int, data: bytes) -> None:
 
 
 class Disk:
-    """How far a write has to go before it is acknowledged.
+    """Writes files as durably as the storage promises.
 
     Args:
-        fsync: True: to the disk; False: to the operating system.
+        fsync: True writes through to the disk. False hands the bytes to the operating system.
     """
 
     def __init__(self, *, fsync: bool) -> None:
         self._fsync = fsync
 
     def extend(self, fd: int, offset: int, data: bytes) -> None:
-        """Make `data` the end of the file, from `offset` on; if that fails, the file ends at `offset`."""
+        """Write `data` as the end of the file, from `offset` on. After a failure, the file ends at `offset`."""
         try:
             write_at(fd, offset, data)
             self.sync(fd)
@@ -66,17 +66,17 @@ class Disk:
             raise
 
     def sync(self, fd: int) -> None:
-        """Return when the file's content is on the disk."""
+        """Return once the file's content is on the disk."""
         if self._fsync:
             _sync(fd)
 
     def put_in_place(self, new: Path, path: Path) -> None:
-        """Give a finished, synced file its name, in one step; what had the name is gone."""
+        """Give a finished and synced file its name in one atomic operation. The file with that name is replaced."""
         _retried(lambda: new.replace(path))
         self._sync_folder(path.parent)
 
     def remove(self, path: Path) -> bool:
-        """Delete a file; False when there is none."""
+        """Delete a file. Returns False when there is none."""
         try:
             _retried(path.unlink)
         except FileNotFoundError:
@@ -85,14 +85,14 @@ class Disk:
         return True
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder, and those above it, if missing."""
+        """Make a folder and the folders above it where they are missing."""
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         for folder in missing:
             self._sync_folder(folder.parent)
 
     def _sync_folder(self, folder: Path) -> None:
-        # A new name is on the disk only once its folder is. Windows has no such call, and needs none.
+        # A new name is on the disk only once its folder is synced. Windows has no such call and needs none.
         if self._fsync and sys.platform != "win32":
             with opened(folder, os.O_RDONLY) as fd:
                 os.fsync(fd)
@@ -105,7 +105,7 @@ elif sys.platform == "darwin":
     def _sync(fd: int) -> None:
         import fcntl
 
-        # fsync(2) of macOS stops at the drive's cache; not every file system has the stronger call.
+        # On macOS, fsync(2) stops at the drive's cache. Not every file system has the stronger call.
         try:
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
         except OSError:
@@ -118,7 +118,7 @@ else:
 
 
 def _retried(step: Callable[[], object]) -> None:
-    """Take a step that Windows refuses while another process has the file open: readers have it open for a moment."""
+    """Do a step, and repeat it where Windows refuses it: a reader may have the file open for a moment."""
     deadline = time.monotonic() + (_SHARING_TIMEOUT_S if sys.platform == "win32" else 0.0)
     while True:
         try:

@@ -1,10 +1,10 @@
-"""A thread's draft: a file of its own beside the thread's, a line per finished step.
+"""A thread's draft: a separate file beside the thread's own, with one line for each finished step.
 
-The append of a turn has to remove the draft in the same atomic step, and two files can't change in one. So every step
-says where the thread was when it was saved: once the thread has a later turn the draft means nothing, whether or not
-its file is still there.
+The append of a turn must remove the draft in the same atomic operation, but two files cannot change in one. So every
+step holds the thread's revision at the time of saving. Once the thread has a later turn, the draft no longer counts,
+whether or not its file still exists.
 
-A step that is saved costs one line: of what was saved before only the first and the last line are looked at.
+Saving a step costs one line. Of the earlier steps, only the first and the last line are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from recuerda.errors import StorageError
 from recuerda.file.disk import Disk, opened, write_at
 from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
 from recuerda.file.log import backward_lines, forward_lines, line_at, open_log
-from recuerda.file.names import DRAFT_SUFFIX, LOG_SUFFIX, ThreadFiles, files_of
+from recuerda.file.names import DRAFT_SUFFIX, ThreadFiles, files_of
 from recuerda.storage.hooks import is_new_step
 from recuerda.storage.records import DraftStep
 
@@ -35,7 +35,7 @@ class _Place(NamedTuple):
 
 
 class _Saved(NamedTuple):
-    """What there is to know of the draft that is there, to save one more step."""
+    """The facts about the present draft that are needed to save one more step."""
 
     first: DraftStep | None = None
     same: DraftStep | None = None
@@ -44,7 +44,7 @@ class _Saved(NamedTuple):
 
 
 def save_step(files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep) -> None:
-    """Save a step by the rule of `is_new_step`; the thread's lock is held."""
+    """Save a step if `is_new_step` returns True for it. The caller holds the thread's lock."""
     place = _place(files)
     saved = _look_up(files, place, step.number)
     if not is_new_step(
@@ -69,8 +69,8 @@ def save_step(files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep) -
 
 
 def load_steps(files: ThreadFiles) -> list[DraftStep]:
-    """Return the steps of the draft; none when it is stale."""
-    # The draft first: an append that comes in between then shows in the thread's place.
+    """Return the steps of the draft, or an empty list when there is none or it is over."""
+    # The draft is read first. So an append in between shows in the thread's revision.
     lines: list[tuple[Line, DraftLine]] = []
     with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
         lines = _readable(fd)
@@ -80,7 +80,7 @@ def load_steps(files: ThreadFiles) -> list[DraftStep]:
 
 
 def list_drafts(folder: Path, limit: int) -> list[str]:
-    """Return the ids of up to `limit` threads that have a draft, in the order of the names of their files."""
+    """Return the ids of up to `limit` threads that have a draft, in the order of their files' names."""
     with suppress(FileNotFoundError):
         names = sorted(path.name for path in folder.iterdir() if path.suffix == DRAFT_SUFFIX)
         found = (thread_id for name in names if (thread_id := _thread_of(folder, name)) is not None)
@@ -89,17 +89,17 @@ def list_drafts(folder: Path, limit: int) -> list[str]:
 
 
 def _thread_of(folder: Path, name: str) -> str | None:
-    """Return the id of the thread whose draft is in this file; None when it is stale, or not to be told."""
+    """Return the id of the thread whose draft is in this file. None when the draft is over or cannot be read."""
     try:
         thread_id = _named_in(folder / name)
         if thread_id is None:
-            _log.warning("not listed: the thread of %s, because nothing beside it names it", folder / name)
+            _log.warning("not listed: the draft %s, because its first step cannot be read", folder / name)
             return None
         files = files_of(folder, thread_id)
-        # A copy that somebody made under another name is not a second draft.
+        # A copy of a file under another name is not a second draft.
         return thread_id if files.draft.name == name and load_steps(files) else None
     except StorageError as error:
-        # One bad file must not hide all the others.
+        # One bad file must not hide the other files.
         _log.warning("not listed: %s", error)
         return None
 
@@ -107,23 +107,19 @@ def _thread_of(folder: Path, name: str) -> str | None:
 def _named_in(draft: Path) -> str | None:
     with suppress(FileNotFoundError), opened(draft, os.O_RDONLY) as fd:
         first = parse_draft(line_at(fd, 0, os.fstat(fd).st_size).data)
-        if first is not None and first.thread:
-            return first.thread
-    # Before drafts said whose they are: the thread's own file does, if it has turns.
-    with open_log(draft.with_suffix(LOG_SUFFIX)) as log:
-        settings = log.settings() if log else None
-    return settings.thread if settings else None
+        return first.thread if first else None
+    return None
 
 
 def drop_draft(files: ThreadFiles, disk: Disk) -> bool:
-    """Delete the draft; False when there is none. The thread's lock is held."""
+    """Delete the draft, and return whether there was one. The caller holds the thread's lock."""
     was_there = bool(load_steps(files))
     disk.remove(files.draft)
     return was_there
 
 
 def end_draft(files: ThreadFiles, disk: Disk, turn_ids: Collection[str]) -> None:
-    """Delete the draft if it is of a turn that is in the thread already. The thread's lock is held."""
+    """Delete the draft if it belongs to one of these turns, which the thread holds. The caller holds the lock."""
     first = None
     with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
         first = parse_draft(line_at(fd, 0, os.fstat(fd).st_size).data)
@@ -141,7 +137,7 @@ def _look_up(files: ThreadFiles, place: _Place, number: int) -> _Saved:
         last = parse_draft(last_line.data)
         if last is not None and number > last.number:
             return _Saved(first.step(), None, last.number, last_line.end)
-        # A step that may be there already, or one after a damaged one: that is rare, and read whole.
+        # The draft may hold this step already, or its last line may be damaged. This is rare, so all lines are read.
         lines = _readable(fd)
         same = next((found.step() for _, found in lines if found.number == number), None)
         return _Saved(first.step(), same, lines[-1][1].number, lines[-1][0].end)
@@ -153,7 +149,7 @@ def _readable(fd: int) -> list[tuple[Line, DraftLine]]:
     for line in forward_lines(fd, 0, os.fstat(fd).st_size):
         found = parse_draft(line.data)
         if found is None:
-            break  # what comes after a damaged step can't be resumed
+            break  # steps after a damaged one cannot be resumed
         lines.append((line, found))
     return lines
 
@@ -167,5 +163,5 @@ def _place(files: ThreadFiles) -> _Place:
 
 
 def _is_fresh(first: DraftLine, place: _Place) -> bool:
-    # A draft may be older than its thread, when settings made the thread meanwhile.
+    # A draft may be older than its thread: settings may have made the thread after the draft was begun.
     return first.thread_revision >= place.last_turn and first.thread_incarnation in ("", place.incarnation)

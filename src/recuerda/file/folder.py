@@ -1,8 +1,8 @@
-"""What a storage does, on a folder of files: plain functions of the calling OS thread, which may block.
+"""The operations of a storage on a folder of files. They run in the calling OS thread and may block.
 
-Writers hold the thread's lock; readers hold none (see `log.py`). An append looks at the end of the file, adds one
-line and syncs; everything rarer goes through a rewrite. A change is in the thread when its line, or its new file, is;
-what follows (deleting the draft's file) only cleans up.
+A writer holds the thread's lock; a reader holds none (see `log.py`). An append reads the end of the file, adds one line
+and syncs. Rarer operations write a new file. An operation is done once its line is in the file, or once the new file is
+in place. Deleting the draft's file afterwards only tidies up.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Folder:
     """A folder of threads.
 
     Args:
-        path: the folder; made, with those above it, by the first write.
-        busy_timeout_s: how long to wait for another writer.
-        fsync: whether what is acknowledged is on the disk.
+        path: the folder. The first write makes it, with the folders above it.
+        busy_timeout_s: how many seconds to wait for another writer.
+        fsync: whether a write must be on the disk before it is acknowledged.
     """
 
     def __init__(self, path: Path, *, busy_timeout_s: float, fsync: bool) -> None:
@@ -75,7 +75,7 @@ class Folder:
         return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
 
     def append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        """See `Storage.append_all`: all but the first in one write and one sync."""
+        """See `Storage.append_all`. All turns after the first are added in one write and one sync."""
         if not records:
             return []
         first = self.append(thread_id, records[0], expected)
@@ -88,7 +88,7 @@ class Folder:
                 else:
                     _clear_draft(files)
                 return [first, *rest]
-        # Somebody deleted the thread in between.
+        # Another process deleted the thread in between.
         return [first, *(self.append(thread_id, record, None) for record in records[1:])]
 
     def read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
@@ -133,7 +133,7 @@ class Folder:
         return thread_info(settings, state)
 
     def rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        """See `Storage.rewrite`: a new file takes the place of the old one in one step."""
+        """See `Storage.rewrite`. A new file replaces the old one in one atomic operation."""
         files = files_of(self._path, thread_id)
         with self._locks.hold(files.stripe):
             with open_log(files.log, is_writer=True) as log:
@@ -177,6 +177,6 @@ class Folder:
 
 
 def _clear_draft(files: ThreadFiles) -> None:
-    # The thread has moved on, so the draft means nothing any more: a file that stays is no reason to fail.
+    # The thread has moved on, so the draft no longer counts. A file that cannot be deleted is no reason to fail.
     with suppress(OSError):
         files.draft.unlink()

@@ -1,8 +1,8 @@
-"""Which turn ids a thread's file has, without reading it each time.
+"""An index of the turn ids in threads' files, so that a look-up does not read the whole file each time.
 
-Only a caller's own turn ids are ever looked up. The first look at a thread in a process reads its file once; later
-ones read what was added since. Nothing here is trusted blindly: a file may have been rewritten, so the last line that
-was read must still be where it was, and a line that is found must have the id.
+Only ids that a caller gave are looked up. The first look-up in a thread reads the file once in each process; later ones
+read only the added lines. A file may have been rewritten meanwhile. Therefore the last line that was read must still be
+at its offset, and a line that is found must have the id.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from recuerda.file.log import Log, forward_lines, line_at
 from recuerda.storage.records import TurnRecord
 
 MAX_FILES = 256
+"""The largest number of files in the index. The file that was not used for the longest time is dropped first."""
+
 MAX_IDS = 1_000_000
-"""Bounds of what is kept in memory, about 100 bytes an id; the threads that were not looked at for longest go first."""
+"""The number of ids in the index at which files are dropped. An id takes about 100 bytes of memory."""
 
 
 @dataclass(slots=True)
@@ -56,14 +58,14 @@ class _FileIds:
 
 
 class IdIndex:
-    """The ids of the threads that were last looked at."""
+    """The turn ids of the threads in which an id was looked up most recently."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[Path, _FileIds] = OrderedDict()
         self._mutex = threading.Lock()
 
     def find(self, log: Log, record_id: str) -> TurnRecord | None:
-        """Return the record of an id that a thread holds, or None."""
+        """Return the record with this id, or None when the thread does not hold it."""
         file = self._file(log.path)
         with file.mutex:
             is_sure, record = file.look_up(log, record_id)

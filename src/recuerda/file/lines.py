@@ -1,20 +1,20 @@
-"""The lines of a thread's file.
+"""The format of the lines in a thread's file.
 
     {"recuerda":1,"thread":"riker","incarnation":"…","created_us":…,"updated_us":…,"user_id":…,"title":…,"metadata":{…},…}
     {"number":1,"count":2,"id":"…","created_us":…,"turns":1,"messages":2,"body":{"messages":[…]}}
 
-The first line is the thread's settings; later lines are records, and the settings again when they change. Every line
-also carries the running totals of the thread as it is after that line, so the last line alone tells its state. A body
-that is one JSON object on one line is embedded byte for byte, for people and `jq`; any other (an encrypted one) is
+The first line holds the thread's settings. Each later line holds a record, or the settings again after a change. Every
+line also carries the thread's totals after that line, so the last line alone gives the thread's state. A body that is
+one JSON object on one line is embedded byte for byte, for people and `jq`. Any other body, such as an encrypted one, is
 base64 in `body_base64`.
 
-`first_at`, `settings_at` and `summary_at` are offsets in this file: hints to save a search, checked when they are used.
+`first_at`, `settings_at` and `summary_at` are offsets in the same file. They save a search and are checked before use.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -36,21 +36,21 @@ class Line(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The offset of the line after it."""
+        """The offset of the next line."""
         return self.at + len(self.data) + 1
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """A thread after some line of its file.
+    """The state of a thread after one line of its file.
 
     Attributes:
         revision, first, turns, messages, updated_us: see `ThreadInfo`.
-        first_at: every record from `first` on is at this offset or after it.
-        settings_at: offset of the settings in force.
-        summary_at: offset of the newest summary, which may be older than `first`; 0 without one.
-        last_turn: the number of the newest turn that was ever appended: a draft from before it is over.
-        dead: bytes of dropped turns and former settings, which a rewrite would free.
-        end: where the next line goes.
+        first_at: every record from the number `first` on is at this offset or behind it.
+        settings_at: the offset of the present settings.
+        summary_at: the offset of the newest summary, which may have a lower number than `first`; 0 without a summary.
+        last_turn: the number of the newest turn ever appended. A draft that was begun before it is over.
+        dead: the number of bytes in dropped turns and former settings. A rewrite would free them.
+        end: the offset at which the next line begins.
     """
 
     revision: int = 0
@@ -67,7 +67,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
-    """A record, and the state of its thread after it."""
+    """A record, and the thread's state after it."""
 
     number: int
     kind: Literal["undo", "trim", "summary"] | None = None
@@ -87,7 +87,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
     body_base64: bytes = b""
 
     def record(self) -> TurnRecord:
-        """Return the record alone."""
+        """Return the record without the thread's state."""
         return TurnRecord(
             number=self.number,
             id=self.id,
@@ -100,7 +100,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
 
 
 class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
-    """A thread's settings, and its state when they were written."""
+    """A thread's settings, and the thread's state after them."""
 
     recuerda: int
     thread: str
@@ -122,7 +122,10 @@ class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True
 
 
 class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
-    """A step of a draft, and where its thread was when the step was saved. For listings, the first names the thread."""
+    """A step of a draft, and the revision of its thread when the step was saved.
+
+    The first step also names the thread, because the name of a file does not tell it.
+    """
 
     turn_id: str
     revision: int
@@ -130,12 +133,12 @@ class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     thread_revision: int
     thread_incarnation: str = ""
     thread: str = ""
-    created_us: int = 0
+    created_us: int
     body: msgspec.Raw = _NO_BODY
     body_base64: bytes = b""
 
     def step(self) -> DraftStep:
-        """Return the step alone."""
+        """Return the step without its thread's revision."""
         body = bytes(self.body) or self.body_base64
         return DraftStep(
             turn_id=self.turn_id, revision=self.revision, number=self.number, body=body, created_us=self.created_us
@@ -149,30 +152,21 @@ _decode_draft = msgspec.json.Decoder(DraftLine).decode
 
 
 def record_line(record: TurnRecord, state: State) -> bytes:
-    """Return the line of a record; `state` is the thread's after it."""
-    return _with_body(
-        RecordLine(
-            number=record.number,
-            kind=None if record.kind == "turn" else record.kind,
-            target=record.target,
-            count=record.message_count,
-            id=record.id,
-            created_us=record.created_us,
-            first=state.first,
-            first_at=state.first_at,
-            settings_at=state.settings_at,
-            summary_at=state.summary_at,
-            last_turn=0 if record.kind == "turn" else state.last_turn,
-            dead=state.dead,
-            turns=state.turns,
-            messages=state.messages,
-        ),
-        record.body,
+    """Return the line of a record. `state` is the thread's state after it."""
+    line = RecordLine(
+        number=record.number,
+        kind=None if record.kind == "turn" else record.kind,
+        target=record.target,
+        count=record.message_count,
+        id=record.id,
+        created_us=record.created_us,
+        **_totals(state, last_turn=0 if record.kind == "turn" else state.last_turn),
     )
+    return _with_body(line, record.body)
 
 
 def line_with_body(data: bytes, body: bytes) -> bytes:
-    """Return a record's line with another body; a damaged line as it is. Both are without a newline."""
+    """Return a record's line with another body, or a damaged line unchanged. Both lines are without a newline."""
     line = parse_record(data)
     if line is None:
         return data
@@ -180,26 +174,19 @@ def line_with_body(data: bytes, body: bytes) -> bytes:
 
 
 def settings_line(settings: SettingsLine, state: State) -> bytes:
-    """Return the line of settings; `state` is the thread's after it."""
+    """Return the line of a thread's settings. `state` is the thread's state after it."""
     line = msgspec.structs.replace(
         settings,
         recuerda=FORMAT,
         updated_us=state.updated_us,
         revision=state.revision,
-        first=state.first,
-        first_at=state.first_at,
-        settings_at=state.settings_at,
-        summary_at=state.summary_at,
-        last_turn=state.last_turn,
-        dead=state.dead,
-        turns=state.turns,
-        messages=state.messages,
+        **_totals(state, last_turn=state.last_turn),
     )
     return _encode(line) + b"\n"
 
 
 def draft_line(thread_id: str, step: DraftStep, *, revision: int, incarnation: str) -> bytes:
-    """Return the line of a draft's step."""
+    """Return the line of a draft's step. `revision` and `incarnation` are the thread's when the step is saved."""
     return _with_body(
         DraftLine(
             turn_id=step.turn_id,
@@ -215,7 +202,7 @@ def draft_line(thread_id: str, step: DraftStep, *, revision: int, incarnation: s
 
 
 def parse_record(data: bytes) -> RecordLine | None:
-    """Return a record's line, or None when it is something else, or damaged."""
+    """Return the record line in `data`, or None when it holds something else or is damaged."""
     try:
         return _decode_record(data)
     except _UNREADABLE:
@@ -223,7 +210,7 @@ def parse_record(data: bytes) -> RecordLine | None:
 
 
 def parse_settings(data: bytes) -> SettingsLine | None:
-    """Return the settings of a line, or None when it is something else, or damaged."""
+    """Return the settings in `data`, or None when it holds something else or is damaged."""
     if not is_settings(data):
         return None
     try:
@@ -233,12 +220,12 @@ def parse_settings(data: bytes) -> SettingsLine | None:
 
 
 def format_of(start: bytes) -> int:
-    """Return the format of a file by its first bytes; 0 when they don't tell."""
+    """Return the number of a file's format, from its first bytes; 0 when they do not tell it."""
     return _find(rb'^\{"recuerda":(\d{1,9}),', start, 0)
 
 
 def parse_draft(data: bytes) -> DraftLine | None:
-    """Return a draft's line, or None when it is damaged."""
+    """Return the draft line in `data`, or None when it is damaged."""
     try:
         return _decode_draft(data)
     except _UNREADABLE:
@@ -246,16 +233,17 @@ def parse_draft(data: bytes) -> DraftLine | None:
 
 
 def is_settings(data: bytes) -> bool:
-    """Tell whether a line is one of settings, by how it starts."""
+    """Return whether a line holds settings. Its first bytes tell."""
     return data.startswith(SETTINGS_START)
 
 
 def read_record(data: bytes, fallback: int) -> TurnRecord:
-    """Return the record of a line that is not one of settings.
+    """Return the record of a line that holds no settings.
 
-    A damaged line becomes a turn whose body is the line itself: no decoder takes it for a turn, so whoever reads the
-    thread learns which turn is lost, and the others stay readable. Its number is the one that it still shows, else
-    `fallback`. A summary that can still be told for one stays one, which covers nothing.
+    A damaged line becomes a turn whose body is the line itself. No decoder reads that body, so the reader of the thread
+    learns which turn is lost and can still read the others. The record keeps the number that the line still shows;
+    otherwise it gets `fallback`. A damaged line that is still recognizable as a summary becomes a summary that covers
+    no turn.
     """
     line = parse_record(data)
     if line is not None:
@@ -269,7 +257,7 @@ def read_record(data: bytes, fallback: int) -> TurnRecord:
 
 
 def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
-    """Return what is known of a thread from its settings and its last line."""
+    """Return a thread's info, from its settings and the state after its last line."""
     return ThreadInfo(
         id=settings.thread,
         revision=state.revision,
@@ -285,6 +273,20 @@ def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
     )
 
 
+def _totals(state: State, *, last_turn: int) -> dict[str, Any]:
+    """Return the fields that every line carries."""
+    return {
+        "first": state.first,
+        "first_at": state.first_at,
+        "settings_at": state.settings_at,
+        "summary_at": state.summary_at,
+        "last_turn": last_turn,
+        "dead": state.dead,
+        "turns": state.turns,
+        "messages": state.messages,
+    }
+
+
 def _find(pattern: bytes, data: bytes, default: int) -> int:
     found = re.search(pattern, data)
     return default if found is None else int(found[1])
@@ -293,7 +295,7 @@ def _find(pattern: bytes, data: bytes, default: int) -> int:
 def _with_body(line: RecordLine | DraftLine, body: bytes) -> bytes:
     if body.startswith(b"{") and b"\n" not in body and _is_utf8(body):
         embedded = _encode(msgspec.structs.replace(line, body=msgspec.Raw(body)))
-        # What is about to be written is read back first: only then is a body known to be one whole JSON object.
+        # The line is read back before it is written, because only that proves the body to be one whole JSON object.
         again = parse_record(embedded) if isinstance(line, RecordLine) else parse_draft(embedded)
         if again is not None and bytes(again.body) == body:
             return embedded + b"\n"

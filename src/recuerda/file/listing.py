@@ -1,8 +1,8 @@
-"""The threads of a folder, the last changed first.
+"""A list of the threads in a folder, the most recently changed first.
 
-There is no second place that says which threads there are, so there is none that could be wrong: the folder is the
-list. What a file told is remembered with its size and times, and read again when they change; so the first listing of
-a process reads the end of every file, later ones only what changed.
+The folder itself is the list, so no second list can disagree with it. A process remembers the facts from each file
+together with the file's size and times, and reads a file again when these change. So the first list of a process reads
+the end of every file, and later lists read only the changed files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from recuerda.file.names import LOG_SUFFIX, file_stem, is_log_name
 from recuerda.storage.records import ThreadInfo
 
 MAX_KNOWN = 100_000
-"""How many files are remembered; those beyond are read in every listing."""
+"""The number of files that are remembered. Files beyond it are read for every list."""
 
 Stamp: TypeAlias = tuple[int, int, int, int]
 
@@ -40,7 +40,7 @@ class _Thread(NamedTuple):
 
 
 class Listing:
-    """List the threads of one folder."""
+    """The list of the threads in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,7 +48,7 @@ class Listing:
         self._mutex = threading.Lock()
 
     def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        """Return up to `limit` threads (of a user) after a position."""
+        """Return up to `limit` threads after a position: of one user, or of everybody."""
         with self._mutex:
             threads = (
                 thread
@@ -78,13 +78,15 @@ class Listing:
                     return None
                 settings, state = log.settings(), log.state
         except StorageError as error:
-            # One bad file must not hide all the others.
+            # One bad file must not hide the other files.
             _log.warning("not listed: %s", error)
             return None
         if settings is None:
-            _log.warning("not listed: the settings of %s cannot be read; its turns can, by the thread's id", path)
+            _log.warning(
+                "not listed: the settings of %s cannot be read. Its turns can be read by the thread's id.", path
+            )
             return None
-        # A copy that somebody made under another name is not a second thread.
+        # A copy of a file under another name is not a second thread.
         return _Thread(settings, state) if name == file_stem(settings.thread) + LOG_SUFFIX else None
 
 

@@ -1,8 +1,8 @@
-"""Locks on threads, between everything that writes to one folder: tasks, storages and processes.
+"""Locks on threads, between all writers of one folder: tasks, storages and processes.
 
-A lock is a stripe: one of a fixed number of files, held by the operating system's own file lock, which ends with its
-process however that ends. Inside of one storage a mutex comes first, so its tasks queue instead of polling. Waiting
-happens in a worker's OS thread and ends with `StorageBusy`.
+Each thread has a stripe, one of a fixed number of lock files. The operating system locks the file, and frees it when
+the process ends, however it ends. Within one storage, a mutex is taken first, so that its tasks queue instead of
+polling. A writer waits in an OS thread of the pool, and raises `StorageBusy` after the timeout.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ LONGEST_PAUSE_S = 0.02
 
 
 class StripedLocks:
-    """Exclusive locks in a folder of lock files, made when first needed.
+    """Exclusive locks on lock files in a folder. A lock file is made when it is first needed.
 
     Args:
-        folder: for the lock files. They are never deleted, because a lock on a deleted file excludes nobody.
-        timeout_s: how long to wait for another process.
-        disk: makes the folder.
+        folder: the folder of the lock files. They are never deleted, because a lock on a deleted file excludes nobody.
+        timeout_s: how many seconds to wait for another process.
+        disk: the disk that makes the folder.
     """
 
     def __init__(self, folder: Path, *, timeout_s: float, disk: Disk) -> None:
@@ -43,7 +43,7 @@ class StripedLocks:
         """Hold a stripe for a `with` block.
 
         Raises:
-            StorageBusy: when somebody else holds it for longer than the timeout.
+            StorageBusy: another writer holds it for longer than the timeout.
         """
         deadline = time.monotonic() + self._timeout_s
         mutex = self._mutexes[stripe]
@@ -55,7 +55,7 @@ class StripedLocks:
                 try:
                     yield
                 finally:
-                    # Closing alone would leave it held by a child that was forked meanwhile.
+                    # Closing the file alone would leave the lock with a child that was forked meanwhile.
                     _unlock(fd)
         finally:
             mutex.release()
@@ -81,7 +81,7 @@ class StripedLocks:
 
     def _busy(self) -> StorageBusy:
         folder = self._folder.parent
-        return StorageBusy(f"{folder} is being written by somebody else for over {self._timeout_s:g} s; try again")
+        return StorageBusy(f"another writer has locked {folder} for more than {self._timeout_s:g} s: try again")
 
 
 if sys.platform == "win32":

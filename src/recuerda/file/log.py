@@ -1,9 +1,9 @@
-"""Reading one thread's file, as it was when it was opened.
+"""Read one thread's file in the state in which it was opened.
 
-Lines are only ever added at the end, or the whole file is replaced; so an open file up to its last newline is a
-consistent look, without a lock. What follows the last newline is a write that never finished and was never
-acknowledged: it is ignored. Reading goes backwards from the end and stops when there is enough, so it costs what it
-returns, not what the thread holds.
+A writer only adds lines at the end or replaces the whole file. So an open file, up to its last newline, is a consistent
+snapshot without a lock. Bytes after the last newline belong to a write that never finished and was never acknowledged;
+they are ignored. Reading goes backwards from the end and stops when it has enough, so its cost depends on the returned
+records and not on the length of the thread.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from recuerda.errors import StorageUnavailable
 from recuerda.file.disk import opened, read_at
@@ -36,13 +38,14 @@ LARGEST_CHUNK = 512 * 1024
 
 
 class Log:
-    """An open file of a thread.
+    """A thread's open file.
 
     Attributes:
-        fd: its descriptor; closed by whoever opened it.
-        size: of the file when it was opened.
-        state: the thread's after the last complete line.
-        is_empty: True when there is no such line: then there is no thread.
+        fd: the file's descriptor. The code that opened it closes it.
+        path: the file's path.
+        size: the file's size when it was opened.
+        state: the thread's state after the last complete line.
+        is_empty: True when the file has no complete line. Then the thread does not exist.
     """
 
     def __init__(self, fd: int, path: Path) -> None:
@@ -50,14 +53,14 @@ class Log:
         self.path = path
         self.size = os.fstat(fd).st_size
         if format_of(read_at(fd, 0, 32)) > FORMAT:
-            raise StorageUnavailable(f"{path} was written by a newer recuerda; upgrade recuerda")
+            raise StorageUnavailable(f"{path} was written by a newer recuerda: upgrade recuerda")
         self._older = backward_lines(fd, self.size)
         self._seen: list[Line] = []
         self.state = self._last_state()
         self.is_empty = not self._seen
 
     def settings(self) -> SettingsLine | None:
-        """Return the settings in force, or the last readable ones when those are damaged; None when all are."""
+        """Return the present settings. If they are damaged, return the last readable ones, or None without any."""
         found = parse_settings(line_at(self.fd, self.state.settings_at, self.state.end).data)
         if found is None:
             for line in forward_lines(self.fd, 0, self.state.end):
@@ -65,7 +68,7 @@ class Log:
         return found
 
     def settings_of(self, thread_id: str) -> SettingsLine:
-        """Return the settings in force; empty ones when all are damaged, so that the turns stay readable."""
+        """Return the present settings, or empty ones when all are damaged, so that the turns stay readable."""
         found = self.settings()
         if found is None:
             incarnation = hashlib.sha256(read_at(self.fd, 0, 256)).hexdigest()[:12]
@@ -73,18 +76,18 @@ class Log:
         return found
 
     def summary(self) -> TurnRecord | None:
-        """Return the newest summary, or None."""
+        """Return the newest summary, or None when the thread has none."""
         if not self.state.summary_at:
             return None
         line = parse_record(line_at(self.fd, self.state.summary_at, self.state.end).data)
         if line is not None and line.kind == "summary":
             return line.record() if line.number >= self.state.first else None
-        # Damaged, or moved when the file was mended by hand: the newest that can be read.
+        # The line is damaged, or moved when somebody edited the file. Take the newest summary that can be read.
         readable = [parse_record(line.data) for line, record in self.records() if record.kind == "summary"]
         return next((line.record() for line in reversed(readable) if line is not None), None)
 
     def newest(self, after: int, query: ReadQuery, *, covered: int = 0) -> tuple[list[TurnRecord], int]:
-        """Return the records that the query asks for, the newest first, and the number from which on they are all.
+        """Return the records that the query asks for, newest first, and the number from which they are complete.
 
         Turns up to the number `covered` are left out.
         """
@@ -107,7 +110,7 @@ class Log:
         return records, lowest
 
     def records(self) -> Iterator[tuple[Line, TurnRecord]]:
-        """Go through the records that the thread holds, the oldest first, with their lines."""
+        """Yield the records that the thread holds, with their lines, the oldest record first."""
         number = self.state.first - 1
         for line in forward_lines(self.fd, self._first_at(), self.state.end):
             if is_settings(line.data):
@@ -126,7 +129,7 @@ class Log:
                 yield record
 
     def _first_at(self) -> int:
-        # After a file was mended by hand its offsets may be wrong; then the search starts at the beginning.
+        # Offsets may be wrong when somebody has edited the file. Then the search starts at the beginning.
         line = parse_record(line_at(self.fd, self.state.first_at, self.state.end).data)
         return self.state.first_at if line is not None and line.number == self.state.first else 0
 
@@ -140,14 +143,14 @@ class Log:
             damaged.append(line)
         if damaged:
             raise StorageUnavailable(
-                f"{self.path} is damaged, none of its lines can be read; restore a copy, or move it away"
+                f"{self.path} is damaged: none of its lines can be read; restore a copy, or move the file away"
             )
         return State()
 
 
 @contextmanager
 def open_log(path: Path, *, is_writer: bool = False) -> Generator[Log | None, None, None]:
-    """Open a thread's file for a `with` block; None when there is no thread."""
+    """Open a thread's file for a `with` block; the block gets None when there is no thread."""
     with ExitStack() as stack:
         log = None
         with suppress(FileNotFoundError):
@@ -156,10 +159,10 @@ def open_log(path: Path, *, is_writer: bool = False) -> Generator[Log | None, No
 
 
 def backward_lines(fd: int, end: int) -> Iterator[Line]:
-    """Go through a file's complete lines from the last to the first."""
+    """Yield a file's complete lines from the last to the first."""
     position, chunk = end, FIRST_CHUNK
     is_torn = True
-    held: list[bytes] = []  # the line whose start has not been read yet, its last piece first
+    held: list[bytes] = []  # pieces of the line whose start is not read yet, the last piece first
     while position > 0:
         size = min(chunk, position)
         position -= size
@@ -181,7 +184,7 @@ def backward_lines(fd: int, end: int) -> Iterator[Line]:
 
 
 def forward_lines(fd: int, start: int, end: int) -> Iterator[Line]:
-    """Go through a file's complete lines from the one at `start` to the last before `end`."""
+    """Yield a file's complete lines from the one at `start` to the last one before `end`."""
     at = position = start
     held: list[bytes] = []
     while position < end and (data := read_at(fd, position, min(LARGEST_CHUNK, end - position))):
@@ -197,7 +200,7 @@ def forward_lines(fd: int, start: int, end: int) -> Iterator[Line]:
 
 
 def line_at(fd: int, offset: int, end: int) -> Line:
-    """Return the line at an offset; an empty one when there is none."""
+    """Return the line at an offset, or an empty line when there is none."""
     held: list[bytes] = []
     chunk, position = FIRST_CHUNK, offset
     while position < end and (data := read_at(fd, position, min(chunk, end - position))):
@@ -223,29 +226,24 @@ def _state(line: RecordLine | SettingsLine) -> State:
         first_at=line.first_at,
         settings_at=line.settings_at,
         summary_at=line.summary_at,
-        last_turn=revision if is_turn else line.last_turn or revision,
+        last_turn=revision if is_turn else line.last_turn,
         dead=line.dead,
     )
 
 
 def _after_damage(state: State, damaged: list[Line], end: int) -> State:
-    """Return the state after lines that can't be read: each counts as the turn that it most likely was."""
+    """Return the state after lines that cannot be read. Each counts as the record that it most likely was: a turn."""
     revision, turns, messages = state.revision, state.turns, state.messages
     for line in reversed(damaged):
         if not is_settings(line.data):
             record = read_record(line.data, revision + 1)
             revision, messages = max(record.number, revision + 1), messages + record.message_count
             turns += record.kind == "turn"
-    return State(
+    return replace(
+        state,
         revision=revision,
-        first=state.first,
         turns=turns,
         messages=messages,
-        updated_us=state.updated_us,
-        first_at=state.first_at,
-        settings_at=state.settings_at,
-        summary_at=state.summary_at,
         last_turn=revision if turns > state.turns else state.last_turn,
-        dead=state.dead,
         end=end,
     )

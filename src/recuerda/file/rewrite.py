@@ -1,8 +1,8 @@
-"""The next version of a thread's file: made beside it, synced, then put in its place in one step.
+"""Write the next version of a thread's file beside the file. The caller then puts it in place in one operation.
 
-That is how a thread begins, how an undo and a trim delete for good, and how the space of dropped turns is freed once
-it is more than what the thread holds. A crash before the last step leaves a `.new` file that means nothing and is
-overwritten by the next one. Whatever is kept is copied line by line, damaged lines included: somebody may still mend
+A thread begins in this way. An undo and a trim delete for good in this way, and the bytes of dropped turns are freed in
+this way once they outweigh the others. A crash before the file is in place leaves a `.new` file, which has no meaning
+and is overwritten by the next one. Lines that stay are copied unchanged, also damaged ones: somebody may still repair
 them.
 """
 
@@ -24,11 +24,11 @@ from recuerda.file.log import Log
 from recuerda.storage.records import TurnRecord
 
 MIN_DEAD_BYTES = 64 * 1024
-"""Below this it is not worth freeing."""
+"""Up to this number of dead bytes, a rewrite is not worth its cost."""
 
 
 def is_worth_it(state: State) -> bool:
-    """Tell whether more than half of a file is dead: then a rewrite costs no more than what was appended since."""
+    """Return whether more than half of a file is dead. Then a rewrite costs no more than the appends since the last."""
     return state.dead > MIN_DEAD_BYTES and state.dead * 2 > state.end
 
 
@@ -45,14 +45,14 @@ def write_new_log(
     """Write the next version of a thread's file, synced, to `path`.
 
     Args:
-        path: of the new file.
-        disk: syncs it.
-        settings: its first line.
-        old: the version before, or None for a new thread.
-        stays: says which of the old one's records are copied.
-        last_line: makes the line after those, given the state that they leave; it carries the thread's new state. None
-            when there are no records: the settings carry it.
-        bodies: other bodies for some of the records that are copied, by number.
+        path: the path of the new file.
+        disk: the disk that syncs it.
+        settings: the settings in the first line.
+        old: the present version, or None for a new thread.
+        stays: returns True for a record of `old` that is to be copied.
+        last_line: returns the last line, given the state after the copied records. The line carries the thread's new
+            state. None without any record: then the settings carry it.
+        bodies: new bodies for some of the copied records, by number.
     """
     try:
         with path.open("wb") as out:

@@ -1,8 +1,8 @@
-"""The file storage: the hooks of a storage, each one job in a small pool of OS threads.
+"""The file storage: each hook of a storage is one job in a small pool of OS threads.
 
-Disks block; an event loop must not. Reads and writes have pools of their own, so a read never waits for an fsync, and
-the fsyncs of many conversations overlap. A job that was cancelled before it started doesn't run; one that has started
-is carried through, so it leaves all or nothing.
+Disks block, and an event loop must not. Reads and writes have separate pools, so a read never waits for an fsync, and
+the fsyncs of many conversations overlap. A job that is cancelled before it starts does not run. A job that has started
+runs to its end, so it does all of its work or none.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class _Work:
-    """A folder and the pools that work on it: what a forked child has to make anew."""
+    """A folder and the thread pools that work on it. A forked child makes its own."""
 
     def __init__(self, folder: Folder) -> None:
         self.process = os.getpid()
@@ -53,20 +53,25 @@ class _Work:
 
 
 class FileStorage(Storage):
-    """Keep threads in a folder, one file of JSON Lines each.
+    """Keep threads in a folder, each in one file of JSON Lines.
 
-    Any number of processes may use the folder at once. The files may be looked at, copied and, while nobody writes,
-    edited; a file that was put there belongs to the thread that it names. Deleting a thread's file deletes the thread.
+    Any number of processes may use the folder at once. People may read and copy the files, and edit them while nobody
+    writes. A file that is put into the folder belongs to the thread that it names. Deleting a thread's file deletes the
+    thread.
+
+    An append costs the same however long the thread is. The first append with a caller's own turn id reads the
+    thread's file once in each process. No reader sees a turn any more as soon as `keep_messages` has dropped it; its
+    bytes leave the file once the dropped bytes outweigh the others. An undo and a trim write the file anew, so they
+    delete bytes at once.
 
     Args:
-        path: the folder; the first write makes it if missing. It should be on a file system with working locks.
-        fsync: True (default): an acknowledged turn is on the disk. False: faster; a power failure may take turns.
-        busy_timeout_s: how long to wait for another writer of the same thread before `StorageBusy`.
-        clock: gives the time in microseconds since 1970.
+        path: the folder. The first write makes it if it is missing. Its file system must have working locks.
+        fsync: True writes each acknowledged turn to the disk. False is faster, but a power failure may lose turns.
+        busy_timeout_s: how many seconds to wait for another writer of the same thread before `StorageBusy`.
+        clock: a function that returns the time in microseconds since 1970 (UTC).
 
-    An append costs the same however long the thread is. With a turn id of the caller's own, the first one in a process
-    reads the thread's file once. Turns that `keep_messages` drops are gone at once for every reader; their bytes leave
-    the file when they are more than those that stay. An undo or a trim deletes bytes at once, by writing the file anew.
+    Raises:
+        ConfigurationError: the path is empty or holds a NUL character.
     """
 
     kind: ClassVar[str] = "file"
@@ -82,21 +87,25 @@ class FileStorage(Storage):
     ) -> None:
         super().__init__(clock=clock)
         if not str(path) or "\x00" in str(path):
-            raise ConfigurationError("a file storage needs a folder")
-        # Absolute from here on: a later change of the working directory must not change the storage.
+            raise ConfigurationError("a file storage needs the path of a folder, without a NUL character")
+        # The path is made absolute, because a later change of the working directory must not change the storage.
         self.path = Path(path).expanduser().absolute()
         self._make_folder = partial(Folder, self.path, busy_timeout_s=busy_timeout_s, fsync=fsync)
-        self._work = _Work(self._make_folder())  # its threads start when they are needed
+        self._work = _Work(self._make_folder())  # its OS threads start when they are needed
         self._is_closed = False
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the storage of `file:///absolute/folder` (RFC 8089), `file:relative/folder` or `file:~/folder`."""
+        """Make the storage of `file:///absolute/folder` (RFC 8089), `file:relative/folder` or `file:~/folder`.
+
+        Raises:
+            ConfigurationError: the URL has another form.
+        """
         parts = urlsplit(url)
         path = unquote(parts.path)
         if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not path:
             raise ConfigurationError(
-                "the URL of a file storage is file:///absolute/folder, file:relative/folder or file:~/folder"
+                "the URL of a file storage has the form file:///absolute/folder, file:relative/folder or file:~/folder"
             )
         if os.name == "nt" and re.match(r"/[A-Za-z]:", path):
             path = path[1:]
@@ -150,29 +159,31 @@ class FileStorage(Storage):
 
     def _working(self) -> _Work:
         if self._work.process != os.getpid():
-            # After a fork the parent's threads are not here, and its mutexes may be held for ever: make new ones.
+            # After a fork, the parent's OS threads do not exist here, and its mutexes may be held for ever.
             self._work = _Work(self._make_folder())
         return self._work
 
     def _start(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> asyncio.Future[T]:
-        closed = StorageUnavailable(f"the storage of {self.path} has been closed; make a new one")
+        closed = StorageUnavailable(f"the storage of {self.path} has been closed: make a new one")
         if self._is_closed:
             raise closed
         try:
             return asyncio.get_running_loop().run_in_executor(pool, job)
         except RuntimeError:
-            raise closed from None  # by another event loop, this very moment
+            raise closed from None  # another event loop closed it at this moment
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         code = error.errno if isinstance(error, OSError) else None
         where = (error.filename if isinstance(error, OSError) else None) or self.path
         if code in _FULL:
             return StorageFull(
-                f"could not {action}: {where} cannot grow, the disk or a quota is full; free some space and try again"
+                f"could not {action}: {where} cannot grow, the disk or a quota is full: free some space and try again"
             )
         if code in _READ_ONLY:
             return StorageReadOnly(
-                f"could not {action}: no permission on {where}; check its permissions and those of its folder"
+                f"could not {action}: no permission on {where}: check its permissions and those of its folder"
             )
         reason = os.strerror(code or errno.EIO)
-        return StorageUnavailable(f"could not {action}: {where} cannot be used ({reason}); check the path and the disk")
+        return StorageUnavailable(
+            f"could not {action}: {where} cannot be used ({reason}). Check the path and the disk."
+        )

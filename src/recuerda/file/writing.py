@@ -1,8 +1,8 @@
-"""How a record, or new settings, get into a thread's file. The thread's lock is held.
+"""Write records and settings to a thread's file. The caller holds the thread's lock.
 
-Nearly always that is one line at the end, for a turn as for a summary. Whatever deletes (an undo, a trim), begins a
-thread or frees space makes a new file instead. These functions say which it was: the caller puts a new file in place,
-once the old one is closed (Windows insists).
+A turn or a summary is nearly always one line at the end. An undo, a trim, a new thread and the freeing of space need a
+new file instead. The functions return whether they wrote a new file. Then the caller puts it in place, after it has
+closed the old file; Windows requires this order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ replace = msgspec.structs.replace
 def write_record(
     files: ThreadFiles, disk: Disk, *, thread_id: str, log: Log | None, record: NewRecord
 ) -> tuple[TurnRecord, bool]:
-    """Write a record after the last one; return it with its number, and True when it is in a new file."""
+    """Write a record after the last one. Return it with its number, and whether it is in a new file."""
     if log is None:
         committed = record.numbered(1)
         settings = _named(new_settings(thread_id, record.created_us), record)
@@ -49,7 +49,7 @@ def write_record(
 def write_records(
     log: Log, disk: Disk, *, records: Sequence[NewRecord], find: Callable[[str], TurnRecord | None]
 ) -> list[Appended]:
-    """Write several turns to a thread that has one, in one write; those that `find` finds by id are replayed."""
+    """Write several turns to a thread that exists, in one write. Turns whose ids `find` finds are replayed."""
     done: list[Appended] = []
     lines: list[bytes] = []
     by_id: dict[str, TurnRecord] = {}
@@ -70,7 +70,7 @@ def write_records(
 
 
 def write_settings(files: ThreadFiles, disk: Disk, *, log: Log | None, settings: SettingsLine) -> tuple[State, bool]:
-    """Write new settings; return the thread's state, and True when they are in a new file."""
+    """Write new settings. Return the thread's state, and whether they are in a new file."""
     if log is None:
         write_new_log(files.new_log, disk=disk, settings=settings, old=None, stays=_every, last_line=None)
         return State(updated_us=settings.updated_us), True
@@ -89,7 +89,7 @@ def write_settings(files: ThreadFiles, disk: Disk, *, log: Log | None, settings:
 
 
 def write_bodies(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-    """Write a new file in which some turns have other bodies. The thread's state stays what it is."""
+    """Write a new file in which some turns have other bodies. The thread's state does not change."""
     settings = log.settings_of(thread_id)
 
     def last_line(kept: State) -> bytes:
@@ -101,12 +101,12 @@ def write_bodies(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, bo
 
 
 def new_settings(thread_id: str, now_us: int) -> SettingsLine:
-    """Return the settings of a thread that has none yet."""
+    """Return the settings of a new thread."""
     return SettingsLine(recuerda=FORMAT, thread=thread_id, incarnation=new_id(), created_us=now_us, updated_us=now_us)
 
 
 def changed_settings(settings: SettingsLine, changes: ThreadChanges, now_us: int) -> SettingsLine:
-    """Return settings after a change."""
+    """Return the settings after a change."""
     unset = msgspec.UNSET
     return replace(
         settings,
@@ -140,7 +140,7 @@ def _write_new(
 
 def _extend(log: Log, disk: Disk, line: bytes) -> None:
     if log.size > log.state.end:
-        os.ftruncate(log.fd, log.state.end)  # a write that never finished: nobody was told that it had
+        os.ftruncate(log.fd, log.state.end)  # removes a write that never finished and was never acknowledged
     disk.extend(log.fd, log.state.end, line)
 
 
@@ -157,7 +157,7 @@ def _added(state: State, record: TurnRecord) -> State:
 
 
 def _cut_oldest(log: Log, state: State, keep_messages: int) -> State:
-    """Return the state without the oldest turns that are too many; the file keeps their lines until a rewrite."""
+    """Return the state without the oldest turns above the limit. Their lines stay in the file until a rewrite."""
     turns, messages, dead = state.turns, state.messages, state.dead
     first, first_at = state.revision, log.state.end
     for line, record in log.records():
@@ -171,7 +171,7 @@ def _cut_oldest(log: Log, state: State, keep_messages: int) -> State:
 
 
 def _new_name(log: Log, thread_id: str, record: NewRecord) -> SettingsLine | None:
-    """Return the settings that the first record of a thread gives it, if they are others than it has."""
+    """Return the settings with the user and title of a thread's first record, or None when nothing changes."""
     if log.state.revision:
         return None
     settings = log.settings_of(thread_id)
