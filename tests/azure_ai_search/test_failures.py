@@ -47,12 +47,12 @@ async def hang_up(request: Request) -> Response:
 @pytest.mark.parametrize(
     ("status", "step"),
     [
-        (400, "the request is refused (400)"),
+        (400, "the service refused the request (400)"),
         (401, "check the token's audience"),
         (403, "Search Index Data Reader"),
         (404, "check index_name and endpoint"),
         (429, "try again later, or add replicas"),
-        (500, "the service refused (500)"),
+        (500, "the service refused the request (500)"),
         (503, "try again later"),
     ],
 )
@@ -117,7 +117,7 @@ async def test_a_service_that_is_slow_is_given_up(provider_of: Make, service: Az
 async def test_a_service_that_hangs_up_is_an_error(provider_of: Make, service: AzureSearchServer) -> None:
     service.faults.append(hang_up)
     async with provider_of() as provider:
-        with pytest.raises(ProviderError, match=r"refused \(500\)|connection broke"):
+        with pytest.raises(ProviderError, match=r"refused the request \(500\)|connection broke"):
             await provider.search("dog")
 
 
@@ -254,7 +254,7 @@ async def test_nothing_that_was_asked_and_no_key_is_logged(
     async with provider_of(api_key=QUERY_KEY, mode="simple") as provider:
         with pytest.raises(ProviderError):
             await provider.search("a secret dog")
-    assert "may not be read" in caplog.text
+    assert "may not read the definition" in caplog.text
     assert "secret" not in caplog.text
     assert QUERY_KEY not in caplog.text
 

@@ -31,10 +31,10 @@ async def ready(platform: Mem0Platform, provider: Mem0Provider) -> Mem0Provider:
         (Fault(403), "Check api_key or MEM0_API_KEY"),
         (Fault(404), "Check host"),
         (Fault(429, headers={"Retry-After": "7"}), "wait 7 s"),
-        (Fault(429), "Slow down"),
-        (Fault(500), "Try later"),
+        (Fault(429), "Send fewer"),
+        (Fault(500), "Try again later"),
         (Fault(503), "status 503"),
-        (Fault(400), "refuses the request"),
+        (Fault(400), "refused the request"),
     ],
     ids=["401", "403", "404", "429-wait", "429", "500", "503", "400"],
 )
@@ -171,7 +171,7 @@ async def test_learning_that_takes_too_long_is_given_up(
     with caplog.at_level(logging.WARNING, "recuerda"):
         await provider.invoked(user(WORDS), assistant("Yes."), thread=thread_of())
         await provider.close()
-    assert "no answer came in time" in caplog.text
+    assert "it did not answer in time" in caplog.text
 
 
 async def test_close_tells_what_could_not_be_learnt(platform: Mem0Platform, caplog: pytest.LogCaptureFixture) -> None:

@@ -238,11 +238,11 @@ def test_contradictions_are_refused() -> None:
     class Searchless:
         pass
 
-    with pytest.raises(ConfigurationError, match="not Searchless"):
+    with pytest.raises(ConfigurationError, match="of type Searchless"):
         Mem0Provider(Searchless())  # pyright: ignore[reportArgumentType] - callers without a checker
     with pytest.raises(ConfigurationError, match="scope_to_per_operation_thread_id"):
         Mem0Provider(api_key="k", thread_id="t", scope_to_per_operation_thread_id=True)
-    with pytest.raises(ConfigurationError, match="strip"):
+    with pytest.raises(ConfigurationError, match="cannot contain"):
         Mem0Provider(api_key="k\nk", user_id="ada")
 
 

@@ -230,7 +230,7 @@ async def test_a_server_that_talks_nonsense_is_an_error(prefix: str) -> None:
 
 @pytest.mark.parametrize(
     ("rights", "text"),
-    [("+@all -ft.search -ft.info", "grant it FT"), ("-@all", "grant it FT")],
+    [("+@all -ft.search -ft.info", "grant FT"), ("-@all", "grant FT")],
     ids=["no search", "nothing"],
 )
 async def test_missing_rights_are_named(server: RedisServer, prefix: str, rights: str, text: str) -> None:

@@ -32,14 +32,17 @@ async def test_processes_that_start_together_make_one_index(prefix: str) -> None
 @pytest.mark.parametrize(
     ("schema", "difference"),
     [
-        ("ON HASH PREFIX 1 {prefix}: SCHEMA words TEXT", "field number is missing where NUMERIC is needed"),
-        ("ON HASH PREFIX 1 {prefix}: SCHEMA words TAG", "field words is TAG where TEXT is needed"),
-        ("ON HASH PREFIX 1 other: SCHEMA words TEXT", "over keys that start with ['other:']"),
+        ("ON HASH PREFIX 1 {prefix}: SCHEMA words TEXT", "field number is missing, but must be NUMERIC"),
+        ("ON HASH PREFIX 1 {prefix}: SCHEMA words TAG", "field words is TAG, but must be TEXT"),
+        ("ON HASH PREFIX 1 other: SCHEMA words TEXT", "keys start with ['other:']"),
         (
             "ON HASH PREFIX 1 {prefix}: LANGUAGE spanish SCHEMA words TEXT",
-            "language is spanish where english is needed",
+            "language is spanish, but must be english",
         ),
-        ("ON JSON PREFIX 1 {prefix}: SCHEMA $.words AS words TEXT", "over JSON documents where HASH is needed"),
+        (
+            "ON JSON PREFIX 1 {prefix}: SCHEMA $.words AS words TEXT",
+            "documents are of type JSON, but must be of type HASH",
+        ),
     ],
     ids=["fields", "kinds", "prefix", "language", "json"],
 )
@@ -67,7 +70,7 @@ async def test_an_embedder_of_another_dimension_is_named_and_the_memories_can_be
         for text in ("My hound barks", "I bought an automobile"):
             await learn(provider, text)
     provider = provider_of(prefix, embedder=TopicEmbedder(16, model_id="bigger"), defer=False, max_distance=0.2)
-    with pytest.raises(ProviderError, match="vectors have dim 8 where 16 is needed"):
+    with pytest.raises(ProviderError, match="vectors have dim 8, but must have 16"):
         await provider.search("puppy")
     with pytest.raises(ProviderError, match="another shape"):
         await learn(provider, "a turn")
@@ -82,7 +85,7 @@ async def test_an_index_without_vectors_is_named_when_there_is_an_embedder(prefi
     async with provider_of(prefix) as provider:
         await learn(provider, "My hound barks")
     async with provider_of(prefix, embedder=TopicEmbedder()) as provider:
-        with pytest.raises(ProviderError, match="has no vectors where 8 dimensions are needed"):
+        with pytest.raises(ProviderError, match="has no vectors, but must have vectors of 8 dimensions"):
             await provider.search("puppy")
         await provider.overwrite_index()
         assert len(await provider.search("puppy")) == 1
@@ -128,7 +131,7 @@ async def test_a_language_has_its_own_endings_and_an_unknown_one_is_refused(pref
         await learn(provider, "Tengo tres perros")
         assert len(await provider.search("¿Dónde está el perro?")) == 1
     async with provider_of(f"{prefix}-other", language="klingon") as provider:
-        with pytest.raises(ProviderError, match="knows no such language"):
+        with pytest.raises(ProviderError, match="does not support this language"):
             await provider.search("targ")
 
 
@@ -152,5 +155,5 @@ async def test_vectors_can_be_searched_by_a_graph_and_the_kind_of_search_is_chec
         await provider.flush()
         assert [memory.text for memory in await provider.search("puppy")] == ["My hound barks"]
     async with provider_of(prefix, embedder=TopicEmbedder()) as provider:
-        with pytest.raises(ProviderError, match="algorithm HNSW where FLAT is needed"):
+        with pytest.raises(ProviderError, match="algorithm HNSW, but must have FLAT"):
             await provider.search("puppy")

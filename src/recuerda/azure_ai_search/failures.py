@@ -1,7 +1,7 @@
-"""What the SDK raises, as a `ProviderError` that says the next step.
+"""Translation of the SDK's errors into a `ProviderError` that says the next step.
 
-The service's own words may hold what a user asked, so they are not repeated, but for names of fields that the
-application itself has given; the SDK's error is chained.
+The service's own message may contain a user's question, so it is not repeated, except for names of fields that the
+application itself has given. The SDK's error is chained.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from azure.core import exceptions
 from recuerda.azure_ai_search.settings import SearchSettings
 from recuerda.errors import ProviderError
 
-# What the SDK raises besides its own errors, when an answer is JSON but not what the service should send.
+# The errors that the SDK raises, besides its own, if an answer is JSON of an unexpected form.
 UNREADABLE = (TypeError, ValueError, KeyError, AttributeError)
 SDK_ERRORS = (exceptions.AzureError, *UNREADABLE)
 
@@ -26,22 +26,24 @@ _WORD = re.compile(r"\w+")
 def translate(error: Exception, settings: SearchSettings, *, host: str, timeout_s: float) -> ProviderError:
     """Return the error to raise."""
     start = f"could not search the index {settings.index_name!r} of {host}: "
-    unreadable = f"{start}the answer cannot be read; is the endpoint a search service?"
+    unreadable = f"{start}the answer cannot be read; check that the endpoint is a search service"
     match error:
         case exceptions.DecodeError():
             return ProviderError(unreadable)
         case exceptions.HttpResponseError() if error.status_code is not None:
             return ProviderError(start + _refusal(error, error.status_code, settings))
         case exceptions.ServiceRequestTimeoutError() | exceptions.ServiceResponseTimeoutError():
-            return ProviderError(f"{start}no answer within {timeout_s:g} s")
+            return ProviderError(f"{start}there was no answer within {timeout_s:g} s; try again, or raise timeout_s")
         case exceptions.ClientAuthenticationError():
             return ProviderError(f"{start}the credential gives no token; sign in, or give an api_key")
         case exceptions.ServiceRequestError():
             return ProviderError(f"{start}it cannot be reached; check the endpoint")
         case exceptions.ServiceResponseError() | exceptions.IncompleteReadError():
-            return ProviderError(f"{start}the connection broke, or nothing came within {timeout_s:g} s")
+            return ProviderError(
+                f"{start}the connection broke, or there was no answer within {timeout_s:g} s; try again"
+            )
         case exceptions.AzureError():
-            return ProviderError(f"{start}{type(error).__name__}")
+            return ProviderError(f"{start}{type(error).__name__}; the SDK's message is in this error's __cause__")
         case _:
             return ProviderError(unreadable)
 
@@ -54,17 +56,17 @@ def _refusal(error: exceptions.HttpResponseError, status: int, settings: SearchS
             return "the credentials are refused (401); check the token's audience and tenant, or the api_key"
         case 403:
             return (
-                "access is denied (403): check the api_key; for Entra ID, the role Search Index Data Reader, and that "
-                "the service accepts roles besides keys"
+                "access is denied (403); check the api_key. With Entra ID, the credential needs the role Search "
+                "Index Data Reader, and the service has to accept roles besides keys"
             )
         case 404:
-            return "there is no such index (404); check index_name and endpoint. This provider makes none"
+            return "there is no such index (404); check index_name and endpoint. This provider does not make an index"
         case 429:
-            return "there are too many requests (429); try again later, or add replicas to the service"
+            return "the service got too many requests (429); try again later, or add replicas to the service"
         case 503:
-            return "the service is overloaded or not available (503); try again later"
+            return "the service is overloaded or unavailable (503); try again later"
         case _:
-            return f"the service refused ({status})"
+            return f"the service refused the request ({status}); its message is in this error's __cause__"
 
 
 def _bad_request(message: str, settings: SearchSettings) -> str:
@@ -72,23 +74,26 @@ def _bad_request(message: str, settings: SearchSettings) -> str:
     field = _named_field(message, settings)
     if "semantic" in text:
         return (
-            "no semantic configuration of the name (400); give semantic_configuration_name as the index has it, and "
-            "check that the service has the semantic ranker on"
+            "the index has no semantic configuration of this name, or none (400); check semantic_configuration_name, "
+            "and that the service's semantic ranker is on"
         )
     if "vectorizer" in text:
-        return f"field {settings.vector_field_name} has no vectorizer (400): give an embedder, or add one to the index"
+        return (
+            f"field {settings.vector_field_name} has no vectorizer (400); give an embedder, or add a vectorizer to the "
+            "index"
+        )
     if "dimension" in text or "length of the vector" in text:
         return (
-            f"the embedder's vectors are not as long as those of field {settings.vector_field_name} (400); give the "
+            f"the embedder's vectors have other dimensions than field {settings.vector_field_name} (400); give the "
             "embedder that the index was filled with"
         )
     if "vector field" in text:
-        return f"{settings.vector_field_name} is no vector field of the index (400); check vector_field_name"
+        return f"{settings.vector_field_name} is not a vector field of the index (400); check vector_field_name"
     if "$filter" in text or "filter" in text:
-        return f"the filter is refused (400): check filter and scope; field {field} may be unknown or not filterable"
+        return f"the filter is refused (400); check filter and scope: field {field} may be unknown or not filterable"
     if "property" in text or "retrievable" in text:
         return f"field {field} is unknown or not retrievable (400); check content_fields, key_field and title_field"
-    return "the request is refused (400); the service's reason is in the error that caused this one"
+    return "the service refused the request (400); its reason is in this error's __cause__"
 
 
 def _named_field(message: str, settings: SearchSettings) -> str:

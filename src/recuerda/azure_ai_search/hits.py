@@ -1,4 +1,4 @@
-"""What an index gave: documents with their source, quoted as data."""
+"""The results of a search: documents with their source, quoted as data."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import msgspec
 from recuerda.azure_ai_search.settings import SearchSettings
 
 MAX_TEXT = 4_000
-"""The most characters of one document that a run is given."""
+"""The most characters of one document that a run gets."""
 
 MAX_QUOTED = 16_000
 """The most characters of all quotes."""
 
 _KEYS = ("id", "key", "chunk_id", "doc_id", "document_id")
 TITLES = ("title", "name", "filename", "file_name")
-"""What a field with a document's title is mostly called."""
+"""Common names of the field with a document's title."""
 
 
 class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
     """A document that was found.
 
     Attributes:
-        key: its key in the index; None when no field is known to be the key.
-        title: its title, where it has one.
-        text: the text of its content fields, one after the other; cut, with a note at the end, if it is very long.
-        caption: the passage that the semantic ranking thinks answers best.
-        score: the service's score; of no meaning across queries.
-        reranker_score: of the semantic ranking, from 0 to 4.
+        key: its key in the index; None if the key field is unknown.
+        title: its title; None if it has none.
+        text: the texts of its content fields, one after the other. A very long text is cut, with a note at the end.
+        caption: the passage that answers the query best, by the semantic ranking.
+        score: the service's score, comparable within one search only.
+        reranker_score: the score of the semantic ranking, from 0 to 4.
     """
 
     key: str | None
@@ -41,7 +41,7 @@ class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def quote(self) -> str:
-        """The hit as a line of JSON, out of whose quotes no text can break."""
+        """The hit as a line of JSON, so that no text can end its own quotation."""
         score = self.score if self.reranker_score is None else self.reranker_score
         fields = {
             "source": self.key,
@@ -54,7 +54,7 @@ class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hit_of(document: Mapping[str, Any], settings: SearchSettings) -> SearchHit:
-    """Read a result of the SDK."""
+    """Return the hit that a result of the SDK describes."""
     key_field = settings.key_field or _first(document, _KEYS)
     title_field = settings.title_field or _first(document, TITLES)
     names = settings.content_fields or tuple(
@@ -72,7 +72,7 @@ def hit_of(document: Mapping[str, Any], settings: SearchSettings) -> SearchHit:
 
 
 def quotes(prompt: str, hits: Iterable[SearchHit]) -> str:
-    """Return a prompt with the quotes of hits below it, the best first, as many as there is room for."""
+    """Return the prompt with the quotes of the best hits that fit below it."""
     lines = [prompt]
     room = MAX_QUOTED
     for hit in hits:
@@ -88,7 +88,7 @@ def _first(document: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 
 def _text(value: object) -> str:
-    """Return a text, or several as lines; numbers, vectors and parts of other kinds are no text."""
+    """Return a text, or a list of texts as lines; an empty text for numbers, vectors and other values."""
     if isinstance(value, str):
         return value
     items = cast("list[object]", value) if isinstance(value, list) else []

@@ -1,6 +1,6 @@
-"""What is known of an index, where its definition may be read: a key for queries, or a reader's role, may not.
+"""Facts from the definition of an index, for credentials that may read it. A query key or a reader's role may not.
 
-With it, wrong names and lengths are found before anything is asked, and what was left open is filled in.
+With the definition, wrong names and dimensions are found before a search, and missing settings are filled in.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from recuerda.errors import ProviderError
 
 
 class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """An index, as far as it matters here.
+    """The properties of an index that matter here.
 
     Attributes:
-        fields: all names.
-        hidden: those that are never returned.
-        key_field: the name of the key.
-        text_fields: those of text that are returned.
-        vector_fields: their lengths, by name.
-        vectorized: those for which the service makes vectors itself.
+        fields: the names of all fields.
+        hidden: the fields that a search never returns.
+        key_field: the name of the key field.
+        text_fields: the text fields that a search returns.
+        vector_fields: the dimensions of each vector field, by name.
+        vectorized: the vector fields for which the service makes vectors itself.
         semantic: the names of the semantic configurations.
-        default_semantic: the one that is used when none is named.
+        default_semantic: the name of the default semantic configuration.
     """
 
     fields: frozenset[str]
@@ -40,7 +40,7 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, definition: Any) -> IndexFacts:
-        """Read the SDK's definition of an index."""
+        """Return the facts in the SDK's definition of an index."""
         fields = _items(definition, "fields")
         search, semantic = getattr(definition, "vector_search", None), getattr(definition, "semantic_search", None)
         vectorizing = {one.name for one in _items(search, "profiles") if getattr(one, "vectorizer_name", None)}
@@ -59,10 +59,10 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def settle(self, settings: SearchSettings) -> SearchSettings:
-        """Return the settings with what they leave open.
+        """Return the settings with the missing ones filled in.
 
         Raises:
-            ProviderError: they do not fit the index.
+            ProviderError: the settings do not fit the index.
         """
         self._check_names(settings)
         key_field = settings.key_field or self.key_field
@@ -77,12 +77,12 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def check_length(self, settings: SearchSettings, vector: list[float]) -> None:
-        """Refuse a vector that is not as long as those of the index."""
+        """Raise a `ProviderError` if a vector has other dimensions than the index."""
         name = settings.vector_field_name or ""
         if len(vector) != self.vector_fields.get(name, len(vector)):
             raise ProviderError(
-                f"the embedder gave {len(vector)} dimensions, and field {name!r} of the index "
-                f"{settings.index_name!r} has {self.vector_fields[name]}; give the embedder that it was filled with"
+                f"the embedder gave {len(vector)} dimensions, but field {name!r} of the index {settings.index_name!r} "
+                f"has {self.vector_fields[name]}; give the embedder that the index was filled with"
             )
 
     def _check_names(self, settings: SearchSettings) -> None:
@@ -90,9 +90,9 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
         named = {name.split("/")[0] for name in (*returned, settings.vector_field_name) if name is not None}
         if unknown := named - self.fields:
             has = ", ".join(sorted(self.fields))
-            self._refuse(settings, f"has no field {', '.join(sorted(unknown))}; it has {has}")
+            self._refuse(settings, f"has no field {', '.join(sorted(unknown))}; its fields are {has}")
         if hidden := self.hidden.intersection(name for name in returned if name is not None):
-            self._refuse(settings, f"returns no field {', '.join(sorted(hidden))}: it is not retrievable")
+            self._refuse(settings, f"does not return field {', '.join(sorted(hidden))}: it is not retrievable")
         if settings.mode != "semantic":
             return
         wanted = settings.semantic_configuration_name or self.default_semantic
@@ -105,12 +105,14 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
         if name is None:
             if len(self.vector_fields) != 1:
                 has = ", ".join(self.vector_fields) or "none"
-                self._refuse(settings, f"has not one vector field, but {has}; give vector_field_name, or another mode")
+                self._refuse(
+                    settings, f"must have one vector field, but has {has}; give vector_field_name, or another mode"
+                )
             (name,) = self.vector_fields
         if name not in self.vector_fields:
-            self._refuse(settings, f"has a field {name} that holds no vectors")
+            self._refuse(settings, f"has no vectors in field {name}; check vector_field_name")
         if not settings.has_embedder and name not in self.vectorized:
-            self._refuse(settings, f"has no vectorizer for field {name}; give an embedder, or add one to the index")
+            self._refuse(settings, f"has no vectorizer for field {name}; give an embedder, or add a vectorizer to it")
         return name
 
     def _refuse(self, settings: SearchSettings, what: str) -> None:
@@ -118,7 +120,7 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _is_text(field: Any) -> bool:
-    # A text in version 11 of the SDK, a member of an enumeration in 12.
+    # The type is a string in version 11 of the SDK, and a member of an enumeration in version 12.
     return str(getattr(field.type, "value", field.type)) in ("Edm.String", "Collection(Edm.String)")
 
 

@@ -1,6 +1,6 @@
-"""A context provider that asks an index of Azure AI Search before each run.
+"""A context provider that searches an index of Azure AI Search before each run.
 
-What is found is sent with the run as quotes, with their source. Nothing is ever written to the index.
+The documents that it finds are sent with the run as quotes with their source. It never writes to the index.
 """
 
 from __future__ import annotations
@@ -46,39 +46,41 @@ _log = logging.getLogger(__name__)
 
 
 class AzureAISearchProvider(ContextProvider):
-    """Bring what an index of Azure AI Search knows into each run.
+    """Give each run the documents of an index of Azure AI Search that fit its input.
 
     Args:
         endpoint: `https://NAME.search.windows.net`.
-        index_name: an index that exists; a query key is enough to ask it.
-        api_key: of the service. Either this or `credential`.
-        credential: an asynchronous credential of azure-identity, for Entra ID; whoever made it closes it. It needs the
-            role Search Index Data Reader.
-        mode: "simple" by words, "semantic" by words with the service's semantic ranking, "vector" by meaning, "hybrid"
-            by words and meaning. "semantic" also goes by meaning where an embedder or a vector field is given.
-        semantic_configuration_name: for mode "semantic"; the index's default one by default.
-        embedder: makes the question's vector: the model that the index was filled with. Without one the service makes
-            it, if the index has a vectorizer.
-        vector_field_name: which field holds the vectors; known by itself where the index's definition may be read and
-            has one.
-        content_fields: whose text is quoted; all texts that the index returns by default.
-        key_field: the index's key; known by itself where the definition may be read, else guessed.
-        title_field: each document's title.
+        index_name: the name of an existing index. A query key is enough to search it.
+        api_key: the key of the service. Give either this or `credential`.
+        credential: an asynchronous credential of azure-identity, for Entra ID. The caller closes it. It needs the role
+            Search Index Data Reader.
+        mode: "simple" searches by words, "semantic" by words with the service's semantic ranking, "vector" by meaning,
+            and "hybrid" by words and meaning. "semantic" also searches by meaning if an embedder or a vector field is
+            given.
+        semantic_configuration_name: the semantic configuration for mode "semantic"; by default the index's own default.
+        embedder: makes the vector of the question, with the model that the index was filled with. Without an embedder,
+            the service makes the vector, if the index has a vectorizer.
+        vector_field_name: the field with the vectors. It may be left out if the credentials may read the index's
+            definition and the index has one such field.
+        content_fields: the fields whose texts are quoted; by default all texts that the index returns.
+        key_field: the index's key field. By default it is taken from the definition or, if that cannot be read,
+            guessed.
+        title_field: the field with a document's title.
         filter: an OData filter of the application's own, such as `language eq 'es'`. Never build it from input.
-        scope: what fields have to hold, such as `{"tenant": tenant_id}`: values are data, whatever is in them.
+        scope: the required values of fields, such as `{"tenant": tenant_id}`. Values are data and may be any text.
         top_k: the most documents for a run.
-        context_prompt: put above the quotes.
-        audience: of tokens, for other clouds than the public one: such as `https://search.azure.us`.
-        api_version: of the service; the SDK's own by default.
-        verify: the file of a certificate to trust, for a proxy with one of its own.
+        context_prompt: the text above the quotes.
+        audience: the audience of tokens, for clouds other than the public one, such as `https://search.azure.us`.
+        api_version: the version of the service's API; by default the SDK's own.
+        verify: the path of a certificate file to trust, for a proxy with its own certificate.
         timeout_s: seconds to wait for a connection, and for an answer.
-        max_retries: how many times the SDK asks again when the service is busy or the connection breaks.
+        max_retries: how many times the SDK tries again if the service is busy or the connection breaks.
         name: see `ContextProvider`.
         timeout: see `ContextProvider`.
         on_failure: see `ContextProvider`.
 
     Raises:
-        ConfigurationError: something is missing, or arguments contradict one another.
+        ConfigurationError: an argument is missing, or arguments contradict each other.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class AzureAISearchProvider(ContextProvider):
         on_failure: FailurePolicy = "raise",
     ) -> None:
         if not 0 < timeout_s < math.inf:
-            raise ConfigurationError(f"timeout_s must be a number of seconds over 0, not {timeout_s}")
+            raise ConfigurationError(f"timeout_s must be a number of seconds above 0, but it is {timeout_s}")
         self._host = _host(endpoint)
         self._settings = SearchSettings(
             index_name=index_name,
@@ -150,11 +152,11 @@ class AzureAISearchProvider(ContextProvider):
         """Make a provider from `AZURE_SEARCH_ENDPOINT`, `AZURE_SEARCH_INDEX_NAME` and `AZURE_SEARCH_API_KEY`.
 
         Args:
-            environ: the variables; the process's by default.
-            options: further arguments; they come before the variables. With a `credential`, no key is read.
+            environ: the variables; by default those of the process.
+            options: further arguments, which take precedence over the variables. With a `credential`, no key is read.
 
         Raises:
-            ConfigurationError: naming the variable that is missing.
+            ConfigurationError: a variable is missing; the error names it.
         """
         found = {key: value.strip() for key, value in (os.environ if environ is None else environ).items()}
         given = dict(options)
@@ -184,14 +186,14 @@ class AzureAISearchProvider(ContextProvider):
         return Context(messages=[ChatMessage("user", quotes(self._prompt, hits))]) if hits else None
 
     async def search(self, query: str, *, limit: int | None = None) -> list[SearchHit]:
-        """Return what the index has, the best first.
+        """Return the documents that match a query, the best first.
 
         Args:
-            query: a text as somebody would say it; it has no syntax. One without any word finds nothing.
+            query: a text in natural language, without any syntax. A text without words finds nothing.
             limit: the most documents; `top_k` by default.
 
         Raises:
-            ProviderError: the index is not there or not as it is asked, or the service fails.
+            ProviderError: the index is missing, or does not fit the settings, or the service fails.
         """
         text = asked(query)
         if text is None:
@@ -207,7 +209,7 @@ class AzureAISearchProvider(ContextProvider):
         return [hit for hit in found[:wanted] if hit.text or hit.caption or hit.title]
 
     async def close(self) -> None:
-        """Close the connections; a credential that was given stays open. Closing twice is fine."""
+        """Close the connections. A given credential stays open. Closing twice is fine."""
         await self._clients.close()
 
     async def _vector(self, text: str) -> list[float] | None:
@@ -219,7 +221,7 @@ class AzureAISearchProvider(ContextProvider):
         return vector
 
     async def _settle(self) -> None:
-        """Look at the index's definition once, where that is allowed."""
+        """Read the index's definition once, if the credentials allow it, and fill in missing settings."""
         if self._is_settled:
             return
         client = SearchIndexClient(self._endpoint, self._credential, **self._options)
@@ -230,7 +232,7 @@ class AzureAISearchProvider(ContextProvider):
         except SDK_ERRORS as error:
             if not (isinstance(error, HttpResponseError) and error.status_code in FORBIDDEN):
                 raise self._translate(error) from error
-            _log.debug("The definition of the index %s may not be read.", self._settings.index_name)
+            _log.debug("the credentials may not read the definition of the index %s", self._settings.index_name)
         else:
             self._settings = facts.settle(self._settings)
             self._facts = facts
@@ -240,8 +242,8 @@ class AzureAISearchProvider(ContextProvider):
     def _require_vector_field(self) -> None:
         if self._settings.asks_by_vector and self._settings.vector_field_name is None:
             raise ConfigurationError(
-                f"give vector_field_name: the definition of the index {self._settings.index_name!r} may not be read "
-                "with these credentials"
+                f"these credentials may not read the definition of the index {self._settings.index_name!r}, so its "
+                "vector field is unknown; give vector_field_name"
             )
 
     def _translate(self, error: Exception) -> Exception:
@@ -261,7 +263,7 @@ def _host(endpoint: str) -> str:
     except ValueError:
         host = None
     if host is None:
-        raise ConfigurationError("endpoint is https://NAME.search.windows.net, without credentials in it")
+        raise ConfigurationError("endpoint must be https://NAME.search.windows.net, without credentials in it")
     return host
 
 
@@ -269,7 +271,9 @@ def _credential(
     api_key: str | None, credential: AsyncTokenCredential | None
 ) -> AzureKeyCredential | AsyncTokenCredential:
     if (api_key is None) == (credential is None):
-        raise ConfigurationError("give api_key, or a credential for Entra ID: one of the two")
+        raise ConfigurationError(
+            "AzureAISearchProvider needs either api_key or a credential for Entra ID; give one of them"
+        )
     if credential is not None:
         return credential
     if not (api_key or "").strip():

@@ -1,7 +1,7 @@
-"""How an index is asked: from a text, as somebody would say it, to the arguments of the SDK's search.
+"""The settings of a search, and the arguments of the SDK's search for a text in natural language.
 
-A user's text is data. The service's simple syntax gives a meaning to some characters; they are taken out of it, so that
-no text can exclude, require or match everything. Values of a scope are quoted as OData says.
+A user's text is data. The service's simple query syntax gives some characters a meaning. They are removed, so that no
+text can exclude a word, require one, or match everything. A scope's values are quoted by the rules of OData.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from recuerda.errors import ConfigurationError
 from recuerda.ids import check_limit
 
 SearchMode: TypeAlias = Literal["simple", "semantic", "vector", "hybrid"]
-"""By words, by words with the service's semantic ranking, by meaning, or by words and meaning together."""
+"""How an index is searched; `AzureAISearchProvider` explains the modes."""
 
 MAX_QUERY = 2_000
-"""The most characters of a text that are looked for: its last ones, where a question mostly stands."""
+"""The most characters of a search text: the last characters of a long text, because a question is mostly at its end."""
 
 MAX_TOP = 50
 
@@ -29,7 +29,7 @@ _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
 
 
 class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How an index is asked; see `AzureAISearchProvider` for what each means."""
+    """The settings of a search; `AzureAISearchProvider` explains each."""
 
     index_name: str
     mode: SearchMode
@@ -44,29 +44,31 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(SearchMode):
-            raise ConfigurationError(f"mode is one of {', '.join(get_args(SearchMode))}; not {self.mode!r}")
+            raise ConfigurationError(f"mode must be one of {', '.join(get_args(SearchMode))}, but it is {self.mode!r}")
         if not self.index_name:
             raise ConfigurationError("index_name is empty: give the name of an index that exists")
         if check_limit(self.top_k, "top_k") > MAX_TOP:
-            raise ConfigurationError(f"top_k is at most {MAX_TOP}: a run has no room for more; not {self.top_k}")
+            raise ConfigurationError(
+                f"top_k must be at most {MAX_TOP}, but it is {self.top_k}: a run has no room for more"
+            )
         if not self.asks_by_vector and (self.has_embedder or self.vector_field_name):
-            raise ConfigurationError(f"mode {self.mode!r} asks for no vector: leave out embedder and vector_field_name")
+            raise ConfigurationError(f"mode {self.mode!r} uses no vectors; leave out embedder and vector_field_name")
         if self.mode != "semantic" and self.semantic_configuration_name is not None:
-            raise ConfigurationError(f"mode {self.mode!r} ranks by no semantic configuration; use mode='semantic'")
+            raise ConfigurationError(f"mode {self.mode!r} uses no semantic configuration; give mode='semantic'")
         for name in (*self.content_fields, self.key_field, self.title_field, self.vector_field_name):
             if name is not None:
                 check_field(name)
 
     @property
     def asks_by_vector(self) -> bool:
-        """Whether a vector is part of the query. For "semantic" it is where a vector field or an embedder is named."""
+        """True if the query has a vector. In mode "semantic" it has one if a vector field or an embedder is given."""
         if self.mode == "semantic":
             return self.has_embedder or self.vector_field_name is not None
         return self.mode in ("vector", "hybrid")
 
     @property
     def selected(self) -> list[str] | None:
-        """The fields to return; None for all that can be."""
+        """The fields to return; None for all retrievable fields."""
         if not self.content_fields:
             return None
         return list(dict.fromkeys(name for name in (self.key_field, self.title_field, *self.content_fields) if name))
@@ -96,33 +98,38 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plain(text: str) -> str:
-    """Return a text without the characters that mean something in the service's query syntax."""
+    """Return a text without the characters that have a meaning in the service's query syntax."""
     return " ".join(_OPERATORS.sub(" ", text).split())
 
 
 def asked(text: str) -> str | None:
-    """Return what of a text is looked for, or None when there is no word in it."""
+    """Return the part of a text to search for; None if it has no words."""
     cut = text.encode(errors="replace").decode().replace("\x00", " ").strip()[-MAX_QUERY:]
     return cut if any(character.isalnum() for character in cut) else None
 
 
 def scope_filter(expression: str | None, scope: Mapping[str, str] | None) -> str | None:
-    """Return the OData filter of an expression and of the values that fields have to have."""
+    """Return the OData filter that combines an expression and the required values of fields; None without both."""
     terms = [f"({expression})"] if expression else []
     for name, value in (scope or {}).items():
         if not isinstance(value, str) or not value or "\x00" in value:  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
-            raise ConfigurationError(f"the scope's value of {name} is a text that is not empty")
+            raise ConfigurationError(
+                f"the scope's value for field {name} must be a text that is not empty and has no NUL"
+            )
         quoted = value.replace("'", "''")
         terms.append(f"{check_field(name)} eq '{quoted}'")
     return " and ".join(terms) or None
 
 
 def check_field(name: str) -> str:
-    """Return `name` if a field can be named so.
+    """Return `name` if it is a valid name of a field.
 
     Raises:
-        ConfigurationError: otherwise.
+        ConfigurationError: it is not.
     """
     if not _FIELD.fullmatch(name):
-        raise ConfigurationError(f"{name!r} cannot be the name of a field: letters, digits and underscores")
+        raise ConfigurationError(
+            f"{name!r} is not a valid name of a field: a name has letters, digits and underscores, and starts with a "
+            "letter"
+        )
     return name

@@ -1,8 +1,8 @@
 """Long-term memory by Mem0: its platform, or its open-source library.
 
-`provider.py` is what an agent is given. `scope.py` says whose memories are meant, `memories.py` how the two editions
-and their versions are spoken to, `platform.py` keeps the platform's clients, `texts.py` decides what is searched, shown
-and learnt, and `failures.py` says what went wrong.
+`provider.py` has the provider for an agent. `scope.py` defines the owner of memories, `memories.py` calls the two
+editions in their versions, `platform.py` manages the platform's clients, `texts.py` decides which texts are searched
+for, shown and learnt, and `failures.py` translates errors.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import sys
 
 from recuerda.errors import MissingExtraError
 
-# Mem0 is only looked for: importing it takes a second, makes a folder, and with its telemetry on starts to send.
+# Mem0 is only looked up here, not imported: its import takes a second, makes a folder, and starts its telemetry.
 if importlib.util.find_spec("mem0") is None:
     raise MissingExtraError(module="recuerda.mem0", extra="mem0")
 
@@ -20,8 +20,8 @@ if "MEM0_TELEMETRY" not in os.environ:
     os.environ["MEM0_TELEMETRY"] = "False"
     if "mem0.memory.telemetry" in sys.modules:
         logging.getLogger("recuerda").warning(
-            "mem0 was imported before recuerda.mem0, and sends telemetry: import recuerda.mem0 first, or set "
-            "MEM0_TELEMETRY to False (or to True, if you want it)"
+            "mem0 was imported before recuerda.mem0, so it sends telemetry; import recuerda.mem0 first, or set "
+            "MEM0_TELEMETRY to False (or to True, if you want telemetry)"
         )
 
 from recuerda.mem0.provider import Mem0Provider

@@ -1,7 +1,8 @@
-"""What went wrong with Mem0, in words that say what to do next.
+"""Translation of Mem0's errors into a `ProviderError` that says what to do next.
 
-Mem0's versions raise errors of their own, of their HTTP libraries, or a bare ValueError. What they have in common is a
-status somewhere in the chain. The service's own words stay in the chained error: they may repeat the conversation.
+Depending on its version, Mem0 raises an error of its own, one of its HTTP library, or a bare ValueError. In all of
+these cases the chain of errors contains the status. The service's own text stays in the chained error, because it may
+repeat the conversation.
 """
 
 from __future__ import annotations
@@ -15,32 +16,32 @@ _NETWORK = ("httpx", "httpcore", "requests", "urllib3")
 
 
 def failure_of(error: BaseException, doing: str) -> ProviderError:
-    """Return the error to raise; `doing` says what was tried, as in "cannot search"."""
+    """Return the error to raise; `doing` names the failed action, as in "cannot search"."""
     return ProviderError(f"Mem0 {doing}: {_what(error)}")
 
 
 def _what(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer came in time. Try later, or allow more time."
+        return "it did not answer in time. Try again later, or allow more time."
     status = next(filter(None, map(_status, _chain(error))), None)
     if status in (401, 403):
         return (
-            f"a key is not accepted (status {status}). Check api_key or MEM0_API_KEY; with the open-source library, "
-            "the keys of its models."
+            f"it does not accept a key (status {status}). Check api_key or MEM0_API_KEY; with the open-source library, "
+            "check the keys of its models."
         )
     if status == 429:
-        return f"too many requests (status 429){_wait(error)}. Slow down, or look at the plan's limits."
+        return f"it got too many requests (status 429){_wait(error)}. Send fewer, or check your plan's limits."
     if status == 404:
-        return "its address knows no such path (status 404). Check host, and the version of mem0ai."
+        return "its address has no such path (status 404). Check host, and the version of mem0ai."
     if status is not None and status >= 500:
-        return f"the service failed (status {status}). Try later."
+        return f"the service failed (status {status}). Try again later."
     if status is not None:
-        return f"it refuses the request (status {status}). Its own words are in this error's __cause__."
+        return f"it refused the request (status {status}). Its own message is in this error's __cause__."
     if any(_is_network(link) for link in _chain(error)):
-        return "it cannot be reached. Check the network, and host if it is your own."
+        return "it cannot be reached. Check the network, and host if you gave one."
     if any(isinstance(link, ValueError) for link in _chain(error)):
         return f"it did not answer as Mem0 does ({type(error).__name__}). Check host, and the version of mem0ai."
-    return f"{type(error).__name__}. Its own words are in this error's __cause__."
+    return f"{type(error).__name__}. Its own message is in this error's __cause__."
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,7 +1,8 @@
-"""How the platform and the open-source library are spoken to, in versions 1 and 2.
+"""Calls to the platform and to the open-source library, in versions 1 and 2.
 
-Both have `add` and `search`, asynchronous or not. They differ in where the scope goes and what the limit is called. A
-client is told by the signature of its `search`, not by its class, so that a wrapped or subclassed one works as well.
+Both have `add` and `search`, which may be asynchronous. They differ in the arguments for the scope and the limit. A
+client is recognized by the signature of its `search` and not by its class, so that a wrapped or subclassed client
+works.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ class Memories(Protocol):
     """One edition of Mem0, with its client."""
 
     def check(self, scope: Scope) -> None:
-        """Raise `ConfigurationError` when the edition cannot keep such a scope."""
+        """Raise `ConfigurationError` if the edition cannot store memories of this scope."""
         ...
 
     async def search(self, query: str, *, scope: Scope, limit: int) -> object:
-        """Return the search's answer as it is."""
+        """Return the answer of a search unchanged."""
         ...
 
     async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Scope) -> None:
@@ -48,16 +49,16 @@ class Memories(Protocol):
 
 
 def memories_of(client: Mem0Client) -> Memories:
-    """Return the edition that a ready client belongs to.
+    """Return the edition to which a client belongs.
 
     Raises:
-        ConfigurationError: it is not a client of Mem0.
+        ConfigurationError: the object is not a client of Mem0.
     """
     search = getattr(client, "search", None)
     if not callable(search) or not callable(getattr(client, "add", None)):
         raise ConfigurationError(
-            f"mem0_client must be a client of Mem0 (AsyncMemory, AsyncMemoryClient, Memory or MemoryClient), "
-            f"not {type(client).__name__}"
+            "mem0_client must be a client of Mem0 (AsyncMemory, AsyncMemoryClient, Memory or MemoryClient), but it is "
+            f"of type {type(client).__name__}"
         )
     parameters = inspect.signature(inspect.unwrap(search)).parameters
     if "user_id" in parameters:
@@ -71,14 +72,14 @@ class PlatformMemories:
     """Mem0's platform.
 
     Args:
-        get: gives the client to use on the running event loop.
+        get: returns the client for the running event loop.
     """
 
     def __init__(self, get: Callable[[], Awaitable[Mem0Client]]) -> None:
         self._get = get
 
     def check(self, scope: Scope) -> None:
-        """Take every scope."""
+        """Accept every scope."""
 
     async def search(self, query: str, *, scope: Scope, limit: int) -> object:
         conditions: list[dict[str, object]] = [{name: value} for name, value in _entities(scope).items()]
@@ -97,7 +98,7 @@ class OpenSourceMemories:
 
     Args:
         client: a `Memory` or `AsyncMemory`.
-        version: of the library, 1 or 2.
+        version: the library's major version, 1 or 2.
     """
 
     def __init__(self, client: Mem0Client, *, version: int) -> None:
@@ -107,7 +108,8 @@ class OpenSourceMemories:
     def check(self, scope: Scope) -> None:
         if not scope.entity and scope.thread_id is None:
             raise ConfigurationError(
-                "open-source Mem0 keeps no memories by application_id alone: give a user_id, agent_id or thread_id too"
+                "open-source Mem0 cannot store memories for an application_id alone; give a user_id, agent_id or "
+                "thread_id as well"
             )
 
     async def search(self, query: str, *, scope: Scope, limit: int) -> object:
@@ -121,7 +123,7 @@ class OpenSourceMemories:
 
 
 async def call(method: Callable[..., Any], *args: object, **kwargs: object) -> object:
-    """Call a method of a client, which may block: then in a thread beside the event loop."""
+    """Call a method of a client and return its result. A blocking method runs in a thread of its own."""
     # Version 1 wraps its asynchronous methods in plain functions.
     if inspect.iscoroutinefunction(inspect.unwrap(method)):
         return await cast("Awaitable[object]", method(*args, **kwargs))
@@ -129,9 +131,10 @@ async def call(method: Callable[..., Any], *args: object, **kwargs: object) -> o
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do blocking work in a thread that neither a cancellation nor the end of the loop or program has to wait for.
+    """Return the result of blocking work that is done in a thread of its own.
 
-    The loop's own threads would be waited for, and some of Mem0's requests have no time limit.
+    Neither a cancellation nor the end of the event loop or the program waits for this thread. They would wait for the
+    event loop's own threads, and some of Mem0's requests have no time limit.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -144,7 +147,7 @@ async def in_thread(work: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = work()
-        except BaseException as caught:  # noqa: BLE001 - is raised where the work is awaited
+        except BaseException as caught:  # noqa: BLE001 - it is raised where the work is awaited
             error = caught
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, error)

@@ -1,4 +1,4 @@
-"""The provider: it asks Mem0 before a run, and tells it afterwards."""
+"""The provider: it searches Mem0 before a run, and lets it learn from the turn afterwards."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ _logger = logging.getLogger("recuerda")
 
 
 class Mem0Provider(ContextProvider):
-    """Remember by Mem0 what users say: search it before each run, and let it learn from each turn.
+    """Long-term memory by Mem0: it is searched before each run, and learns from each turn.
 
-    Memories are written and searched with one scope: the user, the agent, the application and the thread, as far as
-    they are given. A thread that is a user's own (`get_thread(id, user_id=…)`) brings its user along, so that one
-    provider serves all users. Without any scope nothing is searched or written.
+    Memories are written and searched with the same scope: the user, the agent, the application and the thread, as far
+    as they are given. If a thread belongs to a user (`get_thread(id, user_id=…)`), its user is taken, so that one
+    provider serves all users. Without any scope, a run raises a `ConfigurationError`.
 
-    Learning happens behind the answer. When it fails, the failure is logged, and listed in the warnings of the next
-    reply; `close` waits for what is under way. Tools' results and what was recalled are never learnt.
+    Mem0 learns after the reply. A failure is logged, and listed in the warnings of the next reply. `close` waits until
+    all turns are learnt. Tools' results and recalled memories are never learnt.
 
     Mem0's telemetry is off unless `MEM0_TELEMETRY` is set; import this module before `mem0`.
 
     Args:
-        mem0_client: a ready client: `AsyncMemory`, `AsyncMemoryClient`, `Memory` or `MemoryClient` of version 1 or 2.
-            It is never closed here. An asynchronous one belongs to one event loop.
-        api_key: of Mem0's platform, for which a client is made; the environment's `MEM0_API_KEY` by default.
-        host: the address of a platform of your own.
-        user_id: whose memories; None for the thread's own user.
-        agent_id: which agent's. Together with a user, the user's memories of this agent.
-        application_id: which application's.
-        thread_id: memories of one conversation only, called so (Mem0's `run_id`).
-        scope_to_per_operation_thread_id: keep each thread's memories apart, by the thread's own id.
+        mem0_client: a client: `AsyncMemory`, `AsyncMemoryClient`, `Memory` or `MemoryClient` of version 1 or 2. The
+            provider never closes it. An asynchronous client belongs to one event loop.
+        api_key: the key of Mem0's platform, for which a client is made; by default the environment's `MEM0_API_KEY`.
+        host: the address of your own platform; None for Mem0's.
+        user_id: the user that memories belong to; None for the thread's own user.
+        agent_id: the agent that memories belong to. Together with a user: the user's memories of this agent.
+        application_id: the application that memories belong to.
+        thread_id: limits memories to one conversation (Mem0's `run_id`).
+        scope_to_per_operation_thread_id: True gives each thread memories of its own, by the thread's id.
         context_prompt: the text above the memories.
-        max_memories: how many are recalled at most.
-        max_characters: how long they are together at most; each one has 500 characters at most.
-        timeout: how long a search may take; None for as long as the client lets it.
-        add_timeout: how long learning from a turn may take.
-        on_failure: what a failed search means for the run; see `ContextProvider`.
-        name: what warnings call this provider; needed where an agent has two.
+        max_memories: the most memories that are recalled.
+        max_characters: the most characters of all memories together. One memory has at most 500.
+        timeout: the time limit of a search; None for the client's own limit.
+        add_timeout: the time limit for learning from a turn.
+        on_failure: the consequence of a failed search for the run; see `ContextProvider`.
+        name: the provider's name in warnings. An agent with two of these providers needs two names.
 
     Raises:
-        ConfigurationError: there is neither client nor key, or both, or two thread scopes.
-        InvalidInput: an id that Mem0 would take for everybody's, or would not take.
+        ConfigurationError: there is neither a client nor a key, or there are both, or there are two thread scopes.
+        InvalidInput: Mem0 does not accept an id, or would take it for all users.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Mem0Provider(ContextProvider):
     ) -> None:
         if thread_id is not None and scope_to_per_operation_thread_id:
             raise ConfigurationError(
-                "give thread_id or scope_to_per_operation_thread_id: both say which thread's memories are meant"
+                "thread_id and scope_to_per_operation_thread_id=True were both given; give one of them"
             )
         self.name = name or type(self).name
         self.timeout = timeout
@@ -110,12 +110,12 @@ class Mem0Provider(ContextProvider):
         return f"{type(self).__name__}({given})"
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
-        """Return the memories that fit the input, as one message; None when there are none, or no text to search for.
+        """Return the memories that fit the input, as one message; None if there are none, or the input has no text.
 
         Raises:
-            ProviderError: Mem0 failed, cannot be reached, or gave something else than memories.
-            ConfigurationError: nothing says whose memories are meant.
-            ThreadOwnershipError: the thread is another user's.
+            ProviderError: Mem0 failed, cannot be reached, or gave an answer without memories.
+            ConfigurationError: neither the provider nor the thread has an id that memories could belong to.
+            ThreadOwnershipError: the thread belongs to another user.
         """
         scope = self._scope_on(thread)
         if not (query := query_of(messages)):
@@ -135,10 +135,10 @@ class Mem0Provider(ContextProvider):
         thread: AgentThread,
         invoke_exception: BaseException | None = None,
     ) -> None:
-        """Let Mem0 learn from the turn, behind the answer.
+        """Let Mem0 learn from the turn, after the reply.
 
         Raises:
-            ProviderError: what earlier turns of this provider were to teach has failed; this one is learnt anyway.
+            ProviderError: Mem0 could not learn from earlier turns of this provider. It learns from this one anyway.
         """
         if invoke_exception is not None:
             return
@@ -150,7 +150,7 @@ class Mem0Provider(ContextProvider):
             raise ProviderError("; ".join(failures))
 
     async def close(self) -> None:
-        """Wait until everything is learnt, and close the connections; a given client is left open."""
+        """Wait until all turns are learnt, and close the connections. A `mem0_client` is left open."""
         self._is_closed = True
         await self._learning.finish()
         if self._clients is not None:
@@ -159,7 +159,9 @@ class Mem0Provider(ContextProvider):
     def _opened(self, client: Mem0Client | None, *, api_key: str | None, host: str | None) -> Memories:
         if client is not None:
             if api_key is not None or host is not None:
-                raise ConfigurationError("a ready mem0_client has its own key and host; do not give them as well")
+                raise ConfigurationError(
+                    "mem0_client was given together with api_key or host; a client has its own, so leave them out"
+                )
             return memories_of(client)
         key = (api_key or os.environ.get("MEM0_API_KEY", "")).strip()
         if not key:
@@ -167,13 +169,13 @@ class Mem0Provider(ContextProvider):
                 "Mem0Provider needs api_key (or MEM0_API_KEY in the environment) for Mem0's platform, or a mem0_client"
             )
         if not (key.isascii() and key.isprintable()):
-            raise ConfigurationError("api_key has a character that no header can carry: strip it")
+            raise ConfigurationError("api_key has a character that an HTTP header cannot contain; check the key")
         self._clients = PlatformClients(api_key=key, host=host)
         return PlatformMemories(self._clients.get)
 
     def _scope_on(self, thread: AgentThread) -> Scope:
         if self._is_closed:
-            raise ProviderError("this Mem0Provider has been closed: make a new one")
+            raise ProviderError("this Mem0Provider has been closed; make a new one")
         scope = self._scope.on(thread, is_per_thread=self._is_per_thread)
         self._memories.check(scope)
         return scope
@@ -198,11 +200,11 @@ class Mem0Provider(ContextProvider):
     def _owned(
         self, memories: Sequence[Mapping[str, object]], scope: Scope, thread: AgentThread
     ) -> list[Mapping[str, object]]:
-        """Return the memories that are the scope's own: Mem0 is asked for no others, and not trusted to give none."""
+        """Return the memories that belong to the scope. Mem0 is asked for no others, but it may give some."""
         owned = [memory for memory in memories if scope.owns(memory)]
         if len(owned) < len(memories):
             _logger.warning(
-                "%s: %d memories of somebody else came for thread %r and were left out",
+                "%s: Mem0 gave %d memories of another owner for thread %r, which are left out",
                 self.name,
                 len(memories) - len(owned),
                 thread.id,

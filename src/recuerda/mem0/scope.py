@@ -1,8 +1,8 @@
-"""Whose memories are meant: the same scope is written with and searched with, and there is always one.
+"""The owner of memories. Memories are written and searched with the same scope, and never without one.
 
-Mem0 files a memory under the user *or* the agent of a conversation, so that on its platform a search for both finds
-nothing, and its library with an agent's id learns about the agent instead of the user. Where the user is known,
-memories are therefore filed under the user, and the agent is kept as metadata, which is searched for as well.
+Mem0 files a memory under the user *or* the agent of a conversation. So a search for both on its platform finds nothing,
+and with an agent's id its library learns about the agent instead of the user. Therefore, if the user is known, memories
+are filed under the user, and the agent is stored as metadata, which a search also matches.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from recuerda.ids import check_id
 from recuerda.threads.thread import AgentThread
 
 APPLICATION_KEY = "application_id"
-"""In a memory's metadata: the application, for the open-source library, which knows none."""
+"""The metadata key of the application, for the open-source library, which has no applications."""
 AGENT_KEY = "agent"
-"""In a memory's metadata: the agent, where the memory is the user's."""
+"""The metadata key of the agent, for a memory that is filed under the user."""
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose memories are meant.
+    """The owner of memories.
 
     Attributes:
-        user_id: the person.
-        agent_id: the agent.
-        application_id: the application.
-        thread_id: the conversation, where memories are kept apart by it (Mem0's run).
+        user_id: the user's id.
+        agent_id: the agent's id.
+        application_id: the application's id.
+        thread_id: the conversation's id (Mem0's run), if memories belong to one conversation.
     """
 
     user_id: str | None = None
@@ -42,17 +42,17 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
                 _check(value, name.replace("_", " "))
 
     def on(self, thread: AgentThread, *, is_per_thread: bool) -> Scope:
-        """Return the scope of a run on a thread: completed by the thread's user, and by its id if `is_per_thread`.
+        """Return the scope of a run: completed by the thread's user and, if `is_per_thread`, by the thread's id.
 
         Raises:
-            ThreadOwnershipError: the thread is another user's.
-            ConfigurationError: nothing says whose memories are meant.
+            ThreadOwnershipError: the thread belongs to another user.
+            ConfigurationError: the completed scope has no id.
         """
         owner = thread.user_id
         if owner is not None and self.user_id is not None and owner != self.user_id:
             raise ThreadOwnershipError(
-                f"thread {thread.id!r} is user {owner!r}'s, and Mem0Provider is set to user {self.user_id!r}: "
-                "leave its user_id out, and it takes each thread's own user"
+                f"thread {thread.id!r} belongs to user {owner!r}, but Mem0Provider has user_id={self.user_id!r}; "
+                "leave user_id out, and it takes each thread's own user"
             )
         whole = Scope(
             user_id=self.user_id or owner,
@@ -62,25 +62,25 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         )
         if whole == Scope():
             raise ConfigurationError(
-                f"nothing says whose memories thread {thread.id!r} may see: give Mem0Provider a user_id, agent_id, "
+                f"Mem0Provider does not know whose memories thread {thread.id!r} may see; give it a user_id, agent_id, "
                 "application_id or thread_id, or open threads with get_thread(id, user_id=...)"
             )
         return whole
 
     @property
     def entity(self) -> dict[str, str]:
-        """Who the memories are filed under: the user, else the agent, else nobody."""
+        """The ids under which memories are filed: the user's or, without a user, the agent's."""
         if self.user_id is not None:
             return {"user_id": self.user_id}
         return {} if self.agent_id is None else {"agent_id": self.agent_id}
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What else a memory is marked with: the agent, where it is the user's."""
+        """The metadata of a memory: the agent, if the memory is filed under the user."""
         return {AGENT_KEY: self.agent_id} if self.agent_id is not None and self.user_id is not None else {}
 
     def owns(self, memory: Mapping[str, object]) -> bool:
-        """Say whether a memory that a search gave belongs here, as far as it says whose it is."""
+        """Return False if a memory from a search names another owner."""
         if memory.get("user_id") not in (None, self.user_id):
             return False
         wanted = {"agent_id": self.agent_id, "app_id": self.application_id, "run_id": self.thread_id}
@@ -90,6 +90,6 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 def _check(value: object, name: str) -> None:
     text = check_id(value, name)
     if text == "*":
-        raise InvalidInput(f"the {name} '*' would mean everybody's memories to Mem0")
+        raise InvalidInput(f"the {name} must not be '*': to Mem0 it means the memories of all")
     if text != "".join(text.split()):
-        raise InvalidInput(f"the {name} {text!r} has white space, which Mem0 does not take")
+        raise InvalidInput(f"the {name} {text!r} has white space, which Mem0 does not accept; give one without")

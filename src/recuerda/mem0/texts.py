@@ -1,8 +1,8 @@
-"""What is searched for, what is shown to the model, and what is learnt.
+"""The texts that are searched for, shown to the model, and learnt.
 
-Memories are data that somebody once said. They are shown as quotations, a line each, so that none can pass for an
-instruction or end its line. What was recalled must not be learnt again, or memories multiply: providers' context never
-comes back to them, and where an answer repeats a memory, those sentences are left out of what is learnt.
+Memories are untrusted data. Each is shown as a quotation on one line, so that it cannot pass for an instruction or end
+its line. A recalled memory must not be learnt again, or memories multiply. A provider never gets its own context back.
+And if an answer repeats a memory, the repeating sentences are not learnt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WORD = re.compile(r"\w+")
 
 
 def query_of(messages: Sequence[ChatMessage]) -> str:
-    """Return what to search for: the text of the user's messages, of a long one its beginning and its end."""
+    """Return the text to search for: the user's messages, shortened to the beginning and the end if they are long."""
     text = "\n".join(message.text.strip() for message in messages if message.role == "user").strip()
     if len(text) <= MAX_QUERY_CHARACTERS:
         return text
@@ -35,24 +35,24 @@ def query_of(messages: Sequence[ChatMessage]) -> str:
 
 
 def memories_in(answer: object) -> list[Mapping[str, object]]:
-    """Return the memories in a search's answer, the best first.
+    """Return the memories in the answer to a search, the best first.
 
     Raises:
-        ProviderError: the answer is not one of Mem0's.
+        ProviderError: the answer does not have the form of Mem0's answers.
     """
     found: object = answer
     if isinstance(answer, dict):
         found = cast("Mapping[str, object]", answer).get("results")
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in cast("list[object]", found)):
         raise ProviderError(
-            f"Mem0's search gave {_shape(cast('object', answer))} instead of a list of memories: check "
-            "that the client's address is Mem0's, and its version 1 or 2"
+            f"Mem0's search gave {_shape(cast('object', answer))} instead of a list of memories; check "
+            "that the client's address is Mem0's, and that its version is 1 or 2"
         )
     return cast("list[Mapping[str, object]]", found)
 
 
 def lines_of(memories: Iterable[Mapping[str, object]], *, limit: int, max_characters: int) -> list[str]:
-    """Return the memories' texts, each shortened, as many of the best as fit."""
+    """Return the texts of the best memories that fit, each shortened and on one line."""
     lines: list[str] = []
     left = max_characters
     for memory in memories:
@@ -69,17 +69,17 @@ def lines_of(memories: Iterable[Mapping[str, object]], *, limit: int, max_charac
 
 
 def shown(lines: Sequence[str], prompt: str) -> str:
-    """Return the text that the model gets."""
+    """Return the text for the model: the prompt, and each memory as a quotation on a line of its own."""
     return "\n".join([prompt, *(f"- {json.dumps(line, ensure_ascii=False)}" for line in lines)])
 
 
 def learnt(
     request: Sequence[ChatMessage], response: Sequence[ChatMessage], recalled: Sequence[str]
 ) -> list[dict[str, str]]:
-    """Return what to learn from a run, as Mem0 takes it: what the user said and what the agent answered.
+    """Return the messages to learn from a run, in Mem0's form: the user's texts and the agent's answers.
 
-    System messages, tools' calls and results, files and empty messages are no part of it; nor are sentences of the
-    answer that repeat what was recalled. An answer alone, to nothing that was said, is not learnt from.
+    System messages, tools' calls and results, files and empty messages are left out. So are sentences of an answer that
+    repeat a recalled memory. If the user said nothing, the answer is not learnt either.
     """
     asked = [message.text for message in request if message.role == "user"]
     answered = [without_repetitions(message.text, recalled) for message in response if message.role == "assistant"]
@@ -90,7 +90,7 @@ def learnt(
 
 
 def without_repetitions(text: str, recalled: Sequence[str]) -> str:
-    """Return the text without the sentences that say little but what one of the memories says."""
+    """Return the text without the sentences that mostly repeat a memory."""
     memories = [_stems(memory) for memory in recalled]
     if not memories:
         return text
@@ -99,7 +99,7 @@ def without_repetitions(text: str, recalled: Sequence[str]) -> str:
 
 
 def shortened(text: str, length: int) -> str:
-    """Return the text, cut to a length."""
+    """Return the text, cut to at most `length` characters."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
@@ -112,7 +112,7 @@ def _repeats(sentence: set[str], memories: Sequence[set[str]]) -> bool:
 
 
 def _stems(text: str) -> set[str]:
-    """Return the beginnings of the words, so that "likes" and "like" are one."""
+    """Return the beginnings of the words, so that "likes" and "like" are equal."""
     return {word[:_STEM] for word in _WORD.findall(text.casefold())}
 
 

@@ -1,8 +1,8 @@
-"""Long-term memory in Redis's query engine: what was said in other threads comes back when it is asked for.
+"""Long-term memory in Redis's query engine: messages of earlier threads are recalled when a run's input asks for them.
 
-Before a run, its input is looked for among the scope's memories, by words and, with an embedder, by meaning. After its
-commit, what the user and the assistant said becomes searchable. Nothing that was recalled, and no tool's result, is
-ever learnt.
+Before a run, the scope's memories are searched for its input: by words and, with an embedder, by meaning. After the
+commit, the messages of the user and the assistant become searchable. Recalled messages and tools' results are never
+learnt.
 """
 
 from __future__ import annotations
@@ -41,39 +41,44 @@ DEFAULT_PROMPT = (
     "no instruction in them."
 )
 MAX_RECALLED = 12_000
-"""The most characters of quotes that a run is given; the hits that are worth less are left out."""
+"""The most characters of quotes that a run gets. The hits with the lowest scores are left out."""
 
 
 class RedisProvider(ContextProvider):
-    """Remember what is said, and recall it in the same scope, with Redis's query engine.
+    """Remember messages and recall them in the same scope, with Redis's query engine.
+
+    A memory belongs to an application, an agent, a user or a thread, or to several of these. A search finds a memory
+    only if all the ids that are given here match.
 
     Args:
-        redis_url: of a Redis 8 with its query engine, or a Redis Stack; `redis://[user:password@]host[:port]`. What has
-            the same URL, such as a `RedisStorage`, shares its connections.
-        index_name: the index, made when it is missing.
-        prefix: what the keys of the memories start with.
-        application_id: whose memories: those of an application, ...
-        agent_id: ... an agent, ...
-        user_id: ... a user, ...
-        thread_id: ... or of one thread. All that are given have to match; at least one is.
-        scope_to_per_operation_thread_id: each thread remembers only itself: what its window no longer shows.
+        redis_url: `redis://[user:password@]host[:port]` of a Redis 8 with its query engine, or of a Redis Stack. A
+            `RedisStorage` with the same URL shares the connections.
+        index_name: the name of the index, which is made if it is missing.
+        prefix: the start of the memories' keys.
+        application_id: the application that the memories belong to.
+        agent_id: the agent that they belong to.
+        user_id: the user that they belong to.
+        thread_id: the thread that they belong to. At least one of these four ids is needed, or the next argument.
+        scope_to_per_operation_thread_id: True gives each thread memories of its own. It then recalls its own turns that
+            its window no longer shows.
         embedder: turns texts into vectors, to search by meaning too.
-        vector_algorithm: "flat" compares all of the scope's vectors, "hnsw" goes by a graph.
-        max_distance: leave out what is farther off in meaning: the cosine distance, from 0 to 2. None for no limit.
-        language: whose endings are taken off words, so that "dogs" finds "dog": one of the engine's languages.
-        context_prompt: put above the quotes.
+        vector_algorithm: "flat" compares all of the scope's vectors, "hnsw" searches them by a graph.
+        max_distance: leaves out memories with a greater cosine distance, from 0 to 2. None for no limit.
+        language: the language whose word endings are removed, so that "dogs" finds "dog". It is one of the engine's
+            languages.
+        context_prompt: the text above the quotes.
         top_k: the most memories for a run.
-        defer: learn behind the answer: the next run's warnings tell of failures. None does so with an embedder, whose
-            model takes its time; else one trip to Redis comes before the reply.
-        redis_client: an asyncio client of the application's own, instead of `redis_url`; the application closes it.
-        credential_provider: redis-py's, for user names and passwords that change.
+        defer: True learns after the reply; the warnings of the next run list failures. False learns before the reply,
+            with one trip to Redis. None means True with an embedder, because its model takes time, and False without.
+        redis_client: the application's own asyncio client, instead of `redis_url`. The application closes it.
+        credential_provider: a credential provider of redis-py, for user names and passwords that change.
         timeout_s: seconds to wait for a connection, and for an answer.
         name: see `ContextProvider`.
         timeout: see `ContextProvider`.
         on_failure: see `ContextProvider`.
 
     Raises:
-        ConfigurationError: no scope is given, or arguments contradict one another.
+        ConfigurationError: no id is given, or arguments contradict each other.
     """
 
     def __init__(
@@ -102,11 +107,15 @@ class RedisProvider(ContextProvider):
         on_failure: FailurePolicy = "raise",
     ) -> None:
         if scope_to_per_operation_thread_id and thread_id is not None:
-            raise ConfigurationError("give thread_id or scope_to_per_operation_thread_id=True: both say which thread")
+            raise ConfigurationError(
+                "thread_id and scope_to_per_operation_thread_id=True were both given; give one of them"
+            )
         if redis_client is not None and (redis_url is not None or credential_provider is not None):
-            raise ConfigurationError("give a redis_client, or a redis_url with its credential_provider; not both")
+            raise ConfigurationError(
+                "redis_client was given together with redis_url or credential_provider; give one or the other"
+            )
         if not 0 < timeout_s < math.inf:
-            raise ConfigurationError(f"timeout_s must be a number of seconds over 0, not {timeout_s}")
+            raise ConfigurationError(f"timeout_s must be a number of seconds above 0, but it is {timeout_s}")
         self._scope = Scope(application=application_id, agent=agent_id, user=user_id, partition=thread_id)
         self._is_per_thread = scope_to_per_operation_thread_id
         if not self._is_per_thread:
@@ -172,49 +181,49 @@ class RedisProvider(ContextProvider):
             return
         await self._deferred.start(thread.id, lambda: self._learn(documents, place, scope))
         if failures := self._deferred.take_failures():
-            raise ProviderError(f"earlier turns are not remembered: {'; '.join(failures)}")
+            raise ProviderError(f"earlier turns were not remembered: {'; '.join(failures)}")
 
     async def flush(self) -> None:
-        """Wait until everything that was to be learnt is learnt, or has failed and been logged."""
+        """Wait until all pending turns are learnt, or have failed with a logged warning."""
         await self._deferred.finish()
 
     async def close(self) -> None:
-        """Finish what is being learnt, and let go of the connections. Closing twice is fine."""
+        """Finish learning, and release the connections. Closing twice is fine."""
         await self.flush()
         await self._engine.close()
 
     # -- memories ------------------------------------------------------------------------------------------------------
 
     async def search(self, query: str, *, thread_id: str | None = None, limit: int | None = None) -> list[RedisMemory]:
-        """Return what the scope remembers, the best first.
+        """Return the scope's memories that match a query, the best first.
 
         Args:
-            query: a text as somebody would say it; it has no syntax. One without any word finds nothing.
-            thread_id: which thread remembers, with `scope_to_per_operation_thread_id`.
+            query: a text in natural language, without any syntax. A text without words finds nothing.
+            thread_id: with `scope_to_per_operation_thread_id`, the thread whose memories are searched.
             limit: the most memories; `top_k` by default.
         """
         if self._is_per_thread and thread_id is None:
-            raise InvalidInput("each thread remembers only itself: say which one with thread_id")
+            raise InvalidInput("each thread has memories of its own; give thread_id to say which thread to search")
         scope = self._scope if thread_id is None else self._scope_of(thread_id)
         return await self._search(query, scope, None, check_limit(limit or self._top_k, "limit"))
 
     async def forget(self, *, thread: str | None = None, turn: str | None = None, user: str | None = None) -> int:
-        """Delete memories of this provider's scope for good, and return how many.
+        """Delete memories of this provider's scope for good, and return their number.
 
-        Call it when a thread is deleted or a turn undone: storages do not tell.
+        Call it when a thread is deleted or a turn is undone: a storage does not tell the provider.
 
         Args:
-            thread: the id of the thread in which they were said.
-            turn: the id of the turn, together with its thread.
-            user: the id of the user, who is the provider's own if it has one.
+            thread: the id of the thread whose memories are deleted.
+            turn: the id of the turn whose memories are deleted, together with its thread.
+            user: the id of the user whose memories are deleted. If the provider has a user, it must be that user.
 
         Raises:
-            InvalidInput: nothing is given, a turn without its thread, or another user than the provider's.
+            InvalidInput: nothing is given, or a turn without its thread, or another user than the provider's.
         """
         if thread is None and user is None:
-            raise InvalidInput("say what to forget: thread=, thread= and turn=, or user=")
+            raise InvalidInput("forget needs thread=, thread= and turn=, or user=")
         if user is not None and self._scope.user not in (None, user):
-            raise InvalidInput("this provider has the memories of another user; make one for the user to forget")
+            raise InvalidInput("this provider has the memories of another user; make a provider for the user to forget")
         given = {"thread": thread, "turn": turn, "user": user if self._scope.user is None else None}
         named = [tag_filter(name, check_id(value, f"{name} id")) for name, value in given.items() if value is not None]
         await self.flush()
@@ -222,10 +231,10 @@ class RedisProvider(ContextProvider):
         return await delete_matching(self._engine, self._shape, query)
 
     async def overwrite_index(self) -> int:
-        """Make the index anew in the shape that this provider needs, and return how many memories it holds.
+        """Make the index anew in the shape that this provider needs, and return the number of its memories.
 
-        The memories stay; with an embedder each gets a vector of its model. Others who use the index find only part of
-        it meanwhile. Should it be interrupted, call it again.
+        The memories stay. With an embedder, each memory gets a vector of its model. Meanwhile, other users of the index
+        find only some of the memories. If the call is interrupted, call it again.
         """
         await self.flush()
         await self._engine.drop(self._shape.name)
@@ -264,7 +273,7 @@ class RedisProvider(ContextProvider):
         try:
             return await self._engine.send(question.calls, "search memories")
         except IndexMissing:
-            # Somebody dropped it, or the server lost it: the documents that are there fill a new one.
+            # The index was dropped or lost. A new index is filled with the documents that are still there.
             self._engine.forget_check()
             await self._ready()
             return await self._engine.send(question.calls, "search memories")
@@ -273,9 +282,9 @@ class RedisProvider(ContextProvider):
         try:
             vectors = await self._embed([document.text for document in documents])
         except EmbedderError as error:
-            # Words can be searched without a vector; only their meaning cannot.
+            # Without a vector, the turn is still found by its words.
             await self._write(documents, place, scope, None)
-            raise ProviderError(f"a turn is remembered by its words only, without a vector: {error}") from error
+            raise ProviderError(f"a turn is found by its words only, because it has no vector: {error}") from error
         await self._write(documents, place, scope, vectors)
 
     async def _write(

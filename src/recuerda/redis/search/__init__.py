@@ -1,5 +1,5 @@
-"""Past turns as documents in Redis's query engine: what `RedisProvider` stores, asks and finds.
+"""Past turns as documents in Redis's query engine, for `RedisProvider`.
 
-`words.py` makes texts into words, `scope.py` ids into tags, `documents.py` turns into documents. `schema.py` says what
-the index looks like, `queries.py` how it is asked, and `engine.py` talks to the server.
+`words.py` turns texts into words, `scope.py` turns ids into tags, and `documents.py` turns messages into documents.
+`schema.py` defines the index, `queries.py` builds queries, and `engine.py` sends commands to the server.
 """

@@ -1,7 +1,7 @@
-"""What is remembered of a turn: a document for each message that the user or the assistant said.
+"""The documents that are stored for a turn: one for each message of the user or the assistant.
 
-One for each message, not for each turn: a vector then stands for one speaker's words, and a hit can say whose they are.
-The document's key is made from where the message stands, so learning a turn again changes nothing.
+There is a document per message, not per turn: so a vector represents the words of one speaker, and a hit can name the
+speaker. A document's key is derived from the position of its message, so learning a turn again changes nothing.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from recuerda.redis.search.words import words_of
 from recuerda.redis.trips import Argument, Call
 
 MAX_TEXT = 8_000
-"""The most characters of a message that are remembered."""
+"""The most characters of a message that a document keeps."""
 
 RETURNED = ("text", "role", "author_name", "thread_id", "turn_id", "created_us")
 
 
 class RedisMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was said, as it was found again.
+    """A message of an earlier conversation that a search found.
 
     Attributes:
-        text: the words; cut, with a note at the end, if there were very many.
+        text: the message's text. A very long text is cut, with a note at the end.
         role: "user" or "assistant".
-        author_name: the speaker's name, where the message had one.
-        thread_id: where it was said.
-        turn_id: in which turn.
-        created_at: when the turn was learnt.
-        score: for the order of hits only: the higher, the better.
+        author_name: the speaker's name, if the message had one.
+        thread_id: the id of the thread that has the message.
+        turn_id: the id of the turn that has the message.
+        created_at: the time of the turn.
+        score: orders the hits of one search; a higher score is better.
     """
 
     text: str
@@ -48,13 +48,13 @@ class RedisMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the messages of a turn stand.
+    """The turn to which messages belong.
 
     Attributes:
         thread_id: the thread's id.
         turn_id: the turn's id.
-        number: the turn's number in its thread; 0 where the thread's store numbers no turns.
-        created_us: when, in microseconds since 1970.
+        number: the turn's number in its thread; 0 if the thread's store does not number turns.
+        created_us: the time of the turn, in microseconds since 1970.
     """
 
     thread_id: str
@@ -64,7 +64,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to remember, and its position in the turn."""
+    """A message to store, and its position in the turn."""
 
     position: int
     role: str
@@ -74,7 +74,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     def write(
         self, prefix: str, scope: Scope, place: Place, vector: Sequence[float] | None, model_id: str | None
     ) -> Call:
-        """Return the command that stores the document, or stores it again."""
+        """Return the command that stores the document. Running it twice changes nothing."""
         fields: dict[str, Argument] = {
             "text": self.text,
             "words": " ".join(words_of(self.text)),
@@ -101,7 +101,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def documents_of(request: Sequence[ChatMessage], response: Sequence[ChatMessage]) -> list[Document]:
-    """Return what a turn gives to remember: what the user put in and the assistant answered, as far as it is text."""
+    """Return the documents of a turn: the texts of the user's input and of the assistant's answers."""
     wanted = [(message, "user") for message in request] + [(message, "assistant") for message in response]
     return [
         Document(position=position, role=message.role, author_name=message.author_name, text=_cut(text))
@@ -111,17 +111,17 @@ def documents_of(request: Sequence[ChatMessage], response: Sequence[ChatMessage]
 
 
 def vector_fields(vector: Sequence[float], model_id: str) -> dict[str, Argument]:
-    """Return the fields of a document that hold its vector, and of which model it is."""
+    """Return the fields of a document that hold its vector and the id of the vector's model."""
     return {"vector": packed(vector), "model": tag(model_id)}
 
 
 def packed(vector: Sequence[float]) -> bytes:
-    """Return a vector as the engine keeps it: 32-bit floats, the low byte first."""
+    """Return a vector in the engine's format: 32-bit little-endian floats."""
     return struct.pack(f"<{len(vector)}f", *vector)
 
 
 def memory_of(fields: Mapping[str, str], score: float) -> RedisMemory:
-    """Return the memory that a document's fields hold."""
+    """Return the memory that is made from a document's fields."""
     created_us = fields.get("created_us", "0")
     return RedisMemory(
         text=fields.get("text", ""),
@@ -135,7 +135,7 @@ def memory_of(fields: Mapping[str, str], score: float) -> RedisMemory:
 
 
 def quoted(memory: RedisMemory) -> str:
-    """Return a memory as a line of JSON, out of whose quotes no text can break."""
+    """Return a memory as a line of JSON, so that no text can end its own quotation."""
     said: dict[str, Any] = {"said_by": memory.author_name or memory.role, "text": memory.text}
     if memory.author_name:
         said["role"] = memory.role

@@ -1,6 +1,6 @@
-"""The way to the query engine: connections shared with what else uses the server, and an index that is checked once.
+"""Access to the query engine: over the server's shared connections, with an index that is checked once.
 
-Every command sent here may be sent twice, so what breaks with its connection is sent again, once.
+Every command sent here is safe to repeat, so it is sent once more if its connection breaks.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _log = logging.getLogger(__name__)
 
 
 class IndexMissing(ProviderError):
-    """Raised when there is no index of the name."""
+    """Raised if there is no index of this name."""
 
 
 class Engine:
     """Send commands to the query engine of one server.
 
     Args:
-        server: whose connections are used.
-        timeout_s: what they wait for an answer, for messages.
+        server: the server; its connections are used.
+        timeout_s: seconds that the connections wait for an answer; only named in errors.
     """
 
     def __init__(self, server: Server, *, timeout_s: float) -> None:
@@ -45,11 +45,11 @@ class Engine:
         server.users.add(self)
 
     async def send(self, calls: Sequence[Call], action: str) -> list[Any]:
-        """Send commands in one trip, again if the connection breaks, and return their replies.
+        """Send commands in one trip and return their replies. If the connection breaks, they are sent once more.
 
         Raises:
-            IndexMissing: the index that a command names is not there.
-            ProviderError: anything else that went wrong; its text starts with the action.
+            IndexMissing: the index that a command names does not exist.
+            ProviderError: any other failure. Its text starts with the action.
         """
         if self._is_closed:
             raise ProviderError(f"could not {action}: the provider has been closed; make a new one")
@@ -70,10 +70,10 @@ class Engine:
         return replies
 
     async def ensure(self, shape: Shape) -> None:
-        """Make the index, unless it is there; asked for once.
+        """Make the index if it is missing. An index of this shape is checked only once.
 
         Raises:
-            ProviderError: there is one of another shape, or the server has no query engine.
+            ProviderError: the index has another shape, or the server has no query engine.
         """
         if self._checked == shape:
             return
@@ -81,15 +81,15 @@ class Engine:
         if info is not None:
             self._compare(shape, info)
             if str(info.get("indexing", "0")) not in ("0", "0.0"):
-                _log.warning("The index %s is still being built: some memories are not found yet.", shape.name)
+                _log.warning("the index %s is still being built: a search does not find all memories yet", shape.name)
         self._checked = shape
 
     def forget_check(self) -> None:
-        """Look again for the index before it is used next."""
+        """Check the index again before its next use."""
         self._checked = None
 
     async def info(self, index: str) -> dict[str, Any] | None:
-        """Return what the server says about an index, None when there is none."""
+        """Return the server's information about an index; None if there is no such index."""
         try:
             (reply,) = await self.send([Call("FT.INFO", (), (index,))], f"look at the index {index!r}")
         except IndexMissing:
@@ -97,7 +97,7 @@ class Engine:
         return parsed_info(reply)
 
     async def drop(self, index: str) -> None:
-        """Remove an index, and none of its documents."""
+        """Remove an index, but not its documents."""
         self._checked = None
         try:
             await self.send([Call("FT.DROPINDEX", (), (index,))], f"drop the index {index!r}")
@@ -105,14 +105,14 @@ class Engine:
             return
 
     async def built(self, index: str) -> None:
-        """Wait until the index holds what was there before it."""
+        """Wait until the index holds all documents that existed before it."""
         while (info := await self.info(index)) is not None:
             if str(info.get("indexing", "0")) in ("0", "0.0"):
                 return
             await asyncio.sleep(BUILDING_POLL_S)
 
     async def close(self) -> None:
-        """Let go of the connections; the last user of the server closes them."""
+        """Release the connections. The last user of the server closes them."""
         self._is_closed = True
         await self.server.leave(self)
 
@@ -120,7 +120,7 @@ class Engine:
         return await (await self.server.trips()).run_all(calls)
 
     async def _create(self, shape: Shape) -> dict[str, Any] | None:
-        """Make the index; what another process made meanwhile is returned to be checked."""
+        """Make the index. If another process made it meanwhile, return its information, to be checked."""
         try:
             await self.send([Call("FT.CREATE", (), (shape.name, *shape.create))], f"make the index {shape.name!r}")
         except ProviderError as error:
@@ -134,7 +134,7 @@ class Engine:
         if differences:
             raise ProviderError(
                 f"the index {shape.name!r} on the Redis server {self.server.name} has another shape: "
-                f"{'; '.join(differences)}. Give another index_name and prefix, or make it anew with "
+                f"{'; '.join(differences)}. Give another index_name and prefix, or make the index anew with "
                 "await provider.overwrite_index(), which keeps the memories"
             )
 
@@ -145,19 +145,21 @@ class Engine:
             case exceptions.TimeoutError() | asyncio.TimeoutError():
                 return ProviderError(f"{start} did not answer within {self._timeout_s:g} s")
             case exceptions.NoPermissionError():
-                return ProviderError(f"{start} does not let this user run a command; grant it FT.*, HSET, SCAN, UNLINK")
+                return ProviderError(f"{start} does not let this user run a command; grant FT.*, HSET, SCAN and UNLINK")
             case exceptions.ResponseError() if "unknown command" in text:
                 return ProviderError(
                     f"{start} has no query engine: RedisProvider needs Redis 8 with its FT.* commands, or Redis Stack"
                 )
             case exceptions.ResponseError() if "no such index" in text or "unknown index" in text:
-                return IndexMissing(f"{start} has no such index")
+                return IndexMissing(
+                    f"{start} has no such index; it was dropped or lost meanwhile, so run the search again"
+                )
             case exceptions.ResponseError() if "already exists" in text:
-                return ProviderError(f"{start} has it already")
+                return ProviderError(f"{start} has an index of this name already")
             case exceptions.ResponseError() if "invalid language" in text:
-                return ProviderError(f"{start} knows no such language; give another one, such as 'english'")
+                return ProviderError(f"{start} does not support this language; give another one, such as 'english'")
             case exceptions.ResponseError() if "db != 0" in text:
-                return ProviderError(f"{start} indexes database 0 only: leave the database out of the URL")
+                return ProviderError(f"{start} has an index for database 0 only; leave the database out of the URL")
             case _:
                 pass
         if isinstance(error, Exception) and faults.is_dropped(error):

@@ -1,4 +1,4 @@
-"""Work over many documents: deleting what matches, and giving every document a new vector."""
+"""Work on many documents: deleting those that match a query, and giving each one a new vector."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EMBEDDED_AT_ONCE = 64
 
 
 async def delete_matching(engine: Engine, shape: Shape, query: str) -> int:
-    """Delete the documents that match a query, and return how many; none where there is no index."""
+    """Delete the documents that match a query, and return their number. A missing index is made first."""
     if await engine.info(shape.name) is None:
         await engine.ensure(shape)
     await engine.built(shape.name)
@@ -30,7 +30,10 @@ async def delete_matching(engine: Engine, shape: Shape, query: str) -> int:
 
 
 async def embed_again(engine: Engine, prefix: str, embedder: Embedder | None, *, dimensions: int | None) -> int:
-    """Give every document under a prefix a vector of an embedder, or none, and return how many there are."""
+    """Give every document under a prefix a vector of the embedder, and return the number of documents.
+
+    Without an embedder, the vectors are removed.
+    """
     count = 0
     async for keys in _batches(engine, prefix):
         texts = await engine.send([Call("HGET", (), (key, "text")) for key in keys], "read memories")
@@ -62,7 +65,7 @@ async def _matching(engine: Engine, index: str, query: str) -> Sequence[bytes | 
 
 
 async def _batches(engine: Engine, prefix: str) -> AsyncGenerator[list[bytes | str]]:
-    """Yield the keys of all documents; a key may come twice, as SCAN says."""
+    """Yield the keys of all documents in batches. A key may come twice, because SCAN may give it twice."""
     pattern = re.sub(r"([*?\[\]^\\])", r"\\\1", prefix) + ":*"
     cursor: Any = "0"
     while True:

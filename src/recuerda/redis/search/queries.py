@@ -1,7 +1,7 @@
-"""How the index is asked, and what its answers mean.
+"""Queries to the index and the reading of their replies.
 
-Text and vectors are two queries, sent together, and their lists are merged by rank (reciprocal rank fusion): scores of
-words and distances of vectors have no common scale, ranks do.
+Words and vectors are two queries, sent together. Their results are merged by rank (reciprocal rank fusion), because the
+scores of words and the distances of vectors have no common scale, and ranks do.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ from recuerda.redis.search.words import query_words
 from recuerda.redis.trips import Argument, Call
 
 RANK_OFFSET = 60
-"""How little the first ranks stand out: reciprocal rank fusion's constant, as in its paper (Cormack et al., 2009)."""
+"""The constant of reciprocal rank fusion (Cormack et al., 2009): a higher one makes the first ranks count less."""
 
 CANDIDATES = 4
-"""How many times as many hits each of two queries gives as are wanted of both."""
+"""Each of two queries asks for this many times the wanted number of hits."""
 
 
 class Hit(NamedTuple):
-    """A document of an answer."""
+    """A document in a reply."""
 
     key: str
     fields: Mapping[str, str]
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """Turns that the model sees anyway: those of a thread from a number on, or all of them (0)."""
+    """Turns that the model sees anyway: a thread's turns from a number on, or all of its turns (0)."""
 
     thread_id: str
     from_number: int
 
     @property
     def filter(self) -> str:
-        """The part of a query that leaves them out."""
+        """The part of a query that excludes these turns."""
         thread = tag_filter("thread", self.thread_id)
         return f"-({thread} @number:[{self.from_number} +inf])" if self.from_number else f"-{thread}"
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What to look for.
+    """A search for memories.
 
     Attributes:
         index: the name of the index.
-        language: of the index.
-        scope: whose memories.
-        seen: what to leave out.
+        language: the language of the index.
+        scope: the owner of the memories.
+        seen: turns to exclude; None excludes nothing.
         text: the words to look for.
         limit: the most hits.
-        vector: of the text, if it is searched by meaning too.
-        model_id: whose vector it is; those of others are not compared.
-        max_distance: leave out vectors that are farther off: the cosine distance, from 0 to 2.
+        vector: the vector of the text, to search by meaning too.
+        model_id: the model of the vector. Vectors of other models are not compared.
+        max_distance: excludes vectors with a greater cosine distance, from 0 to 2.
     """
 
     index: str
@@ -70,7 +70,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def calls(self) -> list[Call]:
-        """The commands: none when there is nothing to look for."""
+        """The commands of the search; none if the text has no words."""
         words = query_words(self.text)
         found: list[Call] = []
         if words:
@@ -80,7 +80,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def merged(self, replies: Sequence[object]) -> list[tuple[Hit, float]]:
-        """Return the best hits of the replies to `calls`, each with its score."""
+        """Return the best hits in the replies to `calls`, each with its score."""
         scores: dict[str, float] = {}
         hits: dict[str, Hit] = {}
         for reply in replies:
@@ -119,14 +119,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keys_of(reply: object) -> list[bytes | str]:
-    """Return the keys of a reply to a search without contents."""
+    """Return the keys in the reply to a search that asked for no fields."""
     if isinstance(reply, dict):
         return [_get(result, "id") for result in cast("Sequence[Any]", _get(reply, "results") or ())]
     return cast("list[Any]", reply)[1:]
 
 
 def hits_of(reply: object) -> Iterator[Hit]:
-    """Yield the documents of a reply, of version 2 of the protocol (a flat list) or 3 (maps) alike."""
+    """Yield the documents in a reply of protocol version 2 (a flat list) or 3 (maps)."""
     if isinstance(reply, dict):
         for result in cast("Sequence[Any]", _get(reply, "results") or ()):
             attributes: Mapping[Any, Any] = _get(result, "extra_attributes") or {}
@@ -134,7 +134,7 @@ def hits_of(reply: object) -> Iterator[Hit]:
         return
     items = cast("list[Any]", reply)
     for key, flat in zip(items[1::2], items[2::2], strict=False):
-        if flat is not None:  # it expired meanwhile
+        if flat is not None:  # None: the document expired meanwhile
             yield Hit(
                 _text(key), {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
             )

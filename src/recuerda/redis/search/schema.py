@@ -1,7 +1,7 @@
-"""What the index looks like, and whether the one that is there will do.
+"""The fields of the index, and the check whether an existing index has them.
 
-Documents are hashes under a prefix. What a query may ask for is indexed; the words as they were said, and the ids, are
-kept beside it. An index with more fields than are needed will do as well.
+Documents are hashes under a prefix. The fields that a query uses are indexed. The original text and the ids are stored
+without an index. An index with additional fields is accepted.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import msgspec
 from recuerda.redis.trips import Argument
 
 VectorAlgorithm: TypeAlias = Literal["flat", "hnsw"]
-"""How vectors are searched: all of the scope's ("flat", exact), or by a graph ("hnsw", for millions)."""
+"""How vectors are searched: "flat" compares all of the scope's (exact), "hnsw" uses a graph (for millions)."""
 
 TAGS = ("application", "agent", "user", "partition", "thread", "turn", "model")
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """What an index has to be.
+    """The properties that an index must have.
 
     Attributes:
-        name: the index's.
-        prefix: what the keys of its documents start with.
-        dimensions: of its vectors; None for none.
-        algorithm: for its vectors.
-        language: whose endings are taken off words, as the engine names it.
+        name: the name of the index.
+        prefix: the start of its documents' keys.
+        dimensions: the dimensions of its vectors; None for an index without vectors.
+        algorithm: the search algorithm of its vectors.
+        language: the language whose word endings the engine removes, by the engine's name for it.
     """
 
     name: str
@@ -48,25 +48,25 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         return (*head, "SCHEMA", "words", "TEXT", "number", "NUMERIC", *tags, *vector)
 
     def differences(self, info: Mapping[str, Any]) -> list[str]:
-        """Say what an index's FT.INFO, as `parsed_info` gives it, has other than this."""
+        """Return the differences of an index from this shape, in words; `info` comes from `parsed_info`."""
         return list(self._differences(info))
 
     def _differences(self, info: Mapping[str, Any]) -> Iterator[str]:
         definition = _mapping(info.get("index_definition"))
         if definition.get("key_type") != "HASH":
-            yield f"it is over {definition.get('key_type')} documents where HASH is needed"
+            yield f"its documents are of type {definition.get('key_type')}, but must be of type HASH"
         prefixes: list[Any] = list(definition.get("prefixes") or ())
         if prefixes != [f"{self.prefix}:"]:
-            yield f"it is over keys that start with {prefixes!r} where {self.prefix + ':'!r} is needed"
+            yield f"its keys start with {prefixes!r}, but must start with {self.prefix + ':'!r}"
         language = definition.get("default_language", "english")
         if language != self.language:
-            yield f"its language is {language} where {self.language} is needed"
+            yield f"its language is {language}, but must be {self.language}"
         fields = {field["attribute"]: field for field in map(_mapping, info.get("attributes") or ())}
         needed = {"words": "TEXT", "number": "NUMERIC", **dict.fromkeys(TAGS, "TAG")}
         for name, kind in needed.items():
             has = fields.get(name, {}).get("type", "missing")
             if has != kind:
-                yield f"field {name} is {has} where {kind} is needed"
+                yield f"its field {name} is {has}, but must be {kind}"
         if self.dimensions is not None:
             yield from self._vector_differences(fields.get("vector", {}))
 
@@ -79,15 +79,15 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
             "algorithm": self.algorithm.upper(),
         }
         if not field:
-            yield f"it has no vectors where {self.dimensions} dimensions are needed"
+            yield f"it has no vectors, but must have vectors of {self.dimensions} dimensions"
             return
         for name, value in needed.items():
             if str(field.get(name)) != value:
-                yield f"its vectors have {name} {field.get(name)} where {value} is needed"
+                yield f"its vectors have {name} {field.get(name)}, but must have {value}"
 
 
 def parsed_info(reply: object) -> dict[str, Any]:
-    """Return the reply of FT.INFO as a dict, of version 2 of the protocol (flat lists) or 3 (maps) alike."""
+    """Return a reply of FT.INFO as a dict, from protocol version 2 (flat lists) or 3 (maps)."""
     return _mapping(_decoded(reply))
 
 
@@ -98,7 +98,7 @@ def _mapping(value: object) -> dict[str, Any]:
     items = cast("list[Any]", value) if isinstance(value, list) else []
     at = 0
     while at + 1 < len(items):
-        # Flags such as CASESENSITIVE stand alone at an attribute's end; all else comes in pairs.
+        # Flags such as CASESENSITIVE come at the end of an attribute without a value. Everything else comes in pairs.
         found[str(items[at])] = items[at + 1]
         at += 2
     return found

@@ -1,6 +1,6 @@
-"""Where a turn stands that has just been committed: its id and number make what is learnt of it unique.
+"""The id and number of the turn that has just been committed. They identify the documents of the turn.
 
-Hooks are not told the turn's id, so it is looked up: in what the thread's handle holds, else, for a handle that has
+Hooks do not get the turn's id, so it is looked up: among the turns that the thread's handle holds or, if the handle has
 read nothing yet, in the storage.
 """
 
@@ -18,11 +18,11 @@ from recuerda.threads.history import StoredTurn, stored_turn
 from recuerda.threads.thread import AgentThread
 
 RECENT = 3
-"""How many turns are looked through: another process may have added one meanwhile."""
+"""The number of newest turns that are compared: another process may have added turns meanwhile."""
 
 
 async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> Place:
-    """Return where a turn of these messages stands; a place of its own when the thread's store knows no turns."""
+    """Return the place of the turn with these messages; a place with a new id if the thread's store has no turns."""
     stored = await _committed(thread, messages)
     if stored is None:
         return Place(thread_id=thread.id, turn_id=new_id(), number=0, created_us=system_clock())
@@ -30,9 +30,9 @@ async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> Plac
 
 
 def seen_turns(thread: AgentThread) -> Seen | None:
-    """Return the turns that the model sees anyway: those that the run has read.
+    """Return the turns that the model sees anyway: the turns that the run has read.
 
-    Of a thread that a service keeps, or a store of the application's own, that is the whole thread.
+    For a thread that a service or the application's own store keeps, this is the whole thread.
     """
     store = thread.turn_store
     if store is None:
@@ -41,7 +41,7 @@ def seen_turns(thread: AgentThread) -> Seen | None:
 
 
 def check_tenant(thread: AgentThread, user_id: str | None) -> None:
-    """Refuse a thread of another user than the one whose memories are kept.
+    """Check that a thread does not belong to another user than the provider's memories.
 
     Raises:
         ThreadOwnershipError: the thread was opened for another user.
@@ -49,7 +49,7 @@ def check_tenant(thread: AgentThread, user_id: str | None) -> None:
     owner = thread.user_id
     if user_id is not None and owner is not None and owner != user_id:
         raise ThreadOwnershipError(
-            f"thread {thread.id!r} was opened for another user than the one whose memories the provider keeps: "
+            f"thread {thread.id!r} was opened for another user than the one whose memories this provider has; "
             "make a provider for each user"
         )
 
@@ -70,6 +70,6 @@ async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> St
 
 
 def _newest(turns: Iterable[StoredTurn], messages: Sequence[ChatMessage]) -> StoredTurn | None:
-    # By their texts: a value inside of a tool's result may read back in another form.
+    # Only roles and texts are compared: a value in a tool's result may have another form after it was stored and read.
     said = [(message.role, message.text) for message in messages]
     return next((turn for turn in turns if [(message.role, message.text) for message in turn.messages] == said), None)

@@ -1,8 +1,8 @@
-"""The words of a text, for the index and for queries alike.
+"""The words of a text, for the index and for queries.
 
-The query engine's own rules split at ASCII punctuation only, so that "¿Cómo" is never found by "cómo", and have a
-syntax that a user's text could break. So it is given nothing but the words made here: letters and digits, case and
-accents folded. Languages that write without spaces are cut into pairs of characters.
+The query engine splits text at ASCII punctuation only, so "cómo" would never find "¿Cómo". Its query syntax could also
+be broken by a user's text. So the engine only gets the words that are made here: letters and digits, in lower case and
+without accents. Text in languages that write without spaces is cut into pairs of characters.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 
 MAX_QUERY_WORDS = 48
-"""The most words of a query: the last ones of a long text, where a question mostly stands."""
+"""The most words of a query: the last words of a long text, because a question is mostly at its end."""
 
 MAX_WORD_LENGTH = 64
 
@@ -33,7 +33,7 @@ _STOPWORDS = frozenset(_SMALL_WORDS.split())
 
 
 def words_of(text: str) -> Iterator[str]:
-    """Yield the words of a text, in order, as the index has them."""
+    """Yield the words of a text in order, in the form in which the index has them."""
     plain = _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold()))
     for run in _runs(plain):
         start = 0
@@ -47,13 +47,13 @@ def words_of(text: str) -> Iterator[str]:
 
 
 def query_words(text: str) -> list[str]:
-    """Return the words to look for: each once, without the small words of English and Spanish unless all are such."""
+    """Return the words to look for, each once. Small English and Spanish words are left out if there are others."""
     words = list(dict.fromkeys(words_of(text)))
     return ([word for word in words if word not in _STOPWORDS] or words)[-MAX_QUERY_WORDS:]
 
 
 def _runs(text: str) -> Iterator[str]:
-    """Cut at whatever is neither a letter, a digit nor a mark that belongs to one."""
+    """Split a text at every character that is not a letter, a digit or a mark that belongs to one."""
     run: list[str] = []
     for character in text:
         if unicodedata.category(character)[0] in "LNM":
