@@ -33,7 +33,7 @@ from recuerda import (
     ToolOutcomeUnknown,
     TurnPending,
 )
-from recuerda.agent import resuming
+from recuerda.agent import journal
 from recuerda.agent.resuming import DENIED
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
@@ -176,7 +176,7 @@ class Process:
         self.is_dead = False
         self._task: asyncio.Task[Any] | None = None
         storage = MemoryStorage()
-        for name in ("_threads", "_drafts", "_leases", "_mutex"):
+        for name in ("_logs", "_leases", "_mutex"):
             setattr(storage, name, getattr(world.threads, name))
         for name in HOOKS:
             setattr(storage, name, self._around(getattr(storage, name)))
@@ -351,7 +351,7 @@ async def end(world: World) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def no_pause() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resuming, "PAUSE_S", 0)
+        patch.setattr(journal, "PAUSE_S", 0)
         yield
 
 

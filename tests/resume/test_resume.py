@@ -22,7 +22,7 @@ from recuerda import (
     ToolOutcomeUnknown,
     TurnPending,
 )
-from recuerda.agent import resuming
+from recuerda.agent import journal
 from recuerda.storage.records import DraftStep
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
@@ -324,14 +324,14 @@ async def test_any_agent_refuses_a_thread_with_an_interrupted_turn(storage: Stor
 async def test_a_step_that_cannot_be_written_at_first_is_written_again(
     storage: Storage, deed: Deed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resuming, "PAUSE_S", 0)
+    monkeypatch.setattr(journal, "PAUSE_S", 0)
     save = storage.save_draft
     tries: list[int] = []
 
     async def failing(thread_id: str, step: DraftStep) -> None:
         await save(thread_id, step)
         tries.append(step.number)
-        if tries.count(step.number) < resuming.ATTEMPTS:
+        if tries.count(step.number) < journal.ATTEMPTS:
             raise StorageError("the answer was lost")
 
     monkeypatch.setattr(storage, "save_draft", failing)

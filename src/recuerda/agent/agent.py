@@ -10,35 +10,30 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, cast
+from typing import Any, Self, cast
 
 from msgspec import structs
 
 from recuerda.agent.background import run_in_background
 from recuerda.agent.chat import ChatModel
+from recuerda.agent.journal import drop_draft, load_draft
+from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest, input_messages
 from recuerda.agent.response import AgentResponse, PendingTurn
-from recuerda.agent.resuming import Decisions, load_draft, pending_turn
-from recuerda.agent.run import Durability, Run, RunSettings
+from recuerda.agent.resuming import pending_turn
+from recuerda.agent.run import Run
+from recuerda.agent.settings import AgentSettings, Durability
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.threads import AgentThreads
 from recuerda.agent.tools import FunctionTool, ToolInput, tools_by_name
-from recuerda.errors import InvalidInput
-from recuerda.ids import check_id, check_limit
+from recuerda.ids import check_limit
 from recuerda.json_value import Json, JsonObject
-from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import checked
 from recuerda.storage.contract import Storage
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.thread import AgentThread
 from recuerda.window.window import ContextWindow
-
-RunInput: TypeAlias = str | ChatMessage | Sequence[str | ChatMessage]
-"""What a run is given: text or messages. Text is a user's message."""
-
-OnPending: TypeAlias = Literal["raise", "resume", "discard"]
-"""What a run does with an interrupted turn that it meets."""
 
 
 class Agent:
@@ -88,7 +83,7 @@ class Agent:
         self.name = name
         self.instructions = instructions
         self._threads = AgentThreads(storage, chat_message_store_factory, mirror=mirror, by_service=by_service)
-        self._settings = RunSettings(
+        self._settings = AgentSettings(
             model=model,
             instructions=instructions,
             tools=_tools(tools),
@@ -190,9 +185,10 @@ class Agent:
             ChatClientError: the model's service failed.
             StorageError: see its branches.
         """
-        return await AgentResponseStream(
-            self._run(messages, thread, turn_id, durability, on_pending, keep_partial=keep_partial, is_streamed=False)
-        ).drained()
+        request = self._new_turn(
+            messages, thread, turn_id=turn_id, durability=durability, on_pending=on_pending, keep_partial=keep_partial
+        )
+        return await self._start(request).drained()
 
     def run_stream(
         self,
@@ -208,9 +204,10 @@ class Agent:
 
         The turn is committed after the last update, before the iteration ends; leaving it early cancels the turn.
         """
-        return AgentResponseStream(
-            self._run(messages, thread, turn_id, durability, on_pending, keep_partial=keep_partial, is_streamed=True)
+        request = self._new_turn(
+            messages, thread, turn_id=turn_id, durability=durability, on_pending=on_pending, keep_partial=keep_partial
         )
+        return self._start(structs.replace(request, is_streamed=True))
 
     def run_sync(
         self,
@@ -255,9 +252,8 @@ class Agent:
             ThreadConflict: the thread has moved on since the turn began: it can only be dropped.
             DraftConflict: another process goes on with the turn.
         """
-        return await AgentResponseStream(
-            self._resumption(thread, approvals, outcomes, keep_partial=keep_partial, is_streamed=False)
-        ).drained()
+        request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
+        return await self._start(request).drained()
 
     def resume_stream(
         self,
@@ -268,9 +264,8 @@ class Agent:
         keep_partial: bool = False,
     ) -> AgentResponseStream:
         """Go on with the thread's interrupted turn, piece by piece. The arguments and errors are those of `resume`."""
-        return AgentResponseStream(
-            self._resumption(thread, approvals, outcomes, keep_partial=keep_partial, is_streamed=True)
-        )
+        request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
+        return self._start(structs.replace(request, is_streamed=True))
 
     async def pending_turn(self, thread: AgentThread | str) -> PendingTurn | None:
         """Return the turn that was begun on a thread and is not committed; None when there is none."""
@@ -280,42 +275,25 @@ class Agent:
 
     async def discard_turn(self, thread: AgentThread | str) -> bool:
         """Drop the thread's interrupted turn for good; False when there is none. The thread is as it was before it."""
-        store = self._threads.of_run(thread).turn_store
-        return store is not None and await store.storage.drop_draft(store.thread_id)
+        return await drop_draft(self._threads.of_run(thread))
 
-    def _run(
+    def _new_turn(
         self,
         messages: RunInput,
         thread: AgentThread | str | None,
+        *,
         turn_id: str | None,
         durability: Durability | None,
         on_pending: OnPending,
-        *,
         keep_partial: bool,
-        is_streamed: bool,
-    ) -> Run:
-        opened = self._threads.of_run(thread)
-        if turn_id is not None:
-            check_id(turn_id, "turn id")
-
-        async def clear_the_way() -> bool:
-            if on_pending == "discard":
-                return await self.discard_turn(opened)
-            if await load_draft(opened) is None:
-                return False
-            resumption = self._resumption(opened, None, None, keep_partial=False, is_streamed=False, is_queued=False)
-            await AgentResponseStream(resumption).drained()
-            return True
-
-        return Run(
-            structs.replace(
-                self._settings, durability=durability or self._settings.durability, keep_partial=keep_partial
-            ),
-            opened,
-            _messages(messages),
+    ) -> RunRequest:
+        return RunRequest(
+            thread=self._threads.of_run(thread),
+            messages=input_messages(messages),
             turn_id=turn_id,
-            is_streamed=is_streamed,
-            before=None if on_pending == "raise" else clear_the_way,
+            durability=durability or self._settings.durability,
+            on_pending=on_pending,
+            keep_partial=keep_partial,
             is_temporary=thread is None,
         )
 
@@ -326,16 +304,16 @@ class Agent:
         outcomes: Mapping[str, Json] | None,
         *,
         keep_partial: bool,
-        is_streamed: bool,
-        is_queued: bool = True,
-    ) -> Run:
-        return Run(
-            structs.replace(self._settings, durability="steps", keep_partial=keep_partial),
-            self._threads.of_run(thread),
-            is_streamed=is_streamed,
-            resume=Decisions(outcomes=outcomes or {}, approvals=approvals or {}),
-            is_queued=is_queued,
+    ) -> RunRequest:
+        return RunRequest(
+            thread=self._threads.of_run(thread),
+            decisions=Decisions(outcomes=outcomes or {}, approvals=approvals or {}),
+            durability="steps",
+            keep_partial=keep_partial,
         )
+
+    def _start(self, request: RunRequest) -> AgentResponseStream:
+        return AgentResponseStream(Run(self._settings, request))
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -356,17 +334,6 @@ class Agent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def _messages(given: RunInput) -> tuple[ChatMessage, ...]:
-    items = [given] if isinstance(given, str | ChatMessage) else list(given)
-    messages = tuple(ChatMessage("user", item) if isinstance(item, str) else item for item in items)
-    if not messages:
-        raise InvalidInput("a run needs at least one message")
-    for message in messages:
-        if not isinstance(message, ChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
-            raise InvalidInput(f"a run takes text or ChatMessage, not {type(message).__name__}")
-    return messages
 
 
 def _tools(given: ToolInput | Sequence[ToolInput] | None) -> tuple[FunctionTool, ...]:

@@ -10,7 +10,7 @@ from typing import Self
 
 from recuerda.agent.agent import Agent
 from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
-from recuerda.agent.run import Durability
+from recuerda.agent.settings import Durability
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.tools import ToolInput
 from recuerda.errors import ConfigurationError

@@ -10,20 +10,21 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
+from recuerda.agent.finishing import finished
+from recuerda.agent.journal import Journal
 from recuerda.agent.prompt import Prompt
 from recuerda.agent.response import AgentResponseUpdate
-from recuerda.agent.resuming import Journal, runnable
+from recuerda.agent.resuming import runnable
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.agent.tools import FunctionTool, unknown_tool
 from recuerda.errors import RunLimitError
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
 from recuerda.providers.gathering import all_of
-from recuerda.threads.mirror import ThreadService
 from recuerda.threads.thread import AgentThread
 
 T = TypeVar("T")
@@ -41,29 +42,43 @@ class Inside(Protocol):
 
 
 class Exchange:
-    """The conversation of one run: `updates` carries it on until it is answered, or has to wait."""
+    """The conversation of one run: `updates` carries it on until it is answered, or has to wait.
 
-    def __init__(self, model: ChatModel, thread: AgentThread, turn: RunningTurn, *, is_streamed: bool) -> None:
+    Args:
+        model: the model.
+        thread: the thread, for tools that ask for it.
+        turn: the turn so far.
+        journal: saves each step; None saves none.
+        is_streamed: ask the model to answer piece by piece.
+        inside: awaits a tool as a part of the run.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        thread: AgentThread,
+        turn: RunningTurn,
+        *,
+        journal: Journal | None,
+        is_streamed: bool,
+        inside: Inside,
+    ) -> None:
         self.turn = turn
-        self.journal: Journal | None = None
+        self.journal = journal
         self._model = model
+        self._inside = inside
         self._thread = thread
         self._is_streamed = is_streamed
         self._said: list[ChatUpdate] = []
         self._is_kept = thread.is_kept_by_service
         self._sent = 0
-        self._service_thread_id: str | None = None
+        self._service_thread_id = thread.service_thread_id
         self._answers: list[tuple[ChatRequest, ChatResponse]] = []
 
     @property
     def is_kept(self) -> bool:
         """True when the service keeps the thread: it is sent only what it does not have yet."""
         return self._is_kept
-
-    @property
-    def service(self) -> ThreadService | None:
-        """The service that keeps the thread; None when it is kept here."""
-        return cast("ThreadService", self._model) if self._is_kept else None
 
     @property
     def service_thread_id(self) -> str | None:
@@ -83,19 +98,14 @@ class Exchange:
         self.turn.apply(step)
         return step.started
 
-    async def updates(
-        self, prompt: Prompt, inside: Inside, *, started: Sequence[int] = ()
-    ) -> AsyncGenerator[AgentResponseUpdate]:
+    async def updates(self, prompt: Prompt, *, started: Sequence[int] = ()) -> AsyncGenerator[AgentResponseUpdate]:
         """Let the model and its tools take turns, until it has answered or a call waits to be allowed.
 
         Args:
             prompt: what goes with each request.
-            inside: how a tool is awaited.
             started: the calls of a resumed turn that are to be run first.
         """
         turn = self.turn
-        # Now: a thread that was opened by its name learns from its mirror how the service calls it.
-        self._service_thread_id = self._thread.service_thread_id
         while not turn.is_answered:
             if not turn.calls:
                 request = self._request(prompt)
@@ -106,7 +116,7 @@ class Exchange:
                 prompt.learn(request, self._answers[-1][1].usage)
                 started = await self._take_answer(prompt)
             if turn.calls:
-                await self._run_calls(started, prompt.tools, inside)
+                await self._run_calls(started, prompt.tools)
                 if turn.calls:
                     return
                 yield AgentResponseUpdate(role="tool", contents=turn.new[-1].contents)
@@ -149,17 +159,17 @@ class Exchange:
         self._said = []
         return started
 
-    async def _run_calls(self, positions: Sequence[int], tools: Mapping[str, FunctionTool], inside: Inside) -> None:
+    async def _run_calls(self, positions: Sequence[int], tools: Mapping[str, FunctionTool]) -> None:
         calls = self.turn.calls
 
         async def run_one(position: int) -> None:
             result = await self._call(calls[position], tools)
             # The tool has done its work: its result is saved, whoever cancels meanwhile.
-            _, cancelled = await settled(self.record(Step(results={position: result})))
+            _, cancelled = await finished(self.record(Step(results={position: result})))
             if cancelled is not None:
                 raise cancelled
 
-        await all_of(inside(run_one(position)) for position in positions)
+        await all_of(self._inside(run_one(position)) for position in positions)
 
     async def _call(self, call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionResultContent:
         if call.name not in tools:
@@ -176,20 +186,6 @@ class Exchange:
             return
         try:
             async with asyncio.timeout(RETRACT_TIMEOUT_S):
-                await settled(retract(self._answers[0][0], responses))
+                await finished(retract(self._answers[0][0], responses))
         except Exception as error:  # noqa: BLE001 - why the turn failed is what the caller has to hear
             _logger.warning("the service keeps a part of a turn that failed: %s", type(error).__name__)
-
-
-async def settled(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
-    """Run to the end, whoever cancels meanwhile; return the result, and the cancellation for the caller to raise."""
-    running = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not running.done():
-        try:
-            await asyncio.wait([running])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None and (failure := running.exception()) is not None:
-        raise cancelled from failure
-    return running.result(), cancelled

@@ -7,13 +7,17 @@ and so stays the same for most of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from recuerda.agent.chat import ChatRequest
-from recuerda.agent.tools import FunctionTool
+from recuerda.agent.reading import Reading
+from recuerda.agent.settings import AgentSettings
+from recuerda.agent.tools import FunctionTool, tools_by_name
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Usage
+from recuerda.providers.gathering import Gathered
 from recuerda.window.repair import mend
 from recuerda.window.window import ContextWindow
 
@@ -94,3 +98,34 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         """Let the window calibrate its counting on what a request has cost."""
         if self.window is not None:
             self.window.observe(request.messages, usage, instructions=request.instructions, tools=request.tools)
+
+
+def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool) -> Prompt:
+    """Put together what goes with each request of a run.
+
+    Args:
+        settings: the agent's.
+        given: what the providers add.
+        reading: the thread.
+        is_kept: True when the service keeps the thread.
+
+    Raises:
+        ConfigurationError: two tools have one name.
+    """
+    texts = [text for text in (settings.instructions, *given.instructions) if text]
+    if is_kept:
+        # A message would be kept by the service, as if it had been said; instructions are not.
+        texts += [message.text for message in given.messages if message.text]
+    summary = reading.summary
+    if summary is not None:
+        texts.append(summary.instructions)
+    return Prompt(
+        instructions="\n\n".join(texts) or None,
+        pinned=() if summary is None else summary.pinned,
+        history=partial(reading.loaded.select, settings.window),
+        context=given.messages,
+        window=settings.window,
+        tools=tools_by_name([*settings.tools, *given.tools]),
+        options=settings.options,
+        max_tool_rounds=settings.max_tool_rounds,
+    )

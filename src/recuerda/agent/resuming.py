@@ -1,138 +1,27 @@
-"""A turn that outlived its run: how it is saved, found again, and gone on with.
+"""A turn that outlived its run: how it is described, and how its waiting calls are settled.
 
-Every step of a durable run is saved as its thread's draft, outside of the thread. The storage takes each number once:
-so two processes cannot go on with one turn, and the first to save a step after an interruption has it.
-
-A call that was started and has no result is the one thing that nobody can know: its tool did its work, or did not.
+A call that was started and has no result is the one thing that nobody can know: its tool did its work, or did not. So
+the caller says what came of it, unless the tool may be run again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import msgspec
-
+from recuerda.agent.request import Decisions
 from recuerda.agent.response import PendingCall, PendingTurn
-from recuerda.agent.steps import RunningTurn, Step, decode_step, encode_step
+from recuerda.agent.steps import RunningTurn, Step, decode_step
 from recuerda.agent.tools import FunctionTool
-from recuerda.errors import (
-    ConfigurationError,
-    DraftConflict,
-    InvalidInput,
-    StorageError,
-    ThreadConflict,
-    ToolOutcomeUnknown,
-)
+from recuerda.errors import InvalidInput, ToolOutcomeUnknown
 from recuerda.ids import new_id
-from recuerda.json_value import Json, JsonObject, to_json
+from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent
-from recuerda.storage.records import Draft, DraftStep
-from recuerda.threads.conflicts import revision_after_summaries
-from recuerda.threads.history import History
-from recuerda.threads.store import ChatMessageStore
-from recuerda.threads.thread import AgentThread
+from recuerda.storage.records import Draft
 
 DENIED = "Error: the user did not allow this call"
 """The result of a call that was not approved."""
-
-ATTEMPTS = 3
-"""How often a step is written: a result that cannot be saved leaves a call in doubt."""
-
-PAUSE_S = 0.05
-"""Before the second attempt; four times as long before each further one."""
-
-
-class Decisions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller says about an interrupted turn's calls, by call id.
-
-    Attributes:
-        outcomes: what came of calls that were started; it is taken as their results.
-        approvals: True to run a call, False to refuse it, an object to run it with these arguments.
-    """
-
-    outcomes: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
-    approvals: Mapping[str, bool | JsonObject] = msgspec.field(default_factory=dict[str, bool | JsonObject])
-
-
-class Journal:
-    """Save a running turn's steps as its thread's draft, one write each.
-
-    Args:
-        store: of the thread.
-        turn_id: of the turn.
-        revision: of the thread when the turn began.
-        number: of the last step that is saved.
-    """
-
-    def __init__(self, store: ChatMessageStore, *, turn_id: str, revision: int, number: int = 0) -> None:
-        self._store = store
-        self._turn_id = turn_id
-        self._revision = revision
-        self.number = number
-        self._order = asyncio.Lock()
-
-    async def save(self, step: Step) -> None:
-        """Save the next step.
-
-        Raises:
-            EncodeError: it has no JSON form.
-            DraftConflict: somebody else has begun a turn on the thread, or goes on with this one, or it was committed
-                or dropped.
-            ThreadConflict: the thread has moved on since the turn began.
-            StorageError: it could not be written, not in several attempts either.
-        """
-        # Two processes may begin one turn at once, with the same input and answer: only their claims tell them apart.
-        body = encode_step(step if self.number else msgspec.structs.replace(step, claim=new_id()))
-        async with self._order:
-            draft = DraftStep(turn_id=self._turn_id, revision=self._revision, number=self.number + 1, body=body)
-            await self._begin(draft) if draft.number == 1 else await self._write(draft)
-            self.number += 1
-
-    async def _begin(self, step: DraftStep) -> None:
-        # A summary may be appended behind the last answer, while this turn begins: it does not matter to it.
-        for _ in range(ATTEMPTS):
-            try:
-                return await self._write(step)
-            except ThreadConflict:
-                revision = await revision_after(self._store, step.revision)
-                if revision is None:
-                    raise
-                await self._check_alone(step)
-                self._revision = revision
-                step = msgspec.structs.replace(step, revision=revision)
-        return await self._write(step)
-
-    async def _check_alone(self, step: DraftStep) -> None:
-        # A turn that began before the summary can go on after it: the storage, which knows revisions only, takes its
-        # draft for one that is over.
-        draft = await self._store.storage.load_draft(self._store.thread_id)
-        if draft is not None and draft.turn_id != step.turn_id:
-            raise DraftConflict(self._store.thread_id, turn_id=step.turn_id, number=step.number)
-
-    async def _write(self, step: DraftStep) -> None:
-        # Writing a step again changes nothing, so an attempt that failed half-way may simply be repeated.
-        for attempt in range(ATTEMPTS):
-            try:
-                return await self._store.storage.save_draft(self._store.thread_id, step)
-            except StorageError:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(PAUSE_S * 4**attempt)
-        return None
-
-
-async def revision_after(store: ChatMessageStore, revision: int) -> int | None:
-    """Return the revision to which a thread has moved on, if by nothing but summaries, and else None."""
-    return await revision_after_summaries(store.storage, History(store.thread_id), revision)
-
-
-async def load_draft(thread: AgentThread) -> Draft | None:
-    """Return the thread's draft, or None; only a thread of a `ChatMessageStore` can have one."""
-    store = thread.turn_store
-    return None if store is None else await store.storage.load_draft(store.thread_id)
 
 
 def running_turn(draft: Draft) -> RunningTurn:
@@ -245,18 +134,3 @@ def _named(state: RunningTurn, decisions: Mapping[str, object], what: str, *, st
 def _needs_approval(call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> bool:
     tool = tools.get(call.name)
     return tool is not None and tool.needs_approval
-
-
-def durable_store(thread: AgentThread) -> ChatMessageStore:
-    """Return the store on which a thread's steps can be saved.
-
-    Raises:
-        ConfigurationError: the thread is kept by a service, or by a store that knows no turns.
-    """
-    if (store := thread.turn_store) is None:
-        kept = "a service" if thread.message_store is None else type(thread.message_store).__name__
-        raise ConfigurationError(
-            f"thread {thread.id!r} is kept by {kept}, which cannot hold an unfinished turn: durability='steps' and "
-            "tools that need approval work on a ChatMessageStore"
-        )
-    return store

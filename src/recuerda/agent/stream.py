@@ -26,7 +26,7 @@ class AgentResponseStream:
 
     def __del__(self) -> None:
         # The loop body was left: the event loop closes the run soon, and the next one on the thread may wait for that.
-        self._run.is_abandoned = True
+        self._run.ticket.abandon()
 
     async def __anext__(self) -> AgentResponseUpdate:
         return await anext(self._updates)

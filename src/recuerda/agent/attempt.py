@@ -1,0 +1,194 @@
+"""One attempt at a turn: from the providers' context to the commit.
+
+The order is what makes a thread safe. The providers come first, before anything is paid for; then the model and its
+tools, until it answers; then one write of everything, checked against the revision that was read; then the providers
+again. A failure before the write leaves the thread as it was. A failure after it cannot take the turn back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from recuerda.agent.beginning import Beginning
+from recuerda.agent.exchange import Exchange
+from recuerda.agent.finishing import finished
+from recuerda.agent.journal import Journal, durable_store
+from recuerda.agent.prompt import Prompt, prompt_of
+from recuerda.agent.queue import QueueTicket
+from recuerda.agent.reading import Reading
+from recuerda.agent.request import RunRequest
+from recuerda.agent.response import AgentResponse, AgentResponseUpdate, replayed
+from recuerda.agent.resuming import pending_calls, settle
+from recuerda.agent.settings import AgentSettings
+from recuerda.agent.steps import RunningTurn
+from recuerda.agent.tools import FunctionTool
+from recuerda.errors import ConfigurationError
+from recuerda.ids import new_id
+from recuerda.messages.message import Turn
+from recuerda.providers.context import ContextProvider
+from recuerda.providers.gathering import gather, tell
+from recuerda.storage.records import Appended
+from recuerda.threads.history import stored_turn
+
+_logger = logging.getLogger("recuerda")
+
+
+class Attempt:
+    """One attempt at a turn; `updates` carries it out, and then `response` is set.
+
+    Args:
+        settings: the agent's.
+        request: what the caller asks for.
+        reading: the thread, as it was read.
+        beginning: the turn to carry on.
+        ticket: the run's place in the queue of the thread.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        request: RunRequest,
+        *,
+        reading: Reading,
+        beginning: Beginning,
+        ticket: QueueTicket,
+    ) -> None:
+        self.response: AgentResponse | None = None
+        self._settings = settings
+        self._request = request
+        self._reading = reading
+        self._turn_id = beginning.turn_id
+        self._ticket = ticket
+        self._exchange = Exchange(
+            settings.model,
+            request.thread,
+            beginning.turn,
+            journal=beginning.journal,
+            is_streamed=request.is_streamed,
+            inside=ticket.inside,
+        )
+        self._warnings = list(reading.warnings)
+
+    @property
+    def _turn(self) -> RunningTurn:
+        return self._exchange.turn
+
+    async def updates(self) -> AsyncGenerator[AgentResponseUpdate]:
+        """Carry the attempt out. The turn is committed after the last update; closing the generator cancels it."""
+        try:
+            prompt = await self._invoking()
+            if (started := await self._settle(prompt.tools)) is not None:
+                async with aclosing(self._exchange.updates(prompt, started=started)) as updates:
+                    async for update in updates:
+                        yield update
+            if not self._turn.is_answered:
+                self.response = await self._pending()
+                return
+            appended, cancelled = await self._commit(self._turn.turn())
+        except BaseException as error:
+            await self._failed(error)
+            raise
+        self.response = await self._learn(appended, prompt)
+        if cancelled is not None:
+            raise cancelled
+
+    # -- before the model ----------------------------------------------------------------------------------------------
+
+    async def _invoking(self) -> Prompt:
+        """Ask the providers, and put together what goes with each request."""
+        thread, said = self._request.thread, self._turn.input
+        given = await gather(
+            self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))
+        )
+        self._warnings += given.warnings
+        return prompt_of(self._settings, given, self._reading, is_kept=self._exchange.is_kept)
+
+    async def _settle(self, tools: Mapping[str, FunctionTool]) -> Sequence[int] | None:
+        """Record the caller's decisions; return the calls to run first, or None when the turn waits for a decision."""
+        if self._request.decisions is None:
+            return ()
+        step = settle(self._turn, self._request.decisions, tools, thread_id=self._request.thread.id)
+        return None if step is None else await self._exchange.record(step)
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    async def _pending(self) -> AgentResponse:
+        """End the run, but not its turn: some calls wait to be allowed, and the turn is saved until then."""
+        if self._request.is_temporary:
+            names = ", ".join(sorted({call.name for call in self._turn.waiting.values()}))
+            raise ConfigurationError(
+                f"{names} has to be allowed first, and this run has no thread on which it could wait: run(…, thread=…)"
+            )
+        if self._exchange.journal is None:
+            store, revision = durable_store(self._request.thread), self._reading.loaded.revision
+            self._turn_id = self._turn_id or new_id()
+            self._exchange.journal = Journal(store, turn_id=self._turn_id, revision=revision or 0)
+            await self._exchange.journal.save(self._turn.whole())
+        calls = pending_calls(self._turn, list(self._turn.waiting))
+        return self._responded(self._turn_id, pending=calls, warnings=tuple(self._warnings))
+
+    async def _commit(self, turn: Turn) -> tuple[Appended | None, asyncio.CancelledError | None]:
+        """Write the turn. A cancellation meanwhile does not leave it in doubt, and is returned if it was written."""
+        return await finished(
+            self._request.thread.commit(
+                turn,
+                turn_id=self._turn_id,
+                expected=self._reading.loaded.revision,
+                service_thread_id=self._exchange.service_thread_id,
+            )
+        )
+
+    async def _learn(self, appended: Appended | None, prompt: Prompt) -> AgentResponse:
+        """Tell the providers and the summarizer of the committed turn, and return the response."""
+        thread, said = self._request.thread, self._turn.input
+        if appended is not None and appended.replayed:
+            # Another process committed this turn while ours was running: its answer is the one that stands.
+            response = replayed(stored_turn(appended.record, thread.id), thread.id)
+        else:
+            response = self._responded(None if appended is None else appended.record.id)
+        if appended.created if appended is not None else self._reading.loaded.is_new:
+            await self._tell("thread_created", lambda provider: provider.thread_created(thread))
+        await self._tell("invoked", lambda provider: provider.invoked(said, response.messages, thread=thread))
+        summarizer, store = self._settings.summarizer, thread.turn_store
+        if summarizer is not None and store is not None:
+            self._warnings += summarizer.take_failures()
+            await summarizer.after_turn(store, prompt.window_beside(said))
+        return msgspec.structs.replace(response, warnings=tuple(self._warnings))
+
+    async def _failed(self, error: BaseException) -> None:
+        """Clear up after a turn that was not committed; keep what was said, if that was asked for."""
+        thread, said = self._request.thread, self._turn.input
+        await self._exchange.retract()
+        is_interrupted = isinstance(error, GeneratorExit | asyncio.CancelledError)
+        again: asyncio.CancelledError | None = None
+        if self._request.keep_partial and is_interrupted and not self._exchange.is_kept:
+            _, again = await finished(self._keep_partial())
+        await self._tell("invoked", lambda provider: provider.invoked(said, thread=thread, invoke_exception=error))
+        if again is not None:
+            raise again
+
+    async def _keep_partial(self) -> None:
+        try:
+            await self._commit(self._turn.interrupted(self._exchange.partial))
+        except Exception as failure:  # noqa: BLE001 - the interruption is what the caller has to hear of
+            _logger.warning("the interrupted turn could not be kept: %s: %s", type(failure).__name__, failure)
+
+    async def _tell(self, hook: str, call: Callable[[ContextProvider], Coroutine[Any, Any, None]]) -> None:
+        self._warnings += await tell(
+            self._settings.providers, hook, lambda provider: self._ticket.inside(call(provider))
+        )
+
+    def _responded(self, turn_id: str | None, **more: Any) -> AgentResponse:
+        return AgentResponse(
+            messages=tuple(self._turn.new),
+            usage=self._turn.usage,
+            thread_id=self._request.thread.id,
+            turn_id=turn_id,
+            **more,
+        )

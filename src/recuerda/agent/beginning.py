@@ -1,0 +1,71 @@
+"""The beginning of a turn: a new one from its input, or an interrupted one from its last saved step."""
+
+from __future__ import annotations
+
+import msgspec
+
+from recuerda.agent.journal import Journal, durable_store, load_draft, revision_after
+from recuerda.agent.request import RunRequest
+from recuerda.agent.resuming import draft_age, running_turn
+from recuerda.agent.settings import AgentSettings
+from recuerda.agent.steps import RunningTurn, Step
+from recuerda.errors import InvalidInput, ThreadConflict, TurnPending
+from recuerda.ids import new_id
+from recuerda.threads.loading import LoadedThread
+
+
+class Beginning(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn that is about to run.
+
+    Attributes:
+        turn: the turn's state so far.
+        turn_id: the id under which it is committed; None for a random one.
+        journal: saves its steps; None when the turn is saved at its end alone.
+    """
+
+    turn: RunningTurn
+    turn_id: str | None
+    journal: Journal | None
+
+
+async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSettings) -> Beginning:
+    """Begin a new turn.
+
+    Raises:
+        TurnPending: the thread has an interrupted turn.
+        ConfigurationError: the thread's store cannot hold an unfinished turn, and this turn may have to be saved.
+    """
+    draft = await load_draft(request.thread) if loaded.has_draft else None
+    if draft is not None:
+        raise TurnPending(request.thread.id, turn_id=draft.turn_id, step=len(draft.steps), age=draft_age(draft))
+    turn, turn_id = RunningTurn([Step(input=request.messages)]), request.turn_id
+    if request.keep_partial:
+        # A commit may fail although it was written. The partial turn that is kept then must not be a second turn.
+        turn_id = turn_id or new_id()
+    if request.durability == "steps":
+        turn_id = turn_id or new_id()
+        journal = Journal(durable_store(request.thread), turn_id=turn_id, revision=loaded.revision or 0)
+        return Beginning(turn=turn, turn_id=turn_id, journal=journal)
+    if any(tool.needs_approval for tool in settings.tools):
+        durable_store(request.thread)
+    return Beginning(turn=turn, turn_id=turn_id, journal=None)
+
+
+async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
+    """Begin where the thread's interrupted turn stopped.
+
+    Raises:
+        InvalidInput: there is no interrupted turn.
+        ThreadConflict: the thread has moved on since the turn began.
+        ConfigurationError: the thread's store cannot hold an unfinished turn.
+    """
+    thread = request.thread
+    if (draft := await load_draft(thread)) is None:
+        raise InvalidInput(
+            f"thread {thread.id!r} has no interrupted turn: it was resumed or dropped already, or never begun"
+        )
+    store = durable_store(thread)
+    if loaded.revision != draft.revision and await revision_after(store, draft.revision) != loaded.revision:
+        raise ThreadConflict(thread.id, expected=draft.revision, actual=loaded.revision or 0)
+    journal = Journal(store, turn_id=draft.turn_id, revision=draft.revision, number=len(draft.steps))
+    return Beginning(turn=running_turn(draft), turn_id=draft.turn_id, journal=journal)

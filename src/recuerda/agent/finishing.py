@@ -1,0 +1,30 @@
+"""Work that is finished although its caller is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def finished(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
+    """Run `work` to its end, however often the caller is cancelled meanwhile.
+
+    Returns the result, and the cancellation, which the caller raises after it has used the result.
+
+    Raises:
+        Exception: the error of `work`.
+        CancelledError: the caller was cancelled, and `work` failed as well; the failure is the cause.
+    """
+    running = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None and (failure := running.exception()) is not None:
+        raise cancelled from failure
+    return running.result(), cancelled

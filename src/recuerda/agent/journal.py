@@ -1,0 +1,125 @@
+"""The saved steps of a running turn: its thread's draft.
+
+Every step of a durable run is saved as a step of the thread's draft, outside of the thread. The storage takes each
+number once. So two processes cannot go on with one turn: the first to save a step after an interruption has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from recuerda.agent.steps import Step, encode_step
+from recuerda.errors import ConfigurationError, DraftConflict, StorageError, ThreadConflict
+from recuerda.ids import new_id
+from recuerda.storage.records import Draft, DraftStep
+from recuerda.threads.conflicts import revision_after_summaries
+from recuerda.threads.history import History
+from recuerda.threads.store import ChatMessageStore
+from recuerda.threads.thread import AgentThread
+
+ATTEMPTS = 3
+"""How often a step is written: a result that cannot be saved leaves a call in doubt."""
+
+PAUSE_S = 0.05
+"""The pause before the second attempt; each further pause is four times as long."""
+
+
+class Journal:
+    """Save a running turn's steps as its thread's draft, one write each.
+
+    Args:
+        store: the thread's store.
+        turn_id: the turn's id.
+        revision: the thread's revision when the turn began.
+        number: the number of the last step that is saved already.
+    """
+
+    def __init__(self, store: ChatMessageStore, *, turn_id: str, revision: int, number: int = 0) -> None:
+        self._store = store
+        self._turn_id = turn_id
+        self._revision = revision
+        self.number = number
+        self._order = asyncio.Lock()
+
+    async def save(self, step: Step) -> None:
+        """Save the next step.
+
+        Raises:
+            EncodeError: it has no JSON form.
+            DraftConflict: another process began a turn on the thread, or goes on with this one, or the turn was
+                committed or dropped.
+            ThreadConflict: the thread has moved on since the turn began.
+            StorageError: every attempt to write it failed.
+        """
+        # Two processes may begin one turn at once, with the same input and answer: only their claims tell them apart.
+        body = encode_step(step if self.number else msgspec.structs.replace(step, claim=new_id()))
+        async with self._order:
+            draft = DraftStep(turn_id=self._turn_id, revision=self._revision, number=self.number + 1, body=body)
+            await self._begin(draft) if draft.number == 1 else await self._write(draft)
+            self.number += 1
+
+    async def _begin(self, step: DraftStep) -> None:
+        # A summary may be appended behind the last answer, while this turn begins: it does not matter to it.
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._write(step)
+            except ThreadConflict:
+                revision = await revision_after(self._store, step.revision)
+                if revision is None:
+                    raise
+                await self._check_alone(step)
+                self._revision = revision
+                step = msgspec.structs.replace(step, revision=revision)
+        return await self._write(step)
+
+    async def _check_alone(self, step: DraftStep) -> None:
+        # A turn that began before the summary can go on after it. The storage, which knows revisions only, takes the
+        # draft of that turn for one that is over.
+        draft = await self._store.storage.load_draft(self._store.thread_id)
+        if draft is not None and draft.turn_id != step.turn_id:
+            raise DraftConflict(self._store.thread_id, turn_id=step.turn_id, number=step.number)
+
+    async def _write(self, step: DraftStep) -> None:
+        # Writing a step again changes nothing, so an attempt that failed half-way may simply be repeated.
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._store.storage.save_draft(self._store.thread_id, step)
+            except StorageError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(PAUSE_S * 4**attempt)
+        return None
+
+
+async def revision_after(store: ChatMessageStore, revision: int) -> int | None:
+    """Return the thread's revision if only summaries came after `revision`, and else None."""
+    return await revision_after_summaries(store.storage, History(store.thread_id), revision)
+
+
+async def load_draft(thread: AgentThread) -> Draft | None:
+    """Return the thread's draft, or None; only a thread of a `ChatMessageStore` can have one."""
+    store = thread.turn_store
+    return None if store is None else await store.storage.load_draft(store.thread_id)
+
+
+async def drop_draft(thread: AgentThread) -> bool:
+    """Delete the thread's draft; False when there is none."""
+    store = thread.turn_store
+    return store is not None and await store.storage.drop_draft(store.thread_id)
+
+
+def durable_store(thread: AgentThread) -> ChatMessageStore:
+    """Return the store on which a thread's steps can be saved.
+
+    Raises:
+        ConfigurationError: the thread is kept by a service, or by a store that knows no turns.
+    """
+    if (store := thread.turn_store) is None:
+        kept = "a service" if thread.message_store is None else type(thread.message_store).__name__
+        raise ConfigurationError(
+            f"thread {thread.id!r} is kept by {kept}, which cannot hold an unfinished turn: durability='steps' and "
+            "tools that need approval work on a ChatMessageStore"
+        )
+    return store

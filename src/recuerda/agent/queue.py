@@ -1,0 +1,86 @@
+"""The queue of runs on one thread.
+
+Runs on one thread follow one another, so that each sees the turns of those before it. A run that is started inside
+another run on the same thread would wait for ever: the outer run waits for it, and it waits for the outer run. So it is
+refused. There are two ways to be inside a run. A tool or a provider of the run starts another; the context variable
+tells. Or the loop body over a stream starts another; then the same task holds the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from recuerda.errors import ConfigurationError
+from recuerda.threads.thread import AgentThread
+
+T = TypeVar("T")
+
+
+class QueueTicket:
+    """One run's ticket in the queue of its thread.
+
+    Args:
+        thread: the thread.
+        lease: how long a lease lasts that makes runs in other processes queue as well; None takes no lease.
+    """
+
+    def __init__(self, thread: AgentThread, lease: timedelta | None) -> None:
+        self._thread = thread
+        self._lease = lease
+        self._task: asyncio.Task[Any] | None = None
+        self._is_abandoned = False
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """Wait for the earlier runs on the thread, and keep the later ones waiting until the context is left.
+
+        Raises:
+            ConfigurationError: the run was started inside another run on the same thread.
+        """
+        lock = self._thread.run_lock()
+        self._refuse_to_wait_for_an_outer_run(lock)
+        self._task = asyncio.current_task()
+        try:
+            async with lock, self._thread.lease(self._lease):
+                _holders[lock] = self
+                try:
+                    yield
+                finally:
+                    _holders.pop(lock, None)
+        finally:
+            self._task = None
+
+    async def inside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work` as a part of the run. Call it in a task of its own: the task's context remembers the run."""
+        _outer_runs.set((*_outer_runs.get(), self))
+        return await work
+
+    def abandon(self) -> None:
+        """Note that the run's stream was dropped: its event loop ends the run soon, so that others may wait for it."""
+        self._is_abandoned = True
+
+    def _refuse_to_wait_for_an_outer_run(self, lock: asyncio.Lock) -> None:
+        holder = _holders.get(lock)
+        task = asyncio.current_task()
+        is_in_loop_body = holder is not None and holder._task is task and not holder._is_abandoned
+        is_in_hook = any(
+            outer._task is not None and outer._thread.identity == self._thread.identity for outer in _outer_runs.get()
+        )
+        if is_in_loop_body or is_in_hook:
+            raise ConfigurationError(
+                f"this run on thread {self._thread.id!r} was started inside another run of the same thread, which "
+                "waits for it: use another thread, or finish the stream first"
+            )
+
+
+_holders: WeakKeyDictionary[asyncio.Lock, QueueTicket] = WeakKeyDictionary()
+"""The ticket of the run that holds each lock."""
+
+_outer_runs: ContextVar[tuple[QueueTicket, ...]] = ContextVar("recuerda_outer_runs", default=())
+"""The runs inside of which the current task works."""

@@ -1,0 +1,43 @@
+"""A thread as a run reads it, in one trip: its turns, and the summary of the turns before them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from recuerda.agent.request import RunRequest
+from recuerda.agent.settings import AgentSettings
+from recuerda.errors import StateError
+from recuerda.threads.loading import LoadedThread, ThreadQuery
+from recuerda.window.summary import Summary, decode_summary
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run has read of its thread.
+
+    Attributes:
+        loaded: the turns, the revision, and whether there is a draft.
+        summary: the newest summary; None when there is none, or the agent has no summarizer.
+        warnings: about a summary that could not be read.
+    """
+
+    loaded: LoadedThread
+    summary: Summary | None = None
+    warnings: tuple[str, ...] = ()
+
+
+async def read_thread(request: RunRequest, settings: AgentSettings) -> Reading:
+    """Read the window of a run's thread, with the newest summary if the agent has a summarizer."""
+    thread, summarizer = request.thread, settings.summarizer
+    query = ThreadQuery(window=settings.window, turn_id=request.turn_id, service=settings.service)
+    if summarizer is None:
+        return Reading(loaded=await thread.load(query))
+    loaded = await thread.load(msgspec.structs.replace(query, reach=summarizer.reach(settings.window)))
+    if loaded.summary is None:
+        return Reading(loaded=loaded)
+    try:
+        return Reading(loaded=loaded, summary=decode_summary(loaded.summary.body))
+    except StateError as error:
+        # The turns that it covers are still there. A summary that a trim has emptied is no fault.
+        warning = f"thread {thread.id!r}: {error}; its turns are sent instead"
+        warnings = (warning,) if loaded.summary.body else ()
+        return Reading(loaded=await thread.load(query), warnings=warnings)

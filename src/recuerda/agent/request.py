@@ -1,0 +1,82 @@
+"""What a caller asks of one run: checked once, then handed on whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from recuerda.agent.settings import Durability
+from recuerda.errors import InvalidInput
+from recuerda.ids import check_id
+from recuerda.json_value import Json, JsonObject
+from recuerda.messages.message import ChatMessage
+from recuerda.threads.thread import AgentThread
+
+RunInput: TypeAlias = str | ChatMessage | Sequence[str | ChatMessage]
+"""The input of a run: text or messages. A text is a message of the user's."""
+
+OnPending: TypeAlias = Literal["raise", "resume", "discard"]
+"""What a run does when its thread has an interrupted turn."""
+
+
+class Decisions(msgspec.Struct, frozen=True, kw_only=True):
+    """A caller's decisions about the calls of an interrupted turn, by call id.
+
+    Attributes:
+        outcomes: the results of calls that were started.
+        approvals: True to run a call, False to refuse it, an object to run it with these arguments.
+    """
+
+    outcomes: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
+    approvals: Mapping[str, bool | JsonObject] = msgspec.field(default_factory=dict[str, bool | JsonObject])
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, as its caller asks for it: a new turn, or an interrupted turn to go on with.
+
+    Attributes:
+        thread: the thread; it has an owner.
+        messages: the input of a new turn.
+        decisions: the caller's decisions about an interrupted turn; None for a new turn.
+        turn_id: the caller's name for a new turn.
+        durability: as in `Agent`.
+        on_pending: what to do first with an interrupted turn that stands in the way of a new one.
+        keep_partial: commit what was said so far when the run is cancelled.
+        is_streamed: ask the model to answer piece by piece.
+        is_temporary: the thread is forgotten after the run.
+
+    Raises:
+        InvalidInput: the turn id cannot be used.
+    """
+
+    thread: AgentThread
+    messages: tuple[ChatMessage, ...] = ()
+    decisions: Decisions | None = None
+    turn_id: str | None = None
+    durability: Durability = "turn"
+    on_pending: OnPending = "raise"
+    keep_partial: bool = False
+    is_streamed: bool = False
+    is_temporary: bool = False
+
+    def __post_init__(self) -> None:
+        if self.turn_id is not None:
+            check_id(self.turn_id, "turn id")
+
+
+def input_messages(given: RunInput) -> tuple[ChatMessage, ...]:
+    """Return the input of a run as messages.
+
+    Raises:
+        InvalidInput: there is no message, or something that is neither text nor a message.
+    """
+    items = [given] if isinstance(given, str | ChatMessage) else list(given)
+    messages = tuple(ChatMessage("user", item) if isinstance(item, str) else item for item in items)
+    if not messages:
+        raise InvalidInput("a run needs at least one message")
+    for message in messages:
+        if not isinstance(message, ChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+            raise InvalidInput(f"a run takes text or ChatMessage, not {type(message).__name__}")
+    return messages

@@ -1,0 +1,41 @@
+"""What an agent brings to each of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal, TypeAlias, cast
+
+import msgspec
+
+from recuerda.agent.chat import ChatModel
+from recuerda.agent.summarizer import Summarizer
+from recuerda.agent.tools import FunctionTool
+from recuerda.json_value import Json
+from recuerda.providers.context import ContextProvider
+from recuerda.threads.mirror import ThreadService
+from recuerda.window.window import ContextWindow
+
+Durability: TypeAlias = Literal["turn", "steps"]
+"""What is saved of a run: "turn" saves the whole turn at its end, "steps" also saves each step as it happens."""
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of an agent, checked and in the form in which a run uses them. `Agent` describes each of them."""
+
+    model: ChatModel
+    instructions: str | None
+    tools: tuple[FunctionTool, ...]
+    providers: tuple[ContextProvider, ...]
+    window: ContextWindow | None
+    options: Mapping[str, Json]
+    max_tool_rounds: int
+    lease: timedelta | None
+    durability: Durability
+    summarizer: Summarizer | None
+
+    @property
+    def service(self) -> ThreadService | None:
+        """The model's client, if its service keeps threads."""
+        keeps_threads = bool(getattr(self.model, "keeps_threads", False))
+        return cast("ThreadService", self.model) if keeps_threads else None
