@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import COMMAND, CommandLine, Terminal
+from tests.cli.processes import CommandLine, Terminal
 
 
 @pytest.fixture
@@ -19,8 +19,7 @@ def terminal(recuerda: CommandLine) -> Iterator[Callable[..., Terminal]]:
     started: list[Terminal] = []
 
     def start(*arguments: str, **environ: str) -> Terminal:
-        command = [*COMMAND, *arguments]
-        started.append(Terminal(command, folder=recuerda.folder, environ=recuerda.environment(environ)))
+        started.append(Terminal(arguments, folder=recuerda.folder, environ=recuerda.environment(environ)))
         return started[-1]
 
     yield start

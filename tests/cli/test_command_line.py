@@ -29,7 +29,7 @@ def test_help_lists_every_command(recuerda: CommandLine) -> None:
 
 
 def test_the_version_is_the_packages(recuerda: CommandLine) -> None:
-    assert recuerda.ok("--version") == f"recuerda {version('recuerda')}\n"
+    assert recuerda.cold("--version").stdout == f"recuerda {version('recuerda')}\n"
 
 
 def test_the_installed_command_is_the_module(recuerda: CommandLine) -> None:
@@ -84,10 +84,10 @@ def test_importing_recuerda_loads_nothing_of_the_command_line() -> None:
 
 
 def test_output_is_utf_8_whatever_the_locale_says(recuerda: CommandLine) -> None:
-    told = recuerda.ok(
+    done = recuerda.cold(
         "chat", "--model", "offline", input="Me llamo Íñigo.\n", LC_ALL="POSIX", PYTHONIOENCODING="ascii"
     )
-    assert told == "Anotado. Te llamas Íñigo.\n"
+    assert (done.returncode, done.stdout) == (0, "Anotado. Te llamas Íñigo.\n")
 
 
 def test_a_dotenv_file_gives_only_our_settings() -> None:
