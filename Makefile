@@ -19,7 +19,7 @@ LOWEST := tests/agent tests/azure_ai_search tests/cosmos tests/mem0 tests/messag
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help tour test check docs site bench wheel wheel-test lowest format picture lock clean
+.PHONY: help tour test chaos check docs site bench wheel wheel-test lowest format picture lock clean
 
 help:  ## List the tasks
 	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,10 @@ tour: $(VENV)/.tour-installed  ## See the whole idea at work (ARGS="--lang es" f
 	@$(BIN)/recuerda tour $(ARGS)
 
 test: $(VENV)/.dev-installed  ## Run the tests (ARGS="-k words" chooses, JOBS=0 for one process)
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+chaos: $(VENV)/.dev-installed  ## Kill processes at random and draw data at random, at length (an hour)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m chaos --long --timeout 1800 $(ARGS)
 
 check: $(VENV)/.dev-installed  ## Check style, formatting, types and import layers
 	$(BIN)/ruff check

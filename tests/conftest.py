@@ -1,4 +1,4 @@
-"""What every test lives under: no name of another host is ever looked up.
+"""Rules for every test: no name of another host is looked up, and tests of chance have a short and a long form.
 
 pytest-socket (see `addopts` in pyproject.toml) stops connections to other hosts, but the look-up of a name comes before
 the connection and would already leave the machine, or wait for a resolver that doesn't answer.
@@ -9,14 +9,36 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from pytest_socket import SocketBlockedError
 
-# How long an example takes tells about the machine that day, not about the code.
-settings.register_profile("recuerda", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("recuerda")
+# The time of an example depends on how busy the machine is, so there is no deadline.
+settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+settings.register_profile("long", settings.get_profile("short"), max_examples=2_000)
 
 LOOPBACK = {None, "", "127.0.0.1", "::1", "localhost"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests that are marked `chaos` in their long form")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("long" if config.getoption("--long") else "short")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that draw their data, so that `-m chaos` chooses them too."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker(pytest.mark.chaos)
+
+
+@pytest.fixture
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Tell whether the long form was asked for: `make chaos`."""
+    return bool(request.config.getoption("--long"))
 
 
 @pytest.fixture(autouse=True, scope="session")

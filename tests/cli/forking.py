@@ -27,7 +27,7 @@ PREPARED = (
     "recuerda.offline",
     "recuerda.openai",
     "recuerda.sqlite",
-    "rich.console",
+    *("recuerda.cosmos", "recuerda.postgres", "recuerda.redis", "rich.console"),
 )
 """What the commands import, and what does no work and starts no thread when it is imported."""
 

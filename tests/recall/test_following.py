@@ -230,7 +230,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples // 2)
 @given(OPERATIONS)
 def test_whatever_happens_to_threads_exactly_what_they_hold_is_found(operations: list[tuple[str, str, str]]) -> None:
     async def run() -> None:

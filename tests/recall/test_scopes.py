@@ -132,7 +132,7 @@ async def test_bytes_that_are_no_text_do_no_harm(storage: SQLiteStorage, recall:
     assert found[0].speaker == "A na"
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=6), st.text(max_size=60))
 def test_any_texts_can_be_remembered_and_asked_for(said: list[str], query: str) -> None:
     async def run() -> None:

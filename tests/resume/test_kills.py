@@ -12,8 +12,8 @@ from tests.resume.killing import CALLS, Tally
 from tests.storage.matrix import STORAGES, SURVIVING
 
 ROOT = Path(__file__).parents[2]
-TURNS = {"sqlite": 12, "file": 12}
-"""How many turns are killed, and go on; hundreds by hand: `python -m tests.resume.killing kill SCHEME FOLDER 500`."""
+TURNS, TURNS_AT_LENGTH = 6, 120
+"""How many turns are killed and go on. By hand: `python -m tests.resume.killing kill SCHEME FOLDER COUNT`."""
 
 survivors = pytest.mark.parametrize("scheme", SURVIVING)
 
@@ -26,11 +26,12 @@ async def run_processes(mode: str, scheme: str, folder: Path, count: int) -> Tal
     return msgspec.json.decode(done.stdout, type=Tally)
 
 
+@pytest.mark.chaos
 @survivors
 async def test_a_turn_that_is_killed_again_and_again_is_whole_and_no_deed_is_done_twice(
-    scheme: str, tmp_path: Path
+    scheme: str, tmp_path: Path, *, is_long: bool
 ) -> None:
-    count = TURNS.get(scheme, 6)
+    count = TURNS_AT_LENGTH if is_long else TURNS
     tally = await run_processes("kill", scheme, tmp_path, count)
     assert tally.problems == []
     # Two of three die at a boundary for certain, the others at any moment, which may be after their end.
