@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +13,9 @@ from azure.cosmos.aio import CosmosClient
 from recuerda.cosmos import CosmosStorage
 from recuerda.cosmos import storage as cosmos_storage
 from tests.cosmos.threads import THREAD_OF_PROCESSES, a_turn
+from tests.forking import run_module
 from tests.servers.cosmos_server import cosmos_url
 
-ROOT = Path(__file__).parents[2]
 TURNS = 60
 """Of each process; more by hand: `python -m tests.cosmos.writer cosmos://… NAME COUNT`, four at once."""
 
@@ -84,8 +82,7 @@ async def test_closing_in_one_loop_closes_the_client_of_another(tmp_path: Path) 
 
 
 def run_writer(url: str, name: str) -> list[tuple[int, str]]:
-    command = [sys.executable, "-m", "tests.cosmos.writer", url, name, f"{TURNS}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_module("tests.cosmos.writer", url, name, TURNS)
     assert done.returncode == 0, done.stderr
     return [(number, turn_id) for number, turn_id in json.loads(done.stdout)]
 

@@ -1,9 +1,6 @@
 """What survives: a server killed under load, and four processes on one thread."""
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -105,44 +102,3 @@ async def test_a_server_that_is_gone_is_unavailable_and_soon(
     assert time.monotonic() - began < 3
     own_server.start()
     assert (await storage.append("a", a_turn("1"))).replayed
-
-
-WRITE = """
-import asyncio, json, sys
-from recuerda.errors import ThreadConflict
-from recuerda.postgres import PostgresStorage
-from recuerda.storage.records import NewTurn
-
-async def main(url, schema, process, count):
-    told = []
-    async with PostgresStorage(url, schema=schema) as storage:
-        for n in range(count):
-            turn_id = f"{process}.{n}"
-            turn = NewTurn(id=turn_id, body=turn_id.encode() * 50, message_count=2)
-            while True:
-                info = await storage.head("x")
-                try:
-                    appended = await storage.append("x", turn, expected=info.revision if info else 0)
-                except ThreadConflict:
-                    continue
-                break
-            told.append([appended.revision, turn_id])
-    print(json.dumps(told))
-
-asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))
-"""
-
-
-async def test_four_processes_on_one_thread_lose_mix_and_double_nothing(url: str, schema: str) -> None:
-    def run(process: int) -> list[tuple[int, str]]:
-        command = [sys.executable, "-c", WRITE, url, schema, str(process), "200"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return [(number, turn_id) for number, turn_id in json.loads(done.stdout)]
-
-    told = [pair for pairs in await asyncio.gather(*(asyncio.to_thread(run, i) for i in range(4))) for pair in pairs]
-    async with PostgresStorage(url, schema=schema) as storage:
-        found = await storage.read("x")
-    assert [record.number for record in found.records] == list(range(1, 801))
-    assert [(record.number, record.id) for record in found.records] == sorted(told)
-    assert all(record.body == record.id.encode() * 50 for record in found.records)

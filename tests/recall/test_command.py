@@ -9,7 +9,7 @@ import pytest
 
 from recuerda import ChatMessage
 from recuerda.sqlite import SQLiteStorage
-from tests.cli.processes import COMMAND, CommandLine, Terminal
+from tests.cli.processes import CommandLine, Terminal
 from tests.recall.talking import NOW, pair, person, say
 
 
@@ -88,7 +88,7 @@ def test_the_index_may_be_somewhere_else(recuerda: CommandLine, url: str, tmp_pa
 
 def test_progress_is_shown_on_a_terminal_only(recuerda: CommandLine, url: str) -> None:
     assert "indexing" not in recuerda("recall", "park", "--storage", url, "--index", "a.db").stderr
-    command = [*COMMAND, "recall", "park", "--storage", url, "--index", "b.db"]
+    command = ["recall", "park", "--storage", url, "--index", "b.db"]
     terminal = Terminal(command, folder=recuerda.folder, environ=recuerda.environment({}))
     terminal.expect("indexing: 1 thread, ")
     terminal.expect("I parked on level 3.")

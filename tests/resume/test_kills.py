@@ -1,17 +1,15 @@
 """Processes that die in the middle of a turn of twenty tools: it is in the thread once, and no deed is done twice."""
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.forking import run_module
 from tests.resume.killing import CALLS, Tally
 from tests.storage.matrix import STORAGES, SURVIVING
 
-ROOT = Path(__file__).parents[2]
 TURNS, TURNS_AT_LENGTH = 6, 120
 """How many turns are killed and go on. By hand: `python -m tests.resume.killing kill SCHEME FOLDER COUNT`."""
 
@@ -20,8 +18,7 @@ survivors = pytest.mark.parametrize("scheme", SURVIVING)
 
 async def run_processes(mode: str, scheme: str, folder: Path, count: int) -> Tally:
     STORAGES[scheme](folder)  # starts its server here, where the processes find it
-    command = [sys.executable, "-m", "tests.resume.killing", mode, scheme, str(folder), str(count)]
-    done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = await asyncio.to_thread(run_module, "tests.resume.killing", mode, scheme, folder, count)
     assert done.returncode == 0, done.stderr
     return msgspec.json.decode(done.stdout, type=Tally)
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,10 +11,10 @@ import pytest
 
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn
+from tests.forking import run_module
 from tests.storage.matrix import STORAGES, SURVIVING
 from tests.storage.processes import STEPS, THREADS, body_of
 
-ROOT = Path(__file__).parents[2]
 KILLS, KILLS_AT_LENGTH = 40, 500
 """How many writers are killed. By hand: `python -m tests.storage.processes kill SCHEME COUNT FOLDER`."""
 TURNS = {"cosmos": 25}
@@ -29,8 +27,7 @@ async def run_processes(mode: str, scheme: str, count: int, *folders: Path) -> l
     """Run a mode of `processes.py` and return what its writers were told in each folder."""
     # This starts the server here, where the processes find it: one of their own would end with them.
     STORAGES[scheme](folders[0])
-    command = [sys.executable, "-m", "tests.storage.processes", mode, scheme, str(count), *map(str, folders)]
-    done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = await asyncio.to_thread(run_module, "tests.storage.processes", mode, scheme, count, *folders)
     assert done.returncode == 0, done.stderr
     return cast("list[list[str]]", json.loads(done.stdout))
 
