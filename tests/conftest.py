@@ -4,6 +4,7 @@ pytest-socket (see `addopts` in pyproject.toml) stops connections to other hosts
 the connection and would already leave the machine, or wait for a resolver that doesn't answer.
 """
 
+import gc
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -33,6 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker(pytest.mark.chaos)
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every later collection the objects that stay to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def a_leak_fails_its_own_module() -> Iterator[None]:
+    """Find here what a module's tests have left open, and not in some later test that is not at fault."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

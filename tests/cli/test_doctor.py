@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -278,7 +279,7 @@ def test_a_turn_of_a_newer_version_is_left_alone(recuerda: CommandLine, url: str
 def test_counters_that_disagree_are_repaired_by_making_the_thread_anew(recuerda: CommandLine, tmp_path: Path) -> None:
     recuerda.ok("chat", "--thread", "t", "--model", "offline", "--storage", URLS["sqlite"], input="hi\n")
     before = recuerda.ok("export", "t", "--storage", URLS["sqlite"])
-    with sqlite3.connect(tmp_path / "threads.db") as database:
+    with closing(sqlite3.connect(tmp_path / "threads.db")) as database, database:
         database.execute("UPDATE threads SET messages = messages + 3")
     database.close()
     report = report_of(recuerda, URLS["sqlite"], "--repair", code=0)
@@ -291,7 +292,7 @@ def test_counters_that_disagree_are_repaired_by_making_the_thread_anew(recuerda:
 
 def test_a_thread_with_an_open_turn_is_not_made_anew(recuerda: CommandLine, tmp_path: Path) -> None:
     recuerda.ok("chat", "--thread", "t", "--model", "offline", "--storage", URLS["sqlite"], input="hi\n")
-    with sqlite3.connect(tmp_path / "threads.db") as database:
+    with closing(sqlite3.connect(tmp_path / "threads.db")) as database, database:
         database.execute("UPDATE threads SET messages = messages + 3")
         database.execute(
             "INSERT INTO drafts (thread_id, number, turn_id, revision, body, created_us) VALUES ('t', 1, 'x', 1, ?, 1)",

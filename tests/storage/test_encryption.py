@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ async def test_a_body_moved_to_another_turn_or_thread_does_not_open(
         for text in ("one", "two"):
             await storage.append("t", turn(text))
         await storage.append("other", turn("three"))
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE turns SET body = (SELECT body FROM turns ORDER BY position LIMIT 1)")
     db.close()
     async with opened() as storage:
@@ -139,7 +140,7 @@ async def test_a_summary_opens_in_its_own_place_only(path: Path, opened: Callabl
         "UPDATE turns SET body = (SELECT body FROM turns WHERE kind IS NULL LIMIT 1) WHERE kind = 'summary'",
         "UPDATE turns SET target = 2 WHERE kind = 'summary'",
     ):
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path)) as db, db:
             kept = db.execute("SELECT body, target, position FROM turns").fetchall()
             db.execute(change)
         async with opened() as storage:
@@ -147,7 +148,7 @@ async def test_a_summary_opens_in_its_own_place_only(path: Path, opened: Callabl
                 await storage.read("t", with_summary=True)
             assert caught.value.number == 4
             assert len((await storage.read("t")).records) == 2
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path)) as db, db:
             db.executemany("UPDATE turns SET body = ?, target = ? WHERE position = ?", kept)
         db.close()
     async with opened() as storage:
