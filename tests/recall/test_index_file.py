@@ -270,7 +270,7 @@ def test_an_index_is_named_by_a_path_or_a_url(tmp_path: Path) -> None:
         assert is_own
     with pytest.raises(ConfigurationError, match="sqlite:///"):
         opened_index("redis://localhost")
-    with pytest.raises(ConfigurationError, match="needs a file"):
+    with pytest.raises(ConfigurationError, match="path of an index is empty"):
         opened_index("")
 
 
@@ -281,7 +281,7 @@ def test_a_storage_that_encrypts_or_is_elsewhere_needs_its_index_named() -> None
     class Encrypted(MemoryStorage):
         kind = "encrypted"
 
-    with pytest.raises(ConfigurationError, match="no place beside it"):
+    with pytest.raises(ConfigurationError, match="no folder for"):
         index_beside(Elsewhere())
     with pytest.raises(ConfigurationError, match="are encrypted"):
         index_beside(Encrypted())

@@ -41,7 +41,7 @@ async def test_nobody_finds_what_another_user_said(storage: SQLiteStorage) -> No
 
 
 async def test_a_provider_of_one_user_is_not_asked_for_another(recall: RecallProvider) -> None:
-    with pytest.raises(ThreadOwnershipError, match="one user"):
+    with pytest.raises(ThreadOwnershipError, match="another user"):
         await recall.search("secret", user_id="ben")
 
 

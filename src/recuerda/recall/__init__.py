@@ -1,9 +1,9 @@
-"""Our own long-term memory: what was said, across a user's threads, found by words, time, speaker and meaning.
+"""Our own long-term memory: messages in a user's threads, found by words, time, speaker and meaning.
 
-`RecallProvider` gives it to an agent; `Memory` is what it finds. `RecallIndex` is what an index has to offer, and
-`SQLiteRecallIndex` the one that is embedded; `recuerda.recall.postgres` has one for many processes. From the bottom
-up: `text.py` makes terms of a message, `ranking.py` an order of candidates, `following.py` keeps an index in step with
-the log, `recollection.py` searches and forgets.
+`RecallProvider` gives this memory to an agent, and `Memory` is a message that it finds. `RecallIndex` is the contract
+of an index. `SQLiteRecallIndex` is the embedded index, and `recuerda.recall.postgres` has one for many processes. From
+the bottom up: `text.py` turns a message into terms, `ranking.py` orders candidates, `following.py` keeps an index in
+step with the log, and `recollection.py` searches and forgets.
 """
 
 from recuerda.recall.facts import Fact, FactExtractor

@@ -1,8 +1,8 @@
 """Times that a question names: "on 8 May 2023", "in June", "last week", "hace dos meses", "ayer".
 
-A named date is compared with the date of a turn part by part, since a question may name the year alone. A time that is
-told relative to now becomes a period. All of it is in UTC, and only ever adds to a score: who asks for "last week" may
-be off by a day.
+A named date is compared with the date of a turn part by part, because a question may name only the year. A time
+relative to now becomes a period. All times are in UTC. A time only adds to a score and never excludes a message,
+because somebody who asks for "last week" may be off by a day.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MONTHS = {name: at % 12 + 1 for at, name in enumerate(_MONTH_NAMES.split())} | 
     "jan": 1, "feb": 2, "apr": 4, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "sept": 9, "oct": 10, "nov": 11, "dec": 12,
     "setiembre": 9,
 }  # fmt: skip
-# These are months only beside a number, or behind a word that a time follows.
+# These words are months only beside a number, or after a word that introduces a time.
 _AMBIGUOUS = {"may", "march"}
 _BEFORE_TIME_WORDS = """
     in of on since during last this next until before after by early late en de desde hasta
@@ -56,10 +56,10 @@ class NamedTimes(msgspec.Struct, frozen=True):
     """The times that a question names.
 
     Attributes:
-        years: such as 2023.
-        months: 1 to 12.
-        days: of a month, where one is named.
-        periods: from and until, in microseconds since 1970.
+        years: years, such as 2023.
+        months: months, from 1 to 12.
+        days: days of a month.
+        periods: pairs of start and end, in microseconds since 1970.
     """
 
     years: frozenset[int] = frozenset()
@@ -72,7 +72,10 @@ class NamedTimes(msgspec.Struct, frozen=True):
 
     @property
     def windows(self) -> tuple[tuple[int, int], ...]:
-        """The times to look into even where no word of the question was said: periods, and months of a named year."""
+        """The periods whose messages are candidates even without a word of the question.
+
+        These are the named periods, and each named month or day of a named year.
+        """
         starts = [
             datetime(year, month, day, tzinfo=UTC)
             for year in self.years
@@ -84,7 +87,7 @@ class NamedTimes(msgspec.Struct, frozen=True):
         return (*self.periods, *(_in_microseconds((start, start + length)) for start in starts))
 
     def parts_met(self, created_us: int) -> int:
-        """Count which of the named year, month and day a time is of; being of a period counts as two."""
+        """Count the named parts (year, month, day) that a time has; a time in a named period counts as two."""
         met = 2 if any(start <= created_us < end for start, end in self.periods) else 0
         if self.years or self.months:
             when = from_microseconds(created_us)
@@ -94,7 +97,7 @@ class NamedTimes(msgspec.Struct, frozen=True):
 
 
 def named_times(question: str, now_us: int) -> NamedTimes:
-    """Find the times that a question names; `now_us` is when it is asked."""
+    """Return the times that a question names. `now_us` is the time of the question."""
     text = fold(question)
     years, months, days = _named_dates(re.findall(r"[^\W_]+", _ISO_DATE.sub(" ", text)))
     for match in _ISO_DATE.finditer(text):
@@ -120,7 +123,7 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
 
 
 def _before_of(words: list[str], word: str, before: str) -> str:
-    """Return the word before a month; in Spanish the day stands before "de"."""
+    """Return the word before a month, or the word before "de" or "of", where the day is in Spanish."""
     at = words.index(word)
     return words[at - 2] if before in ("de", "of") and at > 1 else before
 
@@ -139,7 +142,7 @@ def _relative(text: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
         amount, unit = match[1] or match[3], match[2] or match[4]
         length = _UNIT_DAYS[unit]
         back = length * (int(amount) if amount.isdecimal() else _NUMBERS[amount])
-        # Nobody counts exactly: "three weeks ago" is two and a half to three and a half.
+        # Nobody counts exactly: "three weeks ago" means two and a half to three and a half weeks ago.
         yield _days(today, back + length // 2, max(1, length))
     for match in _LAST.finditer(text):
         if unit := match[1] or match[2]:

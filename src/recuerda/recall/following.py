@@ -1,8 +1,9 @@
-"""Keeping an index in step with the log that it is derived from.
+"""Keeping an index in step with the log from which it is derived.
 
-The index knows up to which revision it has followed each thread; a storage gives what came after: turns, undos, trims.
-So it does not matter who wrote a turn, or whether the process died between the commit and the index: whoever looks next
-takes in what is missing. A thread that was deleted, or made anew under its id, is dropped and followed afresh.
+The index knows the revision up to which it has followed each thread. A storage gives the records after it: turns, undos
+and trims. So it does not matter which process wrote a turn, or whether the process died between the commit and the
+update of the index: the next reader adds the missing turns. If a thread was deleted, its documents are removed. If it
+was made anew under its id, it is then followed from its start.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.threads.history import stored_turn
 
 BATCH_TURNS = 250
-"""Turns that are taken in at once; after a crash in a long thread, it goes on behind the last batch."""
+"""The number of turns in one update. After a crash in a long thread, following continues after the last batch."""
 
 REMEMBERED_ROLES = ("user", "assistant")
 
@@ -37,7 +38,7 @@ def user_scope(user_id: str) -> str:
 
 
 def thread_scope(thread_id: str) -> str:
-    """Return the scope of a thread that belongs to nobody: it remembers only itself."""
+    """Return the scope of a thread without a user, which has memories of its own."""
     return f"thread:{thread_id}"
 
 
@@ -45,9 +46,9 @@ def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> s
     """Return the scope of a thread's memories.
 
     Args:
-        info: the thread; its own user comes first.
-        user_id: on whose behalf it is followed, for a thread that has no user.
-        known: what the index has; a thread without a user stays whose it was.
+        info: the thread's info. If the thread has a user, the scope is that user's.
+        user_id: the user on whose behalf the thread is followed, if the thread itself has no user.
+        known: the position in the index. A thread without a user stays in the scope that it had.
     """
     if info.user_id is not None:
         return user_scope(info.user_id)
@@ -67,22 +68,22 @@ async def follow(
     is_anew: bool = False,
     guess: Position | None = None,
 ) -> tuple[Position | None, int]:
-    """Take in whatever an index has not yet followed of a thread.
+    """Bring an index up to date with a thread, and return its new position and the number of added messages.
 
     Args:
-        storage: where the thread is.
-        index: what is to know it.
-        thread_id: which thread.
+        storage: the storage that has the thread.
+        index: the index to update.
+        thread_id: the thread's id.
         user_id: see `scope_of`.
-        is_anew: index the whole thread again.
-        guess: the position that the index probably has, which spares asking for it; to be given only after a commit,
-            since an index that has something to take in checks it.
+        is_anew: True indexes the whole thread again.
+        guess: the position that the index probably has, which saves the request for it. Give it only after a commit:
+            then there is an update, and the index checks the position as part of it.
 
     Returns:
-        The position reached, None for a thread that does not exist (any more), and how many messages were added.
+        The position that was reached (None if the thread does not exist), and the number of messages that were added.
 
     Raises:
-        StorageBusy: others kept changing the index.
+        StorageBusy: other processes kept changing the index.
     """
     for _ in range(_TRIES):
         known = guess or (await index.positions([thread_id])).get(thread_id)
@@ -90,7 +91,7 @@ async def follow(
         try:
             found = await _read(storage, thread_id, None if is_anew else known, user_id)
         except DecryptionError:
-            # The key was deleted, which erases the thread: what was remembered of it goes as well.
+            # The key was deleted, which erases the thread. So its memories are deleted too.
             await _drop(index, thread_id, known)
             raise
         if found.info is None:
@@ -106,7 +107,8 @@ async def follow(
         else:
             return position, added
     raise StorageBusy(
-        f"the index of memories could not follow thread {thread_id!r}: others keep changing it; try again"
+        f"the index of memories could not follow thread {thread_id!r}, because other processes keep changing it; "
+        "try again"
     )
 
 
@@ -125,7 +127,7 @@ async def _drop(index: RecallIndex, thread_id: str, known: Position | None) -> b
 def _updates(
     found: ThreadSlice, known: Position | None, user_id: str | None, *, is_anew: bool
 ) -> Iterator[tuple[ThreadUpdate, Sequence[TurnRecord]]]:
-    """Give the updates that bring an index to what was found, and the turns whose documents each still lacks."""
+    """Yield the updates that bring an index up to date, each with the turns whose documents have to be added to it."""
     info = found.info
     if info is None:
         return
@@ -160,7 +162,7 @@ def _updates(
 
 
 async def _documents(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:
-    """Make the documents of turns; of many in another OS thread, because the event loop has more to do."""
+    """Return the documents of turns. Many turns are processed in an OS thread, so as not to block the event loop."""
     if len(records) <= _FEW_TURNS:
         return _documents_now(thread_id, records)
     return await asyncio.to_thread(_documents_now, thread_id, records)
@@ -172,12 +174,12 @@ def _documents_now(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDoc
         try:
             documents.extend(documents_of(record, thread_id))
         except CorruptTurn as error:
-            _logger.warning("a turn is not remembered: %s", error)
+            _logger.warning("a turn is left out of the index of memories: %s", error)
     return documents
 
 
 def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
-    """Give what is remembered of a turn: the words of users and assistants; no tool's results, no files.
+    """Yield the documents of a turn: the texts of users and assistants, without tools' results and files.
 
     Raises:
         CorruptTurn: the turn cannot be read.

@@ -1,13 +1,13 @@
-"""What an index of memories has to offer; everything that can be derived is done once, above it.
+"""The contract of an index of memories. Everything that can be derived from it is done once, above it.
 
-An index keeps documents (one a message), finds those of a scope that share terms or meaning with a query, and knows how
-far it has followed each thread. It does not rank: it gives the raw material (how often each term occurs in which
-document, similarities, the documents around them), and `ranking.py` makes scores of it. It does not read threads:
-`following.py` tells it what changed. An index is derived data: it may be deleted at any time and is then made anew from
-the storage's log. Only what was forgotten on request is its own.
+An index stores documents (one per message), finds documents of a scope that share terms or meaning with a query, and
+knows how far it has followed each thread. It does not rank: it gives the counts of each term in each document, the
+similarities and the neighbouring documents, and `ranking.py` computes scores from them. It does not read threads:
+`following.py` tells it the changes. An index is derived data: it may be deleted at any time, and is then made anew from
+the storage's log. Only the list of forgotten turns is not in the log.
 
-A scope is whose memories they are: a user's, or those of one thread that has no user. Nothing is ever found across
-scopes, and the cost of a search follows the size of its scope, not that of the index.
+A scope is the owner of memories: a user, or a thread that has no user. A search never finds anything in another scope,
+and its cost depends on the size of the scope, not on the size of the index.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from recuerda.errors import ConfigurationError
 from recuerda.recall.facts import Fact, NewFact
 
 NEIGHBOUR_REACH = 2
-"""How far from a document its neighbours are fetched."""
+"""The number of neighbours that are fetched on each side of a document."""
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """How far an index has followed a thread.
 
     Attributes:
-        scope: under which the thread's documents are kept.
-        incarnation: of the thread that was read; see `ThreadInfo`.
-        revision: up to which everything is in the index.
+        scope: the scope of the thread's documents.
+        incarnation: the incarnation of the thread that was read; see `ThreadInfo`.
+        revision: the revision up to which the index has followed the thread.
     """
 
     scope: str
@@ -40,17 +40,17 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One remembered message, and where it is from.
+    """One message in the index, and its origin.
 
     Attributes:
-        thread_id: its thread.
+        thread_id: the id of its thread.
         turn: the number of its turn.
         turn_id: the id of its turn.
-        position: its place in the turn, from 0 on.
-        role: who spoke: "user" or "assistant".
-        speaker: the author's name, where the message has one.
-        created_us: when the turn was committed, in microseconds since 1970 (UTC).
-        text: what was said; cut where it is very long.
+        position: its position in the turn, from 0.
+        role: "user" or "assistant".
+        speaker: the author's name; None if the message has none.
+        created_us: the time of the turn's commit, in microseconds since 1970 (UTC).
+        text: the message's text; a very long text is cut.
     """
 
     thread_id: str
@@ -64,13 +64,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class NewDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A document to be added, with what is searched of it.
+    """A document to be added, with the data for searching it.
 
     Attributes:
-        document: what is kept.
-        terms: how often each term occurs in it; see `text.py`.
-        size: how many terms it has, repetitions included.
-        traits: what kind of sentence it is, as bits; see `traits.py`.
+        document: the document.
+        terms: the number of occurrences of each term; see `text.py`.
+        size: the number of words that the terms were made from, including repetitions.
+        traits: the kind of sentence, as bits; see `traits.py`.
     """
 
     document: Document
@@ -80,15 +80,15 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ThreadUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What has changed in a thread since the index last followed it.
+    """The changes of a thread since the index last followed it.
 
     Attributes:
-        thread_id: which thread.
-        expected: the position that the index must have of it; None for none.
-        position: the position that it has afterwards; None to drop the thread.
-        is_fresh: all documents of the thread go first.
-        undone: documents of these turns go.
-        first: documents of turns before this number go.
+        thread_id: the thread's id.
+        expected: the position that the index must have for the thread; None if it must not know the thread.
+        position: the position of the thread after the update; None removes the thread from the index.
+        is_fresh: True first removes all documents of the thread.
+        undone: the numbers of turns whose documents are removed.
+        first: documents of turns before this number are removed.
         added: the new documents, in order.
     """
 
@@ -102,12 +102,12 @@ class ThreadUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScopeInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What an index knows of a scope without searching it.
+    """Statistics of a scope.
 
     Attributes:
-        documents: how many it holds.
-        mean_size: how many terms a document has on average; 1.0 for an empty scope.
-        speakers: the names of those who spoke.
+        documents: the number of documents.
+        mean_size: the mean size of a document; 1.0 for an empty scope.
+        speakers: the names of the speakers.
     """
 
     documents: int = 0
@@ -116,15 +116,15 @@ class ScopeInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What to look for.
+    """A query for candidates.
 
     Attributes:
-        scope: whose memories.
-        terms: any of which a candidate has.
-        periods: times (from, until; in microseconds) of which the newest documents are candidates too.
-        model_id: of the embedder that made `vector`.
-        vector: of the query, of length 1; documents with a vector of the same model are compared with it.
-        limit: about how many documents to find, besides their neighbours.
+        scope: the scope to search.
+        terms: a document with any of these terms is a candidate.
+        periods: pairs of start and end, in microseconds. The newest documents of each period are candidates too.
+        model_id: the model of `vector`.
+        vector: the query's vector, of length 1. It is compared with documents' vectors of the same model.
+        limit: the approximate number of documents to find, without their neighbours.
     """
 
     scope: str
@@ -136,19 +136,19 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """A document that may answer, or stands beside one, without its text.
+    """A document that may answer a query, or a neighbour of one, without its text.
 
     Attributes:
-        key: names the document in its index. Documents of one thread that follow each other have keys that follow each
-            other (a deleted one leaves a gap), and `key >> 32` tells threads apart.
+        key: identifies the document in its index. Consecutive documents of a thread have consecutive keys (a deleted
+            document leaves a gap), and `key >> 32` identifies the thread.
         turn: the number of its turn.
         role: as in `Document`.
         speaker: as in `Document`.
         created_us: as in `Document`.
         traits: as in `NewDocument`.
         size: as in `NewDocument`.
-        matches: how often each term of the query occurs; a neighbour has none.
-        similarity: of its vector to the query's (the cosine), or None.
+        matches: the number of occurrences of each term of the query; empty for a neighbour.
+        similarity: the cosine of its vector and the query's; None without a vector.
     """
 
     key: int
@@ -163,12 +163,13 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
 
 
 class Candidates(msgspec.Struct, frozen=True, kw_only=True):
-    """What an index found.
+    """The candidates for a query.
 
     Attributes:
-        found: matching documents, and those up to `NEIGHBOUR_REACH` before and after them, by key.
-        frequencies: in how many of the scope's documents each term occurs; terms that occur in none are left out.
-        threads: of the documents found: `key >> 32` and the thread's id.
+        found: the matching documents and up to `NEIGHBOUR_REACH` neighbours before and after each, by key.
+        frequencies: the number of the scope's documents in which each term occurs. Terms that occur in none are left
+            out.
+        threads: the ids of the threads of `found`, by `key >> 32`.
     """
 
     found: Mapping[int, Candidate]
@@ -177,11 +178,11 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
-    """Turns of a thread that are to be forgotten, and to stay so when the index is made anew.
+    """A range of turns to be forgotten, which stay forgotten when the index is made anew.
 
     Attributes:
-        thread_id: which thread.
-        incarnation: and which of the threads of this id.
+        thread_id: the thread's id.
+        incarnation: the thread's incarnation.
         first: the number of the first turn.
         last: the number of the last turn.
     """
@@ -200,15 +201,15 @@ class Unembedded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of what an index holds.
+    """Statistics of an index.
 
     Attributes:
-        scopes: how many users (and threads without one).
-        threads: how many threads are followed.
-        documents: how many messages can be found.
-        vectors: how many of them have a vector.
-        forgotten: how many ranges of turns were forgotten on request.
-        size_bytes: what it takes on the disk, or in memory.
+        scopes: the number of users, plus the number of threads without a user.
+        threads: the number of threads that the index follows.
+        documents: the number of messages that can be found.
+        vectors: the number of messages with a vector.
+        forgotten: the number of ranges of turns that were forgotten on request.
+        size_bytes: the size of the index on disk or in memory.
     """
 
     scopes: int
@@ -220,81 +221,89 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecallIndex(ABC):
-    """Keep documents and find candidates. Several processes may use one index at once.
+    """Store documents and find candidates. Several processes may use one index at once.
 
-    An index that was made for other terms (`text.TERMS_VERSION`), or that is damaged, empties itself when it is opened:
-    its threads then have no position and are followed anew. Driver errors are translated into `StorageError` and its
-    branches.
+    An index that was made with other terms (`text.TERMS_VERSION`), or that is damaged, empties itself when it is
+    opened. Its threads then have no position and are followed anew. Driver errors are translated into `StorageError`
+    and its branches.
 
     Attributes:
-        generation: another number whenever the index was emptied, by whomever, since it was last looked at.
+        generation: a number that changes whenever this process notices that the index was emptied.
     """
 
     generation: int = 0
 
     @abstractmethod
     async def positions(self, thread_ids: Sequence[str]) -> dict[str, Position]:
-        """Return how far the index has followed each of these threads; those that it does not know are left out."""
+        """Return the positions of these threads. Threads that the index does not know are left out."""
 
     @abstractmethod
     async def followed(self, scope: str | None) -> dict[str, Position]:
-        """Return the positions of all threads of a scope; None for all there are."""
+        """Return the positions of all threads of a scope; of all threads in the index if `scope` is None."""
 
     @abstractmethod
     async def apply(self, update: ThreadUpdate) -> bool:
-        """Take in what has changed in a thread, whole or not at all.
+        """Apply the changes of a thread in one atomic step, and return True.
 
-        Documents of turns that were forgotten are left out. False, and nothing is changed, when the index does not have
-        the position that the update expects: somebody else has followed the thread meanwhile.
+        Documents of forgotten turns are left out. Returns False and changes nothing if the index does not have the
+        position that the update expects, because another process has followed the thread meanwhile.
         """
 
     @abstractmethod
     async def scope_info(self, scope: str) -> ScopeInfo:
-        """Return what is known of a scope."""
+        """Return the statistics of a scope."""
 
     @abstractmethod
     async def candidates(self, query: CandidateQuery) -> Candidates:
-        """Find documents of a scope that have a term of the query, are of a period of it, or are like its vector."""
+        """Return documents of a scope that have a term of the query, or are in its periods, or resemble its vector."""
 
     @abstractmethod
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
-        """Return documents by key; those that are gone meanwhile are left out."""
+        """Return documents by key. Documents that were removed meanwhile are left out."""
 
     @abstractmethod
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
-        """Delete documents, remember that they were forgotten, and return how many documents went."""
+        """Delete the documents of ranges of turns, note the ranges as forgotten, and return the number of documents."""
 
     @abstractmethod
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
-        """Return documents of a scope that have no vector of a model, the newest first."""
+        """Return up to `limit` documents of a scope that have no vector of a model, the newest first."""
 
     @abstractmethod
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
-        """Keep vectors (of length 1) of documents, in place of those of another model; of documents still there."""
+        """Store vectors (of length 1) of documents, by key. They replace vectors of another model.
+
+        Vectors of documents that were removed meanwhile are left out.
+        """
 
     async def add_facts(self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact]) -> None:
-        """Take in the facts that a model found in a turn, and note that the turn was looked at.
+        """Store the facts that a model found in a turn, and note that the turn was searched for facts.
 
-        Facts that are replaced stay, with their end. Nothing is taken in when the turn is gone. Whatever removes a turn
-        removes the facts that came from it alone, and what they had replaced holds again. An index need not keep facts.
+        A replaced fact stays, with the time until which it was valid. If the turn is gone, nothing is stored. When a
+        turn is removed, the facts that came only from it are removed as well, and the facts they had replaced are valid
+        again. An index does not have to support facts.
         """
-        raise ConfigurationError(f"{type(self).__name__} keeps no facts; use one that does, or no FactExtractor")
+        raise ConfigurationError(
+            f"{type(self).__name__} does not store facts; use an index that does, or leave out the FactExtractor"
+        )
 
     async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
-        """Return the number of the last turn of a thread that was looked at for facts; None for none."""
-        raise ConfigurationError(f"{type(self).__name__} keeps no facts")
+        """Return the number of the last turn of a thread that was searched for facts; None if there is none."""
+        raise ConfigurationError(
+            f"{type(self).__name__} does not store facts; use an index that does, or leave out the FactExtractor"
+        )
 
     async def facts(self, scope: str, *, has_history: bool = False) -> list[Fact]:
-        """Return the facts of a scope that hold, the oldest first; with `has_history` also those that held."""
+        """Return the valid facts of a scope, the oldest first; with `has_history` also the replaced facts."""
         return []
 
     @abstractmethod
     async def stats(self) -> IndexStats:
-        """Count what there is."""
+        """Return the statistics of the index."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Free files and connections. Closing twice is fine."""
+        """Close files and connections. Closing twice is fine."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""What a search returns: a message that was said once, and where it is from."""
+"""The results of a search, and the filters of one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from recuerda.storage.records import from_microseconds, to_microseconds
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """One remembered message with its provenance.
+    """A message of an earlier conversation, and its origin.
 
     Attributes:
-        text: what was said, as it was said; cut where the message is very long.
-        role: who spoke: "user" or "assistant".
-        speaker: the author's name, where the message has one.
-        thread_id: the conversation it was said in.
-        turn: the number of its turn there.
+        text: the message's text, unchanged; a very long text is cut.
+        role: "user" or "assistant".
+        speaker: the author's name; None if the message has none.
+        thread_id: the id of its thread.
+        turn: the number of its turn.
         turn_id: the id of its turn.
-        position: its place in the turn, from 0 on.
-        created_us: when the turn was committed, in microseconds since 1970 (UTC).
-        score: how well it answers; to be compared within one search only.
+        position: its position in the turn, from 0.
+        created_us: the time of the turn's commit, in microseconds since 1970 (UTC).
+        score: how well it answers the query; comparable within one search only.
     """
 
     text: str
@@ -44,11 +44,11 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the index has followed a storage.
+    """The progress of bringing an index up to date with a storage.
 
     Attributes:
-        threads: how many threads were looked at.
-        messages: how many messages were added.
+        threads: the number of threads that were compared.
+        messages: the number of messages that were added.
     """
 
     threads: int
@@ -56,15 +56,15 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which memories a search may return; others may still support them.
+    """The memories that a search may return. Other memories may still support their scores.
 
     Attributes:
-        before_us: only what was said before this time.
-        after_us: only what was said at this time or later.
-        roles: only these speakers.
-        recent_thread: nothing of this thread ...
-        recent_turn: ... from this turn on.
-        only_thread: nothing of other threads.
+        before_us: admits only messages before this time.
+        after_us: admits only messages at this time or later.
+        roles: admits only messages of these roles.
+        recent_thread: excludes turns of this thread from `recent_turn` on.
+        recent_turn: the number of the first excluded turn of `recent_thread`.
+        only_thread: admits only messages of this thread.
     """
 
     before_us: int | None = None
@@ -76,11 +76,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_narrow(self) -> bool:
-        """True when much of what is found may be refused, so that more has to be looked at."""
+        """True if the filters may refuse many candidates, so that more candidates are needed."""
         return (self.before_us, self.after_us, self.roles, self.only_thread) != (None, None, None, None)
 
     def admits(self, candidate: Candidate, thread_id: str) -> bool:
-        """Say whether a candidate may be returned."""
+        """Return True if a search may return this candidate."""
         if self.before_us is not None and candidate.created_us >= self.before_us:
             return False
         if self.after_us is not None and candidate.created_us < self.after_us:
@@ -95,16 +95,16 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 def filters(
     *, before: datetime | None, after: datetime | None, roles: Sequence[str] | None, only_thread: str | None = None
 ) -> Filters:
-    """Make filters of what a caller gives.
+    """Return the filters for a caller's arguments.
 
     Raises:
-        InvalidInput: a time is without a time zone, or a role has no memories.
+        InvalidInput: a time has no time zone, or memories never have a given role.
     """
     for name, value in (("before", before), ("after", after)):
         if value is not None and value.tzinfo is None:
-            raise InvalidInput(f"{name} needs a time zone, as in datetime(2026, 5, 8, tzinfo=UTC)")
+            raise InvalidInput(f"{name} must have a time zone, as in datetime(2026, 5, 8, tzinfo=UTC)")
     if roles is not None and (unknown := set(roles).difference(("user", "assistant"))):
-        raise InvalidInput(f"memories are of the roles user and assistant, not of {sorted(unknown)}")
+        raise InvalidInput(f"memories have the roles user and assistant only; leave out {sorted(unknown)}")
     return Filters(
         before_us=None if before is None else to_microseconds(before),
         after_us=None if after is None else to_microseconds(after),
@@ -114,7 +114,7 @@ def filters(
 
 
 def memory_of(document: Document, score: float) -> Memory:
-    """Return a document as a memory."""
+    """Return the memory that is made from a document and its score."""
     return Memory(
         text=document.text,
         role=document.role,

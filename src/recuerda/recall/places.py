@@ -1,4 +1,4 @@
-"""Where an index lives, unless one is given: beside its storage, named after it."""
+"""The place of an index: the given one, or beside its storage and named after it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from recuerda.storage.contract import Storage
 
 
 def opened_index(given: str | os.PathLike[str] | RecallIndex) -> tuple[RecallIndex, bool]:
-    """Return the index that is given or named by a URL or path; and whether it was opened here.
+    """Return an index, or open the one that a URL or path names; and True if it was opened here.
 
     Raises:
-        ConfigurationError: a URL is not that of an index.
+        ConfigurationError: the URL is not the URL of an index.
     """
     if isinstance(given, RecallIndex):
         return given, False
@@ -29,22 +29,23 @@ def opened_index(given: str | os.PathLike[str] | RecallIndex) -> tuple[RecallInd
 
 
 def index_beside(storage: Storage) -> RecallIndex:
-    """Return the index of a storage: a file beside its own, or in RAM for threads in RAM.
+    """Return the index of a storage: a file beside the storage's file, or an index in RAM for threads in RAM.
 
     Raises:
-        ConfigurationError: the storage is elsewhere, or encrypts what the index would hold in plain text.
+        ConfigurationError: the storage is not a file or RAM, or it encrypts threads, which the index would hold in
+            plain text.
     """
     if storage.kind == "memory":
         return SQLiteRecallIndex(":memory:")
     if storage.kind == "encrypted":
         raise ConfigurationError(
-            "the threads are encrypted and an index of memories is not: if that is what you want, say where it may "
-            'be, as in RecallProvider("memory.recall.db"), on a disk that is encrypted itself'
+            "the threads are encrypted, but an index of memories is plain text; if you accept that, give a path on an "
+            'encrypted disk, as in RecallProvider("memory.recall.db")'
         )
     path = getattr(storage, "path", None)
     if not isinstance(path, Path):
         raise ConfigurationError(
-            f"a storage of kind {storage.kind!r} has no place beside it for an index of memories: name one, as in "
+            f"a storage of kind {storage.kind!r} has no folder for an index of memories; give the path of one, as in "
             'RecallProvider("memory.recall.db")'
         )
     stem = path.name.removesuffix(".db")

@@ -1,8 +1,8 @@
 """Our own long-term memory as a context provider.
 
-Before a run it looks for what was said in a user's threads that may matter now, and quotes it; after a commit the turn
-is taken into the index, so that the next search finds it. The log stays the truth: what is in the index is derived from
-it, and what is returned is checked against it.
+Before a run, the provider searches a user's threads for messages that may matter now, and quotes them. After a commit,
+the turn is added to the index, so that the next search finds it. The log is authoritative: the index is derived from
+it, and every memory is checked against it before it is returned.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ from recuerda.threads.thread import AgentThread
 
 
 class RecallProvider(ContextProvider):
-    """Remember what was said in a user's threads.
+    """Remember the messages of a user's threads, and recall them in later runs.
 
     Args:
-        index: where the index lives: a path, a `sqlite:///` or `postgresql://` URL, or a `RecallIndex` (which stays
-            open when this is closed). None puts it beside the storage: `memory.db` has its index in `memory.recall.db`.
-        user_id: whose memories; a thread of somebody else raises `ThreadOwnershipError`. None: those of the thread's
-            own user. A thread without any user remembers only itself.
-        storage: where the threads are, or its URL; None takes that of the first thread.
-        embedder: also searches by meaning. The vectors of another model in the index are made again.
-        facts: also lets a model find facts in what was said, behind the answer; see `FactExtractor`.
-        limit: how many memories a run is given at most; and how many facts.
-        recent_turns: so many of the newest turns of the current thread are not recalled, since they are sent anyway.
-        max_characters: how long all quotes together may be.
-        max_quote_characters: how long one may be; a longer message is cut around what was asked for.
+        index: the index: a path, a `sqlite:///` or `postgresql://` URL, or a `RecallIndex` (which the provider does not
+            close). None puts it beside the storage: `memory.db` has its index in `memory.recall.db`.
+        user_id: the user whose threads are remembered. A thread of another user raises `ThreadOwnershipError`. None
+            takes each thread's own user; a thread without a user recalls only its own messages.
+        storage: the storage of the threads, or its URL; None takes the storage of the first thread.
+        embedder: searches by meaning too. Vectors of another model in the index are replaced.
+        facts: lets a model find facts in the messages, after the reply; see `FactExtractor`.
+        limit: the most memories that a run gets, and the most facts.
+        recent_turns: this number of newest turns of the current thread are not recalled, because they are sent anyway.
+        max_characters: the most characters of all quotes together.
+        max_quote_characters: the most characters of one quote. A longer message is cut to the part that fits the query
+            best.
         timeout: see `ContextProvider`.
-        on_failure: see `ContextProvider`; "warn" by default, so that an answer comes without memories rather than not
-            at all.
+        on_failure: see `ContextProvider`. The default is "warn": a failure gives a reply without memories.
         clock: gives the time in microseconds since 1970; "yesterday" in a question is relative to it.
 
-    Only a message's text is remembered, of the roles "user" and "assistant", and at most 20,000 characters of it: no
-    results of tools, no files. Threads in a store of the application's own, or kept by a service, are not remembered.
+    Only texts of the roles "user" and "assistant" are remembered, up to 20,000 characters of a message, without tools'
+    results and files. Threads that a service or the application's own store keeps are not remembered.
     """
 
     def __init__(
@@ -136,11 +136,11 @@ class RecallProvider(ContextProvider):
         if self._embedder is not None:
             await self._later.start(position.scope, partial(recollection.embed_missing, position.scope))
         if self._extractor is not None:
-            # One after the other for a user: the model is shown the facts that came before.
+            # Turns of one user are searched one after the other, because the model gets the earlier facts.
             await self._later.start(position.scope, partial(recollection.learn_facts, self._extractor, thread.id))
 
     async def close(self) -> None:
-        """Finish what is under way, and close the index and the storage if they were opened here."""
+        """Finish pending work, and close the index and the storage if the provider opened them."""
         await self._later.finish()
         recollection, self._recollection = self._recollection, None
         index = recollection.index if recollection is not None else self._given_index
@@ -166,17 +166,17 @@ class RecallProvider(ContextProvider):
 
         Args:
             query: a question or some words, in English or Spanish.
-            user_id: whose memories; the provider's by default.
-            thread_id: only what was said in this thread. Without any user: of this thread, which has none.
-            limit: how many at most.
-            before: only what was said before this time (aware).
-            after: only what was said at this time or later (aware).
+            user_id: the user whose memories are searched; the provider's user by default.
+            thread_id: searches only this thread. Without any user, it names the thread without a user to search.
+            limit: the most memories.
+            before: only messages before this time (aware).
+            after: only messages at this time or later (aware).
             roles: "user", "assistant" or both (the default).
 
         Raises:
-            ConfigurationError: it is not known whose memories, or where the threads are.
-            InvalidInput: an argument cannot be used.
-            StorageError: the storage or the index cannot be asked; nothing unchecked is returned.
+            ConfigurationError: there is neither a user nor a thread, or the storage of the threads is unknown.
+            InvalidInput: an argument is invalid.
+            StorageError: the storage or the index failed. No unchecked memory is returned.
         """
         check_limit(limit, "limit")
         user = self._user(user_id)
@@ -185,16 +185,16 @@ class RecallProvider(ContextProvider):
         return await self._of().search(query, scope, limit=limit, filters=chosen)
 
     async def facts(self, *, user_id: str | None = None, has_history: bool = False) -> list[Fact]:
-        """Return the facts that a model found in what a user said, the oldest first.
+        """Return the facts that a model found in a user's threads, the oldest first.
 
         Args:
-            user_id: whose; the provider's user by default.
-            has_history: also those that were replaced: they tell until when they held, and by what they were replaced.
+            user_id: the user; the provider's user by default.
+            has_history: True also returns replaced facts, with the time until which each was valid and its successor.
         """
         return await self._of().facts(scope_for(self._user(user_id), None), has_history=has_history)
 
     async def flush(self) -> None:
-        """Wait until what goes on behind the answers is done: vectors and facts."""
+        """Wait until the work after the replies is done: vectors and facts."""
         await self._later.finish()
 
     async def forget(
@@ -205,29 +205,29 @@ class RecallProvider(ContextProvider):
         user: str | None = None,
         query: str | None = None,
     ) -> int:
-        """Forget what was said, and return how many messages that were remembered are not any more.
+        """Forget messages, and return the number of messages that were remembered before.
 
-        The threads stay as they are. What is forgotten stays so when the index is made anew, but is of course still in
-        the log; what is said later is remembered again.
+        The threads themselves do not change: the messages are still in the log. A forgotten turn stays forgotten when
+        the index is made anew. Later turns are remembered.
 
         Args:
-            thread: everything that this thread holds now, or with `turn` one turn of it.
+            thread: forgets everything in this thread, or one turn of it with `turn`.
             turn: the number or the id of the turn.
-            user: alone: everything that this user's threads hold now.
-            query: every turn that has a message with all of these words: of `user`, of the provider's user, or of
-                `thread`.
+            user: without `query`, forgets everything in this user's threads.
+            query: forgets every turn with a message that has all of these words, in the threads of `user`, of the
+                provider's user, or in `thread`.
 
         Raises:
-            InvalidInput: nothing is named, or what is named does not go together.
-            ThreadOwnershipError: this provider has the memories of one user, and another one's are named.
+            InvalidInput: no argument is given, or the arguments cannot be combined.
+            ThreadOwnershipError: the provider has a user, and another user or another user's thread is named.
         """
         thread_id = thread.id if isinstance(thread, AgentThread) else thread
         if turn is not None and (thread_id is None or query is not None or user is not None):
-            raise InvalidInput("a turn is forgotten by forget(thread=…, turn=…)")
+            raise InvalidInput("turn= needs thread= and no other argument, as in forget(thread=…, turn=…)")
         if query is not None:
             return await self._of().forget_query(query, scope_for(self._user(user), thread_id))
         if (thread_id is None) == (user is None):
-            raise InvalidInput("say what to forget: thread=, thread= and turn=, user=, or query=")
+            raise InvalidInput("forget needs one of thread=, thread= and turn=, user=, or query=")
         if thread_id is not None:
             position = await self._of().follow(check_id(thread_id, "thread id"), user_id=None)
             self._check_owner(thread_id, position)
@@ -235,28 +235,28 @@ class RecallProvider(ContextProvider):
         return await self._of().forget_user(self._user(user) or "")
 
     async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
-        """Take in what the index is missing of a user's threads, or of all threads.
+        """Bring the index up to date with a user's threads, or with all threads.
 
-        A search does that by itself for the user's threads that changed last, and for all of them when it is their
-        first in this process.
+        A search does this itself for the user's threads that changed last. The first search for a user in a process
+        does it for all of the user's threads.
 
         Args:
-            user_id: whose threads; None for the provider's user, or else everybody's.
+            user_id: the user; None for the provider's user or, if it has none, for all threads.
             progress: called after each thread.
         """
         return await self._of().catch_up(user_id or self.user_id, progress)
 
     async def rebuild(self, storage: Storage | None = None, *, progress: Tell | None = None) -> Progress:
-        """Make the index anew from the log, thread by thread; searches go on meanwhile.
+        """Make the index anew from the log, thread by thread. Searches work meanwhile.
 
         Args:
-            storage: where the threads are; the provider's own by default.
+            storage: the storage of the threads; the provider's own by default.
             progress: called after each thread.
         """
         return await self._of(storage).catch_up(None, progress, is_anew=True)
 
     async def stats(self) -> IndexStats:
-        """Count what the index holds."""
+        """Return the statistics of the index."""
         return await self._of().index.stats()
 
     # -- what the methods above share ----------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class RecallProvider(ContextProvider):
             index = self._given_index
             if index is None:
                 if storage is None:
-                    raise InvalidInput("recall does not know yet where the threads are: give RecallProvider storage=")
+                    raise InvalidInput("RecallProvider does not know the storage of the threads yet; give it storage=")
                 index = index_beside(storage)
             self._recollection = Recollection(index, storage, self._embedder, self._clock)
         return self._recollection
@@ -276,7 +276,9 @@ class RecallProvider(ContextProvider):
         if user_id is None:
             return self.user_id
         if self.user_id not in (None, check_id(user_id, "user id")):
-            raise ThreadOwnershipError("this provider has the memories of one user, and another one's were asked for")
+            raise ThreadOwnershipError(
+                "this provider has the memories of another user; make a provider without user_id, or one for this user"
+            )
         return user_id
 
     def _scope_of_run(self, thread: AgentThread) -> str | None:
@@ -288,5 +290,6 @@ class RecallProvider(ContextProvider):
             return
         if position.scope != user_scope(self.user_id):
             raise ThreadOwnershipError(
-                f"thread {thread_id!r} belongs to another user than this provider's: nothing is recalled or learnt"
+                f"thread {thread_id!r} belongs to another user than this provider's memories; make a provider for each "
+                "user, or one without user_id"
             )

@@ -1,7 +1,7 @@
-"""Memories as a model reads them: quotes with their provenance, in one message of bounded size.
+"""Memories as text for a model: quotes with their origin, in one message of bounded size.
 
-What was said once is data. It is quoted line by line with who said it, when and where, and the instructions say that
-nothing in a quote is an order. A long message is cut around the part that has the most of the question's words.
+Memories are data: an instruction inside a quote is not followed. Each memory is quoted on one line with its speaker,
+its date and its conversation. A long message is cut to the part that has the most of the question's words.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def context_of(
     max_characters: int,
     max_quote_characters: int,
 ) -> Context | None:
-    """Return what a run is given: the best memories that fit, in the order of time; None when there are none."""
+    """Return the context for a run: the best memories that fit, in chronological order; None if there are none."""
     quotes: list[tuple[int, int, int, str]] = []
     known = [f"- {_line(fact.text)} (since {_day(fact.valid_from)})" for fact in facts]
     left = max_characters - sum(len(line) + 1 for line in known)
@@ -56,14 +56,14 @@ def context_of(
 
 
 def fitting(facts: Sequence[Fact], query: str, limit: int) -> list[Fact]:
-    """Return the facts that share the most words with a query; of those with as many, the newest."""
+    """Return the facts that share the most words with a query. Of facts that share equally many, the newest win."""
     wanted = query_terms(words_of(query)).keys()
     best = sorted(facts, key=lambda fact: (_met(fact.text, wanted), fact.valid_from_us), reverse=True)[:limit]
     return sorted(best, key=lambda fact: (fact.valid_from_us, fact.id))
 
 
 def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int) -> str:
-    """Return a memory as one line: when, who, where, and what."""
+    """Return a memory as one line with its date, its speaker, its conversation and its text."""
     where = "this conversation" if memory.thread_id == thread_id else "another conversation"
     who = _line(memory.speaker)[:60] + f" ({memory.role})" if memory.speaker else f"the {memory.role}"
     text = _line(excerpt(memory.text, query, max_characters))
@@ -71,7 +71,7 @@ def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int) -
 
 
 def _line(text: str) -> str:
-    """Return a text that cannot end its line or its quotation."""
+    """Return a text without line breaks and double quotes, so that it cannot end its line or its quotation."""
     return _SPACE.sub(" ", text).replace('"', "'")
 
 
@@ -80,7 +80,7 @@ def _day(when: datetime) -> str:
 
 
 def excerpt(text: str, query: str, max_characters: int) -> str:
-    """Return a text, or the part of it that has the most of a query's words."""
+    """Return a text or, if it is too long, the part of it with the most words of a query."""
     if len(text) <= max_characters:
         return text
     wanted = query_terms(words_of(query)).keys()

@@ -1,14 +1,17 @@
-"""From candidates to an order: how well each message answers a question.
+"""The order of candidates: a score says how well a message answers a question.
 
 The base is BM25 over the words of the question (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009),
-with frequencies counted within the scope. Then what is known of conversations: a reply makes sense only with what it
-replies to, so neighbours support each other, and the replies of an assistant above all speak for the user's words
-before them; who is named in the question most likely said it, or was asked; what is told is told in statements, and
-what one remembers about somebody in the first person; when something was asked for by time, sentences with a time in
-them say it; and a conversation that was about the matter makes each of its messages more likely.
+with frequencies counted within the scope. The rest comes from how conversations work:
 
-All of it is one fixed configuration, `WEIGHTS`. It was chosen on conversations between two people and checked on others
-that were left out, and with chats between a user and an assistant; see docs/guides/recall.md.
+- A reply makes sense only together with the message before it. So neighbours support each other. Above all, an
+  assistant's reply supports the user's message before it.
+- A speaker who is named in the question most likely said the answer.
+- People state facts in statements, and facts about themselves in the first person.
+- If the question asks for a time, the answer is a sentence with a time in it.
+- If a conversation is about the matter, each of its messages is more likely to be the answer.
+
+`WEIGHTS` is one fixed configuration of all this. It was chosen on conversations between two people, and checked on
+other such conversations and on chats between a user and an assistant; see docs/guides/recall.md.
 """
 
 from __future__ import annotations
@@ -27,35 +30,35 @@ from recuerda.recall.text import STOPWORDS, query_terms, words_of
 from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_assistant, asks_when
 
 SESSION_GAP_US = 6 * 3600 * 1_000_000
-"""Messages of a thread that are further apart do not belong to one exchange."""
+"""The longest time between neighbouring messages of one exchange."""
 
 _DAY_US = 24 * 3600 * 1_000_000
 _THREAD_BITS = 32
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
-    """How much each sign counts.
+    """The weight of each feature in a score.
 
     Attributes:
-        k1: of BM25: how soon repetitions of a word stop to count.
-        b: of BM25: how much long messages are held back.
-        coverage: of how many of the question's words a message has.
-        before: of the message before, as support.
-        after: of the message after.
-        second_before: of the one before that.
-        second_after: of the one after that.
-        after_question: of the message before, besides, when it is a question.
-        reply: of an assistant's reply, for the user's message before it.
-        prompt: of a user's message, for the assistant's reply.
-        answered: of an assistant's message, for what the user says next.
-        session: of the conversation's best messages.
-        speaker: for the one speaker whom the question names.
-        question: against messages that ask.
-        personal: for messages about their speaker.
-        assistant: against an assistant's messages, unless it is asked what the assistant has said.
-        date: for each named part of the date that fits.
-        time: for messages that name a time, when the question asks for one.
-        similarity: of vectors: what the same meaning is worth, to a word that only one message has.
+        k1: the k1 of BM25: how fast further occurrences of a word lose weight.
+        b: the b of BM25: how much the length of a message lowers its score.
+        coverage: the weight of the share of the question's words that a message has.
+        before: the support by the message before.
+        after: the support by the message after.
+        second_before: the support by the second message before.
+        second_after: the support by the second message after.
+        after_question: additional support by the message before, if it is a question.
+        reply: the support of a user's message by the assistant's reply to it.
+        prompt: the support of an assistant's reply by the user's message before it.
+        answered: the support of a user's message by the assistant's message before it.
+        session: the weight of the conversation's best messages.
+        speaker: raises messages of the one speaker whom the question names.
+        question: lowers messages that are questions.
+        personal: raises messages about their speaker.
+        assistant: lowers an assistant's messages, unless the question asks what the assistant has said.
+        date: raises a message for each named part of the date that fits.
+        time: raises messages that name a time, if the question asks for a time.
+        similarity: the weight of equal meaning, relative to a word that only one message has.
     """
 
     k1: float = 0.6
@@ -83,14 +86,14 @@ WEIGHTS = Weights()
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What a query asks for.
+    """An analysed query.
 
     Attributes:
-        terms: to look for, each with the number of the word that it is a form of.
-        speakers: those of the scope whom it names.
-        times: that it names.
-        asks_when: whether a time is what it asks for.
-        asks_assistant: whether it asks for what the assistant has said.
+        terms: the terms to look for, each with the number of the word of which it is a form.
+        speakers: the speakers of the scope whom the query names.
+        times: the times that the query names.
+        asks_when: True if the query asks for a time.
+        asks_assistant: True if the query asks what the assistant has said.
     """
 
     terms: Mapping[str, int]
@@ -101,7 +104,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def question_of(query: str, info: ScopeInfo, now_us: int) -> Question:
-    """Take a query apart."""
+    """Return the analysis of a query."""
     words = words_of(query)
     asked = set(words)
     speakers = frozenset(name for name in info.speakers if asked.intersection(_parts(name)))
@@ -118,7 +121,7 @@ def question_of(query: str, info: ScopeInfo, now_us: int) -> Question:
 def rank(
     question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights = WEIGHTS
 ) -> list[tuple[int, float]]:
-    """Return the keys of candidates with their scores, the best first; those without any sign are left out."""
+    """Return the keys of candidates with their scores, the best first. Candidates with a score of 0 are left out."""
     own = _own_scores(question, info, candidates, weights)
     sessions = _session_scores(candidates.found, own)
     scored: list[tuple[int, float]] = []
@@ -131,7 +134,7 @@ def rank(
 
 
 def idf(frequency: int, documents: int) -> float:
-    """Return how much a term tells that occurs in so many of the documents."""
+    """Return the inverse document frequency of a term that occurs in `frequency` of the documents."""
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
@@ -157,7 +160,7 @@ def _own_score(
         word, value = worth[term]
         score = value * count * (weights.k1 + 1) / (count + held_back)
         best[word] = max(score, best.get(word, 0.0))
-    # A message that has many of the words is worth more than one that has a single one often.
+    # A message with many of the words is better than a message with one of them many times.
     coverage = len(best) / max(1, len(set(question.terms.values())))
     total = sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
     if question.times:
@@ -202,7 +205,7 @@ def _likelihood(candidate: Candidate, following: Candidate | None, question: Que
     is_named = len(question.speakers) == 1 and candidate.speaker in question.speakers
     if is_named:
         factor += weights.speaker
-    # What a user asks an assistant tells about the user; what people ask each other is told by the answer.
+    # A user's question to an assistant tells something about the user. Between people, only the answer does.
     is_prompt = candidate.role == "user" and following is not None and following.role == "assistant"
     if candidate.traits & IS_QUESTION and not is_prompt:
         factor *= 1 - weights.question
@@ -216,5 +219,5 @@ def _likelihood(candidate: Candidate, following: Candidate | None, question: Que
 
 
 def _parts(name: str) -> list[str]:
-    """Return the words of a name by which people call somebody."""
+    """Return the words of a name that a question may use for the person."""
     return [word for word in islice(words_of(name), 4) if len(word) > 1 and word not in STOPWORDS]

@@ -1,8 +1,8 @@
-"""Memories of one storage: found, checked against the storage, and forgotten.
+"""Searching and forgetting the memories of one storage.
 
-A search first takes in what is new, ranks what the index has, and then compares the threads of what it found with the
-storage. Where one has changed meanwhile, also by another process, the index follows it and the search is done again: so
-nothing is returned that was deleted, undone or trimmed.
+A search first brings the index up to date and ranks its candidates. Then it compares the threads of its results with
+the storage. If a thread has changed meanwhile, perhaps by another process, the index follows it and the search is
+repeated. So a search never returns a message that was deleted, undone or trimmed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from recuerda.threads.history import stored_turn
 Tell: TypeAlias = Callable[[Progress], None]
 
 NEWEST_THREADS = 20
-"""How many of a user's threads are compared with the index before each search: those that changed last."""
+"""The number of a user's threads, those that changed last, that are compared with the index before each search."""
 
 MAX_QUERY = 2_000
-"""Characters of a question that are looked at, from its end."""
+"""The most characters of a question that are used: its last ones."""
 
 _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500
@@ -50,10 +50,10 @@ class Recollection:
     """Search and forget the memories of a storage's threads.
 
     Args:
-        index: what finds them.
-        storage: where the threads are; None until `bind`.
-        embedder: what turns texts into vectors, or None for words alone.
-        clock: gives the time, in microseconds since 1970.
+        index: the index of the memories.
+        storage: the storage of the threads; None until `bind`.
+        embedder: turns texts into vectors; None searches by words only.
+        clock: gives the time in microseconds since 1970.
     """
 
     def __init__(self, index: RecallIndex, storage: Storage | None, embedder: Embedder | None, clock: Clock) -> None:
@@ -68,19 +68,19 @@ class Recollection:
 
     @property
     def storage(self) -> Storage:
-        """Where the threads are.
+        """The storage of the threads.
 
         Raises:
-            ConfigurationError: nobody has said so.
+            ConfigurationError: the storage is not known yet.
         """
         if self._storage is None:
             raise ConfigurationError(
-                "recall does not know yet where the threads are: give it storage=, or search after a run"
+                "RecallProvider does not know the storage of the threads yet; give it storage=, or search after a run"
             )
         return self._storage
 
     def bind(self, storage: Storage, thread_id: str) -> None:
-        """Note the storage of a thread; the first one is where a user's other threads are looked for."""
+        """Note the storage of a thread. A user's other threads are looked up in the first storage that was noted."""
         if self._storage is None:
             self._storage = storage
         elif storage is not self._storage:
@@ -89,7 +89,7 @@ class Recollection:
     # -- following -----------------------------------------------------------------------------------------------------
 
     async def follow(self, thread_id: str, *, user_id: str | None, has_grown: bool = False) -> Position | None:
-        """Take in what is new in a thread; `has_grown` says that there is something."""
+        """Bring the index up to date with a thread, and return its position. `has_grown` says that it has changed."""
         guess = self._last.get(thread_id) if has_grown else None
         position, _ = await follow(self._home(thread_id), self.index, thread_id, user_id=user_id, guess=guess)
         if position is None:
@@ -101,7 +101,7 @@ class Recollection:
         return position
 
     async def catch_up(self, user_id: str | None, tell: Tell | None = None, *, is_anew: bool = False) -> Progress:
-        """Take in whatever is missing of a user's threads (None: of everybody's), and drop threads that are gone."""
+        """Bring the index up to date with a user's threads (None: all threads), and remove threads that are gone."""
         threads = messages = 0
         scope = None if user_id is None else user_scope(user_id)
         gone = await self.index.followed(scope)
@@ -119,9 +119,10 @@ class Recollection:
         return Progress(threads=threads, messages=messages)
 
     async def _freshen(self, scope: str) -> set[str]:
-        """Take in what changed last in a scope; everything when it is searched for the first time in this process.
+        """Bring the index up to date with the threads of a scope that changed last.
 
-        Returns threads that were compared with the storage by that, so that a search need not look at them again.
+        The first search of a scope in this process brings the whole scope up to date. Returns the threads that are
+        known to be current, so that a search does not have to compare them again.
         """
         if self._generation != self.index.generation:
             self._generation = self.index.generation
@@ -146,7 +147,7 @@ class Recollection:
         try:
             _, added = await follow(self._home(thread_id), self.index, thread_id, is_anew=is_anew)
         except DecryptionError as error:
-            _logger.warning("a thread is not remembered: %s", error)
+            _logger.warning("a thread is left out of the index of memories: %s", error)
             return 0
         return added
 
@@ -156,7 +157,7 @@ class Recollection:
     # -- searching -----------------------------------------------------------------------------------------------------
 
     async def search(self, query: str, scope: str, *, limit: int, filters: Filters) -> list[Memory]:
-        """Return what answers a query, the best first; every memory is checked against the storage."""
+        """Return the memories that answer a query, the best first. Each is checked against the storage."""
         text = query[-MAX_QUERY:]
         for _ in range(_ROUNDS):
             generation = self.index.generation
@@ -166,7 +167,7 @@ class Recollection:
             is_current = await self._are_current({memory.thread_id for memory in found} - fresh, scope)
             if is_current and self.index.generation == generation:
                 return found
-        # Threads that change faster than they can be followed: what they hold now is found next time.
+        # The threads change faster than the index can follow them. A later search finds their messages.
         return []
 
     async def _ranked(
@@ -197,7 +198,7 @@ class Recollection:
         return [memory_of(documents[key], score) for key, score in scored if key in documents]
 
     async def _are_current(self, thread_ids: Iterable[str], scope: str) -> bool:
-        """Compare threads with the storage, and follow those that have changed; True when none has."""
+        """Compare threads with the storage, and follow the changed ones. True if none has changed."""
         ids = sorted(thread_ids)
         if not ids:
             return True
@@ -209,12 +210,12 @@ class Recollection:
             if info is None or not _is_current(info, known.get(thread_id)) or known[thread_id].scope != scope
         ]
         for thread_id in stale:
-            # Read whole: with a key that was deleted, the revision is the same and nothing can be read.
+            # An encrypted thread is read completely: if its key was deleted, the revision is still the same.
             await self._follow_or_skip(thread_id, is_anew=self._home(thread_id).kind == "encrypted")
         return not stale
 
     async def _seen(self, thread_id: str) -> ThreadInfo | None:
-        """Return what the storage knows of a thread; None when it is gone, or cannot be read without its key."""
+        """Return the storage's info about a thread; None if it is gone, or its key is."""
         home = self._home(thread_id)
         if home.kind != "encrypted":
             return await home.head(thread_id)
@@ -226,10 +227,10 @@ class Recollection:
     # -- meaning -------------------------------------------------------------------------------------------------------
 
     async def embed_missing(self, scope: str) -> int:
-        """Give vectors to the messages of a scope that have none of the embedder's; return how many.
+        """Give a vector to each message of a scope that has none of the embedder's model; return their number.
 
         Raises:
-            EmbedderError: the embedder failed; the messages are found by their words meanwhile.
+            EmbedderError: the embedder failed. The messages are still found by their words.
         """
         if self.embedder is None:
             return 0
@@ -249,14 +250,14 @@ class Recollection:
             await self.embed_missing(scope)
             vectors = await embed(self.embedder, [text])
         except EmbedderError as error:
-            _logger.warning("memories are searched by words alone: %s", error)
+            _logger.warning("memories are searched by words only, because the embedder failed: %s", error)
             return None
         return unit(vectors[0])
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
     async def facts(self, scope: str, *, has_history: bool) -> list[Fact]:
-        """Return the facts of a scope, checked against the storage like memories."""
+        """Return the facts of a scope. Their turns are checked against the storage, as in a search."""
         await self._freshen(scope)
         for _ in range(_ROUNDS):
             facts = await self.index.facts(scope, has_history=has_history)
@@ -265,11 +266,11 @@ class Recollection:
         return []
 
     async def learn_facts(self, extractor: FactExtractor, thread_id: str) -> int:
-        """Look for facts in the turns of a thread that were not looked at yet; return how many were found.
+        """Search the turns of a thread for facts, if they have not been searched yet; return the number of facts.
 
         Raises:
-            ChatClientError: the model failed. The turn is looked at again next time.
-            ProviderError: it gave something else than facts.
+            ChatClientError: the model failed. The turn is searched again next time.
+            ProviderError: the model's answer does not have the required form.
         """
         position = (await self.index.positions([thread_id])).get(thread_id)
         if position is None:
@@ -292,7 +293,7 @@ class Recollection:
     # -- forgetting ----------------------------------------------------------------------------------------------------
 
     async def forget_thread(self, thread_id: str, turn: int | str | None) -> int:
-        """Forget a thread as it is now, or one turn of it, by number or id."""
+        """Forget all current turns of a thread, or one turn by its number or id; return the number of messages."""
         if isinstance(turn, str):
             found = (await self._home(thread_id).read(thread_id, last_turns=0, turn_id=turn)).found
             turn = -1 if found is None else found.number
@@ -303,7 +304,7 @@ class Recollection:
         return await self.index.forget([_forgetting(thread_id, position, first, last)])
 
     async def forget_user(self, user_id: str) -> int:
-        """Forget everything that a user's threads hold now."""
+        """Forget all current turns of a user's threads; return the number of messages."""
         await self.catch_up(user_id)
         threads = await self.index.followed(user_scope(user_id))
         return await self.index.forget(
@@ -311,7 +312,7 @@ class Recollection:
         )
 
     async def forget_query(self, query: str, scope: str) -> int:
-        """Forget every turn that has a message with all words of a query, stopwords aside."""
+        """Forget each turn with a message that has all words of a query, except stopwords; return the message count."""
         await self._freshen(scope)
         terms = query_terms(words_of(query[:MAX_TEXT]))
         if not terms:
@@ -335,7 +336,7 @@ class Recollection:
 
 
 def scope_for(user_id: str | None, thread_id: str | None) -> str:
-    """Return the scope of a user, or of a thread without one.
+    """Return the scope of a user or, without a user, the scope of a thread.
 
     Raises:
         ConfigurationError: neither is given.
@@ -343,7 +344,9 @@ def scope_for(user_id: str | None, thread_id: str | None) -> str:
     if user_id is not None:
         return user_scope(user_id)
     if thread_id is None:
-        raise ConfigurationError("whose memories? give user_id=, or thread_id= of a thread that has no user")
+        raise ConfigurationError(
+            "there is no user whose memories to search; give user_id=, or thread_id= for a thread that has no user"
+        )
     return thread_scope(thread_id)
 
 

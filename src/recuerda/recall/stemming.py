@@ -1,8 +1,8 @@
-"""Words cut down to what their forms have in common.
+"""Stems of English and Spanish words: the part that the forms of a word have in common.
 
-English follows M. F. Porter, "An algorithm for suffix stripping" (Program 14(3), 1980), with irregular forms looked up
-first. Spanish is lighter: endings of number, gender and the common tenses go. Both take lower-case words without
-accents, and both are only used to compare stems with stems.
+English follows M. F. Porter, "An algorithm for suffix stripping" (Program 14(3), 1980), and looks up irregular forms
+first. Spanish is simpler: it removes the endings of number, gender and the common tenses. Both expect lower-case words
+without accents. A stem is only compared with other stems.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STEP_3 = {
     "icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic", "ful": "", "ness": "",
 }  # fmt: skip
 _STEP_4_ENDINGS = "al ance ence er ic able ible ant ement ment ent ou ism ate iti ous ive ize"
-# "ion" goes only behind s or t, which stay.
+# "ion" is removed only after s or t, which stay.
 _STEP_4 = dict.fromkeys(_STEP_4_ENDINGS.split(), "") | {"sion": "s", "tion": "t"}
 
 _SPANISH_ENDINGS_TEXT = """
@@ -56,7 +56,7 @@ def english_stem(word: str) -> str:
 
 @lru_cache(_KNOWN_WORDS)
 def spanish_stem(word: str) -> str:
-    """Return the stem of a Spanish word: what is left of at least three letters without its ending."""
+    """Return the stem of a Spanish word: the word without its ending, if at least three letters remain."""
     if len(word) > 4 and word.endswith("ces"):
         word = word[:-3] + "z"
     for ending in _SPANISH_ENDINGS:
@@ -82,7 +82,7 @@ def _without_participle(word: str) -> str:
 
 
 def _mended(start: str) -> str:
-    """Give back the e that "hop(e)d" lost, and take the letter that "hop(p)ed" got."""
+    """Return a stem with the e that "hop(e)d" lost, and without the second p of "hop(p)ed"."""
     if start.endswith(("at", "bl", "iz")):
         return start + "e"
     if len(start) > 1 and start[-1] == start[-2] and _is_consonant(start, -1) and start[-1] not in "lsz":
@@ -91,7 +91,7 @@ def _mended(start: str) -> str:
 
 
 def _replaced(word: str, endings: Mapping[str, str], *, measure: int) -> str:
-    """Replace the longest of the endings that fits, if what stands before it is long enough."""
+    """Replace the longest ending that fits, if the part before it is long enough."""
     for length in range(min(7, len(word) - 1), 1, -1):
         replacement = endings.get(word[-length:])
         if replacement is not None:
@@ -110,7 +110,7 @@ def _is_consonant(word: str, at: int) -> bool:
 
 
 def _measure(word: str) -> int:
-    """Count how often a vowel is followed by a consonant."""
+    """Return Porter's measure of a word: the number of times that a consonant follows a vowel."""
     kinds = [_is_consonant(word, at) for at in range(len(word))]
     return sum(not before and after for before, after in pairwise(kinds))
 
@@ -120,7 +120,7 @@ def _has_vowel(word: str) -> bool:
 
 
 def _ends_short(word: str) -> bool:
-    """Say whether a word ends with consonant, vowel, consonant, as in "hop", "fil"."""
+    """Return True if a word ends with consonant, vowel, consonant, as in "hop" or "fil"."""
     return (
         len(word) > 2
         and _is_consonant(word, -3)

@@ -1,9 +1,9 @@
-"""From text to terms: what a message can be found by, and what a question asks for.
+"""The terms by which a message is found, and the terms of a question.
 
-Accents and case are folded. A term is a stem, English ones as they are and Spanish ones behind a "+", so that "plan"
-and "plane" do not meet through the other language's rules. A message has the stems of its own language, told by its
-function words (both, where it is too short to tell); a question has those of both. Writing without spaces (Chinese,
-Japanese, Thai) is cut into pairs of characters.
+A text is put into lower case, without accents. A term is a stem. A Spanish stem has a "+" before it, so that the rules
+of one language do not make "plan" and "plane" equal in the other. A message has the stems of its language, which its
+function words show. If it is too short to show a language, it has the stems of both. A question always has the stems of
+both. Text in languages that write without spaces (Chinese, Japanese, Thai) is cut into pairs of characters.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from recuerda.recall.stemming import english_stem, spanish_stem
 from recuerda.recall.words import ENGLISH_STOPWORDS, SPANISH_STOPWORDS
 
 TERMS_VERSION = 1
-"""Changes whenever the terms of a text do; an index of another version is made anew."""
+"""The version of the rules that make terms. An index that was made with another version is made anew."""
 
 MAX_TEXT = 20_000
-"""Characters of a message that are kept and searched; what follows is cut off."""
+"""The most characters of a message that are stored and searched. The rest is cut off."""
 
 MAX_WORD = 64
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 STOPWORDS = ENGLISH_STOPWORDS | SPANISH_STOPWORDS
-"""What is left out where it cannot be told which language a text is in."""
+"""The words that are left out of a text of unknown language."""
 _ONLY_ENGLISH = ENGLISH_STOPWORDS - SPANISH_STOPWORDS
 _ONLY_SPANISH = SPANISH_STOPWORDS - ENGLISH_STOPWORDS
 
@@ -38,8 +38,8 @@ class Terms(msgspec.Struct, frozen=True):
     """The terms of a message.
 
     Attributes:
-        counts: how often each occurs.
-        size: how many words they were made of.
+        counts: the number of occurrences of each term.
+        size: the number of words that the terms were made from.
     """
 
     counts: dict[str, int]
@@ -47,7 +47,7 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 def clean_text(text: str) -> str:
-    """Return text that any database keeps: no NUL, no lone surrogate, at most `MAX_TEXT` characters."""
+    """Return a text that every database can store: without NUL and lone surrogates, and at most `MAX_TEXT` long."""
     return text[:MAX_TEXT].replace("\x00", " ").encode(errors="replace").decode().strip()
 
 
@@ -60,7 +60,7 @@ def fold(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, folded, without "'s"."""
+    """Return the words of a text, in lower case, without accents and without "'s"."""
     found: list[str] = []
     for match in _WORD.findall(fold(text)):
         word = match.replace("\u2019", "'").removesuffix("'s")[:MAX_WORD]
@@ -72,7 +72,7 @@ def words_of(text: str) -> list[str]:
 
 
 def terms_of(text: str) -> Terms:
-    """Return the terms that a message is found by."""
+    """Return the terms by which a message is found."""
     words = words_of(text)
     english, spanish, stopwords = _language(words)
     meant = [word for word in words if word not in stopwords]
@@ -85,7 +85,7 @@ def terms_of(text: str) -> Terms:
 
 
 def query_terms(words: Iterable[str]) -> dict[str, int]:
-    """Return the terms that a question asks for, each with the number of the word that it is a form of."""
+    """Return the terms of a question, each with the number of the word of which it is a form."""
     words = list(words)
     _, _, stopwords = _language(words)
     terms: dict[str, int] = {}
@@ -97,7 +97,7 @@ def query_terms(words: Iterable[str]) -> dict[str, int]:
 
 
 def _language(words: Sequence[str]) -> tuple[int, int, frozenset[str]]:
-    """Count the function words that only English and only Spanish has; and say which to leave out."""
+    """Return the counts of only-English and only-Spanish function words, and the stopwords to leave out."""
     english = sum(word in _ONLY_ENGLISH for word in words)
     spanish = sum(word in _ONLY_SPANISH for word in words)
     if english == spanish:

@@ -1,7 +1,7 @@
-"""What kind of sentence a message is, and whether a question asks for a time: told by words, in English and Spanish.
+"""The traits of a message, and of a question: recognized by words, in English and Spanish.
 
-Traits are kept as bits beside a message, because they are asked for with every search. A change of what they mean needs
-another `TERMS_VERSION`.
+Traits are stored as bits with a message, because every search needs them. If their meaning changes, `TERMS_VERSION` has
+to change too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from recuerda.recall.text import fold, words_of
 IS_QUESTION = 1
 """The message ends with a question."""
 IS_PERSONAL = 2
-"""The message speaks of its speaker."""
+"""The message is about its speaker."""
 HAS_TIME = 4
 """The message names a time."""
 
@@ -42,7 +42,7 @@ _ASKS_ASSISTANT = re.compile(
 
 
 def traits_of(text: str) -> int:
-    """Return what kind of message a text is, as bits."""
+    """Return the traits of a text, as bits."""
     found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
     if not _PERSONAL.isdisjoint(words_of(text)):
         found |= IS_PERSONAL
@@ -50,10 +50,10 @@ def traits_of(text: str) -> int:
 
 
 def asks_when(question: str) -> bool:
-    """Say whether a question asks for a time."""
+    """Return True if a question asks for a time."""
     return bool(_WHEN.match(fold(question)))
 
 
 def asks_assistant(question: str) -> bool:
-    """Say whether a question asks for what the assistant has said."""
+    """Return True if a question asks what the assistant has said."""
     return bool(_ASKS_ASSISTANT.search(fold(question)))

@@ -1,8 +1,8 @@
-"""Vectors as they are kept, and compared one by one.
+"""The format of stored vectors, and their comparison.
 
-A vector of length 1 is kept as single-precision floats. Comparing is exact: the memories of one user are so few that an
-approximate index would cost more than it saves. With numpy a thousand of them take a millisecond; without it, plain
-Python takes some tens.
+A vector of length 1 is stored as single-precision floats. The comparison is exact: one user has so few memories that an
+approximate index would cost more than it saves. With numpy, comparing a thousand vectors takes a millisecond. Without
+numpy, plain Python takes some tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 
 
 def unit(vector: Sequence[float]) -> list[float]:
-    """Return the vector of length 1 in the same direction; one of zeros stays as it is."""
+    """Return the vector of length 1 in the same direction. A vector of zeros is returned unchanged."""
     length = math.sqrt(sum(value * value for value in vector))
     return [value / length for value in vector] if length else list(vector)
 
 
 def pack(vector: Sequence[float]) -> bytes:
-    """Return a vector as it is kept."""
+    """Return a vector in the stored format."""
     return array("f", vector).tobytes()
 
 
 def most_similar(query: Sequence[float], rows: Sequence[tuple[int, bytes]]) -> dict[int, float]:
-    """Return the cosine of each kept vector to the query's; vectors of another dimension are left out."""
+    """Return the cosine of each stored vector and the query's. Vectors of another dimension are left out."""
     size = 4 * len(query)
     fitting = [(key, data) for key, data in rows if len(data) == size]
     if not fitting:

@@ -1,7 +1,7 @@
-"""Words that carry no meaning of their own, and forms that no rule of spelling finds, in English and Spanish.
+"""Stopwords in English and Spanish, and irregular forms of English words.
 
-A question is full of words that every message has ("when did you ..."); they would outweigh the one that matters. And
-what was said about the past is asked for in another form: "bought" for "buy".
+A question is full of words that every message has ("when did you ..."), which would outweigh the word that matters. And
+a question often has another form of a word than the message, such as "buy" for "bought".
 """
 
 from __future__ import annotations
@@ -52,4 +52,4 @@ _IRREGULAR = """
 IRREGULAR_FORMS: dict[str, str] = {
     form: forms[0] for line in _IRREGULAR.split(";") for forms in [line.split()] for form in forms[1:]
 }
-"""English words whose other form is not found by cutting an ending, and a few pairs that people use alike."""
+"""The first form of English words with irregular forms, and of a few words that people use for the same thing."""

@@ -1,4 +1,4 @@
-"""Facts in the index: added, replaced, and removed with the turns that they came from."""
+"""Facts in the index: they are added, replaced, and removed with the turns that they came from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recuerda.recall.sqlite.schema import THREAD_BITS
 def add_facts(
     thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], connection: sqlite3.Connection
 ) -> None:
-    """Take in what was found in a turn; see `RecallIndex.add_facts`."""
+    """Store the facts of a turn; see `RecallIndex.add_facts`."""
     through = facts_through(thread_id, position.incarnation, connection)
     if not _has_turn(connection, thread_id, position, turn) or (through is not None and through >= turn):
         return
@@ -72,9 +72,9 @@ def list_facts(scope: str, connection: sqlite3.Connection, *, has_history: bool)
 
 
 def remove_orphans(connection: sqlite3.Connection, thread_id: str, position: Position | None) -> None:
-    """Remove facts all of whose turns are gone; what they had replaced holds again.
+    """Remove facts that have no turns left. The facts that they had replaced are valid again.
 
-    Turns behind the position have not been followed yet, so nothing is known of them.
+    Turns after the position are kept as sources: the index has not followed them yet.
     """
     if connection.execute("SELECT 1 FROM fact_sources WHERE thread_id = ? LIMIT 1", (thread_id,)).fetchone() is None:
         return
@@ -103,7 +103,7 @@ def _thread_key(connection: sqlite3.Connection, thread_id: str) -> int:
 
 
 def _has_turn(connection: sqlite3.Connection, thread_id: str, position: Position, turn: int) -> bool:
-    """Say whether the turn is still there: it may have been undone while the model was asked."""
+    """Return True if the turn still exists. It may have been undone while the model was working."""
     start = _thread_key(connection, thread_id) << THREAD_BITS
     found = connection.execute(
         "SELECT 1 FROM threads JOIN documents ON documents.key BETWEEN ? AND ? "

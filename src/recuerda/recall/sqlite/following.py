@@ -1,4 +1,4 @@
-"""What changes the index: taking in a thread's changes, entering terms that wait, forgetting."""
+"""The writes to the index: applying a thread's changes, entering pending terms, and forgetting."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from recuerda.recall.sqlite.schema import THREAD_BITS
 from recuerda.recall.text import terms_of
 
 MAX_WAITING = 128
-"""How many documents of a scope may wait until their terms are entered."""
+"""The number of a scope's pending documents at which their terms are entered into the postings."""
 
 MAX_ENTERED = 1_000
-"""How many are entered in one transaction: bounds how long a search waits for it."""
+"""The most documents that are entered in one transaction. This bounds how long a search waits for it."""
 
 _LAST_TURN = 2**62
 _Row = tuple[int, int, int, str, str, int | None]
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an update.
+    """The result of an update.
 
     Attributes:
-        is_applied: False when the index had another position.
-        removed: how many documents went.
-        full_scope: the scope, when many documents of it wait to be entered.
+        is_applied: False if the index had another position.
+        removed: the number of removed documents.
+        full_scope: the key of the scope, if it has many pending documents.
     """
 
     is_applied: bool = True
@@ -38,7 +38,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
-    """Take in an update; see `RecallIndex.apply`."""
+    """Apply an update; see `RecallIndex.apply`."""
     found = connection.execute(
         "SELECT threads.key, threads.scope, scopes.id, incarnation, revision, next FROM threads "
         "JOIN scopes ON scopes.key = threads.scope WHERE threads.id = ?",
@@ -72,7 +72,7 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
 
 
 def enter_waiting(scope: int, connection: sqlite3.Connection) -> bool:
-    """Enter the terms of documents that wait into the postings; True when many wait still."""
+    """Enter the terms of pending documents into the postings; True if more may be pending."""
     rows = connection.execute(
         "SELECT document, size, terms FROM pending WHERE scope = ? LIMIT ?", (scope, MAX_ENTERED)
     ).fetchall()
@@ -88,7 +88,7 @@ def enter_waiting(scope: int, connection: sqlite3.Connection) -> bool:
 
 
 def forget(forgettings: Sequence[Forgetting], connection: sqlite3.Connection) -> int:
-    """Delete documents and remember that they are forgotten; see `RecallIndex.forget`."""
+    """Delete documents and note their turns as forgotten; see `RecallIndex.forget`."""
     gone = 0
     for forgetting in forgettings:
         row = (forgetting.thread_id, forgetting.incarnation, forgetting.first, forgetting.last)
@@ -115,7 +115,7 @@ def _remove_changed(connection: sqlite3.Connection, thread: int, update: ThreadU
 
 
 def _begins_before(connection: sqlite3.Connection, thread: int, turn: int) -> bool:
-    """Say whether a thread has documents from before a turn, without going through all of them."""
+    """Return True if a thread has documents of turns before this one, without reading all of them."""
     found = connection.execute(
         "SELECT turn FROM documents WHERE key BETWEEN ? AND ? ORDER BY key LIMIT 1",
         (thread << THREAD_BITS, ((thread + 1) << THREAD_BITS) - 1),
@@ -133,7 +133,7 @@ def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) 
     ).fetchall()
     for key, scope, size, text, speaker, waits in rows:
         if waits is None:
-            # The terms of a text are always the same; an index of other terms is made anew.
+            # A text always has the same terms: an index with other terms is made anew.
             entries = [(scope, term, key) for term in terms_of(text).counts]
             connection.executemany("DELETE FROM postings WHERE scope = ? AND term = ? AND document = ?", entries)
         connection.execute("DELETE FROM pending WHERE scope = ? AND document = ?", (scope, key))
@@ -203,7 +203,7 @@ def _add(connection: sqlite3.Connection, scope: int, first_key: int, added: Iter
 
 
 def add_vectors(scope: str, model_id: str, vectors: Mapping[int, bytes], connection: sqlite3.Connection) -> None:
-    """Keep vectors; see `RecallIndex.add_vectors`."""
+    """Store vectors; see `RecallIndex.add_vectors`."""
     connection.executemany(
         "INSERT OR REPLACE INTO vectors SELECT scope, key, ?, ? FROM documents "
         "WHERE key = ? AND scope = (SELECT key FROM scopes WHERE id = ?)",

@@ -1,7 +1,8 @@
 """The embedded index: one SQLite file, used in an OS thread of its own.
 
-SQLite blocks and an event loop must not, so every operation is a job of the one worker, which owns the connection. A
-file that is damaged is deleted and made anew, with what was forgotten on request saved as far as it can be read.
+SQLite blocks, and an event loop must not block. So every operation is a job for one worker thread, which owns the
+connection. A damaged file is deleted and made anew. The list of forgotten turns is saved from it, as far as it is
+readable.
 """
 
 from __future__ import annotations
@@ -55,16 +56,16 @@ class SQLiteRecallIndex(RecallIndex):
     """Keep an index of memories in one SQLite file.
 
     Args:
-        path: the file; it and its folder are made if missing. Several processes may use it at once. ":memory:" keeps
-            the index in RAM, for this object alone.
-        busy_timeout_s: how long to wait for another process's write before `StorageBusy`.
+        path: the path of the file. The file and its folder are made if they are missing. Several processes may use one
+            file at once. ":memory:" keeps the index in RAM, for this object only.
+        busy_timeout_s: seconds to wait for another process's write before `StorageBusy`.
 
-    The file holds the messages in plain text, whatever the storage does. Opening is lazy.
+    The file holds the messages in plain text, even if the storage encrypts them. It is opened when it is first used.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> None:
         if not str(path):
-            raise ConfigurationError('an index needs a file, or ":memory:"')
+            raise ConfigurationError('the path of an index is empty; give a file, or ":memory:"')
         self.path = None if str(path) == ":memory:" else Path(path).expanduser()
         self._busy_timeout_s = busy_timeout_s
         self._mutex = threading.RLock()
@@ -80,7 +81,7 @@ class SQLiteRecallIndex(RecallIndex):
         parts = urlsplit(url)
         path = unquote(parts.path[1:])
         if parts.scheme != "sqlite" or parts.netloc or parts.query or not path:
-            raise ConfigurationError("the URL of an index is sqlite:///relative.db, or sqlite:////absolute.db")
+            raise ConfigurationError("the URL of an index must be sqlite:///relative.db or sqlite:////absolute.db")
         return cls(path)
 
     def __repr__(self) -> str:
@@ -97,7 +98,7 @@ class SQLiteRecallIndex(RecallIndex):
         if applied.full_scope is not None:
             self._enter_later(applied.full_scope)
         if applied.removed and update.first > 1 and not update.undone:
-            # A thread with a limit loses its oldest turns with each new one: nobody waits for that.
+            # A thread with a limit loses its oldest turns with each new one. No caller waits for the clean-up.
             self._later(partial(self._attend, _cut_log, is_write=False))
         elif applied.removed:
             await self._look(_cut_log)
@@ -139,10 +140,10 @@ class SQLiteRecallIndex(RecallIndex):
     async def close(self) -> None:
         self._is_closed = True
         await asyncio.to_thread(self.rest)
-        self._disconnect()  # an index in RAM keeps its connection while it rests: it has nothing else
+        self._disconnect()  # `rest` keeps the connection of an index in RAM, because it holds the data
 
     def rest(self) -> None:
-        """Finish what is under way, and close the file until it is used again; blocks meanwhile."""
+        """Finish pending jobs, and close the file until it is used again. This call blocks."""
         with self._mutex:
             executor, self._executor = self._executor, None
             if executor is None:
@@ -169,7 +170,7 @@ class SQLiteRecallIndex(RecallIndex):
             return self._executor
 
     def _enter_later(self, scope: int) -> None:
-        """Enter waiting terms behind whatever is asked for now. If it does not happen, a search reads them as well."""
+        """Enter pending terms after the current jobs. Until then, a search reads them from the pending documents."""
         self._later(partial(self._enter, scope))
 
     def _enter(self, scope: int) -> None:
@@ -181,7 +182,7 @@ class SQLiteRecallIndex(RecallIndex):
             try:
                 job()
             except StorageError as error:
-                _logger.warning("the index of memories could not be put in order: %s", error)
+                _logger.warning("the clean-up of the index of memories failed, and is repeated later: %s", error)
 
         with self._mutex:
             if self._executor is not None:
@@ -213,7 +214,7 @@ class SQLiteRecallIndex(RecallIndex):
 
     def _connected(self) -> sqlite3.Connection:
         if self.path is not None and self._connection is not None and _file_id(self.path) != self._file_id:
-            # Deleted by hand, or made anew by another process: what is open here is nobody's any more.
+            # The file was deleted by hand, or made anew by another process. The open one is no longer in use.
             self._disconnect()
             self.generation += 1
         if self._connection is None:
@@ -233,7 +234,7 @@ class SQLiteRecallIndex(RecallIndex):
             return
         self._disconnect()
         forgotten = salvage(self.path)
-        _logger.warning("the index of memories %s is damaged (%s) and is made anew from the log", self.path, error)
+        _logger.warning("the index of memories %s is damaged (%s); it is made anew from the log", self.path, error)
         delete_files(self.path)
         self.generation += 1
         restore(self._connected(), forgotten)
@@ -241,11 +242,13 @@ class SQLiteRecallIndex(RecallIndex):
     def _translated(self, error: Exception) -> StorageError:
         code, where = _code(error), self.path or ":memory:"
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StorageBusy(f"the index {where} is being written by another process; try again")
+            return StorageBusy(f"another process is writing to the index {where}; try again")
         if code == sqlite3.SQLITE_FULL:
-            return StorageFull(f"the index {where} cannot grow, the disk is full; free some space and try again")
+            return StorageFull(
+                f"the index {where} cannot grow, because the disk is full; free some space and try again"
+            )
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-            return StorageReadOnly(f"the index {where} may not be written to; check the permissions of its folder")
+            return StorageReadOnly(f"the index {where} is read-only; check the permissions of the file and its folder")
         if code == sqlite3.SQLITE_CANTOPEN or isinstance(error, OSError):
             return StorageUnavailable(f"the index {where} cannot be opened ({error}); check the path")
         return StorageError(f"the index {where} failed: {error}")
@@ -264,7 +267,7 @@ def _code(error: Exception) -> int:
 
 
 def _cut_log(connection: sqlite3.Connection) -> None:
-    """Leave nothing of what was deleted in the write-ahead log."""
+    """Empty the write-ahead log, so that no deleted message stays in it."""
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.execute("BEGIN")

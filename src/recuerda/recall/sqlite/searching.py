@@ -1,8 +1,8 @@
-"""What reads the index: candidates of a query, documents, counts.
+"""The reads of the index: candidates of a query, documents and counts.
 
-Rare terms are read whole. A term that much of the scope has tells little and would cost the most, so once there are
-enough documents it is only looked up for those. Vectors are compared one by one within the scope, with numpy where it
-is installed.
+All postings of a rare term are read. A term that many documents have tells little and would cost the most. So once
+there are enough candidates, such a term is only looked up for these. Vectors are compared one by one within the scope,
+with numpy if it is installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from recuerda.recall.sqlite.schema import THREAD_BITS
 from recuerda.recall.vectors import most_similar
 
 MANY_POSTINGS = 5_000
-"""A term's newest postings that are read, where there are more."""
+"""The most postings of a term that are read: the newest ones."""
 
 _Matches = dict[int, dict[str, int]]
 
