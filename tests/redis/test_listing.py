@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recuerda.redis import RedisStorage
-from recuerda.redis.keys import Keys
+from recuerda.redis.keys import ThreadKeys
 from recuerda.storage.records import DraftStep, NewTurn
 from tests.redis.clients import connect_cluster
 from tests.servers.redis_server import RedisServer, redis_cluster, redis_url
@@ -35,7 +35,7 @@ async def ids(storage: RedisStorage, user_id: str | None = None) -> list[str]:
 
 async def test_the_keys_of_a_thread_are_in_one_slot_whatever_its_id() -> None:
     client = connect_cluster(redis_cluster().url)
-    keys = Keys("app:prod")
+    keys = ThreadKeys("app:prod")
     for name in ("a", "{a}", "}{", "a{b}c", "{}", "%7B", "é", "a b", ":draft", "/"):
         slots = {client.keyslot(key) for key in (keys.thread(name), keys.draft(name), keys.lease(name))}
         assert len(slots) == 1, name

@@ -14,7 +14,7 @@ _DEFAULT_NAME = "recuerda"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ContainerPlace:
     """A container and its address. Its text contains no secrets."""
 
     endpoint: str
@@ -26,7 +26,7 @@ class Place:
         return f"{self.endpoint or 'account of the given client'}/{self.database}/{self.container}"
 
 
-def parse_url(url: str) -> tuple[Place, str | None, timedelta | None]:
+def parse_url(url: str) -> tuple[ContainerPlace, str | None, timedelta | None]:
     """Return the place that a URL names, the key and the time to live; None for a key or a time that is missing.
 
     Raises:
@@ -51,7 +51,7 @@ def parse_url(url: str) -> tuple[Place, str | None, timedelta | None]:
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     database, container = (*names, *[_DEFAULT_NAME] * 2)[:2]
-    place = Place(f"https://{host}:{_port(url)}", database, container, verify == "true")
+    place = ContainerPlace(f"https://{host}:{_port(url)}", database, container, verify == "true")
     key = unquote(parts.password) if parts.password else None
     return place, key, None if ttl is None else timedelta(seconds=int(ttl))
 

@@ -9,7 +9,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from recuerda.cosmos.connections import AccountClient
 from recuerda.cosmos.container import Proxy
-from recuerda.cosmos.places import Place
+from recuerda.cosmos.places import ContainerPlace
 from recuerda.errors import ConfigurationError, StorageUnavailable
 
 INDEXING_POLICY = {
@@ -23,7 +23,7 @@ INDEXING_POLICY = {
 """Only the fields that queries use are indexed. The service's default indexes bodies too, which multiplies the cost."""
 
 
-async def open_container(client: AccountClient, place: Place, *, needs_ttl: bool) -> Proxy:
+async def open_container(client: AccountClient, place: ContainerPlace, *, needs_ttl: bool) -> Proxy:
     """Return the container's proxy; the container is made if it is missing.
 
     Raises:

@@ -18,7 +18,7 @@ from recuerda.cosmos.connections import AccountClient, ContainerPerLoop
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.failures import DRIVER_ERRORS, translate
 from recuerda.cosmos.items import MAX_BODY_BYTES
-from recuerda.cosmos.places import Place, parse_url
+from recuerda.cosmos.places import ContainerPlace, parse_url
 from recuerda.cosmos.provisioning import open_container
 from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError
 from recuerda.storage.contract import Clock, Storage, system_clock
@@ -74,7 +74,7 @@ class CosmosStorage(Storage):
         clock: Clock = system_clock,
     ) -> None:
         super().__init__(clock=clock)
-        place = Place(endpoint or "", database, container, connection_verify)
+        place = ContainerPlace(endpoint or "", database, container, connection_verify)
         if url is not None:
             if endpoint is not None or credential is not None or client is not None:
                 raise ConfigurationError(
@@ -175,7 +175,7 @@ class CosmosStorage(Storage):
             yield container
 
 
-def _make_client(place: Place, credential: Credential, busy_timeout_s: float) -> CosmosClient:
+def _make_client(place: ContainerPlace, credential: Credential, busy_timeout_s: float) -> CosmosClient:
     return CosmosClient(
         place.endpoint,
         credential,

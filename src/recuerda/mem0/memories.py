@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 from recuerda.errors import ConfigurationError
-from recuerda.mem0.scope import APPLICATION_KEY, Scope
+from recuerda.mem0.scope import APPLICATION_KEY, Mem0Scope
 
 T = TypeVar("T")
 
@@ -35,15 +35,15 @@ class Mem0Client(Protocol):
 class Memories(Protocol):
     """One edition of Mem0, with its client."""
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: Mem0Scope) -> None:
         """Raise `ConfigurationError` if the edition cannot store memories of this scope."""
         ...
 
-    async def search(self, query: str, *, scope: Scope, limit: int) -> object:
+    async def search(self, query: str, *, scope: Mem0Scope, limit: int) -> object:
         """Return the answer of a search unchanged."""
         ...
 
-    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Scope) -> None:
+    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Mem0Scope) -> None:
         """Learn from messages."""
         ...
 
@@ -78,17 +78,17 @@ class PlatformMemories:
     def __init__(self, get: Callable[[], Awaitable[Mem0Client]]) -> None:
         self._get = get
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: Mem0Scope) -> None:
         """Accept every scope."""
 
-    async def search(self, query: str, *, scope: Scope, limit: int) -> object:
+    async def search(self, query: str, *, scope: Mem0Scope, limit: int) -> object:
         conditions: list[dict[str, object]] = [{name: value} for name, value in _entities(scope).items()]
         if scope.metadata:
             conditions.append({"metadata": scope.metadata})
         client = await self._get()
         return await call(client.search, query, filters={"AND": conditions}, top_k=limit)
 
-    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Scope) -> None:
+    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Mem0Scope) -> None:
         client = await self._get()
         await call(client.add, list(messages), **_entities(scope), metadata=scope.metadata or None)
 
@@ -105,20 +105,20 @@ class OpenSourceMemories:
         self._client = client
         self._version = version
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: Mem0Scope) -> None:
         if not scope.entity and scope.thread_id is None:
             raise ConfigurationError(
                 "open-source Mem0 cannot store memories for an application_id alone; give a user_id, agent_id or "
                 "thread_id as well"
             )
 
-    async def search(self, query: str, *, scope: Scope, limit: int) -> object:
+    async def search(self, query: str, *, scope: Mem0Scope, limit: int) -> object:
         search = self._client.search
         if self._version == 1:
             return await call(search, query, **_sessions(scope), filters=_marks(scope) or None, limit=limit)
         return await call(search, query, filters={**_sessions(scope), **_marks(scope)}, top_k=limit)
 
-    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Scope) -> None:
+    async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Mem0Scope) -> None:
         await call(self._client.add, list(messages), **_sessions(scope), metadata=_marks(scope) or None)
 
 
@@ -156,16 +156,16 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await done
 
 
-def _entities(scope: Scope) -> dict[str, str]:
+def _entities(scope: Mem0Scope) -> dict[str, str]:
     named = {"app_id": scope.application_id, "run_id": scope.thread_id}
     return {**scope.entity, **{name: value for name, value in named.items() if value is not None}}
 
 
-def _sessions(scope: Scope) -> dict[str, str]:
+def _sessions(scope: Mem0Scope) -> dict[str, str]:
     return {**scope.entity, **({} if scope.thread_id is None else {"run_id": scope.thread_id})}
 
 
-def _marks(scope: Scope) -> dict[str, str]:
+def _marks(scope: Mem0Scope) -> dict[str, str]:
     application = {} if scope.application_id is None else {APPLICATION_KEY: scope.application_id}
     return {**application, **scope.metadata}
 

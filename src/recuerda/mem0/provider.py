@@ -14,7 +14,7 @@ from recuerda.ids import check_limit
 from recuerda.mem0.failures import failure_of
 from recuerda.mem0.memories import Mem0Client, Memories, PlatformMemories, memories_of
 from recuerda.mem0.platform import PlatformClients
-from recuerda.mem0.scope import Scope
+from recuerda.mem0.scope import Mem0Scope
 from recuerda.mem0.texts import learnt, lines_of, memories_in, query_of, shown
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
@@ -92,7 +92,7 @@ class Mem0Provider(ContextProvider):
         self.name = name or type(self).name
         self.timeout = timeout
         self.on_failure = on_failure
-        self._scope = Scope(user_id=user_id, agent_id=agent_id, application_id=application_id, thread_id=thread_id)
+        self._scope = Mem0Scope(user_id=user_id, agent_id=agent_id, application_id=application_id, thread_id=thread_id)
         self._is_per_thread = scope_to_per_operation_thread_id
         self._prompt = context_prompt
         self._max_memories = check_limit(max_memories, "max_memories")
@@ -173,14 +173,14 @@ class Mem0Provider(ContextProvider):
         self._clients = PlatformClients(api_key=key, host=host)
         return PlatformMemories(self._clients.get)
 
-    def _scope_on(self, thread: AgentThread) -> Scope:
+    def _scope_on(self, thread: AgentThread) -> Mem0Scope:
         if self._is_closed:
             raise ProviderError("this Mem0Provider has been closed; make a new one")
         scope = self._scope.on(thread, is_per_thread=self._is_per_thread)
         self._memories.check(scope)
         return scope
 
-    async def _search(self, query: str, scope: Scope) -> object:
+    async def _search(self, query: str, scope: Mem0Scope) -> object:
         try:
             return await self._memories.search(query, scope=scope, limit=self._max_memories)
         except RecuerdaError:
@@ -188,7 +188,7 @@ class Mem0Provider(ContextProvider):
         except Exception as error:
             raise failure_of(error, "cannot search") from error
 
-    async def _add(self, messages: Sequence[Mapping[str, str]], scope: Scope) -> None:
+    async def _add(self, messages: Sequence[Mapping[str, str]], scope: Mem0Scope) -> None:
         try:
             async with asyncio.timeout(self._add_timeout.total_seconds()):
                 await self._memories.add(messages, scope=scope)
@@ -198,7 +198,7 @@ class Mem0Provider(ContextProvider):
             raise failure_of(error, "cannot learn") from error
 
     def _owned(
-        self, memories: Sequence[Mapping[str, object]], scope: Scope, thread: AgentThread
+        self, memories: Sequence[Mapping[str, object]], scope: Mem0Scope, thread: AgentThread
     ) -> list[Mapping[str, object]]:
         """Return the memories that belong to the scope. Mem0 is asked for no others, but it may give some."""
         owned = [memory for memory in memories if scope.owns(memory)]

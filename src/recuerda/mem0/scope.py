@@ -21,7 +21,7 @@ AGENT_KEY = "agent"
 """The metadata key of the agent, for a memory that is filed under the user."""
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class Mem0Scope(msgspec.Struct, frozen=True, kw_only=True):
     """The owner of memories.
 
     Attributes:
@@ -41,7 +41,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
             if (value := getattr(self, name)) is not None:
                 _check(value, name.replace("_", " "))
 
-    def on(self, thread: AgentThread, *, is_per_thread: bool) -> Scope:
+    def on(self, thread: AgentThread, *, is_per_thread: bool) -> Mem0Scope:
         """Return the scope of a run: completed by the thread's user and, if `is_per_thread`, by the thread's id.
 
         Raises:
@@ -54,13 +54,13 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
                 f"thread {thread.id!r} belongs to user {owner!r}, but Mem0Provider has user_id={self.user_id!r}; "
                 "leave user_id out, and it takes each thread's own user"
             )
-        whole = Scope(
+        whole = Mem0Scope(
             user_id=self.user_id or owner,
             agent_id=self.agent_id,
             application_id=self.application_id,
             thread_id=thread.id if is_per_thread else self.thread_id,
         )
-        if whole == Scope():
+        if whole == Mem0Scope():
             raise ConfigurationError(
                 f"Mem0Provider does not know whose memories thread {thread.id!r} may see; give it a user_id, agent_id, "
                 "application_id or thread_id, or open threads with get_thread(id, user_id=...)"

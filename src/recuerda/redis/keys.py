@@ -41,7 +41,7 @@ def check_prefix(prefix: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class ThreadKeys:
     """The keys under one prefix."""
 
     prefix: str

@@ -14,8 +14,8 @@ from typing import Any, Protocol, cast
 
 from recuerda.errors import RecuerdaError
 from recuerda.redis import faults, scripts, wire
-from recuerda.redis.keys import Keys
-from recuerda.redis.trips import Call
+from recuerda.redis.keys import ThreadKeys
+from recuerda.redis.trips import RedisCall
 from recuerda.storage.records import ThreadInfo
 
 SCAN_COUNT = 1000
@@ -27,13 +27,13 @@ _log = logging.getLogger(__name__)
 class Run(Protocol):
     """A function that sends a command, such as `RedisStorage.run`."""
 
-    async def __call__(self, call: Call, *, is_repeatable: bool = False) -> object:
+    async def __call__(self, call: RedisCall, *, is_repeatable: bool = False) -> object:
         """Send a command and return its reply."""
         ...
 
 
 async def list_threads(
-    run: Run, keys: Keys, *, user_id: str | None, limit: int, position: tuple[int, str] | None, is_exact: bool
+    run: Run, keys: ThreadKeys, *, user_id: str | None, limit: int, position: tuple[int, str] | None, is_exact: bool
 ) -> list[ThreadInfo]:
     """Return a page of threads, as `Storage._list` asks for.
 
@@ -46,7 +46,7 @@ async def list_threads(
     while len(found) < limit:
         wanted = limit - len(found)
         arguments = (bound, "-", "LIMIT", 0, wanted)
-        reply = await run(Call("ZREVRANGEBYLEX", (listing,), arguments), is_repeatable=True)
+        reply = await run(RedisCall("ZREVRANGEBYLEX", (listing,), arguments), is_repeatable=True)
         entries = [entry.decode() for entry in cast("list[bytes]", reply)]
         infos = await asyncio.gather(*(_look_up(run, keys, entry) for entry in entries))
         wrong = [(entry, info) for entry, info in zip(entries, infos, strict=True) if _entry(info) != entry]
@@ -60,7 +60,7 @@ async def list_threads(
     return found
 
 
-async def list_drafts(run: Run, keys: Keys, nodes: Sequence[object]) -> list[str]:
+async def list_drafts(run: Run, keys: ThreadKeys, nodes: Sequence[object]) -> list[str]:
     """Return the ids of all threads that have a draft, in order.
 
     There is no listing of drafts, because every turn would pay for it. Instead, the server scans all of its keys.
@@ -73,7 +73,7 @@ async def _scan(run: Run, pattern: str, node: object) -> list[bytes]:
     found: list[bytes] = []
     cursor: int | None = None
     while cursor != 0:
-        call = Call("SCAN", (), (cursor or 0, "MATCH", pattern, "COUNT", SCAN_COUNT), node)
+        call = RedisCall("SCAN", (), (cursor or 0, "MATCH", pattern, "COUNT", SCAN_COUNT), node)
         cursors, batch = cast("tuple[Any, list[bytes]]", await run(call, is_repeatable=True))
         # A cluster's client gives a dict from the node's name to the cursor.
         cursor = int(next(iter(cast("dict[str, int]", cursors).values())) if isinstance(cursors, dict) else cursors)
@@ -81,7 +81,7 @@ async def _scan(run: Run, pattern: str, node: object) -> list[bytes]:
     return found
 
 
-async def move_entries(run: Run, keys: Keys, old: str, new: str) -> None:
+async def move_entries(run: Run, keys: ThreadKeys, old: str, new: str) -> None:
     """Replace an entry in the listing of all threads and in the listings of its users.
 
     A failure is logged and not raised: the thread itself has been changed, and reading a listing corrects it.
@@ -91,16 +91,16 @@ async def move_entries(run: Run, keys: Keys, old: str, new: str) -> None:
     changes: dict[str, tuple[str, str]] = {keys.threads: (old, new)}
     for user in {_user(old), _user(new)} - {""}:
         changes[keys.user(user)] = (old if _user(old) == user else "", new if _user(new) == user else "")
-    calls = [Call(scripts.MOVE, (key,), change) for key, change in changes.items() if change[0] != change[1]]
+    calls = [RedisCall(scripts.MOVE, (key,), change) for key, change in changes.items() if change[0] != change[1]]
     try:
         await asyncio.gather(*(run(call, is_repeatable=True) for call in calls))
     except (RecuerdaError, *faults.DRIVER_ERRORS) as error:
         _log.warning("a listing of threads on Redis could not be brought up to date: %s", type(error).__name__)
 
 
-async def _look_up(run: Run, keys: Keys, entry: str) -> ThreadInfo | None:
+async def _look_up(run: Run, keys: ThreadKeys, entry: str) -> ThreadInfo | None:
     thread_id = entry.partition(":")[2].partition("\0")[0]
-    call = Call("HMGET", (keys.thread(thread_id),), ("head", "title", "metadata"))
+    call = RedisCall("HMGET", (keys.thread(thread_id),), ("head", "title", "metadata"))
     head, title, metadata = cast("list[bytes | None]", await run(call, is_repeatable=True))
     return None if head is None else wire.info_of(thread_id, wire.read_head(head), title, metadata)
 

@@ -23,12 +23,20 @@ from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder, embed
 from recuerda.redis.keys import check_prefix
-from recuerda.redis.search.documents import MAX_TEXT, Document, Place, RedisMemory, documents_of, memory_of, quoted
+from recuerda.redis.search.documents import (
+    MAX_TEXT,
+    MemoryDocument,
+    RedisMemory,
+    TurnPlace,
+    documents_of,
+    memory_of,
+    quoted,
+)
 from recuerda.redis.search.engine import Engine, IndexMissing
 from recuerda.redis.search.maintenance import delete_matching, embed_again
-from recuerda.redis.search.queries import Question, Seen
+from recuerda.redis.search.queries import MemoryQuestion, Seen
 from recuerda.redis.search.schema import Shape, VectorAlgorithm
-from recuerda.redis.search.scope import Scope, tag_filter
+from recuerda.redis.search.scope import MemoryScope, tag_filter
 from recuerda.redis.search.turns import check_tenant, place_of, seen_turns
 from recuerda.redis.server import Address, Server, check_url
 from recuerda.redis.storage import DEFAULT_CONNECTIONS, DEFAULT_TIMEOUT_S, DEFAULT_URL
@@ -116,7 +124,7 @@ class RedisProvider(ContextProvider):
             )
         if not 0 < timeout_s < math.inf:
             raise ConfigurationError(f"timeout_s must be a number of seconds above 0, but it is {timeout_s}")
-        self._scope = Scope(application=application_id, agent=agent_id, user=user_id, partition=thread_id)
+        self._scope = MemoryScope(application=application_id, agent=agent_id, user=user_id, partition=thread_id)
         self._is_per_thread = scope_to_per_operation_thread_id
         if not self._is_per_thread:
             self._scope.require_one()
@@ -247,11 +255,11 @@ class RedisProvider(ContextProvider):
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _scope_of(self, thread_id: str) -> Scope:
+    def _scope_of(self, thread_id: str) -> MemoryScope:
         return msgspec.structs.replace(self._scope, partition=thread_id) if self._is_per_thread else self._scope
 
-    async def _search(self, text: str, scope: Scope, seen: Seen | None, limit: int) -> list[RedisMemory]:
-        question = Question(
+    async def _search(self, text: str, scope: MemoryScope, seen: Seen | None, limit: int) -> list[RedisMemory]:
+        question = MemoryQuestion(
             index=self._shape.name,
             language=self._shape.language,
             scope=scope,
@@ -268,7 +276,7 @@ class RedisProvider(ContextProvider):
         replies = await self._ask(question)
         return [memory_of(hit.fields, score) for hit, score in question.merged(replies)]
 
-    async def _ask(self, question: Question) -> list[Any]:
+    async def _ask(self, question: MemoryQuestion) -> list[Any]:
         await self._ready()
         try:
             return await self._engine.send(question.calls, "search memories")
@@ -278,7 +286,7 @@ class RedisProvider(ContextProvider):
             await self._ready()
             return await self._engine.send(question.calls, "search memories")
 
-    async def _learn(self, documents: Sequence[Document], place: Place, scope: Scope) -> None:
+    async def _learn(self, documents: Sequence[MemoryDocument], place: TurnPlace, scope: MemoryScope) -> None:
         try:
             vectors = await self._embed([document.text for document in documents])
         except EmbedderError as error:
@@ -288,7 +296,11 @@ class RedisProvider(ContextProvider):
         await self._write(documents, place, scope, vectors)
 
     async def _write(
-        self, documents: Sequence[Document], place: Place, scope: Scope, vectors: Sequence[Sequence[float]] | None
+        self,
+        documents: Sequence[MemoryDocument],
+        place: TurnPlace,
+        scope: MemoryScope,
+        vectors: Sequence[Sequence[float]] | None,
     ) -> None:
         await self._ready()
         model_id = self._embedder.model_id if self._embedder and vectors else None

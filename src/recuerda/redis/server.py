@@ -23,7 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from recuerda._drivers.per_loop import PerLoop
 from recuerda.errors import ConfigurationError
-from recuerda.redis.trips import Call, RedisClient, Trips
+from recuerda.redis.trips import RedisCall, RedisClient, Trips
 
 Persistence: TypeAlias = Literal["none", "snapshots", "everysec", "always", "unknown"]
 
@@ -32,13 +32,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a server is, and how to talk to it.
+    """The address of a server, and the settings of connections to it.
 
     Attributes:
-        url: with or without credentials; never shown.
-        is_cluster: the URL is of a node of a Redis Cluster.
+        url: the URL, which may contain credentials and is never shown.
+        is_cluster: the URL names a node of a Redis Cluster.
         max_connections: the most connections per event loop.
-        timeout_s: for connecting, and for each answer.
+        timeout_s: seconds to wait for a connection, and for each answer.
         credential_provider: gives the user name and password instead of the URL.
     """
 
@@ -49,8 +49,8 @@ class Address:
     credential_provider: CredentialProvider | None
 
     def connect(self) -> RedisClient:
-        """Return a client, which connects when it is used."""
-        # With version 3 of the protocol, redis-py 8.1 does not notice connections that broke while they were idle.
+        """Return a client, which connects when it is first used."""
+        # With protocol version 3, redis-py 8.1 does not notice that an idle connection broke.
         options: dict[str, Any] = {
             "protocol": 2,
             "socket_timeout": self.timeout_s,
@@ -61,14 +61,16 @@ class Address:
         try:
             return self._connect(options)
         except ValueError:
-            # Its text may show the URL's values.
-            raise ConfigurationError(f"redis-py refuses a setting in the URL of {_name(self.url)}") from None
+            # The text of redis-py's error may show values of the URL.
+            raise ConfigurationError(
+                f"redis-py does not accept a setting in the URL of the Redis server {_name(self.url)}; check its query"
+            ) from None
 
     def _connect(self, options: dict[str, Any]) -> RedisClient:
         if self.is_cluster:
             return cast("RedisClient", RedisCluster.from_url(self.url, **options))
-        # Not the blocking pool: `Trips` never asks for more connections than there are, and lets commands wait itself.
-        # What redis-py would send again on its own is decided by the storage, which knows what may be repeated.
+        # The blocking pool is not needed: `Trips` never asks for more connections than there are, and queues commands.
+        # No retries: the storage knows which commands are safe to repeat, and repeats them itself.
         # Any: redis-py leaves the keywords untyped.
         make_pool = cast("Any", redis.asyncio.ConnectionPool).from_url
         retry = Retry(NoBackoff(), 0)
@@ -81,10 +83,10 @@ class Server:
 
     Args:
         connect: returns a new client.
-        name: host and port, for people: without credentials.
+        name: host and port without credentials, for messages.
         lanes: the most connections at once, per event loop.
-        is_cluster: it is a Redis Cluster.
-        is_owned: the clients are the server's own to close.
+        is_cluster: the server is a Redis Cluster.
+        is_owned: the clients are closed here.
     """
 
     _shared: ClassVar[WeakValueDictionary[Address | tuple[int, int], Server]] = WeakValueDictionary()
@@ -96,7 +98,7 @@ class Server:
         self.name = name
         self.is_cluster = is_cluster
         self.has_all_keys = not is_cluster
-        """False once it is known that one script cannot reach a thread and the listings."""
+        """False if one script cannot reach both a thread and the listings, because they are on different nodes."""
         self.persistence: Persistence = "unknown"
         self.users: WeakSet[object] = WeakSet()
         self._is_known = False
@@ -107,7 +109,7 @@ class Server:
 
     @classmethod
     def shared(cls, address: Address) -> Server:
-        """Return the server of an address, the same one for everybody."""
+        """Return the server of an address. Equal addresses give the same server."""
         with cls._mutex:
             server = cls._shared.get(address)
             if server is None:
@@ -123,9 +125,9 @@ class Server:
 
     @classmethod
     def of_client(cls, client: object, *, max_connections: int) -> Server:
-        """Return the server that an application's own client talks to; the application closes the client."""
+        """Return the server of the application's own client. The application closes the client."""
         if not hasattr(client, "execute_command") or not hasattr(client, "aclose"):
-            raise ConfigurationError("redis_client is a client of redis.asyncio: Redis or RedisCluster")
+            raise ConfigurationError("redis_client must be a client of redis.asyncio: Redis or RedisCluster")
         ready = cast("RedisClient", client)
         pool: Any = getattr(client, "connection_pool", None)
         lanes = min(max_connections, getattr(pool, "max_connections", max_connections))
@@ -139,7 +141,7 @@ class Server:
         return server
 
     async def trips(self) -> Trips:
-        """Return the way to the server from this event loop."""
+        """Return the trips of this event loop, by which commands are sent to the server."""
         link = await self._links.get()
         if not self._is_known:
             self._is_known = True
@@ -147,14 +149,14 @@ class Server:
         return link.trips
 
     async def nodes(self) -> Sequence[object]:
-        """Return the nodes that together have all keys, as a `Call` names them; None stands for a server that has."""
+        """Return the nodes that together have all keys; a single None for a server that has all keys itself."""
         await self.trips()
         client = (await self._links.get()).client
         await client.initialize()
         return client.get_primaries() if isinstance(client, RedisCluster) else (None,)
 
     async def leave(self, user: object) -> None:
-        """Take note that a storage no longer uses the server. The last one closes the connections."""
+        """Note that a storage no longer uses the server. The last one closes the connections."""
         self.users.discard(user)
         if not self.users:
             await self._links.close()
@@ -162,7 +164,7 @@ class Server:
     async def _setting(self, link: _Link, name: str) -> object:
         if self.is_cluster:
             return await link.client.execute_command("CONFIG GET", name, target_nodes=RedisCluster.RANDOM)
-        return await link.trips.run(Call("CONFIG", ("GET", name)))
+        return await link.trips.run(RedisCall("CONFIG", ("GET", name)))
 
     async def _learn_persistence(self, link: _Link) -> None:
         settings: dict[str, str] = {}
@@ -170,15 +172,15 @@ class Server:
             for setting in ("save", "appendonly", "appendfsync"):
                 settings.update(_texts(await self._setting(link, setting)))
         except ResponseError:
-            return  # many hosted servers forbid CONFIG
+            return  # many hosted servers do not allow CONFIG
         except (RedisError, OSError):
             self._is_known = False
             return
         self.persistence = _persistence(settings)
         if self.persistence == "none":
             _log.warning(
-                "The Redis server %s keeps nothing on disk (persistence: none): its threads end with its process. "
-                "For threads that last, start it with --appendonly yes.",
+                "the Redis server %s keeps nothing on disk (persistence: none), so its threads end with its process; "
+                "for threads that last, start it with --appendonly yes",
                 self.name,
             )
 
@@ -205,10 +207,10 @@ async def _finish(link: _Link) -> None:
 
 
 def check_url(url: str) -> str:
-    """Return `url` if it is one of a Redis server.
+    """Return `url` if it is the URL of a Redis server.
 
     Raises:
-        ConfigurationError: otherwise; it does not show the URL.
+        ConfigurationError: it is not. The error does not show the URL.
     """
     try:
         parts = urlsplit(url)
@@ -217,7 +219,7 @@ def check_url(url: str) -> str:
         is_known = False
     if not is_known:
         raise ConfigurationError(
-            "the URL of a Redis server is redis://[user:password@]host[:port][/database], or rediss:"
+            "the URL of a Redis server must be redis://[user:password@]host[:port][/database], rediss://… or unix://…"
         )
     return url
 
@@ -235,7 +237,7 @@ def _pool_name(pool: Any) -> str:
 
 
 def _texts(reply: object) -> dict[str, str]:
-    """Return what CONFIG GET said, which clients give as a dict, or as a list of names and values."""
+    """Return the settings in a reply to CONFIG GET: a dict, or a list of alternating names and values."""
     if isinstance(reply, dict):
         pairs = cast("dict[object, object]", reply).items()
     elif isinstance(reply, list):

@@ -20,10 +20,10 @@ from redis.credentials import CredentialProvider
 from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, StorageUnavailable, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.redis import faults, scripts, wire
-from recuerda.redis.keys import Keys, check_prefix
+from recuerda.redis.keys import ThreadKeys, check_prefix
 from recuerda.redis.listing import list_drafts, list_threads, move_entries
 from recuerda.redis.server import Address, Persistence, Server, check_url
-from recuerda.redis.trips import Argument, Call
+from recuerda.redis.trips import Argument, RedisCall
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
@@ -166,10 +166,10 @@ class RedisStorage(Storage):
         The key is used without the storage's prefix.
         """
         with self._translated("read", None):
-            return cast("list[bytes]", await self.run(Call("LRANGE", (key,), (0, -1)), is_repeatable=True))
+            return cast("list[bytes]", await self.run(RedisCall("LRANGE", (key,), (0, -1)), is_repeatable=True))
 
     def _join(self, server: Server) -> None:
-        self._keys = Keys(self.key_prefix)
+        self._keys = ThreadKeys(self.key_prefix)
         self._ttl_ms = None if self.ttl is None else self.ttl // timedelta(milliseconds=1)
         self._server = server
         self._is_closed = False
@@ -205,7 +205,7 @@ class RedisStorage(Storage):
             query.with_summary,
         )
         keys = self._keys.both(thread_id)
-        reply = await self.run(Call(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)
+        reply = await self.run(RedisCall(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)
         if isinstance(reply, int):
             return ThreadSlice(info=None, has_draft=reply == 1)
         look = wire.read_look(cast("bytes", reply))
@@ -242,7 +242,7 @@ class RedisStorage(Storage):
     async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
         about = wire.pack((step.number, step.turn_id, step.revision, self._ttl_ms))
         keys = self._keys.both(thread_id)
-        call = Call(scripts.SAVE, keys, (about, wire.pack_step_head(step), step.body))
+        call = RedisCall(scripts.SAVE, keys, (about, wire.pack_step_head(step), step.body))
         outcome = cast("int", await self.run(call, is_repeatable=True))
         if outcome == 0:
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
@@ -250,26 +250,26 @@ class RedisStorage(Storage):
             raise ThreadConflict(thread_id, expected=step.revision, actual=-1 - outcome)
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        reply = await self.run(Call("HVALS", (self._keys.draft(thread_id),)), is_repeatable=True)
+        reply = await self.run(RedisCall("HVALS", (self._keys.draft(thread_id),)), is_repeatable=True)
         return sorted(map(wire.read_step, cast("list[bytes]", reply)), key=lambda step: step.number)
 
     async def _list_drafts(self, limit: int) -> list[str]:
         return (await list_drafts(self.run, self._keys, await self._server.nodes()))[:limit]
 
     async def _drop_draft(self, thread_id: str) -> bool:
-        return bool(await self.run(Call("DEL", (self._keys.draft(thread_id),))))
+        return bool(await self.run(RedisCall("DEL", (self._keys.draft(thread_id),))))
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         pairs = [argument for pair in bodies.items() for argument in pair]
-        await self.run(Call(scripts.REWRITE, (self._keys.thread(thread_id),), pairs), is_repeatable=True)
+        await self.run(RedisCall(scripts.REWRITE, (self._keys.thread(thread_id),), pairs), is_repeatable=True)
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
         ttl_ms = max(1, ttl_us // 1000)
-        call = Call(scripts.LEASE, (self._keys.lease(thread_id),), (holder, ttl_ms))
+        call = RedisCall(scripts.LEASE, (self._keys.lease(thread_id),), (holder, ttl_ms))
         return await self.run(call, is_repeatable=True) == 1
 
     async def _release(self, thread_id: str, holder: str) -> None:
-        await self.run(Call(scripts.RELEASE, (self._keys.lease(thread_id),), (holder,)), is_repeatable=True)
+        await self.run(RedisCall(scripts.RELEASE, (self._keys.lease(thread_id),), (holder,)), is_repeatable=True)
 
     async def _close(self) -> None:
         self._is_closed = True
@@ -288,20 +288,20 @@ class RedisStorage(Storage):
         token = self._begin()
         try:
             if self._server.has_all_keys:
-                whole = Call(script, (*keys, self._keys.threads), (place, *arguments))
+                whole = RedisCall(script, (*keys, self._keys.threads), (place, *arguments))
                 try:
                     return await self._send(whole, is_repeatable=is_repeatable)
                 except faults.ClusterCrossSlotError:
                     # A cluster behind a proxy that looks like one server. It checks the keys first, so nothing was run.
                     self._server.has_all_keys = False
-            answer = await self._send(Call(script, keys, (place, *arguments)), is_repeatable=is_repeatable)
+            answer = await self._send(RedisCall(script, keys, (place, *arguments)), is_repeatable=is_repeatable)
             reply, old, new = cast("tuple[object, bytes, bytes]", answer)
             await move_entries(self._send, self._keys, old.decode(), new.decode())
             return reply
         finally:
             self._under_way.discard(token)
 
-    async def run(self, call: Call, *, is_repeatable: bool = False) -> object:
+    async def run(self, call: RedisCall, *, is_repeatable: bool = False) -> object:
         """Send a command and return its reply. A repeatable command is sent once more if the connection breaks."""
         token = self._begin()
         try:
@@ -319,7 +319,7 @@ class RedisStorage(Storage):
         self._under_way.add(token)
         return token
 
-    async def _send(self, call: Call, *, is_repeatable: bool = False) -> object:
+    async def _send(self, call: RedisCall, *, is_repeatable: bool = False) -> object:
         trips = await self._server.trips()
         try:
             return await trips.run(call)

@@ -54,7 +54,7 @@ class RedisClient(Protocol):
         ...
 
 
-class Call(NamedTuple):
+class RedisCall(NamedTuple):
     """A command or a script with its keys and arguments.
 
     `node` is the node of a cluster that runs a command without keys.
@@ -73,7 +73,7 @@ class Call(NamedTuple):
         return (*how, len(self.keys), *self.keys, *self.arguments)
 
 
-_Waiting: TypeAlias = "tuple[Call, asyncio.Future[Any]]"
+_Waiting: TypeAlias = "tuple[RedisCall, asyncio.Future[Any]]"
 
 
 class Trips:
@@ -96,7 +96,7 @@ class Trips:
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
-    async def run(self, call: Call) -> Any:
+    async def run(self, call: RedisCall) -> Any:
         """Send a command and return its reply.
 
         If this call is cancelled, the command is carried out completely or not at all.
@@ -109,7 +109,7 @@ class Trips:
                 self._give_back()
         return await self._queue(call)
 
-    async def run_all(self, calls: Sequence[Call]) -> list[Any]:
+    async def run_all(self, calls: Sequence[RedisCall]) -> list[Any]:
         """Send commands and return their replies; the reply to a command that failed is its exception.
 
         They share one trip, except in a cluster. If this call is cancelled, each command is carried out completely or
@@ -117,7 +117,7 @@ class Trips:
         """
         return await asyncio.gather(*[self._queue(call) for call in calls], return_exceptions=True)
 
-    def _queue(self, call: Call) -> asyncio.Future[Any]:
+    def _queue(self, call: RedisCall) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, future))
         self._start_soon()
@@ -176,7 +176,7 @@ class Trips:
         self._tasks.discard(task)
         self._give_back()
 
-    async def _send_group(self, calls: list[Call]) -> list[object]:
+    async def _send_group(self, calls: list[RedisCall]) -> list[object]:
         if len(calls) == 1:
             return [await self._send(calls[0])]
         replies = await self._pipe([call.wire() for call in calls])
@@ -193,7 +193,7 @@ class Trips:
             pipeline.execute_command(*command, NEVER_DECODE=True)
         return await pipeline.execute(raise_on_error=False)
 
-    async def _send(self, call: Call) -> object:
+    async def _send(self, call: RedisCall) -> object:
         if not self._is_grouped:
             # A cluster client that does not know its nodes yet sends a script to any node. After too many redirections
             # it closes connections that are in use (redis-py 8.1).

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from recuerda.messages.message import ChatMessage
-from recuerda.redis.search.scope import Scope, tag
+from recuerda.redis.search.scope import MemoryScope, tag
 from recuerda.redis.search.words import words_of
-from recuerda.redis.trips import Argument, Call
+from recuerda.redis.trips import Argument, RedisCall
 
 MAX_TEXT = 8_000
 """The most characters of a message that a document keeps."""
@@ -47,7 +47,7 @@ class RedisMemory(msgspec.Struct, frozen=True, kw_only=True):
     score: float
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class TurnPlace(msgspec.Struct, frozen=True, kw_only=True):
     """The turn to which messages belong.
 
     Attributes:
@@ -63,7 +63,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
+class MemoryDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A message to store, and its position in the turn."""
 
     position: int
@@ -72,8 +72,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
     def write(
-        self, prefix: str, scope: Scope, place: Place, vector: Sequence[float] | None, model_id: str | None
-    ) -> Call:
+        self, prefix: str, scope: MemoryScope, place: TurnPlace, vector: Sequence[float] | None, model_id: str | None
+    ) -> RedisCall:
         """Return the command that stores the document. Running it twice changes nothing."""
         fields: dict[str, Argument] = {
             "text": self.text,
@@ -92,19 +92,19 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         if vector is not None and model_id is not None:
             fields |= vector_fields(vector, model_id)
         flat = [word for pair in fields.items() for word in pair]
-        return Call("HSET", (self._key(prefix, scope, place),), flat)
+        return RedisCall("HSET", (self._key(prefix, scope, place),), flat)
 
-    def _key(self, prefix: str, scope: Scope, place: Place) -> str:
+    def _key(self, prefix: str, scope: MemoryScope, place: TurnPlace) -> str:
         ids = scope.ids
         parts = [repr(sorted(ids.items())), place.thread_id, place.turn_id, str(self.position)]
         return f"{prefix}:{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}"
 
 
-def documents_of(request: Sequence[ChatMessage], response: Sequence[ChatMessage]) -> list[Document]:
+def documents_of(request: Sequence[ChatMessage], response: Sequence[ChatMessage]) -> list[MemoryDocument]:
     """Return the documents of a turn: the texts of the user's input and of the assistant's answers."""
     wanted = [(message, "user") for message in request] + [(message, "assistant") for message in response]
     return [
-        Document(position=position, role=message.role, author_name=message.author_name, text=_cut(text))
+        MemoryDocument(position=position, role=message.role, author_name=message.author_name, text=_cut(text))
         for position, (message, role) in enumerate(wanted)
         if message.role == role and any(words_of(text := message.text))
     ]

@@ -16,7 +16,7 @@ from recuerda.errors import ProviderError
 from recuerda.redis import faults
 from recuerda.redis.search.schema import Shape, parsed_info
 from recuerda.redis.server import Server
-from recuerda.redis.trips import Call
+from recuerda.redis.trips import RedisCall
 
 RETRY_AFTER_S = 0.05
 BUILDING_POLL_S = 0.05
@@ -44,7 +44,7 @@ class Engine:
         self._under_way: set[object] = set()
         server.users.add(self)
 
-    async def send(self, calls: Sequence[Call], action: str) -> list[Any]:
+    async def send(self, calls: Sequence[RedisCall], action: str) -> list[Any]:
         """Send commands in one trip and return their replies. If the connection breaks, they are sent once more.
 
         Raises:
@@ -91,7 +91,7 @@ class Engine:
     async def info(self, index: str) -> dict[str, Any] | None:
         """Return the server's information about an index; None if there is no such index."""
         try:
-            (reply,) = await self.send([Call("FT.INFO", (), (index,))], f"look at the index {index!r}")
+            (reply,) = await self.send([RedisCall("FT.INFO", (), (index,))], f"look at the index {index!r}")
         except IndexMissing:
             return None
         return parsed_info(reply)
@@ -100,7 +100,7 @@ class Engine:
         """Remove an index, but not its documents."""
         self._checked = None
         try:
-            await self.send([Call("FT.DROPINDEX", (), (index,))], f"drop the index {index!r}")
+            await self.send([RedisCall("FT.DROPINDEX", (), (index,))], f"drop the index {index!r}")
         except IndexMissing:
             return
 
@@ -116,13 +116,13 @@ class Engine:
         self._is_closed = True
         await self.server.leave(self)
 
-    async def _send(self, calls: Sequence[Call]) -> list[Any]:
+    async def _send(self, calls: Sequence[RedisCall]) -> list[Any]:
         return await (await self.server.trips()).run_all(calls)
 
     async def _create(self, shape: Shape) -> dict[str, Any] | None:
         """Make the index. If another process made it meanwhile, return its information, to be checked."""
         try:
-            await self.send([Call("FT.CREATE", (), (shape.name, *shape.create))], f"make the index {shape.name!r}")
+            await self.send([RedisCall("FT.CREATE", (), (shape.name, *shape.create))], f"make the index {shape.name!r}")
         except ProviderError as error:
             if "already exists" not in str(error.__cause__).lower():
                 raise

@@ -11,7 +11,7 @@ from recuerda.redis.search.documents import vector_fields
 from recuerda.redis.search.engine import Engine, IndexMissing
 from recuerda.redis.search.queries import keys_of
 from recuerda.redis.search.schema import Shape
-from recuerda.redis.trips import Call
+from recuerda.redis.trips import RedisCall
 
 BATCH = 500
 EMBEDDED_AT_ONCE = 64
@@ -24,7 +24,7 @@ async def delete_matching(engine: Engine, shape: Shape, query: str) -> int:
     await engine.built(shape.name)
     deleted = 0
     while keys := await _matching(engine, shape.name, query):
-        replies = await engine.send([Call("UNLINK", (), (key,)) for key in keys], "delete memories")
+        replies = await engine.send([RedisCall("UNLINK", (), (key,)) for key in keys], "delete memories")
         deleted += sum(replies)
     return deleted
 
@@ -36,14 +36,14 @@ async def embed_again(engine: Engine, prefix: str, embedder: Embedder | None, *,
     """
     count = 0
     async for keys in _batches(engine, prefix):
-        texts = await engine.send([Call("HGET", (), (key, "text")) for key in keys], "read memories")
+        texts = await engine.send([RedisCall("HGET", (), (key, "text")) for key in keys], "read memories")
         there = [(key, _text(text)) for key, text in zip(keys, texts, strict=True) if text is not None]
         if embedder is None:
-            writes = [Call("HDEL", (), (key, "vector", "model")) for key, _ in there]
+            writes = [RedisCall("HDEL", (), (key, "vector", "model")) for key, _ in there]
         else:
             vectors = await embed(embedder, [text for _, text in there], dimensions=dimensions)
             writes = [
-                Call(
+                RedisCall(
                     "HSET",
                     (),
                     (key, *(word for pair in vector_fields(vector, embedder.model_id).items() for word in pair)),
@@ -56,7 +56,7 @@ async def embed_again(engine: Engine, prefix: str, embedder: Embedder | None, *,
 
 
 async def _matching(engine: Engine, index: str, query: str) -> Sequence[bytes | str]:
-    search = Call("FT.SEARCH", (), (index, query, "NOCONTENT", "LIMIT", 0, BATCH, "DIALECT", 2))
+    search = RedisCall("FT.SEARCH", (), (index, query, "NOCONTENT", "LIMIT", 0, BATCH, "DIALECT", 2))
     try:
         (reply,) = await engine.send([search], "look for memories")
     except IndexMissing:
@@ -69,7 +69,9 @@ async def _batches(engine: Engine, prefix: str) -> AsyncGenerator[list[bytes | s
     pattern = re.sub(r"([*?\[\]^\\])", r"\\\1", prefix) + ":*"
     cursor: Any = "0"
     while True:
-        (reply,) = await engine.send([Call("SCAN", (), (cursor, "MATCH", pattern, "COUNT", BATCH))], "list memories")
+        (reply,) = await engine.send(
+            [RedisCall("SCAN", (), (cursor, "MATCH", pattern, "COUNT", BATCH))], "list memories"
+        )
         cursor, keys = cast("tuple[Any, list[bytes | str]]", reply)
         for start in range(0, len(keys), EMBEDDED_AT_ONCE):
             yield keys[start : start + EMBEDDED_AT_ONCE]

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from recuerda.redis.search.documents import RETURNED, packed
-from recuerda.redis.search.scope import Scope, tag_filter
+from recuerda.redis.search.scope import MemoryScope, tag_filter
 from recuerda.redis.search.words import query_words
-from recuerda.redis.trips import Argument, Call
+from recuerda.redis.trips import Argument, RedisCall
 
 RANK_OFFSET = 60
 """The constant of reciprocal rank fusion (Cormack et al., 2009): a higher one makes the first ranks count less."""
@@ -43,7 +43,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return f"-({thread} @number:[{self.from_number} +inf])" if self.from_number else f"-{thread}"
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class MemoryQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A search for memories.
 
     Attributes:
@@ -60,7 +60,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     index: str
     language: str
-    scope: Scope
+    scope: MemoryScope
     seen: Seen | None
     text: str
     limit: int
@@ -69,10 +69,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     max_distance: float | None = None
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[RedisCall]:
         """The commands of the search; none if the text has no words."""
         words = query_words(self.text)
-        found: list[Call] = []
+        found: list[RedisCall] = []
         if words:
             found.append(self._by_words(words))
         if words and self.vector is not None and self.model_id is not None:
@@ -104,18 +104,18 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     def _candidates(self) -> int:
         return self.limit if self.vector is None else CANDIDATES * self.limit
 
-    def _by_words(self, words: Sequence[str]) -> Call:
+    def _by_words(self, words: Sequence[str]) -> RedisCall:
         query = f"{self._filter} @words:({'|'.join(words)})"
         return self._search(query, RETURNED, "LANGUAGE", self.language, "SCORER", "BM25")
 
-    def _by_vector(self, vector: Sequence[float], model_id: str) -> Call:
+    def _by_vector(self, vector: Sequence[float], model_id: str) -> RedisCall:
         query = f"({self._filter} {tag_filter('model', model_id)})=>[KNN $k @vector $vector AS distance]"
         parameters = ("PARAMS", 4, "k", self._candidates, "vector", packed(vector))
         return self._search(query, (*RETURNED, "distance"), "SORTBY", "distance", *parameters)
 
-    def _search(self, query: str, fields: Sequence[str], *options: Argument) -> Call:
+    def _search(self, query: str, fields: Sequence[str], *options: Argument) -> RedisCall:
         head = (self.index, query, "RETURN", len(fields), *fields)
-        return Call("FT.SEARCH", (), (*head, *options, "LIMIT", 0, self._candidates, "DIALECT", 2))
+        return RedisCall("FT.SEARCH", (), (*head, *options, "LIMIT", 0, self._candidates, "DIALECT", 2))
 
 
 def keys_of(reply: object) -> list[bytes | str]:

@@ -16,7 +16,7 @@ from recuerda.ids import check_id
 PARTS = ("application", "agent", "user", "partition")
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class MemoryScope(msgspec.Struct, frozen=True, kw_only=True):
     """The owner of a memory. A search finds the memories that have all the ids of its scope.
 
     Attributes:

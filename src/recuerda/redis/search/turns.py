@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from recuerda.errors import CorruptTurn, ThreadOwnershipError
 from recuerda.ids import new_id
 from recuerda.messages.message import ChatMessage
-from recuerda.redis.search.documents import Place
+from recuerda.redis.search.documents import TurnPlace
 from recuerda.redis.search.queries import Seen
 from recuerda.storage.contract import system_clock
 from recuerda.threads.history import StoredTurn, stored_turn
@@ -21,12 +21,12 @@ RECENT = 3
 """The number of newest turns that are compared: another process may have added turns meanwhile."""
 
 
-async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> Place:
+async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> TurnPlace:
     """Return the place of the turn with these messages; a place with a new id if the thread's store has no turns."""
     stored = await _committed(thread, messages)
     if stored is None:
-        return Place(thread_id=thread.id, turn_id=new_id(), number=0, created_us=system_clock())
-    return Place(thread_id=thread.id, turn_id=stored.id, number=stored.number, created_us=stored.created_us)
+        return TurnPlace(thread_id=thread.id, turn_id=new_id(), number=0, created_us=system_clock())
+    return TurnPlace(thread_id=thread.id, turn_id=stored.id, number=stored.number, created_us=stored.created_us)
 
 
 def seen_turns(thread: AgentThread) -> Seen | None:
