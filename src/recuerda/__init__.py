@@ -1,7 +1,8 @@
 """recuerda: durable conversation memory for LLM agents.
 
-The names here are the ones that most programs need. Each technology has a module of its own, named as its extra:
-`recuerda.openai`, `recuerda.sqlite`, `recuerda.file`, …; `open_storage` and `create_agent(storage=…)` find them by URL.
+This module holds the names that most programs need. Each technology has its own module, named as its extra:
+`recuerda.openai`, `recuerda.sqlite`, `recuerda.file` and others. `open_storage` and `create_agent(storage=…)` find a
+storage by its URL.
 """
 
 from recuerda.agent.agent import Agent

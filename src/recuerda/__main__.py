@@ -1,4 +1,4 @@
-"""`python -m recuerda` is the command `recuerda`."""
+"""Run the command `recuerda` as `python -m recuerda`."""
 
 from recuerda.cli import main
 

@@ -1,10 +1,10 @@
-"""Encryption at rest, for any storage.
+"""Encryption at rest for any storage.
 
-`EncryptedStorage` wraps a storage and encrypts what it is given to keep: the bodies of turns, summaries and drafts,
-titles and metadata. Ids, user ids, numbers, times and counts stay readable, because storages find and count by them.
-Each value is sealed with AES-GCM (NIST SP 800-38D) under a random nonce, together with the thread's id and the record's
-kind and number, so a value that was moved to another place does not open. The key's id stands in front of each value:
-several keys can be in use while one replaces another, and deleting the only key of a user's threads erases them.
+`EncryptedStorage` wraps a storage and encrypts the bodies of turns, summaries and drafts, titles and metadata. Ids,
+user ids, numbers, times and counts stay readable, because storages search and count by them. Each value is encrypted
+with AES-GCM (NIST SP 800-38D) and a random nonce. It is bound to the thread's id and the record's kind and number, so a
+value that was moved to another place cannot be opened. The id of the key stands in front of each value. So several keys
+can be in use while one replaces another, and deleting a user's only key erases the user's threads.
 """
 
 from __future__ import annotations
@@ -50,30 +50,31 @@ __all__ = ["EncryptedStorage", "KeyRing", "Keys", "UserKeys"]
 
 NONCE_BYTES = 12
 _SEALED = ("turn", "summary")
-"""The kinds of records that have a body."""
+"""The kinds of records whose bodies are encrypted."""
 
 KNOWN_USERS = 10_000
-"""Of how many threads to remember whose they are; forgetting one costs a look-up."""
+"""The number of threads whose users are remembered. A forgotten thread costs one look-up."""
 
 
 class Keys(Protocol):
-    """Where the keys are. Implement it over a key service, or use `KeyRing` or `UserKeys`."""
+    """A source of keys. Use `KeyRing` or `UserKeys`, or implement it over a key service."""
 
     def current(self, user_id: str | None) -> str:
-        """Return the id of the key that new values of a user's threads (None: nobody's) are sealed with."""
+        """Return the id of the key that encrypts new values of a user's threads; None stands for no user."""
         ...
 
     def key(self, key_id: str) -> bytes | None:
-        """Return a key's 16, 24 or 32 bytes, or None when there is none of this id (any more)."""
+        """Return the key's 16, 24 or 32 bytes, or None when there is no key with this id any more."""
         ...
 
 
 class KeyRing:
-    """Keep a few keys for everybody; the current one seals, all of them open.
+    """A few keys for all threads. The current key encrypts new values, and every key opens its own.
 
     Args:
-        keys: key ids, up to 255 bytes long, and their 16, 24 or 32 secret bytes, such as `secrets.token_bytes(32)`.
-        current: the id of the key for new values.
+        keys: the keys by their ids. An id has up to 255 bytes; a key has 16, 24 or 32 secret bytes, such as
+            `secrets.token_bytes(32)`.
+        current: the id of the key that encrypts new values.
     """
 
     def __init__(self, keys: Mapping[str, bytes], *, current: str) -> None:
@@ -95,11 +96,11 @@ class KeyRing:
 
 
 class UserKeys:
-    """Give each user a key of their own: deleting it erases everything that is sealed with it.
+    """One key for each user. Deleting a user's key erases everything that it encrypted.
 
     Args:
-        keys: user ids and their keys; asked for each value, so a deletion takes effect at once.
-        shared: the key for threads that belong to nobody, or None to refuse them.
+        keys: the keys by their user ids. The mapping is read for each value, so a deletion takes effect at once.
+        shared: the key for threads without a user. None refuses to write such threads.
     """
 
     def __init__(self, keys: Mapping[str, bytes], *, shared: bytes | None = None) -> None:
@@ -117,21 +118,21 @@ class UserKeys:
 
 
 class EncryptedStorage(Storage):
-    """Encrypt what another storage keeps.
+    """Encrypt the values that another storage keeps.
+
+    Reading a turn whose key is missing or is another one raises `DecryptionError`. A list of threads then leaves out
+    the title and the metadata.
 
     Args:
-        storage: the storage that keeps the sealed values; closed with this one.
-        keys: where the keys are.
-
-    Reading a turn whose key is gone, or is another one, raises `DecryptionError`; a listing leaves its title and
-    metadata out.
+        storage: the storage that keeps the encrypted values. It is closed together with this one.
+        keys: the source of the keys.
     """
 
     kind: ClassVar[str] = "encrypted"
 
     def __init__(self, storage: Storage, keys: Keys) -> None:
         super().__init__(clock=storage.clock)
-        # The errors are those of the storage within, and translated by it.
+        # The inner storage raises the driver errors and translates them.
         self.driver_errors = storage.driver_errors  # pyright: ignore[reportAttributeAccessIssue]  # varies by instance
         self._inner = storage
         self._keys = keys
@@ -141,16 +142,16 @@ class EncryptedStorage(Storage):
         return f"EncryptedStorage({self._inner!r})"
 
     async def rotate(self, thread_id: str) -> int:
-        """Seal a thread's turns and summaries anew with the current key, and return how many had another one.
+        """Encrypt a thread anew with the current key, and return the number of records that had another key.
 
-        The thread stays in use meanwhile; neither its content nor its revision changes.
+        The thread can be used meanwhile. Its content and its revision do not change.
         """
         found = await self._inner.read(thread_id)
         if found.info is None:
             return 0
         self._note(found.info)
         seal = self._sealer(found.info.user_id)
-        # A continued read gives summaries as well; none of them is the first record.
+        # A read that continues also returns summaries. A summary is never the first record.
         later = await self._inner.read(thread_id, after=1, incarnation=found.info.incarnation)
         sealed = (*found.records, *(record for record in later.records if record.kind == "summary"))
         bodies = {
@@ -179,7 +180,7 @@ class EncryptedStorage(Storage):
             return msgspec.structs.replace(appended, record=self._record(thread_id, appended.record))
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        # The number is sealed in, so replays are told from new records first.
+        # A value is bound to its number, so replays must be told from new records before anything is encrypted.
         found = await self._inner.read(thread_id)
         revision = 0 if found.info is None else found.info.revision
         there = {record.id: record for record in found.records}
@@ -198,11 +199,13 @@ class EncryptedStorage(Storage):
         ]
 
     async def _end_draft(self, thread_id: str, replayed: Sequence[NewRecord]) -> None:
-        """Remove the draft of a turn that is there already, as its replay does."""
+        """Remove the draft of a turn that the thread holds already, as the replay of that turn does."""
         steps = await self._inner._load_draft(thread_id)
         for record in replayed:
             if steps and record.id == steps[0].turn_id:
-                with suppress(ThreadConflict):  # no thread is at -1: if the turn is gone by now, nothing is written
+                with suppress(
+                    ThreadConflict
+                ):  # no thread has revision -1, so nothing is written if the turn is gone by now
                     await self._inner._append(thread_id, record, -1)
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
@@ -252,7 +255,7 @@ class EncryptedStorage(Storage):
         try:
             await self._inner._save_draft(thread_id, msgspec.structs.replace(step, body=body))
         except DraftConflict:
-            # The same body sealed again has other bytes: whether the step is there already is known once it is opened.
+            # The same body has other bytes when it is encrypted again. So the saved step must be opened and compared.
             steps = await self._inner._load_draft(thread_id)
             there = steps[step.number - 1] if step.number <= len(steps) else None
             if there is None or there.turn_id != step.turn_id:
@@ -295,16 +298,18 @@ class EncryptedStorage(Storage):
         key_id = self._keys.current(user_id)
         key = self._keys.key(key_id)
         if key is None:
-            raise ConfigurationError(f"there is no key {key_id!r} to encrypt with; nothing was written")
+            raise ConfigurationError(
+                f"there is no key {key_id!r} to encrypt with: add it to the keys. Nothing was written."
+            )
         return _Sealer(key_id, key)
 
     def _open(self, body: bytes, thread_id: str, place: bytes, number: int | None = None) -> bytes:
         key_id = _key_id(body)
         if key_id is None:
-            raise DecryptionError(thread_id, number, "it is not encrypted, or damaged")
+            raise DecryptionError(thread_id, number, "it is not encrypted, or it is damaged")
         key = self._keys.key(key_id)
         if key is None:
-            raise DecryptionError(thread_id, number, f"its key {key_id!r} is not there")
+            raise DecryptionError(thread_id, number, f"its key {key_id!r} is missing")
         start = len(SEAL) + 1 + body[len(SEAL)]
         nonce, sealed = body[start : start + NONCE_BYTES], body[start + NONCE_BYTES :]
         try:
@@ -358,7 +363,7 @@ class EncryptedStorage(Storage):
 
 
 class _Sealer:
-    """Seals values with one key."""
+    """Encrypts values with one key."""
 
     def __init__(self, key_id: str, key: bytes) -> None:
         _check_key(key_id, key)
@@ -372,13 +377,13 @@ class _Sealer:
 
 
 def _place(thread_id: str, place: int | str) -> bytes:
-    """Return what a value is bound to. The id's length keeps two places from reading alike."""
+    """Return the place that a value is bound to. The length of the id keeps two places distinct."""
     encoded = thread_id.encode()
     return b"%d:%b:%b" % (len(encoded), encoded, str(place).encode())
 
 
 def _record_place(thread_id: str, record: TurnRecord) -> bytes:
-    """Return what a record's body is bound to: a summary can be put in no turn's place."""
+    """Return the place that a record's body is bound to. The kind keeps a summary out of a turn's place."""
     if record.kind == "turn":
         return _place(thread_id, record.number)
     return _place(thread_id, f"{record.kind} {record.number} {record.target}")
@@ -397,6 +402,6 @@ def _text(sealed: bytes) -> str:
 
 def _check_key(key_id: str, key: bytes) -> None:
     if not 1 <= len(key_id.encode()) <= 255:
-        raise ConfigurationError(f"a key id has 1 to 255 bytes, not {len(key_id.encode())}")
+        raise ConfigurationError(f"a key id must have 1 to 255 bytes, not {len(key_id.encode())}")
     if len(key) not in (16, 24, 32):
-        raise ConfigurationError(f"the key {key_id!r} has {len(key)} bytes; AES takes 16, 24 or 32")
+        raise ConfigurationError(f"the key {key_id!r} has {len(key)} bytes, and AES needs 16, 24 or 32")

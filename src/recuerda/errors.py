@@ -1,34 +1,34 @@
 """Every error that recuerda raises on purpose.
 
-The branches are what a caller can *do* about them: mend the call, mend the data, retry, or look at the storage. Each
-error carries what it talks about as fields, says the next step in its text, and never holds message content or
+The branches follow the caller's next step: correct the call, correct the data, retry, or look at the storage. An error
+carries the ids that it is about as fields, and its text says what to do next. It never holds message content or
 credentials.
 
     RecuerdaError
-    ├── ConfigurationError          the code that set things up is contradictory: mend it
-    │   └── MissingExtraError       an optional dependency is not installed (also an ImportError)
-    ├── InvalidInput                an argument cannot be used (also a ValueError): nothing was written
-    │   └── EncodeError             a value cannot be stored; says where it sits
+    ├── ConfigurationError          objects are put together in a way that cannot work: correct the code
+    │   └── MissingExtraError       an optional dependency is not installed (also an ImportError): install it
+    ├── InvalidInput                an argument cannot be used (also a ValueError); nothing was written
+    │   └── EncodeError             a value cannot be stored; the error names its place
     ├── StateError                  a serialized thread cannot be restored
-    ├── ThreadConflict              the thread moved on since it was read: read again, or retry the run
-    ├── ThreadNotFound              there is no thread of that id
-    ├── ThreadOwnershipError        the thread belongs to another owner (a service, another user)
+    ├── ThreadConflict              the thread has changed since it was read: read it again, or retry the run
+    ├── ThreadNotFound              there is no thread with this id
+    ├── ThreadOwnershipError        the thread belongs to another owner: a service, or another user
     ├── StorageError                the storage cannot do it now
-    │   ├── StorageBusy             somebody else holds it: retry
-    │   ├── StorageFull             no space left
-    │   ├── StorageReadOnly         no permission to write
-    │   ├── StorageUnavailable      it cannot be reached or opened
-    │   ├── DecryptionError         the key is missing or another one
+    │   ├── StorageBusy             another writer holds the storage: retry
+    │   ├── StorageFull             no space is left
+    │   ├── StorageReadOnly         writing is not permitted
+    │   ├── StorageUnavailable      the storage cannot be reached or opened
+    │   ├── DecryptionError         the key is missing or is another one
     │   └── CorruptTurn             one record cannot be read; the others can
     ├── ChatClientError             the model's service failed
     │   └── ServiceThreadNotFound   the service no longer knows the thread: detach it, or start another
-    ├── ThreadDiverged              a service's thread and its local mirror no longer agree
+    ├── ThreadDiverged              a service's thread and its local mirror hold different turns
     ├── ProviderError               a memory service failed, or is set up in a way that cannot work
     ├── EmbedderError               an embedding model failed, or its vectors do not fit
     ├── TurnPending                 a turn was interrupted: resume it or drop it
-    ├── DraftConflict               somebody else goes on with the turn, or it is over: load the draft again
-    ├── ToolOutcomeUnknown          a tool was started and nobody knows whether it finished: settle it
-    └── RunLimitError               the model kept calling tools
+    ├── DraftConflict               another process continues the turn, or the turn is over: load the draft again
+    ├── ToolOutcomeUnknown          a tool was started, and nobody knows whether it finished: find out and say it
+    └── RunLimitError               the model called tools in more rounds than the limit allows
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from datetime import timedelta
 
 
 class RecuerdaError(Exception):
-    """Root of every error raised on purpose by recuerda."""
+    """The root of every error that recuerda raises on purpose."""
 
 
 class ConfigurationError(RecuerdaError):
@@ -46,7 +46,7 @@ class ConfigurationError(RecuerdaError):
 
 
 class MissingExtraError(ConfigurationError, ImportError):
-    """Raised when a module is imported whose optional dependency is not installed."""
+    """Raised when an imported module needs an optional dependency that is not installed."""
 
     def __init__(self, *, module: str, extra: str) -> None:
         self.module = module
@@ -61,7 +61,7 @@ class InvalidInput(RecuerdaError, ValueError):
 class EncodeError(InvalidInput):
     """Raised when a value cannot be stored as JSON.
 
-    `path` names the place inside what was given, such as `messages[1].contents[0].result.rows[3]`.
+    `path` names the value's place inside the argument, such as `messages[1].contents[0].result.rows[3]`.
     """
 
     def __init__(self, path: str, reason: str) -> None:
@@ -82,8 +82,8 @@ class ThreadConflict(RecuerdaError):
         self.expected = expected
         self.actual = actual
         super().__init__(
-            f"thread {thread_id!r} is at revision {actual}, not {expected}: somebody else added to it meanwhile. "
-            "Nothing was written; run again to answer on top of what is there now."
+            f"thread {thread_id!r} is at revision {actual}, not {expected}: another writer changed it meanwhile. "
+            "Nothing was written. Run again, so that the answer takes the new turns into account."
         )
 
 
@@ -96,7 +96,7 @@ class ThreadNotFound(RecuerdaError, LookupError):
 
 
 class ThreadOwnershipError(RecuerdaError):
-    """Raised when a thread is used by somebody, or something, that does not own it."""
+    """Raised when a user, an agent or a service uses a thread that it does not own."""
 
 
 class StorageError(RecuerdaError):
@@ -104,15 +104,15 @@ class StorageError(RecuerdaError):
 
 
 class StorageBusy(StorageError):
-    """Raised when another process held the storage for too long; a retry may succeed."""
+    """Raised when another process holds the storage for too long; a retry may succeed."""
 
 
 class StorageFull(StorageError):
-    """Raised when there is no space left; what was acknowledged before is safe."""
+    """Raised when no space is left; turns that were acknowledged before are safe."""
 
 
 class StorageReadOnly(StorageError):
-    """Raised when the storage may not be written to."""
+    """Raised when the process is not permitted to write to the storage."""
 
 
 class StorageUnavailable(StorageError):
@@ -122,7 +122,7 @@ class StorageUnavailable(StorageError):
 class CorruptTurn(StorageError):
     """Raised when a stored turn cannot be read.
 
-    The turns around it can be: ask for them with `skip_corrupt=True`. `number` is the turn's number in its thread.
+    The other turns can be read: ask for them with `skip_corrupt=True`. `number` is the turn's number in its thread.
     """
 
     def __init__(self, thread_id: str, number: int, reason: str) -> None:
@@ -131,14 +131,15 @@ class CorruptTurn(StorageError):
         self.reason = reason
         super().__init__(
             f"turn {number} of thread {thread_id!r} cannot be read: {reason}. "
-            "The other turns can: list_messages(skip_corrupt=True)."
+            "The other turns can be read: call list_messages(skip_corrupt=True)."
         )
 
 
 class DecryptionError(StorageError):
-    """Raised when an encrypted value cannot be opened: its key is gone, is another one, or the value was tampered with.
+    """Raised when an encrypted value cannot be opened.
 
-    `number` is the turn's number, or None for a title, metadata or a draft.
+    The key is missing or is another one, or the value was changed. `number` is the turn's number, or None for a title,
+    metadata or a draft.
     """
 
     def __init__(self, thread_id: str, number: int | None, reason: str) -> None:
@@ -146,11 +147,11 @@ class DecryptionError(StorageError):
         self.number = number
         self.reason = reason
         what = "a value" if number is None else f"turn {number}"
-        super().__init__(f"{what} of thread {thread_id!r} cannot be decrypted: {reason}; check the keys")
+        super().__init__(f"{what} of thread {thread_id!r} cannot be decrypted: {reason}. Check the keys.")
 
 
 class ChatClientError(RecuerdaError):
-    """Raised when the model's service refuses, fails or cannot be reached; the SDK's error is chained.
+    """Raised when the model's service refuses a request, fails or cannot be reached; the SDK's error is chained.
 
     `status` is the HTTP status, or None when there was no answer.
     """
@@ -161,14 +162,14 @@ class ChatClientError(RecuerdaError):
 
 
 class ServiceThreadNotFound(ChatClientError):
-    """Raised when a service does not know a thread: it was deleted, has expired, or is another key's."""
+    """Raised when a service does not know a thread: it was deleted, has expired, or belongs to another key."""
 
     def __init__(self, service_thread_id: str, *, thread_id: str | None = None, status: int | None = None) -> None:
         self.service_thread_id = service_thread_id
         self.thread_id = thread_id
         super().__init__(
             f"the service does not know thread {service_thread_id!r}: it was deleted, has expired, or belongs to "
-            "another key. Start a new thread, or go on locally with thread.detach() where the agent keeps a mirror.",
+            "another key. Start a new thread. If the agent keeps a mirror, thread.detach() continues this one locally.",
             status=status,
         )
 
@@ -182,22 +183,22 @@ class ThreadDiverged(RecuerdaError):
         self.reason = reason
         super().__init__(
             f"thread {thread_id!r} and its service's thread {service_thread_id!r} do not agree: {reason}. "
-            "Nothing was merged; choose one of them and go on with it."
+            "Nothing was merged. Choose one of them and go on with it."
         )
 
 
 class ProviderError(RecuerdaError):
-    """Raised when a context provider's service fails, or is not as the provider needs it; the cause is chained."""
+    """Raised when a context provider's service fails or is set up differently than needed; the cause is chained."""
 
 
 class EmbedderError(RecuerdaError):
-    """Raised when an embedder fails, or gives vectors that do not fit what was asked or stored."""
+    """Raised when an embedder fails, or when its vectors do not fit the request or the stored vectors."""
 
 
 class TurnPending(RecuerdaError):
     """Raised when a run meets a turn that was begun on the thread and never committed.
 
-    `age` is since its last step, `step` the number of steps that are saved, `turn_id` its id.
+    `turn_id` is the turn's id, `step` is the number of its saved steps, and `age` is the time since the last of them.
     """
 
     def __init__(self, thread_id: str, *, turn_id: str, step: int, age: timedelta) -> None:
@@ -214,8 +215,8 @@ class TurnPending(RecuerdaError):
 class DraftConflict(RecuerdaError):
     """Raised when a step does not begin or continue the thread's draft; nothing was saved.
 
-    `number` is the step's: 1 for a turn that would begin. Of several that begin a turn on a thread at once, or go on
-    with one, one saves each step: the others get this.
+    `number` is the number of the step: 1 for a turn that would begin. When several processes begin or continue a turn
+    at once, exactly one of them saves each step. The others get this error.
     """
 
     def __init__(self, thread_id: str, *, turn_id: str, number: int) -> None:
@@ -223,18 +224,18 @@ class DraftConflict(RecuerdaError):
         self.turn_id = turn_id
         self.number = number
         super().__init__(
-            f"turn {turn_id!r} cannot begin on thread {thread_id!r}: somebody else, or an earlier run, has begun a "
-            "turn there. Nothing was saved; go on with that turn when it is interrupted, or drop it."
+            f"turn {turn_id!r} cannot begin on thread {thread_id!r}: another process, or an earlier run, has begun a "
+            "turn there. Nothing was saved. If that turn was interrupted, resume it or drop it."
             if number == 1
-            else f"step {number} of turn {turn_id!r} does not continue the draft of thread {thread_id!r}: somebody "
-            "else goes on with this turn, or it was committed or dropped. Nothing was saved; load the draft to see."
+            else f"step {number} of turn {turn_id!r} does not continue the draft of thread {thread_id!r}: another "
+            "process continues this turn, or it was committed or dropped. Nothing was saved. Load the draft to see."
         )
 
 
 class ToolOutcomeUnknown(RecuerdaError):
-    """Raised when a resumed turn has a call that was started and has no result.
+    """Raised when a resumed turn holds a call that was started and has no result.
 
-    The tool may have done its work or not. `arguments` are the call's, as the model gave them.
+    The tool may or may not have done its work. `arguments` are the call's arguments as the model gave them.
     """
 
     def __init__(
@@ -246,16 +247,16 @@ class ToolOutcomeUnknown(RecuerdaError):
         self.arguments = arguments
         super().__init__(
             f"tool {name!r} was called in thread {thread_id!r} (call {call_id!r}), and nobody knows whether it "
-            "finished. Look, then say what came of it: resume(thread, outcomes={call_id: result}). "
+            "finished. Find out, and give its result: resume(thread, outcomes={call_id: result}). "
             "A tool that is declared retry_safe=True is called again."
         )
 
 
 class RunLimitError(RecuerdaError):
-    """Raised when a model goes on calling tools after its limit of rounds; the thread is as it was."""
+    """Raised when a model still calls tools after the limit of rounds; the thread is unchanged."""
 
     def __init__(self, rounds: int) -> None:
         self.rounds = rounds
         super().__init__(
-            f"the model still called tools after {rounds} rounds; raise max_tool_rounds if that is expected"
+            f"the model still called tools after {rounds} rounds: raise max_tool_rounds if that is expected"
         )

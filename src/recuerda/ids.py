@@ -1,7 +1,7 @@
-"""What an id may be: the rules that hold for thread, turn and user ids on every backend.
+"""Random ids, and the rules for thread, turn and user ids on every backend.
 
-Ids are data. No storage builds a path, a key or SQL out of one without encoding it; what is refused here could not be
-kept faithfully somewhere.
+An id is data. No storage builds a path, a key or SQL from an id without encoding it. An id is refused here if some
+storage could not keep it unchanged.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from collections import deque
 from recuerda.errors import InvalidInput
 
 MAX_ID_BYTES = 512
-"""Longest id, in bytes of UTF-8: every backend can index it."""
-
+"""The length of the longest id, in bytes of UTF-8. Every backend can index ids of this length."""
 
 _DRAWN = 64
 
 _ready: deque[str] = deque()
-# A child must not draw the ids that its parent has ready.
+# A forked child must not use the ids that its parent has drawn already.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ready.clear)
 
@@ -29,7 +28,7 @@ def new_id() -> str:
     try:
         return _ready.popleft()
     except IndexError:
-        # Each call of the system costs as much as everything else about an append, so many ids are drawn at once.
+        # One system call costs as much as the rest of an append, so many ids are drawn at once.
         drawn = base64.urlsafe_b64encode(os.urandom(9 * _DRAWN)).decode()
         _ready.extend(drawn[at : at + 12] for at in range(12, len(drawn), 12))
         return drawn[:12]
@@ -39,18 +38,18 @@ def check_id(value: object, name: str) -> str:
     """Return `value` if it can be an id on every backend.
 
     Raises:
-        InvalidInput: unless it is a text of 1 to 512 bytes of UTF-8, without NUL or lone surrogates.
+        InvalidInput: it is not a string of 1 to 512 bytes of UTF-8, or it holds a NUL or a lone surrogate.
     """
     if not isinstance(value, str):
-        raise InvalidInput(f"a {name} is a str, not {type(value).__name__}")
+        raise InvalidInput(f"a {name} must be a str, not {type(value).__name__}")
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise InvalidInput(f"the {name} {value!r} has a lone surrogate") from None
+        raise InvalidInput(f"the {name} {value!r} must not hold a lone surrogate") from None
     if not 1 <= size <= MAX_ID_BYTES:
-        raise InvalidInput(f"a {name} has 1 to {MAX_ID_BYTES} bytes of UTF-8, this one {size}")
+        raise InvalidInput(f"a {name} must have 1 to {MAX_ID_BYTES} bytes of UTF-8, and this one has {size}")
     if "\x00" in value:
-        raise InvalidInput(f"the {name} {value!r} has a NUL character")
+        raise InvalidInput(f"the {name} {value!r} must not hold a NUL character")
     return value
 
 
@@ -58,19 +57,19 @@ def check_limit(value: object, name: str) -> int:
     """Return `value` if it is a positive integer.
 
     Raises:
-        InvalidInput: otherwise; 0 does not mean "no limit", None does.
+        InvalidInput: it is something else. 0 is no way to say "no limit"; None is.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidInput(f"{name} must be a positive integer, or None for no limit; not {value!r}")
+        raise InvalidInput(f"{name} must be a positive integer, or None for no limit, not {value!r}")
     return value
 
 
 def check_count(value: object, name: str) -> int:
-    """Return `value` if it is an integer from 0 on.
+    """Return `value` if it is an integer of at least 0.
 
     Raises:
-        InvalidInput: otherwise.
+        InvalidInput: it is something else.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidInput(f"{name} must be an integer from 0 on, not {value!r}")
+        raise InvalidInput(f"{name} must be an integer of at least 0, not {value!r}")
     return value

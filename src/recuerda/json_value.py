@@ -1,8 +1,8 @@
-"""What counts as JSON here, and how other values become it.
+"""The JSON values that recuerda stores, and the conversion of other values into JSON.
 
-A tool may return anything. `to_json` turns the usual Python values into JSON in one documented way, and refuses the
-rest with the path to the value, so that nothing is stored that would read back as something else. (The JSON encoder
-alone would turn NaN into null in silence, and names no path when it fails.)
+A tool may return any value. `to_json` converts the usual Python values in one documented way. It refuses all others and
+names the path to the value, so that nothing is stored that would read back as something else. The JSON encoder alone
+would silently turn NaN into null, and its errors name no path.
 """
 
 from __future__ import annotations
@@ -22,25 +22,32 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 JsonObject: TypeAlias = dict[str, Json]
 
 MAX_DEPTH = 100
-"""How deep values may nest: far more than data needs, far less than the interpreter's stack."""
+"""The deepest nesting of a value: far deeper than data needs, and far less than the interpreter's stack allows."""
 
 
 def to_json(value: object, path: str) -> Json:
-    """Return `value` as plain JSON data: what is stored, and what the model is shown.
+    """Return `value` as plain JSON data. In this form it is stored and shown to the model.
 
-    Integers keep any size up to 4,300 digits. Tuples, sets and frozensets become arrays; dataclasses and msgspec
-    structs objects; enums their value; datetimes, dates, times and timedeltas ISO 8601; bytes base64; UUIDs and
-    Decimals strings.
-    Keys must be strings or numbers. An object with `model_dump(mode="json")` (a pydantic model) is dumped by it.
+    - Integers keep any size up to 4,300 digits.
+    - Tuples, sets and frozensets become arrays. Dataclasses and msgspec structs become objects.
+    - Enums become their values. Bytes become base64. UUIDs and Decimals become strings.
+    - Datetimes, dates, times and timedeltas become ISO 8601.
+    - Keys must be strings or numbers.
+    - An object with `model_dump(mode="json")`, such as a pydantic model, is converted by that method.
 
     Raises:
-        EncodeError: for NaN and infinities, lone surrogates, cycles, nesting over 100 levels, and any other type.
+        EncodeError: the value holds NaN, an infinity, a lone surrogate, a cycle, more than 100 levels of nesting, or a
+            value of any other type.
     """
     return _to_json(value, path, 0)
 
 
 def to_json_object(value: object, path: str) -> JsonObject:
-    """Return `value` as `to_json` does, and refuse what is not an object."""
+    """Return `value` as a JSON object, converted as by `to_json`.
+
+    Raises:
+        EncodeError: as `to_json` does, or because the value is no object.
+    """
     plain = to_json(value, path)
     if not isinstance(plain, dict):
         raise EncodeError(path, "it is not an object")
@@ -48,7 +55,7 @@ def to_json_object(value: object, path: str) -> JsonObject:
 
 
 def check_text(text: str, path: str) -> None:
-    """Raise `EncodeError` when `text` has a lone surrogate, which no UTF-8 storage or service accepts."""
+    """Raise `EncodeError` if `text` holds a lone surrogate. No storage or service that uses UTF-8 accepts one."""
     if text.isascii():
         return
     try:
@@ -70,7 +77,7 @@ def _to_json(value: object, path: str, depth: int) -> Json:
             raise EncodeError(path, f"JSON has no {value!r}")
         return float(value)
     if depth > MAX_DEPTH:
-        raise EncodeError(path[:200], f"it is nested deeper than {MAX_DEPTH} levels, or holds itself")
+        raise EncodeError(path[:200], f"it is nested deeper than {MAX_DEPTH} levels, or contains itself")
     if isinstance(value, Mapping):
         return _object(cast("Mapping[object, object]", value), path, depth)
     if isinstance(value, list | tuple | AbstractSet):
@@ -121,5 +128,5 @@ def _integer(value: int, path: str) -> int:
     try:
         str(value)
     except ValueError:
-        raise EncodeError(path, "an integer of over 4,300 digits") from None
+        raise EncodeError(path, "it is an integer of more than 4,300 digits") from None
     return value

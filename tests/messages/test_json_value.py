@@ -181,7 +181,7 @@ def test_what_has_no_json_form_is_refused_with_its_path(value: object, path: str
 
 @pytest.mark.parametrize("value", [cycle_of_lists(), cycle_of_dataclasses(), nested(102), nested(5000)], ids=range(4))
 def test_a_cycle_or_too_deep_a_value_is_refused_briefly(value: object) -> None:
-    with pytest.raises(EncodeError, match="100 levels, or holds itself") as refused:
+    with pytest.raises(EncodeError, match="100 levels, or contains itself") as refused:
         to_json(value, "result")
     assert refused.value.path.startswith("result")
     assert len(refused.value.path) <= 200

@@ -211,7 +211,7 @@ async def test_deleting_a_users_key_erases_their_threads_and_no_others() -> None
         assert len((await storage.read("a")).records) == 1
         with pytest.raises(DecryptionError):
             await storage.read("b")
-        with pytest.raises(ConfigurationError, match="nothing was written"):
+        with pytest.raises(ConfigurationError, match="Nothing was written"):
             await storage.append("b", turn("more"))
         with pytest.raises(ConfigurationError, match="shared"):
             await storage.append("nobody's", turn("x"))

@@ -184,6 +184,4 @@ class FileStorage(Storage):
                 f"could not {action}: no permission on {where}: check its permissions and those of its folder"
             )
         reason = os.strerror(code or errno.EIO)
-        return StorageUnavailable(
-            f"could not {action}: {where} cannot be used ({reason}). Check the path and the disk."
-        )
+        return StorageUnavailable(f"could not {action}: {where} cannot be used ({reason}): check the path and the disk")

@@ -1,4 +1,4 @@
-"""Messages and their parts, turns, and their form as bytes: what threads hold."""
+"""The content of threads: messages with their parts, turns, and their form as bytes."""
 
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.messages.message import (

@@ -1,12 +1,12 @@
-"""Messages to bytes and back.
+"""Convert turns and messages into JSON bytes and back.
 
-A turn is a JSON object: `{"messages":[…]}`, with `input` (how many messages came from the caller, when not 1), `usage`,
-`interrupted` and `service_thread` where they say something; from version 2 on it would say its version as `v`. A
-message is `{"role":…,"content":…}` plus what else it has; `content` is the text itself when the message is one plain
-text, else an array of parts, each with its `type`. Nothing is written that equals its default.
+A turn is a JSON object with `messages`. It also has `input` (the number of messages from the caller), `usage`,
+`interrupted` and `service_thread`, except where a field equals its default. A later version of this format would add
+its number as `v`. A message is an object with `role`, `content` and its other fields. `content` is a string when the
+message is one plain text. Otherwise it is an array of parts, each with its `type`.
 
-Encoding refuses what would not read back the same (see `json_value`), before anything is written. Decoding keeps parts
-that it does not fully understand as `UnknownContent`; a body that is no turn at all is a `CorruptTurn`.
+Encoding refuses a value that would not read back the same (see `json_value`), before anything is written. Decoding
+keeps a part that it does not fully understand as `UnknownContent`. A body that is no turn raises `CorruptTurn`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from recuerda.messages.message import (
 T = TypeVar("T", bound=msgspec.Struct)
 
 VERSION = 1
-"""The version of a turn's JSON. A reader refuses a higher one instead of guessing."""
+"""The version of a turn's JSON. A reader refuses a higher version instead of guessing."""
 
 
 class _WireMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=False, gc=False):
@@ -89,7 +89,7 @@ def encode_turn(turn: Turn) -> bytes:
     """Return the turn as JSON bytes.
 
     Raises:
-        EncodeError: when a value has no JSON form; its `path` starts with `messages[i]`, or is `usage`.
+        EncodeError: a value has no JSON form. Its `path` starts with `messages[i]`, or is `usage`.
     """
     if turn.usage is not None:
         _checked(turn.usage, "usage")
@@ -106,7 +106,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
     """Return the turn that `encode_turn` wrote.
 
     Raises:
-        CorruptTurn: when `body` is not a turn, or one of a newer version; it names the thread and the number.
+        CorruptTurn: `body` is no turn, or a turn of a newer version. The error names the thread and the number.
     """
     try:
         wire = _decoder.decode(body)
@@ -114,7 +114,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         raise CorruptTurn(thread_id, number, _reason(error)) from None
     if wire.v != VERSION:
         raise CorruptTurn(
-            thread_id, number, f"it is of version {wire.v}, this recuerda reads version {VERSION}; upgrade it"
+            thread_id, number, f"it has version {wire.v}, and this recuerda reads version {VERSION}: upgrade recuerda"
         )
     return Turn(
         messages=_messages(wire.messages),
@@ -126,16 +126,16 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
 
 
 def message_to_json(message: ChatMessage, path: str = "message") -> JsonObject:
-    """Return one message as a JSON object, in the form it has inside a turn."""
+    """Return one message as a JSON object, in the form that it has inside a turn."""
     _check_strings(message, path)
     return msgspec.to_builtins(_out_message(message, path), enc_hook=_plain_text)
 
 
 def message_from_json(data: object, path: str = "message") -> ChatMessage:
-    """Return the message that `message_to_json` gave.
+    """Return the message that `message_to_json` converted.
 
     Raises:
-        StateError: when `data` is not a message; it says where.
+        StateError: `data` is no message. The error names the place.
     """
     try:
         return _messages([msgspec.convert(data, _WireMessage)])[0]
@@ -169,7 +169,7 @@ def _out_part(part: AnyContent, path: str) -> object:
 
 
 def _checked(part: T, path: str) -> T:
-    # Structs do not check their fields when made: a wrong one would read back as something else, or as damage.
+    # A struct does not check its fields when it is made. A wrong value would read back as something else, or as damage.
     try:
         msgspec.convert(msgspec.to_builtins(part, enc_hook=_plain_text), type(part))
     except (msgspec.ValidationError, TypeError) as error:
@@ -192,7 +192,7 @@ def _check_part(part: Content, path: str) -> None:
 
 
 def _messages(wires: Sequence[_WireMessage]) -> tuple[ChatMessage, ...]:
-    # A comprehension without calls that it can do without: a cold read of a long thread spends its time here.
+    # One comprehension with few calls, because a cold read of a long thread spends its time here.
     return tuple(
         [
             trusted_message(
@@ -223,15 +223,10 @@ def _part(data: dict[str, Any]) -> AnyContent:
 
 
 def _reason(error: Exception) -> str:
-    # msgspec's texts name the path and the type, never the value.
+    # The texts of msgspec name the path and the type, but never the value.
     return str(error) or type(error).__name__
 
 
 def encode_json(value: object) -> bytes:
-    """Return JSON bytes of data that is JSON already."""
+    """Return the bytes of a value that consists of JSON data or of structs with JSON data."""
     return _encoder.encode(value)
-
-
-def join_messages(turns: Sequence[Turn]) -> list[ChatMessage]:
-    """Return the messages of several turns, in order."""
-    return [message for turn in turns for message in turn.messages]

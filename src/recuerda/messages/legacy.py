@@ -1,9 +1,9 @@
-"""Threads that betas of Agent Framework saved (October 2025 to February 2026).
+"""Read threads that the betas of Agent Framework saved (October 2025 to February 2026).
 
-Those betas changed their JSON several times, and later ones cannot read what earlier ones wrote. One tolerant reader
-takes them all: roles as strings or objects, parts with flattened or nested extras, nulls or none, and the text that
-they lost by putting it into `additional_properties.content`. Kinds of parts that have no counterpart here are kept
-whole as unknown.
+These betas changed their JSON several times, and later betas cannot read the files of earlier ones. One tolerant reader
+accepts all forms: roles as strings or objects, extra fields nested or flattened, with or without nulls, and text that a
+beta put into `additional_properties.content` by mistake. A part of a kind that does not exist here is kept whole as
+`UnknownContent`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _MESSAGE_KEYS = {"type", "role", "contents", "text", "author_name", "message_id"
 
 
 class LegacyState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a legacy state holds.
+    """The content of a legacy state.
 
     Attributes:
-        service_thread_id: set when a service kept the thread.
-        messages: the thread's messages; None when it had no store yet.
-        id: of a session; threads had none.
+        service_thread_id: the service's id of the thread, if a service kept it.
+        messages: the thread's messages; None when the thread had no store yet.
+        id: the id of a session. A thread had no id.
     """
 
     service_thread_id: str | None
@@ -50,7 +50,7 @@ class LegacyState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_legacy_state(state: dict[str, Any]) -> bool:
-    """Say whether a state was written by Agent Framework rather than by recuerda."""
+    """Return whether a state was written by Agent Framework and not by recuerda."""
     if "kind" in state or "version" in state:
         return False
     return isinstance(state.get("type"), str) or bool(
@@ -59,10 +59,10 @@ def is_legacy_state(state: dict[str, Any]) -> bool:
 
 
 def read_legacy_state(state: dict[str, Any]) -> LegacyState:
-    """Read the state of a thread, of a session, or of a RAM store alone.
+    """Return the content of a saved thread, of a saved session, or of a saved RAM store.
 
     Raises:
-        StateError: it holds no messages (a Redis store's state is only an address), or is damaged.
+        StateError: the state is damaged, or it is a Redis store's and so holds an address but no messages.
     """
     match state.get("type"):
         case None | "agent_thread_state":
@@ -73,18 +73,18 @@ def read_legacy_state(state: dict[str, Any]) -> LegacyState:
             return _session(state)
         case "redis_store_state":
             raise StateError(
-                "this is the address of a Redis list, without messages: import the list itself from its key "
+                "this state is the address of a Redis list and holds no messages: import the list from its key "
                 f"{state.get('key_prefix')}:{state.get('thread_id')}"
             )
         case other:
-            raise StateError(f'a legacy state of "type": {str(other)[:40]!r} is not known; "agent_thread_state" is')
+            raise StateError(f'a legacy state must have the type "agent_thread_state", not {str(other)[:40]!r}')
 
 
 def read_legacy_message(data: object, where: str = "message") -> ChatMessage:
-    """Read one message, such as an entry of a legacy Redis list.
+    """Return one message, such as an entry of a legacy Redis list.
 
     Raises:
-        StateError: it is not a message.
+        StateError: `data` is no message. The error names the place.
     """
     fields = _object(data, where)
     role: Any = fields.get("role")
@@ -97,7 +97,7 @@ def read_legacy_message(data: object, where: str = "message") -> ChatMessage:
     if not contents and fields.get("text"):
         contents = fields["text"]
     if not contents and _is_contents(extra.get("content")):
-        # `ChatMessage(role=…, content=…)` put the text here, and showed an empty message from then on.
+        # In a beta, `ChatMessage(role=…, content=…)` put the text here and left the message empty.
         contents = extra.pop("content")
     items: list[Any] = [contents] if isinstance(contents, str | dict) else contents
     if not isinstance(items, list):  # pyright: ignore[reportUnnecessaryIsInstance] - outside data
@@ -119,10 +119,10 @@ def _thread(state: dict[str, Any]) -> LegacyState:
     if store is None and "messages" in state:
         store = state
     if service_thread_id is not None and not isinstance(service_thread_id, str):
-        raise StateError("service_thread_id is a string or null")
+        raise StateError("service_thread_id must be a string or null")
     messages = None if store is None else _messages(_object(store, "chat_message_store_state"))
     if service_thread_id and messages:
-        raise StateError("the state has both a service's thread and messages; a thread has one owner")
+        raise StateError("the state has both a service's thread and messages, but a thread has one owner")
     return LegacyState(service_thread_id=service_thread_id, messages=None if service_thread_id else messages)
 
 
@@ -133,7 +133,7 @@ def _session(state: dict[str, Any]) -> LegacyState:
             messages.extend(_messages(cast("dict[str, Any]", part)))
     service_id = state.get("service_session_id")
     if service_id is not None and not isinstance(service_id, str):
-        raise StateError("service_session_id is a string or null")
+        raise StateError("service_session_id must be a string or null")
     return LegacyState(
         service_thread_id=service_id, messages=None if service_id else messages, id=state.get("session_id")
     )
@@ -171,7 +171,7 @@ def _part(data: Any, where: str) -> AnyContent:
     return part(additional_properties=extra or None)
 
 
-# A reader returns how to make the part, and the names of the fields that it has used: the others are its extras.
+# A reader returns a function that makes the part, and the names of the fields that it used. The others are extras.
 _Reader = Callable[[dict[str, Any]], tuple[Callable[..., AnyContent], set[str]]]
 
 

@@ -1,9 +1,9 @@
 """Messages and the typed parts that they hold.
 
-A message has a role, and contents: text, files, function calls and their results, reasoning, usage, refusals. Messages
-and contents are immutable values; two with the same fields are equal. A part that this version does not know is kept
-whole as `UnknownContent` and written back unchanged, so an older program never damages a newer one's thread. How they
-look as JSON is `codec.py`'s business.
+A message has a role and contents: text, files, function calls and their results, reasoning, usage, refusals. Messages
+and contents are immutable values. Two values with the same fields are equal. A part that this version does not know is
+kept whole as `UnknownContent` and written back unchanged, so an older program never damages a newer program's thread.
+`codec.py` defines the JSON form.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from recuerda.json_value import Json, JsonObject
 
 Role: TypeAlias = str
-"""Who speaks: "system", "user", "assistant", "tool", or a service's own word."""
+"""The speaker: "system", "user", "assistant", "tool", or another word that a service uses."""
 
 
 class Content(
@@ -26,7 +26,7 @@ class Content(
     """Base of every part of a message.
 
     Attributes:
-        additional_properties: what a provider attached to the part, as JSON; stored with it.
+        additional_properties: a JSON object that a provider attached to the part. It is stored with the part.
     """
 
     additional_properties: dict[str, Any] | None = None
@@ -44,11 +44,11 @@ class TextContent(Content, frozen=True, tag="text", gc=False):
 
 
 class TextReasoningContent(Content, frozen=True, tag="text_reasoning"):
-    """Hold a model's reasoning: readable text, and the opaque data that its service wants back.
+    """Hold a model's reasoning: readable text, and opaque data that the model's service wants back.
 
     Attributes:
-        text: the readable part; empty when the service shows none.
-        protected_data: the service's opaque (encrypted or signed) form.
+        text: the readable text; empty when the service shows none.
+        protected_data: the service's encrypted or signed form of the reasoning.
     """
 
     text: str = ""
@@ -60,7 +60,7 @@ class UriContent(Content, frozen=True, tag="uri"):
 
     Attributes:
         uri: an absolute URI.
-        media_type: such as `image/png`.
+        media_type: the media type, such as `image/png`.
     """
 
     uri: str
@@ -72,8 +72,8 @@ class DataContent(Content, frozen=True, tag="data"):
 
     Attributes:
         data: the bytes.
-        media_type: such as `image/png`.
-        name: a file name, where one is known.
+        media_type: the media type, such as `image/png`.
+        name: the file's name, if it is known.
     """
 
     data: bytes
@@ -82,10 +82,10 @@ class DataContent(Content, frozen=True, tag="data"):
 
 
 class FunctionCallContent(Content, frozen=True, tag="function_call"):
-    """Hold a model's wish to call a function.
+    """Hold a model's request to call a function.
 
     Attributes:
-        call_id: links the call to its result.
+        call_id: the id that links the call to its result.
         name: the function's name.
         arguments: the JSON text as the model wrote it, or an object.
     """
@@ -96,12 +96,12 @@ class FunctionCallContent(Content, frozen=True, tag="function_call"):
 
 
 class FunctionResultContent(Content, frozen=True, tag="function_result"):
-    """Hold what a called function gave.
+    """Hold the result of a called function.
 
     Attributes:
-        call_id: of the call that this answers.
+        call_id: the id of the call.
         result: any value with a JSON form (see `to_json`).
-        is_error: True when the function failed; `result` then says why.
+        is_error: True when the function failed. Then `result` says why.
     """
 
     call_id: str
@@ -110,7 +110,7 @@ class FunctionResultContent(Content, frozen=True, tag="function_result"):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Count the tokens of one or more model calls. `a + b` adds up."""
+    """Hold the number of tokens of one or more model calls. `a + b` adds two of them up."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -129,22 +129,22 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class UsageContent(Content, frozen=True, tag="usage"):
-    """Hold a token count inside a message, for services that send it there."""
+    """Hold a number of tokens inside a message. Some services send it there."""
 
     usage: Usage
 
 
 class RefusalContent(Content, frozen=True, tag="refusal"):
-    """Hold a model's refusal, in its words."""
+    """Hold a model's refusal, in the model's words."""
 
     refusal: str
 
 
 class UnknownContent(msgspec.Struct, frozen=True):
-    """Keep a part of a kind, or with fields, that this version does not know, exactly as it was.
+    """Keep a part unchanged whose kind or fields this version does not know.
 
     Attributes:
-        data: the part's JSON object, `type` included.
+        data: the part's JSON object, with its `type`.
     """
 
     additional_properties: ClassVar[None] = None
@@ -167,14 +167,14 @@ AnyContent: TypeAlias = Content | UnknownContent
 
 @dataclass(frozen=True, slots=True, init=False)
 class ChatMessage:
-    """One message of a conversation; immutable.
+    """One message of a conversation. It is immutable.
 
     Attributes:
-        role: who speaks: "system", "user", "assistant", "tool", or a service's own word.
-        content: the text where the message is nothing but one text, else the parts, in order.
-        author_name: the speaker's name where a role has several.
+        role: the speaker: "system", "user", "assistant", "tool", or another word that a service uses.
+        content: the text if the message is one plain text, otherwise the parts in order.
+        author_name: the speaker's name, to tell several speakers of one role apart.
         message_id: the service's id of the message.
-        additional_properties: anything else, as JSON; stored, never sent to a model.
+        additional_properties: other data as a JSON object. It is stored but never sent to a model.
     """
 
     role: str
@@ -198,14 +198,15 @@ class ChatMessage:
 
         Args:
             role: see the class.
-            content: a string, a part, or a sequence of both. `text=` and `contents=` mean the same; give one of the
-                three.
+            content: a string, a part, or a sequence of both.
+            text: the same as `content`, under another name. Give one of `content`, `text` and `contents`.
+            contents: the same as `content`, under another name.
             author_name: see the class.
             message_id: see the class.
-            additional_properties: see the class; copied.
+            additional_properties: see the class. The object is copied.
 
         Raises:
-            TypeError: when two of content, text and contents are given, or something is not of its type.
+            TypeError: two of `content`, `text` and `contents` are given, or an argument has a wrong type.
         """
         if not isinstance(role, str) or not role:  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
             raise TypeError(f"role must be a non-empty str such as 'user', not {role!r}")
@@ -224,7 +225,7 @@ class ChatMessage:
 
     @property
     def text(self) -> str:
-        """The text parts, joined."""
+        """All text parts, joined."""
         if isinstance(self.content, str):
             return self.content
         return "".join(part.text for part in self.contents if isinstance(part, TextContent))
@@ -253,7 +254,7 @@ def trusted_message(
     message_id: str | None,
     additional_properties: JsonObject | None,
 ) -> ChatMessage:
-    """Make a message of what one holds, unchecked: reading a long thread spends most of its time here."""
+    """Return a message made from its fields without any check: reading a long thread spends most of its time here."""
     message = _new(ChatMessage)
     _put_role(message, role)
     _put_content(message, content)
@@ -264,7 +265,7 @@ def trusted_message(
 
 
 def plain_content(parts: tuple[AnyContent, ...]) -> str | tuple[AnyContent, ...]:
-    """Return the form in which a message holds its parts: the text alone where there is nothing else."""
+    """Return the form in which a message holds its parts: the text itself if one plain text is the only part."""
     if len(parts) == 1 and type(part := parts[0]) is TextContent and part.additional_properties is None:
         return part.text
     return parts
@@ -290,14 +291,14 @@ def _part(item: object) -> AnyContent:
 
 # gc=False: as for TextContent.
 class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Everything that one run adds to a thread: the unit of commit.
+    """Everything that one run adds to a thread. A turn is the unit of commit.
 
     Attributes:
-        messages: in order; at least one.
-        input_count: how many of them, from the first on, came from the caller; the others are the answer.
-        usage: what the answer cost, where the service said it.
-        is_interrupted: True when the run was stopped before the model had answered, and what there was was kept.
-        service_thread_id: in the mirror of a service's thread, how the service names the thread after this turn.
+        messages: the messages in order; at least one.
+        input_count: the number of messages, from the first on, that came from the caller. The others are the answer.
+        usage: the tokens that the answer cost, if the service reported them.
+        is_interrupted: True when the run was stopped before the model had answered and the partial turn was kept.
+        service_thread_id: in the mirror of a service's thread, the service's id of the thread after this turn.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -308,7 +309,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def answer(self) -> tuple[ChatMessage, ...]:
-        """The messages that the run itself made."""
+        """The messages that the run itself added."""
         return self.messages[self.input_count :]
 
 

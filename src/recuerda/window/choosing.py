@@ -1,14 +1,15 @@
-"""At which turn a window starts, and from which turn on it has the results of tools.
+"""Choose the turn at which a window starts, and the turn from which on it holds the results of tools.
 
-A service caches what a request has in common with the one before, from the start on, at a tenth of the price. A window
-that always starts at the oldest turn that just fits starts elsewhere after every turn, and nothing is ever cached. So a
-window uses between three quarters and all of its budget, and among the turns at which it could start then it starts at
-the roundest number: the one that is divisible by the highest power of two, counted from 0. That one stays the roundest
-until the budget has passed it. It follows from the thread alone: no state is kept, and every process chooses the same.
+A service caches the common beginning of two requests and charges a tenth of the price for it. A window that always
+starts at the oldest turn that fits would start at another turn after every run, and nothing would be cached. Therefore
+a window may use between three quarters and all of its budget. Of the turns at which it can start then, it starts at the
+one with the roundest number: counted from 0, the number that the highest power of two divides. That turn remains the
+roundest until it no longer fits. The choice follows from the thread alone, so no state is kept, and every process
+chooses the same turn.
 
-For that, what a turn is counted for must not fall as it ages, or the window would creep back. Where results of older
-turns are left out, it would: so half of the budget is for turns without their results, and half for the results of the
-newest ones. A thread with few results is counted whole, if it gets further back that way.
+This works only if the cost of a turn does not fall as the turn ages; otherwise the window would move back. When results
+of older turns are left out, their cost does fall. Then half of the budget is for turns without results, and half is for
+the results of the newest turns. If a thread with few results reaches further back when all of it is counted, it is.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from recuerda.window.tally import Tally
 from recuerda.window.tokens import Size
 
 LEAST_STEP = 8
-"""Results of older turns are left out in steps of about so many turns at least."""
+"""The smallest step, in turns, by which the boundary moves before which results are left out."""
 
 
 class Limits(NamedTuple):
-    """How much may be sent: messages and tokens, and of how many turns the results are kept; None for all."""
+    """The largest numbers of messages and tokens to send, and of turns that keep their results. None: no limit."""
 
     messages: int | None = None
     tokens: int | None = None
@@ -33,9 +34,12 @@ class Limits(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What is sent: the turns from index `front` on, and their results from index `whole_from` on.
+    """The turns to send.
 
-    `is_too_long` says that the newest turn alone has too many tokens.
+    Attributes:
+        front: the index of the first turn to send.
+        whole_from: the index of the first turn that keeps its results.
+        is_too_long: True when the newest turn alone has too many tokens.
     """
 
     front: int
@@ -44,13 +48,17 @@ class Choice(NamedTuple):
 
 
 Budget: TypeAlias = tuple[Callable[[int], int], int]
-"""What the turns from an index on cost, which falls as the index grows, and how much they may cost."""
+"""A function that returns the cost of the turns from an index on, and the limit for this cost.
+
+The cost falls as the index grows.
+"""
 
 
 def choose(tally: Tally, limits: Limits, *, is_rest: bool = False) -> Choice:
-    """Choose the turns to send: at least the newest.
+    """Return the turns to send, at least the newest.
 
-    `is_rest` says that the turns are all that a summary leaves: where they fit, none is left out for the sake of steps.
+    With `is_rest`, the turns are those that a summary does not cover. If all of them fit, all are sent, even where the
+    steps would leave some out.
     """
     if not tally.turns:
         return Choice(0, 0)
@@ -67,20 +75,20 @@ def choose(tally: Tally, limits: Limits, *, is_rest: bool = False) -> Choice:
             front = min(front, _stepped(tally, [*messages, (costs.lean, limits.tokens - half)]))
         whole_from = _stepped(tally, [(costs.results, half)], first=front)
         whole_from = max(whole_from, _kept_from(tally, limits.keep_results))
-        # The newest turn keeps its results, and they may be more than half.
+        # The newest turn keeps its results, and they may take more than half of the budget.
         front = _oldest([(lambda index: costs.mixed(index, whole_from), limits.tokens)], first=front, tally=tally)
     return Choice(front, whole_from, is_too_long=costs.whole(len(tally.turns) - 1) > limits.tokens)
 
 
 def count_fitting(tally: Tally, limits: Limits) -> int:
-    """Return how many of the newest turns fit at most; 1 when not even the newest does."""
+    """Return the number of newest turns that fit; 1 when not even the newest fits."""
     costs = _Costs(tally)
     budgets = [*_budget(costs.messages, limits.messages), *_budget(costs.whole, limits.tokens)]
     return len(tally.turns) - _oldest(budgets, tally=tally) if tally.turns else 0
 
 
 def roundest(first: int, last: int) -> int:
-    """Return the roundest of some turn numbers: less 1, it is divisible by the highest power of two."""
+    """Return the roundest turn number from `first` to `last`: the highest power of two divides the number less 1."""
     if first <= 1:
         return first
     bit = ((first - 2) ^ (last - 1)).bit_length() - 1
@@ -88,7 +96,7 @@ def roundest(first: int, last: int) -> int:
 
 
 class _Costs:
-    """What the turns from an index on cost."""
+    """The costs of the turns from an index on."""
 
     def __init__(self, tally: Tally) -> None:
         self._sums = tally.sums_from
@@ -122,7 +130,7 @@ def _budget(cost: Callable[[int], int], limit: int | None) -> list[Budget]:
 
 
 def _stepped(tally: Tally, budgets: Sequence[Budget], *, first: int = 0) -> int:
-    """Return the index of the turn at which to start: the roundest of those that leave the budgets well used."""
+    """Return the index of the turn to start at: the one with the roundest number that still uses the budgets well."""
     oldest = _oldest(budgets, tally=tally, first=first)
 
     def is_little(index: int) -> bool:
@@ -133,7 +141,7 @@ def _stepped(tally: Tally, budgets: Sequence[Budget], *, first: int = 0) -> int:
 
 
 def _oldest(budgets: Sequence[Budget], *, tally: Tally, first: int = 0) -> int:
-    """Return the index of the first turn from which on all fit the budgets; the last one when not even that fits."""
+    """Return the index of the oldest turn from which on all turns fit the budgets, or of the last turn if none does."""
 
     def fits(index: int) -> bool:
         return all(cost(index) <= limit for cost, limit in budgets)
@@ -148,20 +156,20 @@ def _oldest(budgets: Sequence[Budget], *, tally: Tally, first: int = 0) -> int:
 
 
 def _kept_from(tally: Tally, keep_results: int | None) -> int:
-    """Return the index from which on results are kept; it moves in steps, too, and looks at the newest number only."""
+    """Return the index from which on results are kept. It moves in steps and depends on the newest number only."""
     if keep_results is None or len(tally.turns) <= keep_results:
         return 0
     latest = tally.turns[-1].number - keep_results + 1
     start = roundest(max(1, latest - max(keep_results, LEAST_STEP)), max(1, latest))
-    # Where turns were undone, numbers are missing: the newest so many turns keep their results all the same.
+    # When turns were undone, numbers are missing. The newest `keep_results` turns keep their results all the same.
     return _index(tally, start, 0, len(tally.turns) - keep_results)
 
 
 def _index(tally: Tally, number: int, low: int, high: int) -> int:
-    """Return the index of the first turn with at least that number, from `low` up to `high`."""
+    """Return the index, from `low` to `high`, of the first turn whose number is at least `number`."""
     return _first(lambda index: tally.turns[index].number >= number, low, high)
 
 
 def _first(is_so: Callable[[int], bool], low: int, high: int) -> int:
-    """Return the first index from `low` on of which something is so, if it stays so from there on; else `high`."""
+    """Return the first index from `low` on for which `is_so` is true and stays true, or `high` when there is none."""
     return low + bisect_left(range(low, high), True, key=is_so)  # noqa: FBT003 - the value that is searched

@@ -1,9 +1,9 @@
-"""Histories that any service accepts: every call with its one result right behind it, and no result without its call.
+"""Repair a history so that every service accepts it: each call has one result right behind it, and no result is alone.
 
-A thread may have been imported damaged, or hold a turn that was interrupted, and services refuse the whole conversation
-for one such place, every time. So what is sent is mended; what is stored never is. A result that stands elsewhere is
-brought to its call where it is clear which one it belongs to; a call that nobody answered gets a result that says so; a
-result that nobody asked for is left out. How roles and texts are written for a service is the client's business.
+A thread may have been imported with damage, or may hold an interrupted turn. A service then refuses the whole
+conversation, every time. So the messages are repaired before they are sent; the stored messages never change. A result
+that stands elsewhere is moved to its call if it clearly belongs to it. A call without a result gets one that says so. A
+result without a call is left out. The chat client writes roles and texts in the service's form.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from recuerda.messages.message import AnyContent, ChatMessage, FunctionCallConte
 AnyCallOrResult = TypeVar("AnyCallOrResult", FunctionCallContent, FunctionResultContent)
 
 NOT_RECORDED = "No result was recorded: the call was interrupted."
-"""What a model is told of a call that has no result."""
+"""The result that a model is shown for a call without one."""
 
 
 def mend(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
-    """Return the messages with calls and results in pairs, and without empty ones.
+    """Return the messages with calls and results in pairs, and without empty messages.
 
-    The same object comes back when nothing is wrong, which is cheap to find out. Mended messages are new ones, or the
-    ones given; none is changed. Mending what was mended changes nothing.
+    If nothing is wrong, the same object is returned; this check is cheap. No given message is changed: a repaired
+    message is a new one. Repairing twice gives the same result as repairing once.
     """
     return messages if is_sound(messages) else list(_Mending(messages).mended())
 
 
 def is_sound(messages: Sequence[ChatMessage]) -> bool:
-    """Say whether every call is answered at once and every result was asked for, and no message is empty."""
+    """Return whether every call has its result right behind it, every result has a call, and no message is empty."""
     open_calls: list[str] = []
     for message in messages:
         content, role = message.content, message.role
@@ -51,7 +51,7 @@ def is_sound(messages: Sequence[ChatMessage]) -> bool:
 
 
 def _close(open_calls: list[str], message: ChatMessage) -> bool:
-    """Take the calls that a tool's message answers from the open ones; False when it does not fit them."""
+    """Remove the calls that a tool's message answers from the open ones. Return False when it does not fit them."""
     results = _results(message)
     for result in results:
         if result.call_id not in open_calls:
@@ -61,7 +61,7 @@ def _close(open_calls: list[str], message: ChatMessage) -> bool:
 
 
 def _is_empty(message: ChatMessage) -> bool:
-    # A user may say nothing, and there is always an answer to it.
+    # A user's message may be empty: it still gets an answer.
     return not message.content and (message.content == () or message.role == "assistant")
 
 
@@ -72,7 +72,7 @@ def _results(message: ChatMessage) -> list[FunctionResultContent]:
 
 
 class _Asked(msgspec.Struct):
-    """A call, where it stands, and the result that was found for it."""
+    """A call, the index of its message, and the result that was found for it."""
 
     index: int
     call: FunctionCallContent
@@ -80,7 +80,7 @@ class _Asked(msgspec.Struct):
 
 
 class _Given(msgspec.Struct):
-    """A result, where it stands, its place among all results, and whether a call has it."""
+    """A result, the index of its message, its place among all results, and whether a call has taken it."""
 
     index: int
     order: int
@@ -89,7 +89,7 @@ class _Given(msgspec.Struct):
 
 
 class _Mending:
-    """Bring each result to its call."""
+    """Moves each result to its call."""
 
     def __init__(self, messages: Sequence[ChatMessage]) -> None:
         self._messages = messages
@@ -105,7 +105,7 @@ class _Mending:
             self._given.setdefault(result.call_id, []).append(_Given(index, order, result))
 
     def mended(self) -> Iterator[ChatMessage]:
-        """Give the mended messages."""
+        """Yield the repaired messages."""
         self._pair_near()
         self._pair_far()
         asked: dict[int, list[_Asked]] = {}
@@ -120,7 +120,7 @@ class _Mending:
                 yield rest
 
     def _pair_near(self) -> None:
-        """Give each call the first result of its id that comes before the model speaks again."""
+        """Give each call the first result with its id that comes before the model's next message."""
         speaking = [index for index, message in enumerate(self._messages) if message.role == "assistant"]
         ends = dict(zip(speaking, [*speaking[1:], len(self._messages)], strict=False))
         for item in self._asked:
@@ -130,7 +130,7 @@ class _Mending:
                     break
 
     def _pair_far(self) -> None:
-        """Give a call the result that stands elsewhere, if there is but one call and one result of that id."""
+        """Give a call a result that stands elsewhere, if its id belongs to exactly one call and one result."""
         calls = Counter(item.call.call_id for item in self._asked)
         for item in self._asked:
             found = self._given.get(item.call.call_id, ())
@@ -139,7 +139,7 @@ class _Mending:
 
 
 def _answered(message: ChatMessage, asked: Sequence[_Asked]) -> Iterator[ChatMessage]:
-    """Give an assistant's message and the results of its calls, under ids that tell the calls apart."""
+    """Yield an assistant's message and the results of its calls, with ids that tell the calls apart."""
     ids = _distinct([item.call.call_id for item in asked])
     calls = iter([_renamed(item.call, id) for item, id in zip(asked, ids, strict=True)])
     parts: list[AnyContent] = []
@@ -171,7 +171,7 @@ def _renamed(part: AnyCallOrResult, id: str) -> AnyCallOrResult:
 
 
 def _without_pairs(message: ChatMessage) -> ChatMessage | None:
-    """Return a message without calls and results, which have no place in it; None when nothing is left."""
+    """Return a message without calls and results, which do not belong into it. None when nothing is left."""
     if _is_empty(message):
         return None
     parts = [part for part in message.contents if not isinstance(part, FunctionCallContent | FunctionResultContent)]

@@ -1,7 +1,7 @@
-"""Saying less of what tools gave: results of older turns as a mark, and those of a turn that is too long cut short.
+"""Shorten the results of tools: a mark replaces a result of an older turn, and a long turn gets shorter results.
 
-Every call keeps a result, and arguments stay as they are: cut short they would no longer be JSON. What was left out is
-said, so that the model can ask for it again.
+Every call keeps a result. Arguments are never cut, because they would no longer be JSON. A mark says how much was left
+out, so that the model can call the tool again.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from recuerda.messages.message import AnyContent, ChatMessage, FunctionResultCon
 from recuerda.window.tokens import Size, TokenCounter, as_text
 
 LONGEST_KEPT = 100
-"""Results of at most so many characters are never cut: a mark would hardly be shorter."""
+"""A result of up to this number of characters is never cut, because a mark would hardly be shorter."""
 
 _CUTS = (1.0, 0.85, 0.7, 0.5, 0.25)
 
 
 def elided(messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
-    """Return the messages with a mark in place of each result that is not short; the same object if there is none."""
+    """Return the messages with a mark in place of each long result. Without a long result, return the same object."""
     changed = tuple(_with_results(message, _marked) for message in messages)
     return messages if all(map(_is_same, changed, messages)) else changed
 
 
 def fitted(messages: Sequence[ChatMessage], counter: TokenCounter, *, max_tokens: int) -> Sequence[ChatMessage]:
-    """Return a turn's messages made to fit, as far as that goes; the same object if they do.
+    """Return a turn's messages, shortened as far as possible until they fit. If they fit, return the same object.
 
-    The longest results are cut to one length. Where even marks would be too much, whole rounds of calls and results are
-    left out, the oldest first. What the user and the model said always stays.
+    The longest results are cut to one common length. If even marks would be too long, whole rounds of calls and results
+    are left out, the oldest first. The words of the user and the model always stay.
     """
     if counter.count(messages) <= max_tokens:
         return messages
@@ -37,7 +37,7 @@ def fitted(messages: Sequence[ChatMessage], counter: TokenCounter, *, max_tokens
 
 
 def _without_rounds(messages: Sequence[ChatMessage], counter: TokenCounter, max_tokens: int) -> Sequence[ChatMessage]:
-    """Leave out the oldest rounds until the rest would fit if all its results were marks."""
+    """Leave out the oldest rounds until the others would fit with a mark in place of each result."""
     costs = [counter.count([_with_results(message, _marked)]) for message in messages]
     total = sum(costs)
     left_out: set[int] = set()
@@ -71,7 +71,7 @@ def _cut(messages: Sequence[ChatMessage], counter: TokenCounter, max_tokens: int
     others = counter.count(messages) - sum(sizes)
     longest = _longest(sizes, max_tokens - others)
     for share in _CUTS:
-        # Tokens are not spread evenly in a text, so the first cut may not be enough.
+        # Tokens are spread unevenly in a text, so the first cut may be too little.
         cut = _cut_to(messages, counter, int(longest * share))
         if counter.count(cut) <= max_tokens:
             return cut
@@ -79,7 +79,7 @@ def _cut(messages: Sequence[ChatMessage], counter: TokenCounter, max_tokens: int
 
 
 def _longest(sizes: Sequence[int], available: int) -> int:
-    """Return the length to which all longer ones have to be cut so that all together fit."""
+    """Return the length to which longer results must be cut so that all results together fit."""
     rest = available
     for count, size in enumerate(sorted(sizes), start=0):
         share = rest // (len(sizes) - count)

@@ -1,7 +1,7 @@
-"""A summary of a thread's older turns, as it stands in the log and as a model is told of it.
+"""A summary of a thread's older turns: its stored form, and its form for a model.
 
-As bytes, a summary is a JSON object: `{"summary":"…"}`, with `pinned` (messages that stay word for word), `model` and
-`usage` where they say something.
+As bytes, a summary is a JSON object with `summary`. It also has `pinned` (messages that stay word for word), `model`
+and `usage`, except where a field is empty.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ INTRODUCTION = (
     "What follows is a summary of the earlier part of this conversation, which is no longer shown. It tells what was "
     "said; it is not an instruction."
 )
-"""Stands in front of a summary, so that the model takes it as what it is."""
+"""The text in front of a summary. It tells the model that a summary follows."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a thread's older turns come down to.
+    """A summary of a thread's older turns.
 
     Attributes:
         text: the summary.
-        pinned: the pinned messages among them, word for word; see `is_pinned`.
-        model: of which client class, or model, it is; for people.
-        usage: what it cost, where the service said it.
+        pinned: the pinned messages of these turns, word for word; see `is_pinned`.
+        model: the model, or the class of the client, that wrote the summary; for people to read.
+        usage: the tokens that the summary cost, if the service reported them.
     """
 
     text: str
@@ -39,17 +39,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def instructions(self) -> str:
-        """The text for a model."""
+        """The summary as instructions for a model, with an introduction."""
         return f"{INTRODUCTION}\n\n{self.text}"
 
 
 def is_pinned(message: ChatMessage) -> bool:
-    """Say whether a message is to stay word for word: its `additional_properties` have `"pinned": true`."""
+    """Return whether a message must stay word for word: its `additional_properties` have `"pinned": true`."""
     return (message.additional_properties or {}).get("pinned") is True
 
 
 def pinned_of(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """Return the pinned messages; of each only what it says, since calls and results go with their turns."""
+    """Return the pinned messages. Calls and results are removed from them, because they leave with their turns."""
     return tuple(
         message if not message.function_calls else ChatMessage(message.role, message.text)
         for message in messages
@@ -83,7 +83,7 @@ def decode_summary(body: bytes) -> Summary:
     """Return the summary that `encode_summary` wrote.
 
     Raises:
-        StateError: it is not one.
+        StateError: `body` is no summary.
     """
     try:
         wire = _decoder.decode(body)

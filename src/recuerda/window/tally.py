@@ -1,7 +1,8 @@
-"""What the newest turns of a thread cost, summed up, and measured only as far back as somebody asks.
+"""Running sums of the costs of a thread's newest turns. A turn is measured only when its cost is asked for.
 
-A thread only grows at its end while a handle holds it, so sums to both sides of one fixed place stay true: a plan over
-a warm thread measures the new turns and searches the sums, whatever the length of the thread or the window.
+While a handle holds a thread, the thread grows only at its end. So sums on both sides of one fixed turn stay correct.
+To plan the next request of a warm thread, only the new turns are measured and the sums are searched, however long the
+thread or the window is.
 """
 
 from __future__ import annotations
@@ -16,21 +17,28 @@ from recuerda.window.tokens import Size, TokenCounter
 
 
 class NumberedTurn(Protocol):
-    """A turn and its place in the thread: `StoredTurn` is one."""
+    """A turn with its number in the thread. `StoredTurn` is one."""
 
     @property
     def number(self) -> int:
-        """Grows from turn to turn, from 1 on; it may have gaps."""
+        """The turn's number: at least 1, and higher than that of the turn before. Numbers may be missing."""
         ...
 
     @property
     def turn(self) -> Turn:
-        """Its messages."""
+        """The turn itself."""
         ...
 
 
 class Sums(NamedTuple):
-    """What some turns cost: messages, fixed tokens, those of their text, and of their text with results left out."""
+    """The cost of turns.
+
+    Attributes:
+        messages: the number of messages.
+        fixed: the tokens besides the text.
+        text: the tokens of the text.
+        lean: the tokens of the text when results are left out.
+    """
 
     messages: int = 0
     fixed: int = 0
@@ -39,12 +47,12 @@ class Sums(NamedTuple):
 
 
 class Tally:
-    """Sum up what turns cost, from any of them to the newest.
+    """The cost of the turns from any turn to the newest.
 
     Args:
-        turns: the oldest first. The list may grow at its end, and in no other way.
-        counter: counts the tokens; None counts messages only.
-        leaves_out: True to know also what turns cost without their results.
+        turns: the turns, the oldest first. The list may grow at its end and must not change otherwise.
+        counter: the counter for tokens; None counts messages only.
+        leaves_out: True to measure the turns without their results too.
     """
 
     def __init__(self, turns: Sequence[NumberedTurn], counter: TokenCounter | None, *, leaves_out: bool) -> None:
@@ -60,11 +68,11 @@ class Tally:
 
     @property
     def measured_from(self) -> int:
-        """The index of the oldest turn that was measured; the number of turns when none was."""
+        """The index of the oldest measured turn, or the number of turns when none is measured."""
         return self._anchor - len(self._older) + 1
 
     def sums_from(self, index: int) -> Sums:
-        """Return what the turns from an index on cost together."""
+        """Return the cost of all turns from an index on."""
         while len(self._newer) <= len(self.turns) - self._anchor:
             self._newer.append(_added(self._newer[-1], self._measure(self._anchor + len(self._newer) - 1)))
         while index < self.measured_from:
@@ -74,12 +82,12 @@ class Tally:
         return _added(self._newer[-1], self._newer[index - self._anchor], -1)
 
     def messages_from(self, front: int, whole_from: int) -> list[ChatMessage]:
-        """Return the messages of the turns from `front` on, without results before `whole_from`, as a new list."""
+        """Return a new list of the messages of the turns from `front` on. Before `whole_from`, results are left out."""
         whole = self._slice(self._whole, whole_from, len(self.turns))
         return whole if front >= whole_from else self._slice(self._bare, front, whole_from) + whole
 
     def _slice(self, line: _Line, start: int, end: int) -> list[ChatMessage]:
-        count = self.sums_from(start).messages  # measured before the line needs what is known from that
+        count = self.sums_from(start).messages  # this measures turns, and the line needs the result
         line.reach(start, end)
         first = self.sums_from(line.start).messages
         return line.messages[first - count : first - self.sums_from(end).messages]
@@ -99,7 +107,7 @@ class Tally:
 
 
 class _Line:
-    """Hold the messages of turns that follow one another, as one list that grows at its end."""
+    """The messages of consecutive turns, as one list that grows at its end."""
 
     def __init__(self, messages_of: Callable[[int], Sequence[ChatMessage]]) -> None:
         self.messages: list[ChatMessage] = []
@@ -107,7 +115,7 @@ class _Line:
         self._messages_of = messages_of
 
     def reach(self, start: int, end: int) -> None:
-        """Hold the turns from `start` to `end`, at least."""
+        """Make the list hold at least the turns from `start` to `end`."""
         if start < self.start or not self.messages:
             self.messages = []
             self.start = self._end = start
@@ -117,7 +125,7 @@ class _Line:
 
 
 def _size(messages: Sequence[ChatMessage], counter: TokenCounter) -> Size:
-    """Return what messages cost, at most: when a damaged turn is mended, each of its calls may get a result."""
+    """Return the largest cost of messages: when a damaged turn is repaired, each of its calls may get a result."""
     size = counter.measure(messages)
     if is_sound(messages):
         return size

@@ -1,8 +1,8 @@
 """The part of a thread that is sent to the model.
 
-Windows are cut between turns only, so a tool result never loses its call. The newest turn is always sent; if it alone
+A window is cut between turns only, so a tool result never loses its call. The newest turn is always sent. If it alone
 is too long, its tool results are shortened. A window starts at the same turn for many runs and then moves by many turns
-at once, so that the service finds what it has cached: `planning` tells how.
+at once, so that the service can use its cache: see `choosing.py`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,25 @@ from recuerda.window.tally import NumberedTurn, Tally
 from recuerda.window.tokens import ESTIMATES, TokenCounter, ToolSchema, estimate_tokens, has_files
 
 _STEPS = 8
-"""What else is sent is counted in so many steps of the budget."""
+"""The tokens of everything besides the thread are rounded up to a multiple of the budget divided by this number."""
 
 
 class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """Limit what of the thread is sent with each run. The input of the run itself is sent besides.
+    """A limit for the part of the thread that is sent with each run. The input of the run itself is sent in addition.
 
-    What is used of a limit lies between three quarters and all of it, because the window moves in steps.
+    Between three quarters and all of a limit are used, because the window moves in steps.
 
     Attributes:
-        max_messages: at most so many messages, as whole turns; None for no limit.
-        max_tokens: at most so many tokens, as whole turns; None for no limit.
-        reserve_tokens: what of `max_tokens` is kept free, for the answer.
-        keep_results: the newest turns that keep the results of their tools; of older ones the model is told the calls,
-            and that their results were left out. At least so many turns keep them, and up to twice as many (or eight
-            more), because this moves in steps as well. None keeps all.
-        counter: counts the tokens; None for the best that there is for the agent's model.
+        max_messages: the largest number of messages, in whole turns; None for no limit.
+        max_tokens: the largest number of tokens, in whole turns; None for no limit.
+        reserve_tokens: the part of `max_tokens` that is kept free for the answer.
+        keep_results: the number of newest turns that keep the results of their tools. For older turns, the model sees
+            the calls and a mark that the results were left out. This boundary moves in steps too, so up to twice as
+            many turns (or eight more) keep their results. None keeps all results.
+        counter: the counter for tokens; None for estimates that calibrate themselves for the agent's model.
+
+    Raises:
+        InvalidInput: a number is out of range, or `reserve_tokens` is not below `max_tokens`.
     """
 
     max_messages: int | None = None
@@ -52,13 +55,13 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         check_count(self.reserve_tokens, "reserve_tokens")
         if self.reserve_tokens and self.reserve_tokens >= (self.max_tokens or 0):
             raise InvalidInput(
-                f"reserve_tokens is kept free of max_tokens, so it has to be less: {self.reserve_tokens} is not less "
-                f"than {self.max_tokens}"
+                f"reserve_tokens is a part of max_tokens, so it must be less than {self.max_tokens}, not "
+                f"{self.reserve_tokens}"
             )
 
     @property
     def last_messages(self) -> int | None:
-        """How many of the newest messages can matter at most: what a storage need not read beyond."""
+        """The largest number of newest messages that the window can hold. A storage need not read more. None: all."""
         by_tokens = None
         if self.max_tokens is not None:
             by_tokens = max(1, (self.max_tokens - self.reserve_tokens) // ESTIMATES.count([ChatMessage("user", "")]))
@@ -66,22 +69,24 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         return min(limits, default=None)
 
     def for_model(self, model_id: str | None) -> Self:
-        """Return this window with the counter for a model: exact, or with a calibration of that model's own."""
+        """Return this window with a counter for a model. Estimates are calibrated separately for each model."""
         if self.max_tokens is None:
             return self
         return msgspec.structs.replace(self, counter=(self.counter or TokenCounter()).for_model(model_id))
 
-    # -- what is sent --------------------------------------------------------------------------------------------------
+    # -- messages to send ----------------------------------------------------------------------------------------------
 
     def select(self, turns: Sequence[Turn], *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
-        """Return the messages to send, in order: those of the newest whole turns that fit, at least of the newest.
+        """Return the messages to send, in order: those of the newest whole turns that fit, at least of the newest turn.
+
+        Both numbers of tokens are taken from the limit. Their sum is rounded up to eighths of it, so that the window
+        does not move when they grow a little.
 
         Args:
-            turns: the whole thread, the oldest first: the window stays in place by their positions. A part of a stored
-                thread goes to `select_stored`, which knows their numbers.
-            overhead_tokens: what is sent besides with many runs: instructions, tools, context.
-            input_tokens: what is sent besides with this one: the turn so far. Both are taken from the limit, together
-                and in eighths of it, so that the window stays where it is when they are a little more than before.
+            turns: the whole thread, the oldest turn first. The positions of the turns keep the window in its place. For
+                a part of a stored thread, use `select_stored`, which uses the numbers of the turns.
+            overhead_tokens: the tokens that are sent with every run besides the thread: instructions, tools, context.
+            input_tokens: the tokens that are sent with this run besides the thread: the turn so far.
         """
         numbered = [_Numbered(number, turn) for number, turn in enumerate(turns, start=1)]
         return self.plan(self.tally(numbered), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
@@ -89,13 +94,16 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
     def select_stored(
         self, turns: Sequence[NumberedTurn], *, overhead_tokens: int = 0, input_tokens: int = 0
     ) -> list[ChatMessage]:
-        """Do what `select` does with turns that have numbers: the end of a thread, at least `last_messages` of it."""
+        """Return the messages to send, as `select` does, for the end of a stored thread.
+
+        The turns have numbers. They must hold at least the `last_messages` newest messages of the thread.
+        """
         return self.plan(self.tally(turns), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
 
     def plan(
         self, tally: Tally, *, overhead_tokens: int = 0, input_tokens: int = 0, is_rest: bool = False
     ) -> list[ChatMessage]:
-        """Do what `select_stored` does with turns that are tallied already; `is_rest` as for `planning.choose`."""
+        """Return the messages to send, as `select_stored` does, for a tally of the turns; `is_rest` as in `choose`."""
         limits = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens)
         choice = choose(tally, limits, is_rest=is_rest)
         if choice.is_too_long and limits.tokens is not None:
@@ -104,7 +112,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         return tally.messages_from(choice.front, choice.whole_from)
 
     def tally(self, turns: Sequence[NumberedTurn], known: Tally | None = None) -> Tally:
-        """Return what turns cost, for `plan`: `known` again, if it is of these turns and fits this window."""
+        """Return the tally of turns for `plan`. If `known` is a tally of these turns for this window, return it."""
         counter = None if self.max_tokens is None else self.counter or ESTIMATES
         leaves_out = self.keep_results is not None
         if known is not None and (known.turns is turns, known.counter, known.leaves_out) == (True, counter, leaves_out):
@@ -112,16 +120,16 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         return Tally(turns, counter, leaves_out=leaves_out)
 
     def latest(self, turns: Sequence[Turn]) -> list[ChatMessage]:
-        """Return the messages of the newest whole turns that fit, as many as there are: for people, not for a model."""
+        """Return the messages of all newest whole turns that fit, without steps: for people and not for a model."""
         return [message for turn in turns[len(turns) - self.count(turns) :] for message in turn.messages]
 
     def count(self, turns: Sequence[Turn]) -> int:
-        """Return how many of the newest turns fit at most; 1 when not even the newest does."""
+        """Return the number of newest turns that fit; 1 when not even the newest fits."""
         tally = self.tally([_Numbered(number, turn) for number, turn in enumerate(turns, start=1)])
         return count_fitting(tally, Limits(self.max_messages, self.limits().tokens))
 
     def fit(self, messages: Sequence[ChatMessage], *, overhead_tokens: int = 0) -> Sequence[ChatMessage]:
-        """Return one turn's messages, with results shortened if they have too many tokens; the same object if not."""
+        """Return one turn's messages with results shortened until they fit. If they fit, return the same object."""
         if self.max_tokens is None:
             return messages
         limit = max(1, self.max_tokens - self.reserve_tokens - overhead_tokens)
@@ -132,7 +140,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
     def tokens(
         self, messages: Iterable[ChatMessage] = (), *, instructions: str | None = None, tools: Iterable[ToolSchema] = ()
     ) -> int:
-        """Return what parts of a request cost, for `overhead_tokens` and `input_tokens`; 0 if tokens don't matter."""
+        """Return the tokens of parts of a request, for `overhead_tokens` and `input_tokens`. 0 without `max_tokens`."""
         if self.max_tokens is None:
             return 0
         return (self.counter or ESTIMATES).count(messages, instructions=instructions, tools=tools)
@@ -145,14 +153,14 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         instructions: str | None = None,
         tools: Iterable[ToolSchema] = (),
     ) -> None:
-        """Learn from the usage that a model reported for a request; see `TokenCounter.observe`."""
+        """Calibrate the estimates with the usage that a model reported for a request; see `TokenCounter.observe`."""
         counter = self.counter
         if counter is None or usage is None or not counter.wants_report() or has_files(messages):
             return
         counter.observe(counter.measure(messages, instructions=instructions, tools=tools), usage)
 
     def limits(self, *, overhead_tokens: int = 0, input_tokens: int = 0) -> Limits:
-        """Return what is left for the thread."""
+        """Return the limits that are left for the thread."""
         if self.max_tokens is None:
             return Limits(self.max_messages, None, self.keep_results)
         budget = self.max_tokens - self.reserve_tokens
@@ -161,7 +169,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         return Limits(self.max_messages, max(1, budget - used), self.keep_results)
 
     def beside(self, *, overhead_tokens: int, input_tokens: int) -> Self:
-        """Return the window that is left for the thread; the arguments are those of `select`."""
+        """Return the window that is left for the thread. The arguments mean the same as in `select`."""
         if self.max_tokens is None:
             return self
         left = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens).tokens
@@ -174,15 +182,15 @@ class _Numbered(msgspec.Struct, frozen=True):
 
 
 def turn_of(messages: Sequence[ChatMessage]) -> Turn:
-    """Return a turn of plain messages: what comes before the first answer or tool result is its input."""
+    """Return a turn of plain messages. The messages before the first answer or tool result are its input."""
     answered = (i for i, message in enumerate(messages) if message.role in ("assistant", "tool"))
     return Turn(messages=tuple(messages), input_count=next(answered, len(messages)))
 
 
 def group_turns(messages: Iterable[ChatMessage]) -> list[Turn]:
-    """Cut a plain list of messages into turns: a new one starts at a user message that follows another role's.
+    """Return a plain list of messages as turns. A turn starts at a user's message that follows another role's message.
 
-    For histories that were not written as turns: a store of the application's own, or another framework's state.
+    Use it for histories that were not written as turns: those of an application's own store, or of another framework.
     """
     groups: list[list[ChatMessage]] = []
     for message in messages:
