@@ -18,6 +18,7 @@ from tests.drivers.users import USERS
 from tests.servers.azure_search_server import AzureSearchServer
 from tests.servers.cosmos_server import cosmos_url
 from tests.servers.mem0_platform import Mem0Platform
+from tests.servers.postgres_server import postgres_url, schema_of
 from tests.servers.redis_server import redis_url
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,9 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def address_of(kind: str, folder: Path) -> Generator[tuple[str, ...]]:
     """Run the server of a kind of user, and give the arguments that name it."""
-    if kind == "redis_storage":
+    if kind.startswith("postgres"):
+        yield postgres_url(), schema_of(folder)
+    elif kind == "redis_storage":
         yield (redis_url(),)
     elif kind == "cosmos_storage":
         yield (cosmos_url(folder),)

@@ -33,6 +33,19 @@ class User:
     lasts: bool = False
 
 
+def postgres_storage(url: str, schema: str) -> User:
+    from recuerda.postgres import PostgresStorage
+
+    return _storage(PostgresStorage(url, schema=schema), lasts=True)
+
+
+def postgres_recall(url: str, schema: str) -> User:
+    from recuerda.recall.postgres import PostgresRecallIndex
+
+    index = PostgresRecallIndex(url, schema=schema)
+    return User(index.stats, index.close, lasts=True)
+
+
 def redis_storage(url: str) -> User:
     from recuerda.redis import RedisStorage
 
@@ -82,6 +95,8 @@ def _storage(storage: Storage, *, lasts: bool = False) -> User:
 USERS: dict[str, Callable[..., User]] = {
     make.__name__: make
     for make in (
+        postgres_storage,
+        postgres_recall,
         redis_storage,
         cosmos_storage,
         openai_client,

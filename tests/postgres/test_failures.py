@@ -9,6 +9,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from recuerda import ChatMessageStore, open_storage
+from recuerda._drivers.postgres import failures
+from recuerda._drivers.postgres.address import PostgresAddress, split_schema
 from recuerda.errors import (
     ConfigurationError,
     StorageBusy,
@@ -17,8 +19,7 @@ from recuerda.errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
-from recuerda.postgres import PostgresStorage, failures
-from recuerda.postgres.server import Server, split_schema
+from recuerda.postgres import PostgresStorage
 from recuerda.storage.records import NewTurn
 from tests.postgres.conftest import Connection
 
@@ -58,7 +59,7 @@ def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
 
 
 def test_a_password_is_in_no_text_of_the_server() -> None:
-    server = Server.parse("postgresql://ana:s3cr%25ct@h:5/d", timeout_s=3)
+    server = PostgresAddress.parse("postgresql://ana:s3cr%25ct@h:5/d", application_name="x", timeout_s=3)
     assert SECRET in server.conninfo
     assert SECRET not in f"{server} {server!r}"
 
@@ -93,7 +94,7 @@ async def test_a_schema_that_was_dropped_meanwhile_is_unavailable(
 ) -> None:
     await storage.append("a", TURN)
     await db.execute(f'DROP SCHEMA "{schema}" CASCADE'.encode())
-    with pytest.raises(StorageUnavailable, match="does not have what this storage made"):
+    with pytest.raises(StorageUnavailable, match="no longer has the tables"):
         await storage.read("a")
 
 
@@ -117,7 +118,7 @@ async def test_a_schema_that_was_dropped_meanwhile_is_unavailable(
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_a_servers_error_says_what_to_do(error: psycopg.Error, wanted: type[StorageError]) -> None:
-    translated = failures.translate(error, "could not append", "h:5432/d")
+    translated = failures.translate(error, "could not append: h:5432/d")
     assert type(translated) is wanted
     assert str(translated).startswith("could not append: h:5432/d ") or wanted is StorageError
 

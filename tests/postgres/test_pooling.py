@@ -12,9 +12,9 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from recuerda._drivers.postgres.pools import is_direct
 from recuerda.errors import ThreadConflict
 from recuerda.postgres import PostgresStorage
-from recuerda.postgres.pools import is_direct
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn
 from recuerda.testing.storage_contract import StorageContract

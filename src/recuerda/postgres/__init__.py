@@ -1,8 +1,7 @@
 """Threads in a PostgreSQL database: for many processes on many machines.
 
-`PostgresStorage` is what there is to use. The tables, the functions that write and read them in one statement each, and
-the `messages` view for people who like SQL are in `migrations/`; `pools.py` has the connections, `failures.py` what the
-server's errors mean to a caller. Needs `pip install "recuerda[postgres]"`.
+The package exports `PostgresStorage`. `schema.sql` has the tables, the functions that write and read them in one
+statement each, and the `messages` view for people who like SQL. Needs `pip install "recuerda[postgres]"`.
 """
 
 from recuerda.errors import MissingExtraError

@@ -1,15 +1,14 @@
-"""From rows to records."""
+"""The rows of the database as records."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
+from recuerda._drivers.postgres.database import Row
 from recuerda.storage.records import Appended, NewRecord, RecordKind, ThreadInfo, ThreadSlice, TurnRecord
-
-Row: TypeAlias = tuple[Any, ...]
 
 
 class _ThreadRow(msgspec.Struct):
@@ -71,7 +70,7 @@ def to_appended(row: Row, record: NewRecord) -> Appended:
 
 
 def to_slice(rows: Sequence[Row]) -> ThreadSlice:
-    """Return what `read_thread` gave."""
+    """Return the rows of `read_thread` as a slice."""
     info: ThreadInfo | None = None
     found: TurnRecord | None = None
     summary: TurnRecord | None = None

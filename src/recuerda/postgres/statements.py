@@ -1,33 +1,28 @@
-"""The statements, for one schema: each is one round trip.
+"""The statements for one schema: each is one round trip.
 
-Every name is qualified by its schema, and nothing is kept in a session, so any connection may run any of them.
+Every name is qualified by its schema, and nothing is kept in a session, so any connection may run any statement.
 """
 
 from __future__ import annotations
 
-from typing import LiteralString
-
-from psycopg.sql import SQL, Identifier
+from recuerda._drivers.postgres.database import composer
 
 
 class Statements:
-    """Hold the statements with the schema's name in them."""
+    """The statements, with the schema's name in them."""
 
     def __init__(self, schema: str) -> None:
-        def compose(text: LiteralString) -> bytes:
-            # As bytes at once: composing takes the driver longer than all else it does for a statement.
-            return SQL(text).format(schema=Identifier(schema)).as_bytes()
-
+        compose = composer(schema)
         self.append = compose(
-            "SELECT * FROM {schema}.append_record_2(%s::text, %s::bigint, %s::boolean, %s::text, %s::bigint, "
+            "SELECT * FROM {schema}.append_record(%s::text, %s::bigint, %s::boolean, %s::text, %s::bigint, "
             "%s::integer, %b::bytea, %s::text, %s::bigint, %s::bigint, %s::text, %s::json, %s::integer)"
         )
         self.append_all = compose(
-            "SELECT * FROM {schema}.append_records_2(%s::text, %s::bigint, %s::text[], %s::bigint[], %s::integer[], "
+            "SELECT * FROM {schema}.append_records(%s::text, %s::bigint, %s::text[], %s::bigint[], %s::integer[], "
             "%b::bytea[], %s::text, %s::json, %s::integer)"
         )
         self.read = compose(
-            "SELECT * FROM {schema}.read_thread_2(%s::text, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::text, "
+            "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::text, "
             "%s::boolean)"
         )
         self.update = compose(

@@ -1,30 +1,29 @@
-"""The PostgreSQL storage: nine hooks, each one statement.
+"""The PostgreSQL storage: each hook is one statement.
 
 A turn is one call of a function in the database: it locks the thread's row, looks for the turn's id, checks the
 revision, numbers the turn from the row and writes it. So a turn costs two round trips, one to read and one to append,
 and the order of turns comes from the thread, not from a sequence or a clock. Statements run in autocommit mode and
-leave nothing behind in a session: any connection will do, also one of PgBouncer's in transaction mode.
+leave nothing behind in a session. So any connection will do, also one of PgBouncer in transaction mode.
 """
 
 from __future__ import annotations
 
-import asyncio
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 import psycopg
-from psycopg import AsyncCursor
-from psycopg.rows import tuple_row
 
+from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, check_schema, split_schema
+from recuerda._drivers.postgres.database import Database, Row, Work, rows
+from recuerda._drivers.postgres.failures import translate
+from recuerda._drivers.postgres.pools import Connection, GivenPool, PoolSettings
 from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, ThreadConflict
 from recuerda.ids import check_limit
-from recuerda.postgres import failures
-from recuerda.postgres.pools import Connection, Pool, Pools
-from recuerda.postgres.rows import Row, to_appended, to_info, to_slice
-from recuerda.postgres.server import DEFAULT_SCHEMA, Server, check_schema, split_schema
+from recuerda.postgres.rows import to_appended, to_info, to_slice
+from recuerda.postgres.schema import ensure_tables
 from recuerda.postgres.statements import Statements
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
@@ -38,9 +37,7 @@ from recuerda.storage.records import (
 )
 
 T = TypeVar("T")
-_Work: TypeAlias = Callable[[Connection], Awaitable[T]]
 
-_LONGEST_WAIT_S = 0.05
 _MAX_BIGINT = 2**63 - 1
 _TRIP_RECORDS = 500
 _TRIP_BYTES = 8_000_000
@@ -51,19 +48,19 @@ class PostgresStorage(Storage):
 
     Args:
         url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
-            string. What it leaves out comes from libpq's environment variables and password file.
-        schema: holds the tables; made if it does not exist.
-        max_connections: at most so many for each event loop. They open when needed, and close when idle for long.
+            string. Parts that it leaves out come from libpq's environment variables and password file.
+        schema: holds the tables; it is made if it does not exist.
+        max_connections: the most connections of each event loop. They open when needed, and close after ten minutes
+            without use.
         timeout_s: how long to wait for a connection, and for a thread that another writer holds, before `StorageBusy`
             or `StorageUnavailable`.
-        pool: the application's own pool, such as `psycopg_pool.AsyncConnectionPool`, opened and closed by the
-            application and used on its event loop; then `url` and `max_connections` say nothing.
+        pool: the application's own pool, such as `psycopg_pool.AsyncConnectionPool`. The application opens and closes
+            it, and uses the storage on the pool's event loop. `url` and `max_connections` are then ignored.
         clock: gives the time in microseconds since 1970.
 
-    Connecting is lazy: the first operation makes or migrates the tables. When a connection breaks, the operation is
-    tried again for up to `timeout_s`, so a short restart of the server is not noticed; the record's id sees to it that
-    nothing is written twice. An acknowledged turn is as durable as the server's `synchronous_commit` says: by default,
-    it is on the disk.
+    Connecting is lazy: the first operation makes the tables. When a connection breaks, the operation is tried again for
+    up to `timeout_s`, so a short restart of the server is not noticed. The record's id prevents a second
+    write. An acknowledged turn is as durable as the server's `synchronous_commit` says: by default, it is on the disk.
 
     Raises:
         ConfigurationError: the URL or the schema's name cannot be used.
@@ -81,27 +78,29 @@ class PostgresStorage(Storage):
         schema: str = DEFAULT_SCHEMA,
         max_connections: int = 10,
         timeout_s: float = 10.0,
-        pool: Pool | None = None,
+        pool: GivenPool | None = None,
         clock: Clock = system_clock,
     ) -> None:
         super().__init__(clock=clock)
         if not timeout_s > 0:
             raise ConfigurationError(f"timeout_s is a number of seconds above 0, not {timeout_s!r}")
-        server = Server.parse(url, timeout_s=timeout_s)
-        self.place = server.place if pool is None else "the application's pool"
+        address = PostgresAddress.parse(url, application_name="recuerda", timeout_s=timeout_s)
+        self.place = address.place if pool is None else "the application's pool"
         """Where the threads are, `host:port/database`: without credentials, so it can be shown."""
         self.schema = check_schema(schema)
-        self._pools = Pools(
-            Server(server.conninfo, self.place),
-            schema=schema,
+        settings = PoolSettings(
+            address=address,
+            name=f"the storage of {self.place}",
             max_connections=check_limit(max_connections, "max_connections"),
             timeout_s=timeout_s,
+            prepares=True,
             given=pool,
         )
-        self._timeout_s = timeout_s
+        self._database = Database(settings)
+        self._has_tables = False
         self._lock_timeout_ms = max(1, round(timeout_s * 1000))
         self._sql = Statements(schema)
-        weakref.finalize(self, self._pools.abandon)
+        weakref.finalize(self, self._database.abandon)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -152,9 +151,9 @@ class PostgresStorage(Storage):
                         _json(part[0].title),
                         self._lock_timeout_ms,
                     )
-                    rows = await _rows(self._sql.append_all, values, connection)
-                    _check_conflict(rows[0], thread_id, expected)
-                    done += [to_appended(row, record) for row, record in zip(rows, part, strict=True)]
+                    found = await rows(self._sql.append_all, values, connection)
+                    _check_conflict(found[0], thread_id, expected)
+                    done += [to_appended(row, record) for row, record in zip(found, part, strict=True)]
             return done
 
         return await self._run(append_all) if records else []
@@ -174,8 +173,8 @@ class PostgresStorage(Storage):
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
         statement = self._sql.list(of_user=user_id is not None, is_continued=position is not None)
         user = () if user_id is None else (user_id,)
-        rows = await self._query(statement, (*user, *(position or ()), limit))
-        return [to_info(row[0]) for row in rows]
+        found = await self._query(statement, (*user, *(position or ()), limit))
+        return [to_info(text) for (text,) in found]
 
     async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
         unset = msgspec.UNSET
@@ -214,13 +213,14 @@ class PostgresStorage(Storage):
             raise ThreadConflict(thread_id, expected=step.revision, actual=revision)
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        rows = await self._query(self._sql.load_draft, (thread_id,))
-        # Without the first there is no draft: an append under way when a step was saved may not have seen that one.
-        if not rows or rows[0][2] != 1:
+        found = await self._query(self._sql.load_draft, (thread_id,))
+        # Without the first step there is no draft: an append that deleted the draft may not have seen a later step,
+        # which was saved at the same time.
+        if not found or found[0][2] != 1:
             return []
         return [
             DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
-            for turn_id, revision, number, body, created_us in rows
+            for turn_id, revision, number, body, created_us in found
         ]
 
     async def _list_drafts(self, limit: int) -> list[str]:
@@ -241,46 +241,29 @@ class PostgresStorage(Storage):
         await self._query(self._sql.release, (thread_id, holder))
 
     async def _close(self) -> None:
-        await self._pools.close()
+        await self._database.close()
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
-        return failures.translate(error, f"could not {action}", self.place)
+        return translate(error, f"could not {action}: {self.place}")
 
-    async def _query(self, statement: bytes, values: Sequence[Any], *, again: Sequence[Any] | None = None) -> list[Row]:
+    async def _query(
+        self, statement: bytes, values: Sequence[Any], *, again: Sequence[Any] | None = None
+    ) -> Sequence[Row]:
         """Run one statement; `again` are the values for when it may have been run before."""
         return await self._run(
-            partial(_rows, statement, values), None if again is None else partial(_rows, statement, again)
+            partial(rows, statement, values), None if again is None else partial(rows, statement, again)
         )
 
-    async def _run(self, work: _Work[T], again: _Work[T] | None = None) -> T:
-        """Run `work` on a connection; then `again` when another transaction was in its way, or the connection ended.
+    async def _run(self, work: Work[T], again: Work[T] | None = None) -> T:
+        return await self._database.run(
+            partial(self._with_tables, work), None if again is None else partial(self._with_tables, again)
+        )
 
-        A server that was there before is waited for: it may be starting again.
-        """
-        loop = asyncio.get_running_loop()
-        give_up_at: float | None = None
-        wait_s = 0.0
-        while True:
-            try:
-                async with self._pools.connection() as connection:
-                    return await work(connection)
-            except psycopg.Error as error:
-                is_cut_off = failures.is_cut_off(error) and self._pools.is_migrated
-                give_up_at = give_up_at or loop.time() + self._timeout_s
-                if not (is_cut_off or failures.is_contention(error)) or loop.time() >= give_up_at:
-                    raise
-                if is_cut_off:
-                    self._pools.drop_idle()
-            work = again or work
-            await asyncio.sleep(wait_s)
-            wait_s = min(0.001 + 2 * wait_s, _LONGEST_WAIT_S)
-
-
-async def _rows(statement: bytes, values: Sequence[Any], connection: Connection) -> list[Row]:
-    # An application's pool may have a row factory of its own.
-    async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
-        await cursor.execute(statement, values, binary=True)
-        return await cursor.fetchall()
+    async def _with_tables(self, work: Work[T], connection: Connection) -> T:
+        if not self._has_tables:
+            await ensure_tables(connection, self.schema, self.place)
+            self._has_tables = True
+        return await work(connection)
 
 
 def _check_conflict(row: Row, thread_id: str, expected: int | None) -> None:
@@ -289,7 +272,7 @@ def _check_conflict(row: Row, thread_id: str, expected: int | None) -> None:
 
 
 def _trips(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
-    """Cut records into parts to send: none is large, and none has an id twice."""
+    """Cut records into parts to send. No part is large, and no part has two records of the same id."""
     part: dict[str, NewRecord] = {}
     size = 0
     for record in records:
@@ -303,7 +286,7 @@ def _trips(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
 
 
 def _bigint(value: int | None) -> int | None:
-    """Return a number that PostgreSQL has; no thread comes near the largest, so it limits nothing."""
+    """Return the number, at most the largest that PostgreSQL has; no thread comes near it."""
     return None if value is None else min(value, _MAX_BIGINT)
 
 

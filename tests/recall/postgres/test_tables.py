@@ -15,7 +15,7 @@ from recuerda.errors import StorageReadOnly, StorageUnavailable
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery
 from recuerda.recall.postgres import PostgresRecallIndex
-from recuerda.recall.postgres.schema import migrations
+from recuerda.recall.postgres.schema import SHAPE
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.postgres.memories import DERIVED, Connection, a_provider, counts, remember, said
 from tests.recall.talking import pair, say
@@ -37,21 +37,21 @@ async def empty_the_tables(db: Connection, schema: str) -> None:
     await db.execute(SQL("TRUNCATE {}").format(tables))
 
 
-async def make_the_terms_old(db: Connection, schema: str) -> None:
-    await db.execute(SQL("UPDATE {} SET terms = 0").format(Identifier(schema, "recall_state")))
+async def make_the_shape_old(db: Connection, schema: str) -> None:
+    await db.execute(SQL("UPDATE {} SET shape = 1").format(Identifier(schema, "recall_state")))
 
 
 SPOILT: list[Callable[[Connection, str], Awaitable[None]]] = [
     drop_a_table,
     drop_the_schema,
     empty_the_tables,
-    make_the_terms_old,
+    make_the_shape_old,
 ]
 
 
 @pytest.mark.parametrize("is_new_process", [False, True], ids=["the same process", "another process"])
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
-async def test_memories_that_are_gone_or_of_older_terms_are_made_anew_from_the_log(
+async def test_memories_that_are_gone_or_of_an_older_shape_are_made_anew_from_the_log(
     storage: SQLiteStorage, url: str, schema: str, db: Connection, spoil: Any, *, is_new_process: bool
 ) -> None:
     await say(storage, "one", *pair("I collect amber."))
@@ -87,7 +87,7 @@ async def test_a_process_notices_that_another_one_made_the_memories_anew(
     await recall.close()
 
 
-@pytest.mark.parametrize("spoil", [drop_a_table, make_the_terms_old], ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize("spoil", [drop_a_table, make_the_shape_old], ids=lambda spoil: spoil.__name__)
 async def test_what_was_forgotten_stays_so_and_facts_stay_when_the_memories_are_made_anew(
     storage: SQLiteStorage, url: str, schema: str, db: Connection, spoil: Any
 ) -> None:
@@ -107,20 +107,16 @@ async def test_what_was_forgotten_stays_so_and_facts_stay_when_the_memories_are_
         assert (await said(recall, "basalt"))[0] == "I collect basalt."
 
 
-@pytest.mark.parametrize("column", ["version", "terms"])
 async def test_memories_of_a_newer_version_are_left_alone(
-    index: PostgresRecallIndex, url: str, schema: str, db: Connection, column: str
+    index: PostgresRecallIndex, url: str, schema: str, db: Connection
 ) -> None:
     await remember(index, "one", ["a lantern"])
-    update = SQL("UPDATE {} SET {} = 99 WHERE {} = (SELECT max({}) FROM {})")
-    name, of = Identifier(schema, "recall_migrations" if column == "version" else "recall_state"), Identifier(column)
-    await db.execute(update.format(name, of, of, of, name))
+    await db.execute(SQL("UPDATE {} SET shape = 99999").format(Identifier(schema, "recall_state")))
     async with PostgresRecallIndex(url, schema=schema) as newcomer:
-        with pytest.raises(StorageUnavailable, match=r"newer recuerda .* upgrade it"):
+        with pytest.raises(StorageUnavailable, match=r"newer recuerda .* upgrade recuerda"):
             await newcomer.stats()
-    if column == "terms":
-        with pytest.raises(StorageUnavailable, match="newer recuerda"):
-            await remember(index, "two", ["a ribbon"])
+    with pytest.raises(StorageUnavailable, match="newer recuerda"):
+        await remember(index, "two", ["a ribbon"])
     assert (await counts(db, schema))["documents"] == 1
 
 
@@ -130,8 +126,8 @@ async def test_many_that_start_at_once_make_the_tables_once(url: str, schema: st
             return await remember(index, f"{number}", ["a lantern"])
 
     assert all(await asyncio.gather(*(start(number) for number in range(8))))
-    made = await db.execute(SQL("SELECT count(*) FROM {}").format(Identifier(schema, "recall_migrations")))
-    assert await made.fetchone() == (len(migrations()),)
+    made = await db.execute(SQL("SELECT shape FROM {}").format(Identifier(schema, "recall_state")))
+    assert await made.fetchall() == [(SHAPE,)]
 
 
 # -- privileges and pgvector -------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The index of memories in a PostgreSQL database, for when one file is outgrown.
 
-`PostgresRecallIndex` is what there is to use. The tables, and the functions that write and search them in one trip
-each, are in `migrations/`. Needs `pip install "recuerda[postgres]"`; with the extension pgvector, the server compares
+The package exports `PostgresRecallIndex`. `schema.sql` has the tables, and the functions that write and search them in
+one trip each. Needs `pip install "recuerda[postgres]"`. If the server has the extension pgvector, it compares the
 vectors.
 """
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from typing import Any
 
-from psycopg.sql import SQL, Identifier
-
+from recuerda._drivers.postgres.database import composer, rows
+from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
-from recuerda.recall.postgres.connections import Connection
-from recuerda.recall.postgres.searching import rows
+from recuerda.recall.postgres.schema import SHAPE
 from recuerda.recall.postgres.terms import vector_text
-from recuerda.recall.text import TERMS_VERSION
 
 
 class Following:
@@ -24,9 +22,7 @@ class Following:
     """
 
     def __init__(self, schema: str, *, lock_timeout_ms: int) -> None:
-        def composed(text: LiteralString) -> bytes:
-            return SQL(text).format(schema=Identifier(schema)).as_bytes()
-
+        composed = composer(schema)
         self._lock_timeout_ms = lock_timeout_ms
         self._apply = composed(
             "SELECT {schema}.recall_apply(%s::integer, %s::integer, %s, %s, %s, %s::bigint, %s, %s, %s::bigint, "
@@ -47,7 +43,7 @@ class Following:
     async def apply(self, update: ThreadUpdate, connection: Connection) -> bool:
         known, position = update.expected, update.position
         values: list[Any] = [
-            TERMS_VERSION,
+            SHAPE,
             self._lock_timeout_ms,
             update.thread_id,
             *((known.scope, known.incarnation, known.revision) if known else (None, None, None)),
@@ -57,7 +53,7 @@ class Following:
             sorted(update.undone),
             *_columns(position.scope if position else "", update.added),
         ]
-        return (await rows(connection, self._apply, values))[0][0]
+        return (await rows(self._apply, values, connection))[0][0]
 
     async def forget(self, forgettings: Sequence[Forgetting], connection: Connection) -> int:
         columns = (
@@ -66,13 +62,13 @@ class Following:
             [one.first for one in forgettings],
             [one.last for one in forgettings],
         )
-        return (await rows(connection, self._forget, (self._lock_timeout_ms, *columns)))[0][0]
+        return (await rows(self._forget, (self._lock_timeout_ms, *columns), connection))[0][0]
 
     async def add_vectors(
         self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]], connection: Connection
     ) -> None:
         texts = [f"{{{','.join(map(repr, map(float, vector)))}}}" for vector in vectors.values()]
-        await rows(connection, self._add_vectors, (self._lock_timeout_ms, scope, model_id, list(vectors), texts))
+        await rows(self._add_vectors, (self._lock_timeout_ms, scope, model_id, list(vectors), texts), connection)
 
     async def add_facts(
         self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], connection: Connection
@@ -88,7 +84,7 @@ class Following:
             [new.confirms for new in facts],
             [f"{{{','.join(map(str, new.replaces))}}}" for new in facts],
         )
-        await rows(connection, self._add_facts, values)
+        await rows(self._add_facts, values, connection)
 
 
 def _columns(scope: str, added: Sequence[NewDocument]) -> tuple[list[Any], ...]:

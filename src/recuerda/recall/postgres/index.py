@@ -1,8 +1,8 @@
 """The index of memories in PostgreSQL.
 
-Each operation is one statement, on whichever connection is free. A search costs what its scope has, whatever others
-have: the terms of a document lead to it under its scope alone. Vectors are compared one by one within the scope: by
-pgvector in the server, or here where the server does not have it.
+Each operation is one statement, on any free connection. The cost of a search depends on its scope and on no other one:
+the index of terms has an entry for each term of each scope. Vectors are compared one by one within the scope, by
+pgvector in the server, or in this process where the server does not have pgvector.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 import psycopg
 
+from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, check_schema, split_schema
+from recuerda._drivers.postgres.database import Database, Work
+from recuerda._drivers.postgres.pools import Connection, PoolSettings
 from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy
 from recuerda.ids import check_limit
 from recuerda.recall.facts import Fact, NewFact
@@ -32,15 +35,12 @@ from recuerda.recall.index import (
     Unembedded,
 )
 from recuerda.recall.postgres import failures
-from recuerda.recall.postgres.address import DEFAULT_SCHEMA, Address, check_schema, split_schema
-from recuerda.recall.postgres.connections import Connection, Connections
 from recuerda.recall.postgres.following import Following
 from recuerda.recall.postgres.schema import State, create_extension, prepare
 from recuerda.recall.postgres.searching import Searching
 
 T = TypeVar("T")
 
-_LONGEST_WAIT_S = 0.05
 _logger = logging.getLogger("recuerda")
 
 
@@ -49,16 +49,17 @@ class PostgresRecallIndex(RecallIndex):
 
     Args:
         url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
-            string. What it leaves out comes from libpq's environment variables and password file.
-        schema: holds the tables, whose names begin with `recall_`; made if it does not exist. It may be that of a
-            storage.
-        max_connections: at most so many for each event loop. They open when needed, and close when idle for long.
+            string. Parts that it leaves out come from libpq's environment variables and password file.
+        schema: holds the tables, whose names begin with `recall_`; it is made if it does not exist. It may be the
+            schema of a storage.
+        max_connections: the most connections of each event loop. They open when needed, and close after ten minutes
+            without use.
         timeout_s: how long to wait for a connection, for another writer, and for a server that is starting again.
         statement_timeout_s: how long a statement may take before it is cancelled.
 
-    Connecting is lazy: the first operation makes or migrates the tables. The server holds the messages in plain text,
-    whatever the storage does. pgvector is installed into the database when the first vectors come, if the role may;
-    without it they are compared here, and a warning says so.
+    Connecting is lazy: the first operation makes the tables. The server holds the messages in plain text, even if the
+    storage encrypts them. pgvector is installed into the database when the first vectors come, if the role may do that.
+    Otherwise this process compares the vectors, and a warning says so.
 
     Raises:
         ConfigurationError: the URL or the schema's name cannot be used.
@@ -76,21 +77,25 @@ class PostgresRecallIndex(RecallIndex):
         for name, value in (("timeout_s", timeout_s), ("statement_timeout_s", statement_timeout_s)):
             if not value > 0:
                 raise ConfigurationError(f"{name} is a number of seconds above 0, not {value!r}")
-        address = Address.parse(url, timeout_s=timeout_s)
+        address = PostgresAddress.parse(url, application_name="recuerda recall", timeout_s=timeout_s)
         self.place = address.place
         """Where the index is, `host:port/database`: without credentials, so it can be shown."""
         self.schema = check_schema(schema)
-        self._timeout_s = timeout_s
         self._statement_timeout_s = statement_timeout_s
-        self._connections = Connections(
-            address, max_connections=check_limit(max_connections, "max_connections"), timeout_s=timeout_s
+        settings = PoolSettings(
+            address=address,
+            name=f"the index of memories in {address.place}",
+            max_connections=check_limit(max_connections, "max_connections"),
+            timeout_s=timeout_s,
+            prepares=False,  # somebody may drop pgvector, and install it again
         )
+        self._database = Database(settings)
         self._searching = Searching(schema)
         self._following = Following(schema, lock_timeout_ms=max(1, round(timeout_s * 1000)))
         self._state: State | None = None
         self._epoch = 0
         self._has_asked_for_vectors = False
-        weakref.finalize(self, self._connections.abandon)
+        weakref.finalize(self, self._database.abandon)
 
     @classmethod
     def from_url(cls, url: str) -> PostgresRecallIndex:
@@ -147,50 +152,37 @@ class PostgresRecallIndex(RecallIndex):
         return await self._run(self._searching.stats)
 
     async def close(self) -> None:
-        await self._connections.close()
+        await self._database.close()
 
-    async def _run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run `work` on a connection, again when another transaction was in its way, or the connection ended.
-
-        A server that was there before is waited for: it may be starting again. Tables that somebody dropped are made
-        anew once.
-        """
-        loop = asyncio.get_running_loop()
-        give_up_at: float | None = None
-        wait_s = 0.0
-        may_make_anew = True
-        while True:
+    async def _run(self, work: Work[T]) -> T:
+        """Run `work` on a connection. If somebody has dropped the tables, they are made anew once."""
+        try:
             try:
-                return await self._attempt(work)
+                return await self._database.run(partial(self._in_time, work))
             except psycopg.Error as error:
-                give_up_at = give_up_at or loop.time() + self._timeout_s
-                is_cut_off = failures.is_cut_off(error) and self._state is not None
-                if failures.is_gone(error) and may_make_anew:
-                    may_make_anew, self._state = False, None
-                elif not (is_cut_off or failures.is_contention(error)) or loop.time() >= give_up_at:
-                    raise failures.translate(error, self.place) from error
-                if is_cut_off:
-                    self._connections.drop_idle()
-            await asyncio.sleep(wait_s)
-            wait_s = min(0.001 + 2 * wait_s, _LONGEST_WAIT_S)
+                if not failures.is_gone(error):
+                    raise
+            self._state = None
+            return await self._database.run(partial(self._in_time, work))
+        except psycopg.Error as error:
+            raise failures.translate(error, self.place) from error
 
-    async def _attempt(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with self._connections.connection() as connection:
-            try:
-                async with asyncio.timeout(self._statement_timeout_s):
-                    if self._state is None:
-                        await self._prepare(connection)
-                    return await work(connection)
-            except TimeoutError as error:
-                raise StorageBusy(
-                    f"the index of memories in {self.place} took longer than {self._statement_timeout_s:g} s; try "
-                    "again, or raise statement_timeout_s"
-                ) from error
-            except UnicodeEncodeError:
-                # Not chained: it quotes the text.
-                raise InvalidInput(
-                    f"the index of memories in {self.place} cannot keep a text with half of a character"
-                ) from None
+    async def _in_time(self, work: Work[T], connection: Connection) -> T:
+        try:
+            async with asyncio.timeout(self._statement_timeout_s):
+                if self._state is None:
+                    await self._prepare(connection)
+                return await work(connection)
+        except TimeoutError as error:
+            raise StorageBusy(
+                f"the index of memories in {self.place} took longer than {self._statement_timeout_s:g} s; try again, "
+                "or raise statement_timeout_s"
+            ) from error
+        except UnicodeEncodeError:
+            # Not chained: it quotes the text.
+            raise InvalidInput(
+                f"the index of memories in {self.place} cannot keep a text with a lone surrogate; replace it"
+            ) from None
 
     async def _prepare(self, connection: Connection) -> None:
         state = await prepare(connection, self.schema, self.place)
@@ -215,7 +207,7 @@ class PostgresRecallIndex(RecallIndex):
         return found[1]
 
     def _note(self, epoch: int) -> None:
-        """Compare the memories' epoch with the one that this process knows."""
+        """Compare the memories' epoch with the epoch that this process knows."""
         if self._epoch not in (0, epoch):
             self.generation += 1
         self._epoch = epoch

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import LiteralString
 
 from psycopg.sql import SQL, Identifier
 
+from recuerda._drivers.postgres.database import Row, composer, rows
+from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import Fact, FactSource
 from recuerda.recall.index import (
     NEIGHBOUR_REACH,
@@ -20,12 +22,9 @@ from recuerda.recall.index import (
     ScopeInfo,
     Unembedded,
 )
-from recuerda.recall.postgres.connections import Connection
 from recuerda.recall.postgres.schema import State
 from recuerda.recall.postgres.terms import counts_of, query_texts
 from recuerda.recall.vectors import most_similar
-
-Row = tuple[Any, ...]
 
 _ARRAY_HEADER = 20
 """Bytes before the elements of an array of one dimension, as `array_send` gives it."""
@@ -39,10 +38,7 @@ class Searching:
     """
 
     def __init__(self, schema: str) -> None:
-        def composed(text: LiteralString) -> bytes:
-            # As bytes at once: composing takes the driver longer than all else it does for a statement.
-            return SQL(text).format(schema=Identifier(schema)).as_bytes()
-
+        composed = composer(schema)
         self._schema = schema
         self._followed = composed(
             "SELECT st.epoch, t.id, t.scope, t.incarnation, t.revision FROM {schema}.recall_state st LEFT JOIN ("
@@ -103,13 +99,13 @@ class Searching:
         )
 
     async def positions(self, thread_ids: Sequence[str], connection: Connection) -> tuple[int, dict[str, Position]]:
-        return _positions(await rows(connection, self._positions, (list(thread_ids),)))
+        return _positions(await rows(self._positions, (list(thread_ids),), connection))
 
     async def followed(self, scope: str | None, connection: Connection) -> tuple[int, dict[str, Position]]:
-        return _positions(await rows(connection, self._followed, (scope, scope)))
+        return _positions(await rows(self._followed, (scope, scope), connection))
 
     async def scope_info(self, scope: str, connection: Connection) -> tuple[int, ScopeInfo]:
-        found = await rows(connection, self._scope_info, (scope,))
+        found = await rows(self._scope_info, (scope,), connection)
         epoch, documents, size, names = found[0] if found else (0, 0, 0, None)
         if not documents:
             return epoch, ScopeInfo()
@@ -135,10 +131,10 @@ class Searching:
             if query.vector is not None:
                 near = await self._similarities(query, query.vector, connection)
             values += [list(near), list(near.values())]
-        return _candidates(query, await rows(connection, statement, values))
+        return _candidates(query, await rows(statement, values, connection))
 
     async def documents(self, keys: Sequence[int], connection: Connection) -> dict[int, Document]:
-        found = await rows(connection, self._documents, (list(keys),))
+        found = await rows(self._documents, (list(keys),), connection)
         return {
             key: Document(
                 thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=role, speaker=speaker,
@@ -148,11 +144,11 @@ class Searching:
         }  # fmt: skip
 
     async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
-        found = await rows(connection, self._unembedded, {"model": model_id, "scope": scope, "limit": limit})
+        found = await rows(self._unembedded, {"model": model_id, "scope": scope, "limit": limit}, connection)
         return [Unembedded(key=key, text=text) for key, text in found]
 
     async def facts_through(self, thread_id: str, incarnation: str, connection: Connection) -> int | None:
-        found = await rows(connection, self._facts_through, (thread_id, incarnation))
+        found = await rows(self._facts_through, (thread_id, incarnation), connection)
         return found[0][0] if found else None
 
     async def facts(self, scope: str, connection: Connection, *, has_history: bool) -> list[Fact]:
@@ -166,12 +162,12 @@ class Searching:
                 sources=tuple(FactSource(thread_id=one, turn=turn) for one, turn in zip(threads, turns, strict=True)),
             )
             for number, text, valid_from_us, valid_until_us, superseded_by, threads, turns in await rows(
-                connection, self._facts, (scope, has_history)
+                self._facts, (scope, has_history), connection
             )
         ]
 
     async def stats(self, connection: Connection) -> IndexStats:
-        (row,) = await rows(connection, self._stats, (self._schema,))
+        (row,) = await rows(self._stats, (self._schema,), connection)
         return IndexStats(
             scopes=row[0], threads=row[1], documents=row[2], vectors=row[3], forgotten=row[4], size_bytes=row[5] or 0
         )
@@ -194,13 +190,8 @@ class Searching:
         self, query: CandidateQuery, vector: Sequence[float], connection: Connection
     ) -> dict[int, float]:
         """Compare vectors here, where the server has no pgvector."""
-        found = await rows(connection, self._vectors, (query.scope, query.model_id, len(vector)))
+        found = await rows(self._vectors, (query.scope, query.model_id, len(vector)), connection)
         return most_similar(vector, [(key, _packed(data)) for key, data in found])
-
-
-async def rows(connection: Connection, statement: bytes, values: Any) -> list[Row]:
-    """Run one statement and return its rows."""
-    return await (await connection.execute(statement, values, binary=True)).fetchall()
 
 
 def _positions(found: Sequence[Row]) -> tuple[int, dict[str, Position]]:

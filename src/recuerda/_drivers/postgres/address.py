@@ -1,4 +1,4 @@
-"""Which database: from a URL to what the driver is told, and to a name that may be shown.
+"""The address of a database: for the driver with its secrets, and for people without them.
 
 A URL may hold a password. It goes into the driver and nowhere else: errors and logs name the place, which is
 `host:port/database`.
@@ -22,27 +22,30 @@ _SCHEMA = re.compile(r"\w[\w .-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """A database, as the driver is told (`conninfo`) and as people are (`place`)."""
+class PostgresAddress:
+    """A database: `conninfo` is for the driver, `place` is for people."""
 
     conninfo: str = field(repr=False)
     place: str
 
     @classmethod
-    def parse(cls, url: str, *, timeout_s: float) -> Address:
+    def parse(cls, url: str, *, application_name: str, timeout_s: float) -> PostgresAddress:
         """Read a URL or a libpq connection string.
 
+        The settings that the URL leaves out are set so that a connection to a machine that has vanished ends by itself.
+        All settings are sent while connecting, which PgBouncer allows, and none by SET.
+
         Raises:
-            ConfigurationError: it cannot be read. The text does not repeat it: it may hold a password.
+            ConfigurationError: the URL cannot be read. The error does not quote it, because it may hold a password.
         """
         given = _read(url)
         if given is None:
             raise ConfigurationError(
-                "the URL of the index cannot be read; it is like postgresql://user:password@host:5432/database, with "
+                "the PostgreSQL URL cannot be read; write it as postgresql://user:password@host:5432/database, with "
                 "special characters of the password percent-encoded"
             )
         defaults = {
-            "application_name": "recuerda recall",
+            "application_name": application_name,
             "client_encoding": "utf8",
             "connect_timeout": max(2, round(timeout_s)),
             "keepalives_idle": 30,
@@ -65,21 +68,22 @@ def split_schema(url: str) -> tuple[str, str]:
 
 
 def check_schema(schema: str) -> str:
-    """Return a schema's name, if it can be one.
+    """Return the name of a schema if PostgreSQL and our SQL allow it.
 
     Raises:
-        ConfigurationError: for other characters than letters, digits, `_`, `-`, `.` and spaces, for over 63 bytes, and
-            for names that PostgreSQL keeps for itself.
+        ConfigurationError: the name has characters other than letters, digits, `_`, `-`, `.` and spaces, or over 63
+            bytes, or PostgreSQL reserves it.
     """
     if not _SCHEMA.fullmatch(schema) or len(schema.encode()) > 63 or schema.startswith("pg_"):
         raise ConfigurationError(
-            f"{schema!r} cannot be the schema: up to 63 letters, digits, '_', '-', '.' and spaces, and not pg_…"
+            f"{schema!r} cannot be the schema; use up to 63 letters, digits, '_', '-', '.' and spaces, and a beginning "
+            "other than 'pg_'"
         )
     return schema
 
 
 def _read(url: str) -> dict[str, Any] | None:
-    # The driver's error quotes what it cannot read, so not even the chain of causes may hold it.
+    # The driver's error quotes the text that it cannot read, so not even the chain of causes may hold that error.
     try:
         return dict(conninfo_to_dict(url))
     except psycopg.Error:

@@ -1,0 +1,81 @@
+"""What a caller can do about an error of the server.
+
+By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. An error without one comes from the
+connection itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+
+from recuerda.errors import (
+    RecuerdaError,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+    StorageReadOnly,
+    StorageUnavailable,
+)
+
+_BUSY = {"40001", "40P01", "53200", "53300", "53400", "55P03", "57014"}
+"""Serialization, deadlock, no memory, no free connection, a limit, a lock or a statement that waited too long."""
+
+_CONTENTION = {"40001", "40P01", "23503", "23505"}
+"""Rolled back because of another transaction. It deleted a row that this one refers to (23503), or wrote the same key
+(23505)."""
+
+_NO_SLOT = re.compile("too many (clients|connections)|connection slots")
+"""An error while connecting has no SQLSTATE, only this text."""
+
+_READ_ONLY = {"25006", "42501"}
+_MISSING = {"3F000", "42P01", "42704", "42883"}
+"""No such schema, table, type or function."""
+
+_UNREACHABLE = ("08", "28", "3D", "57P")
+
+
+def is_contention(error: psycopg.Error) -> bool:
+    """Say whether the transaction was rolled back only because of another one: trying again is safe and useful."""
+    return error.sqlstate in _CONTENTION
+
+
+def is_cut_off(error: psycopg.Error) -> bool:
+    """Say whether the connection ended, so that nobody knows whether the statement was committed."""
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
+def is_missing(error: psycopg.Error) -> bool:
+    """Say whether a schema, table, type or function is missing: somebody dropped it."""
+    return error.sqlstate in _MISSING
+
+
+def translate(error: Exception, subject: str) -> RecuerdaError:
+    """Return the error to raise. `subject` begins its text: the action that failed and the place."""
+    state = getattr(error, "sqlstate", None) or ""
+    reason = _reason(error)
+    if state in _BUSY or _NO_SLOT.search(str(error)):
+        return StorageBusy(f"{subject} is busy ({reason}); try again")
+    if state == "53100":
+        return StorageFull(f"{subject} cannot grow because the disk is full; free some space and try again")
+    if state in _READ_ONLY:
+        return StorageReadOnly(
+            f"{subject} may not be written to ({reason}); connect to the primary, with a role that may create and use "
+            "the schema"
+        )
+    if state in _MISSING:
+        return StorageUnavailable(
+            f"{subject} no longer has the tables and functions that recuerda made there ({reason}); make a new object"
+        )
+    if state.startswith(_UNREACHABLE) or (not state and isinstance(error, psycopg.OperationalError)):
+        return StorageUnavailable(f"{subject} cannot be reached ({reason})")
+    return StorageError(f"{subject} failed: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    # The detail of a server's error may quote rows. Its first line quotes none, and never has the password.
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return primary or str(error).partition("\n")[0] or type(error).__name__

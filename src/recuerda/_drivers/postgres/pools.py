@@ -1,0 +1,165 @@
+"""A pool of connections for each event loop, without a task in the background.
+
+The caller that needs a connection opens it, in its own task. So an error reaches the caller at once, and an event loop
+has nothing to wait for at its end. (That is why no `psycopg_pool` is made here: a worker of it that is
+connecting swallows its cancellation, and then `asyncio.run` never returns. An application's own pool is welcome.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
+
+from recuerda._drivers.per_loop import keep_for_ever
+from recuerda._drivers.postgres.address import PostgresAddress
+from recuerda.errors import StorageBusy
+
+Connection: TypeAlias = AsyncConnection[Any]
+
+MAX_IDLE_S = 600.0
+"""A connection that was idle for longer is closed."""
+
+
+class GivenPool(Protocol):
+    """The method of an application's own pool that is used; `psycopg_pool.AsyncConnectionPool` has it."""
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection; commit at the end, or roll back after an error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """How a pool connects.
+
+    Attributes:
+        address: where to connect.
+        name: of the storage or index, for errors.
+        max_connections: of one event loop; a caller that finds all of them in use waits.
+        timeout_s: how long a caller waits for a connection.
+        prepares: statements are prepared on the server, unless there is a pooler before it. False if the types that
+            they name may be dropped and made anew.
+        given: an application's own pool to use instead; it is never closed here.
+    """
+
+    address: PostgresAddress
+    name: str
+    max_connections: int
+    timeout_s: float
+    prepares: bool
+    given: GivenPool | None = None
+
+
+class LoopPool:
+    """The connections of one event loop. Every method but `finish` runs in that loop."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
+        self._slots = asyncio.Semaphore(settings.max_connections)
+        # The last one returned is the first one lent: it is warm, and the others grow old and are closed.
+        self._idle: list[tuple[Connection, float]] = []
+        self._users = 0
+        self._is_unused = asyncio.Event()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """Lend a connection; it is in autocommit mode, unless the application's own pool gave it.
+
+        Raises:
+            StorageBusy: all connections were in use for too long.
+            psycopg.OperationalError: the server cannot be reached.
+        """
+        self._users += 1
+        try:
+            async with self._settings.given.connection() if self._settings.given else self._own() as connection:
+                yield connection
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._is_unused.set()
+
+    async def close(self) -> None:
+        """Let the work under way finish, then close every connection."""
+        if self._users:
+            self._is_unused.clear()
+            await asyncio.wait([asyncio.ensure_future(self._is_unused.wait())], timeout=self._settings.timeout_s)
+        self.finish()
+
+    def finish(self) -> None:
+        """Close the idle connections, from any thread."""
+        while self._idle:
+            self._finish_oldest()
+
+    @asynccontextmanager
+    async def _own(self) -> AsyncGenerator[Connection]:
+        await self._take_slot()
+        try:
+            connection = self._idle.pop()[0] if self._idle else await self._connect()
+            try:
+                yield connection
+            finally:
+                self._put_back(connection)
+        finally:
+            self._slots.release()
+
+    async def _take_slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise StorageBusy(
+                f"all {self._settings.max_connections} connections of {self._settings.name} were in use for over "
+                f"{self._settings.timeout_s:g} s; try again, or raise max_connections"
+            ) from None
+
+    async def _connect(self) -> Connection:
+        # Nothing outlives its statement on a connection, so that PgBouncer may share it.
+        connection: Connection = await AsyncConnection.connect(
+            self._settings.address.conninfo, autocommit=True, prepare_threshold=None
+        )
+        try:
+            if self._settings.prepares and await is_direct(connection):
+                connection.prepare_threshold = 0
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    def _put_back(self, connection: Connection) -> None:
+        if self._process != os.getpid():
+            # A child that was forked in the middle of the work unwinds it: the connection is the parent's.
+            keep_for_ever(connection)
+            return
+        now = self._loop.time()
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._idle.append((connection, now))
+        else:
+            connection.pgconn.finish()
+        while self._idle and self._idle[0][1] < now - MAX_IDLE_S:
+            self._finish_oldest()
+
+    def _finish_oldest(self) -> None:
+        # Held by a name: a connection must not be collected before it is closed.
+        connection, _ = self._idle.pop(0)
+        connection.pgconn.finish()
+
+
+async def is_direct(connection: Connection) -> bool:
+    """Say whether the other end of the connection is the server itself, so that a prepared statement stays there.
+
+    A pooler such as PgBouncer answers for many processes of servers, and so with a process id of its own.
+    """
+    found = await connection.execute("SELECT pg_backend_pid()")
+    return await found.fetchone() == (connection.info.backend_pid,)

@@ -1,0 +1,468 @@
+-- The index of memories. `{schema}` stands for the name of its schema.
+--
+-- A new shape of the index drops the tables that can be made anew from the log, and runs this file again. So the
+-- statements for everything else allow for what is there already.
+--
+-- Ids are compared as bytes (COLLATE "C"): the order is the same on every server, whatever its locale, and indexes stay
+-- valid when a locale changes.
+
+-- TABLES THAT CAN BE MADE ANEW FROM THE LOG ---------------------------------------------------------------------------
+
+CREATE TABLE {schema}.recall_state (
+    is_the_only_one boolean PRIMARY KEY DEFAULT true CHECK (is_the_only_one),
+    -- Another number each time that the memories are made anew, so that processes which know the old ones notice.
+    epoch bigint NOT NULL,
+    -- Which tables and terms these are.
+    shape integer NOT NULL
+);
+
+-- Every turn leaves a dead row in this table and in `recall_threads`: the fill factor keeps room in the page for the
+-- next one.
+CREATE TABLE {schema}.recall_scopes (
+    key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    documents bigint NOT NULL DEFAULT 0,
+    size bigint NOT NULL DEFAULT 0,
+    id text COLLATE "C" NOT NULL UNIQUE
+) WITH (fillfactor = 60);
+
+-- A key is never given twice: the key of a deleted thread never names the documents of another one.
+CREATE TABLE {schema}.recall_threads (
+    key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope bigint NOT NULL REFERENCES {schema}.recall_scopes,
+    revision bigint NOT NULL,
+    -- The place of its next document.
+    next bigint NOT NULL,
+    incarnation text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL UNIQUE
+) WITH (fillfactor = 60);
+
+-- The key packs the thread's key and the place in the thread, so neighbours are found without an index.
+-- Each lexeme of `terms` begins with a mark of the scope, and has as many positions as the term occurs times.
+CREATE TABLE {schema}.recall_documents (
+    key bigint PRIMARY KEY,
+    scope bigint NOT NULL,
+    turn bigint NOT NULL,
+    created_us bigint NOT NULL,
+    position integer NOT NULL,
+    traits integer NOT NULL,
+    size integer NOT NULL,
+    role text COLLATE "C" NOT NULL,
+    speaker text COLLATE "C",
+    turn_id text COLLATE "C" NOT NULL,
+    terms tsvector NOT NULL,
+    text text NOT NULL
+);
+
+CREATE TABLE {schema}.recall_speakers (
+    scope bigint NOT NULL REFERENCES {schema}.recall_scopes ON DELETE CASCADE,
+    documents bigint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    PRIMARY KEY (scope, name)
+);
+
+-- Vectors are plain numbers, which pgvector compares where it is installed. So the table is the same with and without
+-- pgvector.
+CREATE TABLE {schema}.recall_vectors (
+    document bigint PRIMARY KEY REFERENCES {schema}.recall_documents ON DELETE CASCADE,
+    scope bigint NOT NULL,
+    model text COLLATE "C" NOT NULL,
+    data real[] NOT NULL
+);
+
+ALTER TABLE {schema}.recall_vectors ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- TABLES THAT OUTLIVE A CHANGE OF SHAPE: the log does not have their contents -----------------------------------------
+
+-- The turns that were forgotten on request.
+CREATE TABLE IF NOT EXISTS {schema}.recall_forgotten (
+    first bigint NOT NULL,
+    last bigint NOT NULL,
+    thread_id text COLLATE "C" NOT NULL,
+    incarnation text COLLATE "C" NOT NULL,
+    PRIMARY KEY (thread_id, incarnation, first, last)
+);
+
+-- Facts that a model found in the messages.
+CREATE TABLE IF NOT EXISTS {schema}.recall_facts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    valid_from_us bigint NOT NULL,
+    valid_until_us bigint,
+    superseded_by bigint,
+    scope text COLLATE "C" NOT NULL,
+    text text NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS {schema}.recall_fact_sources (
+    fact bigint NOT NULL REFERENCES {schema}.recall_facts ON DELETE CASCADE,
+    turn bigint NOT NULL,
+    thread_id text COLLATE "C" NOT NULL,
+    incarnation text COLLATE "C" NOT NULL,
+    PRIMARY KEY (fact, thread_id, incarnation, turn)
+);
+
+-- How far a thread has been searched for facts.
+CREATE TABLE IF NOT EXISTS {schema}.recall_fact_progress (
+    through bigint NOT NULL,
+    thread_id text COLLATE "C" PRIMARY KEY,
+    incarnation text COLLATE "C" NOT NULL
+);
+
+-- INDEXES -------------------------------------------------------------------------------------------------------------
+
+CREATE INDEX recall_threads_by_scope ON {schema}.recall_threads (scope);
+
+-- Without fastupdate: every search would read its list of pending entries, which has the entries of every user.
+CREATE INDEX recall_documents_by_term ON {schema}.recall_documents USING gin (terms) WITH (fastupdate = off);
+CREATE INDEX recall_documents_by_time ON {schema}.recall_documents (scope, created_us);
+CREATE INDEX recall_vectors_by_scope ON {schema}.recall_vectors (scope, model);
+CREATE INDEX IF NOT EXISTS recall_facts_by_scope ON {schema}.recall_facts (scope, valid_from_us);
+CREATE INDEX IF NOT EXISTS recall_facts_by_successor ON {schema}.recall_facts (superseded_by)
+    WHERE superseded_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS recall_fact_sources_by_thread ON {schema}.recall_fact_sources (thread_id);
+
+-- FUNCTIONS THAT READ -------------------------------------------------------------------------------------------------
+
+-- Everything that a search reads, in one trip. The first row says in how many documents of the scope each term occurs.
+-- The other rows are documents: the best ones, the nearest in meaning, the newest of the periods, and up to `p_reach`
+-- documents before and after each of them.
+-- Without jit: to compile a query of some milliseconds would cost many times as much as it saves.
+CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
+    p_scope text, p_terms text[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
+    p_near bigint[], p_similarities real[]
+) RETURNS TABLE (
+    frequencies bigint[], key bigint, thread_id text, turn bigint, role text, speaker text, created_us bigint,
+    traits integer, size integer, terms integer[], ranks real[], similarity real
+)
+LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    v_scope bigint;
+    v_documents bigint;
+    -- Parsed once: a text would be parsed again for each document.
+    v_queries tsquery[] := p_terms::tsquery[];
+    v_frequencies bigint[];
+    v_terms integer[];
+    v_met bigint[];
+    v_ranks real[];
+    v_keys bigint[];
+BEGIN
+    SELECT s.key, s.documents INTO v_scope, v_documents FROM {schema}.recall_scopes s WHERE s.id = p_scope;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    -- By the index of terms alone, term by term: the mark of the scope leads to the scope's documents. The scope is
+    -- compared as well, because two scopes may have the same mark.
+    SELECT array_agg(a.n::integer), array_agg(d.key), array_agg(ts_rank('{{1,1,1,1}}', d.terms, a.term))
+    INTO v_terms, v_met, v_ranks
+    FROM unnest(v_queries) WITH ORDINALITY AS a (term, n)
+    CROSS JOIN LATERAL (
+        SELECT d.key, d.terms FROM {schema}.recall_documents d WHERE d.terms @@ a.term AND d.scope + 0 = v_scope OFFSET 0
+    ) d;
+
+    SELECT array_agg(coalesce(f.documents, 0) ORDER BY n) INTO v_frequencies
+    FROM generate_subscripts(p_terms, 1) AS n
+    LEFT JOIN (SELECT term, count(*) AS documents FROM unnest(v_terms) AS term GROUP BY term) f ON f.term = n;
+
+    SELECT array_agg(DISTINCT c.key + step) INTO v_keys
+    FROM (
+        (
+            SELECT m.key FROM unnest(v_terms, v_met, v_ranks) AS m (term, key, rank) GROUP BY m.key
+            ORDER BY sum(
+                m.rank * ln(
+                    1 + (greatest(v_documents, v_frequencies[m.term]) - v_frequencies[m.term] + 0.5::float8)
+                    / (v_frequencies[m.term] + 0.5::float8)
+                )
+            ) DESC, m.key DESC LIMIT p_limit
+        ) UNION (
+            SELECT v.key FROM unnest(p_near, p_similarities) AS v (key, similarity)
+            ORDER BY v.similarity DESC LIMIT p_limit
+        ) UNION (
+            SELECT d.key FROM unnest(p_starts, p_ends) AS p (start, until)
+            CROSS JOIN LATERAL (
+                SELECT d.key FROM {schema}.recall_documents d
+                WHERE d.scope = v_scope AND d.created_us >= p.start AND d.created_us < p.until
+                ORDER BY d.created_us DESC LIMIT p_limit
+            ) d
+        )
+    ) c CROSS JOIN generate_series(-p_reach, p_reach) AS step;
+
+    frequencies := coalesce(v_frequencies, '{{}}');
+    RETURN NEXT;
+    -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops.
+    RETURN QUERY EXECUTE '
+        SELECT NULL::bigint[], d.key, t.id, d.turn, d.role, d.speaker, d.created_us, d.traits, d.size, m.terms, m.ranks,
+            v.similarity
+        FROM {schema}.recall_documents d
+        JOIN {schema}.recall_threads t ON t.key = d.key >> 32
+        LEFT JOIN (
+            SELECT m.key, array_agg(m.term) AS terms, array_agg(m.rank) AS ranks
+            FROM unnest($1, $2, $3) AS m (term, key, rank) WHERE m.key = ANY ($6) GROUP BY m.key
+        ) m ON m.key = d.key
+        LEFT JOIN unnest($4, $5) AS v (key, similarity) ON v.key = d.key
+        WHERE d.key = ANY ($6) AND d.scope + 0 = $7'
+    USING v_terms, v_met, v_ranks, p_near, p_similarities, v_keys, v_scope;
+END $$;
+
+-- FUNCTIONS THAT WRITE ------------------------------------------------------------------------------------------------
+--
+-- A function that changes a thread's documents locks the row of the thread, and then the row of its scope.
+
+-- Take in the changes of a thread; false if another process has followed the thread meanwhile.
+CREATE OR REPLACE FUNCTION {schema}.recall_apply(
+    p_shape integer, p_lock_timeout_ms integer, p_thread_id text,
+    p_known_scope text, p_known_incarnation text, p_known_revision bigint,
+    p_scope text, p_incarnation text, p_revision bigint,
+    p_is_fresh boolean, p_first bigint, p_undone bigint[],
+    p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
+    p_roles text[], p_speakers text[], p_turn_ids text[], p_terms text[], p_texts text[]
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_known record;
+    v_scope bigint;
+    v_thread bigint;
+    v_next bigint := 0;
+    v_turn bigint;
+    v_removed bigint := 0;
+    v_added bigint;
+    v_size bigint;
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    PERFORM FROM {schema}.recall_state WHERE shape = p_shape;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the index of memories has another shape' USING ERRCODE = 'RC001';
+    END IF;
+    SELECT t.key, t.scope, t.next, s.id AS scope_id, t.incarnation, t.revision INTO v_known
+    FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope
+    WHERE t.id = p_thread_id FOR UPDATE OF t;
+    IF ROW(v_known.scope_id, v_known.incarnation, v_known.revision)
+        IS DISTINCT FROM ROW(p_known_scope, p_known_incarnation, p_known_revision) THEN
+        RETURN false;
+    END IF;
+
+    IF v_known.key IS NOT NULL THEN
+        PERFORM FROM {schema}.recall_scopes s WHERE s.key = v_known.scope FOR UPDATE;
+        IF p_is_fresh OR p_scope IS NULL THEN
+            v_removed := {schema}.recall_remove(v_known.key, 0, 9223372036854775807);
+        ELSE
+            IF p_first > 1 THEN
+                v_removed := {schema}.recall_remove(v_known.key, 0, p_first - 1);
+            END IF;
+            FOREACH v_turn IN ARRAY p_undone LOOP
+                v_removed := v_removed + {schema}.recall_remove(v_known.key, v_turn, v_turn);
+            END LOOP;
+        END IF;
+    END IF;
+    IF p_scope IS NULL THEN
+        DELETE FROM {schema}.recall_threads t WHERE t.key = v_known.key;
+        PERFORM {schema}.recall_remove_orphans(p_thread_id, NULL, NULL, NULL);
+        PERFORM {schema}.recall_drop_scope_if_unused(v_known.scope);
+        RETURN true;
+    END IF;
+
+    SELECT s.key INTO v_scope FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
+    IF v_scope IS NULL THEN
+        INSERT INTO {schema}.recall_scopes AS s (id) VALUES (p_scope)
+        ON CONFLICT (id) DO UPDATE SET size = s.size RETURNING s.key INTO v_scope;
+    END IF;
+    IF v_known.key IS NULL THEN
+        INSERT INTO {schema}.recall_threads (id, scope, incarnation, revision, next)
+        VALUES (p_thread_id, v_scope, p_incarnation, p_revision, 0)
+        ON CONFLICT (id) DO NOTHING RETURNING key INTO v_thread;
+        IF v_thread IS NULL THEN
+            RETURN false;
+        END IF;
+    ELSIF p_is_fresh THEN
+        UPDATE {schema}.recall_threads t SET key = DEFAULT, scope = v_scope, incarnation = p_incarnation
+        WHERE t.key = v_known.key RETURNING t.key INTO v_thread;
+        IF v_scope <> v_known.scope THEN
+            PERFORM {schema}.recall_drop_scope_if_unused(v_known.scope);
+        END IF;
+    ELSE
+        v_thread := v_known.key;
+        v_next := v_known.next;
+    END IF;
+
+    WITH wanted AS (
+        SELECT a.*, row_number() OVER (ORDER BY a.n) - 1 AS place
+        FROM unnest(
+            p_turns, p_positions, p_created, p_traits, p_sizes, p_roles, p_speakers, p_turn_ids, p_terms, p_texts
+        ) WITH ORDINALITY AS a (turn, position, created_us, traits, size, role, speaker, turn_id, terms, text, n)
+        WHERE NOT EXISTS (
+            SELECT FROM {schema}.recall_forgotten f
+            WHERE f.thread_id = p_thread_id AND f.incarnation = p_incarnation AND a.turn BETWEEN f.first AND f.last
+        )
+    ), added AS (
+        INSERT INTO {schema}.recall_documents
+            (key, scope, turn, created_us, position, traits, size, role, speaker, turn_id, terms, text)
+        SELECT (v_thread << 32) + v_next + w.place, v_scope, w.turn, w.created_us, w.position, w.traits, w.size,
+            w.role, w.speaker, w.turn_id, w.terms::tsvector, w.text
+        FROM wanted w ORDER BY w.n
+        RETURNING speaker, size
+    ), named AS (
+        INSERT INTO {schema}.recall_speakers AS s (scope, name, documents)
+        SELECT v_scope, a.speaker, count(*) FROM added a WHERE a.speaker IS NOT NULL GROUP BY a.speaker
+        ON CONFLICT (scope, name) DO UPDATE SET documents = s.documents + excluded.documents
+    )
+    SELECT count(*), coalesce(sum(a.size), 0) INTO v_added, v_size FROM added a;
+    IF v_added > 0 THEN
+        UPDATE {schema}.recall_scopes s SET documents = s.documents + v_added, size = s.size + v_size
+        WHERE s.key = v_scope;
+    END IF;
+    UPDATE {schema}.recall_threads t SET revision = p_revision, next = v_next + v_added WHERE t.key = v_thread;
+    IF v_removed > 0 OR p_is_fresh THEN
+        PERFORM {schema}.recall_remove_orphans(p_thread_id, v_thread, p_incarnation, p_revision);
+    END IF;
+    RETURN true;
+END $$;
+
+-- Delete the documents of the turns p_first to p_last; returns the number of documents.
+CREATE OR REPLACE FUNCTION {schema}.recall_remove(p_thread bigint, p_first bigint, p_last bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_count bigint;
+BEGIN
+    WITH gone AS (
+        DELETE FROM {schema}.recall_documents d
+        WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn BETWEEN p_first AND p_last
+        RETURNING d.scope, d.speaker, d.size
+    ), counted AS (
+        UPDATE {schema}.recall_scopes s SET documents = s.documents - g.documents, size = s.size - g.size
+        FROM (SELECT scope, count(*) AS documents, sum(size) AS size FROM gone GROUP BY scope) g WHERE s.key = g.scope
+    ), named AS (
+        UPDATE {schema}.recall_speakers s SET documents = s.documents - g.documents
+        FROM (SELECT scope, speaker, count(*) AS documents FROM gone GROUP BY scope, speaker) g
+        WHERE s.scope = g.scope AND s.name = g.speaker
+    )
+    SELECT count(*) INTO v_count FROM gone;
+    DELETE FROM {schema}.recall_speakers s USING {schema}.recall_threads t
+    WHERE t.key = p_thread AND s.scope = t.scope AND s.documents < 1 AND v_count > 0;
+    RETURN v_count;
+END $$;
+
+-- Delete the facts of which every turn is gone; the facts that they had replaced hold again. Turns after p_revision are
+-- not followed yet and count as present. Without p_incarnation, the thread is gone.
+CREATE OR REPLACE FUNCTION {schema}.recall_remove_orphans(
+    p_thread_id text, p_thread bigint, p_incarnation text, p_revision bigint
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_facts bigint[];
+BEGIN
+    WITH gone AS (
+        DELETE FROM {schema}.recall_fact_sources s
+        WHERE s.thread_id = p_thread_id AND (
+            p_incarnation IS NULL OR s.incarnation <> p_incarnation OR s.turn <= p_revision AND NOT EXISTS (
+                SELECT FROM {schema}.recall_documents d
+                WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn = s.turn
+            )
+        )
+        RETURNING s.fact
+    )
+    SELECT array_agg(DISTINCT g.fact) INTO v_facts FROM gone g;
+    IF p_incarnation IS NULL THEN
+        DELETE FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id;
+    END IF;
+    IF v_facts IS NULL THEN
+        RETURN;
+    END IF;
+    WITH gone AS (
+        DELETE FROM {schema}.recall_facts f
+        WHERE f.id = ANY (v_facts)
+            AND NOT EXISTS (SELECT FROM {schema}.recall_fact_sources s WHERE s.fact = f.id)
+        RETURNING f.id
+    )
+    SELECT array_agg(g.id) INTO v_facts FROM gone g;
+    UPDATE {schema}.recall_facts f SET valid_until_us = NULL, superseded_by = NULL WHERE f.superseded_by = ANY (v_facts);
+END $$;
+
+CREATE OR REPLACE FUNCTION {schema}.recall_drop_scope_if_unused(p_scope bigint) RETURNS void
+LANGUAGE sql AS $$
+    DELETE FROM {schema}.recall_scopes s
+    WHERE s.key = p_scope AND NOT EXISTS (SELECT FROM {schema}.recall_threads t WHERE t.scope = p_scope)
+$$;
+
+-- Keep vectors of documents that are still there, in place of vectors of another model.
+CREATE OR REPLACE FUNCTION {schema}.recall_add_vectors(
+    p_lock_timeout_ms integer, p_scope text, p_model text, p_documents bigint[], p_data text[]
+) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    INSERT INTO {schema}.recall_vectors (document, scope, model, data)
+    SELECT d.key, d.scope, p_model, v.data::real[]
+    FROM unnest(p_documents, p_data) AS v (document, data)
+    JOIN {schema}.recall_documents d ON d.key = v.document
+    JOIN {schema}.recall_scopes s ON s.key = d.scope AND s.id = p_scope
+    ORDER BY d.key FOR KEY SHARE OF d
+    ON CONFLICT (document) DO UPDATE SET model = excluded.model, data = excluded.data;
+END $$;
+
+-- Take in the facts that were found in a turn, unless the turn is gone or has been searched before.
+CREATE OR REPLACE FUNCTION {schema}.recall_add_facts(
+    p_lock_timeout_ms integer, p_thread_id text, p_scope text, p_incarnation text, p_turn bigint,
+    p_texts text[], p_valid_from bigint[], p_confirms bigint[], p_replaces text[]
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_thread bigint;
+    v_fact bigint;
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    SELECT t.key INTO v_thread FROM {schema}.recall_threads t
+    WHERE t.id = p_thread_id AND t.incarnation = p_incarnation FOR UPDATE;
+    PERFORM FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
+    IF NOT EXISTS (
+        SELECT FROM {schema}.recall_documents d
+        WHERE d.key >= v_thread << 32 AND d.key < (v_thread + 1) << 32 AND d.turn = p_turn
+    ) OR EXISTS (
+        SELECT FROM {schema}.recall_fact_progress p
+        WHERE p.thread_id = p_thread_id AND p.incarnation = p_incarnation AND p.through >= p_turn
+    ) THEN
+        RETURN;
+    END IF;
+    FOR i IN 1 .. cardinality(p_texts) LOOP
+        SELECT f.id INTO v_fact FROM {schema}.recall_facts f WHERE f.id = p_confirms[i] AND f.scope = p_scope;
+        IF v_fact IS NULL THEN
+            INSERT INTO {schema}.recall_facts (scope, text, valid_from_us)
+            VALUES (p_scope, p_texts[i], p_valid_from[i]) RETURNING id INTO v_fact;
+        END IF;
+        INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn)
+        VALUES (v_fact, p_thread_id, p_incarnation, p_turn) ON CONFLICT DO NOTHING;
+        UPDATE {schema}.recall_facts f SET valid_until_us = p_valid_from[i], superseded_by = v_fact
+        WHERE f.id = ANY (p_replaces[i]::bigint[]) AND f.scope = p_scope AND f.superseded_by IS NULL AND f.id <> v_fact;
+    END LOOP;
+    INSERT INTO {schema}.recall_fact_progress (thread_id, incarnation, through)
+    VALUES (p_thread_id, p_incarnation, p_turn)
+    ON CONFLICT (thread_id) DO UPDATE SET incarnation = excluded.incarnation, through = excluded.through;
+END $$;
+
+-- Delete the documents of turns and remember that these were forgotten; returns the number of documents.
+CREATE OR REPLACE FUNCTION {schema}.recall_forget(
+    p_lock_timeout_ms integer, p_thread_ids text[], p_incarnations text[], p_firsts bigint[], p_lasts bigint[]
+) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_found record;
+    v_count bigint := 0;
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    -- All threads before any scope: in another order, a process that forgets and one that follows could wait for each
+    -- other.
+    PERFORM FROM {schema}.recall_threads t WHERE t.id = ANY (p_thread_ids) ORDER BY t.key FOR UPDATE;
+    PERFORM FROM {schema}.recall_scopes s
+    WHERE s.key IN (SELECT t.scope FROM {schema}.recall_threads t WHERE t.id = ANY (p_thread_ids))
+    ORDER BY s.key FOR UPDATE;
+    INSERT INTO {schema}.recall_forgotten (thread_id, incarnation, first, last)
+    SELECT * FROM unnest(p_thread_ids, p_incarnations, p_firsts, p_lasts) ON CONFLICT DO NOTHING;
+    FOR v_found IN
+        SELECT t.key, f.first, f.last, t.id, t.incarnation, t.revision
+        FROM unnest(p_thread_ids, p_incarnations, p_firsts, p_lasts) AS f (thread_id, incarnation, first, last)
+        JOIN {schema}.recall_threads t ON t.id = f.thread_id AND t.incarnation = f.incarnation
+    LOOP
+        v_count := v_count + {schema}.recall_remove(v_found.key, v_found.first, v_found.last);
+        PERFORM {schema}.recall_remove_orphans(v_found.id, v_found.key, v_found.incarnation, v_found.revision);
+    END LOOP;
+    RETURN v_count;
+END $$;
