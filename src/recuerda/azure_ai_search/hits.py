@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -69,18 +69,6 @@ def hit_of(document: Mapping[str, Any], settings: SearchSettings) -> SearchHit:
         score=_number(document.get("@search.score")),
         reranker_score=_number(document.get("@search.reranker_score")),
     )
-
-
-def quotes(prompt: str, hits: Iterable[SearchHit]) -> str:
-    """Return the prompt with the quotes of the best hits that fit below it."""
-    lines = [prompt]
-    room = MAX_QUOTED
-    for hit in hits:
-        room -= len(hit.quote)
-        if room < 0 and len(lines) > 1:
-            break
-        lines.append(hit.quote)
-    return "\n".join(lines)
 
 
 def _first(document: Mapping[str, Any], names: Sequence[str]) -> str | None:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
@@ -24,7 +23,7 @@ from azure.search.documents.indexes.aio import SearchIndexClient
 
 from recuerda.azure_ai_search.connections import IndexClient, clients_of
 from recuerda.azure_ai_search.failures import FORBIDDEN, SDK_ERRORS, translate
-from recuerda.azure_ai_search.hits import SearchHit, hit_of, quotes
+from recuerda.azure_ai_search.hits import MAX_QUOTED, SearchHit, hit_of
 from recuerda.azure_ai_search.index import IndexFacts
 from recuerda.azure_ai_search.settings import SearchMode, SearchSettings, asked, scope_filter
 from recuerda.errors import ConfigurationError
@@ -32,6 +31,7 @@ from recuerda.ids import check_limit
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.embedding import Embedder, embed
+from recuerda.providers.remembering import input_text, quotes_below
 from recuerda.threads.thread import AgentThread
 
 DEFAULT_PROMPT = (
@@ -173,17 +173,12 @@ class AzureAISearchProvider(ContextProvider):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._host!r}, {self._settings.index_name!r}, mode={self._settings.mode!r})"
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
-        hits = await self.search("\n".join(message.text for message in messages if message.role == "user"))
-        return Context(messages=[ChatMessage("user", quotes(self._prompt, hits))]) if hits else None
+        hits = await self.search(input_text(messages))
+        if not hits:
+            return None
+        text = quotes_below(self._prompt, (hit.quote for hit in hits), max_characters=MAX_QUOTED)
+        return Context(messages=[ChatMessage("user", text)])
 
     async def search(self, query: str, *, limit: int | None = None) -> list[SearchHit]:
         """Return the documents that match a query, the best first.

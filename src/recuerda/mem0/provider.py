@@ -19,6 +19,7 @@ from recuerda.mem0.texts import learnt, lines_of, memories_in, query_of, shown
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
+from recuerda.providers.remembering import check_one_thread_scope, raise_failures
 from recuerda.threads.thread import AgentThread
 
 DEFAULT_CONTEXT_PROMPT = (
@@ -85,10 +86,7 @@ class Mem0Provider(ContextProvider):
         on_failure: FailurePolicy = "raise",
         name: str | None = None,
     ) -> None:
-        if thread_id is not None and scope_to_per_operation_thread_id:
-            raise ConfigurationError(
-                "thread_id and scope_to_per_operation_thread_id=True were both given; give one of them"
-            )
+        check_one_thread_scope(thread_id, is_per_thread=scope_to_per_operation_thread_id)
         self.name = name or type(self).name
         self.timeout = timeout
         self.on_failure = on_failure
@@ -146,8 +144,7 @@ class Mem0Provider(ContextProvider):
         messages = learnt(request_messages, response_messages, self._recalled.get(thread, ()))
         if messages:
             await self._learning.start(thread.id, lambda: self._add(messages, scope))
-        if failures := self._learning.take_failures():
-            raise ProviderError("; ".join(failures))
+        raise_failures(self._learning)
 
     async def close(self) -> None:
         """Wait until all turns are learnt, and close the connections. A `mem0_client` is left open."""

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
+from recuerda.errors import ConfigurationError, InvalidInput
 from recuerda.ids import check_id
+from recuerda.providers.remembering import check_thread_user
 from recuerda.threads.thread import AgentThread
 
 APPLICATION_KEY = "application_id"
@@ -48,14 +49,9 @@ class Mem0Scope(msgspec.Struct, frozen=True, kw_only=True):
             ThreadOwnershipError: the thread belongs to another user.
             ConfigurationError: the completed scope has no id.
         """
-        owner = thread.user_id
-        if owner is not None and self.user_id is not None and owner != self.user_id:
-            raise ThreadOwnershipError(
-                f"thread {thread.id!r} belongs to user {owner!r}, but Mem0Provider has user_id={self.user_id!r}; "
-                "leave user_id out, and it takes each thread's own user"
-            )
+        check_thread_user(thread, self.user_id, advice="leave user_id out, and it takes each thread's own user")
         whole = Mem0Scope(
-            user_id=self.user_id or owner,
+            user_id=self.user_id or thread.user_id,
             agent_id=self.agent_id,
             application_id=self.application_id,
             thread_id=thread.id if is_per_thread else self.thread_id,

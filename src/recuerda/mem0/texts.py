@@ -14,6 +14,7 @@ from typing import cast
 
 from recuerda.errors import ProviderError
 from recuerda.messages.message import ChatMessage
+from recuerda.providers.remembering import input_text
 
 MAX_QUERY_CHARACTERS = 2000
 MAX_MEMORY_CHARACTERS = 500
@@ -27,7 +28,7 @@ _WORD = re.compile(r"\w+")
 
 def query_of(messages: Sequence[ChatMessage]) -> str:
     """Return the text to search for: the user's messages, shortened to the beginning and the end if they are long."""
-    text = "\n".join(message.text.strip() for message in messages if message.role == "user").strip()
+    text = input_text(messages)
     if len(text) <= MAX_QUERY_CHARACTERS:
         return text
     half = MAX_QUERY_CHARACTERS // 2

@@ -19,6 +19,7 @@ from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder
+from recuerda.providers.remembering import input_text
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import user_scope
 from recuerda.recall.index import IndexStats, Position, RecallIndex
@@ -91,8 +92,7 @@ class RecallProvider(ContextProvider):
     # -- the provider --------------------------------------------------------------------------------------------------
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
-        query = "\n".join(message.text for message in messages if message.role == "user" and message.text.strip())
-        query = query[-MAX_QUERY:]
+        query = input_text(messages)[-MAX_QUERY:]
         scope, recent = self._scope_of_run(thread), Filters()
         if (store := thread.turn_store) is not None:
             recollection = self._of(store.storage)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import timedelta
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from redis.credentials import CredentialProvider
@@ -22,6 +21,13 @@ from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder, embed
+from recuerda.providers.remembering import (
+    check_one_thread_scope,
+    check_thread_user,
+    input_text,
+    quotes_below,
+    raise_failures,
+)
 from recuerda.redis.keys import check_prefix
 from recuerda.redis.search.documents import (
     MAX_TEXT,
@@ -37,7 +43,7 @@ from recuerda.redis.search.maintenance import delete_matching, embed_again
 from recuerda.redis.search.queries import MemoryQuestion, Seen
 from recuerda.redis.search.schema import Shape, VectorAlgorithm
 from recuerda.redis.search.scope import MemoryScope, tag_filter
-from recuerda.redis.search.turns import check_tenant, place_of, seen_turns
+from recuerda.redis.search.turns import place_of, seen_turns
 from recuerda.redis.server import Address, Server, check_url
 from recuerda.redis.storage import DEFAULT_CONNECTIONS, DEFAULT_TIMEOUT_S, DEFAULT_URL
 from recuerda.threads.thread import AgentThread
@@ -114,10 +120,7 @@ class RedisProvider(ContextProvider):
         timeout: timedelta | None = None,
         on_failure: FailurePolicy = "raise",
     ) -> None:
-        if scope_to_per_operation_thread_id and thread_id is not None:
-            raise ConfigurationError(
-                "thread_id and scope_to_per_operation_thread_id=True were both given; give one of them"
-            )
+        check_one_thread_scope(thread_id, is_per_thread=scope_to_per_operation_thread_id)
         if redis_client is not None and (redis_url is not None or credential_provider is not None):
             raise ConfigurationError(
                 "redis_client was given together with redis_url or credential_provider; give one or the other"
@@ -144,7 +147,7 @@ class RedisProvider(ContextProvider):
         self.name = name or type(self).name
         self.timeout = timeout
         self.on_failure = on_failure
-        self._deferred = Deferred(self.name)
+        self._learning = Deferred(self.name)
         self._engine = Engine(
             Server.of_client(redis_client, max_connections=DEFAULT_CONNECTIONS)
             if redis_client is not None
@@ -155,21 +158,16 @@ class RedisProvider(ContextProvider):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._engine.server.name!r}, index_name={self._shape.name!r})"
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     # -- the hooks -----------------------------------------------------------------------------------------------------
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
-        check_tenant(thread, self._scope.user)
-        asked = "\n".join(message.text for message in messages if message.role == "user")
+        check_thread_user(thread, self._scope.user, advice="make a provider for each user")
+        asked = input_text(messages)
         memories = await self._search(asked, self._scope_of(thread.id), seen_turns(thread), self._top_k)
-        return Context(messages=[ChatMessage("user", _quotes(self._prompt, memories))]) if memories else None
+        if not memories:
+            return None
+        text = quotes_below(self._prompt, map(quoted, memories), max_characters=MAX_RECALLED)
+        return Context(messages=[ChatMessage("user", text)])
 
     async def invoked(
         self,
@@ -187,13 +185,12 @@ class RedisProvider(ContextProvider):
         if not self._defer:
             await self._learn(documents, place, scope)
             return
-        await self._deferred.start(thread.id, lambda: self._learn(documents, place, scope))
-        if failures := self._deferred.take_failures():
-            raise ProviderError(f"earlier turns were not remembered: {'; '.join(failures)}")
+        await self._learning.start(thread.id, lambda: self._learn(documents, place, scope))
+        raise_failures(self._learning)
 
     async def flush(self) -> None:
         """Wait until all pending turns are learnt, or have failed with a logged warning."""
-        await self._deferred.finish()
+        await self._learning.finish()
 
     async def close(self) -> None:
         """Finish learning, and release the connections. Closing twice is fine."""
@@ -330,15 +327,3 @@ def _server(url: str, credential_provider: CredentialProvider | None, timeout_s:
         credential_provider=credential_provider,
     )
     return Server.shared(address)
-
-
-def _quotes(prompt: str, memories: Sequence[RedisMemory]) -> str:
-    lines = [prompt]
-    room = MAX_RECALLED
-    for memory in memories:
-        line = quoted(memory)
-        room -= len(line)
-        if room < 0 and len(lines) > 1:
-            break
-        lines.append(line)
-    return "\n".join(lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recuerda.errors import CorruptTurn, ThreadOwnershipError
+from recuerda.errors import CorruptTurn
 from recuerda.ids import new_id
 from recuerda.messages.message import ChatMessage
 from recuerda.redis.search.documents import TurnPlace
@@ -38,20 +38,6 @@ def seen_turns(thread: AgentThread) -> Seen | None:
     if store is None:
         return Seen(thread_id=thread.id, from_number=0)
     return Seen(thread_id=thread.id, from_number=store.turns[0].number) if store.turns else None
-
-
-def check_tenant(thread: AgentThread, user_id: str | None) -> None:
-    """Check that a thread does not belong to another user than the provider's memories.
-
-    Raises:
-        ThreadOwnershipError: the thread was opened for another user.
-    """
-    owner = thread.user_id
-    if user_id is not None and owner is not None and owner != user_id:
-        raise ThreadOwnershipError(
-            f"thread {thread.id!r} was opened for another user than the one whose memories this provider has; "
-            "make a provider for each user"
-        )
 
 
 async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> StoredTurn | None:

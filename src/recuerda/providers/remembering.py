@@ -1,0 +1,72 @@
+"""The parts that providers of long-term memory share.
+
+A memory provider searches for a run's input, quotes the memories that it finds, and learns from the turn after its
+commit. These functions do the parts of it that do not depend on where the memories are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from recuerda.errors import ConfigurationError, ProviderError, ThreadOwnershipError
+from recuerda.messages.message import ChatMessage
+from recuerda.providers.deferred import Deferred
+from recuerda.threads.thread import AgentThread
+
+
+def input_text(messages: Sequence[ChatMessage]) -> str:
+    """Return the texts of the user's messages in a run's input, one after the other; empty if there is no text."""
+    texts = (message.text.strip() for message in messages if message.role == "user")
+    return "\n".join(text for text in texts if text)
+
+
+def quotes_below(prompt: str, quotes: Iterable[str], *, max_characters: int) -> str:
+    """Return a prompt with quotes below it, one per line, as many of the first ones as fit; the first always fits."""
+    lines = [prompt]
+    room = max_characters
+    for quote in quotes:
+        room -= len(quote)
+        if room < 0 and len(lines) > 1:
+            break
+        lines.append(quote)
+    return "\n".join(lines)
+
+
+def check_thread_user(thread: AgentThread, user_id: str | None, *, advice: str) -> None:
+    """Check that a provider of one user's memories is not used on a thread of another user.
+
+    Args:
+        thread: the thread of a run.
+        user_id: the provider's user; None accepts every thread.
+        advice: the next step for the developer, for the error.
+
+    Raises:
+        ThreadOwnershipError: the thread was opened for another user.
+    """
+    if user_id is not None and thread.user_id not in (None, user_id):
+        raise ThreadOwnershipError(
+            f"thread {thread.id!r} belongs to user {thread.user_id!r}, but the provider has user_id={user_id!r}; "
+            f"{advice}"
+        )
+
+
+def check_one_thread_scope(thread_id: str | None, *, is_per_thread: bool) -> None:
+    """Check that the memories of one thread and those of each thread are not both asked for.
+
+    Raises:
+        ConfigurationError: both are.
+    """
+    if is_per_thread and thread_id is not None:
+        raise ConfigurationError(
+            "thread_id and scope_to_per_operation_thread_id=True were both given; give one of them"
+        )
+
+
+def raise_failures(learning: Deferred) -> None:
+    """Report the turns that could not be learnt since the last call.
+
+    Raises:
+        ProviderError: there are such turns. In the hook `invoked`, this becomes a warning of the reply.
+    """
+    if failures := learning.take_failures():
+        raise ProviderError(f"earlier turns were not remembered: {'; '.join(failures)}")
