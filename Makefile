@@ -45,6 +45,12 @@ docs: $(VENV)/.dev-installed  ## Execute every example of the documentation
 site: $(VENV)/.dev-installed  ## Build the documentation site into build/site; a broken link is an error
 	@$(BIN)/zensical build --strict
 
+# Warnings of the other libraries are not ours to mend.
+.PHONY: peers
+peers: $(VENV)-peers/.installed $(VENV)-peers-betas/.installed  ## Run the other libraries' examples in docs/coming-from
+	@$(VENV)-peers/bin/python -m pytest -W ignore tests/docs/peers.py $(ARGS)
+	@$(VENV)-peers-betas/bin/python -m pytest -W ignore tests/docs/peers.py $(ARGS)
+
 bench: $(VENV)/.dev-installed  ## Measure what a turn costs (ARGS="--help" for the choices)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -74,6 +80,8 @@ picture: $(VENV)/.dev-installed  ## Draw the tour for the README anew
 lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrade" for newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/tour.in -c requirements/dev.txt -o requirements/tour.txt
+	$(LOCK) requirements/peers.in -c requirements/dev.txt -o requirements/peers.txt
+	$(LOCK) requirements/peers-betas.in -o requirements/peers-betas.txt
 
 clean:  ## Remove .venv and everything that was built or cached
 	rm -rf .venv* build dist .cache .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache .coverage htmlcov
@@ -110,3 +118,11 @@ $(VENV)/.dev-installed: requirements/dev.txt pyproject.toml | $(VENV)/.created
 	@$(PIP) install -qq --require-hashes --no-deps -r requirements/dev.txt
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $(VENV)/.tour-installed $@
+
+# The peers have environments of their own: their versions are theirs, and two of them are one package.
+$(VENV)-%/.installed: requirements/%.txt pyproject.toml | $(VENV)/.created
+	@echo "Installing requirements/$*.txt into $(VENV)-$* (once) ..."
+	@$(BIN)/python -m venv $(VENV)-$*
+	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --no-input install -qq --require-hashes --no-deps -r $<
+	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --no-input install -qq --no-deps --no-build-isolation -e .
+	@touch $@
