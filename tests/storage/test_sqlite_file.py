@@ -18,7 +18,7 @@ from recuerda.sqlite import SQLiteStorage, schema
 from recuerda.sqlite import storage as sqlite_storage
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.records import NewTurn
 
 ROOT = Path(__file__).parents[2]
 
@@ -196,53 +196,21 @@ async def test_a_damaged_body_costs_that_turn_only(path: Path) -> None:
 
 async def test_a_file_of_a_newer_recuerda_is_refused_and_left_alone(path: Path) -> None:
     await fill(path, 1)
-    change(path, f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    change(path, f"PRAGMA user_version = {schema.VERSION + 1}")
     change(path, "PRAGMA wal_checkpoint(TRUNCATE)")
     await refused(path, "newer recuerda.*upgrade")
 
 
-async def test_an_older_file_is_migrated_when_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    await fill(path, 3)
-    step = ("ALTER TABLE threads ADD COLUMN colour TEXT", "UPDATE threads SET colour = 'blue'")
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
-    async with SQLiteStorage(path) as storage:
-        assert len((await storage.read("a")).records) == 3
-        assert (await storage.append("a", a_turn(), expected=3)).revision == 4
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT id, colour FROM threads").fetchall() == [("a", "blue")]
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
-
-
-async def test_a_file_of_the_first_schema_gets_summaries_and_keeps_its_draft(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_tables_that_cannot_be_made_leave_an_empty_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        await fill(path, 3)
-    change(path, "INSERT INTO drafts (thread_id, number, turn_id, revision, body) VALUES ('a', 1, 't', 3, x'00')")
-    async with SQLiteStorage(path) as storage:
-        draft = await storage.load_draft("a")
-        assert draft is not None
-        assert draft.steps == (DraftStep(turn_id="t", revision=3, number=1, body=b"\0", created_us=0),)
-        await storage.save_draft("a", DraftStep(turn_id="t", revision=3, number=2, body=b"next"))
-        await storage.summarize("a", b"so far", through=2)
-        found = await storage.read("a", with_summary=True)
-    assert found.summary is not None
-    assert [record.number for record in found.records] == [3]
-
-
-async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    await fill(path, 3)
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("DROP VIEW messages", "no SQL at all")))
+        patch.setattr(schema, "_SCHEMA", ("CREATE TABLE threads (key INTEGER PRIMARY KEY)", "no SQL at all"))
         async with SQLiteStorage(path) as storage:
             with pytest.raises(StorageError):
                 await storage.read("a")
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
-        assert connection.execute("SELECT count(*) FROM messages").fetchone() == (0,)
-    async with SQLiteStorage(path) as storage:
-        assert len((await storage.read("a")).records) == 3
+        assert connection.execute("PRAGMA user_version").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    await fill(path, 3)
 
 
 # -- beginnings and ends -----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Threads in one SQLite file: the embedded default, safe for several processes.
 
-`SQLiteStorage` is what there is to use; `schema.py` has the tables, and the `messages` view for people who like SQL;
-`worker.py` the thread in which SQLite runs, where commits that wait together become one.
+The package exports `SQLiteStorage`. `schema.py` has the tables, and the `messages` view for people who like SQL.
+`worker.py` has the thread in which SQLite runs; it turns commits that wait together into one.
 """
 
 from recuerda.sqlite.storage import SQLiteStorage

@@ -1,10 +1,10 @@
 """No connection is open while the process forks.
 
-SQLite notes in memory which locks its process holds. A forked child inherits the notes but not the locks, and believes
-them even of connections that it opens itself. Then the parent, believing to be alone, removes the write-ahead log in
-which the child goes on writing: what the child commits is lost without an error. So the workers finish and stop before
-a fork, and start again, in both processes, with their next job. See "carrying an open database file across a fork" in
-https://sqlite.org/howtocorrupt.html
+SQLite notes in memory which locks its process holds. A forked child inherits the notes but not the locks, and trusts
+the notes even for connections that it opens itself. Then the parent believes that it is alone, and removes the
+write-ahead log in which the child goes on writing: the commits of the child are lost without an error. So the workers
+finish and stop before a fork, and start again, in both processes, with their next job. See "carrying an open database
+file across a fork" in https://sqlite.org/howtocorrupt.html
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import threading
 from typing import Protocol
 
 gate = threading.RLock()
-"""Held across a fork, and by whoever starts a worker or hands it a job. A worker itself never waits for it."""
+"""Held across a fork, and by a caller that starts a worker or gives it a job. A worker itself never waits for it."""
 
 
 class Stoppable(Protocol):
-    """What is stopped before a fork."""
+    """A worker that is stopped before a fork."""
 
     def stop(self) -> None:
-        """Finish and close; blocks until that is done. Stopping twice is fine."""
+        """Finish and close. It blocks until that is done. Stopping twice is fine."""
         ...
 
 

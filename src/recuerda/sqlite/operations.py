@@ -1,7 +1,7 @@
-"""What the storage's hooks do, as functions of a connection that run inside a worker's transaction.
+"""The storage's hooks as functions of a connection, which run inside a worker's transaction.
 
 Checks come before the first write, so a refusal leaves nothing to roll back. Every statement finds its rows by a key or
-a short range of keys: none reads a thread in order to write it.
+a short range of keys. No statement reads a thread in order to write it.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _create(
 
 
 def _name(db: sqlite3.Connection, key: int, record: NewRecord) -> None:
-    """Let the first record name a thread that has settings already, where they leave it open."""
+    """Give a thread that has settings but no record yet the user and title of its first record, unless it has some."""
     db.execute(
         "UPDATE threads SET user_id = coalesce(user_id, ?), title = coalesce(title, ?) WHERE key = ?",
         (record.user_id, record.title, key),
@@ -120,10 +120,10 @@ def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
 
 
 def _cut(db: sqlite3.Connection, key: int, record: NewRecord, first: int, messages: int) -> tuple[int, int, int] | None:
-    """Delete what the record takes out: return the new first number, and how many turns and messages went."""
+    """Delete the turns that the record removes; return the new first number and the deleted turns and messages."""
     base = key << NUMBER_BITS
     if record.kind == "undo" and record.target is not None:
-        # A summary is newer than what it covers.
+        # A summary is newer than the turns that it covers.
         db.execute(
             "DELETE FROM turns INDEXED BY summaries"
             " WHERE kind = 'summary' AND position BETWEEN ? AND ? AND target >= ?",
@@ -199,11 +199,11 @@ def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:
 def _newest(
     db: sqlite3.Connection, base: int, after: int, numbers: tuple[int, int], query: ReadQuery
 ) -> tuple[list[TurnRecord], int]:
-    """Walk back from the newest record until there is enough: the cost is the window's, not the thread's."""
+    """Walk back from the newest record until the window is full: the cost depends on the window, not on the thread."""
     lowest, highest = numbers
     records: list[TurnRecord] = []
     turns = messages = 0
-    # A fresh read gives turns only. A long one spends its time on columns: it leaves out those that turns do not use.
+    # A fresh read gives turns only. A long read spends its time on columns, so it leaves out the two that turns lack.
     columns, only_turns, make = (_RECORD, "", _record) if after else (_TURN, "AND kind IS NULL", _turn)
     rows = db.execute(
         f"{columns} WHERE position BETWEEN ? AND ? {only_turns} ORDER BY position DESC",
@@ -275,7 +275,7 @@ def save_draft(thread_id: str, step: DraftStep, db: sqlite3.Connection) -> None:
         thread := db.execute("SELECT revision FROM threads WHERE id = ?", (thread_id,)).fetchone()
     ):
         revision = thread[0]
-    # Only the two steps that matter: what was saved before is not read again.
+    # Only the two steps that are needed: earlier steps are not read again.
     numbers = sorted({1, step.number}) if newest else ()
     there = {number: found for number in numbers if (found := _draft_step(thread_id, number, db))}
     is_new = is_new_step(
@@ -328,7 +328,7 @@ def rewrite(thread_id: str, bodies: Mapping[int, bytes], db: sqlite3.Connection)
 
 
 def lease(thread_id: str, holder: str, now_us: int, ttl_us: int, db: sqlite3.Connection) -> bool:
-    """Take or renew a lease that is free, over, or the holder's own already."""
+    """Take a lease that is free or over, or prolong the holder's own; return whether the holder has it."""
     done = db.execute(
         "INSERT INTO leases (thread_id, holder, until_us) VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE "
         "SET holder = excluded.holder, until_us = excluded.until_us WHERE holder = excluded.holder OR until_us <= ?",

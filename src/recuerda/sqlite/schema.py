@@ -1,12 +1,11 @@
-"""The tables, and how a file gets them.
+"""The tables of a file, and how the file gets them.
 
 A record's key packs its thread's key and its number into SQLite's 64-bit rowid: `position = thread_key << 32 | number`.
 So a thread's records lie side by side in the table's own B-tree, in order, without a second index, and a window is one
-short range scan. Three things are indexed besides: the id of a record (for retries), the time of a thread's last change
+short range scan. Three more things have an index: the id of a record (for retries), the time of a thread's last change
 (for listings), and which records are summaries.
 
-Pages are of 8 KiB: about eleven two-message turns fit with little waste. Schema versions only go forward: a file from a
-newer recuerda is refused, an older one is migrated when it is opened.
+Pages are of 8 KiB: about eleven two-message turns fit with little waste. A file of a newer recuerda is refused.
 """
 
 from __future__ import annotations
@@ -22,95 +21,94 @@ APPLICATION_ID = 0x52454355
 NUMBER_BITS = 32
 """A thread has up to 4 billion records, a file up to 2 billion threads."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        # AUTOINCREMENT: the key of a deleted thread never comes back, so it tells a thread's incarnations apart.
-        """
-        CREATE TABLE threads (
-            key INTEGER PRIMARY KEY AUTOINCREMENT,
-            id TEXT NOT NULL UNIQUE,
-            revision INTEGER NOT NULL,
-            first INTEGER NOT NULL,
-            turns INTEGER NOT NULL,
-            messages INTEGER NOT NULL,
-            created_us INTEGER NOT NULL,
-            updated_us INTEGER NOT NULL,
-            user_id TEXT,
-            title TEXT,
-            metadata TEXT NOT NULL DEFAULT '{}'
-        )
-        """,
-        "CREATE INDEX threads_by_time ON threads (updated_us, id)",
-        "CREATE INDEX threads_by_user ON threads (user_id, updated_us, id) WHERE user_id IS NOT NULL",
-        """
-        CREATE TABLE turns (
-            position INTEGER PRIMARY KEY,
-            id TEXT NOT NULL,
-            kind TEXT,
-            target INTEGER,
-            created_us INTEGER NOT NULL,
-            message_count INTEGER NOT NULL,
-            body BLOB NOT NULL
-        )
-        """,
-        "CREATE UNIQUE INDEX turns_by_id ON turns (position >> 32, id)",
-        """
-        CREATE TABLE drafts (
-            thread_id TEXT NOT NULL,
-            number INTEGER NOT NULL,
-            turn_id TEXT NOT NULL,
-            revision INTEGER NOT NULL,
-            body BLOB NOT NULL,
-            PRIMARY KEY (thread_id, number)
-        ) WITHOUT ROWID
-        """,
-        """
-        CREATE TABLE leases (
-            thread_id TEXT PRIMARY KEY,
-            holder TEXT NOT NULL,
-            until_us INTEGER NOT NULL
-        ) WITHOUT ROWID
-        """,
-        """
-        CREATE VIEW messages AS
-        SELECT
-            threads.id AS thread_id,
-            threads.user_id AS user_id,
-            turns.position & 4294967295 AS turn,
-            turns.id AS turn_id,
-            message.key + 1 AS position,
-            message.value ->> 'role' AS role,
-            CASE json_type(message.value, '$.content')
-                WHEN 'text' THEN message.value ->> 'content'
-                WHEN 'array' THEN (
-                    SELECT group_concat(part.value ->> 'text', '')
-                    FROM json_each(message.value, '$.content') AS part
-                    WHERE part.value ->> 'type' = 'text'
-                )
-            END AS text,
-            strftime('%Y-%m-%dT%H:%M:%fZ', turns.created_us / 1000000.0, 'unixepoch') AS created_at,
-            message.value AS json
-        FROM threads
-        JOIN turns ON turns.position BETWEEN threads.key << 32 AND (threads.key << 32) + 4294967295
-        JOIN json_each(
-            CASE WHEN json_valid(CAST(turns.body AS TEXT)) THEN CAST(turns.body AS TEXT) ELSE '{}' END, '$.messages'
-        ) AS message
-        """,
-    ),
-    (
-        # Finds a thread's newest summary, or that it has none, in one step; and costs turns nothing.
-        "CREATE INDEX summaries ON turns (position) WHERE kind = 'summary'",
-        "ALTER TABLE drafts ADD COLUMN created_us INTEGER NOT NULL DEFAULT 0",
-    ),
+VERSION = 1
+"""The version of the schema. A version after it will need steps from one to the next."""
+
+_SCHEMA = (
+    # AUTOINCREMENT: the key of a deleted thread never comes back, so it tells a thread's incarnations apart.
+    """
+    CREATE TABLE threads (
+        key INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        revision INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        turns INTEGER NOT NULL,
+        messages INTEGER NOT NULL,
+        created_us INTEGER NOT NULL,
+        updated_us INTEGER NOT NULL,
+        user_id TEXT,
+        title TEXT,
+        metadata TEXT NOT NULL DEFAULT '{}'
+    )
+    """,
+    "CREATE INDEX threads_by_time ON threads (updated_us, id)",
+    "CREATE INDEX threads_by_user ON threads (user_id, updated_us, id) WHERE user_id IS NOT NULL",
+    """
+    CREATE TABLE turns (
+        position INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        kind TEXT,
+        target INTEGER,
+        created_us INTEGER NOT NULL,
+        message_count INTEGER NOT NULL,
+        body BLOB NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX turns_by_id ON turns (position >> 32, id)",
+    # It finds a thread's newest summary, or tells that there is none, in one step. Turns do not enter it.
+    "CREATE INDEX summaries ON turns (position) WHERE kind = 'summary'",
+    """
+    CREATE TABLE drafts (
+        thread_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        turn_id TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        created_us INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (thread_id, number)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE leases (
+        thread_id TEXT PRIMARY KEY,
+        holder TEXT NOT NULL,
+        until_us INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE VIEW messages AS
+    SELECT
+        threads.id AS thread_id,
+        threads.user_id AS user_id,
+        turns.position & 4294967295 AS turn,
+        turns.id AS turn_id,
+        message.key + 1 AS position,
+        message.value ->> 'role' AS role,
+        CASE json_type(message.value, '$.content')
+            WHEN 'text' THEN message.value ->> 'content'
+            WHEN 'array' THEN (
+                SELECT group_concat(part.value ->> 'text', '')
+                FROM json_each(message.value, '$.content') AS part
+                WHERE part.value ->> 'type' = 'text'
+            )
+        END AS text,
+        strftime('%Y-%m-%dT%H:%M:%fZ', turns.created_us / 1000000.0, 'unixepoch') AS created_at,
+        message.value AS json
+    FROM threads
+    JOIN turns ON turns.position BETWEEN threads.key << 32 AND (threads.key << 32) + 4294967295
+    JOIN json_each(
+        CASE WHEN json_valid(CAST(turns.body AS TEXT)) THEN CAST(turns.body AS TEXT) ELSE '{}' END, '$.messages'
+    ) AS message
+    """,
 )
 
 
 def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bool) -> sqlite3.Connection:
-    """Open the file, made and migrated as needed, for use in the calling OS thread.
+    """Open the file for use in the calling OS thread; make the file and its tables if they are missing.
 
     Raises:
-        StorageUnavailable: when the file belongs to another program, or to a newer recuerda.
-        sqlite3.Error: when SQLite cannot open it.
+        StorageUnavailable: the file belongs to another program, or a newer recuerda made it.
+        sqlite3.Error: SQLite cannot open the file.
     """
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
@@ -120,7 +118,7 @@ def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bo
             _switch_to_wal(connection, busy_timeout_s)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA secure_delete = ON")
-        _migrate(connection)
+        _make_tables(connection)
         if is_reader:
             connection.execute("PRAGMA query_only = ON")
     except BaseException:
@@ -138,14 +136,14 @@ def _check_owner(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("COMMIT")
     if owner != APPLICATION_ID and (owner or tables):
         raise StorageUnavailable(f"{path} is a SQLite file of another program; give recuerda a file of its own")
-    if version > len(MIGRATIONS):
+    if version > VERSION:
         raise StorageUnavailable(
-            f"{path} was written by a newer recuerda (schema {version}, this one knows {len(MIGRATIONS)}); upgrade it"
+            f"{path} was made by a newer recuerda (schema {version}, this one knows {VERSION}); upgrade recuerda"
         )
 
 
 def _switch_to_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    # When two connections switch at once, SQLite answers one with an instant "locked", without the wait for busy ones.
+    # When two connections switch at once, SQLite refuses one of them as "locked" at once, without the busy timeout.
     deadline = time.monotonic() + busy_timeout_s
     while True:
         try:
@@ -158,17 +156,17 @@ def _switch_to_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> Non
             return
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+def _make_tables(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        for statements in MIGRATIONS[version:]:
-            for statement in statements:
+        # Another process may have made them while this one waited.
+        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            for statement in _SCHEMA:
                 connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

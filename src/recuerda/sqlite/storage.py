@@ -1,7 +1,7 @@
-"""The SQLite storage: nine hooks, each one short transaction.
+"""The SQLite storage: each hook is one short transaction.
 
 Two workers share the file in WAL mode, one for reads and one for writes, so a read never waits for an fsync. With the
-default `synchronous="FULL"` an acknowledged turn survives a power failure; with "NORMAL" it survives a crash of the
+default `synchronous="FULL"` an acknowledged turn survives a power failure. With "NORMAL" it survives a crash of the
 process.
 """
 
@@ -49,8 +49,8 @@ class SQLiteStorage(Storage):
 
     Args:
         path: the file; it and its folder are made if missing. Its `-wal` and `-shm` companions belong to it.
-        synchronous: "FULL" (default): an acknowledged turn is on the disk. "NORMAL": faster; a power failure may take
-            the last commits, never consistency. See https://sqlite.org/pragma.html#pragma_synchronous
+        synchronous: "FULL" (default): an acknowledged turn is on the disk. "NORMAL": faster; a power failure may undo
+            the last commits, but never damages the file. See https://sqlite.org/pragma.html#pragma_synchronous
         busy_timeout_s: how long to wait for another process's write before `StorageBusy`.
         clock: gives the time in microseconds since 1970.
 
@@ -71,7 +71,7 @@ class SQLiteStorage(Storage):
     ) -> None:
         super().__init__(clock=clock)
         if synchronous not in ("FULL", "NORMAL"):
-            raise ConfigurationError(f"synchronous is 'FULL' or 'NORMAL', not {synchronous!r}")
+            raise ConfigurationError(f"synchronous must be 'FULL' or 'NORMAL', not {synchronous!r}")
         self.path = Path(path).expanduser()
         if str(path) in ("", ":memory:"):
             raise ConfigurationError("a SQLite storage needs a file; for threads in RAM use the URL 'memory:'")
@@ -169,10 +169,10 @@ class SQLiteStorage(Storage):
         start = f"could not {action}: {self.path}"
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StorageBusy(
-                f"{start} is being written by another process for over {self._busy_timeout_s:g} s; try again"
+                f"{start} has been locked by another process for over {self._busy_timeout_s:g} s; try again"
             )
         if code == sqlite3.SQLITE_FULL:
-            return StorageFull(f"{start} cannot grow, the disk is full; free some space and try again")
+            return StorageFull(f"{start} cannot grow because the disk is full; free some space and try again")
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             return StorageReadOnly(f"{start} may not be written to; check its permissions and those of its folder")
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):

@@ -1,9 +1,8 @@
 """An OS thread that owns one SQLite connection.
 
 SQLite blocks; an event loop must not. Jobs queue here, from any event loop. Writes that wait together run in one
-transaction:
-one fsync acknowledges all of them, which is where the throughput of many conversations comes from. A job that refuses
-(a conflict) has written nothing, so the others go on; a job that breaks rolls the group back, and each is then tried
+transaction, and one fsync acknowledges all of them. That gives many conversations their throughput. A job that refuses
+(a conflict) has written nothing, so the others go on. A job that fails rolls the group back, and then each job is tried
 alone.
 """
 
@@ -26,7 +25,7 @@ Connect: TypeAlias = Callable[[], sqlite3.Connection]
 Outcome: TypeAlias = "tuple[_Job, Any, BaseException | None]"
 
 MAX_GROUP = 256
-"""The most writes in one transaction: bounds how long the first of them waits."""
+"""The most writes in one transaction. It bounds how long the first of them waits."""
 
 
 @dataclass(slots=True)
@@ -40,8 +39,8 @@ class Worker:
     """Run jobs on a connection in a thread of its own.
 
     Args:
-        connect: opens the connection, in the thread, when the first job comes; tried again by the next job if it fails.
-        is_writer: wrap jobs into `BEGIN IMMEDIATE … COMMIT`; else into a plain read transaction.
+        connect: opens the connection, in the thread, when the first job comes. If it fails, the next job tries again.
+        is_writer: True wraps jobs into `BEGIN IMMEDIATE … COMMIT`, False into a transaction that reads.
         name: of the thread.
     """
 
@@ -57,13 +56,13 @@ class Worker:
 
     @property
     def is_stopped(self) -> bool:
-        """True when it takes no more jobs."""
+        """True when the worker takes no more jobs."""
         return self._is_closed
 
     def submit(self, run: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Queue a job and return its outcome to come, once its transaction has ended.
+        """Queue a job and return a future, which has the job's outcome when its transaction has ended.
 
-        A job that is cancelled before its turn comes does not run; one that has started is carried through.
+        A job that is cancelled while it waits does not run. A job that has started runs to its end.
         """
         loop = asyncio.get_running_loop()
         job = _Job(run, loop.create_future(), loop)
@@ -74,7 +73,7 @@ class Worker:
         return job.future
 
     def stop(self) -> None:
-        """Let the jobs that wait finish, then close the connection. Blocks until that is done."""
+        """Let the waiting jobs finish, then close the connection. It blocks until that is done."""
         if not self._is_closed:
             with self._mutex:
                 self._is_closed = True
@@ -99,17 +98,17 @@ class Worker:
             connection.close()
 
     def _attend(self, connection: sqlite3.Connection | None, group: list[_Job]) -> sqlite3.Connection | None:
-        """Run a group and return the connection for the next one; None when it could not be opened, or has broken."""
+        """Run a group and return the connection for the next one; None if it could not be opened, or broke."""
         try:
             connection = connection or self._connect()
             outcomes = self._run_group(connection, group)
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - given to the callers that wait
             outcomes: list[Outcome] = [(job, None, error) for job in group]
             if connection is not None:
                 connection.close()
             connection = None
         _settle(outcomes)
-        group.clear()  # or its results, maybe a long thread, would stay in memory until the next job
+        group.clear()  # otherwise its results, perhaps a long thread, would stay in memory until the next job
         return connection
 
     def _next_group(self) -> tuple[list[_Job], bool]:
@@ -129,12 +128,12 @@ class Worker:
     def _run_group(self, connection: sqlite3.Connection, group: list[_Job]) -> list[Outcome]:
         try:
             connection.execute("BEGIN IMMEDIATE" if self._is_writer else "BEGIN")
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - given to the callers that wait
             return [(job, None, error) for job in group]
         try:
             outcomes = [_attempt(connection, job) for job in group]
             connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - given to the callers that wait
             if connection.in_transaction:
                 connection.rollback()
             if len(group) == 1:
@@ -158,7 +157,7 @@ def _settle(outcomes: list[Outcome]) -> None:
         try:
             loop.call_soon_threadsafe(_resolve, mine)
         except RuntimeError:
-            # The loop has ended: nobody waits for these any more. What was committed stays committed.
+            # The loop has ended, so nobody waits for these outcomes any more. Committed jobs stay committed.
             continue
 
 

@@ -1,13 +1,13 @@
 """The tables of the index, and how a file gets them, or gets them anew.
 
-These are postings of our own and not SQLite's FTS5: that counts how rare a word is over everybody's memories, and walks
-through them to do so, while one user's are a thousandth; and what is deleted from it stays in its segments until they
-are merged, while here `secure_delete` overwrites it at once.
+The postings are our own and not those of SQLite's FTS5. FTS5 counts how rare a word is over the memories of all users,
+and walks through all of them to do so. And deleted text stays in its segments until they are merged, while
+`secure_delete` overwrites it here at once.
 
-Every table that is searched begins with the scope, so what a search touches lies side by side and belongs to one user.
-The terms of a new document wait as one row in `pending`, because to enter each of them where it belongs would touch a
-page a term; a search reads the few that wait besides, and whole batches of them are entered behind the answer.
-A document's key packs its thread's key and its place in the thread: neighbours are found without an index.
+Every table that is searched begins with the scope, so a search reads rows that lie side by side and belong to one user.
+The terms of a new document first wait as one row in `pending`, because entering each term in its place would touch a
+page a term. A search also reads the few documents that wait, and whole batches of them are entered after the answer.
+A document's key packs its thread's key and its place in the thread, so neighbours are found without an index.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ APPLICATION_ID = 0x52454349
 """Marks a SQLite file as an index of ours ("RECI")."""
 
 SHAPE = 1000 + TERMS_VERSION
-"""In the file's `user_version`: which tables and terms it has. An index of another shape is made anew."""
+"""Which tables and terms a file has: its `user_version`. An index of another shape is made anew."""
 
 THREAD_BITS = 32
 
@@ -75,7 +75,7 @@ _TABLES = (
     ) WITHOUT ROWID
     """,
 )
-# What the log does not have, or not without asking a model again: it outlives a change of shape.
+# These outlive a change of shape: the log does not have their contents, or only a model could find them again.
 _KEPT_TABLES = (
     """
     CREATE TABLE IF NOT EXISTS forgotten (
@@ -107,7 +107,7 @@ _KEPT = frozenset(("forgotten", "facts", "fact_sources", "fact_progress"))
 
 
 def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
-    """Open the index, made or made anew as needed, for use in the calling OS thread.
+    """Open the index for use in the calling OS thread; make it if it is missing, and anew if it has another shape.
 
     Raises:
         StorageUnavailable: the file belongs to another program, or to recuerda's storage.
@@ -130,14 +130,14 @@ def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
 
 
 def salvage(path: Path) -> list[tuple[str, str, int, int]]:
-    """Return what was forgotten on request, as far as a damaged file still tells."""
+    """Return the turns that were forgotten on request, as far as a damaged file can be read."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT thread_id, incarnation, first, last FROM forgotten").fetchall()
     return []
 
 
 def restore(connection: sqlite3.Connection, forgotten: list[tuple[str, str, int, int]]) -> None:
-    """Put back what `salvage` returned."""
+    """Put back the rows that `salvage` returned."""
     connection.executemany("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?, ?)", forgotten)
 
 
