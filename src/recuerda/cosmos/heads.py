@@ -61,7 +61,7 @@ class Head:
 
     @property
     def living(self) -> ThreadItem | None:
-        """The thread's own item; None if all its records have expired, because then the thread has to be made anew."""
+        """The thread's own item; None if all its records have expired, because then the thread has to be recreated."""
         is_over = self.thread is not None and self.thread.is_settled and self.record is None
         return None if is_over else self.thread
 

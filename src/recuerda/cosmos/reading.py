@@ -57,7 +57,7 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
 
 
 async def _summary(container: Container, head: Head) -> TurnRecord | None:
-    """Return the newest summary, if the walk did not come upon it."""
+    """Return the newest summary, if the walk did not reach it."""
     if head.thread is None:
         return None
     item_id = record_item_id(head.thread.incarnation, head.summary)

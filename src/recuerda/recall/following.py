@@ -3,7 +3,7 @@
 The index knows the revision up to which it has followed each thread. A storage gives the records after it: turns, undos
 and trims. So it does not matter which process wrote a turn, or whether the process died between the commit and the
 update of the index: the next reader adds the missing turns. If a thread was deleted, its documents are removed. If it
-was made anew under its id, it is then followed from its start.
+was recreated under its id, it is then followed from its start.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 An index stores documents (one per message), finds documents of a scope that share terms or meaning with a query, and
 knows how far it has followed each thread. It does not rank: it gives the counts of each term in each document, the
 similarities and the neighbouring documents, and `ranking.py` computes scores from them. It does not read threads:
-`following.py` tells it the changes. An index is derived data: it may be deleted at any time, and is then made anew from
+`following.py` tells it the changes. An index is derived data: it may be deleted at any time, and is then rebuilt from
 the storage's log. Only the list of forgotten turns is not in the log.
 
 A scope is the owner of memories: a user, or a thread that has no user. A search never finds anything in another scope,
@@ -178,7 +178,7 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
-    """A range of turns to be forgotten, which stay forgotten when the index is made anew.
+    """A range of turns to be forgotten, which stay forgotten when the index is rebuilt.
 
     Attributes:
         thread_id: the thread's id.
@@ -224,8 +224,8 @@ class RecallIndex(ABC):
     """Store documents and find candidates. Several processes may use one index at once.
 
     An index that was made with other terms (`text.TERMS_VERSION`), or that is damaged, empties itself when it is
-    opened. Its threads then have no position and are followed anew. Driver errors are translated into `StorageError`
-    and its branches.
+    opened. Its threads then have no position and are followed from their start. Driver errors are translated into
+    `StorageError` and its branches.
 
     Attributes:
         generation: a number that changes whenever this process notices that the index was emptied.

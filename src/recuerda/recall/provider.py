@@ -208,7 +208,7 @@ class RecallProvider(ContextProvider):
         """Forget messages, and return the number of messages that were remembered before.
 
         The threads themselves do not change: the messages are still in the log. A forgotten turn stays forgotten when
-        the index is made anew. Later turns are remembered.
+        the index is rebuilt. Later turns are remembered.
 
         Args:
             thread: forgets everything in this thread, or one turn of it with `turn`.
@@ -247,7 +247,7 @@ class RecallProvider(ContextProvider):
         return await self._of().catch_up(user_id or self.user_id, progress)
 
     async def rebuild(self, storage: Storage | None = None, *, progress: Tell | None = None) -> Progress:
-        """Make the index anew from the log, thread by thread. Searches work meanwhile.
+        """Rebuild the index from the log, thread by thread. Searches work meanwhile.
 
         Args:
             storage: the storage of the threads; the provider's own by default.

@@ -52,7 +52,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         prompt: the support of an assistant's reply by the user's message before it.
         answered: the support of a user's message by the assistant's message before it.
         session: the weight of the conversation's best messages.
-        speaker: raises messages of the one speaker whom the question names.
+        speaker: raises messages of the one speaker that the question names.
         question: lowers messages that are questions.
         personal: raises messages about their speaker.
         assistant: lowers an assistant's messages, unless the question asks what the assistant has said.
@@ -90,7 +90,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         terms: the terms to look for, each with the number of the word of which it is a form.
-        speakers: the speakers of the scope whom the query names.
+        speakers: the speakers of the scope that the query names.
         times: the times that the query names.
         asks_when: True if the query asks for a time.
         asks_assistant: True if the query asks what the assistant has said.

@@ -236,7 +236,7 @@ class RedisProvider(ContextProvider):
         return await delete_matching(self._engine, self._shape, query)
 
     async def overwrite_index(self) -> int:
-        """Make the index anew in the shape that this provider needs, and return the number of its memories.
+        """Rebuild the index in the shape that this provider needs, and return the number of its memories.
 
         The memories stay. With an embedder, each memory gets a vector of its model. Meanwhile, other users of the index
         find only some of the memories. If the call is interrupted, call it again.

@@ -64,7 +64,7 @@ class RedisStorage(Storage):
 
     When the connection breaks, appends, reads, updates and drafts are sent once more; a repeated write recognizes by
     its id what the first one wrote. In a cluster the listings are on other nodes than the threads, and are changed
-    after them. If a process dies in between, a listing is one step behind until `list_threads` comes upon the entry and
+    after them. If a process dies in between, a listing is one step behind until `list_threads` reaches the entry and
     corrects it, and a new thread may stay unlisted until its next turn. The turns themselves are never affected.
     """
 

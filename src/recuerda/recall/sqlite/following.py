@@ -133,7 +133,7 @@ def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) 
     ).fetchall()
     for key, scope, size, text, speaker, waits in rows:
         if waits is None:
-            # A text always has the same terms: an index with other terms is made anew.
+            # A text always has the same terms: an index with other terms is rebuilt.
             entries = [(scope, term, key) for term in terms_of(text).counts]
             connection.executemany("DELETE FROM postings WHERE scope = ? AND term = ? AND document = ?", entries)
         connection.execute("DELETE FROM pending WHERE scope = ? AND document = ?", (scope, key))

@@ -1,7 +1,7 @@
 """The embedded index: one SQLite file, used in an OS thread of its own.
 
 SQLite blocks, and an event loop must not block. So every operation is a job for one worker thread, which owns the
-connection. A damaged file is deleted and made anew. The list of forgotten turns is saved from it, as far as it is
+connection. A damaged file is deleted and rebuilt. The list of forgotten turns is saved from it, as far as it is
 readable.
 """
 
@@ -214,7 +214,7 @@ class SQLiteRecallIndex(RecallIndex):
 
     def _connected(self) -> sqlite3.Connection:
         if self.path is not None and self._connection is not None and _file_id(self.path) != self._file_id:
-            # The file was deleted by hand, or made anew by another process. The open one is no longer in use.
+            # The file was deleted by hand, or rebuilt by another process. The open one is no longer in use.
             self._disconnect()
             self.generation += 1
         if self._connection is None:
@@ -234,7 +234,7 @@ class SQLiteRecallIndex(RecallIndex):
             return
         self._disconnect()
         forgotten = salvage(self.path)
-        _logger.warning("the index of memories %s is damaged (%s); it is made anew from the log", self.path, error)
+        _logger.warning("the index of memories %s is damaged (%s); it is rebuilt from the log", self.path, error)
         delete_files(self.path)
         self.generation += 1
         restore(self._connected(), forgotten)

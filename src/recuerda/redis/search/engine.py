@@ -134,7 +134,7 @@ class Engine:
         if differences:
             raise ProviderError(
                 f"the index {shape.name!r} on the Redis server {self.server.name} has another shape: "
-                f"{'; '.join(differences)}. Give another index_name and prefix, or make the index anew with "
+                f"{'; '.join(differences)}. Give another index_name and prefix, or rebuild the index with "
                 "await provider.overwrite_index(), which keeps the memories"
             )
 
