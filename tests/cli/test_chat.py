@@ -58,7 +58,7 @@ def test_another_users_thread_is_refused(recuerda: CommandLine) -> None:
 
 def test_commands_work_when_piped(recuerda: CommandLine) -> None:
     page = recuerda.ok("chat", input="My name is Riker.\nI live in Lima.\n/undo\n/history\n/quit\nWhat is my name?\n")
-    assert "(taken out: I live in Lima.)" in page
+    assert "(removed: I live in Lima.)" in page
     assert page.endswith("user: My name is Riker.\nassistant: Noted. Your name is Riker.\n")
     assert "/help lists them" in recuerda.refused("chat", input="/nonsense\n")
     assert "no turn" in recuerda.refused("chat", "--new", input="/undo\n")
@@ -107,7 +107,7 @@ def test_a_conversation_on_a_terminal(terminal: Callable[..., Terminal]) -> None
     for line, answer in (
         ("My name is Riker.", "Noted. Your name is Riker."),
         ("What is my name?", "Your name is Riker."),
-        ("/undo", "(taken out: What is my name?)"),
+        ("/undo", "(removed: What is my name?)"),
         ("/help", "/history"),
         ("/nonsense", "error: "),
     ):
@@ -140,7 +140,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(
     on.send("first\n")
     on.expect("assistant: one")
     on.interrupt()
-    on.expect("(stopped; what was said is kept)")
+    on.expect("(stopped; the answer is kept as far as it came)")
     on.expect("you: ")
     on.send("second\n")
     on.expect("Still here")

@@ -48,8 +48,8 @@ def test_a_call_that_cannot_be_understood_exits_with_2(recuerda: CommandLine, ar
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("nonsense", "there are: "),
-        ("mysql://ana:secret@host/db", "there are: "),
+        ("nonsense", "use one of "),
+        ("mysql://ana:secret@host/db", "use one of "),
         ("sqlite://", "sqlite:///relative.db"),
         ("sqlite:////dev/null/memory.db", "/dev/null/memory.db"),
         ("file:////dev/null/folder", "/dev/null/folder"),

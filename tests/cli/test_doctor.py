@@ -214,7 +214,7 @@ def test_interrupted_turns_are_dropped_only_when_that_is_said_and_after_a_copy(
         assert len((await storage.read("waiting")).records) == 1
 
     within(look)
-    assert "go with --repair" in recuerda.refused("doctor", url, "--drop-drafts", code=2)
+    assert "need --repair" in recuerda.refused("doctor", url, "--drop-drafts", code=2)
 
 
 @pytest.mark.parametrize("named", [(), ("--thread", "new")], ids=["in_the_list", "by_name"])
@@ -318,7 +318,7 @@ def test_a_damaged_line_of_a_file_is_repaired_by_making_the_thread_anew(recuerda
     assert raw.read_bytes() == lines[2].rstrip(b"\n")
     report_of(recuerda, URLS["file"], code=0)
     shown = recuerda.ok("show", "t", "--storage", URLS["file"])
-    assert "could not be read, and was taken out here" in shown
+    assert "could not be read and was removed here" in shown
 
 
 def test_many_threads_are_all_looked_through(recuerda: CommandLine, url: str, within: Any) -> None:

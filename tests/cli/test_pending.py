@@ -59,7 +59,7 @@ def test_chat_drops_it_when_told(terminal: Callable[..., Terminal], recuerda: Co
     on = terminal("chat", "--thread", "t", "--storage", URL, "--model", "offline", NO_COLOR="1")
     on.expect("(Enter)? ")
     on.send("d\n")
-    on.expect("(the interrupted turn is dropped")
+    on.expect("(the interrupted turn is deleted")
     on.expect("you: ")
     on.send("hello\n")
     on.expect("assistant: ")
@@ -95,7 +95,7 @@ def test_a_call_that_waits_to_be_allowed_is_left_to_its_program(recuerda: Comman
     interrupt(recuerda.folder, waits=True)
     done = recuerda("chat", "--thread", "t", "--storage", URL, "--model", "offline", input="/resume\n")
     assert done.returncode == 0
-    assert "waits for somebody to allow its calls (look_up)" in done.stderr
+    assert "waits for its calls (look_up) to be approved" in done.stderr
     assert json.loads(recuerda("show", "t", "--storage", URL, "--json").stdout)["draft"]["steps"] == 1
 
 
@@ -103,7 +103,7 @@ def test_show_marks_it(recuerda: CommandLine) -> None:
     interrupt(recuerda.folder, waits=True)
     page = recuerda.ok("show", "t", "--storage", URL)
     assert "t · no turn yet" in page
-    assert "a turn that is not over: interrupted after step 1" in page
+    assert "unfinished turn: interrupted after step 1" in page
     assert "open calls: look_up (not started)" in page
     assert "user: My name is Riker." in page
     shown = json.loads(recuerda.ok("show", "t", "--storage", URL, "--json"))

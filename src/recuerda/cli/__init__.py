@@ -1,7 +1,7 @@
 """The command line: `recuerda`, or `python -m recuerda`.
 
-`main` is the entry point, and all that this module imports by itself, so that a missing extra is one clear line and not
-a traceback. `app.py` puts the commands together; each command has a module of its own.
+`main` is the entry point. It imports the commands only when it runs, so that a missing extra gives one clear line and
+no traceback. `app.py` puts the commands together. Each command has its own module.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from recuerda.errors import MissingExtraError
 
 
 def main() -> None:
-    """Run the command line on the process's arguments; ends the process.
+    """Run the command line with the process's arguments, and end the process.
 
-    The exit code is 0 for success, 1 for a failure, 2 for a call that cannot be understood, 130 after Ctrl-C.
+    The exit code is 0 for success, 1 for a failure, 2 for wrong arguments, and 130 after Ctrl-C.
     """
     try:
         from recuerda.cli.app import run

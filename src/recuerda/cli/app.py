@@ -1,4 +1,4 @@
-"""The commands put together, and what is the same for all of them: streams, `.env`, errors, exit codes."""
+"""The table of commands, and everything that they share: streams, `.env`, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help pipes well, and takes no bracket for markup
+    rich_markup_mode=None,  # plain help can be piped, and no bracket is read as markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for name, command, examples in (
@@ -57,7 +57,7 @@ for name, command, examples in (
     ("doctor", doctor.doctor, doctor.EXAMPLES),
     ("serve", serve.serve, serve.EXAMPLES),
 ):
-    # The backspace keeps the lines of the paragraph that follows it as they are.
+    # The backspace character keeps the line breaks of the paragraph behind it.
     app.command(name, epilog="\n".join(("\b", "Examples:", *(f"  {example}" for example in examples))))(command)
 
 
@@ -72,15 +72,17 @@ def _version(is_wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Durable conversation memory for LLM agents.
 
-    Start with `recuerda tour`, which needs no key; then talk: `recuerda chat`.
+    Start with `recuerda tour`, which needs no key. Then talk to a model with `recuerda chat`.
 
-    Threads live in a SQLite file in your data folder, unless --storage or RECUERDA_STORAGE names another storage:
-    sqlite:///memory.db, file:///folder, memory:
+    Threads are kept in a SQLite file in your data folder. --storage or RECUERDA_STORAGE names another storage, for
+    example sqlite:///memory.db, file:///folder, redis://localhost:6379/0 or postgresql://user@host/database.
+
+    `recuerda COMMAND --help` explains a command and shows examples.
     """
 
 
@@ -91,7 +93,7 @@ def run() -> NoReturn:
     try:
         app(prog_name="recuerda")
     except ThreadNotFound as error:
-        fail(f"{error}; `recuerda threads` lists those there are")
+        fail(f"{error}; `recuerda threads` lists the threads")
     except (RecuerdaError, OSError) as error:
         _end_quietly_when_nobody_reads(error)
         fail(str(error))
@@ -102,7 +104,7 @@ def run() -> NoReturn:
 
 
 def _prepare_streams() -> None:
-    """Read and write UTF-8 where no terminal says otherwise, and never fail on a character."""
+    """Make the streams use UTF-8 unless they are a terminal, and make them never fail on a character."""
     for stream, handler in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors=handler)
@@ -116,8 +118,8 @@ def _flush() -> None:
 
 
 def _end_quietly_when_nobody_reads(error: Exception) -> None:
-    """Leave without a word when the reader of our output has gone, as in `recuerda threads | head`."""
+    """End the process silently if the reader of the output has gone, as in `recuerda threads | head`."""
     if isinstance(error, BrokenPipeError):
-        # What is still buffered would be written at exit, and fail again: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        # The buffered rest would be written at exit and fail again: https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1)

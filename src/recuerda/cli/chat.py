@@ -1,7 +1,7 @@
-"""`recuerda chat`: talk in a thread that lasts.
+"""`recuerda chat`: talk to a model in a thread that lasts.
 
-One event loop lives as long as the conversation. Lines are read between its runs, so Ctrl-C at the prompt is the
-prompt's, and Ctrl-C during an answer stops that answer alone: what was said of it stays in the thread, marked as
+One event loop lives as long as the conversation, and lines are read between its runs. So Ctrl-C at the prompt only
+interrupts the prompt. Ctrl-C during an answer stops that answer: the part that was said stays in the thread, marked as
 interrupted.
 """
 
@@ -25,11 +25,11 @@ from recuerda.window.window import ContextWindow
 
 HELP = """\
 /history   show the whole thread
-/undo      take the last turn out
-/resume    go on with an interrupted turn
-/drop      drop it
-/help      show this
-/quit      leave (or Ctrl-D); Ctrl-C stops an answer"""
+/undo      remove the last turn
+/resume    continue an interrupted turn
+/drop      delete an interrupted turn
+/help      show these commands
+/quit      leave the chat (or Ctrl-D); Ctrl-C stops an answer"""
 
 EXAMPLES = (
     "recuerda chat",
@@ -41,30 +41,33 @@ EXAMPLES = (
 def chat(
     *,
     thread: Annotated[
-        str, typer.Option("--thread", "-t", metavar="ID", help="The thread; made with its first turn.")
+        str, typer.Option("--thread", "-t", metavar="ID", help="The thread's id. Its first turn makes the thread.")
     ] = "default",
-    is_new: Annotated[bool, typer.Option("--new", help="Begin a thread with a new id.")] = False,
+    is_new: Annotated[bool, typer.Option("--new", help="Begin a new thread with a random id.")] = False,
     storage: StorageOption = None,
     user: UserOption = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="ID", help="The model's id; `offline` for the stand-in.")
+        str | None, typer.Option("--model", metavar="ID", help="The model's id, or `offline` for the stand-in.")
     ] = None,
     instructions: Annotated[
         str | None, typer.Option("--instructions", metavar="TEXT", help="The system prompt.")
     ] = None,
     window: Annotated[
         int | None,
-        typer.Option("--window", min=1, metavar="N", help="Send at most so many of the thread's messages."),
+        typer.Option("--window", min=1, metavar="N", help="Send at most N messages of the thread to the model."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Talk to a model, in a thread that is still there tomorrow.
 
-    The model is what OPENAI_API_KEY and OPENAI_MODEL name (or OPENAI_BASE_URL, or AZURE_OPENAI_ENDPOINT,
-    AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT), in the environment or in a .env file here. Without one, an
-    offline stand-in answers. Piped input is answered line by line, and the first failure ends it with exit code 1.
-    A turn that was interrupted, here or in a program, is shown at the start, to go on with it or to drop it.
-    With --json: a line {"thread_id", "turn_id", "text", "usage", "warnings"} for each answer.
+    OPENAI_API_KEY and OPENAI_MODEL choose the model, in the environment or in a .env file in this folder. Set
+    OPENAI_BASE_URL for a compatible server, or AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT
+    for Azure. Without a model, an offline stand-in answers.
+
+    Piped input is answered line by line, and the first failure ends the command with exit code 1. If a turn of the
+    thread was interrupted, here or in a program, the chat first offers to continue it or to drop it.
+
+    With --json, each answer is a line {"thread_id", "turn_id", "text", "usage", "warnings"}.
     """
     client, note = choose_client(model)
     if note is not None:
@@ -92,7 +95,7 @@ def chat(
 
 def _answer_lines(runner: asyncio.Runner, conversation: Conversation) -> None:
     if (pending := runner.run(conversation.pending())) is not None:
-        warn(f"a turn of this thread was {pending}; /resume goes on with it, /drop drops it")
+        warn(f"a turn of this thread was {pending}. /resume continues it, /drop deletes it.")
     for line in sys.stdin:
         if line.strip() and not _act(runner, conversation, line.strip()):
             return
@@ -100,7 +103,7 @@ def _answer_lines(runner: asyncio.Runner, conversation: Conversation) -> None:
 
 def _talk(runner: asyncio.Runner, conversation: Conversation) -> None:
     with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  # pyright: ignore[reportUnusedImport] - importing it gives `input` its editing
+        import readline  # noqa: F401  # pyright: ignore[reportUnusedImport] - the import makes `input` editable
 
     runner.run(conversation.greet())
     if not _offer_to_resume(runner, conversation):
@@ -112,20 +115,20 @@ def _talk(runner: asyncio.Runner, conversation: Conversation) -> None:
             console().print()
             return
         except KeyboardInterrupt:
-            console().print("\n(Ctrl-D or /quit leaves)", style="dim")
+            console().print("\n(Ctrl-D or /quit leaves the chat)", style="dim")
             continue
         if line and not _act_safely(runner, conversation, line):
             return
 
 
 def _offer_to_resume(runner: asyncio.Runner, conversation: Conversation) -> bool:
-    """Ask what to do with an interrupted turn, if there is one; False at the end of the input."""
+    """Ask what to do with an interrupted turn, if there is one. Returns False at the end of the input."""
     pending = runner.run(conversation.pending())
     if pending is None:
         return True
     console().print(Text(f"A turn of this thread was {pending}.", style="yellow"), soft_wrap=True)
     try:
-        wanted = input("Go on with it (r), drop it (d), or leave it for now (Enter)? ").strip().lower()
+        wanted = input("Resume it (r), drop it (d), or leave it for now (Enter)? ").strip().lower()
     except EOFError:
         console().print()
         return False
@@ -137,7 +140,7 @@ def _offer_to_resume(runner: asyncio.Runner, conversation: Conversation) -> bool
 
 
 def _act_safely(runner: asyncio.Runner, conversation: Conversation, line: str) -> bool:
-    """Do what a line asks for; say what went wrong, and go on."""
+    """Carry out a line as `_act` does, but print an error and continue."""
     try:
         return _act(runner, conversation, line)
     except KeyboardInterrupt:
@@ -148,7 +151,7 @@ def _act_safely(runner: asyncio.Runner, conversation: Conversation, line: str) -
 
 
 def _act(runner: asyncio.Runner, conversation: Conversation, line: str) -> bool:
-    """Do what a line asks for, and say whether the conversation goes on."""
+    """Carry out a line, which is a command or a message. Returns False when the chat ends."""
     match line:
         case "/quit" | "/exit":
             return False

@@ -1,4 +1,4 @@
-"""The conversation of `recuerda chat`: answers as they come, the history, undo, a turn that was interrupted."""
+"""The conversation of `recuerda chat`: streamed answers, the history, undo, and interrupted turns."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from recuerda.threads.thread import AgentThread
 from recuerda.window.window import ContextWindow
 
 GREETING_MESSAGES = 10
-"""How much of the history is shown on entering."""
+"""The number of messages that are shown when the chat begins."""
 
 
 class Conversation:
-    """One thread on one storage, and what is printed of it. Close it to close the client and the storage."""
+    """One thread on one storage, and its output. Closing it closes the client and the storage."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Conversation:
         await self._storage.close()
 
     async def greet(self) -> None:
-        """Show the end of the thread, and how to leave."""
+        """Show the end of the thread, and how to list the commands."""
         info = await self._store.info()
         name = clean_line(self._thread.id)
         if info is None or not info.turns:
@@ -69,22 +69,24 @@ class Conversation:
                 self._page.print(shown_message(message), soft_wrap=True)
 
     async def pending(self) -> str | None:
-        """Return in a clause how a turn of this thread was interrupted; None when there is none."""
+        """Return a clause that tells how a turn of this thread was interrupted, or None when there is no such turn."""
         draft = await self._storage.load_draft(self._thread.id)
         return None if draft is None else told_pending(draft, read_pending(draft, self._thread.id))
 
     async def resume(self) -> None:
-        """Go on with the interrupted turn, and print the rest of the answer as it comes."""
+        """Continue the interrupted turn, and stream the rest of the answer to the terminal."""
         await self._print_answer(self._agent.resume_stream(self._thread, keep_partial=True))
 
     async def drop(self) -> None:
         """Drop the interrupted turn."""
         if not await self._agent.discard_turn(self._thread):
-            raise InvalidInput("there is no interrupted turn")
-        self._page.print(Text("(the interrupted turn is dropped; the thread is as it was before it)", style="dim"))
+            raise InvalidInput("this thread has no interrupted turn")
+        self._page.print(
+            Text("(the interrupted turn is deleted; the thread is as it was before that turn)", style="dim")
+        )
 
     async def show_history(self) -> None:
-        """Show the whole thread, but for turns that cannot be read."""
+        """Show the whole thread, except for turns that cannot be read."""
         turns = await self._store.list_turns(skip_corrupt=True)
         for turn in turns:
             for line in shown_turn(turn):
@@ -93,15 +95,15 @@ class Conversation:
             self._page.print(Text("(the thread is empty)", style="dim"))
 
     async def undo(self) -> None:
-        """Take the last turn out."""
+        """Remove the last turn."""
         undone = await self._thread.undo()
         if undone is None:
-            raise InvalidInput("there is no turn to take out")
+            raise InvalidInput("this thread has no turn to remove")
         said = next((message.text for message in undone.messages if message.role == "user"), "")
-        self._page.print(Text(f"(taken out: {clean_line(said)})", style="dim"))
+        self._page.print(Text(f"(removed: {clean_line(said)})", style="dim"))
 
     async def answer(self, text: str) -> None:
-        """Print the model's answer as it comes, and keep the turn; of one that is stopped, what was said."""
+        """Stream the model's answer to the terminal and keep the turn. A stopped answer is kept as far as it came."""
         if self._as_json:
             print_json(_answer_json(await self._agent.run(text, thread=self._thread, keep_partial=True)), indent=None)
             return
@@ -120,14 +122,18 @@ class Conversation:
             warn(warning)
         if calls := stream.response.pending:
             names = ", ".join(clean_line(call.name) for call in calls)
-            warn(f"the turn waits for somebody to allow its calls ({names}), in the program that has these tools")
+            warn(f"the turn waits for its calls ({names}) to be approved in the program that has these tools")
 
     async def say_what_was_kept(self) -> None:
-        """Say what became of an answer that was stopped."""
-        text = "nothing of it is kept"
+        """Print whether a stopped answer was kept."""
+        text = "no part of the answer is kept"
         if await self._revision() > self._turns_before:
             last = (await self._store.list_turns(last=1))[-1]
-            text = "what was said is kept" if last.turn.is_interrupted else "the turn was complete and is kept"
+            text = (
+                "the answer is kept as far as it came"
+                if last.turn.is_interrupted
+                else "the turn was complete and is kept"
+            )
         self._page.print(Text(f"(stopped; {text})", style="dim"))
 
     async def _revision(self) -> int:

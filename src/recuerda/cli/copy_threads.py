@@ -1,4 +1,4 @@
-"""`recuerda copy`: conversations from one storage to another, verified."""
+"""`recuerda copy`: copy threads from one storage to another, and verify the copy."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ EXAMPLES = (
 )
 
 
-def copy(  # noqa: PLR0917 - typer's way of saying what is an argument
+def copy(  # noqa: PLR0917 - in typer, a positional parameter is an argument of the command
     source: Annotated[str, typer.Argument(metavar="FROM_URL", help="The storage to copy from.")],
     target: Annotated[str, typer.Argument(metavar="TO_URL", help="The storage to copy to.")],
     thread_ids: Annotated[
-        list[str] | None, typer.Option("--thread", metavar="ID", help="This thread; may be given several times.")
+        list[str] | None, typer.Option("--thread", metavar="ID", help="Copy this thread. The option may be repeated.")
     ] = None,
-    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="All threads of this user.")] = None,
-    is_all: Annotated[bool, typer.Option("--all", help="Every thread.")] = False,
+    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="Copy all threads of this user.")] = None,
+    is_all: Annotated[bool, typer.Option("--all", help="Copy every thread.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Copy threads from one storage to another, and compare both sides afterwards.
 
-    Doing it again adds only what is new, so a copy that broke off goes on. A thread that has other turns at the target
-    is left as it is there, and the exit code is 1.
+    The same command again adds only new turns, so it also continues an interrupted copy. If the target already has
+    other turns in a thread, this thread is not copied, and the exit code is 1.
 
-    With --json: {"threads": [{"id", "turns", "added", "digest", "problem"}]}.
+    With --json, the output is {"threads": [{"id", "turns", "added", "digest", "problem"}]}.
     """
     if (bool(thread_ids), user is not None, is_all).count(True) != 1:
         raise typer.BadParameter("give one of --thread, --user and --all")

@@ -1,4 +1,4 @@
-"""`recuerda delete`: take a conversation out for good."""
+"""`recuerda delete`: delete threads for good."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ EXAMPLES = (
 
 def delete(
     thread_ids: Annotated[list[str], typer.Argument(metavar="ID", help="The threads' ids.")],
-    is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete threads with everything that they hold. There is no way back.
+    """Delete threads with everything that they hold. This cannot be undone.
 
-    Asks first. Without a terminal to ask on it refuses, unless --yes is given.
-    With --json: {"deleted": [ids]}.
+    The command asks before it deletes. Without a terminal it cannot ask, so it needs --yes. If one of the threads does
+    not exist, none is deleted.
+
+    With --json, the output is {"deleted": [ids]}.
     """
     if not is_sure and not sys.stdin.isatty():
-        fail("there is no terminal to ask on, so nothing was deleted; add --yes if you are sure")
+        fail("there is no terminal to ask on, so nothing was deleted: add --yes if you are sure")
         raise typer.Exit(1)
     names = ", ".join(clean_line(thread_id) for thread_id in thread_ids)
     if not is_sure and not typer.confirm(f"Delete {names} for good?", err=True):
@@ -44,7 +46,7 @@ def delete(
 
 
 async def _delete(storage: str | None, thread_ids: list[str]) -> None:
-    """Delete the threads, or none of them when one does not exist."""
+    """Delete the threads, or none of them if one does not exist."""
     async with opened(storage) as opened_storage:
         for thread_id in thread_ids:
             if await opened_storage.head(thread_id) is None:

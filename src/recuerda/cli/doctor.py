@@ -1,4 +1,4 @@
-"""`recuerda doctor`: find what is damaged or left over in a storage, explain it, and repair it if asked."""
+"""`recuerda doctor`: find damaged data and remains in a storage, explain them, and repair them on request."""
 
 from __future__ import annotations
 
@@ -49,37 +49,53 @@ class _Report:
 
 def doctor(
     url: Annotated[
-        str | None, typer.Argument(metavar="URL", help="The storage; by default that of the other commands.")
+        str | None,
+        typer.Argument(metavar="URL", help="The storage to examine. The default is the storage of the other commands."),
     ] = None,
     *,
     thread_ids: Annotated[
         list[str] | None,
-        typer.Option("--thread", metavar="ID", help="Only this thread; may be given several times."),
+        typer.Option("--thread", metavar="ID", help="Examine only this thread. The option may be repeated."),
     ] = None,
-    is_repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired, after a copy.")] = False,
-    drop_drafts: Annotated[bool, typer.Option("--drop-drafts", help="Also drop interrupted turns.")] = False,
+    is_repair: Annotated[
+        bool, typer.Option("--repair", help="Copy each damaged thread, then repair it where possible.")
+    ] = False,
+    drop_drafts: Annotated[
+        bool, typer.Option("--drop-drafts", help="With --repair, also delete interrupted turns.")
+    ] = False,
     older_than: Annotated[
-        float, typer.Option("--older-than", min=0, metavar="DAYS", help="Drop only those that are so old.")
+        float,
+        typer.Option(
+            "--older-than",
+            min=0,
+            metavar="DAYS",
+            help="With --drop-drafts, delete only interrupted turns that are at least this old.",
+        ),
     ] = 0,
     backup: Annotated[
-        Path | None, typer.Option("--backup", metavar="DIR", help="Where copies go; by default beside the storage.")
+        Path | None,
+        typer.Option(
+            "--backup", metavar="DIR", help="The folder for the copies. The default is a new folder beside the storage."
+        ),
     ] = None,
     storage: Annotated[
-        str | None, typer.Option("--storage", metavar="URL", envvar="RECUERDA_STORAGE", help="As the argument.")
+        str | None,
+        typer.Option("--storage", metavar="URL", envvar="RECUERDA_STORAGE", help="The same as the argument."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what is damaged or left over: unreadable turns, interrupted turns, orphaned calls, counters that disagree.
+    """Find unreadable turns, interrupted turns, calls without results, and counters that disagree with the log.
 
-    Nothing is changed without --repair, and with it nothing without a copy: each thread that is touched is exported to
-    a folder first. Interrupted turns stay, unless --drop-drafts is given.
+    Without --repair, nothing is changed. With --repair, each thread is exported to a folder before it is changed.
+    Interrupted turns stay, unless --drop-drafts is given.
 
-    The exit code is 1 when something is found, or with --repair when something is left.
-    With --json: {"threads", "turns", "sealed", "findings": [{"thread_id", "kind", "number", "explanation",
-    "next_step", "is_repaired"}], "backup"}.
+    The exit code is 1 when the command finds something, or with --repair when something cannot be repaired.
+
+    With --json, the output is {"threads", "turns", "sealed", "findings": [{"thread_id", "kind", "number",
+    "explanation", "next_step", "is_repaired"}], "backup"}.
     """
     if (drop_drafts or backup is not None) and not is_repair:
-        raise typer.BadParameter("--drop-drafts and --backup go with --repair")
+        raise typer.BadParameter("--drop-drafts and --backup need --repair")
     place = storage_url(url or storage)
     copies = Backup(backup or _folder_beside(place)) if is_repair else None
     drops = Drops(is_wanted=drop_drafts, older_than=timedelta(days=older_than))
@@ -106,8 +122,8 @@ async def _examine_all(place: str, thread_ids: list[str] | None, copies: Backup 
 
 async def _ids(storage: Storage, thread_ids: list[str] | None) -> AsyncIterator[str]:
     if thread_ids is None:
-        # A repair moves its thread to the front of the list, which must not disturb the way through it.
-        # Ordered, and each once: a thread whose first turn was interrupted has nothing but its draft.
+        # All ids are read first, because a repair moves its thread to the front of the list. A thread whose first turn
+        # was interrupted has only a draft and is in no list, so the threads of drafts are added, each id once.
         listed = [info.id async for info in storage.threads()]
         thread_ids = list(dict.fromkeys((*listed, *await threads_of_drafts(storage))))
     for thread_id in thread_ids:
@@ -131,7 +147,7 @@ async def _examine_one(storage: Storage, thread_id: str, report: _Report, copies
 
 
 def _folder_beside(url: str) -> Path:
-    """Return a new folder beside the storage's file or folder; of a server, in the current folder."""
+    """Return a new folder beside the storage's file or folder. For a server, it is in the current folder."""
     name = f"recuerda-copies-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     parts = urlsplit(url)
     path = unquote(parts.path)
@@ -160,7 +176,7 @@ def _print(report: _Report, place: str) -> None:
         result = f"{report.repaired} of {counted(len(report.found), 'finding')} repaired"
     page.print(Text(f"{looked}: {result}", style="bold"), soft_wrap=True)
     if report.sealed:
-        page.print(Text(f"{report.sealed:,} encrypted values could not be looked into.", style="dim"), soft_wrap=True)
+        page.print(Text(f"{report.sealed:,} encrypted values could not be examined.", style="dim"), soft_wrap=True)
     if report.backup is not None:
         page.print(Text(f"The copies are in {clean_line(str(report.backup))}", style="dim"), soft_wrap=True)
 

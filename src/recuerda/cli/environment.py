@@ -1,8 +1,8 @@
-"""What the command line takes from around it: `.env` in the current folder, and the folder for the user's data.
+"""The settings around the command line: `.env` in the current folder, and the folder for the user's data.
 
-`.env` is read as `NAME=value` lines, with `#` comments, quotes and a leading `export` allowed. Only names that start
-with OPENAI_, AZURE_OPENAI_ or RECUERDA_ are taken, what the environment says already wins, and no value is ever shown.
-A service's address is not taken from the file when its key is in the environment.
+`.env` holds lines of the form `NAME=value`. Comments with `#`, quotes and a leading `export` are allowed. Only names
+that start with OPENAI_, AZURE_OPENAI_ or RECUERDA_ are used. A variable of the environment wins over the file, and no
+value is ever shown. The file cannot set a service's address when the service's key comes from the environment.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ def read_env(text: str) -> dict[str, str]:
 
 
 def load_env_file(path: Path, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Add the settings of a `.env` file, if there is one, to an environment that does not have them."""
+    """Add the settings of a `.env` file to an environment. Variables that are set already stay unchanged."""
     if not path.is_file():
         return
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        warn(f"{path} cannot be read ({error.strerror}); going on without it")
+        warn(f"{path} cannot be read ({error.strerror}), so it is ignored")
         return
-    # A file in some folder must not send a key of the user's own environment to an address that the file names.
+    # A file in any folder must not make us send a key from the user's environment to an address in that file.
     refused = {address for key, address in _ADDRESSES.items() if key in environ}
     for name, value in read_env(text).items():
         if "\0" not in value and name not in refused:
@@ -51,12 +51,12 @@ def default_storage_url(environ: Mapping[str, str] = os.environ, platform: str =
     """Return the URL of the SQLite file in the user's data folder.
 
     Raises:
-        ConfigurationError: nobody says where that is, as for an unnamed user in a container.
+        ConfigurationError: the folder is not known, as for a user without a name in a container.
     """
     try:
         path = (_data_folder(environ, platform) / "recuerda" / "memory.db").absolute()
     except RuntimeError as error:
-        raise ConfigurationError(f"{error}; set HOME or RECUERDA_STORAGE, or give --storage") from None
+        raise ConfigurationError(f"{error}: set HOME or RECUERDA_STORAGE, or give --storage") from None
     return "sqlite:///" + quote(path.as_posix(), safe="/:")
 
 

@@ -1,7 +1,7 @@
-"""What `recuerda doctor` looks for in a thread: damage, and what was left over.
+"""The examination of a thread by `recuerda doctor`: it looks for damage and for remains.
 
-Nothing here writes. A thread is read once, as its bytes, so that one damaged record hides no other. What is encrypted
-cannot be looked into, and is no damage.
+Nothing here writes. A thread is read once, as bytes, so that one damaged record hides no other record. An encrypted
+value cannot be examined and does not count as damage.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ Kind: TypeAlias = Literal[
 ]
 
 REPAIRABLE: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft", "corrupt_turn", "orphans", "counters"})
-"""What can be repaired."""
+"""The kinds of findings that can be repaired."""
 
 ALL = 2**31
-"""More drafts than any storage has."""
+"""A number larger than the number of drafts in any storage."""
 
 DRAFTS: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft"})
-"""What is repaired by dropping it."""
+"""The kinds of findings that are repaired by dropping the draft."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it should be, or was left over.
+    """Damage or a remain in a thread.
 
     Attributes:
-        thread_id: where.
-        kind: what.
-        explanation: what it means, in a sentence.
-        next_step: what to do about it, likewise.
-        number: of the turn or the summary, if it is about one.
+        thread_id: the thread.
+        kind: the kind of the finding.
+        explanation: a sentence that says what was found and what it means.
+        next_step: a sentence that says what to do about it.
+        number: the number of the turn or the summary that the finding is about, if it is about one.
     """
 
     thread_id: str
@@ -60,22 +60,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str, Kind, int | None]:
-        """What two looks at the same thing have in common."""
+        """The identity of the finding. A later examination finds the same thing with the same key."""
         return self.thread_id, self.kind, self.number
 
 
 class Examined(msgspec.Struct, kw_only=True):
-    """A thread as it was found.
+    """An examined thread.
 
     Attributes:
-        thread_id: its id.
-        info: what the storage says of it; None when it has nothing but a draft.
-        records: its turns, as bytes.
-        turns: those that can be read, by number.
-        sealed: how many of its values are encrypted.
-        summary: its newest summary.
-        draft: its interrupted turn.
-        findings: what is not as it should be.
+        thread_id: the thread's id.
+        info: the storage's info about the thread; None when the thread has only a draft.
+        records: the thread's turns, as bytes.
+        turns: the readable turns, by number.
+        sealed: the number of encrypted values.
+        summary: the newest summary.
+        draft: the interrupted turn.
+        findings: the damage and the remains that were found.
     """
 
     thread_id: str
@@ -89,7 +89,7 @@ class Examined(msgspec.Struct, kw_only=True):
 
 
 async def examine(storage: Storage, thread_id: str) -> Examined:
-    """Look a thread through."""
+    """Examine a thread, and return it with its findings."""
     thread = Examined(thread_id=thread_id)
     try:
         found = await storage.read(thread_id)
@@ -104,7 +104,7 @@ async def examine(storage: Storage, thread_id: str) -> Examined:
                 thread_id=thread_id,
                 kind="unreadable_thread",
                 explanation=f"The storage cannot read the thread: {error}",
-                next_step="Look at the storage itself, or restore the thread from a copy.",
+                next_step="Examine the storage itself, or restore the thread from a copy.",
             )
         )
     thread.findings += [*_of_turns(thread), *_of_calls(thread), *_of_counters(thread)]
@@ -113,15 +113,15 @@ async def examine(storage: Storage, thread_id: str) -> Examined:
 
 
 async def threads_of_drafts(storage: Storage) -> list[str]:
-    """Return the threads that have an interrupted turn, as far as the storage can tell and may."""
+    """Return the ids of the threads with an interrupted turn, or none if the storage cannot list them."""
     try:
         return await storage.list_drafts(ALL)
     except (ConfigurationError, StorageReadOnly):
-        return []  # a storage that has no list; a user of a server who may not look through its keys
+        return []  # the storage has no such list, or its user may not go through the server's keys
 
 
 def orphans_of(turns: Sequence[Turn]) -> tuple[set[str], set[str]]:
-    """Return the ids of calls that have no result anywhere, and of results that have no call."""
+    """Return the ids of calls without any result, and the ids of results without a call."""
     calls: Counter[str] = Counter()
     results: Counter[str] = Counter()
     for part in (part for turn in turns for message in turn.messages for part in message.contents):
@@ -150,14 +150,14 @@ def _unreadable(error: CorruptTurn, record: TurnRecord) -> Finding:
             kind="newer_turn",
             number=error.number,
             explanation=f"Turn {error.number} was written by a newer recuerda.",
-            next_step="Upgrade recuerda; the turn is left as it is.",
+            next_step="Upgrade recuerda. The turn stays unchanged.",
         )
     return Finding(
         thread_id=error.thread_id,
         kind="corrupt_turn",
         number=error.number,
         explanation=f"Turn {error.number} cannot be read ({error.reason}), so runs on this thread fail.",
-        next_step="--repair puts a note in its place; its bytes are kept in the copy.",
+        next_step="--repair replaces it with a note and keeps its bytes in the copy.",
     )
 
 
@@ -174,15 +174,15 @@ def _is_newer(body: bytes) -> bool:
 
 def _of_calls(thread: Examined) -> Iterator[Finding]:
     if len(thread.turns) < len(thread.records):
-        return  # the other half of a pair may be in what cannot be read
+        return  # the other half of a pair may be in a turn that cannot be read
     calls, results = orphans_of(list(thread.turns.values()))
     if calls or results:
         yield Finding(
             thread_id=thread.thread_id,
             kind="orphans",
-            explanation=f"{len(calls)} calls of tools have no result and {len(results)} results no call, as after an "
-            "import of a damaged conversation.",
-            next_step="Nothing has to be done: models are sent pairs only. --repair writes them down as text.",
+            explanation=f"{len(calls)} calls of tools have no result, and {len(results)} results have no call, as "
+            "after the import of a damaged conversation.",
+            next_step="You need not do anything: a model is sent complete pairs only. --repair turns them into text.",
         )
 
 
@@ -195,9 +195,9 @@ def _of_counters(thread: Examined) -> Iterator[Finding]:
         yield Finding(
             thread_id=thread.thread_id,
             kind="counters",
-            explanation=f"The storage counts {info.turns} turns and {info.messages} messages, and the log holds "
+            explanation=f"The storage counts {info.turns} turns and {info.messages} messages, but the log holds "
             f"{turns} and {messages}.",
-            next_step="--repair makes the thread anew from its log; a summary of it is made again when it is time.",
+            next_step="--repair makes the thread again from its log. A later run makes a new summary.",
         )
 
 
@@ -216,7 +216,7 @@ def _of_summary(thread: Examined) -> Iterator[Finding]:
             kind="unreadable_summary",
             number=summary.number,
             explanation=f"The summary of the turns up to {summary.target} cannot be read ({error}).",
-            next_step="Nothing has to be done: models are sent the turns, until the next summary makes it anew.",
+            next_step="You need not do anything: a model is sent the turns, until the next summary replaces this one.",
         )
 
 
@@ -232,7 +232,7 @@ def _of_draft(thread: Examined) -> Iterator[Finding]:
             thread_id=thread.thread_id,
             kind="unreadable_draft",
             explanation="The thread has an interrupted turn that cannot be read.",
-            next_step="It can only be dropped: --repair --drop-drafts.",
+            next_step="It can only be deleted: --repair --drop-drafts.",
         )
         return
     yield Finding(
@@ -247,6 +247,7 @@ def _advice(thread: Examined, draft: Draft) -> str:
     revision = thread.info.revision if thread.info else 0
     if revision != draft.revision:
         return (
-            "The thread has changed since: if not by a summary alone, it can only be dropped (--repair --drop-drafts)."
+            "The thread has changed since. Unless only a summary was added, the turn can only be deleted: --repair "
+            "--drop-drafts."
         )
-    return "If no program is at work on it: agent.resume(thread) goes on with it, --repair --drop-drafts drops it."
+    return "If no program is working on it, agent.resume(thread) continues it and --repair --drop-drafts deletes it."

@@ -1,4 +1,4 @@
-"""`recuerda export`: conversations as JSON Lines, to keep or to move to another storage."""
+"""`recuerda export`: write threads as JSON Lines, to keep them or to move them to another storage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recuerda.storage.contract import Storage
 from recuerda.threads.transfer import export_lines
 
 MANY = 20
-"""From so many threads on there is a progress bar, where somebody sees it."""
+"""The number of threads from which on a terminal shows a progress bar."""
 
 EXAMPLES = (
     "recuerda export default > default.jsonl",
@@ -31,19 +31,19 @@ EXAMPLES = (
 
 def export(
     thread_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="The threads' ids.")] = None,
-    is_all: Annotated[bool, typer.Option("--all", help="Every thread.")] = False,
+    is_all: Annotated[bool, typer.Option("--all", help="Export every thread.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to; standard output by default."),
+        typer.Option("--output", "-o", metavar="FILE", help="The file to write. The default is standard output."),
     ] = None,
     storage: StorageOption = None,
 ) -> None:
-    """Write threads as JSON Lines: a line about each thread, then a line for each of its turns.
+    """Write threads as JSON Lines: one line about each thread, then one line for each of its turns.
 
-    A file appears whole or not at all. A thread with a turn that cannot be read is left out, and the exit code is 1.
+    The file is written whole or not at all. A thread with an unreadable turn is left out, and the exit code is 1.
     """
     if bool(thread_ids) == is_all:
-        raise typer.BadParameter("give the ids of threads, or --all")
+        raise typer.BadParameter("give the ids of the threads to export, or --all")
     with _destination(output) as file:
         left_out = asyncio.run(_export(storage, thread_ids, file))
     for error in left_out:
@@ -73,7 +73,7 @@ async def _exported(storage: Storage, thread_id: str) -> str:
 
 @contextmanager
 def _destination(output: Path | None) -> Generator[BinaryIO]:
-    """Give the file to write to; one of that name is replaced when all has been written."""
+    """Open the file to write. It replaces a file of the same name only once everything is written."""
     if output is None:
         yield sys.stdout.buffer
         return

@@ -1,4 +1,4 @@
-"""`recuerda import`: conversations from JSON Lines."""
+"""`recuerda import`: read threads from JSON Lines."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ EXAMPLES = (
 
 
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="An export, or - for standard input.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file that `recuerda export` wrote, or - for standard input.")
+    ],
     thread_id: Annotated[
-        str | None, typer.Option("--thread", metavar="ID", help="Another id, for an export of one thread.")
+        str | None,
+        typer.Option("--thread", metavar="ID", help="Give the thread another id. The file must hold one thread."),
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add the threads of an export. Doing it again adds nothing.
+    """Add the threads of an export to the storage. The same import again adds nothing.
 
     All lines are checked before the first turn is written.
-    With --json: {"threads": [{"id", "added", "turns"}]}.
+
+    With --json, the output is {"threads": [{"id", "added", "turns"}]}.
     """
     imported = asyncio.run(_import(storage, _lines(file), thread_id))
     if as_json:
@@ -49,13 +53,13 @@ async def _import(storage: str | None, lines: list[str], thread_id: str | None) 
 
 
 def _lines(file: str) -> list[str]:
-    """Read all lines. Only a newline ends one: a message may hold other separators."""
+    """Read all lines. Only a newline ends a line, because a message may hold other separators."""
     try:
         if file == "-":
             return list(TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="\n"))
         with Path(file).open(encoding="utf-8-sig", newline="\n") as opened_file:
             return list(opened_file)
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{file} is not an export: it is not UTF-8 text ({error.reason})") from None
+        raise InvalidInput(f"{file} is no export: it is not UTF-8 text ({error.reason})") from None
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}") from None

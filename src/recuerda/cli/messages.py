@@ -1,4 +1,4 @@
-"""Messages for people: a line or two each, whatever they hold."""
+"""Show messages to people, in a line or two each, whatever they hold."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from recuerda.messages.message import (
 from recuerda.threads.history import StoredTurn
 
 SHORT = 160
-"""Characters of a call's arguments or result that are shown."""
+"""The number of characters that are shown of a call's arguments or result."""
 
 _STYLES = {"user": "bold cyan", "assistant": "bold green", "tool": "magenta", "system": "yellow"}
 
 
 def shown_time(when: datetime) -> str:
-    """Return a time as people here write it, in their own time zone."""
+    """Return a time in the local time zone, as text."""
     return when.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def shown_turn(turn: StoredTurn) -> Iterable[Text]:
-    """Give a turn's heading and its messages."""
+    """Yield a turn's heading and its messages."""
     mark = " · interrupted" if turn.turn.is_interrupted else ""
     yield Text(f"turn {turn.number} · {shown_time(turn.created_at)}{mark}", style="dim")
     for message in turn.messages:
@@ -44,7 +44,7 @@ def shown_turn(turn: StoredTurn) -> Iterable[Text]:
 
 
 def shown_message(message: ChatMessage) -> Text:
-    """Return a message behind its role; further lines are indented."""
+    """Return a message with its role in front. Lines after the first are indented."""
     role = clean_line(message.author_name or message.role)
     body = "\n".join(line for part in message.contents if (line := _shown(part)))
     return Text.assemble((f"{role}: ", _STYLES.get(message.role, "bold")), body.replace("\n", "\n  "))

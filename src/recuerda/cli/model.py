@@ -1,4 +1,4 @@
-"""Which model the command line talks to: the one that the environment names, or the offline stand-in."""
+"""The model that the command line talks to: the one that the environment names, or an offline stand-in."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _CONFIGURED_BY = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", 
 
 
 def choose_client(model: str | None, environ: Mapping[str, str] = os.environ) -> tuple[ChatClient, str | None]:
-    """Return the client, and what to say about it when it was not asked for.
+    """Return the chat client, and a note for the user when the stand-in was chosen for lack of a model.
 
     Args:
-        model: the model's id; "offline" for the stand-in, None for what the environment says.
-        environ: the variables.
+        model: the model's id; "offline" for the stand-in; None for the model that the environment names.
+        environ: the environment's variables.
 
     Raises:
-        ConfigurationError: the environment names a service, but not enough of it, or its extra is missing.
+        ConfigurationError: the environment names a service but lacks a variable for it, or the extra is not installed.
     """
     if model == OFFLINE:
         return OfflineChatClient(), None
     if model is None and not any(environ.get(name, "").strip() for name in _CONFIGURED_BY):
         return OfflineChatClient(), (
-            "no model is configured, so recuerda's offline stand-in answers, which is no language model; "
-            "set OPENAI_API_KEY and OPENAI_MODEL, here or in .env, for a real one"
+            "no model is configured, so recuerda's offline stand-in answers, which is no language model. "
+            "For a real model, set OPENAI_API_KEY and OPENAI_MODEL in the environment or in .env."
         )
     from recuerda.openai import OpenAIChatClient
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the storage that they name."""
+"""The options that several commands share, and the storage that they name."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ StorageOption: TypeAlias = Annotated[
         "--storage",
         metavar="URL",
         envvar="RECUERDA_STORAGE",
-        help="Where threads live, such as sqlite:///memory.db or file:///folder. By default a SQLite file in your data "
-        "folder.",
+        help="The storage that keeps the threads, such as sqlite:///memory.db or file:///folder. By default, this is a "
+        "SQLite file in your data folder.",
     ),
 ]
-UserOption: TypeAlias = Annotated[str | None, typer.Option("--user", metavar="ID", help="Whose thread it is.")]
+UserOption: TypeAlias = Annotated[
+    str | None, typer.Option("--user", metavar="ID", help="The user who owns the thread.")
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def storage_url(given: str | None) -> str:
-    """Return the URL that was given, or that of the user's own file."""
+    """Return the given URL, or the URL of the SQLite file in the user's data folder."""
     return given or default_storage_url()
 
 
 def opened(given: str | None) -> Storage:
-    """Open the storage of an option; use it in `async with`.
+    """Return the storage that an option names. Use it in `async with`.
 
     Raises:
         ConfigurationError: the URL names no storage.
@@ -40,7 +42,7 @@ def opened(given: str | None) -> Storage:
 
 
 def public_url(given: str | None) -> str:
-    """Return the storage's URL for people: without user, password and query."""
+    """Return the storage's URL without user, password and query, to be shown."""
     url = storage_url(given)
     parts = urlsplit(url)
     return url if "@" not in parts.netloc and not parts.query else f"{parts.scheme}://{parts.hostname}{parts.path}"

@@ -1,8 +1,8 @@
-"""What reaches the terminal, and how.
+"""Output to the terminal.
 
-Whatever was stored is shown as inert text: control characters are spelled out (a message must not move the cursor,
-recolour the screen or reorder what is read), and nothing in it is taken for markup. Colours are off when output is
-piped, with NO_COLOR, and on terminals that have none.
+Stored text is shown as inert text. Control characters are spelled out, because a message must not move the cursor,
+change colours or reorder text. Nothing in a message is read as markup. Colours are off when the output is piped, when
+NO_COLOR is set, and on a terminal without colours.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# C0 without tab and newline, DEL, C1, marks and overrides of the writing direction, lone surrogates.
+# The control characters C0 (without tab and newline), DEL and C1; marks of the writing direction; lone surrogates.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 PIPED_WIDTH = 100
 
 
 def clean(text: str) -> str:
-    """Return `text` with characters that could act on a terminal spelled out."""
+    """Return `text` with every character spelled out that could act on a terminal."""
     return _UNSAFE.sub(lambda match: _spelled(match[0]), text)
 
 
 def clean_line(text: str) -> str:
-    """Return `text` as `clean` does, in one line."""
+    """Return `text` on one line, cleaned as by `clean`."""
     return clean(text).replace("\n", "\\n").replace("\t", " ")
 
 
@@ -48,37 +48,37 @@ def console(file: TextIO | None = None) -> Console:
 
 
 def counted(number: int, word: str) -> str:
-    """Return "1 turn", "2 turns"."""
+    """Return a number with its noun, such as "1 turn" or "2 turns"."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def print_table(page: Console, table: Table) -> None:
-    """Print a table without the spaces that fill its lines up."""
+    """Print a table without spaces at the ends of its lines."""
     with page.capture() as capture:
         page.print(table)
     page.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
-    """Write one JSON document to standard output; control characters in it are escaped."""
+    """Write one JSON document to standard output, with its control characters escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     sys.stdout.write(inert_json(text) + "\n")
     sys.stdout.flush()
 
 
 def inert_json(text: str) -> str:
-    """Return JSON text with characters that could act on a terminal escaped; it means the same."""
-    # Inside of JSON such a character can only stand in a string, where its escape is the character.
+    """Return JSON text of the same meaning, with every character escaped that could act on a terminal."""
+    # In JSON, such a character can only be inside a string, and there its escape means the same.
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def fail(message: str) -> None:
-    """Say in one line on standard error what went wrong."""
+    """Write an error to standard error, on one line."""
     _say("error: ", message, style="bold red")
 
 
 def warn(message: str) -> None:
-    """Say in one line on standard error what to know."""
+    """Write a note to standard error, on one line."""
     _say("note: ", message, style="bold yellow")
 
 

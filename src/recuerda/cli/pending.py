@@ -1,4 +1,4 @@
-"""An interrupted turn for people and for scripts."""
+"""Show an interrupted turn to people and to scripts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recuerda.storage.records import SEAL, Draft
 
 
 def read_pending(draft: Draft, thread_id: str) -> PendingTurn | None:
-    """Return what a draft holds, or None when it cannot be read or is encrypted."""
+    """Return the interrupted turn in a draft, or None when it cannot be read or is encrypted."""
     try:
         return None if is_sealed(draft.steps[0].body) else pending_turn(draft, thread_id)
     except RecuerdaError:
@@ -27,12 +27,12 @@ def read_pending(draft: Draft, thread_id: str) -> PendingTurn | None:
 
 
 def is_sealed(body: bytes) -> bool:
-    """Say whether a body is encrypted."""
+    """Return whether a body is encrypted."""
     return body.startswith(SEAL)
 
 
 def shown_age(age: timedelta) -> str:
-    """Return an age for people: "3 days", "5 min", "12 s"."""
+    """Return an age as text, such as "3 days", "5 min" or "12 s"."""
     seconds = int(age.total_seconds())
     for size, word in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
@@ -41,7 +41,7 @@ def shown_age(age: timedelta) -> str:
 
 
 def told_pending(draft: Draft, pending: PendingTurn | None) -> str:
-    """Return in a clause how far a turn came, how long ago, and which calls are open."""
+    """Return a clause that tells how far a turn came, when it was interrupted, and which calls are open."""
     told = f"interrupted after step {len(draft.steps)}, {shown_age(draft_age(draft))} ago"
     if pending is None or not pending.calls:
         return told
@@ -49,14 +49,14 @@ def told_pending(draft: Draft, pending: PendingTurn | None) -> str:
 
 
 def shown_pending(draft: Draft, pending: PendingTurn | None) -> Iterator[Text]:
-    """Give an interrupted turn's heading, and its messages if they can be read."""
-    yield Text(f"a turn that is not over: {told_pending(draft, pending)}", style="bold yellow")
+    """Yield an interrupted turn's heading, and its messages if they can be read."""
+    yield Text(f"unfinished turn: {told_pending(draft, pending)}", style="bold yellow")
     for message in (*pending.input, *pending.messages) if pending else ():
         yield shown_message(message)
 
 
 def pending_json(draft: Draft, pending: PendingTurn | None) -> JsonObject:
-    """Return an interrupted turn for scripts; `messages` and `calls` are null when it cannot be read."""
+    """Return an interrupted turn as JSON. `messages` and `calls` are null when it cannot be read."""
     return {
         "turn_id": draft.turn_id,
         "revision": draft.revision,

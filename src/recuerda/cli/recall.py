@@ -1,4 +1,4 @@
-"""`recuerda recall`: what was said about something, in any conversation."""
+"""`recuerda recall`: search the memories of all conversations."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from recuerda.recall.quoting import excerpt
 from recuerda.storage.contract import Storage
 
 EXCERPT = 400
-"""Characters of a message that are shown."""
+"""The number of characters that are shown of a message."""
 
 THREADS_OF_NOBODY = 200
-"""How many threads without a user are searched when no user is named: those that changed last."""
+"""The number of threads that are searched when no user is named: the threads without a user that changed last."""
 
 EXAMPLES = (
     'recuerda recall "where did I park?"',
@@ -35,25 +35,30 @@ EXAMPLES = (
 
 
 def recall(
-    query: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or some words.")],
+    query: Annotated[str, typer.Argument(metavar="QUESTION", help="A question or a few words.")],
     *,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="ID", help="Whose memories. By default threads that belong to nobody."),
+        typer.Option("--user", metavar="ID", help="Search this user's threads. The default is threads without a user."),
     ] = None,
-    thread: Annotated[str | None, typer.Option("--thread", metavar="ID", help="Only what this thread holds.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many memories at most.")] = 10,
+    thread: Annotated[str | None, typer.Option("--thread", metavar="ID", help="Search only this thread.")] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1000, help="The largest number of memories to show.")
+    ] = 10,
     index: Annotated[
         str | None,
-        typer.Option("--index", metavar="FILE", help="Where the index is. By default a file beside the storage's own."),
+        typer.Option(
+            "--index", metavar="FILE", help="The file of the index. The default is a file beside the storage's file."
+        ),
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what was said, with who said it, when and where.
+    """Find messages about something, and show who said them, when and in which thread.
 
-    Takes what is missing into the index first. No model is asked.
-    With --json: {"memories": [...]}.
+    The command first adds new messages to the index. It needs no model.
+
+    With --json, the output is {"memories": [...]}.
     """
     found = asyncio.run(_search(storage, query, user=user, thread=thread, limit=limit, index=index))
     if as_json:
@@ -61,9 +66,9 @@ def recall(
     elif found:
         _print(found, query)
     else:
-        whose = "threads that belong to nobody" if user is None and thread is None else "these threads"
-        hint = "; --user names whose memories" if user is None and thread is None else ""
-        warn(f"nothing like that was said in {whose} of {public_url(storage)}{hint}")
+        where = "threads without a user" if user is None and thread is None else "these threads"
+        hint = "; --user searches a user's threads" if user is None and thread is None else ""
+        warn(f"no message about this was found in {where} of {public_url(storage)}{hint}")
 
 
 async def _search(
@@ -91,8 +96,8 @@ def _check_place(index: str | None, storage: Storage, url: str) -> None:
             index_beside(storage)
     except ConfigurationError:
         raise ConfigurationError(
-            f"there is no place for an index beside {url}, or what is there is encrypted and an index is not: "
-            "name a file with --index FILE"
+            f"an index cannot be kept beside {url}: either there is no place for it, or the storage is encrypted and "
+            "an index is not. Name a file with --index FILE."
         ) from None
 
 
@@ -105,7 +110,7 @@ async def _search_nobodys(provider: RecallProvider, storage: Storage, query: str
 
 
 def _show(progress: Progress) -> None:
-    """Show on a terminal how far the index has come."""
+    """Show the progress of the index on a terminal."""
     if sys.stderr.isatty() and progress.messages:
         size = f"{counted(progress.threads, 'thread')}, {counted(progress.messages, 'new message')}"
         sys.stderr.write(f"\r\x1b[Kindexing: {size}")

@@ -1,4 +1,4 @@
-"""`recuerda serve`: a service with OpenAI's wire format on the storage at hand."""
+"""`recuerda serve`: a server that speaks OpenAI's protocol and keeps its threads on a storage of yours."""
 
 from __future__ import annotations
 
@@ -31,75 +31,83 @@ def serve(
         typer.Option(
             "--upstream",
             metavar="URL",
-            help="The chat-completions server behind this one, such as http://localhost:11434/v1; `offline` for a "
-            "stand-in that needs no model. Its key, if it wants one, is taken from RECUERDA_UPSTREAM_KEY.",
+            help="The chat-completions server that gives the answers, such as http://localhost:11434/v1, or `offline` "
+            "for a stand-in that needs no model. RECUERDA_UPSTREAM_KEY holds that server's key, if it needs one.",
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="ID", help="The model of requests that name none.")
+        str | None, typer.Option("--model", metavar="ID", help="The model for requests that name no model.")
     ] = None,
-    host: Annotated[str, typer.Option("--host", help="Where to listen; without keys on this machine only.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for a free one.")] = 8787,
+    host: Annotated[
+        str, typer.Option("--host", help="The address to listen on. Without keys, it must be on this machine.")
+    ] = ("127.0.0.1"),
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0 for a free port.")
+    ] = 8787,
     key_file: Annotated[
         Path | None,
         typer.Option(
             "--key-file",
             metavar="FILE",
-            help="Whose requests are answered: a TOML file with hashes of keys. RECUERDA_SERVER_KEYS=tenant=key,... "
-            "adds to it.",
+            help="A TOML file with the hashes of the keys whose requests are answered. More keys may be "
+            "in RECUERDA_SERVER_KEYS=tenant=key,...",
         ),
     ] = None,
     new_key: Annotated[
         str | None,
-        typer.Option(
-            "--new-key", metavar="TENANT", help="Print a new key, and the line for the key file; serve nothing."
-        ),
+        typer.Option("--new-key", metavar="TENANT", help="Print a new key and its line for the key file, and exit."),
     ] = None,
     window_messages: Annotated[
         int | None,
-        typer.Option("--window-messages", min=1, metavar="N", help="Send at most so many messages of a conversation."),
+        typer.Option(
+            "--window-messages", min=1, metavar="N", help="Send at most N messages of a conversation to the model."
+        ),
     ] = None,
     window_tokens: Annotated[
         int | None,
         typer.Option(
-            "--window-tokens", min=1, metavar="N", help="Send at most about so many tokens; 100,000 unless told."
+            "--window-tokens", min=1, metavar="N", help="Send at most about N tokens to the model; by default 100,000."
         ),
     ] = None,
     rate: Annotated[
-        int | None, typer.Option("--rate", min=1, metavar="N", help="At most so many requests of a tenant a minute.")
+        int | None,
+        typer.Option("--rate", min=1, metavar="N", help="Accept at most N requests of each tenant in a minute."),
     ] = None,
-    max_body: Annotated[int, typer.Option("--max-body", min=1, metavar="MB", help="The longest request.")] = 16,
+    max_body: Annotated[
+        int, typer.Option("--max-body", min=1, metavar="MB", help="The size of the longest request, in megabytes.")
+    ] = 16,
     max_in_flight: Annotated[
-        int, typer.Option("--max-in-flight", min=1, metavar="N", help="At most so many calls of the model at once.")
+        int, typer.Option("--max-in-flight", min=1, metavar="N", help="Call the model at most N times at once.")
     ] = 256,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, metavar="S", help="Seconds to wait for the model's next word.")
+        float, typer.Option("--timeout", min=0.1, metavar="S", help="Wait S seconds for the model's next words.")
     ] = 600.0,
     stop: Annotated[
-        float, typer.Option("--stop-after", min=1, metavar="S", help="Seconds that running requests get at a stop.")
+        float,
+        typer.Option(
+            "--stop-after", min=1, metavar="S", help="Give running requests S seconds to finish when the server stops."
+        ),
     ] = 30.0,
 ) -> None:
-    """Serve OpenAI's Responses and Conversations on your own storage.
+    """Serve OpenAI's Responses and Conversations from your own storage.
 
-    Any OpenAI client, in any language, gets conversations that last: point its base URL here. The answers come from
-    the chat-completions server that --upstream names; conversations and responses are threads of the storage, which
-    `recuerda threads` and `recuerda show` list and show.
+    Point the base URL of any OpenAI client at this server, in any language, and its conversations last. The answers
+    come from the chat-completions server that --upstream names. Conversations and responses are threads of the storage:
+    `recuerda threads` lists them and `recuerda show` shows them.
 
-    A response is one turn, there whole or not at all. A request with an Idempotency-Key header can be sent again
-    without being paid for again. SIGTERM and Ctrl-C let running requests finish.
+    A response is one turn, which is stored whole or not at all. A request with an Idempotency-Key header can be sent
+    again without a second charge. SIGTERM and Ctrl-C let running requests finish.
     """
-    command: Any = import_module("recuerda.server.command")  # a surface of the same rank, and an extra of its own
+    command: Any = import_module("recuerda.server.command")  # another surface, which needs its own extra
     if new_key is not None:
         key, line = command.make_key(new_key)
-        console().print(Text(f"key, to be given to {new_key} and kept nowhere else:\n  {key}"), soft_wrap=True)
-        console().print(Text(f"in the key file, below [tenants]:\n  {line}"), soft_wrap=True)
+        console().print(Text(f"Give this key to {new_key} and keep it nowhere else:\n  {key}"), soft_wrap=True)
+        console().print(Text(f"Add this line to the key file, below [tenants]:\n  {line}"), soft_wrap=True)
         return
     if upstream == OFFLINE and not model:
         model = OFFLINE
     if not upstream or not model:
-        raise ConfigurationError("say which model answers: --upstream URL and --model ID")
+        raise ConfigurationError("no model is named: give --upstream URL and --model ID")
 
     def announce(url: str, behind: str, keys: str) -> None:
         page = console()
@@ -131,5 +139,5 @@ def serve(
         announce=announce,
     )
     if not has_served:
-        fail(f"{host} port {port} cannot be listened on; is another server there?")
+        fail(f"the server cannot listen on {host} port {port}: check whether another server uses it")
         raise typer.Exit(1)

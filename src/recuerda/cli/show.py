@@ -1,4 +1,4 @@
-"""`recuerda show`: one conversation, as far as it can be read."""
+"""`recuerda show`: show one thread, as far as it can be read."""
 
 from __future__ import annotations
 
@@ -43,17 +43,19 @@ def show(
     thread_id: Annotated[str, typer.Argument(metavar="ID", help="The thread's id.")],
     last: Annotated[
         int | None,
-        typer.Option("--last", min=1, metavar="N", help="Only the newest whole turns with at most so many messages."),
+        typer.Option(
+            "--last", min=1, metavar="N", help="Show only the newest whole turns that hold at most N messages."
+        ),
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a thread's messages.
 
-    A turn that cannot be read is marked, the others are shown, and the exit code is 1. Marked are also a turn that
-    was interrupted and kept, and one that is not over: `recuerda chat` offers to go on with it or to drop it.
+    If a turn cannot be read, the others are shown and the exit code is 1. An interrupted turn is marked. If a turn is
+    unfinished, `recuerda chat` offers to continue it or to drop it.
 
-    With --json: {"thread": {...} or null, "turns": [...], "corrupt": [...], "draft": {...} or null}.
+    With --json, the output is {"thread": {...} or null, "turns": [...], "corrupt": [...], "draft": {...} or null}.
     """
     thread = asyncio.run(_read(storage, thread_id, last))
     if as_json:

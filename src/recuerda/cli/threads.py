@@ -1,4 +1,4 @@
-"""`recuerda threads`: which conversations there are."""
+"""`recuerda threads`: list the threads of a storage."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ EXAMPLES = (
 
 def threads(
     *,
-    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="Only this user's threads.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many threads at most.")] = 50,
+    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="List only this user's threads.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="The largest number of threads to list.")] = 50,
     cursor: Annotated[
-        str | None, typer.Option("--cursor", metavar="TEXT", help="Go on behind the page that gave this cursor.")
+        str | None,
+        typer.Option("--cursor", metavar="TEXT", help="List the page after the one that printed this cursor."),
     ] = None,
-    is_all: Annotated[bool, typer.Option("--all", help="Every thread, without a limit.")] = False,
+    is_all: Annotated[bool, typer.Option("--all", help="List every thread.")] = False,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List threads, the most recently updated first.
 
-    With --json: {"threads": [...], "cursor": text or null}.
+    With --json, the output is {"threads": [...], "cursor": text or null}.
     """
     page = asyncio.run(_page(storage, user=user, limit=limit, cursor=cursor, is_all=is_all))
     if as_json:
@@ -42,9 +43,9 @@ def threads(
     elif page.threads:
         print_table(console(), _table(page))
         if page.cursor is not None:
-            warn(f"there are more: --all, or --cursor '{page.cursor}'")
+            warn(f"there are more threads: use --all, or --cursor '{page.cursor}' for the next page")
     else:
-        warn(f"there are no threads in {public_url(storage)} yet; `recuerda chat` begins one")
+        warn(f"there are no threads in {public_url(storage)} yet: `recuerda chat` begins one")
 
 
 async def _page(storage: str | None, *, user: str | None, limit: int, cursor: str | None, is_all: bool) -> ThreadPage:
@@ -56,7 +57,7 @@ async def _page(storage: str | None, *, user: str | None, limit: int, cursor: st
 
 
 def thread_json(info: ThreadInfo) -> JsonObject:
-    """Return what is known of a thread, for scripts."""
+    """Return a thread's info as JSON."""
     return {
         "id": info.id,
         "title": info.title,

@@ -1,4 +1,4 @@
-"""`recuerda tour`: the whole idea at work, on a real database, without a key."""
+"""`recuerda tour`: show the whole idea on a real database, without a key."""
 
 from __future__ import annotations
 
@@ -42,16 +42,17 @@ def tour(
         bool,
         typer.Option(
             "--service",
-            help="Keep the history on a service instead: `recuerda serve`, started for the tour. Needs the extras "
+            help="Keep the history on a service: `recuerda serve`, which the tour starts. This needs the extras "
             "`openai` and `server`.",
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """See the whole idea at work, scene by scene. Needs no key.
+    """See the whole idea at work, scene by scene. The tour needs no key.
 
-    It runs on a SQLite file in a temporary folder. The exit code is 1 when a scene does not go as it should.
-    With --json: {"scenes": [{"id", "title", "expected", "got", "ok"}], "ok": true}.
+    It runs on a SQLite file in a temporary folder. The exit code is 1 when a scene does not give the expected result.
+
+    With --json, the output is {"scenes": [{"id", "title", "expected", "got", "ok"}], "ok": true}.
     """
     texts = TEXTS[language]
     page = None if as_json else console()

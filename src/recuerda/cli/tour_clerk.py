@@ -1,7 +1,7 @@
-"""An agent that books rooms, for the tour: it looks for one and books it, and leaves a line for each deed.
+"""An agent for the tour that searches for a room and books it. It writes a line to a file for each action.
 
-Run as `python -m recuerda.cli.tour_clerk URL FOLDER TEXT`, it stops in the middle of the booking, when that is done and
-before anybody is told. Then its process can be killed.
+`python -m recuerda.cli.tour_clerk URL FOLDER TEXT` runs the agent and stops it in the middle of the booking, when the
+room is booked and the tool has not returned. Then its process can be killed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from recuerda.messages.message import ChatMessage, FunctionCallContent
 
 THREAD = "trip"
 BOOKING = "booking"
-"""What a process says when it may be killed."""
+"""The line that a process prints when it may be killed."""
 
 
 class _Clerk(ChatClient):
-    """A model that calls one tool, then the other, and then says what came of it."""
+    """A model that calls one tool, then the other, and then repeats the last result."""
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         results = [message.contents[0] for message in request.messages if message.role == "tool"]
@@ -36,7 +36,7 @@ class _Clerk(ChatClient):
 
 
 def clerk(url: str, folder: Path, *, stops: bool = False) -> Agent:
-    """Return the agent; `stops`: it books, and then no more."""
+    """Return the agent. With `stops`, it stands still after the booking."""
 
     async def find_room(city: str) -> str:
         """Find a room."""
@@ -47,7 +47,7 @@ def clerk(url: str, folder: Path, *, stops: bool = False) -> Agent:
         """Book a room."""
         _note(folder, BOOKING, str(room))
         if stops:
-            print(BOOKING, flush=True)  # noqa: T201 - to whoever kills this process
+            print(BOOKING, flush=True)  # noqa: T201 - the tour reads it and kills this process
             await asyncio.Event().wait()
         return f"room {room} is booked"
 
@@ -56,14 +56,14 @@ def clerk(url: str, folder: Path, *, stops: bool = False) -> Agent:
     )
 
 
-def count(folder: Path, deed: str) -> int:
-    """Return how often something was done."""
-    path = folder / deed
+def count(folder: Path, action: str) -> int:
+    """Return how many times an action was done."""
+    path = folder / action
     return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
 
 
-def _note(folder: Path, deed: str, what: str) -> None:
-    with (folder / deed).open("a", encoding="utf-8") as file:
+def _note(folder: Path, action: str, what: str) -> None:
+    with (folder / action).open("a", encoding="utf-8") as file:
         file.write(f"{what}\n")
 
 

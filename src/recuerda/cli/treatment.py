@@ -1,9 +1,9 @@
-"""What `recuerda doctor --repair` does: first a copy of the thread, then as little as possible.
+"""The repairs of `recuerda doctor --repair`: first a copy of the thread, then as few changes as possible.
 
-The copy is an export that `recuerda import` reads, and beside it, byte for byte, what an export cannot hold: turns and
-summaries that cannot be read, and the steps of an interrupted turn. Bodies are replaced in place: the thread keeps its
-revision, its numbers and its counts. Only what a storage cannot replace, such as its counters, takes making the thread
-anew: deleted, and its turns appended again.
+The copy is an export that `recuerda import` reads. An export cannot hold unreadable turns and summaries or the steps of
+an interrupted turn, so these are kept beside it, byte for byte. Bodies are replaced in place: the thread keeps its
+revision, its numbers and its counts. A storage cannot replace other values, such as its counters. Then the thread is
+deleted and its turns are appended again.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn, TurnRecord
 from recuerda.threads.transfer import export_lines
 
-UNREADABLE_QUESTION = "(A part of this conversation could not be read, and was taken out here.)"
-UNREADABLE_ANSWER = "(This answer could not be read, and was taken out here.)"
+UNREADABLE_QUESTION = "(A part of this conversation could not be read and was removed here.)"
+UNREADABLE_ANSWER = "(This answer could not be read and was removed here.)"
 STAYS = (
-    "It stays: the thread has an interrupted turn or sealed turns, which do not survive being made anew. Resume or "
-    "drop the turn first, or mend the storage itself."
+    "It stays: the thread would have to be made again, and its interrupted turn or its encrypted turns would be lost. "
+    "Resume or drop the turn first, or repair the storage itself."
 )
-MADE_ANEW: frozenset[Kind] = frozenset({"counters", "corrupt_turn"})
-"""What goes at the latest when the thread is made anew."""
+MADE_AGAIN: frozenset[Kind] = frozenset({"counters", "corrupt_turn"})
+"""The kinds of findings that are gone once the thread is made again."""
 
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):
-    """Which interrupted turns are dropped: none, or those whose last step is older than `older_than`."""
+    """The interrupted turns to drop: none, or each whose last step is older than `older_than`."""
 
     is_wanted: bool = False
     older_than: timedelta = timedelta()
@@ -55,29 +55,29 @@ class Drops(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kinds_to_repair(thread: Examined, drops: Drops) -> set[Kind]:
-    """Return what of a thread's findings is to be repaired."""
+    """Return the kinds of a thread's findings that are to be repaired."""
     wanted = REPAIRABLE if thread in drops else REPAIRABLE - DRAFTS
     return {finding.kind for finding in thread.findings if finding.kind in wanted}
 
 
 async def repair(storage: Storage, thread: Examined, kinds: set[Kind]) -> Examined:
-    """Repair a thread of which there is a copy, and return how it is found afterwards."""
+    """Repair a thread that was copied before, and return its examination afterwards."""
     if bodies := _bodies(thread, kinds):
         await storage.rewrite(thread.thread_id, bodies)
     if kinds & DRAFTS and await storage.load_draft(thread.thread_id) == thread.draft:
-        # Another one by now is somebody's who is at work.
+        # Another draft by now belongs to a program that is working on the thread.
         await storage.drop_draft(thread.thread_id)
     after = await examine(storage, thread.thread_id)
-    is_left = any(finding.kind in kinds & MADE_ANEW for finding in after.findings)
+    is_left = any(finding.kind in kinds & MADE_AGAIN for finding in after.findings)
     if is_left and after.draft is None and not after.sealed:
-        await _make_anew(storage, after, _bodies(after, kinds))
+        await _make_again(storage, after, _bodies(after, kinds))
         after = await examine(storage, thread.thread_id)
     after.findings = [_still_there(finding) if finding.kind in kinds else finding for finding in after.findings]
     return after
 
 
-async def _make_anew(storage: Storage, thread: Examined, bodies: dict[int, bytes]) -> None:
-    """Delete a thread and append its turns again, under their ids, with their times and all that is known of it."""
+async def _make_again(storage: Storage, thread: Examined, bodies: dict[int, bytes]) -> None:
+    """Delete a thread and append its turns again, with their ids and times and the thread's settings."""
     info = thread.info
     if info is None:
         return
@@ -114,14 +114,14 @@ def _bodies(thread: Examined, kinds: set[Kind]) -> dict[int, bytes]:
 
 
 def _note(record: TurnRecord) -> bytes:
-    """Return a turn that stands in the place of an unreadable one: a question, and an answer if there was one."""
+    """Return a turn that replaces an unreadable one: a question, and an answer if the turn had one."""
     question = ChatMessage("user", UNREADABLE_QUESTION)
     answer = ChatMessage("assistant", UNREADABLE_ANSWER)
     return encode_turn(Turn(messages=(question, answer) if record.message_count > 1 else (question,)))
 
 
 def _told(turn: Turn, calls: set[str], results: set[str]) -> Turn:
-    """Return a turn in which calls without results, and results without calls, are told in words."""
+    """Return a turn in which text replaces calls without results and results without calls."""
     messages = tuple(_told_message(message, calls, results) for message in turn.messages)
     return msgspec.structs.replace(turn, messages=messages)
 
@@ -133,7 +133,7 @@ def _told_message(message: ChatMessage, calls: set[str], results: set[str]) -> C
     role = message.role
     if role == "tool":
         pairs = [part for part in parts if isinstance(part, FunctionResultContent)]
-        # A tool's message has room for results only; the bytes of what goes here are in the copy.
+        # A tool's message can hold results only. The removed parts are in the copy.
         role, parts = ("tool", list[AnyContent](pairs)) if pairs else ("assistant", parts)
     return ChatMessage(
         role,
@@ -154,21 +154,21 @@ def _told_part(part: AnyContent, calls: set[str], results: set[str]) -> AnyConte
 
 
 class Backup:
-    """Copies of threads, in a folder that is made with the first of them."""
+    """Copies of threads in a folder. The first copy makes the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.count = 0
 
     async def keep(self, storage: Storage, thread: Examined) -> None:
-        """Write a thread's copy, for good, before anything of it is changed."""
+        """Write a copy of a thread to the disk, before the thread is changed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         name = _file_name(thread.thread_id)
         try:
             lines = [line async for line in export_lines(storage, thread.thread_id, skip_corrupt=True)]
             _write(self.folder / f"{name}.jsonl", "".join(lines).encode())
         except ThreadNotFound:
-            pass  # it has nothing but a draft
+            pass  # the thread has only a draft
         unreadable = [record for record in thread.records if record.number not in thread.turns]
         summary = [thread.summary] if thread.summary is not None else []
         for record in [*unreadable, *summary]:
@@ -197,7 +197,7 @@ def _draft_lines(thread: Examined) -> bytes:
 
 
 def _file_name(thread_id: str) -> str:
-    """Return a file's name by which people know the thread; two threads never have the same."""
+    """Return a readable name for the thread's files. Two threads never have the same name."""
     digest = hashlib.sha256(thread_id.encode()).hexdigest()[:8]
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', thread_id)[:60]}-{digest}"
 
