@@ -1,4 +1,4 @@
-"""What a search service that fails, or an index that is not as expected, does to a run."""
+"""The effect on a run of a search service that fails, and of an index of another form."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What `AzureAISearchProvider` asks and gives, with the stand-in for the service."""
+"""The queries and the context of `AzureAISearchProvider`, with a stand-in for the service."""
 
 import asyncio
 import json

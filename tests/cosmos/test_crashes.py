@@ -49,7 +49,7 @@ async def survives(storage: CosmosStorage, write: Write, thread: str) -> bool:
 
 
 async def states(write: Write) -> list[object]:
-    """Return what the thread may be: as before the write, between the appends of many, and as after it."""
+    """Return the valid states of the thread: before the write, between its appends, and after it."""
     oracle, middle = MemoryStorage(), MemoryStorage()
     await prepare(oracle, write, "a")
     await prepare(middle, write, "a")

@@ -1,4 +1,4 @@
-"""What is said when something is wrong: what happened, where, and the next step; never a key."""
+"""An error says what happened, where, and the next step. It never contains a key."""
 
 from __future__ import annotations
 

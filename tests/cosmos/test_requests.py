@@ -1,4 +1,4 @@
-"""What goes over the wire: how many requests a turn costs, waiting as the server says, and answers that are lost."""
+"""Requests on the wire: their number for a turn, waiting as the server asks, and lost answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A writer that is held up at any of its requests, while another does all of its work, harms nobody.
+"""A writer may stall at any of its requests while another one writes: no thread is damaged.
 
 Every write is held up by the two that do the most, and every other meets the three writes with the most requests; the
 rest of the pairs as well with `RECUERDA_TEST_ALL_STALLS=1 make test ARGS=tests/cosmos/test_stalls.py`.
@@ -62,7 +62,7 @@ async def outcome(storage: Storage, do: Do, thread: str) -> bool:
 
 
 async def one_after_another(write: Write, first: Do, second: Do) -> list[object]:
-    """Return what the RAM storage holds after both, also where the second one finds a conflict."""
+    """Return the state of the RAM storage after both writes, even if the second one meets a conflict."""
     oracle = MemoryStorage()
     await prepare(oracle, write, "a")
     await outcome(oracle, first, "a")

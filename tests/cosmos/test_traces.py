@@ -1,4 +1,4 @@
-"""What is cut or deleted leaves no text behind, also when whoever did it was held up or cut off."""
+"""A text that is removed leaves no trace, even if its writer stalls or is interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns that expire. The emulator lets nothing expire, so these tests delete what the service would."""
+"""Turns that expire. In the emulator nothing expires, so these tests delete the items that the service would delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a thread has to be after anything: whole, listed, and fit to go on."""
+"""Checks that every operation leaves a thread whole, listed, and ready for the next turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def a_step(number: int, *, turn_id: str = "running", revision: int = 0) -> Draft
 
 @dataclass(frozen=True)
 class Write:
-    """Something that writes: what it needs to be there, and what it does."""
+    """A write, and the state that it needs before."""
 
     do: Do
     prepare: tuple[Do, ...] = ()
@@ -71,7 +71,7 @@ APPENDS: dict[str, Write] = {
         (_three, _summaries, lambda storage, thread: storage.undo(thread)),
     ),
 }
-"""Those that a turn's id makes safe to do again."""
+"""The writes that are safe to repeat, because of the turn's id."""
 
 WRITES: dict[str, Write] = {
     **APPENDS,
@@ -100,7 +100,7 @@ async def prepare(storage: Storage, write: Write, thread: str) -> None:
 
 
 def seen(found: ThreadSlice) -> tuple[ThreadInfo | None, list[tuple[int, str, bytes]]]:
-    """Return what matters of a read: not what is drawn, nor how far `first` goes into a gap."""
+    """Return the relevant part of a read: without random ids, and without the position of `first` in a gap."""
     info = found.info and replace(found.info, id="", incarnation="", first=0, created_us=0, updated_us=0)
     return info, [(record.number, record.id, record.body) for record in found.records]
 

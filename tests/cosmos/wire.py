@@ -19,7 +19,7 @@ Hook: TypeAlias = Callable[[HttpRequest], Awaitable[AsyncHttpResponse | None]]
 
 
 class Died(Exception):
-    """What a process sees of its own end: nothing of this library or of azure's catches it."""
+    """The end of the process, as an exception that neither this library nor azure's catches."""
 
 
 class Answer(AsyncHttpResponse):
@@ -70,7 +70,7 @@ class Wire(AioHttpTransport):
         return cast("AsyncHttpResponse", await super().send(request, **options))  # pyright: ignore[reportUnknownMemberType]
 
     def clear(self) -> None:
-        """Forget what was sent, and let everything pass."""
+        """Forget the recorded requests, and let all requests pass."""
         self.requests.clear()
         self.before = self.after = None
 

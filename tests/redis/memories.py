@@ -72,12 +72,12 @@ def said(text: str) -> list[ChatMessage]:
 
 
 async def learn(provider: RedisProvider, text: str, thread_id: str = "t") -> None:
-    """Let a provider learn what a user said in a turn of a thread."""
+    """Let a provider learn a turn of a thread, in which a user said this text."""
     await learn_all(provider, [text], thread_id)
 
 
 async def learn_all(provider: RedisProvider, texts: Sequence[str], thread_id: str = "t") -> None:
-    """Let a provider learn what a user said in one turn of a thread, in several messages."""
+    """Let a provider learn one turn of a thread, in which a user sent these messages."""
     store = ChatMessageStore(storage=MemoryStorage(), thread_id=thread_id)
     messages = [ChatMessage("user", text) for text in texts]
     await store.add_messages(messages)

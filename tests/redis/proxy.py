@@ -1,4 +1,4 @@
-"""A door to a server that counts what passes, and can be shut in the middle of a trip."""
+"""A proxy before a server. It counts the bytes, and can be shut in the middle of a trip."""
 
 import asyncio
 from types import TracebackType
@@ -38,7 +38,7 @@ class Proxy:
         await self._is_empty.wait()
 
     def drop_connections(self) -> None:
-        """Close what is open; who comes again is let in."""
+        """Close all open connections. New connections are accepted."""
         for writer in self._writers:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""What a turn costs, counted at the wire and in the server: never timed."""
+"""The cost of a turn, in trips and commands: it is counted, never timed."""
 
 import asyncio
 from collections.abc import AsyncIterator

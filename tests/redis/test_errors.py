@@ -1,4 +1,4 @@
-"""What goes wrong is said by what can be done about it, and never with a secret."""
+"""An error says what to do next, and never contains a secret."""
 
 import asyncio
 import logging
@@ -260,7 +260,7 @@ async def test_persistence_is_told_and_its_lack_warned_of_once(
 
 
 def assert_silent(error: BaseException) -> None:
-    """Assert that neither an error nor what caused it has a secret."""
+    """Assert that neither an error nor its causes contain a secret."""
     cause: BaseException | None = error
     while cause is not None:
         assert SECRET not in f"{cause!r} {cause}"

@@ -1,4 +1,4 @@
-"""What survives a server that is killed, and a connection that breaks in the middle."""
+"""Turns survive a killed server and a connection that breaks during a request."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Connections are shared, bounded and closed; threads expire when nobody uses them."""
+"""Connections are shared, bounded and closed. Unused threads expire."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""What `RedisProvider` remembers and recalls, with the query engine of a real server."""
+"""The memories that `RedisProvider` stores and recalls, with the query engine of a real server."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What `RedisProvider` makes of hostile ids and texts, and of a server that fails."""
+"""`RedisProvider` with hostile ids and texts, and with a server that fails."""
 
 import asyncio
 import logging

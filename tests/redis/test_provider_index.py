@@ -1,4 +1,4 @@
-"""The index of `RedisProvider`: made by whoever comes first, checked, and made anew."""
+"""The index of `RedisProvider`: it is made by its first user, checked, and rebuilt."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.servers.redis_server import redis_url
 
 
 async def index_built(name: str) -> None:
-    """Wait until the server has put into an index what was there before it."""
+    """Wait until an index holds the documents that existed before it."""
     client = connect(redis_search_url(), protocol=3)
     is_built = False
     while not is_built:

@@ -34,7 +34,7 @@ _TABLES = (
         waiting INTEGER NOT NULL
     )
     """,
-    # AUTOINCREMENT: a key that was used for a deleted thread never names another one's documents.
+    # AUTOINCREMENT: the key of a deleted thread is never used again, so it never names another thread's documents.
     """
     CREATE TABLE threads (
         key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, scope INTEGER NOT NULL,
@@ -42,7 +42,7 @@ _TABLES = (
     )
     """,
     "CREATE INDEX threads_by_scope ON threads (scope)",
-    # The text comes last: what stands before it is read without the pages that a long one overflows to.
+    # The text is the last column: so the columns before it are read without the overflow pages of a long text.
     """
     CREATE TABLE documents (
         key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, turn INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -117,7 +117,7 @@ def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
     try:
         _check_owner(connection, path)
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        # The log can always be read again, so a power failure may take the last entries, never consistency.
+        # A power failure may lose the last entries, but never consistency. They can be read again from the log.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA cache_size = -16000")
@@ -142,7 +142,7 @@ def restore(connection: sqlite3.Connection, forgotten: list[tuple[str, str, int,
 
 
 def delete_files(path: Path) -> None:
-    """Delete an index with its companions."""
+    """Delete the files of an index: the database, its write-ahead log and its shared memory."""
     for suffix in ("-wal", "-shm", ""):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
