@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recuerda import Agent, RecuerdaError, StorageError, errors
+from recuerda import Agent, ChatClient, RecuerdaError, StorageError, errors
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "agents.md").read_text(encoding="utf-8")
 BRANCHES = (RecuerdaError, StorageError)
@@ -24,8 +24,10 @@ def test_an_error_is_in_the_table(name: str) -> None:
     assert re.search(rf"^\|.*`{name}`.*\|.+\|$", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("method", [Agent.__init__, Agent.run], ids=["agent", "run"])
+@pytest.mark.parametrize(
+    "method", [Agent.__init__, ChatClient.create_agent, Agent.run], ids=["agent", "create_agent", "run"]
+)
 def test_an_option_is_named(method: object) -> None:
     parameters = inspect.signature(method).parameters.values()  # pyright: ignore[reportArgumentType] - both are functions
     keywords = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    assert keywords - {"name", "instructions"} <= set(re.findall(r"`(\w+)=`", PAGE))
+    assert keywords <= set(re.findall(r"`(\w+)=`", PAGE))

@@ -64,9 +64,9 @@ class Agent:
     def __init__(
         self,
         model: ChatModel,
-        *,
         name: str | None = None,
         instructions: str | None = None,
+        *,
         chat_message_store_factory: Callable[[], ChatMessageStoreProtocol] | None = None,
         storage: Storage | str | None = None,
         context_providers: ContextProvider | Sequence[ContextProvider] | None = None,

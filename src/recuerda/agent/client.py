@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from recuerda.agent.agent import Agent
+from recuerda.agent.arguments import takes_arguments_of
 from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
-from recuerda.agent.settings import Durability
-from recuerda.agent.summarizer import Summarizer
-from recuerda.agent.tools import ToolInput
 from recuerda.errors import ConfigurationError
-from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage
-from recuerda.providers.context import ContextProvider
-from recuerda.storage.contract import Storage
-from recuerda.threads.protocol import ChatMessageStoreProtocol
-from recuerda.window.window import ContextWindow
 
 
 class ChatClient(ABC):
@@ -112,37 +104,10 @@ class ChatClient(ABC):
     ) -> None:
         await self.close()
 
-    def create_agent(
-        self,
-        name: str | None = None,
-        instructions: str | None = None,
-        *,
-        chat_message_store_factory: Callable[[], ChatMessageStoreProtocol] | None = None,
-        storage: Storage | str | None = None,
-        context_providers: ContextProvider | Sequence[ContextProvider] | None = None,
-        tools: ToolInput | Sequence[ToolInput] | None = None,
-        window: ContextWindow | None = None,
-        max_tool_rounds: int = 40,
-        options: Mapping[str, Json] | None = None,
-        lease: timedelta | None = None,
-        durability: Durability = "turn",
-        summarizer: Summarizer | None = None,
-        mirror: Storage | str | None = None,
-    ) -> Agent:
-        """Return an agent that speaks through this client; the arguments are those of `Agent`."""
-        return Agent(
-            self,
-            name=name,
-            instructions=instructions,
-            chat_message_store_factory=chat_message_store_factory,
-            storage=storage,
-            context_providers=context_providers,
-            tools=tools,
-            window=window,
-            max_tool_rounds=max_tool_rounds,
-            options=options,
-            lease=lease,
-            durability=durability,
-            summarizer=summarizer,
-            mirror=mirror,
-        )
+    @takes_arguments_of(Agent)
+    def create_agent(self, *arguments: Any, **options: Any) -> Agent:
+        """Return an agent that speaks through this client.
+
+        The arguments are those of `Agent` without `model`: `create_agent("Doctor", "Answer briefly.", storage=…)`.
+        """
+        return Agent(self, *arguments, **options)
