@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from recuerda.agent.chat import ChatModel, ChatRequest
-from recuerda.errors import ChatClientError, StateError, ThreadConflict
+from recuerda.errors import ChatClientError, StateError, ThreadConflict, ThreadNotFound
 from recuerda.ids import check_limit
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent, TextContent
 from recuerda.providers.deferred import Deferred
-from recuerda.storage.records import ThreadSlice, TurnRecord
-from recuerda.threads.history import StoredTurn, stored_turn
+from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.summary import Summary, decode_summary, encode_summary, pinned_of
 from recuerda.window.window import ContextWindow
@@ -37,9 +36,6 @@ RESULT_CHARACTERS = 1_000
 
 TEXT_CHARACTERS = 8_000
 """How much of one message's text it is shown."""
-
-ATTEMPTS = 5
-"""How often a summary is appended anew because the thread has moved on meanwhile."""
 
 
 class Summarizer:
@@ -115,10 +111,12 @@ class Summarizer:
         window: ContextWindow | None = None,
     ) -> bool:
         """Sum up what is too old now, piece by piece; what is added meanwhile is left for the next time."""
+        # A handle of its own: a run that uses the given one must not lose the turns that are summed up meanwhile.
+        own = ChatMessageStore(storage=store.storage, thread_id=store.thread_id)
         last: int | None = None
         while True:
-            found, before = await _read(store)
-            turns = [stored_turn(record, store.thread_id) for record in found.records]
+            before = await _last_summary(own)
+            turns, revision = own.turns, own.revision
             covered = turns[: len(turns) - self._kept(turns, window)]
             if last is None and covered and is_due(turns):
                 last = covered[-1].number
@@ -126,7 +124,9 @@ class Summarizer:
             if not piece:
                 return last is not None
             summary = await self._written(before, piece)
-            if not await self._append(store, found, encode_summary(summary), through=piece[-1].number):
+            try:
+                await own.summarize(encode_summary(summary), through=piece[-1].number, expected=revision)
+            except (ThreadConflict, ThreadNotFound):
                 return False
 
     def _is_time(self, turns: Sequence[StoredTurn], window: ContextWindow | None) -> bool:
@@ -169,43 +169,17 @@ class Summarizer:
             usage=response.usage,
         )
 
-    async def _append(self, store: ChatMessageStore, found: ThreadSlice, body: bytes, *, through: int) -> bool:
-        """Append a summary unless what it covers was changed meanwhile; False when it was."""
-        for _ in range(ATTEMPTS):
-            if found.info is None:
-                return False
-            try:
-                await store.storage.summarize(store.thread_id, body, through=through, expected=found.info.revision)
-            except ThreadConflict:
-                seen = found.info
-                found = await store.storage.read(
-                    store.thread_id, after=seen.revision, incarnation=seen.incarnation, with_summary=True
-                )
-                if found.info is None or found.info.incarnation != seen.incarnation:
-                    return False
-                if any(_changes(record, through) for record in found.records):
-                    return False
-            else:
-                return True
-        return False
 
-
-async def _read(store: ChatMessageStore) -> tuple[ThreadSlice, Summary | None]:
-    """Read the last summary and the turns behind it; all turns, when it cannot be read and has to be made anew."""
-    found = await store.storage.read(store.thread_id, with_summary=True)
-    if found.summary is None:
-        return found, None
+async def _last_summary(store: ChatMessageStore) -> Summary | None:
+    """Read the last summary and the turns after it; if it cannot be read, all turns, so that it can be made anew."""
+    await store.refresh(with_summary=True)
+    if store.summary is None:
+        return None
     try:
-        return found, decode_summary(found.summary.body)
+        return decode_summary(store.summary.body)
     except StateError:
-        return await store.storage.read(store.thread_id), None
-
-
-def _changes(record: TurnRecord, through: int) -> bool:
-    """Say whether a later record makes a summary wrong, or needless."""
-    if record.kind == "summary":
-        return True
-    return record.kind == "undo" and record.target is not None and record.target <= through
+        await store.refresh()
+        return None
 
 
 def _transcript(messages: Sequence[ChatMessage]) -> str:
