@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import msgspec
 
-from recuerda.errors import ConfigurationError
+from recuerda.errors import ConfigurationError, ThreadNotFound
 from recuerda.ids import new_id
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
@@ -24,6 +24,7 @@ from recuerda.server.names import Tenancy
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn, ThreadInfo, ThreadSlice
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
+from recuerda.threads.warm import read_on
 
 METADATA = "conversation"
 """Where a thread's metadata keeps those that the client gave."""
@@ -102,33 +103,26 @@ class Threads:
 
     async def _read(self, warm: _Warm, tenancy: Tenancy, name: str, limit: int | None, turn_id: str | None) -> View:
         thread_id = tenancy.thread_id(name)
-        while True:
-            history = warm.get(thread_id)
-            if not history.covers(limit):
-                history = History(thread_id)
-            position, stamp = history.position, _stamp(history.info)
-            found = await self.storage.read(
-                thread_id,
-                after=history.revision,
-                incarnation=history.incarnation,
+
+        def check(info: ThreadInfo | None) -> None:
+            if info is None or info.user_id != tenancy.tenant:
+                raise ThreadNotFound(thread_id)
+
+        try:
+            history, found = await read_on(
+                self.storage,
+                lambda: warm.get(thread_id),
                 last_messages=limit,
                 turn_id=turn_id,
+                check=check,
+                is_current=lambda held, found: _stamp(held) == _stamp(found),
             )
-            if found.info is None or found.info.user_id != tenancy.tenant:
-                warm.forget(thread_id)
-                return View(None)
-            if history.position != position:
-                continue  # another request read, or wrote, in between: go on from there
-            is_fresh = history.info is None
-            if not is_fresh and _stamp(found.info) != stamp:
-                warm.forget(thread_id)
-                continue
-            history.take(found, last_messages=limit)
-            if is_fresh or history.covers(limit):
-                warm.keep(thread_id, history)
-                committed = None if found.found is None else stored_turn(found.found, thread_id)
-                return View(found.info, tuple(history.turns), committed)
+        except ThreadNotFound:
             warm.forget(thread_id)
+            return View(None)
+        warm.keep(thread_id, history)
+        committed = None if found.found is None else stored_turn(found.found, thread_id)
+        return View(found.info, tuple(history.turns), committed)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -165,11 +159,7 @@ class Threads:
         Doing it again finishes what broke off, and adds nothing twice.
         """
         found = await self.storage.read(tenancy.thread_id(name))
-        copied = [
-            NewTurn(body=record.body, message_count=record.message_count, id=record.id, created_us=record.created_us)
-            for record in found.records
-            if record.number <= through
-        ]
+        copied = [record.as_new_turn() for record in found.records if record.number <= through]
         new = NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
         await self.storage.append_all(
             tenancy.thread_id(into),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from recuerda.errors import ThreadNotFound
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import SEAL, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import SEAL, ThreadInfo, ThreadSlice, TurnRecord
 
 CHUNK = 500
 """The number of turns in one append. It is small enough to show progress and to keep requests small."""
@@ -75,7 +75,7 @@ async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copie
             thread_id, user_id=found.info.user_id, title=found.info.title, metadata=found.info.metadata
         )
     for start in range(0, len(missing), CHUNK):
-        chunk = [_new(record) for record in missing[start : start + CHUNK]]
+        chunk = [record.as_new_turn() for record in missing[start : start + CHUNK]]
         appended = await target.append_all(thread_id, chunk, expected=revision)
         revision = appended[-1].revision
     digest = digest_turns(found.records)
@@ -115,10 +115,6 @@ def _missing(found: ThreadSlice, there: ThreadSlice) -> Sequence[TurnRecord] | N
     if present != [record.id for record in found.records[: len(present)]]:
         return None
     return found.records[len(present) :]
-
-
-def _new(record: TurnRecord) -> NewTurn:
-    return NewTurn(body=record.body, message_count=record.message_count, id=record.id, created_us=record.created_us)
 
 
 def _settings(info: ThreadInfo) -> tuple[object, ...]:

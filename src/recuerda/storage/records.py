@@ -67,6 +67,10 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """`created_us` as an aware UTC time."""
         return from_microseconds(self.created_us)
 
+    def as_new_turn(self) -> NewTurn:
+        """Return this turn, to be appended to another thread under the same id and with the same time."""
+        return NewTurn(body=self.body, message_count=self.message_count, id=self.id, created_us=self.created_us)
+
 
 class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A turn to append.

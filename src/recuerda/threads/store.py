@@ -23,6 +23,7 @@ from recuerda.threads.conflicts import append_checked, revision_after_summaries,
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
 from recuerda.threads.store_state import add_missing, read_store_state, write_turns
 from recuerda.threads.transfer import export_lines, import_lines
+from recuerda.threads.warm import read_on
 from recuerda.window.window import ContextWindow, turn_of
 
 
@@ -175,19 +176,14 @@ class ChatMessageStore:
             ThreadOwnershipError: the thread belongs to another user than this store.
         """
         await self._write_first_messages()
-        limit = window.last_messages if window is not None else None
-        while True:
-            is_held = self._history.covers(limit, with_summary=with_summary)
-            history = self._history if is_held else History(self.thread_id, with_summary=with_summary)
-            position = history.position
-            found = await self._read(history, limit, turn_id)
-            if history.position != position:
-                continue  # another task's read, or an append, came first: go on from there
-            is_fresh = history.info is None
-            history.take(found, last_messages=limit)
-            if is_fresh or history.covers(limit, with_summary=with_summary):
-                break
-        self._history = history
+        self._history, found = await read_on(
+            self.storage,
+            lambda: self._history,
+            last_messages=None if window is None else window.last_messages,
+            turn_id=turn_id,
+            with_summary=with_summary,
+            check=self._check_owner,
+        )
         return None if found.found is None else stored_turn(found.found, self.thread_id)
 
     async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
@@ -196,7 +192,7 @@ class ChatMessageStore:
             check_limit(last, "last")
         if skip_corrupt:
             await self._write_first_messages()
-            return readable_turns(await self._read(History(self.thread_id), last, None), self.thread_id)
+            return readable_turns(await self._read_afresh(last), self.thread_id)
         window = None if last is None else ContextWindow(max_messages=last)
         await self.refresh(window)
         turns = self._history.turns
@@ -311,7 +307,7 @@ class ChatMessageStore:
             ThreadConflict: a thread of that id has turns already.
         """
         await self._write_first_messages()
-        found = await self._read(History(self.thread_id), None, None)
+        found = await self._read_afresh(None)
         if found.info is None:
             raise ThreadNotFound(self.thread_id)
         if through is not None and through not in {record.number for record in found.records}:
@@ -320,11 +316,7 @@ class ChatMessageStore:
         # The turns keep their ids, so on an older fork the append would replay them instead of conflicting.
         if (taken := await self.storage.head(copy.thread_id)) is not None and taken.revision:
             raise ThreadConflict(copy.thread_id, expected=0, actual=taken.revision)
-        turns = [
-            NewTurn(body=record.body, message_count=record.message_count, id=record.id, created_us=record.created_us)
-            for record in found.records
-            if through is None or record.number <= through
-        ]
+        turns = [record.as_new_turn() for record in found.records if through is None or record.number <= through]
         await self.storage.append_all(
             copy.thread_id, turns, expected=0, user_id=found.info.user_id, title=found.info.title
         )
@@ -370,15 +362,8 @@ class ChatMessageStore:
             messages, self._first_messages = self._first_messages, ()
             await self.add_messages(messages)
 
-    async def _read(self, history: History, limit: int | None, turn_id: str | None) -> ThreadSlice:
-        found = await self.storage.read(
-            self.thread_id,
-            after=history.revision,
-            incarnation=history.incarnation,
-            last_messages=limit,
-            turn_id=turn_id,
-            with_summary=history.with_summary,
-        )
+    async def _read_afresh(self, last_messages: int | None) -> ThreadSlice:
+        found = await self.storage.read(self.thread_id, last_messages=last_messages)
         self._check_owner(found.info)
         return found
 
