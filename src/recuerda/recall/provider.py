@@ -87,7 +87,7 @@ class RecallProvider(ContextProvider):
         self._owns_storage = isinstance(storage, str)
         self._given_index, self._owns_index = (None, True) if index is None else opened_index(index)
         self._recollection: Recollection | None = None
-        self._later = Deferred(self.name)
+        self._learning = Deferred(self.name)
 
     # -- the provider --------------------------------------------------------------------------------------------------
 
@@ -134,14 +134,14 @@ class RecallProvider(ContextProvider):
         if position is None:
             return
         if self._embedder is not None:
-            await self._later.start(position.scope, partial(recollection.embed_missing, position.scope))
+            await self._learning.start(position.scope, partial(recollection.embed_missing, position.scope))
         if self._extractor is not None:
             # Turns of one user are searched one after the other, because the model gets the earlier facts.
-            await self._later.start(position.scope, partial(recollection.learn_facts, self._extractor, thread.id))
+            await self._learning.start(position.scope, partial(recollection.learn_facts, self._extractor, thread.id))
 
     async def close(self) -> None:
         """Finish pending work, and close the index and the storage if the provider opened them."""
-        await self._later.finish()
+        await self._learning.finish()
         recollection, self._recollection = self._recollection, None
         index = recollection.index if recollection is not None else self._given_index
         if self._owns_index and index is not None:
@@ -195,7 +195,7 @@ class RecallProvider(ContextProvider):
 
     async def flush(self) -> None:
         """Wait until the work after the replies is done: vectors and facts."""
-        await self._later.finish()
+        await self._learning.finish()
 
     async def forget(
         self,

@@ -4,7 +4,7 @@
                              `s:` + number of a summary -> number of the one before it
     PREFIX:{THREAD}:draft    hash: number -> step of the running turn
     PREFIX:{THREAD}:lease    string: the holder of the lease
-    PREFIX/threads           sorted set of all threads, see `scripts.py`
+    PREFIX/threads           sorted set of all threads; `lua.py` describes its entries
     PREFIX/user:USER         sorted set of a user's threads
 
 The braces are part of the key: a Redis Cluster places a key by the text between them, so a thread's keys are on one
