@@ -104,7 +104,7 @@ async def test_an_embedder_that_changes_its_dimension_is_an_error_and_the_words_
     async with provider_of(prefix, embedder=embedder, defer=False) as provider:
         await learn(provider, "My hound barks")
         embedder.dimensions = 9
-        with pytest.raises(EmbedderError, match="9 dimensions where 8 are needed"):
+        with pytest.raises(EmbedderError, match="9 dimensions, but 8 are needed"):
             await provider.search("puppy")
         with pytest.raises(ProviderError, match="by its words only"):
             await learn(provider, "My puppy sleeps", "u")

@@ -1,4 +1,4 @@
-"""Work behind an answer: in order, bounded, never lost in silence."""
+"""Work after a reply is done in order and bounded, and its failures are never lost."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_a_failure_is_logged_and_told_once_and_does_not_stop_what_follows(
         await deferred.start("t", failing(LookupError("the service is down")))
         await deferred.start("t", noting(done, "b"))
         await deferred.finish()
-    expected = "Memories: work behind an answer failed (t): LookupError: the service is down"
+    expected = "Memories: work after a reply failed (t): LookupError: the service is down"
     assert caplog.messages == [expected]
     assert deferred.take_failures() == (expected,)
     assert deferred.take_failures() == ()

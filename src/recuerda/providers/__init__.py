@@ -1,4 +1,4 @@
-"""Context providers: what is added before a run, learnt after it, and done in the background."""
+"""Context providers: they add context before a run, learn from it afterwards, and work in the background."""
 
 from recuerda.providers.context import Context, ContextProvider
 from recuerda.providers.deferred import Deferred

@@ -1,7 +1,8 @@
-"""What is added to a run from elsewhere: the hooks of long-term memory.
+"""Context providers: the hooks by which long-term memory and other sources add context to a run.
 
-A provider is asked before the model is called and told after the turn is committed. What it gives is sent with that one
-run and never stored in the thread, so nothing recalled is ever taken for something said.
+A provider is asked for context before the model is called, and told about the turn after the commit. Its context is
+sent with this one run and never stored in the thread, so a recalled text is never taken for a message of the
+conversation.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from recuerda.messages.message import ChatMessage
 from recuerda.threads.thread import AgentThread
 
 FailurePolicy: TypeAlias = Literal["raise", "warn"]
-"""What a failing provider means for the run: "raise" ends it, "warn" goes on without what the provider would give."""
+"""The consequence of a provider's failure: "raise" ends the run, "warn" continues it without the provider's context."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider adds to one run.
+    """The context that a provider adds to one run.
 
     Attributes:
-        instructions: put behind the agent's own.
-        messages: sent between the thread's messages and the run's input: what stands before them stays the same from
-            run to run, so that services find it in their caches.
-        tools: callables or tools that this run may use besides the agent's.
+        instructions: text that follows the agent's own instructions.
+        messages: messages that are sent between the thread's messages and the run's input. So the part before them is
+            the same in every run, and services find it in their caches.
+        tools: callables or tools that this run may use in addition to the agent's.
     """
 
     instructions: str | None = None
@@ -35,20 +36,21 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContextProvider:
-    """Base of providers: override what you need; each hook does nothing by default.
+    """The base class of providers. Override the hooks that you need; by default each one does nothing.
 
-    A subclass need not call this class's constructor. One that keeps connections overrides `close`.
+    A subclass does not have to call this class's constructor. A subclass with connections overrides `close`.
+    `async with` closes a provider.
 
-    What a provider has to remember about a thread, beyond what its service knows, it keeps as JSON data in
-    `thread.provider_states[self.name]`: it is saved with the thread's state and restored with it.
+    A provider that has to remember data about a thread stores it as JSON in `thread.provider_states[self.name]`. It is
+    saved and restored with the thread's state.
 
     Attributes:
-        name: how warnings and the thread's state name the provider; the class's name by default. Two that
-            remember something of one thread need different names.
-        timeout: how long a hook may take, None for as long as it likes. A hook that takes longer is cancelled, and has
-            failed with a `ProviderError`.
-        on_failure: whether a failure of `invoking` ends the run ("raise", the default: nothing has been paid for yet),
-            or is logged and listed in the reply's warnings ("warn").
+        name: the provider's name in warnings and in the thread's state; by default the name of its class. Two providers
+            with data about one thread need different names.
+        timeout: the time limit of a hook; None for no limit. A hook that takes longer is cancelled and fails with a
+            `ProviderError`.
+        on_failure: "raise" (the default) ends the run if `invoking` fails; nothing has been paid for yet. "warn" logs
+            the failure and lists it in the reply's warnings.
     """
 
     name: str = ""
@@ -60,17 +62,17 @@ class ContextProvider:
         cls.name = cls.__dict__.get("name", cls.__name__)
 
     async def thread_created(self, thread: AgentThread) -> None:
-        """Note that a thread got its first turn. A failure is logged and listed in the reply's warnings."""
+        """React to a thread's first turn. A failure is logged and listed in the reply's warnings."""
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
-        """Return what to add to the run that is about to start, or None.
+        """Return the context for the run that is about to start, or None.
 
-        Called before anything is paid for, so that an error here leaves the thread as it was. Several providers are
-        asked at the same time; what they give is used in the order in which the agent lists them.
+        It is called before anything is paid for, so an error here leaves the thread unchanged. All providers are asked
+        at the same time. Their contexts are used in the order in which the agent lists the providers.
 
         Args:
             messages: the run's input.
-            thread: the thread it runs on.
+            thread: the thread of the run.
         """
         return None
 
@@ -84,19 +86,20 @@ class ContextProvider:
     ) -> None:
         """Learn from a run that has ended.
 
-        After a success the turn is already committed: an error here is logged, listed in the reply's warnings, and
-        changes nothing. After a failure or cancellation `response_messages` is empty and `invoke_exception` says why.
+        After a successful run the turn is already committed: an error here is logged and listed in the reply's
+        warnings, and changes nothing else. After a failed or cancelled run, `response_messages` is empty and
+        `invoke_exception` gives the reason.
 
         Args:
-            request_messages: the run's input; nothing that providers added.
-            response_messages: what the run added to the thread besides. Results of tools may hold what a memory was
-                asked for; a provider that learns leaves messages of role "tool" out.
-            thread: the thread it ran on.
-            invoke_exception: what ended the run, or None.
+            request_messages: the run's input, without the context of providers.
+            response_messages: the other messages that the run added to the thread. A tool's result may contain recalled
+                memories, so a provider that learns should leave out messages of role "tool".
+            thread: the thread of the run.
+            invoke_exception: the exception that ended the run; None after a successful run.
         """
 
     async def close(self) -> None:
-        """Finish what is under way and free connections."""
+        """Finish pending work and close connections."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,10 +1,10 @@
-"""Work that is done behind an answer, so that nobody waits for it: what memories learn, summaries, indexes.
+"""Work that is done after a reply, so that no caller waits for it: learning, summaries, indexes.
 
-A job runs as a task of the event loop that started it, since its connections belong to that loop. Jobs of one key (a
-thread's id, say) run one after the other in the order of their start, also when they come from different loops; those
-of different keys run side by side. How many may be under way is bounded: then `start` waits, so that a service that
-cannot keep up slows its callers down instead of filling the memory. Nothing is lost in silence: a job that fails, or is
-cancelled because its loop ends, is logged and kept for whoever asks next.
+A job runs as a task of the event loop that started it, because its connections belong to that loop. Jobs of one key
+(such as a thread's id) run one after the other in the order of their start, even if they come from different loops.
+Jobs of different keys run at the same time. The number of jobs is bounded: at the limit, `start` waits, so that a slow
+service slows its callers down instead of filling the memory. No failure is lost: if a job fails, or is cancelled
+because its loop ends, this is logged and kept until `take_failures` is called.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from recuerda.ids import check_limit
 
 Work: TypeAlias = Callable[[], Awaitable[object]]
-"""What is to be done. It must not itself start or finish work of the same `Deferred`: it would wait for itself."""
+"""The work of a job. It must not start or finish work of the same `Deferred`, because it would wait for itself."""
 
 _STUCK_CHECK_S = 0.5
 _STOPPED = "its event loop was stopped before it ended"
@@ -30,42 +30,42 @@ _logger = logging.getLogger("recuerda")
 
 
 class Deferred:
-    """Do work later, in order, and tell what failed.
+    """Do work later and in order, and report failures.
 
-    It may be used from several event loops and threads. Whoever owns it awaits `finish` when it is closed.
+    It may be used from several event loops and threads. The owner awaits `finish` when it closes.
 
     Args:
-        owner: in whose name failures are told, such as a provider's name.
-        max_waiting: how many jobs may be under way or wait for their turn.
+        owner: the name of the owner in reports of failures, such as a provider's name.
+        max_waiting: the most jobs that run or wait at the same time.
     """
 
     def __init__(self, owner: str, *, max_waiting: int = 100) -> None:
         self._owner = owner
         self._max_waiting = check_limit(max_waiting, "max_waiting")
         self._mutex = threading.Lock()
-        self._jobs: dict[_Job, None] = {}  # what has not ended, in the order of its start
+        self._jobs: dict[_Job, None] = {}  # the jobs that have not ended, in the order of their start
         self._failures: deque[str] = deque(maxlen=self._max_waiting)
 
     async def start(self, key: str, work: Work) -> None:
-        """Let `work` be called and awaited when the earlier jobs of `key` have ended, whether or not they failed.
+        """Start a job that calls and awaits `work` after the earlier jobs of `key` have ended, even if they failed.
 
-        Returns at once unless `max_waiting` jobs are there already; then as soon as one has ended. A cancellation while
-        it waits means that the work is not started; afterwards the caller's cancellation leaves the job alone.
+        Returns at once or, if there are `max_waiting` jobs already, as soon as one has ended. If the caller is
+        cancelled while it waits, the job is not started. A later cancellation of the caller does not affect the job.
         """
         for job in [job for job in self._unfinished() if job.is_lost]:
             self._drop(job, _STOPPED)
         while isinstance(job := self._admitted(key), _Blocked):
             await job.by.over()
-        # The mutex is not needed from here on: the job belongs to this loop, and nothing has been awaited since.
+        # From here on the mutex is not needed: the job belongs to this loop, and nothing has been awaited since.
         task = asyncio.ensure_future(_carry_out(job, work))
         job.task = task
         # Not a `finally` in the coroutine: a task that is cancelled before its first step never enters it.
         task.add_done_callback(partial(self._ended, job))
 
     async def finish(self) -> None:
-        """Wait until every job has ended, also those of other event loops and those that are started meanwhile.
+        """Wait until every job has ended, including jobs of other event loops and jobs that are started meanwhile.
 
-        A job whose loop no longer runs cannot end; it counts as failed. A cancellation stops the waiting, not the jobs.
+        A job whose loop no longer runs cannot end; it counts as failed. A cancellation ends the waiting, not the jobs.
         """
         while jobs := self._unfinished():
             job = jobs[0]
@@ -74,9 +74,9 @@ class Deferred:
                 self._drop(job, _STOPPED)
 
     def take_failures(self) -> tuple[str, ...]:
-        """Return what failed since the last call, the oldest first; each has been logged when it happened.
+        """Return the failures since the last call, the oldest first. Each was logged when it happened.
 
-        Of more than `max_waiting` only the last are kept.
+        Only the last `max_waiting` failures are kept.
         """
         with self._mutex:
             failures = tuple(self._failures)
@@ -111,7 +111,7 @@ class Deferred:
             self._jobs.pop(job, None)
             if failure is None:
                 return
-            text = f"{self._owner}: work behind an answer failed ({job.key}): {failure}"
+            text = f"{self._owner}: work after a reply failed ({job.key}): {failure}"
             self._failures.append(text)
         _logger.warning("%s", text)
 
@@ -130,16 +130,16 @@ class _Job:
 
     @property
     def is_stuck(self) -> bool:
-        """True when its loop doesn't run, so that it cannot go on."""
+        """True if its loop does not run, so that the job cannot continue."""
         return not self._loop.is_running() and not self.has_ended.is_set()
 
     @property
     def is_lost(self) -> bool:
-        """True when its loop will never run again."""
+        """True if its loop will never run again."""
         return self._loop.is_closed() and not self.has_ended.is_set()
 
     def end(self) -> None:
-        """Let those go on who wait for it."""
+        """Wake the callers that wait for the job."""
         with self._mutex:
             self.has_ended.set()
             waiters, self._waiters = self._waiters, set()
@@ -147,7 +147,7 @@ class _Job:
             waiter.wake()
 
     async def over(self) -> None:
-        """Wait, on any loop, until it has ended or is stuck."""
+        """Wait, on any loop, until the job has ended or is stuck."""
         waiter = _Waiter()
         with self._mutex:
             if self.has_ended.is_set():
@@ -162,7 +162,7 @@ class _Job:
 
 
 class _Blocked:
-    """The answer that there is no room until another job has ended."""
+    """The answer of `_admitted` if another job has to end first."""
 
     def __init__(self, by: _Job) -> None:
         self.by = by
@@ -176,12 +176,12 @@ class _Waiter:
         self._event = asyncio.Event()
 
     def wake(self) -> None:
-        """Let it go on; where its loop has been closed meanwhile, nobody waits any more."""
+        """Wake the waiting caller. If its loop has been closed meanwhile, no caller waits any more."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self) -> None:
-        """Wait to be woken, but look up now and then: nobody tells when another loop is stopped."""
+        """Wait to be woken, for a short time at most: there is no signal when another loop is stopped."""
         try:
             async with asyncio.timeout(_STUCK_CHECK_S):
                 await self._event.wait()

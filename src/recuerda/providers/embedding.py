@@ -1,7 +1,7 @@
-"""What turns texts into vectors, for memories that are searched by meaning.
+"""Embedders: they turn texts into vectors, for memories that are searched by meaning.
 
-Any class with these two members is an embedder. The vectors of two models cannot be compared, so whoever stores vectors
-stores the model's id beside them.
+Any class with these two members is an embedder. The vectors of two models cannot be compared, so a stored vector needs
+the model's id with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Embedder(Protocol):
 
     @property
     def model_id(self) -> str:
-        """The model's name; it changes whenever the vectors do."""
+        """The model's name. A model that gives other vectors has another name."""
         ...
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -31,26 +31,31 @@ class Embedder(Protocol):
 
 
 async def embed(embedder: Embedder, texts: Sequence[str], *, dimensions: int | None = None) -> list[list[float]]:
-    """Ask an embedder, and check its answer.
+    """Return one vector for each text from an embedder, after a check of its answer.
 
     Args:
-        embedder: whom to ask.
-        texts: what to embed.
-        dimensions: how long each vector has to be; None for any length, the same for all.
+        embedder: the embedder.
+        texts: the texts to embed.
+        dimensions: the required dimensions of each vector; None for any, but the same for all.
 
     Raises:
-        EmbedderError: as in `Embedder.embed`; or there are too few vectors, one has another length, or is not finite.
+        EmbedderError: as in `Embedder.embed`; or the number of vectors is wrong, or a vector has other dimensions or a
+            value that is not a finite number.
     """
     vectors = await embedder.embed(texts) if texts else []
     if len(vectors) != len(texts):
-        raise EmbedderError(f"{embedder.model_id} gave {len(vectors)} vectors for {len(texts)} texts")
+        raise EmbedderError(
+            f"{embedder.model_id} gave {len(vectors)} vectors for {len(texts)} texts; check the embedder"
+        )
     for vector in vectors:
         wanted = dimensions or len(vectors[0])
         if not vector or len(vector) != wanted:
             raise EmbedderError(
-                f"{embedder.model_id} gave a vector of {len(vector)} dimensions where {wanted} are needed; "
-                "with another model, make the index anew"
+                f"{embedder.model_id} gave a vector of {len(vector)} dimensions, but {wanted} are needed; if the model "
+                "has changed, rebuild the index"
             )
         if not all(map(math.isfinite, vector)):
-            raise EmbedderError(f"{embedder.model_id} gave a vector with a value that is not a finite number")
+            raise EmbedderError(
+                f"{embedder.model_id} gave a vector with a value that is not a finite number; check the embedder"
+            )
     return vectors

@@ -1,7 +1,8 @@
-"""An agent's context providers, asked and told together.
+"""Calls of the hooks of all context providers of an agent.
 
-All of them are asked at the same time, and what they give is used in the agent's order. Each has a time limit and a
-failure policy of its own. A failure of what comes after the commit is a warning, never an error: the turn stands.
+All providers are called at the same time, and their contexts are used in the agent's order. Each provider has its own
+time limit and failure policy. A failure after the commit is a warning and never an error, because the turn is
+committed.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ _logger = logging.getLogger("recuerda")
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
-    """What all providers give to one run, in their order.
+    """The contexts of all providers for one run, in their order.
 
     Attributes:
-        instructions: of those that give any.
-        messages: of all, one after the other.
-        tools: likewise.
-        warnings: of those that failed and are not worth the run.
+        instructions: the instructions of the providers that give any.
+        messages: the messages of all providers.
+        tools: the tools of all providers.
+        warnings: the failures of providers with `on_failure="warn"`.
     """
 
     instructions: list[str]
@@ -41,24 +42,27 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked(providers: Sequence[ContextProvider]) -> tuple[ContextProvider, ...]:
-    """Return the providers, all of which are some.
+    """Return the providers as a tuple.
 
     Raises:
-        ConfigurationError: one is not.
+        ConfigurationError: one of them is not a ContextProvider.
     """
     for provider in providers:
         if not isinstance(provider, ContextProvider):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
-            raise ConfigurationError(f"context_providers are ContextProvider, not {type(provider).__name__}")
+            raise ConfigurationError(
+                f"context_providers must have ContextProvider objects only, but one is of type "
+                f"{type(provider).__name__}"
+            )
     return tuple(providers)
 
 
 async def gather(
     providers: Sequence[ContextProvider], ask: Callable[[ContextProvider], Coroutine[Any, Any, Context | None]]
 ) -> Gathered:
-    """Ask all providers at the same time; `ask` calls one's `invoking`.
+    """Return the contexts of all providers, which are asked at the same time. `ask` calls a provider's `invoking`.
 
     Raises:
-        Exception: what a provider raised that is worth the run (`on_failure="raise"`); the others are cancelled.
+        Exception: a provider with `on_failure="raise"` raised it. The other providers are cancelled.
     """
     warnings: list[str] = []
 
@@ -81,12 +85,12 @@ async def gather(
 
 
 async def tell(providers: Sequence[ContextProvider], hook: str, call: Hook) -> list[str]:
-    """Call a hook of all providers at the same time; return what went wrong, which is logged and disturbs nobody."""
+    """Call a hook of all providers at the same time, and return the failures as warnings. Each is also logged."""
 
     async def tell_one(provider: ContextProvider) -> str | None:
         try:
             await _limited(provider, hook, call(provider))
-        except Exception as error:  # noqa: BLE001 - whatever a provider does, the turn stands
+        except Exception as error:  # noqa: BLE001 - the turn is committed, whatever a provider does
             return _warning(provider, hook, error)
         return None
 
@@ -94,7 +98,7 @@ async def tell(providers: Sequence[ContextProvider], hook: str, call: Hook) -> l
 
 
 async def all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run at the same time and return the results in order; the first failure cancels the others and is raised."""
+    """Run coroutines at the same time and return their results in order. The first failure cancels the others."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
@@ -112,15 +116,21 @@ async def _limited(provider: ContextProvider, hook: str, work: Awaitable[T]) -> 
         if not limit.expired():
             raise
         seconds = (provider.timeout or timedelta()).total_seconds()
-        raise ProviderError(f"{provider.name}.{hook} took longer than {seconds:g} s; see its timeout") from error
+        raise ProviderError(
+            f"{provider.name}.{hook} took longer than its timeout of {seconds:g} s; raise the timeout"
+        ) from error
 
 
 def _checked(provider: ContextProvider, given: object) -> Context | None:
     if given is not None and not isinstance(given, Context):
-        raise ProviderError(f"{provider.name}.invoking gave {type(given).__name__}; it gives a Context or None")
+        raise ProviderError(
+            f"{provider.name}.invoking returned {type(given).__name__}; it must return a Context or None"
+        )
     for message in given.messages if given else ():
         if not isinstance(message, ChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
-            raise ProviderError(f"{provider.name}.invoking gave a message that is {type(message).__name__}")
+            raise ProviderError(
+                f"{provider.name}.invoking returned a message of type {type(message).__name__}, not ChatMessage"
+            )
     return given
 
 
