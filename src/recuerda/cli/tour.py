@@ -16,7 +16,7 @@ from rich.text import Text
 from recuerda.cli.options import JsonOption
 from recuerda.cli.output import clean_line, console, print_json, print_table
 from recuerda.cli.tour_scenes import SCENES, Scene, Step, play, stage
-from recuerda.cli.tour_service import SERVICE_SCENES, play_on_service, service_stage
+from recuerda.cli.tour_service import SERVICE_SCENES, service_stage
 from recuerda.cli.tour_texts import ENGLISH, SPANISH, TourTexts
 
 
@@ -73,7 +73,7 @@ async def _play_all(texts: TourTexts, database: Path, page: Console | None) -> l
         _print_start(page, texts, database)
     async with stage(texts, database) as on:
         for number, scene_id in enumerate(SCENES, 1):
-            scene = await play(scene_id, on)
+            scene = await play(SCENES, scene_id, on)
             scenes.append(scene)
             if page is not None:
                 _print_scene(page, number, scene, texts)
@@ -87,7 +87,7 @@ async def _play_on_service(texts: TourTexts, database: Path, page: Console | Non
             _print_start(page, texts, database)
             page.print(Text(texts.about_the_service.format(on.service.url, on.pid), style="dim"), soft_wrap=True)
         for number, scene_id in enumerate(SERVICE_SCENES, 1):
-            scene = await play_on_service(scene_id, on)
+            scene = await play(SERVICE_SCENES, scene_id, on)
             scenes.append(scene)
             if page is not None:
                 _print_scene(page, number, scene, texts)

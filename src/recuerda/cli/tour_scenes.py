@@ -1,4 +1,4 @@
-"""The scenes of the tour. Each does what its code says, and reports what really came back."""
+"""The scenes of the tour. Each scene runs the code that it shows, and reports the real answers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from recuerda.agent.agent import Agent
@@ -22,17 +23,18 @@ from recuerda.cli import tour_clerk
 from recuerda.cli.tour_texts import TourTexts
 from recuerda.errors import RecuerdaError, ThreadConflict, ToolOutcomeUnknown
 from recuerda.offline import OfflineChatClient, OfflineNotesClient
+from recuerda.threads.thread import AgentThread
 from recuerda.window.window import ContextWindow
 
 THREAD = "riker"
 SHOWN_URL = "sqlite:///memory.db"
 SHOWN_STATE = 66
-"""Characters of the saved JSON that are shown."""
+"""The number of characters that are shown of the saved JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of code (or of the shell), what it gave, and a remark on it; each may be missing."""
+    """A line of code or of the shell, its result, and a remark. Each may be empty."""
 
     code: str
     gave: str = ""
@@ -41,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What happened in one scene, and what should have."""
+    """One scene: its steps, the expected result and the real result."""
 
     id: str
     steps: tuple[Step, ...]
@@ -50,12 +52,12 @@ class Scene:
 
     @property
     def is_well(self) -> bool:
-        """True when it went as it should."""
+        """True when the scene gave the expected result."""
         return self.expected == self.got
 
 
 class CountingClient(ChatClient):
-    """The tour's model: the offline stand-in, with a count of its calls."""
+    """The tour's model: the offline stand-in, which counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -67,7 +69,7 @@ class CountingClient(ChatClient):
 
 
 class _SlowClient(CountingClient):
-    """A model that thinks until it may answer."""
+    """A model that waits until it may answer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,56 +84,71 @@ class _SlowClient(CountingClient):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What the scenes share: the words, the database, an agent on it and its model."""
+    """The values that all scenes share: the texts, a model, and an agent that uses it."""
 
     texts: TourTexts
-    url: str
-    client: CountingClient
+    client: ChatClient
     agent: Agent
 
     def memory(self, answer: str, word: str) -> str:
-        """Say whether an answer shows that a word was remembered."""
+        """Return the text that says whether a word was remembered, according to an answer."""
         return self.texts.remembered if word in answer else self.texts.not_remembered
 
 
+AnyStage = TypeVar("AnyStage", bound=Stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalStage(Stage):
+    """A stage with a SQLite file, and a model that counts its calls."""
+
+    url: str
+    client: CountingClient
+
+
 @asynccontextmanager
-async def stage(texts: TourTexts, database: Path) -> AsyncGenerator[Stage]:
-    """Open the agent on a SQLite file; closed at the end."""
+async def stage(texts: TourTexts, database: Path) -> AsyncGenerator[LocalStage]:
+    """Open an agent on a SQLite file, and close it at the end."""
     url = "sqlite:///" + quote(database.as_posix(), safe="/:")
     client = CountingClient()
     async with client.create_agent(storage=url) as agent:
-        yield Stage(texts=texts, url=url, client=client, agent=agent)
+        yield LocalStage(texts=texts, url=url, client=client, agent=agent)
 
 
-async def play(scene_id: str, on: Stage) -> Scene:
-    """Play one scene; one that breaks off is a scene that went wrong."""
+async def play(scenes: Mapping[str, Callable[[AnyStage], Awaitable[Scene]]], scene_id: str, on: AnyStage) -> Scene:
+    """Play one scene. If it fails, return a scene with the error as its result."""
     try:
-        return await SCENES[scene_id](on)
+        return await scenes[scene_id](on)
     except (RecuerdaError, OSError, subprocess.SubprocessError) as error:
         return Scene(id=scene_id, steps=(), expected=on.texts.titles[scene_id], got=f"{type(error).__name__}: {error}")
 
 
-async def _same_thread(on: Stage) -> Scene:
+# -- scenes of both tours ----------------------------------------------------------------------------------------------
+
+
+async def talk_in_a_thread(on: Stage, thread: AgentThread, first: Step) -> Scene:
+    """Tell a name in a thread, and ask for it in the same thread."""
     texts = on.texts
-    thread = on.agent.get_thread(THREAD)
     told = await on.agent.run(texts.say_name, thread=thread)
     asked = await on.agent.run(texts.ask_name, thread=thread)
     steps = (
-        Step(f'thread = agent.get_thread("{THREAD}")'),
+        first,
         Step(f'await agent.run("{texts.say_name}", thread=thread)', told.text),
         Step(f'await agent.run("{texts.ask_name}", thread=thread)', asked.text),
     )
     return Scene(id="same_thread", steps=steps, expected=texts.remembered, got=on.memory(asked.text, texts.name))
 
 
-async def _other_thread(on: Stage) -> Scene:
+async def ask_in_another_thread(on: Stage) -> Scene:
+    """Ask for the name in a new thread."""
     texts = on.texts
     asked = await on.agent.run(texts.ask_name, thread=on.agent.get_new_thread())
     step = Step(f'await agent.run("{texts.ask_name}", thread=agent.get_new_thread())', asked.text)
     return Scene(id="other_thread", steps=(step,), expected=texts.not_remembered, got=on.memory(asked.text, texts.name))
 
 
-async def _no_thread(on: Stage) -> Scene:
+async def talk_without_a_thread(on: Stage) -> Scene:
+    """Tell a name and ask for it, without a thread."""
     texts = on.texts
     told = await on.agent.run(texts.say_name)
     asked = await on.agent.run(texts.ask_name)
@@ -142,13 +159,12 @@ async def _no_thread(on: Stage) -> Scene:
     return Scene(id="no_thread", steps=steps, expected=texts.not_remembered, got=on.memory(asked.text, texts.name))
 
 
-async def _json(on: Stage) -> Scene:
-    texts = on.texts
-    first, second = on.client.create_agent(), on.client.create_agent()
-    thread = first.get_new_thread()
-    await first.run(texts.say_name, thread=thread)
+async def save_as_json(on: Stage, agent: Agent) -> Scene:
+    """Save a thread of `agent` as JSON, and ask another agent in the restored thread."""
+    texts, thread, other = on.texts, agent.get_new_thread(), on.client.create_agent()
+    await agent.run(texts.say_name, thread=thread)
     saved = json.dumps(await thread.serialize())
-    asked = await second.run(texts.ask_place, thread=await second.deserialize_thread(json.loads(saved)))
+    asked = await other.run(texts.ask_place, thread=await other.deserialize_thread(json.loads(saved)))
     steps = (
         Step("saved = json.dumps(await thread.serialize())", f"{saved[:SHOWN_STATE]}…"),
         Step("thread = await other_agent.deserialize_thread(json.loads(saved))"),
@@ -157,7 +173,18 @@ async def _json(on: Stage) -> Scene:
     return Scene(id="json", steps=steps, expected=texts.remembered, got=on.memory(asked.text, texts.place))
 
 
-async def _process(on: Stage) -> Scene:
+# -- scenes of the tour on a file --------------------------------------------------------------------------------------
+
+
+async def _same_thread(on: LocalStage) -> Scene:
+    return await talk_in_a_thread(on, on.agent.get_thread(THREAD), Step(f'thread = agent.get_thread("{THREAD}")'))
+
+
+async def _json(on: LocalStage) -> Scene:
+    return await save_as_json(on, on.client.create_agent())
+
+
+async def _process(on: LocalStage) -> Scene:
     texts = on.texts
     options = ("chat", "--thread", THREAD, "--storage", on.url, "--model", "offline")
     command = (sys.executable, "-m", "recuerda", *options)
@@ -174,7 +201,7 @@ async def _process(on: Stage) -> Scene:
     return Scene(id="process", steps=steps, expected=texts.remembered, got=on.memory(text, texts.name))
 
 
-async def _retry(on: Stage) -> Scene:
+async def _retry(on: LocalStage) -> Scene:
     texts = on.texts
     turns, calls = await _turns(on.agent), on.client.calls
     first = await on.agent.run(texts.say_allergy, thread=THREAD, turn_id="visit-17")
@@ -185,7 +212,7 @@ async def _retry(on: Stage) -> Scene:
     return Scene(id="retry", steps=steps, expected=texts.retried.format(1, 1), got=got)
 
 
-async def _conflict(on: Stage) -> Scene:
+async def _conflict(on: LocalStage) -> Scene:
     texts = on.texts
     turns = await _turns(on.agent)
     slow = _SlowClient()
@@ -211,7 +238,7 @@ async def _conflict(on: Stage) -> Scene:
     return Scene(id="conflict", steps=steps, expected=texts.one_kept.format(1, 1), got=got)
 
 
-async def _summary(on: Stage) -> Scene:
+async def _summary(on: LocalStage) -> Scene:
     texts, thread, window = on.texts, "journey", ContextWindow(max_messages=4)
     notes = Summarizer(OfflineNotesClient(), keep_messages=2)
     async with (
@@ -236,7 +263,7 @@ async def _summary(on: Stage) -> Scene:
     return Scene(id="summary", steps=steps, expected=f"{texts.not_remembered}, {texts.remembered}", got=got)
 
 
-async def _killed(on: Stage) -> Scene:
+async def _killed(on: LocalStage) -> Scene:
     texts = on.texts
     with tempfile.TemporaryDirectory(prefix="recuerda-tour-") as name:
         folder = Path(name)
@@ -249,23 +276,23 @@ async def _killed(on: Stage) -> Scene:
                 doubts.append(f"ToolOutcomeUnknown: {unknown.name}({json.dumps(unknown.arguments)})")
             resumed = await agent.resume(tour_clerk.THREAD, outcomes={"call_2": texts.room_booked})
             turns = await _turns(agent, tour_clerk.THREAD)
-        deeds = tour_clerk.count(folder, "search"), tour_clerk.count(folder, tour_clerk.BOOKING)
+        actions = tour_clerk.count(folder, "search"), tour_clerk.count(folder, tour_clerk.BOOKING)
     resume = 'await agent.resume("trip"{})'
     steps = (
         Step(f'await agent.run("{texts.say_book}", thread="trip")', texts.killed.format(pid)),
         Step(resume.format(""), "".join(doubts)),
         Step(resume.format(f', outcomes={{"call_2": "{texts.room_booked}"}}'), resumed.text, texts.killed_comment),
     )
-    got = texts.booked.format(*deeds, turns)
+    got = texts.booked.format(*actions, turns)
     return Scene(id="killed", steps=steps, expected=texts.booked.format(1, 1, 1), got=got)
 
 
 async def _kill_while_it_books(url: str, folder: Path, text: str) -> int:
-    """Let another process begin a turn, kill it in the middle of its second tool, and return its id."""
+    """Let another process begin a turn, kill it in the middle of its second tool, and return the process's id."""
     command = (sys.executable, "-m", "recuerda.cli.tour_clerk", url, str(folder), text)
     pipe = asyncio.subprocess.PIPE
     other = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    assert other.stdout is not None  # noqa: S101 - it was asked for
+    assert other.stdout is not None  # noqa: S101 - the process was given a pipe
     try:
         async with asyncio.timeout(30):
             said = await other.stdout.readline()
@@ -283,10 +310,10 @@ async def _turns(agent: Agent, thread: str = THREAD) -> int:
     return 0 if info is None else info.turns
 
 
-SCENES: dict[str, Callable[[Stage], Awaitable[Scene]]] = {
+SCENES: dict[str, Callable[[LocalStage], Awaitable[Scene]]] = {
     "same_thread": _same_thread,
-    "other_thread": _other_thread,
-    "no_thread": _no_thread,
+    "other_thread": ask_in_another_thread,
+    "no_thread": talk_without_a_thread,
     "json": _json,
     "process": _process,
     "retry": _retry,
@@ -294,4 +321,4 @@ SCENES: dict[str, Callable[[Stage], Awaitable[Scene]]] = {
     "summary": _summary,
     "killed": _killed,
 }
-"""The scenes in their order; the later ones go on where the first began."""
+"""The scenes in their order. Later scenes use the thread of the first one."""

@@ -1,4 +1,4 @@
-"""What the tour says, in each of its languages. What it does is written once, in `tour_scenes.py`."""
+"""The texts of the tour in each language. The scenes themselves are written once, in `tour_scenes.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TourTexts:
-    """One language of the tour. `say_…` and `ask_…` are what the agent is told and asked."""
+    """The texts of one language. `say_…` are messages that tell the agent something; `ask_…` are questions to it."""
 
     heading: str
     about_the_model: str
