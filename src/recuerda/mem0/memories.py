@@ -23,11 +23,14 @@ T = TypeVar("T")
 class Mem0Client(Protocol):
     """The methods that every client of Mem0 has."""
 
-    def add(self, messages: Any, **kwargs: Any) -> Any:
+    # Properties, because the keywords of the two methods differ from edition to edition.
+    @property
+    def add(self) -> Callable[..., Any]:
         """Learn from messages."""
         ...
 
-    def search(self, query: str, **kwargs: Any) -> Any:
+    @property
+    def search(self) -> Callable[..., Any]:
         """Find memories."""
         ...
 
