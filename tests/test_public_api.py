@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pydoc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -285,6 +286,11 @@ def public_members() -> Iterator[tuple[str, Any]]:
 @pytest.mark.parametrize(("name", "member"), list(public_members()))
 def test_a_public_method_is_documented(name: str, member: Any) -> None:
     assert inspect.getdoc(member), name
+
+
+@pytest.mark.parametrize("package", ["recuerda", *sorted(HOMES)])
+def test_help_describes_a_package(package: str) -> None:
+    assert package in pydoc.render_doc(importlib.import_module(package))
 
 
 def test_every_error_of_the_package_is_public_and_has_one_root() -> None:

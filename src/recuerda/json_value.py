@@ -12,13 +12,17 @@ import math
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, ForwardRef, TypeAlias, cast
 
 import msgspec
 
 from recuerda.errors import EncodeError
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+if TYPE_CHECKING:
+    Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+else:
+    # A bare name would be looked up in the module of each annotation that uses it, and not be found there.
+    Json = ForwardRef("bool | int | float | str | list[Json] | dict[str, Json] | None", module=__name__)
 JsonObject: TypeAlias = dict[str, Json]
 
 MAX_DEPTH = 100
