@@ -1,0 +1,30 @@
+"""Each name of the package stands in a guide: a reader finds it where it is used, not in the reference alone."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import pytest
+
+from tests.docs.pages import ROOT
+from tests.test_public_api import PUBLIC
+
+GUIDES = ("guides", "concepts", "coming-from")
+
+
+@cache
+def words_of_the_guides() -> frozenset[str]:
+    pages = [page for folder in GUIDES for page in (ROOT / "docs" / folder).glob("*.md")]
+    return frozenset(word for page in pages for word in re.findall(r"\w+", page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_stands_in_a_guide(name: str) -> None:
+    assert name in words_of_the_guides()
+
+
+def test_every_guide_is_in_the_overview() -> None:
+    overview = (ROOT / "docs" / "guides" / "index.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs" / "guides").glob("*.md")} - {"index.md"}
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", overview)) == pages
