@@ -127,7 +127,7 @@ def test_several_event_loops_may_use_one(server: ScriptedOpenAIServer) -> None:
 
 @pytest.mark.parametrize(
     ("status", "text"),
-    [(401, "Check api_key"), (404, "Check model_id"), (429, "too many requests"), (500, "Try later")],
+    [(401, "Check api_key"), (404, "Check model_id"), (429, "too many requests"), (500, "Try again later")],
 )
 async def test_a_refusal_says_the_next_step_and_no_key(
     canned: CannedServer, canned_embedder: OpenAIEmbedder, status: int, text: str

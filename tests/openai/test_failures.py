@@ -49,13 +49,13 @@ STATUSES: list[tuple[Failure, str]] = [
     (Failure(401, "No."), "Check api_key"),
     (Failure(403, "No."), "permission"),
     (Failure(404, "No."), r"'m1' at http://127.*Check model_id.*deployment.*base_url"),
-    (Failure(408, "Late."), "Try later"),
+    (Failure(408, "Late."), "Try again later"),
     (Failure(422, "Wrong."), "__cause__"),
     (Failure(429, "Slow down."), "too many requests. Slow down"),
     (Failure(429, "Slow down.", headers={"retry-after": "20"}), "wait 20 s"),
     (Failure(429, "Pay.", code="insufficient_quota"), "billing"),
-    (Failure(500, "Oh."), "Try later"),
-    (Failure(503, "Oh."), "Try later"),
+    (Failure(500, "Oh."), "Try again later"),
+    (Failure(503, "Oh."), "Try again later"),
 ]
 
 
@@ -130,7 +130,7 @@ async def test_a_connection_dropped_before_the_answer_is_an_error(
 async def test_a_connection_dropped_in_the_answer_is_an_error(server: ScriptedOpenAIServer) -> None:
     server.script.append(Dropped(after_chunks=3, reply=Reply("A reply that never reaches its end.")))
     error = await failure(client_of(server.base_url), is_streamed=True)
-    assert "in the middle of the answer, which is not kept" in str(error)
+    assert "in the middle of the answer, and nothing of it is kept" in str(error)
 
 
 @WAYS

@@ -295,8 +295,8 @@ async def test_reasoning_in_clear_is_readable(canned: CannedServer, canned_respo
 
 ODD: list[tuple[dict[str, Any], str]] = [
     ({"id": "chatcmpl-1", "object": "chat.completion", "choices": []}, "not a response: check base_url"),
-    (completed(status="in_progress"), r"unfinished \(status in_progress\)"),
-    (completed(status="odd words, and a secret"), r"unfinished \(status unknown\)"),
+    (completed(status="in_progress"), r"did not finish the answer \(status in_progress\)"),
+    (completed(status="odd words, and a secret"), r"did not finish the answer \(status unknown\)"),
 ]
 
 

@@ -175,7 +175,7 @@ async def test_a_request_that_is_too_long_is_refused(storage: Storage, model: Sc
         assert refusal.value.status_code == 413
         async with httpx.AsyncClient() as raw:
             assert (await raw.post(f"{url}/v1/responses", content=pieces())).status_code == 413
-        with pytest.raises(APIStatusError, match="at most 2 items"):
+        with pytest.raises(APIStatusError, match="3 items are too many"):
             await client.responses.create(input=cast("Any", [{"role": "user", "content": "x"}] * 3))
 
 

@@ -1,6 +1,6 @@
-"""Chat models of OpenAI, Azure OpenAI and every server that speaks OpenAI's chat completions, by the official SDK.
+"""Chat clients and an embedder for OpenAI, Azure OpenAI and compatible servers, on OpenAI's official SDK.
 
-The SDK is imported here, with this module, and not by `import recuerda`: it takes longer than all the rest.
+`import recuerda` does not import this package, because importing the SDK takes longer than importing all of recuerda.
 """
 
 from recuerda.errors import MissingExtraError
@@ -16,6 +16,6 @@ from recuerda.openai.chat_client import OpenAIChatClient  # needs the SDK: after
 from recuerda.openai.embedder import OpenAIEmbedder
 from recuerda.openai.responses_client import OpenAIResponsesClient
 
-del openai  # was only asked for; `recuerda.openai.openai` would be confusing
+del openai  # imported only for the check above
 
 __all__ = ["OpenAIChatClient", "OpenAIEmbedder", "OpenAIResponsesClient"]

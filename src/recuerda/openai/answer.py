@@ -1,4 +1,4 @@
-"""Answers of chat completions as messages: whole answers, and streamed answers put together.
+"""Answers of chat completions as messages: whole answers, and streamed answers joined from their chunks.
 
 The SDK does not check the answers of a service, and compatible servers leave out or misplace some fields. `completion`
 and `reader` take care of the faults that are known. Any other fault raises, and the client reports a failed call.
@@ -27,7 +27,7 @@ def whole_answer(completion: object) -> ChatResponse:
     """Return the answer that a completion holds.
 
     Raises:
-        ChatClientError: it holds none.
+        ChatClientError: the object is not a chat completion with a message.
     """
     if not isinstance(completion, ChatCompletion) or not completion.choices:
         raise ChatClientError("the service answered with something that is not a chat completion: check base_url")
@@ -66,7 +66,7 @@ class StreamedAnswer:
         return ChatUpdate(contents=contents, message_id=self._reader.message_id) if contents else None
 
     def end(self) -> ChatUpdate:
-        """Return the last update, with all that had to be waited for.
+        """Return the last update: the calls, the refusal, the token usage and the finish reason.
 
         Raises:
             ChatClientError: the stream ended before the answer did.
@@ -106,9 +106,12 @@ class StreamedAnswer:
 def check_answered(
     contents: Sequence[AnyContent], finish_reason: str | None, *, limit: str = "max_completion_tokens"
 ) -> None:
-    """Refuse an answer that was stopped before its first word: it would look like a model that said nothing.
+    """Check that an answer was not stopped before its first word: it would look as if the model said nothing.
 
-    `limit` is the option that says how many tokens an answer may have.
+    `limit` is the name of the option that limits the tokens of an answer.
+
+    Raises:
+        ChatClientError: the token limit or the content filter stopped the answer.
     """
     if any(not isinstance(part, TextReasoningContent) for part in contents):
         return

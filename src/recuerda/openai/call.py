@@ -1,4 +1,4 @@
-"""The arguments of one call of the SDK: messages, tools and the caller's options."""
+"""The arguments for `chat.completions.create`: messages, tools and the caller's options."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from recuerda.json_value import JsonObject
 from recuerda.openai.wire import wire_messages
 
 OWN_ARGUMENTS = frozenset({"messages", "stream", "tools", "n"})
-"""What the client itself decides, so that no option may."""
+"""The arguments that the client sets itself, and that no option may set."""
 
 
 def call_arguments(request: ChatRequest, *, model_id: str, is_streamed: bool = False) -> dict[str, Any]:
     """Return the arguments of `chat.completions.create`.
 
-    Options that the SDK's method takes are passed to it; the others go into the body as they are, for what only some
-    servers understand.
+    Options that the SDK's method knows become its arguments. All others go into the request's body unchanged, for
+    options that only some servers know.
 
     Raises:
-        ConfigurationError: an option is not the caller's to set.
+        ConfigurationError: an option is one that the client sets itself.
     """
     if own := sorted(OWN_ARGUMENTS & request.options.keys()):
         raise ConfigurationError(f"these options are set by the chat client itself: {', '.join(own)}")
@@ -53,7 +53,7 @@ def _add_tools(arguments: dict[str, Any], tools: Sequence[FunctionTool], *, may_
 
 
 def _add_streaming(arguments: dict[str, Any], *, is_streamed: bool) -> None:
-    """Ask for the usage at the stream's end, unless the option `stream_options` is None."""
+    """Ask a stream for its token usage, unless the option `stream_options` is None."""
     options = cast("Mapping[str, Any] | None", arguments.pop("stream_options", {}))
     if not is_streamed:
         return

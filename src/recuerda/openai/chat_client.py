@@ -1,7 +1,7 @@
 """The chat client for OpenAI's chat completions.
 
-It holds no conversation: each call sends what it is given. How messages look on the wire is `wire.py`'s business, how
-answers are read `answer.py`'s, what went wrong `failures.py`'s, and which connection is used `connection.py`'s.
+The client keeps no conversation: each call sends the messages that it gets. `wire.py` writes messages in the service's
+format, `answer.py` reads answers, `failures.py` explains errors, and `connection.py` holds the connections.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from recuerda.openai.service import OpenAIService
 
 
 class OpenAIChatClient(OpenAIService):
-    """Speak to a model of OpenAI, of Azure OpenAI, or of any server with OpenAI's chat completions.
+    """A chat client for models of OpenAI, of Azure OpenAI, or of any server with OpenAI's chat completions.
 
-    It may be used from several event loops, `agent.run_sync`'s included: each has its own connections. They end with
-    `close`, with their loop, or with this object.
+    One client can be used from several event loops, also by `agent.run_sync`: each loop has its own connections. The
+    connections are closed by `close`, with their loop, or when this object is no longer used.
 
-    Options of a request or an agent (`options={"temperature": 0}`) are the service's: those that the SDK knows and any
-    other, which is then sent as it is. `{"stream_options": None}` keeps a stream from asking for its usage.
+    The options of a request or an agent, such as `options={"temperature": 0}`, are sent to the service, even if the SDK
+    does not know them. With `{"stream_options": None}` a stream does not ask for its token usage.
 
     Args:
-        model_id: the model's name; on Azure the deployment's.
-        api_key: the key, or an async function that returns a fresh one or a token before each call. A server of your
-            own, named by `base_url`, may do without.
-        base_url: a compatible server, such as `http://localhost:11434/v1`; None for OpenAI.
-        azure_endpoint: an Azure OpenAI resource, such as `https://name.openai.azure.com`.
-        api_version: of Azure OpenAI's dated interface; None for its v1 interface.
-        organization: the OpenAI organization that is billed, where the key has several.
-        default_headers: sent with each request.
-        timeout_s: how many seconds to wait for an answer, or for the next piece of a stream, before each retry.
-        max_retries: how many times a call that failed before its answer began is tried again.
-        client: a ready SDK client instead of all of the above. It is used as it is, in the event loop that it belongs
-            to, and never closed here.
+        model_id: the name of the model; on Azure, of the deployment.
+        api_key: the key, or an async function that returns a fresh key or token before each call. A compatible server,
+            given by `base_url`, may need none.
+        base_url: the address of a compatible server, such as `http://localhost:11434/v1`; None for OpenAI.
+        azure_endpoint: the address of an Azure OpenAI resource, such as `https://name.openai.azure.com`.
+        api_version: the version of Azure OpenAI's dated interface; None for its v1 interface.
+        organization: the OpenAI organization to bill, if the key belongs to several.
+        default_headers: headers to send with each request.
+        timeout_s: the seconds to wait for an answer, or for the next piece of a stream, before each retry.
+        max_retries: how often a call is retried that failed before its answer began.
+        client: a ready client of the SDK in place of the settings above. It is used unchanged and must belong to the
+            event loop of the calls. It is never closed here.
 
     Raises:
-        ConfigurationError: the arguments contradict one another, or something is missing.
+        ConfigurationError: a setting is missing or invalid, or settings contradict one another.
     """
 
     def __init__(
@@ -119,9 +119,9 @@ class OpenAIChatClient(OpenAIService):
             raise self._failure(error, sdk, model_id=arguments["model"]) from error
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        """Give the answer as it comes: text and reasoning in pieces; a refusal, calls and the usage at the end.
+        """Yield the answer as it arrives: text and reasoning in pieces, and a refusal, calls and the usage at the end.
 
-        Closing the generator closes the connection. An answer whose end doesn't come is an error, never an answer.
+        Closing the generator closes the connection. A stream that ends before its answer does is an error.
         """
         arguments = call_arguments(request, model_id=self.model_id, is_streamed=True)
         sdk = await self._clients.get()
@@ -129,18 +129,18 @@ class OpenAIChatClient(OpenAIService):
         has_begun = False
         try:
             async with await self._open(sdk, arguments) as chunks:
-                # `async for` would wrap the stream in one more generator, which nobody closes when this one is.
+                # `async for` would wrap the stream in another generator, which is not closed when this one is.
                 while (chunk := await anext(chunks, None)) is not None:
                     has_begun = True
                     if (update := answer.take(chunk)) is not None:
                         yield update
         except Exception as error:
-            if not answer.is_whole:  # what fails afterwards costs the usage, not the answer
+            if not answer.is_whole:  # a failure after the end of the answer loses only the token usage
                 raise self._failure(error, sdk, model_id=arguments["model"], has_begun=has_begun) from error
         yield answer.end()
 
     async def _open(self, sdk: AsyncOpenAI, arguments: dict[str, Any]) -> AsyncStream[ChatCompletionChunk]:
-        """Start a stream. A server that refuses `stream_options`, as older ones do, is asked without, from then on."""
+        """Start a stream. A server that refuses `stream_options`, as older ones do, is no longer sent the option."""
         if self._refuses_stream_options:
             arguments.pop("stream_options", None)
         try:
@@ -154,5 +154,5 @@ class OpenAIChatClient(OpenAIService):
 
 
 async def _create(sdk: AsyncOpenAI, arguments: Mapping[str, Any]) -> Any:
-    # The SDK's types describe each option; options come from the caller, and the service judges them.
+    # The SDK has a type for each option. Here the options come from the caller, and the service checks them.
     return await cast("Any", sdk.chat.completions.create)(**arguments)

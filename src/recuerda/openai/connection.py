@@ -1,4 +1,4 @@
-"""How the service is reached: the settings, and an SDK client per event loop.
+"""The connection to a service: its settings, and a client of the SDK for each event loop.
 
 The SDK's client holds a pool of connections, and a connection belongs to the event loop that opened it. So each loop
 gets a client of its own, made at its first call.
@@ -26,10 +26,10 @@ _NO_KEY = "none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """The settings of a service; the arguments of `OpenAIChatClient`, which describes them.
+    """The settings of a connection, which are the arguments of `OpenAIChatClient`.
 
     Raises:
-        ConfigurationError: they contradict one another, or something is missing.
+        ConfigurationError: a setting is missing or invalid, or settings contradict one another.
     """
 
     api_key: ApiKey | None = field(default=None, repr=False)
@@ -58,8 +58,8 @@ class Connection:
         return f"{endpoint}/openai" if self.api_version else f"{endpoint}/openai/v1/"
 
     def new_client(self) -> AsyncOpenAI:
-        """Return a client of the SDK, with no connection yet."""
-        # What is left out here, the SDK would read from the process's environment.
+        """Return a new client of the SDK. It has no connection yet."""
+        # The SDK would read settings that are left out here from the process's environment.
         key = self.api_key or _NO_KEY
         timeout = Timeout(self.timeout_s, connect=min(self.timeout_s, CONNECT_TIMEOUT_S))
         if self.azure_endpoint is not None and self.api_version:
@@ -83,9 +83,9 @@ class Connection:
 
     def _check_address(self) -> None:
         if self.base_url is not None and self.azure_endpoint is not None:
-            raise ConfigurationError("give base_url or azure_endpoint: both say where the service is")
+            raise ConfigurationError("base_url and azure_endpoint both name the service: give only one of them")
         if self.api_version is not None and self.azure_endpoint is None:
-            raise ConfigurationError("api_version goes with azure_endpoint")
+            raise ConfigurationError("api_version is for Azure OpenAI only: give azure_endpoint too, or leave it out")
         for name, url in (("base_url", self.base_url), ("azure_endpoint", self.azure_endpoint)):
             if url is None:
                 continue
@@ -93,28 +93,28 @@ class Connection:
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 raise ConfigurationError(f"{name} must be an http:// or https:// address")
             if "@" in parts.netloc:
-                raise ConfigurationError(f"{name} must hold no credentials: use api_key or default_headers")
+                raise ConfigurationError(f"{name} contains credentials: use api_key or default_headers instead")
 
     def _check_key(self) -> None:
         if not self.api_key and self.base_url is None:
             raise ConfigurationError(
-                "an api_key is needed: give one, or use OpenAIChatClient.from_env(). "
-                "(Only a server of your own, named by base_url, may do without.)"
+                "an api_key is needed: give one, or use from_env() to read it from the environment. "
+                "(Only a compatible server, given by base_url, may need none.)"
             )
-        # The HTTP library would refuse the header with an error that shows the key.
+        # The HTTP library's own error about the header would show the key.
         if isinstance(self.api_key, str) and not (self.api_key.isascii() and self.api_key.isprintable()):
-            raise ConfigurationError("api_key has a character that no header can carry, such as a line break: strip it")
+            raise ConfigurationError("api_key has a character that no HTTP header can carry, such as a line break")
 
 
 def public_url(url: str) -> str:
-    """Return the address without what may be secret in it: user, password, query."""
+    """Return the address without its user, password and query, which may be secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A service that can be asked: its SDK clients, its address for people, and the seconds that an answer may take."""
+    """A service that can be called: its SDK clients, its address without secrets, and its timeout in seconds."""
 
     clients: PerLoop[AsyncOpenAI]
     url: str
@@ -122,10 +122,10 @@ class Reached:
 
     @classmethod
     def of(cls, client: AsyncOpenAI | None, settings: Mapping[str, Any]) -> Reached:
-        """Use a ready client, or make some of a connection's settings, of which None is as good as nothing.
+        """Return a service from a ready SDK client or from settings. A setting of None counts as not given.
 
         Raises:
-            ConfigurationError: both are given, or the settings contradict one another.
+            ConfigurationError: both are given, a setting is missing or invalid, or settings contradict one another.
         """
         given = {name: value for name, value in settings.items() if value is not None}
         if client is None:
@@ -133,7 +133,7 @@ class Reached:
             clients = PerLoop(connection.new_client, AsyncOpenAI.close, refusal=_closed)
             return cls(clients, public_url(connection.url), connection.timeout_s)
         if given:
-            raise ConfigurationError(f"a ready client has its own settings; do not give {', '.join(given)} as well")
+            raise ConfigurationError(f"a ready client has settings of its own: leave out {', '.join(given)}")
         return cls(PerLoop(lambda: client, leave_open), public_url(str(client.base_url)), None)
 
 

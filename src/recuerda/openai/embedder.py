@@ -1,6 +1,6 @@
-"""Vectors from OpenAI's embeddings, or from any server that speaks them.
+"""Vectors from OpenAI's embeddings, or from any server with the same interface.
 
-The settings, the connections and the words for what went wrong are the chat client's.
+The settings, the connections and the error texts are those of the chat client.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from recuerda.openai.environment import read_environment
 from recuerda.openai.failures import FailedCall, failure_of, remove_secret
 
 _TEXTS_AT_ONCE = 256
-_CHARACTERS_AT_ONCE = 200_000  # the service takes 300,000 tokens a request, and a character is seldom more than one
+_CHARACTERS_AT_ONCE = 200_000  # a request may have 300,000 tokens, and a character is seldom more than one token
 
 
 class OpenAIEmbedder:
-    """Turn texts into vectors with a model of OpenAI, of Azure OpenAI, or of a server with OpenAI's embeddings.
+    """Turns texts into vectors with a model of OpenAI, of Azure OpenAI, or of a server with OpenAI's embeddings.
 
-    It may be used from several event loops; the connections end with `close`, with their loop, or with this object.
-    Long lists are sent in several requests. The service refuses an empty text, so a space is sent in its place.
+    One embedder can be used from several event loops. The connections are closed by `close`, with their loop, or when
+    this object is no longer used. Long lists of texts are sent in several requests. The service refuses an empty text,
+    so a space is sent instead.
 
     Args:
         model_id: the model's name, such as `text-embedding-3-small`; on Azure the deployment's.
@@ -38,10 +39,10 @@ class OpenAIEmbedder:
         default_headers: sent with each request.
         timeout_s: how many seconds to wait for an answer before each retry.
         max_retries: how many times a failed request is tried again.
-        dimensions: how long the vectors shall be, for models that can shorten them; None for the model's own length.
-        max_characters: how much of a text is sent; what follows has no effect on its vector. The default stays within
-            the 8,192 tokens that OpenAI's models take, in every language.
-        client: a ready SDK client instead of the settings of a connection; used as it is, and never closed here.
+        dimensions: the length of the vectors, for models that can shorten them; None for the model's own length.
+        max_characters: the number of characters of a text that are sent. The rest has no effect on the vector. The
+            default stays within the 8,192 tokens that OpenAI's models take, in every language.
+        client: a ready client of the SDK; see `OpenAIChatClient`.
 
     Raises:
         ConfigurationError: the arguments contradict one another, or something is missing.
@@ -86,15 +87,15 @@ class OpenAIEmbedder:
     def from_env(
         cls, *, model_id: str, dimensions: int | None = None, environ: Mapping[str, str] | None = None
     ) -> Self:
-        """Make an embedder of what the environment says of the service, with the variables of `OpenAIChatClient`.
+        """Return an embedder for the service that environment variables name; see `OpenAIChatClient.from_env`.
 
         Args:
-            model_id: the embedding model, or Azure's deployment of one.
-            dimensions: see the class.
-            environ: the variables; None for the process's.
+            model_id: the embedding model, or its deployment on Azure.
+            dimensions: the length of the vectors; None for the model's own length.
+            environ: the variables to read; None for those of the process.
 
         Raises:
-            ConfigurationError: variables are missing; it names them.
+            ConfigurationError: a variable is not set. The error names each one and says what to set it to.
         """
         settings = read_environment(os.environ if environ is None else environ, model_id=model_id)
         return cls(**settings, dimensions=dimensions)
@@ -104,14 +105,14 @@ class OpenAIEmbedder:
 
     @property
     def model_id(self) -> str:
-        """The model's name; with `dimensions`, these behind it: vectors of another length are another model's."""
+        """The model's name, with `/dimensions` behind it if they are set, because such vectors do not compare."""
         return self._model if self._dimensions is None else f"{self._model}/{self._dimensions}"
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector for each text, in order.
 
         Raises:
-            EmbedderError: the service refuses, fails or cannot be reached, or this embedder is closed.
+            EmbedderError: the service refuses the request, fails or cannot be reached, or this embedder is closed.
         """
         vectors: list[list[float]] = []
         for batch in _batches([self._sent(text) for text in texts]):
@@ -119,7 +120,7 @@ class OpenAIEmbedder:
         return vectors
 
     async def close(self) -> None:
-        """Close the connections, of all event loops; a call afterwards is an error. A given client is left open."""
+        """Close the connections of all event loops. Later calls fail. A client that was given stays open."""
         self._is_closed = True
         await self._clients.close()
 
@@ -152,7 +153,7 @@ class OpenAIEmbedder:
         if sorted(found) != list(range(len(texts))):
             raise EmbedderError(
                 f"model {self._model!r} at {self._url}: {len(answer.data)} vectors came for {len(texts)} texts. "
-                "Check that the address is one of embeddings."
+                "Check that this is the address of a service with embeddings."
             )
         return [found[index] for index in range(len(texts))]
 

@@ -1,7 +1,7 @@
-"""What went wrong with a call, in words that say what to do next.
+"""Errors of calls, in texts that say what happened and what to do next.
 
-The service's own words stay out of the text: some servers repeat the request in them. They are in the chained error of
-the SDK, from which the key is removed.
+The service's own text is left out, because some servers repeat the request in it. It is in the SDK's error, which is
+chained to ours and from which the key is removed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _TOO_LONG = re.compile(r"context_length_exceeded|maximum context length|context 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedCall:
-    """A call that failed, as far as it may be told.
+    """A call that failed.
 
     Attributes:
-        model_id: the model or deployment that was called.
+        model_id: the model or the deployment that was called.
         url: the address, without credentials.
-        timeout_s: how long it waited at most, where that is known.
-        has_begun: whether a part of a streamed answer had come.
+        timeout_s: the seconds that the call could wait; None if they are not known.
+        has_begun: whether a part of a streamed answer had arrived.
     """
 
     model_id: str
@@ -35,13 +35,13 @@ class FailedCall:
 
 
 def failure_of(error: Exception, call: FailedCall) -> ChatClientError:
-    """Return the error to raise, from `error`."""
+    """Return the error to raise, chained to `error`."""
     status = error.status_code if isinstance(error, APIStatusError) else None
     return ChatClientError(f"model {call.model_id!r} at {call.url}: {_what(error, call)}", status=status)
 
 
 def remove_secret(error: Exception, secret: str) -> None:
-    """Take a secret out of an error of the SDK: some servers repeat the key that they refuse."""
+    """Remove a secret from an error of the SDK, because some servers repeat the key that they refuse."""
     if not secret or not isinstance(error, APIError):
         return
     if secret in f"{error} {error.message} {error.body}":
@@ -54,9 +54,9 @@ def _what(error: Exception, call: FailedCall) -> str:
     match error:
         case APITimeoutError():
             limit = "" if call.timeout_s is None else f" within {call.timeout_s:g} s"
-            return f"no answer came{limit}. Run again, or raise timeout_s."
+            return f"the service did not answer{limit}. Run again, or raise timeout_s."
         case APIConnectionError() if call.has_begun:
-            return "the connection broke in the middle of the answer, which is not kept. Run again."
+            return "the connection broke in the middle of the answer, and nothing of it is kept. Run again."
         case APIConnectionError():
             return "the service cannot be reached. Check base_url (or the Azure endpoint) and the network."
         case APIError() if _is_too_long(error):
@@ -69,7 +69,7 @@ def _what(error: Exception, call: FailedCall) -> str:
         case APIError():
             return f"the service reported an error in the middle of its answer{_details(error)}. Run again."
         case RuntimeError():
-            return "its HTTP client is closed, or belongs to another event loop. Make a new one."
+            return "the client's HTTP connection is closed or belongs to another event loop. Make a new client."
         case _:
             return f"the call failed, or its answer could not be read ({type(error).__name__})."
 
@@ -77,12 +77,12 @@ def _what(error: Exception, call: FailedCall) -> str:
 def _refused(error: APIStatusError) -> str:
     match error.status_code:
         case 401:
-            return "the service does not accept the key. Check api_key, and that it belongs to this address."
+            return "the service does not accept the key. Check api_key, and check that the key is for this address."
         case 403:
-            return "the key has no permission for this. Check its project, its region and the model's availability."
+            return "the key has no permission for this. Check the key's project, its region and its models."
         case 404:
             return (
-                "the service knows no such model or address. "
+                "the service does not know this model or address. "
                 "Check model_id (on Azure the deployment's name) and base_url (or the Azure endpoint)."
             )
         case 429 if error.code == "insufficient_quota":
@@ -90,11 +90,11 @@ def _refused(error: APIStatusError) -> str:
         case 429:
             return f"too many requests{_wait(error)}. Slow down, or raise max_retries."
         case status if status >= 500 or status in (408, 409):
-            return "the service failed, also when asked again. Try later."
+            return "the service failed, and the retries failed as well. Try again later."
         case _ if error.code == "content_filter":
             return "the service's content filter refused the request. Ask in another way."
         case _:
-            return "the service refuses the request. Its own words are in this error's __cause__."
+            return "the service refused the request. The service's own text is in this error's __cause__."
 
 
 def _is_too_long(error: APIError) -> bool:
@@ -108,6 +108,6 @@ def _wait(error: APIStatusError) -> str:
 
 
 def _details(error: APIError) -> str:
-    """Return the code and the parameter that the service named, where they are identifiers and nothing else."""
+    """Return the code and the parameter that the service named, if they are plain identifiers."""
     named = [("code", error.code), ("parameter", error.param)]
     return "".join(f", {name} {value}" for name, value in named if value and _IDENTIFIER.fullmatch(str(value)))

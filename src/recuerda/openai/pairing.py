@@ -1,7 +1,7 @@
-"""Calls and their results, as every interface of OpenAI wants them: none without the other.
+"""Pairs of calls and results: OpenAI's interfaces refuse a call without its result and a result without its call.
 
-A service refuses a whole conversation for one that is alone, and a thread that it refuses once would be refused for
-ever. So a call that nobody answered and a result that nobody asked for are left out.
+A service refuses the whole conversation for one call or result that stands alone, so the thread could never be used
+again. Therefore calls and results without a partner are left out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOT_IN_FUNCTION_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def results_after(messages: Sequence[ChatMessage], index: int) -> list[FunctionResultContent]:
-    """Return the results that stand between an assistant's message and the next one of it."""
+    """Return the results between an assistant's message and the next assistant's message."""
     results: list[FunctionResultContent] = []
     for i in range(index, len(messages)):
         if i > index and messages[i].role == "assistant":
@@ -36,7 +36,7 @@ def results_after(messages: Sequence[ChatMessage], index: int) -> list[FunctionR
 def matching(
     items: Sequence[CallOrResult], others: Sequence[FunctionCallContent] | Sequence[FunctionResultContent]
 ) -> list[CallOrResult]:
-    """Return the items that have a partner of the same id among the others; a partner has one partner."""
+    """Return the items that have a partner with the same id among the others. Each partner is used once."""
     partners = [other.call_id for other in others]
     found: list[CallOrResult] = []
     for item in items:
@@ -47,28 +47,29 @@ def matching(
 
 
 def short_call_id(call_id: str, *, max_length: int = _MAX_CALL_ID_LENGTH) -> str:
-    """Return the id, or a short one made of it where it is another service's and too long for this one."""
+    """Return the call's id. An id of another service that is too long for this one is replaced by a hash of it."""
     if 1 <= len(call_id) <= max_length:
         return call_id
     return f"call_{hashlib.sha256(call_id.encode(errors='replace')).hexdigest()[:32]}"
 
 
 def function_name(call: FunctionCallContent) -> str:
-    """Return the name as the service takes it.
+    """Return the function's name with only the characters that the service allows.
 
-    A model that made up a name such as "functions.add" was told so; the service would refuse to hear it again.
+    A model may make up a name such as "functions.add". It gets an error as the result, but the service would refuse the
+    name in the history.
     """
     return _NOT_IN_FUNCTION_NAME.sub("_", call.name)[:_MAX_NAME_LENGTH] or "_"
 
 
 def arguments_text(call: FunctionCallContent) -> str:
-    """Return the arguments as the model wrote them, or as JSON."""
+    """Return the arguments as JSON text; text that the model wrote stays unchanged."""
     arguments = call.arguments if isinstance(call.arguments, str) else _json_text(call.arguments)
     return mend_text(arguments) or "{}"
 
 
 def result_text(result: FunctionResultContent) -> str:
-    """Return what the model is told of a result; of a failed call, that it failed."""
+    """Return the text of a result for the model. The text of a failed call begins with "Error"."""
     text = mend_text(result.result) if isinstance(result.result, str) else _json_text(result.result)
     return f"Error: {text}" if result.is_error and not text.startswith("Error") else text
 

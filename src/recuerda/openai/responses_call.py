@@ -1,4 +1,4 @@
-"""The arguments of one call of `responses.create`: input, tools, the thread, and the caller's options."""
+"""The arguments for `responses.create`: input, tools, the thread, and the caller's options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recuerda.openai.text import mend_text
 OWN_ARGUMENTS = frozenset(
     {"input", "instructions", "stream", "tools", "store", "conversation", "previous_response_id", "background"}
 )
-"""What the client itself decides, so that no option may."""
+"""The arguments that the client sets itself, and that no option may set."""
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
@@ -30,14 +30,14 @@ def response_arguments(
     """Return the arguments of `responses.create`.
 
     Args:
-        request: what is asked.
+        request: the messages, the tools and the options.
         model_id: the model, unless an option names another.
         store: whether the service keeps the answer.
-        service_thread_id: the conversation or the response that this one builds on.
-        is_streamed: whether the answer comes as a stream.
+        service_thread_id: the conversation or the response to continue from; None to begin.
+        is_streamed: whether to ask for a stream.
 
     Raises:
-        ConfigurationError: an option is not the caller's to set.
+        ConfigurationError: an option is one that the client sets itself.
     """
     if own := sorted(OWN_ARGUMENTS & request.options.keys()):
         raise ConfigurationError(f"these options are set by the chat client itself: {', '.join(own)}")
@@ -45,7 +45,7 @@ def response_arguments(
         "model": model_id,
         "input": input_items(request.messages, is_continued=service_thread_id is not None),
         "store": store,
-        # A service that knows the key adds to a conversation once, however often a broken connection is tried again.
+        # With the key, a service adds to a conversation once, even if a broken connection makes the SDK send it again.
         "extra_headers": {"Idempotency-Key": uuid4().hex},
     }
     if request.instructions:
@@ -61,7 +61,7 @@ def response_arguments(
 
 
 def is_conversation(service_thread_id: str) -> bool:
-    """Whether the id is a conversation's; otherwise it is that of a chain's newest response."""
+    """Whether an id is a conversation's. Otherwise it is the id of a chain's newest response."""
     return service_thread_id.startswith("conv_")
 
 
@@ -84,7 +84,7 @@ def _add_options(arguments: dict[str, Any], request: ChatRequest) -> None:
 
 
 def _tool(tool: FunctionTool) -> JsonObject:
-    # Unless told otherwise, this API is strict, and refuses parameters that may be left out.
+    # By default this API is strict and refuses optional parameters.
     function: JsonObject = {"type": "function", "name": tool.name, "parameters": tool.parameters, "strict": False}
     return {**function, "description": tool.description} if tool.description else function
 

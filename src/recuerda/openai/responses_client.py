@@ -1,8 +1,8 @@
 """The chat client for OpenAI's Responses API, with the thread at the service or here.
 
-How messages become items is `responses_input`'s business, how answers are read `responses_output`'s, and what is done
-to a thread that the service keeps `responses_threads`'s. What is here: which thread a call belongs to, that a failed
-call leaves nothing behind, and that a thread with half a turn in it is mended.
+`responses_input` turns messages into items, `responses_output` reads answers, and `responses_threads` changes threads
+that the service keeps. This module decides which thread a call belongs to, removes everything that a failed call left
+there, and mends a thread that holds half a turn.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from recuerda.openai.responses_threads import (
 from recuerda.openai.service import ConnectionSettings, OpenAIService
 
 ThreadKind: TypeAlias = Literal["conversation", "response"]
-"""What a new thread is at the service: a conversation, or a chain of responses."""
+"""The kind of a new thread at the service: a conversation, or a chain of responses."""
 
 T = TypeVar("T")
 
@@ -46,26 +46,26 @@ _logger = logging.getLogger("recuerda")
 
 
 class OpenAIResponsesClient(OpenAIService):
-    """Speak to a model through OpenAI's Responses API, on OpenAI, Azure OpenAI's v1 interface, or a compatible server.
+    """A chat client for OpenAI's Responses API: of OpenAI, of Azure OpenAI's v1 interface, or of a compatible server.
 
-    With `store=True` the service keeps the history, and an agent's thread holds only its id: a conversation's
-    (`conv_…`), or that of the newest response of a chain (`resp_…`). With `store=False` the service keeps nothing: the
-    thread's own history is sent with every call, encrypted reasoning included.
+    With `store=True` the service keeps the history. The agent's thread then holds only an id: that of a conversation
+    (`conv_…`), or that of the newest response of a chain (`resp_…`). With `store=False` the service keeps nothing, and
+    the thread's own history is sent with every call, encrypted reasoning included.
 
-    It may be used from several event loops, as `OpenAIChatClient`, whose connection settings it shares. Options of a
-    request or an agent are the API's, such as `{"reasoning": {"effort": "low"}}` or `{"max_output_tokens": 500}`.
+    One client can be used from several event loops, like `OpenAIChatClient`. The options of a request or an agent are
+    sent to the API, such as `{"reasoning": {"effort": "low"}}` or `{"max_output_tokens": 500}`.
 
     Args:
-        model_id: the model's name; on Azure the deployment's.
+        model_id: the name of the model; on Azure, of the deployment.
         store: whether the service keeps the history.
-        threads: what a new thread is at the service. Each answer is added to a conversation for good, and a turn that
-            fails is taken out again. A chain never changes, so that nothing has to be taken out; the service keeps its
-            responses for a limited time (OpenAI for 30 days).
-        client: see `OpenAIChatClient`.
+        threads: the kind of a new thread at the service. A conversation grows with each answer, and the items of a
+            failed turn are deleted from it. A chain never changes, so a failed turn leaves nothing in it. Services keep
+            the responses of a chain for a limited time (OpenAI for 30 days).
+        client: a ready client of the SDK; see `OpenAIChatClient`.
         connection: `api_key`, `base_url`, `azure_endpoint` and the other connection settings of `OpenAIChatClient`.
 
     Raises:
-        ConfigurationError: the arguments contradict one another, or something is missing.
+        ConfigurationError: a setting is missing or invalid, or settings contradict one another.
     """
 
     def __init__(
@@ -78,9 +78,9 @@ class OpenAIResponsesClient(OpenAIService):
         **connection: Unpack[ConnectionSettings],
     ) -> None:
         if connection.get("api_version") is not None:
-            raise ConfigurationError("Azure has the Responses API on its v1 interface: leave api_version out")
+            raise ConfigurationError("Azure has the Responses API on its v1 interface only: leave api_version out")
         if threads not in ("conversation", "response"):
-            raise ConfigurationError(f'threads is "conversation" or "response", not {threads!r}')
+            raise ConfigurationError(f'threads must be "conversation" or "response", not {threads!r}')
         super().__init__(model_id=model_id, client=client, **connection)
         self.keeps_threads = store
         self._threads: ThreadKind = threads
@@ -99,12 +99,12 @@ class OpenAIResponsesClient(OpenAIService):
         max_retries: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
-        """Make a client of what the environment says, as `OpenAIChatClient.from_env` does.
+        """Return a client with the settings that environment variables hold; see `OpenAIChatClient.from_env`.
 
-        `OPENAI_API_VERSION` is passed over: on Azure this API is on the v1 interface.
+        `OPENAI_API_VERSION` is ignored, because Azure OpenAI has this API on its v1 interface only.
 
         Raises:
-            ConfigurationError: variables are missing; it names them.
+            ConfigurationError: a variable is not set. The error names each one and says what to set it to.
         """
         settings: dict[str, Any] = {**read_environment(os.environ if environ is None else environ, model_id=model_id)}
         settings.pop("api_version", None)
@@ -122,7 +122,7 @@ class OpenAIResponsesClient(OpenAIService):
 
         Raises:
             ServiceThreadNotFound: the service does not know the request's thread.
-            ChatClientError: the service refused, failed, or could not be reached.
+            ChatClientError: the service refused the request, failed, or could not be reached.
         """
         sdk = await self._clients.get()
         thread_id = await self._thread_for(request, sdk)
@@ -136,9 +136,9 @@ class OpenAIResponsesClient(OpenAIService):
             raise self._told(error, sdk, request, thread_id=thread_id) from error
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        """Give the answer as it comes: text and reasoning in pieces; everything else when it is complete.
+        """Yield the answer as it arrives: text and reasoning in pieces, and other items when they are complete.
 
-        Closing the generator closes the connection. An answer whose end doesn't come is an error, never an answer.
+        Closing the generator closes the connection. A stream that ends before its answer does is an error.
         """
         sdk = await self._clients.get()
         thread_id = await self._thread_for(request, sdk)
@@ -147,13 +147,13 @@ class OpenAIResponsesClient(OpenAIService):
         try:
             try:
                 async with await self._create(sdk, request, thread_id, is_streamed=True) as events:
-                    # `async for` would wrap the stream in one more generator, which nobody closes when this one is.
+                    # `async for` would wrap the stream in another generator, which is not closed when this one is.
                     while (event := await anext(events, None)) is not None:
                         has_begun = True
                         if (update := answer.take(as_item(event))) is not None:
                             yield update
             except Exception:
-                if not answer.is_whole:  # what fails afterwards costs nothing
+                if not answer.is_whole:  # a failure after the end of the answer loses nothing
                     raise
             yield answer.end(service_thread_id=self._name_after(request, thread_id, answer.response_id))
         except BaseException as error:
@@ -163,26 +163,27 @@ class OpenAIResponsesClient(OpenAIService):
             raise self._told(error, sdk, request, thread_id=thread_id, has_begun=has_begun) from error
 
     async def retract(self, request: ChatRequest, responses: Sequence[ChatResponse]) -> None:
-        """Take a turn that failed out of the service's thread; a failure of this is logged, and never raised.
+        """Remove a failed turn from the service's thread. A failure to do so is logged and never raised.
 
-        A conversation that the turn made is deleted. From another the turn's items are deleted: its input, and what
-        came after it and is known to be its own. Of a chain the responses are deleted that nobody will build on.
+        If the turn made the conversation, the conversation is deleted. Otherwise the turn's items are deleted from it:
+        the input, and the items after it that are known to belong to the turn. In a chain the turn's responses are
+        deleted, because nothing will continue from them.
         """
         await self._clean_up(lambda sdk: take_back(sdk, request, responses))
 
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
-        """Return all messages of a conversation, or of a chain up to the response that is named.
+        """Return all messages of a conversation, or of a chain up to the response of this id.
 
-        What the model said between two inputs is one message, as in a run; results are the texts that it was told.
+        All items of the model between two inputs are one message, as in a run. Results are the texts that it got.
         """
         return await self._about_thread(service_thread_id, read_thread)
 
     async def newest_message_id(self, service_thread_id: str) -> str | None:
-        """Return the id that the last message of `read_thread` has, without reading the thread."""
+        """Return the id of the last message that `read_thread` would return, without reading the whole thread."""
         return await self._about_thread(service_thread_id, newest_message_id)
 
     async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
-        """Make a conversation of messages and return its id. Reasoning is left out: it is bound to its service."""
+        """Make a conversation of messages and return its id. Reasoning is left out: only its service can read it."""
         sdk = await self._clients.get()
         try:
             return await create_thread(sdk, messages)
@@ -190,11 +191,14 @@ class OpenAIResponsesClient(OpenAIService):
             raise self._told(error, sdk) from error
 
     async def delete_thread(self, service_thread_id: str) -> bool:
-        """Delete a conversation and its items, or all responses of a chain, also those that a fork shares."""
+        """Delete a conversation and its items, or all responses of a chain, including those that a fork shares.
+
+        Return False if the service does not know the thread.
+        """
         return await self._about_thread(service_thread_id, delete_thread)
 
     async def close(self) -> None:
-        """Close the connections; what is being taken back is taken back first. A given client is left open."""
+        """Close the connections, after the removal of failed turns has ended. A client that was given stays open."""
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(task for task in self._cleanups if task.get_loop() is loop))
         await super().close()
@@ -212,14 +216,14 @@ class OpenAIResponsesClient(OpenAIService):
             return None
         if request.service_thread_id is not None or self._threads == "response":
             return request.service_thread_id
-        # What would be refused anyway shall not leave a conversation behind.
+        # A request that is invalid must fail before the conversation is made, or the conversation would stay behind.
         self._arguments(request, None)
         try:
             return (await sdk.conversations.create()).id
         except NotFoundError as error:
             raise ChatClientError(
-                f"the service at {self._url} has no conversations, or is not there: check base_url, or make the client "
-                'with threads="response" or store=False',
+                f"the service at {self._url} has no conversations, or the address is wrong: check base_url, or make "
+                'the client with threads="response" or store=False',
                 status=404,
             ) from error
         except Exception as error:
@@ -229,7 +233,7 @@ class OpenAIResponsesClient(OpenAIService):
         return self.keeps_threads and not request.is_temporary
 
     def _name_after(self, request: ChatRequest, thread_id: str | None, response_id: str | None) -> str | None:
-        """Return how to name the request's thread, once it is answered."""
+        """Return the id of the request's thread after the answer: the conversation's, or the new response's."""
         if not self._is_kept(request):
             return None
         return thread_id if thread_id is not None and is_conversation(thread_id) else response_id
@@ -249,17 +253,17 @@ class OpenAIResponsesClient(OpenAIService):
     ) -> Any:
         arguments = self._arguments(request, thread_id, is_streamed=is_streamed)
         if thread_id is not None and is_conversation(thread_id) and is_resumed(request.messages):
-            await mend(sdk, thread_id)  # the half that the service has is sent again, whole
-        # The SDK's types describe each option; options come from the caller, and the service judges them.
+            await mend(sdk, thread_id)  # the request holds the whole turn, so the half at the service is deleted
+        # The SDK has a type for each option. Here the options come from the caller, and the service checks them.
         create = cast("Any", sdk.responses.create)
         try:
             return await when_unlocked(lambda: create(**arguments))
         except APIStatusError as error:
             if _is_about_encryption(error) and ENCRYPTED_REASONING in (arguments.get("include") or ()):
-                # A model that does not reason; from now on it isn't asked for its thoughts.
+                # The model does not reason, so later requests do not ask for encrypted reasoning.
                 self._refuses_encrypted_reasoning = True
             elif error.code == "invalid_encrypted_content":
-                # Another organization's or another model's thoughts: the thread goes on without them.
+                # The reasoning is of another organization or another model: the thread goes on without it.
                 request = without_reasoning(request)
             elif not await self._mended(sdk, request, thread_id, error):
                 raise
@@ -268,15 +272,15 @@ class OpenAIResponsesClient(OpenAIService):
     async def _mended(
         self, sdk: AsyncOpenAI, request: ChatRequest, thread_id: str | None, error: APIStatusError
     ) -> bool:
-        """Mend a conversation that a process left with half a turn when it died; return whether that was it."""
+        """Mend a conversation that a dead process left with half a turn. Return whether something was mended."""
         if thread_id is None or not is_conversation(thread_id) or not _is_about_lone_call(error):
             return False
         if answers_earlier_call(request.messages):
-            return False  # the call is of the turn that is running
+            return False  # the call belongs to the running turn
         return await mend(sdk, thread_id)
 
     async def _discard(self, request: ChatRequest, thread_id: str | None, *, response_id: str | None = None) -> None:
-        """Remove what a failed call may have left: its new conversation, or an answer of which the end was lost."""
+        """Remove what a failed call may have left: a new conversation, or an answer whose end was lost."""
         if thread_id is None or not is_conversation(thread_id):
             return
         if request.service_thread_id is None:
@@ -285,14 +289,14 @@ class OpenAIResponsesClient(OpenAIService):
             await self._clean_up(lambda sdk: _take_back_lost(sdk, request, thread_id, response_id))
 
     async def _clean_up(self, work: Callable[[AsyncOpenAI], Awaitable[object]]) -> None:
-        """Do what a cancellation must not break off, and what must not hide the failure before it."""
+        """Run a clean-up that a cancellation does not stop, and whose own failure does not replace the first one."""
 
         async def clean_up() -> None:
             try:
                 sdk = await self._clients.get()
                 async with asyncio.timeout(_CLEANUP_TIMEOUT_S):
                     await work(sdk)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the failure before it is the one to tell
+            except Exception as error:  # noqa: BLE001 - the caller gets the first failure, whatever fails here
                 _logger.warning("the service may keep a part of a failed turn (%s)", type(error).__name__)
 
         task = asyncio.create_task(clean_up())
@@ -309,7 +313,7 @@ class OpenAIResponsesClient(OpenAIService):
         thread_id: str | None = None,
         has_begun: bool = False,
     ) -> ChatClientError:
-        """Return what an error of the SDK means to the caller; to be raised from it."""
+        """Return the error to raise for an error of the SDK, and to chain to it."""
         if thread_id is not None and isinstance(error, APIStatusError) and _is_unknown(error, thread_id):
             remove_secret(error, sdk.api_key)
             return ServiceThreadNotFound(thread_id, status=error.status_code)
@@ -318,7 +322,7 @@ class OpenAIResponsesClient(OpenAIService):
 
 
 async def _take_back_lost(sdk: AsyncOpenAI, request: ChatRequest, thread_id: str, response_id: str) -> None:
-    """Take back an answer that the service may have completed although nobody received its end."""
+    """Remove an answer that the service may have completed although its end was never received."""
     try:
         body = as_item(await sdk.responses.retrieve(response_id))
     except APIStatusError as error:
@@ -344,7 +348,7 @@ def _is_about_lone_call(error: APIStatusError) -> bool:
 
 
 def _is_unknown(error: APIStatusError, thread_id: str) -> bool:
-    """Whether the service says that it does not know the thread, and not that it lacks a model or an address."""
+    """Whether the service does not know the thread. It also answers 404 for an unknown model or address."""
     if error.code == "previous_response_not_found":
         return True
     is_about_thread = thread_id in error.message or "conversation" in error.message.lower()

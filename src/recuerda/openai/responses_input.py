@@ -1,11 +1,12 @@
-"""Messages as the Responses API writes them: input items (https://platform.openai.com/docs/api-reference/responses).
+"""Messages as input items of the Responses API (https://platform.openai.com/docs/api-reference/responses).
 
-Calls and results are paired (see `pairing`). Reasoning of this API is sent back as it came, in its place, when it is
-encrypted: a service that keeps nothing wants it, with the ids of the items that it led to. Without it those ids are
-left out, as the service would ask for the missing reasoning. Readable reasoning of other services is nobody's input.
+Calls and results without a partner are left out (see `pairing`). Encrypted reasoning of this API is sent back unchanged
+and in its place, because a service that keeps nothing needs it, together with the ids of the items that follow from it.
+Without the reasoning those ids are left out, because the service would ask for the missing reasoning. Readable
+reasoning of other services is never sent.
 
-The same messages always give the same items. What the format has no place for is left out: usage, a speaker's name,
-files that an assistant made, parts that no service of this kind has made.
+The same messages always give the same items. Contents that the format cannot hold are left out: token usage, a
+speaker's name, files that an assistant made, and unknown parts of other services.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ def input_items(
     """Return the messages as input items.
 
     Args:
-        messages: in order.
-        is_continued: the service has what came before: a result may answer a call that is not among the messages.
-        with_reasoning: False leaves all reasoning out.
+        messages: the messages in their order.
+        is_continued: whether the service has the messages before these. Then a result may belong to an earlier call.
+        with_reasoning: whether to send reasoning back.
     """
     items: list[JsonObject] = []
     seen: set[str] = set()
@@ -56,7 +57,7 @@ def input_items(
     for i, message in enumerate(messages):
         if message.role == "assistant":
             ids = _item_ids(message)
-            # The service refuses an id that comes twice, as it does in a thread that holds a copy of a message.
+            # The service refuses an id that comes twice, and a thread may hold a copy of a message.
             is_first = seen.isdisjoint(ids)
             seen |= ids
             results = results_after(messages, i)
@@ -76,7 +77,7 @@ def input_items(
 
 
 def answers_earlier_call(messages: Sequence[ChatMessage]) -> bool:
-    """Whether one of the messages has a result of a call that is not among them."""
+    """Whether one of the messages has a result for a call that is not among the messages."""
     called = {call.call_id for message in messages for call in message.function_calls}
     parts = (part for message in messages for part in message.contents)
     return any(isinstance(part, FunctionResultContent) and part.call_id not in called for part in parts)
@@ -149,7 +150,7 @@ def _message(content: JsonObject, part: AnyContent, *, has_ids: bool) -> JsonObj
 
 
 def _give_id(item: JsonObject, item_id: Json) -> None:
-    """Name an output message; one that has an id has a status and annotations as well."""
+    """Give an output message its id. A message with an id also needs a status and annotations."""
     item |= {"id": item_id, "status": "completed"}
     for part in cast("list[JsonObject]", item["content"]):
         if part["type"] == "output_text":
@@ -157,7 +158,7 @@ def _give_id(item: JsonObject, item_id: Json) -> None:
 
 
 def _name_first(items: Sequence[JsonObject], message_id: str) -> None:
-    """Give the message's id to its first output message; others have theirs with their text."""
+    """Give the message's id to its first output message. The other ones have their ids with their text."""
     for item in items:
         if item.get("type") == "message":
             if "id" not in item and message_id not in (other.get("id") for other in items):
@@ -166,7 +167,7 @@ def _name_first(items: Sequence[JsonObject], message_id: str) -> None:
 
 
 def _joined(items: Sequence[JsonObject]) -> list[JsonObject]:
-    """Put what was one output message together again: a text and a refusal, or texts that another service parted."""
+    """Join items that were one output message: a text and a refusal, or texts that another service separated."""
     joined: list[JsonObject] = []
     for item in items:
         last = joined[-1] if joined else {}
@@ -202,7 +203,7 @@ def _call(call: FunctionCallContent, *, has_ids: bool) -> JsonObject:
 
 
 def _is_encrypted(part: AnyContent) -> bool:
-    """Whether it is reasoning of this API that can be sent back: others' would be refused."""
+    """Whether a part is encrypted reasoning of this API. The service refuses any other."""
     properties = _properties(part)
     return (
         isinstance(part, TextReasoningContent)
@@ -213,13 +214,13 @@ def _is_encrypted(part: AnyContent) -> bool:
 
 
 def _is_item(data: dict[str, Any]) -> bool:
-    """Whether an unknown part is an output item of this API, and not a part of a later version of ours."""
+    """Whether an unknown part is an output item of this API, and not a part of a later version of recuerda."""
     item_id, kind = data.get("id"), data.get("type")
     return isinstance(item_id, str) and bool(_ITEM_ID.fullmatch(item_id)) and kind not in _OWN_TAGS
 
 
 def _without_dangling_reasoning(items: Sequence[JsonObject]) -> Iterator[JsonObject]:
-    """Leave out reasoning that nothing follows: the service refuses it."""
+    """Yield the items without reasoning at the end, which the service refuses."""
     last = max((i for i, item in enumerate(items) if item["type"] != "reasoning"), default=-1)
     yield from items[: last + 1]
 

@@ -1,9 +1,9 @@
-"""Answers of the Responses API as messages: whole ones, and streamed ones put together.
+"""Answers of the Responses API as messages: whole answers, and streamed answers joined from their events.
 
-A response is a list of items. One message here holds them all, in their order: reasoning, texts, refusals, calls, and
-what this version does not know. What the API wants back with an item (its id, a summary, a phase) stays in the part's
-`additional_properties`; the first text keeps none, as its id is the message's. A whole answer is read as a stream of
-one piece, so that both give the same message.
+A response is a list of items. One message holds all of them in their order: reasoning, texts, refusals, calls, and
+items of unknown types. The fields that the API wants back with an item (its id, a summary, a phase) are kept in the
+part's `additional_properties`. The first text keeps none, because its id is the id of the message. A whole answer is
+read as a stream of a single piece, so that both ways give the same message.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from recuerda.openai.answer import check_answered
 from recuerda.openai.text import TextMender, mend_json, mend_text
 
 Item = dict[str, Any]
-"""An item as the service gives it."""
+"""An item in the service's JSON."""
 
 _IDENTIFIER = re.compile(r"[\w.-]{1,80}", re.ASCII)
 _REASONS = {"max_output_tokens": "length"}
@@ -47,7 +47,7 @@ def whole_response(body: Item, *, service_thread_id: str | None = None) -> ChatR
     """Return the answer that a response holds.
 
     Raises:
-        ChatClientError: it holds none, or failed.
+        ChatClientError: the object is not a response with an answer, or the response failed.
     """
     answer = StreamedResponse()
     last = answer.finish(body)
@@ -55,14 +55,14 @@ def whole_response(body: Item, *, service_thread_id: str | None = None) -> ChatR
 
 
 def message_of(items: Sequence[Item]) -> ChatMessage:
-    """Return the message that output items make up."""
+    """Return the message for a list of output items."""
     return join_updates([StreamedResponse().finish({"output": list(items)})]).message
 
 
 class StreamedResponse:
-    """Turn the events of a stream into updates.
+    """Turns the events of a stream into updates.
 
-    Text and reasoning are passed on as they come; calls, refusals and the rest when their item is complete.
+    Text and reasoning are passed on as they arrive. Calls, refusals and other items follow when they are complete.
     """
 
     def __init__(self) -> None:
@@ -83,10 +83,10 @@ class StreamedResponse:
         return self._final is not None
 
     def take(self, event: Item) -> ChatUpdate | None:
-        """Return what an event says, or None where that is nothing to pass on.
+        """Return the update for an event; None for an event with nothing to pass on.
 
         Raises:
-            ChatClientError: the service says that it failed.
+            ChatClientError: the service reports a failure.
         """
         match event.get("type"):
             case "response.created":
@@ -108,10 +108,10 @@ class StreamedResponse:
                 return None
 
     def finish(self, body: Item) -> ChatUpdate:
-        """Take the complete response, and return what of it had not come before.
+        """Take the complete response, and return the update with the parts that had not arrived before.
 
         Raises:
-            ChatClientError: it is none, or failed.
+            ChatClientError: the object is not a response with an answer, or the response failed.
         """
         _check_status(body)
         self.response_id = body.get("id") or self.response_id
@@ -122,7 +122,7 @@ class StreamedResponse:
         return self._update(new) or ChatUpdate(message_id=self._message_id, response_id=self.response_id)
 
     def end(self, *, service_thread_id: str | None) -> ChatUpdate:
-        """Return the last update: what the answer cost and why it ended.
+        """Return the last update: the token usage and the finish reason.
 
         Raises:
             ChatClientError: the stream ended before the answer did, or the answer was stopped before its first word.
@@ -146,7 +146,7 @@ class StreamedResponse:
         return ChatUpdate(contents=contents, message_id=self._message_id, response_id=self.response_id)
 
     def _begin(self, item: Item) -> list[AnyContent]:
-        """Note that an item begins. A text that another follows at once is closed, or they would become one."""
+        """Note that an item begins. A text right before it is closed, so that two texts do not become one."""
         item_id = str(item.get("id"))
         if item_id in self._begun:
             return []
@@ -168,13 +168,13 @@ class StreamedResponse:
         last, self._reasoning_part = self._reasoning_part or part, part
         if part[:2] != last[:2] and part[0] == last[0]:
             self._reasoning_part = last
-            return []  # the same thoughts, in clear and summed up: one of both is enough
+            return []  # the service sends the reasoning and its summary: one of them is enough
         gap = "\n\n" if part[0] == last[0] and part[2] != last[2] else ""
         text = gap + self._texts.setdefault(part[0], TextMender()).take(event.get("delta") or "")
         return [TextReasoningContent(text)] if text else []
 
     def _end_item(self, item: Item) -> list[AnyContent]:
-        """Return what of a complete item has not been passed on yet."""
+        """Return the parts of a complete item that have not been passed on yet."""
         item_id = str(item.get("id"))
         if item_id in self._done:
             return []
@@ -228,7 +228,7 @@ def _call(item: Item) -> FunctionCallContent:
 
 
 def _kept(item: Item) -> Item:
-    """Return the fields of an item that the part itself has no place for, and that the service wants back."""
+    """Return the fields of an item that the service wants back and that the part has no field for."""
     left_out = _NOT_KEPT[item["type"]]
     return {name: mend_json(value) for name, value in item.items() if name not in left_out and value is not None}
 
@@ -238,7 +238,7 @@ def _check_status(body: Mapping[str, Any]) -> None:
     if status == "failed":
         raise ChatClientError(f"the model failed in the middle of its answer{_code(body.get('error'))}. Run again.")
     if status not in ("completed", "incomplete"):
-        raise ChatClientError(f"the service ended the answer unfinished (status {_word(status)}). Run again.")
+        raise ChatClientError(f"the service did not finish the answer (status {_word(status)}). Run again.")
     if not isinstance(body.get("output"), list):
         raise ChatClientError("the service answered with something that is not a response: check base_url")
 
@@ -277,12 +277,12 @@ def _code(error: object) -> str:
 
 
 def _word(value: object) -> str:
-    """Return what the service named, where it is an identifier and nothing else."""
+    """Return a value of the service if it is a plain identifier; else "unknown"."""
     return str(value) if _IDENTIFIER.fullmatch(str(value)) else "unknown"
 
 
 def ids_of(response: ChatResponse) -> Iterator[str]:
-    """Give the ids of the items that an answer is made of, as far as they are kept."""
+    """Yield the ids of an answer's items, as far as the answer keeps them."""
     if response.message.message_id:
         yield response.message.message_id
     for part in response.message.contents:

@@ -1,7 +1,7 @@
-"""Items that a service keeps as messages, as a run would have had them.
+"""The items that a service keeps, as the messages that a run would have had.
 
-What a model said between two inputs is one message, and so are results that follow one another. A result stays the
-text that the model was told: what value it was before is not known any more.
+All items of the model between two inputs become one message, and so do results that follow one another. A result stays
+the text that the model got, because the service does not keep the value behind it.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from recuerda.openai.responses_output import Item, message_of
 from recuerda.openai.text import mend_json, mend_text
 
 Speaker: TypeAlias = Literal["model", "tool", "other"]
-"""Whose item it is: the model's, the result of a function that it called, or anybody else's."""
+"""The source of an item: the model, a function that the model called, or somebody else."""
 
 
 def speaker_of(item: Item) -> Speaker:
-    """Tell whose item it is."""
+    """Return the source of an item."""
     if item.get("type") == "function_call_output":
         return "tool"
     return "model" if item.get("role", "assistant") == "assistant" else "other"
 
 
 def read_items(items: Sequence[Item]) -> list[ChatMessage]:
-    """Return the messages that items make up, in their order, with the service's ids."""
+    """Return the messages for a list of items, in their order and with the service's ids."""
     messages: list[ChatMessage] = []
     for speaker, group in groupby(items, key=speaker_of):
         of_speaker = list(group)
@@ -85,5 +85,5 @@ def _file(url: str, *, default: str, name: str | None = None) -> AnyContent:
 
 
 def as_item(value: Any) -> Item:
-    """Return an object of the SDK as the JSON that it came as: the SDK guesses a type for what it doesn't know."""
+    """Return the JSON from which the SDK made an object. The object itself may have a wrong type for unknown items."""
     return value.to_dict(mode="python", warnings=False)

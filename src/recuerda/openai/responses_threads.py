@@ -1,10 +1,10 @@
-"""Threads that an OpenAI-compatible service keeps: reading, making, deleting and mending them.
+"""Threads that an OpenAI-compatible service keeps: how to read, make, delete and mend them.
 
-There are two kinds. A conversation (`conv_…`) is one object that grows; what was added stays there until it is deleted,
-even if the turn that it belonged to failed. A chain of responses (`resp_…`) is named by its newest response and never
-changes: a turn that failed is one that nobody builds on.
+There are two kinds. A conversation (`conv_…`) is one object that grows. An item stays in it until it is deleted, even
+if the item's turn failed. A chain of responses (`resp_…`) is named by its newest response and never changes: after a
+failed turn, nothing continues from that turn's responses.
 
-Deletions go from the newest item to the oldest, so that a conversation stays usable if they break off.
+Items are deleted from the newest to the oldest, so that a conversation stays usable if a deletion breaks off.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from recuerda.openai.responses_reading import as_item, read_items, speaker_of
 T = TypeVar("T")
 
 LOCK_WAITS_S = (0.2, 0.4, 0.8, 1.6, 3.2)
-"""How long to wait for a conversation that the service is busy with, before each further try."""
+"""The seconds to wait before each further try, while the service is busy with a conversation."""
 
 _PAGE = 100
 _MAX_NEW_ITEMS = 20
@@ -35,9 +35,9 @@ _LOOK_BACK = 20
 
 
 async def when_unlocked(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call of the SDK again as long as the service has the conversation locked, as it does during an answer.
+    """Make a call of the SDK, and repeat it while the service has the conversation locked.
 
-    It also does so for a while after a connection broke, until it notices.
+    A service locks a conversation during an answer, and for a while after a connection broke, until it notices.
     """
     for wait_s in LOCK_WAITS_S:
         try:
@@ -50,20 +50,20 @@ async def when_unlocked(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def read_thread(sdk: AsyncOpenAI, service_thread_id: str) -> list[ChatMessage]:
-    """Return all messages of a conversation, or of a chain up to the response that is named."""
+    """Return all messages of a conversation, or of a chain up to the response of this id."""
     if is_conversation(service_thread_id):
         return read_items([item async for item in _list(sdk, service_thread_id)])
     items: dict[str, Item] = {}
     for response in await _chain(sdk, service_thread_id):
         pages = sdk.responses.input_items.list(response["id"], limit=_PAGE, order="asc")
         given = [as_item(item) async for item in pages]
-        # Some services list with a response all that came before it as well.
+        # Some services also list all earlier items of the chain as a response's input.
         items.update({str(item["id"]): item for item in (*given, *response["output"]) if str(item["id"]) not in items})
     return read_items(list(items.values()))
 
 
 async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | None:
-    """Return the id of the last message that `read_thread` would give."""
+    """Return the id of the last message that `read_thread` would return."""
     newest: list[Item] = []
     if not is_conversation(service_thread_id):
         newest = as_item(await sdk.responses.retrieve(service_thread_id))["output"]
@@ -78,8 +78,8 @@ async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | N
 
 
 async def create_thread(sdk: AsyncOpenAI, messages: Sequence[ChatMessage]) -> str:
-    """Make a conversation of messages, in as few steps as the service allows, and return its id."""
-    # Reasoning belongs to the service that it was encrypted by, and to answers that it has stored.
+    """Make a conversation of messages, in as few requests as the service allows, and return its id."""
+    # Only the service that encrypted reasoning can read it, and only with the answers that it has stored.
     items = cast("list[Any]", input_items(messages, with_reasoning=False))
     conversation = await sdk.conversations.create(items=items[:_MAX_NEW_ITEMS])
     try:
@@ -92,10 +92,10 @@ async def create_thread(sdk: AsyncOpenAI, messages: Sequence[ChatMessage]) -> st
 
 
 async def delete_thread(sdk: AsyncOpenAI, service_thread_id: str) -> bool:
-    """Delete a conversation with its items, or a chain with all that it builds on; False when there was none."""
+    """Delete a conversation with its items, or all responses of a chain. Return False if the thread does not exist."""
     try:
         if is_conversation(service_thread_id):
-            # The service keeps the items of a conversation that is deleted; so they go first.
+            # The service keeps the items of a deleted conversation, so they are deleted first.
             await _delete_items(sdk, service_thread_id, [item async for item in _list(sdk, service_thread_id)][::-1])
             await when_unlocked(lambda: sdk.conversations.delete(service_thread_id))
             return True
@@ -122,7 +122,7 @@ async def _delete_chain(sdk: AsyncOpenAI, response_id: str) -> bool:
 
 
 async def take_back(sdk: AsyncOpenAI, request: ChatRequest, responses: Sequence[ChatResponse]) -> None:
-    """Take a turn out of its thread: what its request and its responses added; see `ChatClient.retract`."""
+    """Remove from a thread the items that a turn's request and responses added; see `ChatClient.retract`."""
     thread_id = responses[-1].service_thread_id if responses else None
     if thread_id is None:
         return
@@ -139,16 +139,16 @@ async def take_back(sdk: AsyncOpenAI, request: ChatRequest, responses: Sequence[
 
 
 async def mend(sdk: AsyncOpenAI, conversation_id: str) -> bool:
-    """Delete a conversation's last turn if it has a call that was never answered; return whether there was one.
+    """Delete a conversation's last turn if it has a call without a result. Return whether it was deleted.
 
-    A turn here is the newest of the model's items and results in a row, with the input right before them.
+    The last turn is the newest run of the model's items and results, with the input right before them.
     """
     tail: list[Item] = []
     async with aclosing(_list(sdk, conversation_id, order="desc")) as newest:
         async for item in newest:
             speaker = speaker_of(item)
             if speaker == "other" and not tail:
-                return False  # an input that nobody has answered: somebody else's, and not to be judged
+                return False  # an input without an answer belongs to somebody else, and is left alone
             if speaker != "other" and tail and speaker_of(tail[-1]) == "other":
                 break
             tail.append(item)
@@ -160,10 +160,11 @@ async def mend(sdk: AsyncOpenAI, conversation_id: str) -> bool:
 
 
 def _of_turn(newest: Sequence[Item], request: ChatRequest, responses: Sequence[ChatResponse]) -> list[Item]:
-    """Return those of a conversation's newest items that a turn added, the newest first.
+    """Return the items that a turn added, out of a conversation's newest items. Both lists have the newest item first.
 
-    They begin with the first answer's input, right before it. What follows belongs to the turn if its ids or its calls
-    are known, or if it stands behind such an item and is the model's: an answer that nobody received.
+    The turn's items begin with the input, right before the first answer. A later item belongs to the turn if its id or
+    its call is known. An item of the model right after such an item does as well: it is of an answer that was never
+    received.
     """
     known = {item_id for response in responses for item_id in ids_of(response)}
     calls = {call.call_id for response in responses for call in response.message.function_calls}
@@ -182,14 +183,14 @@ def _of_turn(newest: Sequence[Item], request: ChatRequest, responses: Sequence[C
 
 
 def _input_before(items: Sequence[Item], request: ChatRequest) -> list[Item]:
-    """Return the last items if they are what the request gave, as far as that can be seen; else nothing."""
+    """Return the last items if they look like the request's input, and else an empty list."""
     given = input_items(request.messages, is_continued=True)
     last = list(items[len(items) - len(given) :]) if len(given) <= len(items) else []
     return last if [speaker_of(item) for item in last] == [speaker_of(item) for item in given] else []
 
 
 async def _chain(sdk: AsyncOpenAI, response_id: str) -> list[Item]:
-    """Return the responses that end with this one, the oldest first."""
+    """Return all responses of a chain up to the response of this id, the oldest first."""
     chain: list[Item] = []
     previous: str | None = response_id
     while previous is not None:
@@ -207,7 +208,7 @@ async def _list(
 
 
 async def _newest_items(sdk: AsyncOpenAI, conversation_id: str, *, until: set[str], beyond: int) -> list[Item]:
-    """Return the newest items, the newest first, down to those that are named and as many beyond them."""
+    """Return the newest items, the newest first: down to the items of the ids `until`, and `beyond` more."""
     items: list[Item] = []
     older: int | None = None
     async with aclosing(_list(sdk, conversation_id, order="desc")) as newest:
@@ -228,5 +229,5 @@ async def _delete_items(sdk: AsyncOpenAI, conversation_id: str, items: Sequence[
         try:
             await when_unlocked(delete)
         except APIStatusError as error:
-            if error.status_code != 404:  # what is gone already is as it should be
+            if error.status_code != 404:  # an item that is already gone needs no deletion
                 raise

@@ -1,4 +1,4 @@
-"""What the clients of OpenAI's interfaces have in common: the settings, the SDK's client, and how a failure is told."""
+"""The base of the clients for OpenAI's interfaces: settings, the SDK's client, and error texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recuerda.openai.failures import FailedCall, failure_of, remove_secret
 
 
 class ConnectionSettings(TypedDict, total=False):
-    """How a service is reached; None is as good as nothing. `OpenAIChatClient` describes each."""
+    """The settings of a connection; `OpenAIChatClient` describes each. A setting of None counts as not given."""
 
     api_key: ApiKey | None
     base_url: str | None
@@ -27,13 +27,13 @@ class ConnectionSettings(TypedDict, total=False):
 
 
 class OpenAIService(ChatClient):
-    """Hold the model's name and the connection; how to ask is the subclass's."""
+    """A chat client with a model's name and a connection. A subclass makes the calls."""
 
     def __init__(
         self, *, model_id: str, client: AsyncOpenAI | None = None, **connection: Unpack[ConnectionSettings]
     ) -> None:
         if not model_id:
-            raise ConfigurationError("model_id must name a model (on Azure a deployment)")
+            raise ConfigurationError("model_id is empty: give the name of a model (on Azure, of a deployment)")
         reached = Reached.of(client, connection)
         self.model_id = model_id
         self._clients, self._url, self._timeout_s = reached.clients, reached.url, reached.timeout_s
@@ -42,13 +42,13 @@ class OpenAIService(ChatClient):
         return f"{type(self).__name__}(model_id={self.model_id!r}, url={self._url!r})"
 
     async def close(self) -> None:
-        """Close the connections, of all event loops; a call afterwards is an error. A given client is left open."""
+        """Close the connections of all event loops. Later calls fail. A client that was given stays open."""
         await self._clients.close()
 
     def _failure(
         self, error: Exception, sdk: AsyncOpenAI, *, model_id: str | None = None, has_begun: bool = False
     ) -> ChatClientError:
-        """Return what to raise for an error of the SDK, which must be chained to it."""
+        """Return the error to raise for an error of the SDK, and to chain to it."""
         remove_secret(error, sdk.api_key)
         call = FailedCall(
             model_id=model_id or self.model_id, url=self._url, timeout_s=self._timeout_s, has_begun=has_begun

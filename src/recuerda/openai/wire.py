@@ -1,11 +1,11 @@
-"""Messages as chat completions writes them (https://platform.openai.com/docs/api-reference/chat/create).
+"""Messages in the format of chat completions (https://platform.openai.com/docs/api-reference/chat/create).
 
-The results of an assistant's calls follow it at once; what has no partner is left out (see `pairing`). The same
-messages always give the same bytes, which is what the service's prompt cache needs.
+The results of an assistant's calls follow the assistant's message at once. Calls and results without a partner are left
+out (see `pairing`). The same messages always give the same bytes, because the service's prompt cache needs that.
 
-What the format has no place for is left out: usage, unknown parts, files that an assistant made, an assistant's message
-with nothing left in it. Reasoning is sent back only within the turn that is running: servers that show it
-(`reasoning_content`) want it between a call and the answer, and none wants that of earlier turns.
+Contents that the format cannot hold are left out: token usage, unknown parts, and files that an assistant made. An
+assistant's message that is empty then is left out as well. Reasoning is sent back only within the running turn. Servers
+that show it (`reasoning_content`) want it between a call and the answer, and no server wants it from earlier turns.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _AUDIO_FORMATS = {
 
 
 def wire_messages(messages: Sequence[ChatMessage], *, instructions: str | None = None) -> list[JsonObject]:
-    """Return the messages as the service wants them, the instructions first."""
+    """Return the messages in the service's format, with the instructions first."""
     wire: list[JsonObject] = [{"role": "system", "content": mend_text(instructions)}] if instructions else []
     last_input = max((i for i, message in enumerate(messages) if message.role == "user"), default=-1)
     for i, message in enumerate(messages):
@@ -84,7 +84,7 @@ def _result(result: FunctionResultContent) -> JsonObject:
 
 
 def _reasoning(message: ChatMessage) -> str:
-    """Return the readable reasoning. What is protected is another interface's, and means nothing here."""
+    """Return the readable reasoning. Protected reasoning is of another interface and is left out."""
     parts = (part for part in message.contents if isinstance(part, TextReasoningContent))
     return mend_text("".join(part.text for part in parts if part.protected_data is None))
 

@@ -1,9 +1,10 @@
-"""A service with OpenAI's wire format on a storage of one's own, in front of any chat-completions server.
+"""A service with OpenAI's wire format, on a storage of your own and in front of any chat-completions server.
 
-`recuerda serve` is this package on the command line. `create_app` gives the same as an ASGI application.
-`responses.py` and `conversations.py` have the routes, `places.py` says which thread a response goes to, `threads.py`
-reads and writes them, `items.py` and `turns.py` say how OpenAI's items are kept as messages, `upstream.py` speaks to
-the model's server, and `http.py` lets requests in.
+`recuerda serve` runs this package from the command line. `create_app` returns the same service as an ASGI application.
+
+`routes.py` is the table of all routes. `responses.py` and `conversations.py` have their handlers. `places.py` decides
+which thread a response goes to, and `threads.py` reads and writes threads. `items.py` and `turns.py` turn OpenAI's
+items into messages and back. `upstream.py` speaks to the model's server, and `http.py` lets requests in.
 """
 
 from recuerda.errors import MissingExtraError

@@ -1,6 +1,6 @@
-"""The model's answer as output items, and as the events that tell of them while they come.
+"""The model's answer as output items, and as the stream of events that builds them.
 
-One class reads both forms of an answer: a whole one is a stream of a single piece. The events come in the order of
+One class reads both forms of an answer: a whole answer is a stream of a single piece. The events come in the order of
 https://platform.openai.com/docs/api-reference/responses-streaming: an item is added, filled and done before the next.
 Only calls whose fragments alternate are open side by side; each of their events names its item.
 """
@@ -25,7 +25,7 @@ _TEXT_EVENTS = {"output_text": "response.output_text", "refusal": "response.refu
 
 
 def read_answer(data: bytes) -> Completion:
-    """Return a completion or a chunk.
+    """Return a completion or a chunk from its JSON.
 
     Raises:
         ApiFault: the data is neither, or the model's server reports an error in it.
@@ -40,11 +40,11 @@ def read_answer(data: bytes) -> Completion:
 
 
 class Answer:
-    """Put an answer together.
+    """Build the output items of one answer from its pieces, and report each step as events.
 
     Args:
-        turn: the id of the turn that the items will be in.
-        first: the number of the turn's items before them: the response's input.
+        turn: the id of the turn that will hold the items.
+        first: how many items the turn holds before these, which is the length of the response's input.
     """
 
     def __init__(self, turn: str, *, first: int) -> None:
@@ -72,7 +72,7 @@ class Answer:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the model has finished; only the usage can still come."""
+        """Whether the model has finished its answer. Only the token usage can still follow."""
         return self._reader.is_whole
 
     @property
@@ -82,18 +82,18 @@ class Answer:
         return reasons.get(self._reader.finish_reason or "")
 
     def take(self, completion: Completion) -> Iterator[Event]:
-        """Read a completion or a chunk, and give its events."""
+        """Yield the events that a completion or a chunk causes."""
         for fragment in self._reader.take(completion):
             yield from self._take(fragment)
 
     def end(self) -> Iterator[Event]:
-        """Finish the items that are open, and give their events.
+        """Yield the events that finish the open items.
 
         Raises:
-            ApiFault: the answer broke off before its end.
+            ApiFault: the model's server ended the answer before its end.
         """
         if not self.is_whole:
-            raise ApiFault(502, "The model's server broke its answer off.", code="upstream_broken")
+            raise ApiFault(502, "The model's server ended its answer in the middle.", code="upstream_broken")
         for fragment in self._reader.end():
             yield from self._take(fragment)
         if not any(item["type"] != "reasoning" for item in self.items):
@@ -200,7 +200,7 @@ class Answer:
 
 
 def replayed(items: list[Item]) -> Iterator[Event]:
-    """Give the events of items that are there already, each part in one piece."""
+    """Yield the events that stream finished items again, with each part in one piece."""
     for index, item in enumerate(items):
         started = {**item, "status": "in_progress"}
         if "content" in item:

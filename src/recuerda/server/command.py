@@ -1,7 +1,7 @@
-"""What `recuerda serve` calls: plain values in, a running server.
+"""The functions behind `recuerda serve`: they take plain values and run the server.
 
-The command line and the server are surfaces of the same rank and know nothing of one another's insides; this function
-is all that one has of the other.
+The command line and the server must not depend on each other's insides. These functions are all that the command line
+uses.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ UPSTREAM_KEY_VARIABLE = "RECUERDA_UPSTREAM_KEY"
 
 
 def make_key(tenant: str) -> tuple[str, str]:
-    """Return a new key for a tenant, and the line of the key file that accepts it.
+    """Return a new key for a tenant, and the line for the key file that makes the server accept it.
 
     Raises:
-        ConfigurationError: the tenant cannot have that name.
+        ConfigurationError: the tenant's name is not allowed.
     """
     key = new_key()
     return key, file_line(tenant, key)
@@ -56,17 +56,20 @@ def run_server(
     stop_s: float,
     announce: Callable[[str, str, str], None],
 ) -> bool:
-    """Serve until a signal says stop; False when the address could not be listened on.
+    """Serve until a signal stops the server. Return False if the server could not listen on its address.
 
     Args:
-        announce: called with the address, the model's server and a line about the keys, once requests are taken.
+        announce: called as soon as the server accepts requests, with its URL, the URL of the model's server, and a line
+            about the keys.
 
     Raises:
-        ConfigurationError: the options contradict one another, or something is missing.
+        ConfigurationError: an option is missing or invalid, or options contradict one another.
     """
     keys = read_keys(key_file, os.environ.get(KEYS_VARIABLE)) if key_file or os.environ.get(KEYS_VARIABLE) else None
     if keys is not None and not len(keys):
-        raise ConfigurationError(f"there is no key in {KEYS_VARIABLE}, nor in a key file")
+        raise ConfigurationError(
+            f"neither {KEYS_VARIABLE} nor the key file has a key: `recuerda serve --new-key NAME` makes one"
+        )
     check_host(host, has_keys=keys is not None)
     window = DEFAULT_WINDOW
     if window_messages is not None or window_tokens is not None:
@@ -81,8 +84,8 @@ def run_server(
     listening = Listening(host=host, port=port, stop_s=stop_s)
 
     def ready(url: str, behind: Upstream) -> None:
-        # What was loaded lives as long as the process: the collector need not go through it again and again, which
-        # would hold up every request that is running.
+        # Everything that is loaded by now lives as long as the process. Without this, each run of the collector would
+        # go through it again and delay the running requests.
         gc.collect()
         gc.freeze()
         announce(url, behind.url, _about(keys))
@@ -92,7 +95,7 @@ def run_server(
             behind = Upstream(url, api_key=os.environ.get(UPSTREAM_KEY_VARIABLE) or None, timeout_s=timeout_s)
             try:
                 async with open_storage(storage) as opened:
-                    await opened.list_threads(limit=1)  # one that cannot be used is told before anybody relies on it
+                    await opened.list_threads(limit=1)  # a storage that cannot be used fails before clients connect
                     return await serve(
                         opened,
                         behind,
@@ -110,5 +113,5 @@ def run_server(
 
 def _about(keys: TenantKeys | None) -> str:
     if keys is None:
-        return "none: programs of this machine are answered, and nobody else"
+        return "none: only programs on this machine are answered"
     return f"{len(keys)} of {keys.tenants} tenant{'' if keys.tenants == 1 else 's'}, each with conversations of its own"

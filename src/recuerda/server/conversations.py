@@ -1,4 +1,4 @@
-"""`/v1/conversations`: conversations and their items, which are threads and their messages."""
+"""The handlers of `/v1/conversations`. A conversation is a thread, and its items are the thread's messages."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Conversations:
         self._threads = threads
 
     async def create(self, call: ApiCall) -> Response:
-        """Make a conversation, with its first items."""
+        """Make a conversation, with the items that the request brings."""
         request = parse_body(call.body, CreateConversation)
         name = f"conv_{call.tenancy.token('conversation', call.idempotency_key)}"
         turn_id = call.tenancy.token("first items", name, call.idempotency_key)
         items = checked_items(request.items or [], turn_id, at="items")
-        # A retry finds the conversation as it is by now.
+        # A retry returns the conversation in its present state.
         known = await self._threads.head(call.tenancy, name) if call.idempotency_key else None
         info = known or await self._threads.set_metadata(call.tenancy, name, request.metadata or {})
         if items:
@@ -59,7 +59,7 @@ class Conversations:
         return json_response(conversation_object(name, info))
 
     async def delete(self, call: ApiCall) -> Response:
-        """Delete a conversation with all its items."""
+        """Delete a conversation and all its items."""
         name = _name(call)
         async with self._threads.alone(call.tenancy, name):
             await self._info(call, name)
@@ -69,7 +69,7 @@ class Conversations:
     # -- items ---------------------------------------------------------------------------------------------------------
 
     async def create_items(self, call: ApiCall) -> Response:
-        """Add items: one turn, in one atomic step."""
+        """Add items as one turn, in one atomic step."""
         request = parse_body(call.body, CreateItems)
         name = _name(call)
         turn_id = call.tenancy.token("items", name, call.idempotency_key)
@@ -84,7 +84,7 @@ class Conversations:
         query = parse_query(call.query)
         name = _name(call)
         if query.after is None and query.order == "desc":
-            # The newest page needs no more than itself, however long the conversation is.
+            # The newest page is read alone, so its cost does not depend on the length of the conversation.
             view = await self._threads.tail(call.tenancy, name, items=query.limit + 1)
         else:
             view = await self._threads.whole(call.tenancy, name)
@@ -99,14 +99,14 @@ class Conversations:
         return json_response(next(item for item in items_of(turn.turn) if item["id"] == id))
 
     async def delete_item(self, call: ApiCall) -> Response:
-        """Delete an item for good, and return its conversation. The rest of its turn stays."""
+        """Delete an item for good and return its conversation. The other items of its turn stay."""
         name, id = _name(call), call.path("item_id")
         turn = await self._turn_with(call, name, id)
         if not await self._threads.rewrite(call.tenancy, name, turn.id, lambda found: without_item(found, id)):
             raise not_found("Item", id)
         return json_response(conversation_object(name, await self._info(call, name)))
 
-    # -- what they share -----------------------------------------------------------------------------------------------
+    # -- shared by the handlers ----------------------------------------------------------------------------------------
 
     async def _info(self, call: ApiCall, name: str) -> ThreadInfo:
         info = await self._threads.head(call.tenancy, name)
@@ -120,7 +120,10 @@ class Conversations:
         return checked
 
     async def _turn_with(self, call: ApiCall, name: str, id: str) -> StoredTurn:
-        """Return the turn that holds an item: at once by our own ids, and by looking through for a client's."""
+        """Return the turn that holds an item.
+
+        An id of this service names the turn. For an id of a client's own, the whole conversation is searched.
+        """
         turn_id = turn_of_item(id)
         if turn_id is not None:
             view = await self._threads.turn(call.tenancy, name, turn_id)
@@ -137,9 +140,13 @@ class Conversations:
 
 
 async def check_ids(threads: Threads, call: ApiCall, name: str, items: Sequence[Item]) -> None:
-    """Refuse ids of a client's own that the conversation has already, or that come twice: a page could not end there.
+    """Check that no id of the client's own is in the conversation already or comes twice in the request.
 
-    A retry with the same idempotency key brings the same ids again, and is let through.
+    With two items of one id, a client could not ask for the page that begins after that id. A retry with the same
+    idempotency key brings the same ids again and is accepted.
+
+    Raises:
+        ApiFault: an id is in use; the message names it.
     """
     own = [item["id"] for item in items if turn_of_item(item["id"]) is None]
     if not own:
@@ -149,17 +156,17 @@ async def check_ids(threads: Threads, call: ApiCall, name: str, items: Sequence[
     taken = {message.message_id for turn in view.turns if turn.id != retried for message in turn.messages}
     for index, id in enumerate(own):
         if id in taken or id in own[:index]:
-            raise ApiFault(400, f"An item with id '{id}' is in the conversation already.", code="duplicate_item")
+            raise ApiFault(400, f"The conversation already has an item with id '{id}'.", code="duplicate_item")
 
 
 def conversation_object(name: str, info: ThreadInfo) -> JsonObject:
-    """Return a conversation as clients see it."""
+    """Return the JSON object of a conversation."""
     metadata: JsonObject = {**client_metadata(info)}
     return {"id": name, "object": "conversation", "created_at": info.created_us // 1_000_000, "metadata": metadata}
 
 
 def list_object(items: Sequence[Item], *, has_more: bool) -> JsonObject:
-    """Return a page of items as clients see it."""
+    """Return the JSON object of a page of items."""
     return {
         "object": "list",
         "data": list(items),
@@ -170,7 +177,15 @@ def list_object(items: Sequence[Item], *, has_more: bool) -> JsonObject:
 
 
 def page_of(items: Sequence[Item], query: ListQuery) -> JsonObject:
-    """Return the part of items, the oldest first, that a query asks for."""
+    """Return the page of items that a query asks for.
+
+    Args:
+        items: all items, the oldest first.
+        query: the order, the limit, and the id after which the page begins.
+
+    Raises:
+        ApiFault: no item has the id that the page should begin after.
+    """
     ordered = list(items) if query.order == "asc" else list(reversed(items))
     if query.after is not None:
         at = next((i for i, item in enumerate(ordered) if item["id"] == query.after), None)

@@ -1,9 +1,8 @@
-"""What the service answers when it cannot do what was asked, in OpenAI's error shape.
+"""The errors that the service answers with, in OpenAI's error shape.
 
-A client of OpenAI decides by the status whether to try again (409, 429 and 5xx are) and shows the message to a person,
-so both have to be right: what the caller did wrong is 4xx and names the parameter, what the model's server did wrong
-is 502 or 504, what the storage cannot do now is 503. The shape is that of
-https://platform.openai.com/docs/guides/error-codes.
+A client of OpenAI decides by the status whether to retry (it retries 409, 429 and 5xx) and shows the message to a
+person. So a mistake of the caller is 4xx and names the parameter, a failure of the model's server is 502 or 504, and a
+failure of the storage is 503. The shape follows https://platform.openai.com/docs/guides/error-codes.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ RETRY_SOON_S = 1
 
 
 class ApiFault(Exception):
-    """An answer other than success.
+    """An error to answer a request with.
 
     Args:
         status: the HTTP status.
-        message: for people; without content of messages, and without credentials.
-        kind: OpenAI's error type; by default what goes with the status.
-        code: for programs, or None.
-        param: the place in the request, such as `input[0].role`.
-        retry_after_s: when a retry may succeed.
+        message: a text for people, which holds no content of messages and no credentials.
+        kind: OpenAI's error type; None for the type that goes with the status.
+        code: a name of the error for programs; None for none.
+        param: the path of the value that is at fault, such as `input[0].role`; None for no single value.
+        retry_after_s: the seconds after which a retry may succeed; None to say nothing about retries.
     """
 
     def __init__(
@@ -62,34 +61,34 @@ class ApiFault(Exception):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers that go with it."""
+        """The headers of the answer."""
         if self.retry_after_s is None:
             return {}
         return {"retry-after": str(max(1, round(self.retry_after_s + 0.499)))}
 
 
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ApiFault:
-    """Return the fault of a request that cannot be used."""
+    """Return the fault for a request that cannot be used."""
     return ApiFault(400, message, param=param, code=code)
 
 
 def not_found(what: str, id: str) -> ApiFault:
-    """Return the fault of something that is not there, or is another tenant's: nobody can tell which."""
+    """Return the fault for a thing that does not exist or belongs to another tenant; the client cannot tell which."""
     return ApiFault(404, f"{what} with id '{id[:100]}' not found.")
 
 
 def locked() -> ApiFault:
-    """Return the fault of a conversation that somebody else is adding to."""
+    """Return the fault for a conversation to which another request is adding."""
     return ApiFault(
         409,
-        "Another request is adding to this conversation. Nothing of this one was kept; retry in a few seconds.",
+        "Another request is adding to this conversation, so nothing of this request was kept. Retry in a few seconds.",
         code="conversation_locked",
         retry_after_s=RETRY_SOON_S,
     )
 
 
 def fault_of(error: Exception) -> ApiFault | None:
-    """Return the fault that an error of the library stands for; None for one that nobody expected."""
+    """Return the fault to answer an error of the library with; None for an unexpected error."""
     match error:
         case ApiFault():
             return error

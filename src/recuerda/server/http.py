@@ -1,7 +1,7 @@
-"""One request: who asks, what for, and how the answer goes out.
+"""The way of one request: it is admitted, handed to its handler, answered and counted.
 
-Every route of the service is wrapped here, so that the key, the limits, the errors and the counting are the same for
-all: a route's own function sees a `ApiCall` and returns a response, or raises.
+Every route goes through `Gate`, so that keys, limits, errors and counts are the same for all of them. A handler gets an
+`ApiCall` and returns a response or raises.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ MAX_IDEMPOTENCY_KEY_LENGTH = 512
 _DISCARD_S = 5.0
 _DISCARDED_BYTES = 64 * 1024 * 1024
 GONE = 499
-"""How a request is counted whose client went away, as nginx does; nobody gets to see it."""
+"""The status under which a request is counted when its client went away, as nginx does. It is never sent."""
 
 
 class ApiCall:
-    """A request that was let in.
+    """A request that was admitted.
 
     Attributes:
-        tenancy: whose it is.
-        body: its body.
+        tenancy: the tenant that sent it.
+        body: the whole body.
     """
 
     def __init__(self, request: Request, tenancy: Tenancy, body: bytes) -> None:
@@ -64,11 +64,11 @@ class ApiCall:
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters."""
+        """The parameters of the query."""
         return dict(self._request.query_params)
 
     def path(self, name: str) -> str:
-        """Return a parameter of the path."""
+        """Return the value of a parameter in the path."""
         return self._request.path_params[name]
 
 
@@ -76,7 +76,13 @@ Handler: TypeAlias = Callable[[ApiCall], Awaitable[Response]]
 
 
 class Gate:
-    """Let requests in, count them, and turn what goes wrong into answers."""
+    """Admit requests, count them, and turn errors into answers.
+
+    Args:
+        settings: the limits of the service.
+        keys: the keys that clients must send; None admits every program of this machine, and no others.
+        metrics: counts each request.
+    """
 
     def __init__(self, settings: ServerSettings, keys: TenantKeys | None, metrics: Metrics) -> None:
         self._settings = settings
@@ -105,7 +111,7 @@ class Gate:
 
         try:
             response = await self._guarded(request, handler)
-        except BaseException:  # the server was stopped, and did not wait any longer
+        except BaseException:  # the server is stopping and has waited long enough
             finished(GONE)
             raise
         if isinstance(response, Stream):
@@ -120,14 +126,15 @@ class Gate:
             return await handler(ApiCall(request, tenancy, await self._body(request)))
         except ClientDisconnect:
             return Response(status_code=GONE)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer in the right shape
+        except Exception as error:  # noqa: BLE001 - the client gets an answer in OpenAI's shape whatever the error is
             return fault_response(known_fault(error))
 
     def _admitted(self, request: Request) -> Tenancy:
-        """Return whose request it is.
+        """Return the tenant that sent a request.
 
         Raises:
-            ApiFault: nobody's that is known, too many, or from where none may come.
+            ApiFault: the server is stopping, the key is missing or unknown, the tenant sends too many requests, or a
+                server without keys is asked by another machine or a web page.
         """
         if self.is_stopping:
             raise ApiFault(503, "The server is stopping.", code="server_stopping", retry_after_s=1)
@@ -148,8 +155,8 @@ class Gate:
         """Return the body.
 
         Raises:
-            ApiFault: it is too long. What is left of it is read and thrown away, up to a bound: whoever is cut off
-                while sending does not get to see why.
+            ApiFault: the body is too long. The rest of it is read and thrown away, up to a bound, because a client
+                that is cut off while it sends does not see the answer.
         """
         limit = self._settings.limits.max_body_bytes
         pieces: list[bytes] = []
@@ -171,15 +178,16 @@ class Gate:
 
 
 class Stream(Response):
-    """Server-sent events, as they come.
+    """A response that sends server-sent events as they are made.
 
-    When the client goes away, what makes the events is closed at once, and has ended before the answer is done: a call
-    of the model does not go on for nobody. Starlette's own would cancel every wait of the clean-up as well.
+    When the client goes away, the generator of the events is closed at once, so that no call of the model goes on for a
+    client that is gone. Starlette's own streaming response would cancel the clean-up as well.
 
     Args:
-        pieces: what goes out.
-        held: what is held for it, and closed in any case: a generator that nobody began closes nothing.
-        media_type: what it is.
+        pieces: yields the bytes to send.
+        held: the resources of the stream. They are released in any case, also when the generator was never started and
+            so cannot release them itself.
+        media_type: the type of the stream.
     """
 
     def __init__(
@@ -222,20 +230,20 @@ async def _gone(receive: Receive) -> None:
 
 
 def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an answer in JSON."""
+    """Return a response with a value as JSON."""
     return Response(msgspec.json.encode(value), status_code=status, headers=headers, media_type="application/json")
 
 
 def fault_response(fault: ApiFault) -> Response:
-    """Return the answer that a fault is."""
+    """Return the response for a fault."""
     return json_response(fault.body, status=fault.status, headers=fault.headers)
 
 
 def known_fault(error: Exception) -> ApiFault:
-    """Return the fault that an error is; what nobody expected is logged, without what it talks about."""
+    """Return the fault to answer an error with. An unexpected error is logged by type and place, not by its text."""
     fault = fault_of(error)
     if fault is None:
-        # The traceback names lines of code. The error's own text might repeat a message, and stays out of the log.
+        # The error's text might quote a message, so the log names only the line of code.
         frames = error.__traceback__
         while frames is not None and frames.tb_next is not None:
             frames = frames.tb_next
@@ -243,17 +251,23 @@ def known_fault(error: Exception) -> ApiFault:
         _logger.error("a request failed with %s%s", type(error).__name__, place)
         return ApiFault(500, "The server had an error while processing your request.")
     if fault.code == "storage_error":
-        # Its text names the thread, which is a client's.
+        # The error's text names the thread, whose id belongs to a client, so it stays out of the log.
         _logger.error("the storage failed: %s, %s", type(error).__name__, type(error.__cause__).__name__)
     return fault
 
 
 def _check_is_local(request: Request) -> None:
-    """Refuse what a web page of somebody else's sends: without keys, whoever gets through is let in."""
+    """Refuse requests from other machines and from web pages, because a server without keys admits everything else.
+
+    Raises:
+        ApiFault: the request's `Host` or `Origin` is not this machine.
+    """
     host = _host_of(f"//{request.headers.get('host', '')}")
     origin = request.headers.get("origin")
     if not is_loopback(host) or (origin is not None and not is_loopback(_host_of(origin))):
-        raise ApiFault(403, "Without keys, the server answers programs of its own machine only.", code="not_local")
+        raise ApiFault(
+            403, "This server has no keys, so it answers only programs on its own machine.", code="not_local"
+        )
 
 
 def _host_of(url: str) -> str:

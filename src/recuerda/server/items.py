@@ -1,8 +1,9 @@
-"""Items, as OpenAI calls them, and the messages that recuerda keeps of them.
+"""OpenAI's items, and the messages that recuerda keeps for them.
 
-Every item is one `ChatMessage`, so that a conversation reads like any other thread: in `recuerda show`, in an export,
-in the model's window. And every item comes back exactly as it was: what a message's own fields do not tell is kept
-beside them. Whether they tell it is not guessed but tried, item by item, so a field that nobody knows yet survives.
+Each item is kept as one `ChatMessage`, so that a conversation reads like any other thread in `recuerda show`, in an
+export and in the model's window. Each item also comes back exactly as it was sent. If the message alone does not give
+the same item again, the item is kept with the message. This is tried for every item, so fields that are unknown today
+survive as well.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from recuerda.server.names import is_item_id, item_id, turn_of_item
 from recuerda.server.requests import Item, convert
 
 ITEM = "item"
-"""The additional property of a message that holds an item which the message alone does not tell."""
+"""The additional property of a message that holds its item, if the message alone does not give the same item."""
 
 RESPONSE = "response"
-"""The additional property of a turn's last message that holds the response which made the turn."""
+"""The additional property of a turn's last message that holds the response of the turn."""
 
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 _SENDABLE = {*_TEXTS, "refusal", "input_image", "input_file"}
@@ -80,23 +81,23 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
 
 
 def checked_items(items: Sequence[Item], turn: str, *, at: str) -> list[Item]:
-    """Return the items that a client sent, complete: with ids, types and a status, and contents as lists.
+    """Return a client's items in complete form: with ids, types and statuses, and with contents as lists.
 
-    An id that the client brings along stays, unless it is one that this service gave: that names another item.
+    An id that the client chose stays. An id that this service once gave names another item, so it is replaced.
 
     Args:
-        items: as they came.
-        turn: the id of the turn that they will be in.
+        items: the items of the request.
+        turn: the id of the turn that will hold them.
         at: the path of the list in the request.
 
     Raises:
-        ApiFault: one is not as it should be; it names the path.
+        ApiFault: an item is invalid; the fault names the path of the value.
     """
     return [_checked(item, turn, index, f"{at}[{index}]") for index, item in enumerate(items)]
 
 
 def text_item(text: str, turn: str) -> Item:
-    """Return the item of an input that is only a text."""
+    """Return the item for an input that is a plain text."""
     content = [{"type": "input_text", "text": text}]
     return {
         "id": item_id("message", turn, 0),
@@ -113,7 +114,7 @@ def _checked(item: Item, turn: str, index: int, path: str) -> Item:
         raise bad_request(f"Missing required parameter: '{path}.type'.", param=f"{path}.type")
     if kind == "item_reference":
         raise bad_request(
-            "Items are not referred to by id here: what is in the conversation is sent to the model anyway.",
+            "References to items are not supported. Leave them out: the model gets the whole conversation anyway.",
             param=path,
             code="unsupported_value",
         )
@@ -122,7 +123,8 @@ def _checked(item: Item, turn: str, index: int, path: str) -> Item:
     given = item.get("id")
     if given is not None and not (isinstance(given, str) and is_item_id(given)):
         raise bad_request(
-            f"Invalid value for '{path}.id': up to 128 letters, digits and -_.: can be an id.", param=f"{path}.id"
+            f"Invalid value for '{path}.id': an id has up to 128 letters, digits, and -_.: characters.",
+            param=f"{path}.id",
         )
     keeps_id = given is not None and turn_of_item(given) is None
     whole: Item = {"id": given if keeps_id else item_id(kind, turn, index), "type": kind}
@@ -151,9 +153,11 @@ def _check_part(part: _Part, path: str) -> None:
     if part.type == "refusal" and part.refusal is None:
         raise bad_request(f"Missing required parameter: '{path}.refusal'.", param=f"{path}.refusal")
     if part.type == "input_image" and part.image_url is None:
-        raise bad_request("An image is given by its 'image_url': there are no files here.", param=f"{path}.image_url")
+        raise bad_request("Give the image by 'image_url': this server keeps no files.", param=f"{path}.image_url")
     if part.type == "input_file" and part.file_data is None and part.file_url is None:
-        raise bad_request("A file is given by its 'file_data': there are no files here.", param=f"{path}.file_data")
+        raise bad_request(
+            "Give the file by 'file_data' or 'file_url': this server keeps no files.", param=f"{path}.file_data"
+        )
 
 
 def _text_part(role: str, text: str) -> Item:
@@ -166,7 +170,7 @@ def _text_part(role: str, text: str) -> Item:
 
 
 def to_message(item: Item) -> ChatMessage:
-    """Return the message that keeps an item, whole."""
+    """Return the message that keeps a whole item."""
     message = _plain_message(item)
     if _plain_item(message) == item:
         return message
@@ -174,7 +178,7 @@ def to_message(item: Item) -> ChatMessage:
 
 
 def from_message(message: ChatMessage) -> Item | None:
-    """Return the item that a message keeps; None for a message that is none."""
+    """Return the item that a message keeps; None for a message that keeps no item."""
     if message.message_id is None:
         return None
     kept = (message.additional_properties or {}).get(ITEM)
@@ -205,7 +209,7 @@ def _plain_message(item: Item) -> ChatMessage:
         case "reasoning":
             return ChatMessage("assistant", [_reasoning(item)], message_id=id)
         case _:
-            # A role that no model's interface has, so that it is shown to people and never sent.
+            # Unknown items are kept for clients and people. A result without a call is never sent to a model.
             return ChatMessage("tool", [UnknownContent({"type": item["type"]})], message_id=id)
 
 

@@ -1,12 +1,12 @@
-"""Bearer keys, and the tenant that each stands for.
+"""Bearer keys and their tenants.
 
-A key is 256 random bits, so its SHA-256 gives nothing away and is all that the file keeps:
+A key is 256 random bits. The key file holds only its SHA-256, from which the key cannot be found:
 
     [tenants]
     acme = ["sha256:2bb8…"]
 
-A presented key is looked up by a keyed hash of its digest, under a secret of this process: what a look-up takes tells
-nothing of how near a guess was.
+A key that a client sends is looked up by a keyed hash of its digest, under a secret of this process. So the time of a
+look-up does not tell how close a guess is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class TenantKeys:
     """The keys that the service accepts.
 
     Args:
-        digests: SHA-256 digests in hexadecimal, and the tenant of each. A tenant may have several.
+        digests: the tenant of each key, by the key's SHA-256 in hexadecimal. A tenant may have several keys.
     """
 
     def __init__(self, digests: Mapping[str, str]) -> None:
@@ -44,11 +44,11 @@ class TenantKeys:
 
     @property
     def tenants(self) -> int:
-        """How many tenants there are."""
+        """The number of tenants."""
         return len({tenant for _, tenant in self._tenants.values()})
 
     def tenant_of(self, key: str) -> str | None:
-        """Return the tenant of a presented key; None when nobody has it."""
+        """Return the tenant of a key that a client sent; None when no tenant has this key."""
         digest = digest_of(key)
         found = self._tenants.get(self._hidden(digest))
         return found[1] if found is not None and hmac.compare_digest(found[0], digest) else None
@@ -68,24 +68,28 @@ def digest_of(key: str) -> str:
 
 
 def file_line(tenant: str, key: str) -> str:
-    """Return the line of a key file that accepts a key."""
+    """Return the line of a key file that makes the server accept a key.
+
+    Raises:
+        ConfigurationError: the tenant's name is not allowed.
+    """
     return f'{_checked_tenant(tenant)} = ["sha256:{digest_of(key)}"]'
 
 
 def read_keys(path: Path | None, variable: str | None) -> TenantKeys:
-    """Return the keys of a file and of the environment together.
+    """Return the keys of a key file and of an environment variable together.
 
     Args:
-        path: a TOML file as in the module's text, or None.
-        variable: `tenant=key` pairs between commas, or None.
+        path: a TOML file with a table `[tenants]`, which has a list of `sha256:` digests for each tenant; or None.
+        variable: the value of `RECUERDA_SERVER_KEYS`, which has `tenant=key` pairs with commas between them; or None.
 
     Raises:
-        ConfigurationError: something is not as it should be; it names the tenant, never a key.
+        ConfigurationError: the file or the variable is invalid. The error names the tenant and shows no key.
     """
     digests: dict[str, str] = {}
     for tenant, digest in (*_file_pairs(path), *_variable_pairs(variable)):
         if digests.setdefault(digest, tenant) != tenant:
-            raise ConfigurationError(f"tenants {digests[digest]!r} and {tenant!r} have the same key")
+            raise ConfigurationError(f"tenants {digests[digest]!r} and {tenant!r} have the same key: give each its own")
     return TenantKeys(digests)
 
 
@@ -97,11 +101,11 @@ def _file_pairs(path: Path | None) -> Iterable[tuple[str, str]]:
     except OSError as error:
         raise ConfigurationError(f"the key file {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        # The parser's own words may show a piece of the file.
-        raise ConfigurationError(f"the key file {path} is not TOML") from None
+        # The parser's error may quote a piece of the file.
+        raise ConfigurationError(f"the key file {path} is not valid TOML") from None
     tenants = content.get("tenants")
     if not isinstance(tenants, dict) or not tenants:
-        raise ConfigurationError(f"the key file {path} has no table [tenants] with a tenant in it")
+        raise ConfigurationError(f"the key file {path} needs a table [tenants] with at least one tenant")
     for tenant, listed in cast("dict[str, object]", tenants).items():
         _checked_tenant(tenant)
         digests = cast("list[object]", listed if isinstance(listed, list) else [listed])
@@ -109,8 +113,8 @@ def _file_pairs(path: Path | None) -> Iterable[tuple[str, str]]:
             found = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
             if found is None:
                 raise ConfigurationError(
-                    f'tenant {tenant!r} in {path} must have a list of "sha256:" digests; '
-                    "`recuerda serve --new-key NAME` prints the line"
+                    f'tenant {tenant!r} in {path} needs a list of "sha256:" digests; '
+                    "`recuerda serve --new-key NAME` makes a key and prints its line"
                 )
             yield tenant, found["hex"]
 
@@ -121,16 +125,18 @@ def _variable_pairs(variable: str | None) -> Iterable[tuple[str, str]]:
             continue
         tenant, equals, key = pair.strip().partition("=")
         if not equals:
-            raise ConfigurationError(f"{KEYS_VARIABLE} holds tenant=key pairs between commas")
+            raise ConfigurationError(f"{KEYS_VARIABLE} must hold tenant=key pairs with commas between them")
         _checked_tenant(tenant)
         if len(key) < _MIN_KEY_LENGTH:
-            raise ConfigurationError(f"the key of tenant {tenant!r} in {KEYS_VARIABLE} has under 16 characters")
+            raise ConfigurationError(
+                f"the key of tenant {tenant!r} in {KEYS_VARIABLE} has fewer than {_MIN_KEY_LENGTH} characters"
+            )
         yield tenant, digest_of(key)
 
 
 def _checked_tenant(tenant: str) -> str:
     if TENANT.fullmatch(tenant) is None:
         raise ConfigurationError(
-            f"{tenant!r} cannot name a tenant: up to 64 letters, digits, dots, dashes and underscores can"
+            f"{tenant!r} cannot be a tenant's name: use up to 64 letters, digits, dots, dashes and underscores"
         )
     return tenant

@@ -1,4 +1,4 @@
-"""Limits on how much is asked for: a bucket of requests for each key, and a count of what is running."""
+"""Limits on requests: a rate for each tenant, and a count of the model calls that are running."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ _MANY_BUCKETS = 10_000
 
 
 class RateLimit:
-    """Let each caller make so many requests a minute, and a minute's worth at once.
+    """Limit the requests that each caller makes in a minute.
+
+    A caller that was quiet may make a minute's requests at once.
 
     Args:
-        per_minute: how many; None for any.
-        clock: gives seconds that never go back.
+        per_minute: the number of requests in a minute; None for no limit.
+        clock: returns seconds that never go back.
     """
 
     def __init__(self, per_minute: int | None, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,10 +27,10 @@ class RateLimit:
         self._buckets: dict[str | None, tuple[float, float]] = {}
 
     def take(self, caller: str | None) -> None:
-        """Count a request.
+        """Count a request of a caller.
 
         Raises:
-            ApiFault: the caller has to wait; it says how long.
+            ApiFault: the caller made too many; the fault says how long to wait.
         """
         if self._per_minute is None:
             return
@@ -49,7 +51,7 @@ class RateLimit:
 
 
 class InFlight:
-    """Count what is running, up to a limit."""
+    """Count the model calls that are running, up to a limit."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -57,15 +59,15 @@ class InFlight:
 
     @contextmanager
     def one_more(self) -> Generator[None]:
-        """Count one while the block runs.
+        """Count one more call while the block runs.
 
         Raises:
-            ApiFault: there are as many as there may be.
+            ApiFault: the limit is reached.
         """
         if self.count >= self._limit:
             raise ApiFault(
                 503,
-                f"The server answers {self._limit} requests already. Wait and try again.",
+                f"The server is already answering {self._limit} requests, its limit. Wait and try again.",
                 code="server_overloaded",
                 retry_after_s=1,
             )

@@ -1,7 +1,7 @@
-"""What the service counts, as text that Prometheus reads.
+"""The counts of the service, in Prometheus' text format.
 
-The labels are few and fixed: the route (not the path, which holds ids), the method and the status. No tenant, no model
-and no id is in them.
+The labels are the route, the method and the status. The route stands for the path, which holds ids. No label names a
+tenant, a model or an id.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counts since the start of the process."""
+    """The counts since the process started."""
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str, int]] = Counter()
@@ -27,7 +27,7 @@ class Metrics:
         self.running = 0
 
     def finished(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
+        """Count a request that was answered, under its route."""
         self._requests[route, method, status] += 1
         counts = self._durations.setdefault(route, [0] * (len(BUCKETS_S) + 1))
         counts[bisect_left(BUCKETS_S, seconds)] += 1
@@ -42,7 +42,7 @@ class Metrics:
             self._tokens["reasoning"] += usage.reasoning_tokens
 
     def text(self, *, model_calls: int) -> str:
-        """Return all of it in Prometheus' format."""
+        """Return all counts in Prometheus' text format. `model_calls` are the calls that are running now."""
         return "".join(f"{line}\n" for line in self._lines(model_calls))
 
     def _lines(self, model_calls: int) -> Iterator[str]:
@@ -50,16 +50,16 @@ class Metrics:
         for (route, method, status), count in sorted(self._requests.items()):
             yield f'recuerda_requests_total{{route="{route}",method="{method}",status="{status}"}} {count}'
         yield from _head(
-            "recuerda_request_duration_seconds", "histogram", "How long requests took, streams to their end."
+            "recuerda_request_duration_seconds", "histogram", "Seconds that requests took, streams up to their end."
         )
         for route, counts in sorted(self._durations.items()):
             yield from self._histogram(route, counts)
-        yield from _head("recuerda_tokens_total", "counter", "Tokens of responses, as the model's server counts them.")
+        yield from _head("recuerda_tokens_total", "counter", "Tokens of responses, counted by the model's server.")
         for kind in ("input", "output", "cached_input", "reasoning"):
             yield f'recuerda_tokens_total{{kind="{kind}"}} {self._tokens[kind]}'
         yield from _head("recuerda_requests_in_flight", "gauge", "Requests that are being answered.")
         yield f"recuerda_requests_in_flight {self.running}"
-        yield from _head("recuerda_model_calls_in_flight", "gauge", "Calls of the model that are running.")
+        yield from _head("recuerda_model_calls_in_flight", "gauge", "Model calls that are running.")
         yield f"recuerda_model_calls_in_flight {model_calls}"
 
     def _histogram(self, route: str, counts: list[int]) -> Iterator[str]:

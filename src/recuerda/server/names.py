@@ -1,14 +1,14 @@
-"""The ids that clients see, and where they lead.
+"""The ids that clients see, and the threads and turns that they name.
 
-An id says where its thing is, so that finding it costs one look-up however many there are:
+An id says where its object is, so that finding the object costs one look-up, however many objects there are:
 
-- `conv_T` is the thread `conv_T`; a chain of responses that belongs to no conversation is a thread `chain_T`.
-- `resp_T…R` is the turn `R` of one of those.
-- `msg_R…`, `fc_R…`, `fco_R…`, `rs_R…` are items of the turn `R`, by their place in it.
+- `conv_T` is the thread `conv_T`. A chain of responses that belongs to no conversation is a thread `chain_T`.
+- `resp_T…R` is the turn `R` of one of these threads.
+- `msg_R…`, `fc_R…`, `fco_R…` and `rs_R…` are items of the turn `R`. The id ends with the item's place in the turn.
 
-`T` and `R` are 96 random bits; or, with an idempotency key, bits of a hash of that key, so that a retry finds what was
-committed, also after a crash. A tenant's threads have its name before theirs, so no tenant can reach another's, and an
-id that is not of one of these forms leads nowhere.
+`T` and `R` are 96 random bits. For a request with an idempotency key they are bits of a hash of the key, so that a
+retry finds what was committed, even after a crash. The id of a tenant's thread begins with the tenant's name, so no
+tenant can reach another tenant's threads. An id of any other form names nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import secrets
 from dataclasses import dataclass
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What a tenant's name may be: it is the start of a thread's id."""
+"""The form of a tenant's name, which is the start of the ids of the tenant's threads."""
 
 _CONVERSATION = re.compile(r"conv_[0-9a-f]{24}")
 _RESPONSE = re.compile(r"resp_(?P<thread>[0-9a-f]{24})(?P<kind>[cr])(?P<turn>[0-9a-f]{24})")
@@ -32,20 +32,20 @@ _PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "f
 
 @dataclass(frozen=True, slots=True)
 class Tenancy:
-    """Whose request it is.
+    """The tenant of a request, and the names that are the tenant's own.
 
     Attributes:
-        tenant: the tenant's name; None where the service has no keys.
+        tenant: the tenant's name; None when the service has no keys.
     """
 
     tenant: str | None = None
 
     def thread_id(self, name: str) -> str:
-        """Return the storage's id of the thread of this name."""
+        """Return the id that the tenant's thread of this name has in the storage."""
         return name if self.tenant is None else f"{self.tenant}:{name}"
 
     def token(self, *seed: str | None) -> str:
-        """Return a new token: random, or always the same for a seed of which no part is None."""
+        """Return a token for ids: random if a part of the seed is None, and else the same for the same seed."""
         if None in seed:
             return secrets.token_hex(12)
         return hashlib.sha256(json.dumps([self.tenant, *seed]).encode()).hexdigest()[:24]
@@ -53,7 +53,7 @@ class Tenancy:
 
 @dataclass(frozen=True, slots=True)
 class ResponseName:
-    """Where a response is: the name of its thread, and the id of its turn."""
+    """The name of a response's thread, and the id of its turn."""
 
     thread: str
     turn: str
@@ -66,17 +66,17 @@ class ResponseName:
 
     @property
     def is_in_conversation(self) -> bool:
-        """True when its thread is a conversation."""
+        """Whether the thread is a conversation."""
         return self.thread.startswith("conv_")
 
 
 def is_conversation_id(id: str) -> bool:
-    """Say whether this can be a conversation's id."""
+    """Whether an id has the form of a conversation's id."""
     return _CONVERSATION.fullmatch(id) is not None
 
 
 def parse_response_id(id: str) -> ResponseName | None:
-    """Return where a response is; None for what is no id of one."""
+    """Return the thread and the turn that a response's id names; None for an id of another form."""
     found = _RESPONSE.fullmatch(id)
     return None if found is None else ResponseName(f"{_KINDS[found['kind']]}_{found['thread']}", found["turn"])
 
@@ -87,11 +87,11 @@ def item_id(kind: str, turn: str, index: int) -> str:
 
 
 def turn_of_item(id: str) -> str | None:
-    """Return the turn that an item's id names; None for an id that the client brought along."""
+    """Return the id of the turn that an item's id names; None for an id that a client chose."""
     found = _ITEM.fullmatch(id)
     return None if found is None else found["turn"]
 
 
 def is_item_id(id: str) -> bool:
-    """Say whether a client may bring this id along."""
+    """Whether a client may choose this id for an item."""
     return _OTHER_ITEM.fullmatch(id) is not None

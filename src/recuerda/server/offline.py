@@ -1,7 +1,7 @@
-"""`recuerda serve --upstream offline`: a model behind the server that needs no key, for trying it out.
+"""`recuerda serve --upstream offline`: a stand-in for the model's server that needs no key, for a first try.
 
-It listens on a free port of this machine and answers with the offline stand-in, so that the server speaks to it as to
-any other chat-completions server.
+It listens on a free port of this machine and answers with `OfflineChatClient`. The service speaks to it in the same way
+as to any other chat-completions server.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import uvicorn
 from recuerda.offline.endpoint import offline_endpoint
 
 OFFLINE = "offline"
-"""The URL that stands for it."""
+"""The value of `--upstream` that chooses the stand-in."""
 
 
 @asynccontextmanager
 async def upstream_url(url: str) -> AsyncGenerator[str]:
-    """Give a model's URL as it is, and for "offline" that of the stand-in, which runs until the end."""
+    """Yield the URL of the model's server; for "offline", run the stand-in during the block and yield its URL."""
     if url != OFFLINE:
         yield url
         return
@@ -37,7 +37,7 @@ async def upstream_url(url: str) -> AsyncGenerator[str]:
 
 
 class _Behind(uvicorn.Server):
-    """uvicorn, except that it says when it listens, and leaves the signals to the server in front."""
+    """A uvicorn server that reports when it listens and leaves the signals to the service's own server."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -49,5 +49,5 @@ class _Behind(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Capture none."""
+        """Capture no signal."""
         yield

@@ -21,16 +21,16 @@ _STRING: Schema = {"type": "string"}
 _OBJECT: Schema = {"type": "object"}
 _ERRORS = {
     "400": "The request cannot be used; `param` names the place.",
-    "401": "There is no key, or nobody has it.",
-    "403": "Without keys, only programs of the server's own machine are answered.",
-    "404": "There is no such thing, or it is another tenant's.",
-    "409": "Another request is adding to the same conversation. Nothing was kept.",
+    "401": "The key is missing, or no tenant has it.",
+    "403": "The server has no keys, so it answers only programs on its own machine.",
+    "404": "The object does not exist, or it belongs to another tenant.",
+    "409": "Another request is adding to the same conversation. Nothing of this request was kept.",
     "413": "The request is too long.",
     "422": "The idempotency key was used for another request.",
-    "429": "Too many requests of this key; `retry-after` says how long to wait.",
-    "500": "A defect of the server.",
+    "429": "The tenant made too many requests; `retry-after` says how long to wait.",
+    "500": "The server has a defect.",
     "502": "The model's server failed, or cannot be reached.",
-    "503": "The server is stopping or has too much to do, or its storage cannot do it now.",
+    "503": "The server is stopping, has reached its limit of running requests, or cannot use its storage.",
     "504": "The model's server did not answer in time.",
 }
 
@@ -49,7 +49,7 @@ def describe(version: str, *, has_keys: bool) -> JsonObject:
         "info": {
             "title": "recuerda",
             "version": version,
-            "description": "Conversations and responses with OpenAI's wire format, on a storage of one's own.",
+            "description": "Conversations and responses with OpenAI's wire format, on a storage of your own.",
         },
         "paths": _paths(),
         "components": {

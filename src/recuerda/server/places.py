@@ -1,7 +1,8 @@
-"""Where a response goes: the thread, the turn, and what is before it.
+"""The place of a new response: its thread, its turn, and the turns before it.
 
-With an idempotency key, thread and turn follow from the key: a retry comes to the same place, finds what was committed
-there, and pays for nothing twice. Two requests of one key at once take turns.
+With an idempotency key, the ids of the thread and the turn follow from the key. So a retry comes to the same place,
+finds what was committed there, and does not pay for the model a second time. Two requests with the same key wait for
+each other.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from recuerda.threads.history import StoredTurn
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a response goes.
+    """The place of a new response.
 
     Attributes:
-        name: its thread and turn.
-        turns: what the thread holds before it, as far as the window may need it.
-        expected: the revision that the thread must still have then; None for a copy that is yet to be made.
-        copy_of: the thread, and the number of its last turn, that are copied first; None to add to the thread itself.
-        committed: the turn, when it is there already.
+        name: the thread and the turn of the response.
+        turns: the turns before the response; older turns than the window can hold may be missing.
+        expected: the revision that the thread must have when the response is added; None when a copy is made first.
+        copy_of: the thread to copy, and the number of the last turn to copy; None to add to the thread itself.
+        committed: the turn of the response, when an earlier request with the same key has committed it.
     """
 
     name: ResponseName
@@ -40,10 +41,17 @@ class Place(msgspec.Struct, frozen=True):
 async def find_place(
     threads: Threads, tenancy: Tenancy, request: CreateResponse, *, key: str | None, held: AsyncExitStack
 ) -> Place:
-    """Return where a response goes. What keeps others off until it is there is held by `held`.
+    """Return the place of a new response.
+
+    Args:
+        threads: the threads of the service.
+        tenancy: the tenant of the request.
+        request: names the conversation or the response to continue from, or neither.
+        key: the idempotency key, if the client sent one.
+        held: keeps the locks that were taken; other requests wait for the thread until it is closed.
 
     Raises:
-        ApiFault: what it is to follow is not there.
+        ApiFault: the conversation or the response to continue from does not exist, or the request names both.
     """
     if key is not None:
         await held.enter_async_context(threads.alone(tenancy, f"once_{tenancy.token('once', key)}"))
@@ -51,7 +59,7 @@ async def find_place(
     if request.conversation_id is not None:
         if request.previous_response_id is not None:
             raise bad_request(
-                "Mutually exclusive parameters: give 'conversation' or 'previous_response_id'.",
+                "Mutually exclusive parameters: give either 'conversation' or 'previous_response_id'.",
                 param="previous_response_id",
                 code="mutually_exclusive_parameters",
             )
@@ -86,7 +94,7 @@ async def _after(
         for name in (ResponseName(previous.thread, turn_id), copy):
             if (found := (await threads.turn(tenancy, name.thread, turn_id)).found) is not None:
                 return Place(name, committed=found)
-    # A conversation goes on by its own id only; and whoever comes while another request is adding gets a copy.
+    # A conversation is continued by its own id only. While another request is adding to a chain, this one gets a copy.
     may_add = not previous.is_in_conversation and not threads.is_busy(tenancy, previous.thread)
     if may_add:
         await held.enter_async_context(threads.alone(tenancy, previous.thread))
@@ -100,7 +108,7 @@ async def _after(
 
 
 async def _through(threads: Threads, tenancy: Tenancy, thread: str, view: View, number: int) -> Sequence[StoredTurn]:
-    """Return the turns up to a number: the newest part of the thread may begin after it."""
+    """Return the turns up to a number. The thread is read whole if the newest part may begin after that turn."""
     turns = view.turns
     if view.info is not None and len(turns) < view.info.turns:
         turns = (await threads.whole(tenancy, thread)).turns
@@ -108,7 +116,7 @@ async def _through(threads: Threads, tenancy: Tenancy, thread: str, view: View, 
 
 
 def is_kept(turn: StoredTurn) -> bool:
-    """Say whether a turn is a response that can be asked for: made by one, kept, and not deleted."""
+    """Whether a turn is a response that clients can retrieve: it was stored as one, and it was not deleted."""
     kept = response_of(turn.turn)
     return kept is not None and kept.get("store") is not False
 

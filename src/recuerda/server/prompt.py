@@ -1,4 +1,4 @@
-"""From a request and the conversation before it to the body of one call of chat completions."""
+"""The body of a chat-completions call, made from a request and the conversation before it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from recuerda.server.turns import merged_messages
 
 
 def check_calls(history: Sequence[Turn], new: Turn) -> None:
-    """Refuse calls that nobody answered, and answers that nobody asked for: the model's server would.
+    """Check that every call has a result and every result has a call, because the model's server would refuse others.
 
     Raises:
-        ApiFault: naming the call, as OpenAI does.
+        ApiFault: a call or a result stands alone; the message names it, as OpenAI's does.
     """
     open_calls: dict[str, None] = {}
     for turn in history:
@@ -44,17 +44,14 @@ def _follow(messages: Sequence[ChatMessage], open_calls: dict[str, None]) -> Non
                 open_calls.pop(part.call_id, None)
 
 
-def chat_body(
-    request: CreateResponse, turns: Sequence[Turn], *, model: str, is_openai: bool, with_usage: bool = True
-) -> JsonObject:
+def chat_body(request: CreateResponse, turns: Sequence[Turn], *, model: str, is_openai: bool) -> JsonObject:
     """Return the body of the call.
 
     Args:
-        request: what the client asks for.
-        turns: what the model is to read, the request's input last.
-        model: which model.
-        is_openai: the model's server is OpenAI's own; others know the older name of the token limit only.
-        with_usage: ask a stream for its usage.
+        request: the client's request.
+        turns: the turns that the model reads; the last one is the request's input.
+        model: the model's name.
+        is_openai: whether the model's server is OpenAI's. Other servers only know the older name of the token limit.
     """
     body: dict[str, Any] = {"model": model, "messages": _messages(turns, request.instructions)}
     limit = "max_completion_tokens" if is_openai else "max_tokens"
@@ -76,16 +73,14 @@ def chat_body(
         settings["parallel_tool_calls"] = request.parallel_tool_calls
     body |= {name: value for name, value in settings.items() if value is not None}
     if request.stream:
-        body["stream"] = True
-        if with_usage:
-            body["stream_options"] = {"include_usage": True}
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body
 
 
 def _messages(turns: Sequence[Turn], instructions: str | None) -> list[JsonObject]:
     wire = wire_messages(merged_messages(turns), instructions=instructions)
     for message in wire:
-        if message["role"] == "developer":  # which only OpenAI knows, where it means the same
+        if message["role"] == "developer":  # only OpenAI knows this role, and treats it as "system"
             message["role"] = "system"
     return wire
 

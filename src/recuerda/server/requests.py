@@ -1,7 +1,7 @@
-"""The requests that the service takes, and how they are checked.
+"""The requests that the service accepts, and how they are checked.
 
-Unknown fields are let through: clients are newer than servers. What is known has to be of its type; a request in which
-it is not is refused with the path to the first value that does not fit.
+Unknown fields are ignored, because a client may be newer than the server. A known field must have its type. Otherwise
+the request is refused, and the error names the path of the first value that does not fit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from recuerda.server.faults import ApiFault, bad_request
 T = TypeVar("T")
 
 MAX_ITEMS = 20
-"""How many items may be added to a conversation at once."""
+"""The largest number of items that one request may add to a conversation."""
 
 _AT_PATH = re.compile(r"^(?P<problem>.*) - at `(?:key in )?\$?\.?(?P<path>.*)`$", re.DOTALL)
 
@@ -50,13 +50,13 @@ class CreateItems(msgspec.Struct, frozen=True):
 
 
 class ConversationReference(msgspec.Struct, frozen=True):
-    """A conversation that is named by an object."""
+    """A conversation that a request names by an object instead of a string."""
 
     id: str
 
 
 class FunctionTool(msgspec.Struct, frozen=True):
-    """A function that the client runs. The other tools of OpenAI run at OpenAI, and are refused."""
+    """A function that the client runs. OpenAI's other tools run at OpenAI, so requests with them are refused."""
 
     type: Literal["function"]
     name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -66,14 +66,14 @@ class FunctionTool(msgspec.Struct, frozen=True):
 
 
 class FunctionChoice(msgspec.Struct, frozen=True):
-    """Make the model call one function."""
+    """The choice that makes the model call one function."""
 
     type: Literal["function"]
     name: _Name
 
 
 class TextFormat(msgspec.Struct, frozen=True):
-    """The form of the text: free, any JSON, or JSON of a schema."""
+    """The format of the answer's text: free text, any JSON object, or JSON that follows a schema."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str | None = None
@@ -83,14 +83,14 @@ class TextFormat(msgspec.Struct, frozen=True):
 
 
 class TextSettings(msgspec.Struct, frozen=True):
-    """How the text is to be."""
+    """The format and the verbosity of the answer's text."""
 
     format: TextFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
 class ReasoningSettings(msgspec.Struct, frozen=True):
-    """How hard the model is to think."""
+    """The effort that a reasoning model should make."""
 
     effort: str | None = None
 
@@ -124,7 +124,7 @@ class CreateResponse(msgspec.Struct, frozen=True):
 
     @property
     def conversation_id(self) -> str | None:
-        """The conversation, however it was named."""
+        """The id of the conversation, whether the request gives a string or an object."""
         given = self.conversation
         return given.id if isinstance(given, ConversationReference) else given
 
@@ -138,7 +138,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 
 class ListQuery(msgspec.Struct, frozen=True):
-    """What part of a list is asked for."""
+    """The query of a list: the page, its length and its order."""
 
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
@@ -146,10 +146,10 @@ class ListQuery(msgspec.Struct, frozen=True):
 
 
 def parse_body(body: bytes, shape: type[T]) -> T:
-    """Return what a request's body says.
+    """Return a request's body as a value of a type.
 
     Raises:
-        ApiFault: it is not JSON, or a value is not of its type; it names the path.
+        ApiFault: the body is not JSON, or a value has the wrong type; the error names its path.
     """
     try:
         return msgspec.json.decode(body or b"{}", type=shape)
@@ -160,18 +160,18 @@ def parse_body(body: bytes, shape: type[T]) -> T:
 
 
 def parse_object(body: bytes) -> JsonObject:
-    """Return a body that is passed on, as a JSON object."""
+    """Return a request's body as a JSON object, with all its fields."""
     return parse_body(body, dict[str, Any])
 
 
 def parse_query(query: dict[str, str]) -> ListQuery:
-    """Return what a list's query says."""
+    """Return the query of a list, without unknown parameters."""
     known = {name: value for name, value in query.items() if name in ListQuery.__struct_fields__}
     return convert(known, ListQuery, strict=False)
 
 
 def convert(value: object, shape: type[T], *, at: str = "", strict: bool = True) -> T:
-    """Return a part of a request in its own shape; `at` is its path."""
+    """Return a part of a request as a value of a type. `at` is the part's path, for the error."""
     try:
         return msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as error:

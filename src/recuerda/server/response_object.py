@@ -1,4 +1,4 @@
-"""The response, as clients see it, and what is kept of it beside its items."""
+"""The response as the JSON object that clients see, and the part of it that the storage keeps beside its items."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from recuerda.server.requests import CreateResponse, Item
 ResponseObject: TypeAlias = dict[str, Any]
 
 FINGERPRINT = "recuerda_request"
-"""What is kept, and not shown: a hash of the request that an idempotency key stood for."""
-
-_HIDDEN = (FINGERPRINT,)
+"""A field that is stored and never shown: a hash of the request that was sent with an idempotency key."""
 
 
 def begun(request: CreateResponse, name: ResponseName, *, model: str, created_at: int) -> ResponseObject:
-    """Return the response as it is before the model's first word."""
+    """Return the response in its state before the model's first word."""
     text: Item = {"format": {"type": "text"}}
     if request.text is not None:
         text |= _given(request.text)
@@ -71,19 +69,19 @@ def finished(response: ResponseObject, answer: Answer, *, completed_at: int) -> 
 
 
 def failed(response: ResponseObject, message: str) -> ResponseObject:
-    """Return the response of which nothing came, and nothing was kept."""
+    """Return the response after a failure, of which nothing is kept."""
     return {**response, "status": "failed", "error": {"code": "server_error", "message": message}, "output": []}
 
 
 def to_keep(response: ResponseObject, *, fingerprint: str) -> ResponseObject:
-    """Return what is kept of a response: everything but its items and its id, which the turn itself tells."""
+    """Return the fields of a response to keep: all except its items and its id, which are known from the turn."""
     kept = {name: value for name, value in response.items() if name not in ("id", "object", "output")}
     return {**kept, FINGERPRINT: fingerprint}
 
 
 def from_kept(kept: ResponseObject, name: ResponseName, outputs: list[Item]) -> ResponseObject:
-    """Return a response that was kept, whole again."""
-    shown = {key: value for key, value in kept.items() if key not in _HIDDEN}
+    """Return the whole response again from the fields that were kept and its output items."""
+    shown = {key: value for key, value in kept.items() if key != FINGERPRINT}
     return {"id": name.id, "object": "response", **shown, "output": outputs}
 
 

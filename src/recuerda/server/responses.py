@@ -1,12 +1,13 @@
-"""`/v1/responses`: a response is one turn of a thread, there whole or not at all.
+"""The handlers of `/v1/responses`. A response is one turn of a thread: the thread has all of it or nothing.
 
-The thread is the conversation that the request names, or the chain that its `previous_response_id` belongs to, or a new
-chain. Going on from the newest response of a chain adds to it; going on from an older one, or while another request is
-adding, makes a copy up to there and adds to that.
+The thread is the conversation that the request names, or the chain of its `previous_response_id`, or a new chain. A
+request that continues from the newest response of a chain adds to that chain. A request that continues from an older
+response, or that comes while another request is adding, gets a copy of the chain up to that response and adds to the
+copy.
 
-An answer is committed when it is whole, and before the client is told so. A stream whose client goes away before that
-ends the call of the model and leaves nothing; a plain request is answered to its end, so that a retry with the same
-idempotency key finds what was paid for.
+An answer is committed when it is whole, and before the client gets the event that says so. When the client of a stream
+goes away earlier, the call of the model is ended and nothing is kept. A request without streaming is answered to its
+end even when its client goes away, so that a retry with the same idempotency key gets the answer that was paid for.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from recuerda.threads.history import StoredTurn
 
 
 class _Job(msgspec.Struct, frozen=True):
-    """A response that is being made."""
+    """A response that is in the making."""
 
     call: ApiCall
     request: CreateResponse
@@ -65,7 +66,7 @@ class Responses:
         self._metrics = metrics
 
     async def create(self, call: ApiCall) -> Response:
-        """Answer, whole or as a stream; or give again what the same idempotency key got before."""
+        """Answer, whole or as a stream. A retry with the same idempotency key gets the first answer again."""
         request = parse_body(call.body, CreateResponse)
         fingerprint = "" if call.idempotency_key is None else _fingerprint(call.body)
         async with AsyncExitStack() as held:
@@ -80,7 +81,7 @@ class Responses:
             return json_response(await self._whole(job, upstream))
 
     async def retrieve(self, call: ApiCall) -> Response:
-        """Return a response, or play it again as a stream."""
+        """Return a response, whole or as a stream of its events."""
         name, turn = await self._kept(call)
         response = _shown(turn, name)
         if call.query.get("stream") == "true":
@@ -89,13 +90,13 @@ class Responses:
         return json_response(response)
 
     async def input_items(self, call: ApiCall) -> Response:
-        """Return a page of a response's own input."""
+        """Return a page of the items that the request for a response brought."""
         query = parse_query(call.query)
         _, turn = await self._kept(call)
         return json_response(page_of(inputs_of(turn.turn), query))
 
     async def delete(self, call: ApiCall) -> Response:
-        """Delete a response. In a conversation its items stay; of a chain they go for good as well."""
+        """Delete a response. In a conversation its items stay; in a chain they are deleted for good as well."""
         name, _ = await self._kept(call)
         threads, tenancy = self._threads, call.tenancy
         if name.is_in_conversation:
@@ -112,7 +113,7 @@ class Responses:
                     await threads.rewrite(tenancy, name.thread, name.turn, lambda _: EMPTY_TURN)
         return json_response({"id": name.id, "object": "response", "deleted": True})
 
-    # -- making one ----------------------------------------------------------------------------------------------------
+    # -- making a response ---------------------------------------------------------------------------------------------
 
     async def _job(self, call: ApiCall, request: CreateResponse, place: Place, fingerprint: str) -> _Job:
         turn_id = place.name.turn
@@ -136,7 +137,7 @@ class Responses:
         items = request.input or []
         limit = self._settings.limits.max_input_items
         if len(items) > limit:
-            raise bad_request(f"Invalid 'input': at most {limit} items, not {len(items)}.", param="input")
+            raise bad_request(f"Invalid 'input': {len(items)} items are too many; the limit is {limit}.", param="input")
         checked = checked_items(items, turn_id, at="input")
         await check_ids(self._threads, call, place.name.thread, checked)
         return checked
@@ -159,7 +160,7 @@ class Responses:
                     yield piece
             written = frames.all(answer.end())
             response = await self._commit(job, answer)
-        except Exception as error:  # noqa: BLE001 - the stream has begun: what became of it can only be told in it
+        except Exception as error:  # noqa: BLE001 - the stream has begun, so only its last event can report the failure
             yield frames.write(closing(failed(job.response, known_fault(error).message)))
             return
         yield written + frames.write(closing(response))
@@ -196,14 +197,14 @@ class Responses:
 
 
 async def _pieces(upstream: UpstreamAnswer, answer: Answer, frames: Frames) -> AsyncGenerator[bytes]:
-    """Give what the client is told while the answer comes."""
+    """Yield the events for the client while the model's answer arrives."""
     try:
         async with aclosing(upstream.events()) as events:
             async for data in events:
                 if written := frames.all(answer.take(read_answer(data))):
                     yield written
     except ApiFault:
-        if not answer.is_whole:  # what breaks off afterwards costs the usage, not the answer
+        if not answer.is_whole:  # a break after the end of the answer loses only the token usage
             raise
 
 
@@ -214,7 +215,7 @@ def _replayed(turn: StoredTurn, name: ResponseName, fingerprint: str, *, is_stre
     if kept.get(FINGERPRINT) != fingerprint:
         raise ApiFault(
             422,
-            "This idempotency key was used for another request. A new request needs a new key.",
+            "This idempotency key was used for another request. Send a new request with a new key.",
             code="idempotency_key_reused",
         )
     response = _shown(turn, name)
@@ -230,6 +231,6 @@ def _shown(turn: StoredTurn, name: ResponseName) -> ResponseObject:
 
 
 def _fingerprint(body: bytes) -> str:
-    """Return a hash of what a request asks for; whole or streamed, it asks for the same."""
+    """Return a hash of a request, which is the same whether it asks for a whole answer or for a stream."""
     asked = {name: value for name, value in parse_object(body).items() if name not in ("stream", "stream_options")}
     return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""The server process: it listens, says where, and stops as it should.
+"""The server process: it listens, reports its address, and stops when a signal asks it to.
 
-SIGTERM and SIGINT end it gracefully: no new requests, the running ones get so many seconds to finish, then they are
-cancelled and leave nothing. A second signal ends it at once.
+SIGTERM and SIGINT stop the server gracefully. It refuses new requests and gives the running ones `stop_s` seconds to
+finish. After that it cancels them, and nothing of them is kept. A second signal stops the server at once.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from recuerda.storage.contract import Storage
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and how to listen.
+    """The address to listen on, and how the server stops.
 
     Attributes:
-        host: a name or address; others than loopback need keys.
-        port: 0 for a free one.
-        stop_s: how many seconds running requests get to finish when the server is stopped.
+        host: a host name or an address. Any address but loopback needs keys.
+        port: the port; 0 for any free port.
+        stop_s: the seconds that running requests get to finish when the server is stopped.
     """
 
     host: str = "127.0.0.1"
@@ -43,18 +43,18 @@ async def serve(
     listening: Listening = Listening(),  # noqa: B008 - it is frozen
     when_ready: Callable[[str], None] | None = None,
 ) -> bool:
-    """Serve until a signal says stop; False when the address could not be listened on.
+    """Serve until a signal stops the server. Return False if the server could not listen on its address.
 
     Args:
-        storage: where conversations live; closed by the caller.
-        upstream: the model's server; closed by the caller.
+        storage: the storage of the conversations; the caller closes it.
+        upstream: the model's server; the caller closes it.
         settings: how to answer.
-        keys: whose requests to answer; None for everybody's on this machine.
-        listening: where to listen.
-        when_ready: called with the address once requests are taken.
+        keys: the keys that clients must send. None answers every program of this machine, and no others.
+        listening: the address to listen on.
+        when_ready: called with the server's URL as soon as it accepts requests.
 
     Raises:
-        ConfigurationError: without keys, the host has to be loopback.
+        ConfigurationError: the server has no keys, and other machines can reach the host.
     """
     check_host(listening.host, has_keys=keys is not None)
     application = Application(storage, upstream, settings, keys=keys)
@@ -68,20 +68,20 @@ async def serve(
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        # Longer than clients keep an idle connection, so that none is closed while a request is on its way.
+        # Longer than clients keep an idle connection, so that no connection is closed while a request is on its way.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(listening.stop_s)),
     )
     server = _Server(config, application.stop_admitting, when_ready)
     try:
         await server.serve()
-    except SystemExit:  # how uvicorn says that it could not listen
+    except SystemExit:  # uvicorn raises it when it cannot listen
         return False
     return server.started
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, except that it says when it listens, and that a signal it has obeyed is done with."""
+    """A uvicorn server that reports its address and does not raise a signal again after it has stopped for it."""
 
     def __init__(
         self, config: uvicorn.Config, when_stopping: Callable[[], None], when_ready: Callable[[str], None] | None

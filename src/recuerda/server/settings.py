@@ -1,4 +1,4 @@
-"""What a server is told when it starts, in one value."""
+"""The settings of a server."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from recuerda.errors import ConfigurationError
 from recuerda.window.window import ContextWindow
 
 DEFAULT_WINDOW = ContextWindow(max_tokens=100_000)
-"""What is sent of a conversation when nobody says otherwise: what today's models read, about."""
+"""The default window: about as many tokens as today's models can read."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one request, one key and the server as a whole may ask for.
+    """The limits for one request, for one tenant and for the whole server.
 
     Attributes:
-        max_body_bytes: the longest request; a longer one is refused with 413.
-        max_input_items: how many items one response may bring along.
-        requests_per_minute: how many requests of one key; more are refused with 429. None for no limit.
-        max_in_flight: how many calls of the model at once; more are refused with 503.
-        queue_s: how many seconds a request waits for another one on the same conversation, before it is refused with
-            409.
+        max_body_bytes: the size of the longest request. A longer request is refused with status 413.
+        max_input_items: the number of input items that a request for a response may bring.
+        requests_per_minute: the number of requests that a tenant may make in a minute. More are refused with status
+            429. None for no limit.
+        max_in_flight: the number of model calls that may run at the same time. More are refused with status 503.
+        queue_s: the seconds that a request waits for another request on the same conversation. Then it is refused with
+            status 409.
     """
 
     max_body_bytes: int = 16 * 1024 * 1024
@@ -33,38 +34,37 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service answers.
+    """The settings that decide how the service answers.
 
     Attributes:
-        model: the model of requests that name none.
+        model: the model for requests that name none.
         window: the part of a conversation that is sent to the model.
-        limits: see `Limits`.
-        max_warm_threads: of how many threads the newest part is kept in memory, so that only what is new is read.
-        is_open: True when there are no keys: requests must then come from this machine, and from no web page.
+        limits: the limits on requests; see `Limits`.
+        max_warm_threads: the number of threads whose newest turns are kept in memory, so that a request on one of them
+            reads only the turns that are new.
     """
 
     model: str
     window: ContextWindow = DEFAULT_WINDOW
     limits: Limits = Limits()
     max_warm_threads: int = 2000
-    is_open: bool = False
 
 
 def check_host(host: str, *, has_keys: bool) -> None:
-    """Refuse to serve other machines without keys.
+    """Check that a server without keys listens on this machine only.
 
     Raises:
-        ConfigurationError: there are no keys, and the host is not loopback.
+        ConfigurationError: the server has no keys, and other machines can reach the host.
     """
     if not has_keys and not is_loopback(host):
         raise ConfigurationError(
-            f"without keys the service listens on this machine only, and {host} is more than that: give --key-file or "
-            "RECUERDA_SERVER_KEYS (recuerda serve --new-key NAME makes a key), or --host 127.0.0.1"
+            f"a server without keys may listen on this machine only, and other machines can reach {host}: give keys by "
+            "--key-file or RECUERDA_SERVER_KEYS (recuerda serve --new-key NAME makes a key), or use --host 127.0.0.1"
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name is this machine and nobody else can reach it."""
+    """Whether a host name or address can be reached from this machine only."""
     if host == "localhost":
         return True
     try:

@@ -1,8 +1,8 @@
-"""The threads of a storage, as the service uses them: each request sees its own tenant's, and reads only what is new.
+"""The threads of a storage as the service uses them: a request sees its own tenant's threads and reads only new turns.
 
-Of the threads that were used last, the newest part stays in memory (`History`), so that a request in a long
-conversation reads what came since, and no more. An item that is deleted rewrites its turn, which the revision does not
-tell; so whatever changes a thread other than by a turn also gives it a new stamp, and what was held is read afresh.
+The newest turns of recently used threads stay in memory (`History`), so that a request in a long conversation reads
+only the turns that were added since. Deleting an item rewrites its turn without a new revision. So every change except
+a new turn gives the thread a new stamp, and a thread whose stamp has changed is read afresh.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
 from recuerda.threads.warm import read_on
 
 METADATA = "conversation"
-"""Where a thread's metadata keeps those that the client gave."""
+"""The key in a thread's metadata under which the client's own metadata is kept."""
 
 STAMP = "stamp"
+"""The key in a thread's metadata that gets a new value with every change except a new turn."""
+
 _WHOLE_THREADS = 16
 
 
@@ -37,9 +39,9 @@ class View(msgspec.Struct, frozen=True):
     """A thread as one request sees it.
 
     Attributes:
-        info: None when there is no such thread, or it is another tenant's.
-        turns: the newest ones, as far as the window may need them, or all.
-        found: the turn that was asked for by its id.
+        info: the thread's data; None when the thread does not exist or belongs to another tenant.
+        turns: all turns, or the newest ones, which are enough for the window.
+        found: the turn that was asked for by its id; None when the thread does not have it.
     """
 
     info: ThreadInfo | None
@@ -48,7 +50,7 @@ class View(msgspec.Struct, frozen=True):
 
     @property
     def revision(self) -> int:
-        """What an append has to expect."""
+        """The thread's revision, which an append has to expect."""
         return 0 if self.info is None else self.info.revision
 
 
@@ -56,10 +58,10 @@ class Threads:
     """The threads of one storage.
 
     Args:
-        storage: where they are.
-        last_messages: how many of a thread's newest messages a response may need; None for all.
-        max_warm: of how many threads these are kept in memory.
-        queue_s: how long to wait for a thread that another request is using.
+        storage: the storage of the threads.
+        last_messages: the number of a thread's newest messages that the window may need; None for all.
+        max_warm: the number of threads whose newest messages are kept in memory.
+        queue_s: the seconds to wait for a thread that another request is using.
     """
 
     def __init__(self, storage: Storage, *, last_messages: int | None, max_warm: int, queue_s: float) -> None:
@@ -72,7 +74,7 @@ class Threads:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     async def newest(self, tenancy: Tenancy, name: str, *, turn_id: str | None = None) -> View:
-        """Return a thread's newest part, and a turn of it by its id, in one trip."""
+        """Return a thread's newest turns, and the turn of a given id, in one trip to the storage."""
         return await self._read(self._newest, tenancy, name, self._last_messages, turn_id)
 
     async def whole(self, tenancy: Tenancy, name: str) -> View:
@@ -80,7 +82,7 @@ class Threads:
         return await self._read(self._whole, tenancy, name, None, None)
 
     async def tail(self, tenancy: Tenancy, name: str, *, items: int) -> View:
-        """Return a thread's newest turns, with at least so many items where there are as many."""
+        """Return a thread's newest turns: enough of them to hold `items` items, or all turns if they hold fewer."""
         wanted = items
         while True:
             view = await self._look(tenancy, name, last_messages=wanted)
@@ -90,11 +92,11 @@ class Threads:
             wanted *= 4
 
     async def turn(self, tenancy: Tenancy, name: str, turn_id: str) -> View:
-        """Return a turn by its id, and no other."""
+        """Return a thread with the turn of a given id and no other turn."""
         return await self._look(tenancy, name, last_turns=0, turn_id=turn_id)
 
     async def head(self, tenancy: Tenancy, name: str) -> ThreadInfo | None:
-        """Return what is known of a thread; None when there is none."""
+        """Return a thread's data; None when the thread does not exist or belongs to another tenant."""
         return (await self._look(tenancy, name, last_turns=0)).info
 
     async def _look(self, tenancy: Tenancy, name: str, **query: Any) -> View:
@@ -129,7 +131,7 @@ class Threads:
     async def set_metadata(
         self, tenancy: Tenancy, name: str, metadata: dict[str, str], *, known: ThreadInfo | None = None
     ) -> ThreadInfo:
-        """Set the metadata that a client gave, and make the thread if it does not exist."""
+        """Set the client's metadata of a thread. A thread that does not exist is made."""
         kept = {**(known.metadata if known else {}), METADATA: metadata, STAMP: new_id()}
         info = await self.storage.update_thread(tenancy.thread_id(name), user_id=tenancy.tenant, metadata=kept)
         self.forget(tenancy, name)
@@ -138,10 +140,10 @@ class Threads:
     async def append(
         self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, expected: int | None
     ) -> tuple[StoredTurn, bool]:
-        """Append a turn in one atomic step; return it as it is in the thread, and whether it was there before.
+        """Append a turn in one atomic step. Return the stored turn, and whether the thread had it before.
 
         Raises:
-            ThreadConflict: the thread is not at `expected`.
+            ThreadConflict: the thread's revision is not `expected`.
         """
         thread_id = tenancy.thread_id(name)
         new = NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
@@ -154,9 +156,9 @@ class Threads:
         return stored_turn(appended.record, thread_id), appended.replayed
 
     async def fork(self, tenancy: Tenancy, name: str, *, through: int, into: str, turn: Turn, turn_id: str) -> None:
-        """Make a thread of another's turns up to `through` and a new one, and leave the other as it is.
+        """Make a new thread of another thread's turns up to the number `through` and one new turn.
 
-        Doing it again finishes what broke off, and adds nothing twice.
+        The other thread stays unchanged. A repeated call completes a copy that broke off and adds no turn twice.
         """
         found = await self.storage.read(tenancy.thread_id(name))
         copied = [record.as_new_turn() for record in found.records if record.number <= through]
@@ -169,7 +171,10 @@ class Threads:
         )
 
     async def rewrite(self, tenancy: Tenancy, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
-        """Replace a turn by what a function makes of it; False when it is gone, or the function gives None."""
+        """Replace a turn by the turn that `change` returns for it.
+
+        Return False, and change nothing, if the thread does not have the turn or `change` returns None.
+        """
         thread_id = tenancy.thread_id(name)
         async with self._editing(thread_id):
             view = await self.turn(tenancy, name, turn_id)
@@ -177,7 +182,7 @@ class Threads:
             if view.found is None or view.info is None or changed is None:
                 return False
             await self.storage.rewrite(thread_id, {view.found.number: encode_turn(changed)})
-            # The title is the start of a message; it goes with that message.
+            # The title is the start of a message, and must not outlive it.
             is_titled = view.info.title is not None and title_of(view.found.turn) == view.info.title
             title = title_of(changed) if is_titled else msgspec.UNSET
             await self.storage.update_thread(thread_id, title=title, metadata={**view.info.metadata, STAMP: new_id()})
@@ -185,16 +190,16 @@ class Threads:
         return True
 
     async def delete(self, tenancy: Tenancy, name: str) -> None:
-        """Delete a thread with all that it holds."""
+        """Delete a thread with all its turns."""
         await self.storage.delete(tenancy.thread_id(name))
         self.forget(tenancy, name)
 
     async def undo(self, tenancy: Tenancy, name: str, *, expected: int) -> None:
-        """Take the last turn out for good."""
+        """Remove the last turn for good."""
         await self.storage.undo(tenancy.thread_id(name), expected=expected)
 
     def forget(self, tenancy: Tenancy, name: str) -> None:
-        """Drop what is held of a thread."""
+        """Drop the turns of a thread that are kept in memory."""
         for warm in (self._newest, self._whole):
             warm.forget(tenancy.thread_id(name))
 
@@ -202,10 +207,10 @@ class Threads:
 
     @asynccontextmanager
     async def alone(self, tenancy: Tenancy, name: str) -> AsyncGenerator[None]:
-        """Keep other requests of this process off a thread while the block runs.
+        """Let no other request of this process use a thread while the block runs.
 
         Raises:
-            ApiFault: another one kept it for too long.
+            ApiFault: another request used the thread for longer than `queue_s` seconds.
         """
         lock = self.storage.run_lock(tenancy.thread_id(name))
         try:
@@ -219,12 +224,12 @@ class Threads:
             lock.release()
 
     def is_busy(self, tenancy: Tenancy, name: str) -> bool:
-        """Say whether a request of this process is using a thread."""
+        """Whether a request of this process is using a thread."""
         return self.storage.run_lock(tenancy.thread_id(name)).locked()
 
     @asynccontextmanager
     async def _editing(self, thread_id: str) -> AsyncGenerator[None]:
-        """Let one process at a time change a turn, where the storage has leases."""
+        """Let only one process at a time rewrite turns of a thread, if the storage has leases."""
         lock = self.storage.run_lock(f"{thread_id}/editing")
         async with lock:
             lease = self.storage.lease(thread_id)
@@ -240,14 +245,18 @@ class Threads:
 
 
 class _Warm:
-    """What was read of the threads that were used last."""
+    """The histories of the threads that were used last.
+
+    Args:
+        limit: the largest number of histories to keep.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held: OrderedDict[str, History] = OrderedDict()
 
     def get(self, thread_id: str) -> History:
-        """Return what is held of a thread; nothing, at first."""
+        """Return the history of a thread; an empty one if none is kept."""
         history = self._held.get(thread_id)
         if history is None:
             return History(thread_id)
@@ -255,19 +264,19 @@ class _Warm:
         return history
 
     def keep(self, thread_id: str, history: History) -> None:
-        """Hold it, and let go of what was not used for longest."""
+        """Keep a thread's history, and drop the history that was unused for longest if there are too many."""
         self._held[thread_id] = history
         self._held.move_to_end(thread_id)
         while len(self._held) > self._limit:
             self._held.popitem(last=False)
 
     def forget(self, thread_id: str) -> None:
-        """Let go of it."""
+        """Drop the history of a thread."""
         self._held.pop(thread_id, None)
 
 
 def client_metadata(info: ThreadInfo) -> dict[str, str]:
-    """Return the metadata that the client gave a conversation."""
+    """Return the client's own metadata of a conversation."""
     kept = info.metadata.get(METADATA)
     return cast("dict[str, str]", kept) if isinstance(kept, dict) else {}
 

@@ -1,7 +1,8 @@
-"""A response as one turn of a thread: its input, its output, and what else is known of it.
+"""A response as one turn of a thread: its input, its output and its settings.
 
-The turn is the unit of commit, so a response is there whole or not at all. What OpenAI calls the response (its model,
-its settings, its status) is kept beside the turn's last message, without the items: those are the turn's messages.
+The turn is the unit of commit, so a thread has all of a response or nothing of it. The response's other fields (model,
+settings, status) are kept with the turn's last message. The items are not among them, because they are the turn's
+messages.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ def pack_turn(
     response: JsonObject | None = None,
     usage: Usage | None = None,
 ) -> Turn:
-    """Return the turn that keeps items and the response they belong to."""
+    """Return the turn that keeps items, and the response that they belong to."""
     messages = [to_message(item) for item in (*inputs, *outputs)]
     return Turn(messages=_with_response(messages, response), input_count=len(inputs), usage=usage)
 
 
 def items_of(turn: Turn) -> list[Item]:
-    """Return all items of a turn, in order."""
+    """Return all items of a turn, in their order."""
     return [item for message in turn.messages if (item := from_message(message)) is not None]
 
 
 def inputs_of(turn: Turn) -> list[Item]:
-    """Return the items that came from the client."""
+    """Return the items that the client sent."""
     return [item for message in turn.messages[: turn.input_count] if (item := from_message(message)) is not None]
 
 
@@ -44,13 +45,13 @@ def outputs_of(turn: Turn) -> list[Item]:
 
 
 def response_of(turn: Turn) -> dict[str, Any] | None:
-    """Return what was kept of the response; None for items that no response made, and for one that was deleted."""
+    """Return the kept fields of a turn's response; None if no response made the turn, or it was deleted."""
     kept = _properties(turn.messages[-1]).get(RESPONSE) if turn.messages else None
     return cast("dict[str, Any]", kept) if isinstance(kept, dict) else None
 
 
 def without_item(turn: Turn, id: str) -> Turn | None:
-    """Return the turn without an item; None when it has none of that id."""
+    """Return the turn without an item; None if the turn has no item of that id."""
     index = next((i for i, message in enumerate(turn.messages) if message.message_id == id), None)
     if index is None:
         return None
@@ -61,17 +62,17 @@ def without_item(turn: Turn, id: str) -> Turn | None:
 
 
 def without_response(turn: Turn) -> Turn:
-    """Return the turn with its items, and nothing of the response that made it."""
+    """Return the turn with its items and without the response that made it."""
     messages = tuple(_without_response(message) for message in turn.messages)
     return Turn(messages=messages, input_count=turn.input_count, usage=turn.usage)
 
 
 EMPTY_TURN = Turn(messages=(), input_count=0)
-"""What is left of a response in the middle of a chain that was deleted."""
+"""The turn that takes the place of a deleted response in the middle of a chain."""
 
 
 def merged_messages(turns: Sequence[StoredTurn | Turn]) -> list[ChatMessage]:
-    """Return the messages as a model reads them: what it said and called in one go is one message again."""
+    """Return the messages as a model reads them: the text and the calls of one answer become one message again."""
     merged: list[ChatMessage] = []
     for turn in turns:
         for message in turn.messages:
@@ -85,7 +86,7 @@ def merged_messages(turns: Sequence[StoredTurn | Turn]) -> list[ChatMessage]:
 def _belong_together(one: ChatMessage, other: ChatMessage) -> bool:
     if one.role != "assistant" or other.role != "assistant":
         return False
-    # A service refuses calls whose results do not follow the message at once; and reasoning alone is no message.
+    # Services refuse calls whose results do not follow the message at once, and reasoning alone is no message.
     return bool(one.function_calls or other.function_calls) or not _is_said(one)
 
 
@@ -96,7 +97,7 @@ def _is_said(message: ChatMessage) -> bool:
 def _with_response(messages: Sequence[ChatMessage], response: JsonObject | None) -> tuple[ChatMessage, ...]:
     if response is None:
         return tuple(messages)
-    # A message without an id is no item: it carries the response of which every item was deleted.
+    # A response whose items were all deleted is kept by a message without an id, which is no item.
     last = messages[-1] if messages else ChatMessage("assistant")
     return (*messages[:-1], with_properties(last, {**_properties(last), RESPONSE: response}))
 

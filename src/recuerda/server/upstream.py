@@ -1,9 +1,9 @@
-"""The chat-completions server behind this one.
+"""The chat-completions server behind this service.
 
-It is reached with httpx2, which OpenAI's SDK brings along and uses itself: the SDK would check and convert what is only
-passed on, and take half as much time again. A call that fails is the client's to try again. What that server says is
-passed on where it is about the request; what is about this server's own account with it becomes 502, and its key is in
-neither.
+It is called with httpx2, which OpenAI's SDK installs and uses. The SDK itself would convert answers that are only
+passed on, and take half as much time again. A connection that breaks before the answer begins is tried once more; any
+other failure is left to the client. An error of the model's server that is about the request is passed on. An error
+that is about this service's own account becomes 502. No error shows the key.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PASSED_ON = (400, 404, 409, 413, 415, 422, 429)
 
 
 class UpstreamAnswer:
-    """An answer that has begun with success."""
+    """An answer of the model's server that has begun with success."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
@@ -41,7 +41,7 @@ class UpstreamAnswer:
 
     @property
     def content_type(self) -> str:
-        """What the body is."""
+        """The media type of the body."""
         return self._response.headers.get("content-type", "application/json")
 
     async def read(self) -> bytes:
@@ -50,13 +50,13 @@ class UpstreamAnswer:
             return await self._response.aread()
 
     async def pieces(self) -> AsyncGenerator[bytes]:
-        """Give the body as it comes."""
+        """Yield the body in the pieces in which it arrives."""
         with _Reading():
             async for piece in self._response.aiter_bytes():
                 yield piece
 
     async def events(self) -> AsyncGenerator[bytes]:
-        """Give the data of each server-sent event, up to the end mark."""
+        """Yield the data of each server-sent event, up to the end mark."""
         async with aclosing(self.pieces()) as pieces:
             async with aclosing(_lines(pieces)) as lines:
                 async for line in lines:
@@ -66,14 +66,14 @@ class UpstreamAnswer:
                         break
                     yield data
             with suppress(TimeoutError, ApiFault):
-                # A connection whose answer was read to its end can be used again.
+                # The connection can be used again only if its answer was read to the end.
                 async with asyncio.timeout(_DRAIN_S):
                     async for _ in pieces:
                         pass
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    # Only line feeds end a line here. The HTTP library's own lines also end at U+2028, which JSON may hold.
+    # Only a line feed ends a line. The HTTP library would also end lines at U+2028, which JSON may contain.
     rest = b""
     async for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
@@ -84,23 +84,23 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
 
 
 class _Reading:
-    """Turns what breaks an answer in the middle into a fault."""
+    """Turns an error in the middle of an answer into a fault."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, ApiFault):
-            _logger.warning("the model's server broke an answer off: %s", type(error).__name__)
-            raise ApiFault(502, "The model's server broke its answer off.", code="upstream_broken") from error
+            _logger.warning("the model's server ended an answer in the middle: %s", type(error).__name__)
+            raise ApiFault(502, "The model's server ended its answer in the middle.", code="upstream_broken") from error
 
 
 class Upstream:
     """A chat-completions server.
 
     Args:
-        base_url: where it is, such as `http://localhost:8000/v1`.
-        api_key: the key that it wants, if it does.
-        timeout_s: how many seconds to wait for an answer, or for the next piece of one.
+        base_url: the server's address, such as `http://localhost:8000/v1`.
+        api_key: the key that the server wants; None if it wants none.
+        timeout_s: the seconds to wait for an answer, or for the next piece of one.
 
     Raises:
         ConfigurationError: the address or the key cannot be used.
@@ -126,10 +126,10 @@ class Upstream:
 
     @asynccontextmanager
     async def chat(self, body: Mapping[str, Any]) -> AsyncGenerator[UpstreamAnswer]:
-        """Call the model; leaving the block ends the call, also in the middle.
+        """Call the model and yield its answer. Leaving the block ends the call, even in the middle of the answer.
 
         Raises:
-            ApiFault: there is no answer, or it is a refusal.
+            ApiFault: the model's server does not answer or refuses the request.
         """
         sent = dict(body)
         if self._refuses_stream_options:
@@ -149,7 +149,11 @@ class Upstream:
             await answer.aclose()
 
     async def models(self) -> bytes:
-        """Return the list of models, as the server gives it."""
+        """Return the list of models in the server's own JSON.
+
+        Raises:
+            ApiFault: the model's server does not answer or refuses the request.
+        """
         answer = await self._open("GET", self._models_url, None)
         try:
             return await UpstreamAnswer(answer).read()
@@ -168,7 +172,7 @@ class Upstream:
             except httpx2.TimeoutException:
                 raise
             except httpx2.RequestError:
-                # Most often a connection that was kept and that the other side had closed: a new one will do.
+                # Usually a kept connection that the server had closed. A second try uses a new connection.
                 answer = await self._send(method, url, content)
         except httpx2.TimeoutException:
             raise ApiFault(504, "The model's server did not answer in time.", code="upstream_timeout") from None
@@ -188,7 +192,7 @@ class Upstream:
     async def _refusal(self, answer: httpx2.Response) -> ApiFault:
         status = answer.status_code
         if status not in _PASSED_ON:
-            _logger.error("the model's server answers with status %d", status)
+            _logger.error("the model's server answered with status %d", status)
             if status in (401, 403):
                 message = "The model's server does not accept this server's key."
                 return ApiFault(502, message, code="upstream_unauthorized")
@@ -221,7 +225,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 def _told(body: bytes) -> _Told:
-    """Return what a refusal says, in OpenAI's shape or in one of those that others have."""
+    """Return the fields of a refusal, in OpenAI's shape or in one of the shapes that other servers use."""
     try:
         refusal = msgspec.json.decode(body, type=_Refusal)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
