@@ -1,9 +1,10 @@
-"""A chat client without a language model: for trying things out with no key, and for demonstrations.
+"""Chat clients without a language model, for a first try without a key and for demonstrations.
 
-It answers questions about what people said of themselves (name, place, work, age, tastes, "my … is …", "remember that
-…"), in English and Spanish, only from the messages that it is sent. So what it knows is what the memory around it
-remembered. Whatever else it is asked, it says what it is. `facts.py` reads messages, `answers.py` writes replies, and
-each language is one table: `english.py`, `spanish.py`.
+`OfflineChatClient` answers questions in English and Spanish about facts that people told of themselves: name, place,
+work, age, tastes, "my … is …", "remember that …". It knows only the messages that it is sent, so its answers show what
+the memory around it remembered. To any other question it replies that it is no language model.
+
+`facts.py` reads messages, `answers.py` writes replies, and each language has a table, in `english.py` and `spanish.py`.
 """
 
 from recuerda.offline.client import OfflineChatClient

@@ -1,4 +1,4 @@
-"""Replies: what is known, put into sentences of the question's language."""
+"""The replies: known facts as sentences in the language of the question."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _WORD = re.compile(r"\w{3,}")
 
 
 def answer(asked: Sequence[Sentence], facts: Sequence[Fact], language: Language) -> str:
-    """Return the reply to one message, from the facts alone.
+    """Return the reply to a message, made of the facts alone.
 
     Args:
-        asked: the message.
-        facts: all that is known, the message's own facts included.
-        language: to answer in.
+        asked: the sentences of the message.
+        facts: all known facts, including the facts in the message itself.
+        language: the language of the reply.
     """
     questions = [sentence.folded for sentence in asked if sentence.is_question]
     found = [_reply(question, facts, language) for question in questions]
@@ -49,7 +49,7 @@ def _about(kind: str, facts: Sequence[Fact], language: Language) -> str:
 
 
 def _names(question: str, fact: Fact) -> bool:
-    """Say whether the question has the words of a "my …" fact."""
+    """Whether the question names the thing of a "my …" fact."""
     thing = fact.kind.removeprefix("my ")
     return fact.kind.startswith("my ") and f" {thing} " in f" {_plain(question)} "
 
@@ -59,7 +59,7 @@ def _plain(question: str) -> str:
 
 
 def _notes(question: str, facts: Sequence[Fact], language: Language) -> list[Fact]:
-    """Return the notes that share at least half of the question's telling words."""
+    """Return the notes that contain at least half of the question's words, without the language's common words."""
     words = {word for word in _WORD.findall(question) if word not in language.words}
     notes = [fact for fact in facts if fact.kind == "note"]
     return [fact for fact in notes if words and 2 * len(words & set(_WORD.findall(fold(fact.value)))) >= len(words)]

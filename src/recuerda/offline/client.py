@@ -1,4 +1,4 @@
-"""The offline client: the door between an agent and the tables of facts and answers."""
+"""The offline chat client, which connects an agent with the tables of facts and replies."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SPEAKS_FOR_ITSELF = ("assistant", "tool")
 
 
 class OfflineChatClient(ChatClient):
-    """Answer questions about what was said, without a language model.
+    """A chat client that answers questions about the conversation without a language model.
 
-    It reads the messages of the request and the summary of older ones; of the instructions nothing else, no tools and
-    no options, and it keeps nothing between calls. A later fact replaces an earlier one. What assistants and tools said
-    is not believed. Of each message the first 20,000 characters are read. The same request always gives the same
-    answer, and no token counts are invented.
+    It reads the messages of the request, and the summary of older messages in the instructions. It ignores the rest of
+    the instructions, tools and options, and the messages of assistants and tools, and it keeps nothing between calls. A
+    later fact replaces an earlier one. Only the first 20,000 characters of each message are read. The same request
+    always gets the same answer. Answers report no token usage.
     """
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
@@ -33,7 +33,7 @@ class OfflineChatClient(ChatClient):
         return ChatResponse(message=ChatMessage("assistant", _reply(request)), finish_reason="stop")
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        """Give the answer word by word."""
+        """Yield the answer word by word."""
         for word in _WORDS.findall(_reply(request)):
             yield ChatUpdate(contents=[TextContent(word)])
         yield ChatUpdate(finish_reason="stop")

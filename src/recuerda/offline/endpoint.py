@@ -1,8 +1,8 @@
-"""The offline stand-in behind OpenAI's chat-completions format, as an ASGI application without dependencies.
+"""The offline client behind OpenAI's chat-completions format, as an ASGI application without dependencies.
 
-For trying out servers and clients without a key: `recuerda serve --upstream offline` puts a service in front of it. It
-knows `POST /v1/chat/completions`, plain and streamed, and `GET /v1/models`; of a request it reads the messages' roles
-and texts, and nothing else.
+It serves to try servers and clients without a key: `recuerda serve --upstream offline` uses it as the model's server.
+It answers `POST /v1/chat/completions`, whole or streamed, and `GET /v1/models`. It reads only the roles and the texts
+of a request's messages.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def offline_endpoint(scope: _HttpScope, receive: _Receive, send: _Send) ->
         await _send(send, 200, [msgspec.json.encode(listing)])
         return
     if asked != ("POST", "/v1/chat/completions"):
-        await _refuse(send, 404, f"there is nothing at {scope.get('path')}")
+        await _refuse(send, 404, f"there is no route {scope.get('method')} {scope.get('path')}")
         return
     try:
         body = _decoder.decode(await _read(receive))

@@ -1,4 +1,4 @@
-"""What people told of themselves, read out of their sentences."""
+"""The facts that people told of themselves, read from their sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recuerda.offline.languages import LANGUAGES
 from recuerda.offline.sentences import Sentence, fold
 
 MANY = frozenset({"likes", "allergy", "note"})
-"""Kinds of which there can be several; of every other the latest counts."""
+"""The kinds of facts of which there can be several. Of any other kind, only the latest fact counts."""
 
 _NAME_END = re.compile(
     r"[,;:(]| [-\u2013\u2014] |\s(?:and|but|so|who|because|pero|porque|que)\s|\s[ye]\s(?=[a-záéíóúñ])"
@@ -23,12 +23,13 @@ _EDGES = ' \t\r.,:;!?"“”«»'
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that was told.
+    """One fact that a person told.
 
     Attributes:
-        kind: such as "name"; "my cat" for what a possessive named.
-        value: as it was written.
-        subject: for "my …": how the answer names it, such as "Your cat"; the value then starts with the verb.
+        kind: the kind of the fact, such as "name", or "my cat" for a thing that the person has.
+        value: the fact in the person's own words.
+        subject: for a "my …" fact, the name of the thing in a reply, such as "Your cat". The value then starts with the
+            verb. Empty for all other facts.
     """
 
     kind: str
@@ -43,7 +44,7 @@ class _Reading:
 
 
 def learn(told: Iterable[Sentence]) -> list[Fact]:
-    """Return what is known after all sentences, in the order in which it became known."""
+    """Return the facts that are known after all sentences, in the order in which they became known."""
     known: dict[str, _Reading] = {}
     for sentence in told:
         reading = None if sentence.is_question else _read(sentence.text)
@@ -90,5 +91,5 @@ def _fact(language: Language, rule: Rule, match: re.Match[str]) -> Fact | None:
 
 
 def _spelled(thing: str) -> str:
-    """Let British and American spelling be one."""
+    """Return the thing in American spelling, so that both spellings name the same thing."""
     return thing.replace("colour", "color").replace("favourite", "favorite")

@@ -1,4 +1,4 @@
-"""What a language is to the offline client: patterns that tell, patterns that ask, and the sentences to answer with."""
+"""The table of a language: patterns for facts, patterns for questions, and sentences for replies."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How something is told.
+    """A pattern for one way to tell a fact.
 
     Attributes:
-        kind: of the fact, such as "name"; "my" takes its kind from what the possessive stands before.
-        pattern: matched from the start of a clause; its group `value` is the fact.
-        is_weak: True when it could mean something else ("I'm Riker", "I'm German"): it never replaces a fact that was
-            told plainly, unless the clause starts as a correction.
-        before: put before the value, where the answer needs it ("I moved to Lima": "in").
+        kind: the kind of the fact, such as "name". The kind "my" is replaced by the thing that follows the possessive.
+        pattern: the pattern, which is matched from the start of a clause. Its group `value` is the fact.
+        is_weak: whether the clause may mean something else, as "I'm Riker" and "I'm German" show. A weak fact does not
+            replace a fact that was told plainly, unless the clause starts with a correction.
+        before: the words to put before the value in a reply, such as "in " for "I moved to Lima".
     """
 
     kind: str
@@ -27,22 +27,25 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """One language's table.
+    """The table of one language. Patterns for questions are matched against folded text; see `sentences.fold`.
 
     Attributes:
-        code: such as "en".
-        words: that mark a text as of this language; folded.
-        opener: what may stand before a fact ("hi, ", "no, ", "remember that "); its group `fix` marks a correction and
-            `note` a wish to remember.
-        rules: how facts are told, tried in order.
-        kinds: of "my job", "my age": the kind for a possessive's word.
-        possessives: "my" as the answer says it: "Your".
-        questions: how each kind is asked for, in folded text.
-        everything: asks for all there is.
+        code: the code of the language, such as "en".
+        words: common words by which a text of this language is recognized, folded.
+        opener: the pattern of words before a fact, such as "hi, ", "no, " and "remember that ". Its group `fix` marks a
+            correction, and its group `note` a request to remember something.
+        rules: the patterns for facts, in the order in which they are tried.
+        kinds: the kinds of facts by the words after a possessive, such as "role" for "job" in "my job".
+        possessives: the possessives for replies, such as "Your" for "my".
+        questions: the patterns of questions for each kind of fact.
+        everything: the pattern of questions for all facts.
         known: the sentence for a fact of each kind.
-        unknown: how the sentence begins when there is none, and `unknown_ending` how it ends.
-        thing: marks a question about "my …", in folded text.
-        noted, nothing, stand_in: said before new facts, when nothing at all is known, and when there is no answer.
+        unknown: the start of the sentence for a kind without a fact.
+        unknown_ending: the end of that sentence.
+        thing: the pattern of questions about a thing that the person has.
+        noted: the sentence before new facts.
+        nothing: the sentence if no fact is known at all.
+        stand_in: the sentence if there is no answer.
     """
 
     code: str
@@ -68,5 +71,5 @@ def words(text: str) -> frozenset[str]:
 
 
 def rule(kind: str, pattern: str, *, is_weak: bool = False, is_exact: bool = False, before: str = "") -> Rule:
-    """Make a rule; `is_exact` tells upper case from lower."""
+    """Return a rule. With `is_exact`, its pattern distinguishes upper and lower case."""
     return Rule(kind, re.compile(pattern, 0 if is_exact else re.IGNORECASE), is_weak, before)

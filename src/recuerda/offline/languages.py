@@ -1,4 +1,4 @@
-"""The languages that the offline client knows, and which of them a text is in."""
+"""The languages of the offline client, and the choice of the language of a text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LANGUAGES = (ENGLISH, SPANISH)
 
 
 def choose_language(texts: Iterable[str]) -> Language:
-    """Return the language of the first text that shows one; English when none does."""
+    """Return the language of the first text whose language can be recognized; English if there is none."""
     for text in texts:
         read = text[:READ_CHARACTERS]
         words = set(re.findall(r"\w+", fold(read)))

@@ -1,4 +1,4 @@
-"""A summarizing model that is none: it keeps the sentences in which a user tells something, word for word."""
+"""A chat client for summaries without a language model: it keeps the sentences in which a user tells facts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SAID_BY_ASSISTANT = ("assistant: ", "tool: ")
 
 
 class OfflineNotesClient(ChatClient):
-    """Sum up conversations for a `Summarizer`, without a language model: for demonstrations and tests.
+    """A chat client that sums up conversations for a `Summarizer` without a language model.
 
-    Of what it is given it keeps what a user told about himself, as `OfflineChatClient` understands it; of two facts of
-    a kind the later. The same request always gives the same notes.
+    It keeps the user's sentences in which `OfflineChatClient` finds facts, word for word. Of two facts of the same kind
+    it keeps the later one. The same request always gets the same notes.
     """
 
     async def respond(self, request: ChatRequest) -> ChatResponse:

@@ -1,6 +1,7 @@
-"""Text cut into clauses, each of which tells one thing or asks one.
+"""Clauses of a text, each of which tells one fact or asks one question.
 
-Runs of spaces are made one first, and every pattern looks at a bounded stretch: hostile text costs linear time.
+Runs of spaces are first reduced to one space, and every pattern looks at a limited number of characters. So the time is
+linear in the length of the text, even for hostile texts.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import unicodedata
 from dataclasses import dataclass
 
 READ_CHARACTERS = 20_000
-"""How much of a message is read."""
+"""The number of characters of a message that are read."""
 
 CLAUSE_CHARACTERS = 300
-"""How much of a clause is read."""
+"""The number of characters of a clause that are read."""
 
-# A full stop behind a single letter or a title belongs to a name: "J. R. R.", "Dr. Pulaski", "Sra. Ortiz".
+# A full stop after a single letter or a title belongs to a name: "J. R. R.", "Dr. Pulaski", "Sra. Ortiz".
 _END = re.compile(
     r"([?!]+|(?<!\b[^\W\d_])(?<!\b[DMS]r)(?<!\bMs)(?<!\bSt)(?<!\b[MD]rs)(?<!\b[DS]ra)\.(?=\s|$)|[…;\n])|(?=¿)"
 )
-# Where the next thing begins: a verb or a possessive of the first person, or a question's first word. What stands
-# before it must not be a correction alone ("No, I'm …"), which belongs to what follows.
+# A new clause begins with a verb or a possessive of the first person, or with the first word of a question. A
+# correction alone ("No, I'm …") is not a clause of its own: it belongs to the clause after it.
 _NEXT = re.compile(
     r"(?<!^no)(?<!^sorry)(?<!^actually)(?<!^perdón)(?<!^en realidad)"
     r"(?:,\s*(?:(?:and|but|so|y|e|pero)\s+)?|\s+(?:and|but|so|y|e|pero)\s+)"
@@ -43,8 +44,8 @@ class Sentence:
     """One clause.
 
     Attributes:
-        text: as it was written, without the punctuation around it.
-        is_question: True when it asks.
+        text: the clause in its own words, without the punctuation around it.
+        is_question: whether the clause is a question.
     """
 
     text: str
@@ -52,12 +53,12 @@ class Sentence:
 
     @property
     def folded(self) -> str:
-        """The text for comparing: lower case, no accents, plain apostrophes."""
+        """The text in folded form; see `fold`."""
         return fold(self.text)
 
 
 def sentences(text: str) -> list[Sentence]:
-    """Cut a message's text into clauses."""
+    """Return the clauses of a message's text."""
     pieces = _END.split(_SPACES.sub(" ", text[:READ_CHARACTERS]))
     return [
         clause
@@ -67,7 +68,7 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def fold(text: str) -> str:
-    """Return `text` for comparing: lower case, no accents, plain apostrophes."""
+    """Return a text in a form for comparisons: in lower case, without accents, and with plain apostrophes."""
     plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'"))
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 

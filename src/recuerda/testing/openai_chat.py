@@ -1,7 +1,7 @@
-"""How `POST /v1/chat/completions` writes a scripted reply: whole, and as a stream of server-sent events.
+"""Scripted replies in the format of `POST /v1/chat/completions`, whole and as a stream of server-sent events.
 
-A stream is cut small on purpose, also inside of words and of a tool call's arguments, because that is where clients go
-wrong. The shapes follow https://platform.openai.com/docs/api-reference/chat, ids and times are the same in every run.
+A stream is cut into small pieces on purpose, even inside words and arguments, because clients make mistakes there. The
+shapes follow https://platform.openai.com/docs/api-reference/chat. Ids and times are the same in every run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _chunks(reply: Reply, exchange: Exchange) -> Iterator[dict[str, object]]:
     envelope = _envelope("chat.completion.chunk", exchange)
     if has_usage:
         envelope["usage"] = None
-    if exchange.is_azure:  # Azure starts a stream with the verdict of its filters, and no choice.
+    if exchange.is_azure:  # Azure starts a stream with the verdict of its filters, in a chunk without a choice.
         yield envelope | {"choices": [], "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]}
     for delta in _deltas(reply, exchange):
         yield envelope | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]}
@@ -118,4 +118,4 @@ def _usage(usage: ReplyUsage) -> dict[str, object]:
 
 
 CHAT_COMPLETIONS = Dialect(check=check_chat_request, whole=_whole, frames=_frames)
-"""Chat completions, for the scripted server."""
+"""The chat completions of the scripted server."""

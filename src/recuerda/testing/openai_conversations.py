@@ -1,8 +1,8 @@
-"""What the scripted server keeps: conversations, and responses that others may build on.
+"""The conversations and responses that the scripted server keeps.
 
-All of it is in RAM and open to a test, which may look at it, take from it, or forget it altogether. A conversation
-changes as the real service's does: by its own endpoints, and when a response is complete, by the response's input and
-output together (https://platform.openai.com/docs/api-reference/conversations).
+They are in RAM, and a test may read, change or delete them. A conversation changes as at the real service: by its own
+endpoints, and when a response is complete, by the response's input and output together
+(https://platform.openai.com/docs/api-reference/conversations).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PREFIXES = {"function_call": "fc", "function_call_output": "fc", "reasoning": "
 
 @dataclass
 class Conversation:
-    """A conversation: its items, in order, as they are given out."""
+    """A conversation with its items, in their order and in the form in which clients get them."""
 
     id: str
     metadata: JSONObject
@@ -32,13 +32,13 @@ class Conversation:
 
     @property
     def body(self) -> dict[str, object]:
-        """The conversation as its endpoints show it, without the items."""
+        """The JSON object of the conversation, which does not hold the items."""
         return {"id": self.id, "object": "conversation", "created_at": CREATED, "metadata": self.metadata}
 
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """A response that was kept: what it shows, the items that it was asked with, and those that it was built on."""
+    """A response that is kept: its JSON object, its input items, and the items of the context before them."""
 
     body: dict[str, object]
     input: Sequence[JSONObject]
@@ -46,50 +46,50 @@ class StoredResponse:
 
     @property
     def output(self) -> list[JSONObject]:
-        """What the model said."""
+        """The output items of the model."""
         return cast("list[JSONObject]", self.body["output"])
 
 
 class ServiceThreads:
-    """All that the server keeps, by id. A test may change it."""
+    """The conversations and responses that the server keeps, by their ids. A test may change them."""
 
     def __init__(self) -> None:
         self.conversations: dict[str, Conversation] = {}
         self.responses: dict[str, StoredResponse] = {}
 
     def forget(self) -> None:
-        """Lose everything, as a service does whose retention is over."""
+        """Delete everything, like a service at the end of its retention time."""
         self.conversations.clear()
         self.responses.clear()
 
     def conversation(self, conversation_id: str) -> Conversation:
-        """Return a conversation. Raises `BadRequest` (404) when there is none."""
+        """Return a conversation. Raises `BadRequest` with status 404 if it does not exist."""
         if conversation_id not in self.conversations:
             raise BadRequest(f"Conversation with id '{conversation_id}' not found.", status=404)
         return self.conversations[conversation_id]
 
     def response(self, response_id: str) -> StoredResponse:
-        """Return a response. Raises `BadRequest` (404) when there is none."""
+        """Return a response. Raises `BadRequest` with status 404 if it does not exist."""
         if response_id not in self.responses:
             raise BadRequest(f"Response with id '{response_id}' not found.", status=404)
         return self.responses[response_id]
 
     def create(self, body: JSONObject, *, number: int) -> Conversation:
-        """Make a conversation for a request's body; `number` counts requests and makes its id."""
+        """Make the conversation that a request's body describes. Its id is made of the request's number."""
         conversation = Conversation(f"conv_{number:06d}", cast("JSONObject", body.get("metadata") or {}))
         conversation.items.extend(_new_items(body.get("items") or [], number=number))
         self.conversations[conversation.id] = conversation
         return conversation
 
     def add(self, conversation_id: str, body: JSONObject, *, number: int) -> list[JSONObject]:
-        """Add the items of a request's body, and return them as they are kept."""
+        """Add the items of a request's body to a conversation, and return them in the form in which they are kept."""
         conversation = self.conversation(conversation_id)
         items = _new_items(body.get("items"), number=number)
         conversation.items.extend(items)
         return items
 
     def context(self, body: JSONObject) -> list[JSONObject]:
-        """Return the items that a request for a response builds on. Raises `BadRequest` where it names unknown ones."""
+        """Return the items before a new response. Raises `BadRequest` if the request names a missing object."""
         conversation, previous = named(body), body.get("previous_response_id")
         if conversation is not None and previous is not None:
             message = (
@@ -108,7 +108,7 @@ class ServiceThreads:
 
 
 def named(body: Mapping[str, object]) -> str | None:
-    """Return the id of the conversation that a body names: by its id, or by an object that has it."""
+    """Return the id of the conversation that a body names, by a string or by an object; None if it names none."""
     conversation = body.get("conversation")
     if isinstance(conversation, dict):
         conversation = cast("dict[str, object]", conversation).get("id")
@@ -116,13 +116,13 @@ def named(body: Mapping[str, object]) -> str | None:
 
 
 def kept_items(given: object, *, number: int) -> list[JSONObject]:
-    """Return input items as the service keeps them: each with an id, a type and a status, texts as parts."""
+    """Return input items in the form in which the service keeps them: with ids, types, statuses and parts."""
     items = [{"role": "user", "content": given}] if isinstance(given, str) else cast("list[JSONObject]", given)
     return [_kept(cast("JSONObject", item), number=number, index=index) for index, item in enumerate(items)]
 
 
 def listed(items: Sequence[JSONObject], query: Mapping[str, str], *, included: Sequence[str]) -> dict[str, object]:
-    """Return a page of items, newest first unless asked otherwise, as every list of the service is cut."""
+    """Return a page of items. The newest item comes first, unless the query asks for another order."""
     limit = query.get("limit", "20")
     if not limit.isdecimal() or not 1 <= int(limit) <= _MAX_LIMIT:
         raise BadRequest(f"Invalid 'limit': expected an integer from 1 to {_MAX_LIMIT}.", param="limit")
@@ -143,7 +143,7 @@ def listed(items: Sequence[JSONObject], query: Mapping[str, str], *, included: S
 
 
 def shown(item: JSONObject, *, included: Sequence[str]) -> JSONObject:
-    """Return an item as it is given out: what a model thought in clear is encrypted, and only given when asked for."""
+    """Return an item in the form in which clients get it: with encrypted reasoning only if the request asks for it."""
     if item.get("type") == "reasoning" and "reasoning.encrypted_content" not in included:
         return {name: value for name, value in item.items() if name != "encrypted_content"}
     return item

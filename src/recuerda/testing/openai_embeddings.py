@@ -1,7 +1,7 @@
-"""How `POST /v1/embeddings` of the scripted server makes vectors: small, the same in every run, and no model needed.
+"""The vectors of the scripted server's `POST /v1/embeddings`. They need no model and are the same in every run.
 
-Every word adds to one dimension that its hash chooses, so that texts that share words are near each other and a search
-over them finds what a reader expects. That is all it knows of meaning.
+Each word adds to one dimension, which its hash chooses. So texts that share words are close to each other, and a search
+finds the texts that a reader expects. The vectors know nothing else about meaning.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _EmbeddingRequest(Struct):
 
 
 def embed(body: JSONObject) -> dict[str, object]:
-    """Answer a request for embeddings: unit vectors of 64 dimensions, or as many as it asks for."""
+    """Return the answer to a request for embeddings: unit vectors of 64 dimensions, or of the number it asks for."""
     request = parse(body, _EmbeddingRequest)
     texts = _texts(request.input)
     data: list[dict[str, object]] = []
@@ -45,7 +45,7 @@ def embed(body: JSONObject) -> dict[str, object]:
 
 
 def _texts(given: str | list[_Input]) -> list[str]:
-    """Read the four forms of `input`: a text, texts, a text as token numbers, texts as token numbers."""
+    """Return the texts of an input, which is one text or several texts, as strings or as token numbers."""
     if isinstance(given, str):
         texts = [given]
     elif isinstance(given[0], int):

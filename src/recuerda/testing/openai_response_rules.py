@@ -1,8 +1,8 @@
 """The rules by which the real Responses endpoint refuses a request.
 
-They hold for the whole context: what the conversation or the chain has, and the new input. A call without its output,
-an output without its call, reasoning that has lost what it belongs to: the service refuses each of them, and a
-conversation that holds one is refused until somebody mends it. The texts follow the service's own.
+The rules are about the whole context: the items of the conversation or the chain, and the new input. The service
+refuses a call without its output, an output without its call, and reasoning without the item that follows from it. A
+conversation that holds one of these is refused until it is mended. The error texts follow the service's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recuerda.testing.openai_wire import BadRequest, parse
 __all__ = ["ENCRYPTED", "check_context", "check_items", "check_response_request"]
 
 ENCRYPTED = "encrypted:"
-"""How the scripted server's encrypted reasoning begins; what begins otherwise is another service's."""
+"""The start of the scripted server's encrypted reasoning. Reasoning with another start is of another service."""
 
 _Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 _MODEL_PARTS = ("output_text", "refusal")
@@ -95,7 +95,7 @@ _SHAPES: dict[str, type[_Message | _Call | _Output | _Reasoning]] = {
 
 
 def check_response_request(body: JSONObject) -> None:
-    """Raise `BadRequest` for the first rule that a request breaks by itself, whatever it builds on."""
+    """Raise `BadRequest` for the first rule that a request breaks, without regard to the items before it."""
     request = parse(body, _Request)
     if isinstance(request.input, list):
         check_items(cast("list[JSONObject]", request.input), param="input")
@@ -107,7 +107,7 @@ def check_response_request(body: JSONObject) -> None:
 
 
 def check_items(items: Sequence[JSONObject], *, param: str) -> None:
-    """Raise `BadRequest` for the first item whose shape the service does not take."""
+    """Raise `BadRequest` for the first item whose shape the service refuses."""
     for index, item in enumerate(items):
         kind = str(item.get("type", "message"))
         where = f"{param}[{index}]"
@@ -127,9 +127,9 @@ def check_items(items: Sequence[JSONObject], *, param: str) -> None:
 
 
 def check_context(kept: Sequence[JSONObject], given: Sequence[JSONObject], *, known_ids: Collection[str]) -> None:
-    """Raise `BadRequest` for what does not belong together, in what is kept and what is given in addition.
+    """Raise `BadRequest` for the first rule that the kept items and the new items break together.
 
-    `known_ids` are those of reasoning items that the service has and can look up.
+    `known_ids` are the ids of the reasoning items that the service keeps and can look up.
     """
     context = [*kept, *given]
     ids = [item["id"] for item in context if item.get("id")]
@@ -174,7 +174,7 @@ def _check_reasoning(given: Sequence[JSONObject], *, known_ids: Collection[str])
 
 
 def _check_what_reasoning_leads_to(context: Sequence[JSONObject]) -> None:
-    """Refuse reasoning that nothing of the model follows, and what was thought of when the thought is missing."""
+    """Raise `BadRequest` for reasoning that no other item of the model follows."""
     for index, item in enumerate(context):
         following = context[index + 1] if index + 1 < len(context) else {}
         if item.get("type") == "reasoning" and not _is_models(following):
@@ -213,7 +213,7 @@ def _check_parts(message: JSONObject, *, param: str) -> None:
 def _check_function(tool: _Tool, *, param: str) -> None:
     if tool.name is UNSET:
         raise BadRequest("Missing required parameter: 'tools[0].name'.", param="tools[0].name")
-    # Unlike chat completions, Responses is strict unless it is told not to be.
+    # Unlike chat completions, Responses are strict by default.
     if problem := schema_problem(tool.parameters, is_strict=tool.strict is not False):
         message = f"Invalid schema for function '{tool.name}': {problem}"
         raise BadRequest(message, param=param, code="invalid_function_parameters")

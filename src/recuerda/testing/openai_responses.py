@@ -1,8 +1,8 @@
-"""How `POST /v1/responses` writes a scripted reply: whole, and as a stream of server-sent events.
+"""Scripted replies in the format of `POST /v1/responses`, whole and as a stream of server-sent events.
 
-Unlike chat completions this endpoint keeps what it answers, unless it is told not to (`store`), and can build on it:
-on a conversation, or on the response before. What is kept is in `openai_conversations`, what is refused in
-`openai_response_rules`. The shapes follow https://platform.openai.com/docs/api-reference/responses.
+Unlike chat completions, this endpoint keeps its answers unless `store` is false, and can continue from a conversation
+or from an earlier response. `openai_conversations` holds the kept objects, and `openai_response_rules` refuses invalid
+requests. The shapes follow https://platform.openai.com/docs/api-reference/responses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 
 
 def responses_dialect(threads: ServiceThreads) -> Dialect:
-    """Return how Responses speaks, with `threads` as its memory."""
+    """Return the behaviour of the Responses endpoint, with `threads` as its memory."""
 
     def check(body: JSONObject) -> None:
         check_response_request(body)
@@ -34,7 +34,7 @@ def responses_dialect(threads: ServiceThreads) -> Dialect:
     def keep(reply: Reply, exchange: Exchange) -> None:
         try:
             context = threads.context(exchange.body)
-        except BadRequest:  # what it builds on was deleted meanwhile
+        except BadRequest:  # the conversation or the earlier response was deleted meanwhile
             return
         body, given = _response(reply, exchange), kept_items(exchange.body["input"], number=exchange.number)
         response = StoredResponse(body, given, context=context)
@@ -54,7 +54,7 @@ def _shown_response(reply: Reply, exchange: Exchange) -> dict[str, object]:
 
 
 def _response(reply: Reply, exchange: Exchange) -> dict[str, object]:
-    """Return the response as the service keeps it, reasoning included."""
+    """Return the response in the form in which the service keeps it, with its reasoning."""
     reason = _INCOMPLETE.get(reply.finish_reason or "")
     is_failed = reply.finish_reason == "failed"
     conversation = named(exchange.body)
@@ -145,7 +145,7 @@ def _events(reply: Reply, exchange: Exchange) -> Iterator[tuple[str, dict[str, o
 
 
 def _empty(item: JSONObject) -> JSONObject:
-    """Return an item as it looks before its first piece."""
+    """Return an item in its state before its first piece."""
     blank: JSONObject = {"content": [], "summary": [], "arguments": "", "status": "in_progress"}
     return {name: blank.get(name, value) for name, value in item.items() if name != "encrypted_content"}
 

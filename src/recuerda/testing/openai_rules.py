@@ -1,8 +1,8 @@
 """The rules by which the real chat completions endpoint refuses a request.
 
-A scripted server that took anything would let a client's mistakes pass, above all tool results without their call and
-calls without their result. So the shape of messages, parts and tools is checked, and the order of the conversation.
-The texts follow the service's own; sampling settings and limits of size are not checked.
+A scripted server that accepted every request would hide a client's mistakes, above all results without their call and
+calls without their result. So the shapes of messages, parts and tools and the order of the conversation are checked.
+Sampling settings and limits of size are not checked. The error texts follow the service's own.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class _Assistant(Struct, tag_field="role", tag="assistant", forbid_unknown_field
     name: _Name | None = None
     refusal: str | None = None
     tool_calls: Annotated[list[_ToolCall], Meta(min_length=1)] | None = None
-    # Parts of an answer that clients send back as they got them; the last is read by DeepSeek and vLLM only.
+    # Clients send these fields of an answer back. Only DeepSeek and vLLM read the last one.
     annotations: list[object] | None = None
     audio: dict[str, object] | None = None
     reasoning_content: str | None = None
@@ -188,7 +188,7 @@ def _check_function(function: _Function, *, param: str) -> None:
 
 
 def schema_problem(parameters: dict[str, object] | None, *, is_strict: bool) -> str | None:
-    """Return what the service would say against the schema of a function's parameters."""
+    """Return the service's objection to the schema of a function's parameters; None if it has none."""
     if parameters is None:
         return None
     if parameters.get("type") != "object":

@@ -1,8 +1,8 @@
-"""What a scripted OpenAI-compatible server is told to answer.
+"""The answers of a scripted OpenAI-compatible server.
 
 A script is a queue of answers: a `Reply` of the model, a `Failure` of the service, or a connection that is `Dropped`.
-They are plain frozen data, so that a test reads as the conversation that it plays. How an answer looks on the wire
-belongs to the endpoint's own module; this one knows no protocol.
+Answers are frozen data, so that a test reads like the conversation that it plays. This module knows no protocol: the
+module of an endpoint writes answers in the endpoint's format.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ JSONObject: TypeAlias = "dict[str, JSON]"
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A call of a function tool.
+    """A function call in a `Reply`.
 
-    `arguments` is encoded as JSON; a string is sent as it is, so that a test can send arguments that don't parse.
-    Without an `id` the call gets one that no other call of the server has.
+    Attributes:
+        name: the function's name.
+        arguments: the arguments. A string is sent unchanged, so that a test can send invalid JSON.
+        id: the id of the call; None for an id that no other call of the server has.
     """
 
     name: str
@@ -43,7 +45,10 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class ReplyUsage:
-    """The tokens that a reply reports. `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
+    """The token usage that a reply reports.
+
+    The input tokens include `cached_tokens`, and the output tokens include `reasoning_tokens`.
+    """
 
     input_tokens: int = 20
     output_tokens: int = 10
@@ -55,12 +60,18 @@ class ReplyUsage:
 class Reply:
     """An answer of the model.
 
-    `text` may be empty when there are tool calls or a refusal. `reasoning` is sent as `reasoning_content`, as DeepSeek
-    and vLLM do; by Responses as the summary of a reasoning item. `items` are more output items of Responses, which come
-    before the text. `usage=None` reports none, as some compatible servers do. `finish_reason=None` is "tool_calls" or
-    "stop"; Responses answers "length" and "content_filter" with an incomplete response, and "failed" with a failed one.
-    The answer starts after `delay_s` seconds; a stream also waits `chunk_delay_s` before each of its chunks. Both waits
-    end at once when the client goes away.
+    Attributes:
+        text: the text; it may be empty when there are tool calls or a refusal.
+        tool_calls: the function calls.
+        refusal: the text of a refusal; None for no refusal.
+        reasoning: the reasoning; None for none. Chat completions send it as `reasoning_content`, as DeepSeek and vLLM
+            do. Responses send it as the summary of a reasoning item.
+        usage: the token usage; None to report none, as some compatible servers do.
+        finish_reason: why the answer ends; None for "tool_calls" or "stop". For "length" and "content_filter",
+            Responses send an incomplete response, and for "failed" a failed one.
+        items: more output items of Responses, which come before the text.
+        delay_s: the seconds before the answer starts.
+        chunk_delay_s: the seconds before each chunk of a stream. Both waits end at once when the client goes away.
     """
 
     text: str = ""
@@ -76,10 +87,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error of the service, in OpenAI's error shape.
+    """An error of the service, which is sent in OpenAI's error shape.
 
-    The official client retries 408, 409, 429 and 5xx by itself. The header `retry-after-ms: 1` makes it retry at once,
-    `x-should-retry: false` keeps it from retrying.
+    The official client retries the statuses 408, 409, 429 and 5xx. With the header `retry-after-ms: 1` it retries at
+    once, and with `x-should-retry: false` it does not retry.
     """
 
     status: int = 500
@@ -92,11 +103,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A connection that closes instead of an answer, or in the middle of one.
+    """A connection that closes before an answer or in the middle of one.
 
-    With `after_chunks=0`, or when the request didn't ask for a stream, it closes before the first byte. Otherwise it
-    closes after that many chunks of `reply`, and at the latest before the end mark of the stream. With `is_kept=True`,
-    a service that holds the conversation finishes the answer for itself, and keeps it.
+    Attributes:
+        after_chunks: the number of chunks of a stream that are sent first. The connection closes before the stream's
+            end mark at the latest. It closes before the first byte if this is 0 or the request asks for no stream.
+        reply: the answer that is sent in part.
+        is_kept: whether the service completes the answer for itself and keeps it, where it keeps the conversation.
     """
 
     after_chunks: int = 0
@@ -106,7 +119,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request as it reached the server, refused ones included. Header names are lower case."""
+    """A request that reached the server, even if the server refused it. The names of headers are in lower case."""
 
     method: str
     path: str
@@ -116,13 +129,13 @@ class RecordedRequest:
 
     @property
     def messages(self) -> list[JSONObject]:
-        """The messages of a chat request, or the input items of Responses; an empty list when it has none."""
+        """The messages of a chat request, or the input items of a request for a response; empty if it has neither."""
         given = self.body.get("messages", self.body.get("input", []))
         return [{"role": "user", "content": given}] if isinstance(given, str) else cast("list[JSONObject]", given)
 
     @property
     def last_text(self) -> str:
-        """The text of the last message, its text parts joined; empty when there is none."""
+        """The text of the last message, with its text parts joined; empty if there is none."""
         content = self.messages[-1].get("content") if self.messages else None
         if isinstance(content, str):
             return content

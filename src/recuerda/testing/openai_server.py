@@ -1,10 +1,10 @@
-"""A scripted OpenAI-compatible HTTP server, so that a test's official client goes over real HTTP.
+"""A scripted OpenAI-compatible HTTP server, so that tests use the official client over real HTTP.
 
-Mocked transports don't show what a broken connection, a slow answer or a refused request does to a program; a server
-does. This one runs on a free port of 127.0.0.1 in a thread of its own, answers what its script says, refuses what the
-real service refuses, and keeps every request for the test to look at. It serves chat completions (OpenAI's and Azure's
-paths), responses and conversations, embeddings and the model list. What an answer is stands in `openai_script`, how an
-endpoint speaks in a module each.
+A mocked transport does not show how a program copes with a broken connection, a slow answer or a refused request. This
+server does. It runs on a free port of 127.0.0.1 in a thread of its own, gives the answers of its script, refuses the
+requests that the real service refuses, and keeps every request for the test. It serves chat completions (on OpenAI's
+and Azure's paths), responses, conversations, embeddings and the list of models. `openai_script` has the kinds of
+answers, and each endpoint has a module of its own.
 """
 
 from __future__ import annotations
@@ -53,21 +53,31 @@ _AZURE = "/openai/deployments/{deployment}"
 class ScriptedOpenAIServer:
     """A server that answers each request for a chat completion or a response with the next entry of its script.
 
-    It starts and stops as a context manager, plain or async; as a pytest fixture::
+    Use it as a context manager, with `with` or `async with`; for example in a pytest fixture::
 
         @pytest.fixture
         def openai_server() -> Iterator[ScriptedOpenAIServer]:
             with ScriptedOpenAIServer() as server:
                 yield server
 
-    `script` may be added to at any time. Once it is empty, `default` answers, if there is one; otherwise the server
-    answers with an error that says so and that the official client doesn't retry. A request that the real service would
-    refuse gets a 400 and takes nothing from the script. `requests` holds every request, in the order of arrival.
-    Stopping closes all connections at once, running answers included.
+    A test may add to `script` at any time. When the script is empty, `default` answers. Without a default, the server
+    answers with an error that says so, and that the official client does not retry. A request that the real service
+    would refuse gets status 400 and takes no entry from the script. When the server stops, it closes all connections at
+    once, even in the middle of an answer.
 
-    `threads` is what it keeps of responses and conversations; it outlives a stop and a new start. `outages` are what
-    the next requests get that are about what is kept (conversations, items, stored responses) instead of an answer;
-    None lets one through.
+    Args:
+        script: the first entries of the script. An entry is a text, a `Reply`, a `Failure`, a `Dropped` connection, or
+            a function that gets the `RecordedRequest` and returns one of these.
+        default: the entry for every request after the end of the script.
+
+    Attributes:
+        script: the entries that are left.
+        default: the entry for every request after the end of the script; None for an error.
+        requests: all requests in the order in which they came.
+        threads: the conversations and the responses that the server keeps. They stay when the server is stopped and
+            started again.
+        outages: the failures for the next requests about conversations, items and stored responses. Each such request
+            takes one entry; None lets the request through.
     """
 
     def __init__(self, *script: ScriptEntry, default: ScriptEntry | None = None) -> None:
@@ -81,19 +91,19 @@ class ScriptedOpenAIServer:
 
     @property
     def azure_endpoint(self) -> str:
-        """The address without a path, as Azure's clients want it. Raises `RuntimeError` before the start."""
+        """The address without a path, for Azure's clients. Raises `RuntimeError` while the server is not running."""
         if self._running is None:
-            raise RuntimeError("The server isn't running: use it as a context manager.")
+            raise RuntimeError("the server is not running: use it as a context manager")
         return self._running.address
 
     @property
     def base_url(self) -> str:
-        """The address with `/v1`, as OpenAI's clients want it. Raises `RuntimeError` before the start."""
+        """The address with `/v1`, for OpenAI's clients. Raises `RuntimeError` while the server is not running."""
         return f"{self.azure_endpoint}/v1"
 
     def __enter__(self) -> Self:
         if self._running is not None:
-            raise RuntimeError("The server is running already.")
+            raise RuntimeError("the server is already running")
         self._running = _Running(self._application())
         return self
 
@@ -110,7 +120,7 @@ class ScriptedOpenAIServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         running = self._stop()
-        # Joining would block the caller's event loop, and a worker thread for it would outlive the server.
+        # `join` would block the caller's event loop, and a worker thread that joins would outlive the server.
         while running is not None and running.thread.is_alive():  # noqa: ASYNC110 - a thread sets no asyncio.Event
             await asyncio.sleep(0.005)
 
@@ -223,15 +233,15 @@ class ScriptedOpenAIServer:
     def _next_answer(self, request: RecordedRequest) -> Reply | Failure | Dropped:
         entry = self.script.popleft() if self.script else self.default
         if entry is None:
-            return _not_retried(f"the script is exhausted: request {len(self.requests)} found no answer in it.")
+            return _not_retried(f"the script is exhausted: it has no answer for request {len(self.requests)}.")
         try:
             answer: Answer = entry(request) if callable(entry) else entry
-        except Exception as error:  # noqa: BLE001 - a test author's function may raise anything, and the test must see it
-            return _not_retried(f"the script's function failed: {error!r}")
+        except Exception as error:  # noqa: BLE001 - a test's function may raise anything, and the test must see it
+            return _not_retried(f"the script's function raised {error!r}")
         return Reply(answer) if isinstance(answer, str) else answer
 
     async def _hang_up(self, request: Request) -> None:
-        """Close the request's connection after what was written to it, and wait until it is closed."""
+        """Close the request's connection once the bytes before are sent, and wait until it is closed."""
         running = self._running
         for connection in list(running.server.server_state.connections) if running else ():
             if isinstance(connection, H11Protocol) and connection.client == request.scope["client"]:
@@ -240,10 +250,10 @@ class ScriptedOpenAIServer:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, except that it tells when it listens, stops at once, and doesn't wait for its clients.
+    """A uvicorn server that reports when it listens, stops at once, and does not wait for its clients.
 
-    As it is, uvicorn looks every 0.1 seconds whether it should stop, and then gives its clients 0.1 seconds more: too
-    long for a server that lives for one test.
+    A plain uvicorn server looks every 0.1 seconds whether it should stop, and then gives its clients 0.1 seconds more.
+    That is too long for a server that lives for one test.
     """
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -253,7 +263,7 @@ class _Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def stop(self) -> None:
-        """Stop soon. Safe to call from another thread."""
+        """Ask the server to stop. Any thread may call this."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._is_stopping.set)
 
@@ -269,19 +279,20 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        await asyncio.sleep(0.01)  # lets a connection that was just accepted appear among the connections
+        await asyncio.sleep(0.01)  # a connection that was just accepted is not yet among the connections
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await asyncio.sleep(0)  # lets the answers that are running see that their client is gone
+        await asyncio.sleep(0)  # the running answers notice that their clients are gone
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=1)
 
 
 class _Running:
-    """A started server: its thread, and its address."""
+    """A running server, with its thread and its address."""
 
     def __init__(self, application: Starlette) -> None:
-        # With its protocol named, asyncio turns Nagle's algorithm off: else each answer would wait 40 ms for an ACK.
+        # asyncio turns Nagle's algorithm off only if the protocol is named. Else each answer would wait 40 ms for an
+        # ACK.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -290,7 +301,7 @@ class _Running:
         self.thread.start()
         self.server.is_settled.wait()
         if not self.server.started:
-            raise RuntimeError("The server could not start; its thread's error says why.")
+            raise RuntimeError("the server could not start: its thread printed the reason")
 
     def _run(self, listener: socket.socket) -> None:
         try:
@@ -337,7 +348,7 @@ def _thread_request(request: Request, recorded: RecordedRequest, *, number: int)
 
 
 async def _gone(request: Request, *, timeout_s: float | None) -> bool:
-    """Wait until the client is gone, at most `timeout_s` seconds (None: as long as it takes); return whether it is."""
+    """Wait until the client is gone, for at most `timeout_s` seconds (None: no limit). Return whether it is gone."""
     try:
         async with asyncio.timeout(timeout_s):
             while (await request.receive())["type"] != "http.disconnect":

@@ -1,7 +1,7 @@
-"""The scripted server's endpoints for what it keeps: conversations, their items, and stored responses.
+"""The scripted server's endpoints for conversations, their items, and stored responses.
 
-Each is a function from a request to the body of its answer, over `ServiceThreads`; the server does the rest. The paths
-and shapes follow https://platform.openai.com/docs/api-reference/conversations and `…/responses`.
+Each endpoint is a function that gets `ServiceThreads` and a request, and returns the body of the answer. The paths and
+shapes follow https://platform.openai.com/docs/api-reference/conversations and `…/responses`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["THREAD_ENDPOINTS", "Endpoint", "ThreadRequest"]
 
 @dataclass(frozen=True)
 class ThreadRequest:
-    """A request about something that the server keeps.
+    """A request about an object that the server keeps.
 
     Attributes:
-        ids: the ids in its path, by name.
-        query: the last value of each parameter.
-        included: what it asks for in addition.
-        body: its JSON; empty when it has none.
-        number: its number among the server's requests; new things get their ids from it.
+        ids: the ids in the path, by their names.
+        query: the last value of each parameter in the query.
+        included: the additional fields that the request asks for by `include`.
+        body: the JSON body; empty if there is none.
+        number: the number of the request at this server. The ids of new objects are made of it.
     """
 
     ids: Mapping[str, str]
@@ -38,7 +38,7 @@ class ThreadRequest:
 
 
 Endpoint: TypeAlias = Callable[[ServiceThreads, ThreadRequest], Mapping[str, object]]
-"""What gives the body of an answer; raises `BadRequest` for what the real service refuses."""
+"""A function that returns the body of an answer. It raises `BadRequest` for a request that the service refuses."""
 
 
 def _create(threads: ServiceThreads, request: ThreadRequest) -> Mapping[str, object]:

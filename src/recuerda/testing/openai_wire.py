@@ -1,7 +1,7 @@
-"""What the endpoints of the scripted OpenAI-compatible server have in common.
+"""The parts that the endpoints of the scripted OpenAI-compatible server share.
 
-An endpoint that a script answers is a `Dialect`: how it checks a request, and how it writes a reply, whole and as a
-stream. The server knows nothing else of it, so that another endpoint is another module with one `Dialect` in it.
+Each endpoint with scripted answers is a `Dialect`, which checks a request and writes a reply, whole or as a stream. The
+server needs nothing else, so a new endpoint is a new module with a `Dialect`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _AT_PATH = re.compile(r"^(?P<problem>.*) - at `\$\.?(?P<path>.*)`$", re.DOTALL)
 
 
 class BadRequest(Exception):
-    """A request that the real service would refuse, with status 400 or what it says for things that it doesn't have."""
+    """Raised for a request that the real service would refuse: with status 400, or 404 for a missing object."""
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request that is being answered. `number` counts the server's requests from 1."""
+    """A request that is being answered. `number` counts the server's requests from 1."""
 
     number: int
     model: str
@@ -42,16 +42,19 @@ class Exchange:
 
 
 def keep_nothing(reply: Reply, exchange: Exchange) -> None:
-    """Forget an answer once it is given, as services without threads do."""
+    """Keep no answer, as services without threads do."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one endpoint speaks.
+    """The behaviour of one endpoint.
 
-    `check` raises `BadRequest` for what the real service refuses. `whole` gives the body of a plain answer, `frames`
-    the server-sent events of a streamed one, the end mark included. `keep` is called when an answer is complete, before
-    its end is sent: a service that holds the conversation adds to it then.
+    Attributes:
+        check: raises `BadRequest` for a request that the real service refuses.
+        whole: returns the body of a whole answer.
+        frames: yields the server-sent events of a streamed answer, with the end mark.
+        keep: called when an answer is complete and before its end is sent. A service that keeps the conversation adds
+            the answer to it then.
     """
 
     check: Callable[[JSONObject], None]
@@ -61,7 +64,7 @@ class Dialect:
 
 
 def parse(body: JSONObject, shape: type[T]) -> T:
-    """Convert a request's body to `shape`. Raises `BadRequest` with the path of the first value that doesn't fit."""
+    """Return a request's body as a value of a type. Raises `BadRequest` with the path of the first wrong value."""
     try:
         return msgspec.convert(body, shape)
     except msgspec.ValidationError as error:
@@ -73,11 +76,11 @@ def parse(body: JSONObject, shape: type[T]) -> T:
 
 
 def error_body(failure: Failure) -> dict[str, object]:
-    """Give a failure OpenAI's error shape (https://platform.openai.com/docs/guides/error-codes)."""
+    """Return a failure in OpenAI's error shape (https://platform.openai.com/docs/guides/error-codes)."""
     kind = failure.type or ("server_error" if failure.status >= 500 else "invalid_request_error")
     return {"error": {"message": failure.message, "type": kind, "param": failure.param, "code": failure.code}}
 
 
 def encode(value: object) -> str:
-    """Encode as JSON in ASCII: even a lone surrogate, which a model can produce, gets through."""
+    """Return a value as JSON in ASCII. Even a single surrogate, which a model can produce, is encoded."""
     return json.dumps(value, separators=(",", ":"))

@@ -1,6 +1,6 @@
-"""A chat client that says what it is told to say: for tests without a network.
+"""A chat client that gives the answers of a script, for tests without a network.
 
-It records every request, so that a test can assert on what a model would have been sent.
+It records every request, so that a test can check the messages that a model would have got.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ ScriptedAnswer: TypeAlias = (
 
 
 class ScriptExhausted(AssertionError):
-    """Raised when the model is asked more often than the script has answers."""
+    """Raised when the client is asked more often than its script has answers."""
 
 
 class ScriptedChatClient(ChatClient):
-    """Answer from a script, in order.
+    """A chat client that gives the answers of a script, one after the other.
 
     Args:
-        answers: texts, messages (with function calls, say), responses, exceptions to raise, or functions of the
-            request.
-        default: the answer to everything after the script; without one, the script's end is an error.
-        usage: what every answer claims to have cost, unless it is a `ChatResponse`.
+        answers: the script. An answer is a text, a message (for example one that calls functions, see `call`), a
+            `ChatResponse`, an exception to raise, or a function that gets the request and returns an answer.
+        default: the answer to every request after the end of the script. Without a default, such a request raises
+            `ScriptExhausted`.
+        usage: the token usage that each answer reports, unless the answer is a `ChatResponse`.
 
     Attributes:
-        requests: what was asked, in order.
+        answers: the answers that are left; a test may add more.
+        requests: all requests in the order in which they came.
     """
 
     def __init__(
@@ -51,10 +53,16 @@ class ScriptedChatClient(ChatClient):
         self._usage = usage
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
-        """Return the next answer of the script."""
+        """Return the next answer of the script.
+
+        Raises:
+            ScriptExhausted: the script is at its end and there is no default.
+        """
         self.requests.append(request)
         if not self.answers and self._default is None:
-            raise ScriptExhausted(f"the script has no answer for request {len(self.requests)}")
+            raise ScriptExhausted(
+                f"the script has no answer for request {len(self.requests)}: add an answer, or give a default"
+            )
         answer = self.answers.popleft() if self.answers else self._default
         if isinstance(answer, BaseException):
             raise answer
@@ -66,7 +74,7 @@ class ScriptedChatClient(ChatClient):
         return ChatResponse(message=message, usage=self._usage)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        """Give the next answer word by word."""
+        """Yield the next answer of the script word by word."""
         response = await self.respond(request)
         for part in response.message.contents:
             if isinstance(part, TextContent):
@@ -78,5 +86,11 @@ class ScriptedChatClient(ChatClient):
 
 
 def call(name: str, arguments: str | dict[str, object] | None = None, *, call_id: str = "call_1") -> ChatMessage:
-    """Return an assistant's message that calls one function."""
+    """Return an assistant's message that calls one function, for a script.
+
+    Args:
+        name: the function's name.
+        arguments: the arguments, as a dictionary or as the text that a model would write; None for none.
+        call_id: the id of the call. Two calls in one turn need different ids.
+    """
     return ChatMessage("assistant", [FunctionCallContent(call_id, name, arguments or {})])

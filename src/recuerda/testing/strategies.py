@@ -1,7 +1,7 @@
 """Hypothesis strategies for everything that a thread can hold.
 
-What they draw can be stored, and reads back equal. The odd is likely: empty and long texts, every script and emoji,
-control characters, integers beyond 64 bits, parts of kinds that nobody knows yet.
+Every value that they draw can be stored and reads back equal. Odd values are likely: empty and long texts, all scripts
+and emoji, control characters, integers of more than 64 bits, and parts of kinds that do not exist yet.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _OPTIONAL_TEXT = st.none() | st.text(max_size=20)
 
 
 def json_values() -> st.SearchStrategy[Json]:
-    """Draw JSON values: nested, with integers of any size, without NaN, infinities and lone surrogates."""
+    """Draw nested JSON values. Integers have any size; there are no NaN, no infinities and no single surrogates."""
     numbers = st.integers() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False)
     scalars = st.none() | st.booleans() | numbers | st.text(max_size=20)
     return st.recursive(scalars, _containers, max_leaves=8)
@@ -56,7 +56,7 @@ def json_objects() -> st.SearchStrategy[JsonObject]:
 
 
 def contents() -> st.SearchStrategy[AnyContent]:
-    """Draw parts of every kind, and unknown ones."""
+    """Draw message parts of every known kind and of unknown kinds."""
     return st.one_of(
         _part(TextContent, text=st.text()),
         _part(TextReasoningContent, text=st.text(), protected_data=_OPTIONAL_TEXT),
@@ -73,7 +73,7 @@ def contents() -> st.SearchStrategy[AnyContent]:
 
 
 def unknown_contents() -> st.SearchStrategy[UnknownContent]:
-    """Draw parts as a later version might write them: of a new kind, or of a known kind with a new field."""
+    """Draw message parts of a future version: of a new kind, or of a known kind with a new field."""
     new_kinds = st.fixed_dictionaries({"type": st.text().filter(lambda kind: kind not in _TAGS)})
     new_fields = st.fixed_dictionaries({"type": st.sampled_from(_TAGS), "a field of tomorrow": json_values()})
     return st.builds(_unknown, json_objects(), new_kinds | new_fields)
@@ -86,7 +86,7 @@ def usages() -> st.SearchStrategy[Usage]:
 
 
 def messages() -> st.SearchStrategy[ChatMessage]:
-    """Draw messages of any role, with none, one or several parts."""
+    """Draw messages of any role with no part, one part or several parts."""
     return st.builds(
         ChatMessage,
         st.sampled_from(["system", "user", "assistant", "tool"]) | st.text(min_size=1, max_size=10),
@@ -103,7 +103,7 @@ def turns() -> st.SearchStrategy[Turn]:
 
 
 def thread_ids() -> st.SearchStrategy[str]:
-    """Draw ids that threads, turns and users may have."""
+    """Draw valid ids of threads, turns and users."""
     anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=128)
     hostile = st.sampled_from(["../../etc/passwd", "CON", "a/b", "A", "a", "a.", "a ", "%00", "'; --", "🐧", "x" * 512])
     return anything | hostile

@@ -1,4 +1,4 @@
-"""What every storage has to do, as a pytest class to inherit.
+"""The tests that every storage must pass, as a pytest class to inherit.
 
     class TestMyStorage(StorageContract):
         @pytest_asyncio.fixture
@@ -6,16 +6,16 @@
             async with MyStorage(tmp_path) as storage:
                 yield storage
 
-Each test gets an empty storage from the `storage` fixture, and knows nothing of it but `recuerda.Storage`. A storage
-that several processes can open also gives `another`, a second handle on the same place:
+Each test gets an empty storage from the `storage` fixture, and uses it only through `recuerda.Storage`. For a storage
+that several processes can open, also define `another`, a second handle on the same data:
 
         @pytest_asyncio.fixture
         async def another(self, storage, tmp_path):
             async with MyStorage(tmp_path) as another:
                 yield another
 
-Without it the two are the same object. A storage that can list its drafts, which is optional, inherits
-`DraftListContract` as well. Needs `pip install "recuerda[testing]"`.
+Without this fixture, both handles are the same object. For a storage that can list its drafts, which is optional, also
+inherit `DraftListContract`. The tests need `pip install "recuerda[testing]"`.
 """
 
 import pytest
@@ -56,4 +56,7 @@ class StorageContract(
     LifeContract,
     ModelContract,
 ):
-    """Check every promise of `Storage`; see the module for what a subclass provides."""
+    """Tests for every promise of `Storage`. A subclass defines the fixture `storage`, and `another` if it can.
+
+    See `recuerda.testing.storage_contract` for an example.
+    """

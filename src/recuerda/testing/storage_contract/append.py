@@ -1,4 +1,4 @@
-"""Appending: atomic, ordered, checked against a revision, idempotent by id."""
+"""Tests of appending: it is atomic, ordered, checked against a revision, and idempotent by id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BODIES = {
 
 
 class AppendContract(ContractBase):
-    """Check `append`."""
+    """Tests of `Storage.append`."""
 
     async def test_the_first_append_makes_the_thread_at_revision_1(self, storage: Storage) -> None:
         appended = await storage.append("a", a_turn(b"hi", id="t", messages=2, created_us=7))
@@ -147,8 +147,8 @@ class AppendContract(ContractBase):
 
     async def test_a_body_that_is_too_long_is_refused_and_writes_nothing(self, storage: Storage) -> None:
         if storage.max_body_bytes is None:
-            return  # whatever its length; 3 MB are tried above
-        # Zeros take no memory while nobody looks at them, which matters where the limit is a gigabyte.
+            return  # a storage without a limit, for which the 3 MB above are enough
+        # Zeros take no memory until they are read, which matters for a storage with a limit of a gigabyte.
         with pytest.raises(EncodeError, match="keeps at most"):
             await storage.append("a", a_turn(bytes(storage.max_body_bytes + 1)))
         assert await storage.head("a") is None

@@ -1,4 +1,4 @@
-"""What the parts of the contract share: the two handles, and short ways to write and read turns."""
+"""The parts that the contract's test classes share: the two handles, and short functions to write and read turns."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from recuerda.storage.records import Appended, NewTurn, ThreadSlice
 
 @pytest.mark.asyncio
 class ContractBase:
-    """Take `storage` from a subclass, and `another` if it has one."""
+    """The base of the test classes, which take the fixture `storage` from a subclass."""
 
     @pytest.fixture
     def another(self, storage: Storage) -> Storage:
-        """Give a second handle on the same place; by default the first one itself."""
+        """Return a second handle on the same data; by default the first handle itself."""
         return storage
 
 
 def a_turn(
     body: bytes | str = b"hi", *, id: str | None = None, messages: int = 1, created_us: int | None = None
 ) -> NewTurn:
-    """Return a turn of so many messages; to a storage, its body is any bytes."""
+    """Return a turn that counts as `messages` messages. Its body is arbitrary, because a storage does not read it."""
     return NewTurn(
         body=body.encode() if isinstance(body, str) else body, message_count=messages, id=id, created_us=created_us
     )
 
 
 async def fill(storage: Storage, thread_id: str, *message_counts: int) -> list[Appended]:
-    """Append a turn for each count, with the bodies b"1", b"2", … and the ids "t1", "t2", …."""
+    """Append one turn for each message count, with the bodies b"1", b"2", … and the ids "t1", "t2", …."""
     return [
         await storage.append(thread_id, a_turn(str(i), id=f"t{i}", messages=count))
         for i, count in enumerate(message_counts, start=1)
@@ -36,7 +36,7 @@ async def fill(storage: Storage, thread_id: str, *message_counts: int) -> list[A
 
 
 def numbers(found: ThreadSlice) -> list[int]:
-    """Return the records' numbers."""
+    """Return the numbers of the records."""
     return [record.number for record in found.records]
 
 

@@ -1,4 +1,4 @@
-"""What takes turns out: undo, trim, and a limit on append. Each cuts between turns, and raises the revision."""
+"""Tests of removing turns by undo, trim, and a limit on append: each removes whole turns and raises the revision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies,
 
 
 class CutContract(ContractBase):
-    """Check `undo`, `trim` and `keep_messages`."""
+    """Tests of `Storage.undo`, `Storage.trim`, and `keep_messages` of `Storage.append`."""
 
     async def test_undo_takes_the_last_turn_out_and_gives_it_back(self, storage: Storage, another: Storage) -> None:
         appended = await fill(storage, "a", 1, 2)

@@ -1,4 +1,4 @@
-"""Drafts: the finished steps of a running turn, outside of the thread; whoever saves a step has the turn to itself."""
+"""Tests of drafts: the finished steps of a running turn, outside the thread, which one process at a time may save."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ CUTS: dict[str, Change] = {
 def a_step(
     number: int, body: bytes = b"step", *, turn_id: str = "running", revision: int = 0, created_us: int = 7
 ) -> DraftStep:
-    """Return one step."""
+    """Return one step of a draft."""
     return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
 
 
 async def bodies_of(storage: Storage) -> list[bytes]:
-    """Return the bodies of the draft's steps."""
+    """Return the bodies of the steps of thread "a"'s draft."""
     draft = await storage.load_draft("a")
     return [] if draft is None else [step.body for step in draft.steps]
 
 
 class DraftContract(ContractBase):
-    """Check `save_draft`, `load_draft` and `drop_draft`."""
+    """Tests of `Storage.save_draft`, `Storage.load_draft` and `Storage.drop_draft`."""
 
     async def test_a_draft_has_its_steps_in_order(self, storage: Storage, another: Storage) -> None:
         await fill(storage, "a", 1, 1, 1, 1)
@@ -323,7 +323,7 @@ class DraftContract(ContractBase):
 
 
 class DraftListContract(ContractBase):
-    """Check `list_drafts`, which is optional."""
+    """Tests of `Storage.list_drafts`, which is optional."""
 
     async def test_drafts_are_listed_also_of_threads_that_have_no_turn(
         self, storage: Storage, another: Storage

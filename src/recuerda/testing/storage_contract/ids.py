@@ -1,4 +1,4 @@
-"""Ids are data: any text is kept as it is, apart from every other, and what cannot be kept is refused."""
+"""Tests of ids: every text is kept unchanged and apart from all others, or it is refused."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ REFUSED_IDS = {
 
 
 class IdContract(ContractBase):
-    """Check what ids of threads, turns and users may be."""
+    """Tests of the ids of threads, turns and users."""
 
     async def test_every_hostile_thread_id_is_a_thread_of_its_own(self, storage: Storage, another: Storage) -> None:
         for i, name in enumerate(HOSTILE_IDS):

@@ -1,4 +1,4 @@
-"""Opening, sharing and closing."""
+"""Tests of opening, sharing and closing a storage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies
 
 
 class LifeContract(ContractBase):
-    """Check `close`, and sharing between event loops."""
+    """Tests of `Storage.close`, and of the use in several event loops."""
 
     async def test_closing_twice_is_fine(self, storage: Storage) -> None:
         await storage.append("a", a_turn())

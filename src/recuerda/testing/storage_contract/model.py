@@ -1,9 +1,9 @@
-"""Random sequences of operations, against the RAM storage as the oracle of what each has to give.
+"""A test with random sequences of operations, which compares each result with that of the RAM storage.
 
-A sequence is plain data, drawn before anything runs, so that a failing one is shown (and made smaller) as a list to
-read. Not compared: incarnations, which are the storage's own, and the times that its clock gives. `first` may be any
-number that is above every turn that was cut and not above one that is held; undos, trims and summaries below it may be
-gone.
+A sequence is plain data and is drawn before it runs, so that hypothesis can make a failing sequence smaller and show it
+as a list. Two things are not compared, because each storage has its own: incarnations, and the times of the storage's
+clock. `first` may be any number above the numbers of all removed turns, up to the number of the first turn that is
+left. Records of undos, trims and summaries below `first` may be gone.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Operation:
     """One call of a storage.
 
     Attributes:
-        name: which.
+        name: the name of the operation.
         thread: "a" or "b".
-        options: arguments, as they are given.
-        ahead: how far `expected` is from the true revision; None expects nothing.
-        life: whose incarnation a read names: "any" for none, "same" for the thread's, "other" for one that has ended.
+        options: the arguments of the call.
+        ahead: the difference of `expected` from the true revision; None for a call without `expected`.
+        life: the incarnation that a read names: "any" for none, "same" for the thread's own, "other" for a past one.
     """
 
     name: str
@@ -48,7 +48,7 @@ _IDS = ("t1", "t2", "t3", "t4")
 
 
 def operations() -> st.SearchStrategy[Operation]:
-    """Draw one operation; appends and reads are the most likely."""
+    """Draw one operation. Appends and reads are the most likely."""
     thread, turn_id, count = st.sampled_from(["a", "b"]), st.sampled_from(_IDS), st.integers(1, 6)
     ahead = st.sampled_from([0, -1, 1])
     user, title = st.sampled_from(["ana", "bob"]), st.none() | st.text("ab", max_size=2)
@@ -96,12 +96,12 @@ def operations() -> st.SearchStrategy[Operation]:
 
 
 class ModelContract(ContractBase):
-    """Check random sequences."""
+    """A test with random sequences of operations."""
 
     @settings(
         deadline=None,
         max_examples=60,
-        # One storage serves all examples, each on threads of its own; and each storage inherits this one test.
+        # All examples use one storage, each with threads of its own, and the tests of all storages inherit this test.
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,
             HealthCheck.differing_executors,
@@ -131,7 +131,7 @@ class ModelContract(ContractBase):
 
 
 async def _resolve(operation: Operation, oracle: Storage, thread: str) -> Operation:
-    """Turn what is said relative to the thread into the arguments of the call."""
+    """Return the operation with its real arguments, where the drawn ones are relative to the thread's state."""
     options = dict(operation.options)
     info = await oracle.head(thread)
     if operation.ahead is not None:
@@ -148,7 +148,7 @@ async def _resolve(operation: Operation, oracle: Storage, thread: str) -> Operat
 
 
 def _step(draft: Draft | None, options: Options, revision: int) -> DraftStep:
-    """Return the step after the draft's last; or one some steps back, or one too far."""
+    """Return the draft's next step, or an earlier step, or a step that comes too soon."""
     turn_id = options.get("turn_id", draft.turn_id if draft else "t1")
     number = 1 if draft is None or "back" not in options else max(1, len(draft.steps) + 1 - options["back"])
     begun_on = draft.revision if draft is not None and number > 1 else options.get("expected", revision)

@@ -1,4 +1,4 @@
-"""Reading: whole turns, windows from the newest back, and only what is new to a handle that has read before."""
+"""Tests of reading: whole turns, windows of the newest turns, and only the new turns after an earlier read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadSlice
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill, numbers
 
-# Of a thread whose turns have 2, 3, 1 and 4 messages: a query, and the numbers of the turns that it gives.
+# For a thread whose turns have 2, 3, 1 and 4 messages: a query, and the numbers of the turns that it returns.
 WINDOWS: list[tuple[dict[str, int], list[int]]] = [
     ({}, [1, 2, 3, 4]),
     ({"last_messages": 1}, [4]),
@@ -38,7 +38,7 @@ WINDOWS: list[tuple[dict[str, int], list[int]]] = [
 
 
 class ReadContract(ContractBase):
-    """Check `read` and `head`."""
+    """Tests of `Storage.read` and `Storage.head`."""
 
     async def test_a_thread_that_does_not_exist_reads_as_empty(self, storage: Storage) -> None:
         found = await storage.read("a", last_messages=3, turn_id="t")

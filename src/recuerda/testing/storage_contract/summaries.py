@@ -1,4 +1,4 @@
-"""Summaries: records of what older turns said, beside the turns and never in their place."""
+"""Tests of summaries: records about older turns, which stand beside the turns and never replace them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def look(storage: Storage) -> tuple[bytes | None, list[int]]:
 
 
 class SummaryContract(ContractBase):
-    """Check `summarize` and `read(with_summary=True)`."""
+    """Tests of `Storage.summarize`, and of `Storage.read` with `with_summary=True`."""
 
     async def test_a_summary_is_a_record_of_its_own(self, storage: Storage, another: Storage) -> None:
         await fill(storage, "a", 2, 1, 3)

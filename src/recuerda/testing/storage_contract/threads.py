@@ -1,4 +1,4 @@
-"""Threads among others: settings, listings by page, and deletion."""
+"""Tests of a storage's threads: their settings, their listing by pages, and their deletion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METADATA: dict[str, Any] = {
 
 
 class ThreadContract(ContractBase):
-    """Check `update_thread`, `list_threads`, `threads` and `delete`."""
+    """Tests of `Storage.update_thread`, `Storage.list_threads`, `Storage.threads` and `Storage.delete`."""
 
     async def test_the_first_turn_names_the_user_and_the_title(self, storage: Storage, another: Storage) -> None:
         await storage.append("a", a_turn(), user_id="ana", title="Hello")
@@ -116,7 +116,7 @@ class ThreadContract(ContractBase):
         assert (page.threads, page.cursor) == ((), None)
 
     async def test_pages_give_each_thread_once_and_the_newest_first(self, storage: Storage) -> None:
-        # Three threads of each time: a page may end between threads of one time.
+        # Three threads have the same time each, so that a page may end between threads of one time.
         for i in range(20):
             await storage.append(f"t:{i:02}", a_turn(created_us=1_000_000 + i // 3))
         for limit in (1, 2, 3, 7, 19, 20, 21):
