@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -11,8 +10,8 @@ from openai.resources.chat.completions import AsyncCompletions
 
 from recuerda.agent.chat import ChatRequest
 from recuerda.agent.tools import FunctionTool
-from recuerda.errors import ConfigurationError
 from recuerda.json_value import JsonObject
+from recuerda.openai.options import add_options, add_tools, argument_names, check_options
 from recuerda.openai.wire import wire_messages
 
 OWN_ARGUMENTS = frozenset({"messages", "stream", "tools", "n"})
@@ -22,34 +21,21 @@ OWN_ARGUMENTS = frozenset({"messages", "stream", "tools", "n"})
 def call_arguments(request: ChatRequest, *, model_id: str, is_streamed: bool = False) -> dict[str, Any]:
     """Return the arguments of `chat.completions.create`.
 
-    Options that the SDK's method knows become its arguments. All others go into the request's body unchanged, for
-    options that only some servers know.
-
     Raises:
         ConfigurationError: an option is one that the client sets itself.
     """
-    if own := sorted(OWN_ARGUMENTS & request.options.keys()):
-        raise ConfigurationError(f"these options are set by the chat client itself: {', '.join(own)}")
+    check_options(request.options, own=OWN_ARGUMENTS)
     messages = wire_messages(request.messages, instructions=request.instructions)
     arguments: dict[str, Any] = {"model": model_id, "messages": messages}
-    others: dict[str, Any] = {}
-    for name, value in request.options.items():
-        (arguments if name in _sdk_arguments() else others)[name] = value
-    if others:
-        arguments["extra_body"] = {**others, **(arguments.get("extra_body") or {})}
-    _add_tools(arguments, request.tools, may_call=request.may_call_tools)
+    add_options(arguments, request.options, known=_sdk_arguments())
+    add_tools(arguments, request, write=_tool)
     _add_streaming(arguments, is_streamed=is_streamed)
     return arguments
 
 
-def _add_tools(arguments: dict[str, Any], tools: Sequence[FunctionTool], *, may_call: bool) -> None:
-    if not tools:  # without tools, the service refuses settings about them
-        arguments.pop("tool_choice", None)
-        arguments.pop("parallel_tool_calls", None)
-        return
-    arguments["tools"] = [_tool(tool) for tool in tools]
-    if not may_call:
-        arguments["tool_choice"] = "none"
+def is_about_stream_options(status: int, text: str) -> bool:
+    """Whether a server's refusal is about `stream_options`, which older servers do not know."""
+    return status in (400, 422) and "stream_options" in text
 
 
 def _add_streaming(arguments: dict[str, Any], *, is_streamed: bool) -> None:
@@ -71,4 +57,4 @@ def _tool(tool: FunctionTool) -> JsonObject:
 
 @cache
 def _sdk_arguments() -> frozenset[str]:
-    return frozenset(inspect.signature(AsyncCompletions.create).parameters) - {"self"}
+    return argument_names(AsyncCompletions.create)

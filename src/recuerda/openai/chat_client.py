@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletionChunk
 from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
 from recuerda.errors import ChatClientError
 from recuerda.openai.answer import StreamedAnswer, whole_answer
-from recuerda.openai.call import call_arguments
+from recuerda.openai.call import call_arguments, is_about_stream_options
 from recuerda.openai.connection import ApiKey
 from recuerda.openai.environment import read_environment
 from recuerda.openai.service import OpenAIService
@@ -146,7 +146,7 @@ class OpenAIChatClient(OpenAIService):
         try:
             return await _create(sdk, arguments)
         except APIStatusError as error:
-            is_about_it = error.status_code in (400, 422) and "stream_options" in f"{error} {error.param}"
+            is_about_it = is_about_stream_options(error.status_code, f"{error} {error.param}")
             if not is_about_it or arguments.pop("stream_options", None) is None:
                 raise
         self._refuses_stream_options = True

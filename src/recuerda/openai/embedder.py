@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from openai import AsyncOpenAI, omit
 
 from recuerda.errors import ChatClientError, ConfigurationError, EmbedderError
 from recuerda.ids import check_limit
-from recuerda.openai.connection import ApiKey, Reached
+from recuerda.openai.connection import Reached
 from recuerda.openai.environment import read_environment
 from recuerda.openai.failures import FailedCall, failure_of, remove_secret
+from recuerda.openai.service import ConnectionSettings
 
 _TEXTS_AT_ONCE = 256
 _CHARACTERS_AT_ONCE = 200_000  # a request may have 300,000 tokens, and a character is seldom more than one token
@@ -31,18 +32,11 @@ class OpenAIEmbedder:
 
     Args:
         model_id: the model's name, such as `text-embedding-3-small`; on Azure the deployment's.
-        api_key: as in `OpenAIChatClient`, like the other settings of the connection.
-        base_url: a compatible server, such as `http://localhost:11434/v1`; None for OpenAI.
-        azure_endpoint: an Azure OpenAI resource.
-        api_version: of Azure OpenAI's dated interface; None for its v1 interface.
-        organization: the OpenAI organization that is billed.
-        default_headers: sent with each request.
-        timeout_s: how many seconds to wait for an answer before each retry.
-        max_retries: how many times a failed request is tried again.
         dimensions: the length of the vectors, for models that can shorten them; None for the model's own length.
         max_characters: the number of characters of a text that are sent. The rest has no effect on the vector. The
             default stays within the 8,192 tokens that OpenAI's models take, in every language.
         client: a ready client of the SDK; see `OpenAIChatClient`.
+        connection: `api_key`, `base_url`, `azure_endpoint` and the other connection settings of `OpenAIChatClient`.
 
     Raises:
         ConfigurationError: the arguments contradict one another, or something is missing.
@@ -52,31 +46,14 @@ class OpenAIEmbedder:
         self,
         *,
         model_id: str,
-        api_key: ApiKey | None = None,
-        base_url: str | None = None,
-        azure_endpoint: str | None = None,
-        api_version: str | None = None,
-        organization: str | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        timeout_s: float | None = None,
-        max_retries: int | None = None,
         dimensions: int | None = None,
         max_characters: int = 8000,
         client: AsyncOpenAI | None = None,
+        **connection: Unpack[ConnectionSettings],
     ) -> None:
         if not model_id:
             raise ConfigurationError("model_id must name an embedding model (on Azure a deployment)")
-        given = {
-            "api_key": api_key,
-            "base_url": base_url,
-            "azure_endpoint": azure_endpoint,
-            "api_version": api_version,
-            "organization": organization,
-            "default_headers": default_headers,
-            "timeout_s": timeout_s,
-            "max_retries": max_retries,
-        }
-        reached = Reached.of(client, given)
+        reached = Reached.of(client, connection)
         self._model = model_id
         self._dimensions = None if dimensions is None else check_limit(dimensions, "dimensions")
         self._max_characters = check_limit(max_characters, "max_characters")

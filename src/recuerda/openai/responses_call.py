@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 from openai.resources.responses import AsyncResponses
 
 from recuerda.agent.chat import ChatRequest
 from recuerda.agent.tools import FunctionTool
-from recuerda.errors import ConfigurationError
 from recuerda.json_value import JsonObject
+from recuerda.openai.options import add_options, add_tools, argument_names, check_options
 from recuerda.openai.responses_input import input_items
 from recuerda.openai.text import mend_text
 
@@ -39,18 +38,18 @@ def response_arguments(
     Raises:
         ConfigurationError: an option is one that the client sets itself.
     """
-    if own := sorted(OWN_ARGUMENTS & request.options.keys()):
-        raise ConfigurationError(f"these options are set by the chat client itself: {', '.join(own)}")
+    check_options(request.options, own=OWN_ARGUMENTS)
     arguments: dict[str, Any] = {
         "model": model_id,
         "input": input_items(request.messages, is_continued=service_thread_id is not None),
         "store": store,
-        # With the key, a service adds to a conversation once, even if a broken connection makes the SDK send it again.
-        "extra_headers": {"Idempotency-Key": uuid4().hex},
     }
     if request.instructions:
         arguments["instructions"] = mend_text(request.instructions)
-    _add_options(arguments, request)
+    add_options(arguments, request.options, known=_sdk_arguments())
+    # With the key, a service adds to a conversation once, even if a broken connection makes the SDK send it again.
+    arguments["extra_headers"] = {"Idempotency-Key": uuid4().hex, **(arguments.get("extra_headers") or {})}
+    add_tools(arguments, request, write=_tool)
     if not store:
         arguments["include"] = list(dict.fromkeys([*(arguments.get("include") or []), ENCRYPTED_REASONING]))
     if service_thread_id is not None:
@@ -65,24 +64,6 @@ def is_conversation(service_thread_id: str) -> bool:
     return service_thread_id.startswith("conv_")
 
 
-def _add_options(arguments: dict[str, Any], request: ChatRequest) -> None:
-    others: dict[str, Any] = {}
-    for name, value in request.options.items():
-        if name == "extra_headers":
-            arguments[name] = {**arguments[name], **cast("dict[str, Any]", value or {})}
-        else:
-            (arguments if name in _sdk_arguments() else others)[name] = value
-    if others:
-        arguments["extra_body"] = {**others, **(arguments.get("extra_body") or {})}
-    if not request.tools:  # without tools, the service refuses settings about them
-        arguments.pop("tool_choice", None)
-        arguments.pop("parallel_tool_calls", None)
-        return
-    arguments["tools"] = [_tool(tool) for tool in request.tools]
-    if not request.may_call_tools:
-        arguments["tool_choice"] = "none"
-
-
 def _tool(tool: FunctionTool) -> JsonObject:
     # By default this API is strict and refuses optional parameters.
     function: JsonObject = {"type": "function", "name": tool.name, "parameters": tool.parameters, "strict": False}
@@ -91,4 +72,4 @@ def _tool(tool: FunctionTool) -> JsonObject:
 
 @cache
 def _sdk_arguments() -> frozenset[str]:
-    return frozenset(inspect.signature(AsyncResponses.create).parameters) - {"self"}
+    return argument_names(AsyncResponses.create)

@@ -33,6 +33,7 @@ from recuerda.messages.message import (
     UnknownContent,
     UriContent,
 )
+from recuerda.openai.input_parts import PartFormat, input_role
 from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
 from recuerda.openai.text import mend_text
 
@@ -69,10 +70,8 @@ def input_items(
                 for part in message.contents
                 if isinstance(part, FunctionResultContent) and part.call_id not in called
             )
-        if message.role != "tool" and (content := _content(message)) is not None:
-            # A role that the service doesn't know would be refused; whoever it is, it is somebody else than the model.
-            role = message.role if message.role in ("system", "developer") else "user"
-            items.append({"role": role, "content": content})
+        if message.role != "tool" and (content := _FORMAT.content(message)) is not None:
+            items.append({"role": input_role(message), "content": content})
     return items
 
 
@@ -229,34 +228,6 @@ def _properties(part: AnyContent) -> JsonObject:
     return part.additional_properties or {}
 
 
-def _content(message: ChatMessage) -> Json:
-    """Return text as a string, and several parts as a list; None when nothing can be sent."""
-    if message.role in ("system", "developer"):
-        return mend_text(message.text) or None
-    parts = [wire for part in message.contents if (wire := _part(part)) is not None]
-    if len(parts) > 1:
-        parts = [part for part in parts if part.get("text") != ""] or parts[:1]
-    match parts:
-        case []:
-            return None
-        case [{"type": "input_text", "text": text}]:
-            return text
-        case _:
-            return [*parts]
-
-
-def _part(part: AnyContent) -> JsonObject | None:
-    match part:
-        case TextContent():
-            return {"type": "input_text", "text": mend_text(part.text)}
-        case UriContent():
-            return _linked(part)
-        case DataContent():
-            return _attached(part)
-        case _:
-            return None
-
-
 def _linked(part: UriContent) -> JsonObject:
     if part.media_type.startswith("image/"):
         return {"type": "input_image", "image_url": part.uri, "detail": "auto"}
@@ -264,16 +235,19 @@ def _linked(part: UriContent) -> JsonObject:
         return {"type": "input_file", "filename": "file", "file_data": part.uri}
     if part.uri.startswith(("http://", "https://")) and not part.media_type.startswith(("audio/", "video/")):
         return {"type": "input_file", "file_url": part.uri}
-    # What the service cannot open, the model can at least be told of.
-    return {"type": "input_text", "text": mend_text(f"{part.uri} ({part.media_type})")}
+    # The service cannot open other files. The model gets the address as text.
+    return _FORMAT.text(f"{part.uri} ({part.media_type})")
 
 
 def _attached(part: DataContent) -> JsonObject:
     name = mend_text(part.name or "file")
     if part.media_type.startswith(("audio/", "video/")):
-        # Refused, it would make the whole thread unusable: this API takes no sound.
-        return {"type": "input_text", "text": f"{name} ({part.media_type}, which this model cannot be given)"}
+        # This API takes no sound and no video. It would refuse the file, and then the thread could never be used again.
+        return _FORMAT.text(f"{name} ({part.media_type}, which this model cannot be given)")
     uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
     if part.media_type.startswith("image/"):
         return {"type": "input_image", "image_url": uri, "detail": "auto"}
     return {"type": "input_file", "filename": name, "file_data": uri}
+
+
+_FORMAT = PartFormat("input_text", _linked, _attached)

@@ -14,18 +14,17 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 
-from recuerda.json_value import Json, JsonObject
+from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
-    AnyContent,
     ChatMessage,
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
     RefusalContent,
-    TextContent,
     TextReasoningContent,
     UriContent,
 )
+from recuerda.openai.input_parts import PartFormat, input_role
 from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
 from recuerda.openai.text import mend_text
 
@@ -47,10 +46,8 @@ def wire_messages(messages: Sequence[ChatMessage], *, instructions: str | None =
     for i, message in enumerate(messages):
         if message.role == "assistant":
             wire.extend(_assistant(message, results_after(messages, i), is_running=i > last_input))
-        elif message.role != "tool" and (content := _content(message)) is not None:
-            # A role that the service doesn't know would be refused; whoever it is, it is somebody else than the model.
-            role = message.role if message.role in ("system", "developer") else "user"
-            wire.append({"role": role, "content": content, **_name(message)})
+        elif message.role != "tool" and (content := _FORMAT.content(message)) is not None:
+            wire.append({"role": input_role(message), "content": content, **_name(message)})
     return wire
 
 
@@ -94,41 +91,13 @@ def _name(message: ChatMessage) -> JsonObject:
     return {"name": name} if name.strip("_") else {}
 
 
-def _content(message: ChatMessage) -> Json:
-    """Return text as a string, and several parts as a list; None when nothing can be sent."""
-    if message.role in ("system", "developer"):
-        return mend_text(message.text) or None
-    parts = [wire for part in message.contents if (wire := _part(part)) is not None]
-    if len(parts) > 1:
-        parts = [part for part in parts if part.get("text") != ""] or parts[:1]
-    match parts:
-        case []:
-            return None
-        case [{"type": "text", "text": text}]:
-            return text
-        case _:
-            return [*parts]
-
-
-def _part(part: AnyContent) -> JsonObject | None:
-    match part:
-        case TextContent():
-            return {"type": "text", "text": mend_text(part.text)}
-        case UriContent():
-            return _linked(part)
-        case DataContent():
-            return _attached(part)
-        case _:
-            return None
-
-
 def _linked(part: UriContent) -> JsonObject:
     if part.media_type.startswith("image/") and part.uri.startswith(("https://", "http://", "data:image/")):
         return {"type": "image_url", "image_url": {"url": part.uri}}
     if part.uri.startswith("data:"):
         return {"type": "file", "file": {"filename": "file", "file_data": part.uri}}
-    # Only images on the web may be given by their address; the model can at least be told of the file.
-    return {"type": "text", "text": mend_text(f"{part.uri} ({part.media_type})")}
+    # Only images on the web can be sent by their address. Of any other file, the model gets the address as text.
+    return _FORMAT.text(f"{part.uri} ({part.media_type})")
 
 
 def _attached(part: DataContent) -> JsonObject:
@@ -139,3 +108,6 @@ def _attached(part: DataContent) -> JsonObject:
     if part.media_type in _AUDIO_FORMATS:
         return {"type": "input_audio", "input_audio": {"data": encoded, "format": _AUDIO_FORMATS[part.media_type]}}
     return {"type": "file", "file": {"filename": mend_text(part.name or "file"), "file_data": uri}}
+
+
+_FORMAT = PartFormat("text", _linked, _attached)

@@ -19,6 +19,7 @@ import httpx2
 import msgspec
 
 from recuerda.json_value import JsonObject
+from recuerda.openai.call import is_about_stream_options
 from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
 from recuerda.server.faults import ApiFault
 
@@ -138,7 +139,7 @@ class Upstream:
             answer = await self._open("POST", self._chat_url, sent)
         except ApiFault as fault:
             # Older servers do not know the option, and what it asks for is only the usage.
-            is_about_it = fault.status in (400, 422) and "stream_options" in f"{fault.message} {fault.param}"
+            is_about_it = is_about_stream_options(fault.status, f"{fault.message} {fault.param}")
             if not is_about_it or sent.pop("stream_options", None) is None:
                 raise
             self._refuses_stream_options = True

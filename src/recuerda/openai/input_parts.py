@@ -1,0 +1,56 @@
+"""Input messages, as far as all of OpenAI's interfaces write them in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from recuerda.json_value import Json, JsonObject
+from recuerda.messages.message import AnyContent, ChatMessage, DataContent, TextContent, UriContent
+from recuerda.openai.text import mend_text
+
+
+@dataclass(frozen=True, slots=True)
+class PartFormat:
+    """The format in which an interface writes the parts of an input message.
+
+    Attributes:
+        text_type: the type of a text part.
+        linked: returns the JSON of a file that is given by its address.
+        attached: returns the JSON of a file that is given by its bytes.
+    """
+
+    text_type: str
+    linked: Callable[[UriContent], JsonObject]
+    attached: Callable[[DataContent], JsonObject]
+
+    def content(self, message: ChatMessage) -> Json:
+        """Return a single text as a string and several parts as a list; None if nothing can be sent."""
+        if message.role in ("system", "developer"):
+            return mend_text(message.text) or None
+        parts = [written for part in message.contents if (written := self._part(part)) is not None]
+        if len(parts) > 1:
+            parts = [part for part in parts if part.get("text") != ""] or parts[:1]
+        if len(parts) == 1 and parts[0].get("type") == self.text_type:
+            return parts[0]["text"]
+        return [*parts] or None
+
+    def text(self, text: str) -> JsonObject:
+        """Return the JSON of a text part."""
+        return {"type": self.text_type, "text": mend_text(text)}
+
+    def _part(self, part: AnyContent) -> JsonObject | None:
+        match part:
+            case TextContent():
+                return self.text(part.text)
+            case UriContent():
+                return self.linked(part)
+            case DataContent():
+                return self.attached(part)
+            case _:
+                return None
+
+
+def input_role(message: ChatMessage) -> str:
+    """Return the role to send: "user" for roles that the service would refuse, as such a speaker is not the model."""
+    return message.role if message.role in ("system", "developer") else "user"
