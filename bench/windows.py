@@ -18,10 +18,10 @@ from bench.library import encode, seed
 from bench.results import HistoryCheck, WindowCost
 from recuerda import ChatMessage, ChatMessageStore, ContextWindow, MemoryStorage, Turn
 from recuerda.openai.wire import wire_messages
-from recuerda.testing.histories import damaged_history
 from recuerda.testing.openai_rules import check_chat_request
 from recuerda.testing.openai_wire import BadRequest
 from recuerda.window.repair import mend
+from tests.damaged_histories import damaged_history
 
 WINDOWS = {
     "40 messages": ContextWindow(max_messages=40),

@@ -1,6 +1,6 @@
-"""Histories as they come out of other programs' databases: mostly right, and damaged in every way that was ever seen.
+"""Random histories like those in other programs' databases: mostly sound, and damaged in every way that was ever seen.
 
-They are drawn from a seed, many thousands in a second, to find out whether what a window sends of them is accepted.
+They are drawn from a seed, many thousands in a second. Tests check that services accept what a window sends of them.
 """
 
 from __future__ import annotations

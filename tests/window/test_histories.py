@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from recuerda import Turn
 from recuerda.testing import strategies
-from recuerda.testing.histories import damaged_history
 from recuerda.testing.openai_wire import BadRequest
 from recuerda.window.repair import mend
+from tests.damaged_histories import damaged_history
 from tests.window.checks import QUESTION, any_window, check_accepted, check_history, plainly_wired
 
 

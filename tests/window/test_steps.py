@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, ContextWindow, Storage, StoredTurn, Turn
-from recuerda.testing.histories import damaged_history
 from recuerda.window.choosing import choose, roundest
 from tests.conversation import exchange
+from tests.damaged_histories import damaged_history
 from tests.window.checks import Numbered
 
 

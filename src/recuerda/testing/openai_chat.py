@@ -10,12 +10,9 @@ from collections.abc import Iterator, Mapping
 
 from recuerda.testing.openai_rules import check_chat_request
 from recuerda.testing.openai_script import Reply, ReplyUsage, ToolCall
-from recuerda.testing.openai_wire import Dialect, Exchange, encode
+from recuerda.testing.openai_wire import CREATED, Dialect, Exchange, arguments_text, cut, encode
 
 __all__ = ["CHAT_COMPLETIONS"]
-
-_CREATED = 1_700_000_000
-_PIECE_LENGTH = 6
 
 
 def _whole(reply: Reply, exchange: Exchange) -> dict[str, object]:
@@ -58,16 +55,16 @@ def _chunks(reply: Reply, exchange: Exchange) -> Iterator[dict[str, object]]:
 
 def _deltas(reply: Reply, exchange: Exchange) -> Iterator[Mapping[str, object]]:
     yield {"role": "assistant", "content": None if _content(reply) is None else "", "refusal": None}
-    for piece in _pieces(reply.reasoning or ""):
+    for piece in cut(reply.reasoning or ""):
         yield {"reasoning_content": piece}
-    for piece in _pieces(reply.text):
+    for piece in cut(reply.text):
         yield {"content": piece}
-    for piece in _pieces(reply.refusal or ""):
+    for piece in cut(reply.refusal or ""):
         yield {"refusal": piece}
     for index, call in enumerate(reply.tool_calls):
         function = {"name": call.name, "arguments": ""}
         yield {"tool_calls": [{"index": index, **_tool_call(call, index, exchange), "function": function}]}
-        for piece in _pieces(_arguments(call)):
+        for piece in cut(arguments_text(call)):
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
@@ -75,7 +72,7 @@ def _envelope(kind: str, exchange: Exchange) -> dict[str, object]:
     return {
         "id": f"chatcmpl-{exchange.number}",
         "object": kind,
-        "created": _CREATED,
+        "created": CREATED,
         "model": exchange.model,
         "system_fingerprint": "fp_scripted",
     }
@@ -96,15 +93,7 @@ def _tool_calls(reply: Reply, exchange: Exchange) -> list[dict[str, object]]:
 
 def _tool_call(call: ToolCall, index: int, exchange: Exchange) -> dict[str, object]:
     call_id = call.id or f"call_{exchange.number}_{index}"
-    return {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
-
-
-def _arguments(call: ToolCall) -> str:
-    return call.arguments if isinstance(call.arguments, str) else encode(call.arguments)
-
-
-def _pieces(text: str) -> Iterator[str]:
-    return (text[start : start + _PIECE_LENGTH] for start in range(0, len(text), _PIECE_LENGTH))
+    return {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": arguments_text(call)}}
 
 
 def _usage(usage: ReplyUsage) -> dict[str, object]:

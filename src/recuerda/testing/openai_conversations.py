@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from recuerda.testing.openai_script import JSONObject
-from recuerda.testing.openai_wire import BadRequest
+from recuerda.testing.openai_wire import CREATED, BadRequest
 
 __all__ = ["Conversation", "ServiceThreads", "StoredResponse", "kept_items", "listed", "named"]
 
-CREATED = 1_700_000_000
 _MAX_NEW_ITEMS = 20
 _MAX_LIMIT = 100
 _PREFIXES = {"function_call": "fc", "function_call_output": "fc", "reasoning": "rs"}

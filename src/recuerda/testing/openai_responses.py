@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from recuerda.testing.openai_conversations import CREATED, ServiceThreads, StoredResponse, kept_items, named, shown
+from recuerda.testing.openai_conversations import ServiceThreads, StoredResponse, kept_items, named, shown
 from recuerda.testing.openai_response_rules import ENCRYPTED, check_context, check_response_request
 from recuerda.testing.openai_script import JSONObject, Reply, ReplyUsage, ToolCall
-from recuerda.testing.openai_wire import BadRequest, Dialect, Exchange, encode
+from recuerda.testing.openai_wire import CREATED, BadRequest, Dialect, Exchange, arguments_text, cut, encode
 
 __all__ = ["responses_dialect"]
 
-_PIECE_LENGTH = 6
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -107,14 +106,13 @@ def _message(reply: Reply, id: str) -> JSONObject:
 
 
 def _call(call: ToolCall, id: str) -> JSONObject:
-    arguments = call.arguments if isinstance(call.arguments, str) else encode(call.arguments)
     return {
         "id": id,
         "type": "function_call",
         "status": "completed",
         "call_id": call.id or id.replace("fc_", "call_"),
         "name": call.name,
-        "arguments": arguments,
+        "arguments": arguments_text(call),
     }
 
 
@@ -153,11 +151,11 @@ def _empty(item: JSONObject) -> JSONObject:
 def _pieces_of(item: JSONObject) -> Iterator[tuple[str, dict[str, object]]]:
     if item["type"] == "function_call":
         arguments = str(item["arguments"])
-        for piece in _cut(arguments):
+        for piece in cut(arguments):
             yield "response.function_call_arguments.delta", {"delta": piece}
         yield "response.function_call_arguments.done", {"arguments": arguments}
     for index, part in enumerate(cast("list[JSONObject]", item.get("summary") or [])):
-        for piece in _cut(str(part["text"])):
+        for piece in cut(str(part["text"])):
             yield "response.reasoning_summary_text.delta", {"summary_index": index, "delta": piece}
         yield "response.reasoning_summary_text.done", {"summary_index": index, "text": part["text"]}
     if item["type"] == "message":
@@ -169,14 +167,10 @@ def _pieces_of_message(parts: list[JSONObject]) -> Iterator[tuple[str, dict[str,
         kind, field = ("refusal", "refusal") if part["type"] == "refusal" else ("output_text", "text")
         where: dict[str, object] = {"content_index": index}
         yield "response.content_part.added", where | {"part": part | {field: ""}}
-        for piece in _cut(str(part[field])):
+        for piece in cut(str(part[field])):
             yield f"response.{kind}.delta", where | {"delta": piece}
         yield f"response.{kind}.done", where | {field: part[field]}
         yield "response.content_part.done", where | {"part": part}
-
-
-def _cut(text: str) -> Iterator[str]:
-    return (text[start : start + _PIECE_LENGTH] for start in range(0, len(text), _PIECE_LENGTH))
 
 
 def _usage(usage: ReplyUsage) -> dict[str, object]:

@@ -42,11 +42,11 @@ from recuerda.testing.openai_script import (
     ToolCall,
 )
 from recuerda.testing.openai_thread_endpoints import THREAD_ENDPOINTS, Endpoint, ThreadRequest
-from recuerda.testing.openai_wire import BadRequest, Dialect, Exchange, encode, error_body
+from recuerda.testing.openai_wire import CREATED, BadRequest, Dialect, Exchange, encode, error_body
 
 __all__ = ["Dropped", "Failure", "RecordedRequest", "Reply", "ReplyUsage", "ScriptedOpenAIServer", "ToolCall"]
 
-_MODEL = {"id": "scripted-model", "object": "model", "created": 1_700_000_000, "owned_by": "recuerda"}
+_MODEL = {"id": "scripted-model", "object": "model", "created": CREATED, "owned_by": "recuerda"}
 _AZURE = "/openai/deployments/{deployment}"
 
 

@@ -14,12 +14,27 @@ from typing import TypeVar
 
 import msgspec
 
-from recuerda.testing.openai_script import Failure, JSONObject, Reply
+from recuerda.testing.openai_script import Failure, JSONObject, Reply, ToolCall
 
-__all__ = ["BadRequest", "Dialect", "Exchange", "encode", "error_body", "keep_nothing", "parse"]
+__all__ = [
+    "CREATED",
+    "BadRequest",
+    "Dialect",
+    "Exchange",
+    "arguments_text",
+    "cut",
+    "encode",
+    "error_body",
+    "keep_nothing",
+    "parse",
+]
+
+CREATED = 1_700_000_000
+"""The time of everything that the server makes, in seconds since 1970."""
 
 T = TypeVar("T")
 
+_PIECE_LENGTH = 6
 _AT_PATH = re.compile(r"^(?P<problem>.*) - at `\$\.?(?P<path>.*)`$", re.DOTALL)
 
 
@@ -73,6 +88,16 @@ def parse(body: JSONObject, shape: type[T]) -> T:
         problem = at_path["problem"] if at_path else str(error)
         where = f" for '{param}'" if param else ""
         raise BadRequest(f"Invalid value{where}: {problem}.", param=param, code="invalid_value") from error
+
+
+def cut(text: str) -> Iterator[str]:
+    """Yield the pieces of a text in a stream. They are short, so that words and arguments are cut as well."""
+    return (text[start : start + _PIECE_LENGTH] for start in range(0, len(text), _PIECE_LENGTH))
+
+
+def arguments_text(call: ToolCall) -> str:
+    """Return the arguments of a call as the text that is sent."""
+    return call.arguments if isinstance(call.arguments, str) else encode(call.arguments)
 
 
 def error_body(failure: Failure) -> dict[str, object]:
