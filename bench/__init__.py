@@ -1,6 +1,6 @@
-"""What a turn costs: recuerda beside the raw driver, in the same run. `python -m bench` prints tables and verdicts.
+"""The benchmark: the cost of a turn with recuerda and with the raw driver. `python -m bench` prints it.
 
-Absolute times say little across machines, so every figure that has a limit is a ratio to a floor: the least that a
-program without recuerda would do for the same durability. Floor and library take turns, round by round, so that both
-meet the same disk and the same neighbours; medians are compared.
+Times of different machines cannot be compared. So every figure with a limit is a ratio to a floor: the least work that
+a program without recuerda must do for the same durability. Floor and library run in turn, round by round, so that both
+have the same disk and the same load beside them. The medians are compared.
 """

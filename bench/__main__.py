@@ -1,4 +1,4 @@
-"""The command line of the bench."""
+"""The command line of the benchmark."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit status."""
+    """Measure, print the results, and return the exit status."""
     options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="recuerda-bench-", dir=options.dir) as folder:
         report = asyncio.run(_measure(options, Path(folder)))

@@ -1,7 +1,7 @@
 """A made-up conversation: the same messages for the floor and for recuerda.
 
-Texts have 307 bytes on average, words and a few letters beyond ASCII, and differ from one another. The seed is fixed,
-so two runs measure the same bytes.
+A text has 307 bytes on average and consists of words, some with letters beyond ASCII. Every text is different. The seed
+is fixed, so two runs measure the same bytes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TypeAlias
 from recuerda import ChatMessage, Turn
 
 RawMessage: TypeAlias = dict[str, str]
-"""What a program without recuerda would keep of a message."""
+"""The form in which a program without recuerda would keep a message."""
 
 TEXT_BYTES = 307
-"""Mean size of a text, in bytes of UTF-8."""
+"""The mean size of a text, in bytes of UTF-8."""
 
 _SPREAD_BYTES = 40
 _WORDS = """
@@ -28,22 +28,22 @@ _WORDS = """
 
 
 class Conversation:
-    """Speak in turns of a question and an answer.
+    """A conversation in turns of a question and an answer.
 
     Args:
-        seed: two conversations of the same seed are the same.
+        seed: the seed. Two conversations with the same seed are equal.
     """
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
 
     def messages(self, count: int) -> list[RawMessage]:
-        """Return the next `count` messages, the user's and the assistant's in turn."""
+        """Return the next `count` messages, of the user and of the assistant in turn."""
         roles = ("user", "assistant")
         return [{"role": roles[i % 2], "content": self._text()} for i in range(count)]
 
     def _text(self) -> str:
-        # A word adds about five bytes on average beyond the size at which the loop ends.
+        # On average, the last word exceeds the size at which the loop ends by about five bytes.
         size = TEXT_BYTES - 1 + self._random.randint(-_SPREAD_BYTES, _SPREAD_BYTES)
         words: list[str] = []
         used = 0
@@ -55,7 +55,7 @@ class Conversation:
 
 
 def text_bytes(messages: list[RawMessage]) -> int:
-    """Return how many bytes of UTF-8 the texts have."""
+    """Return the number of bytes of UTF-8 in the texts."""
     return sum(len(message["content"].encode()) for message in messages)
 
 
@@ -65,7 +65,7 @@ def to_turn(messages: list[RawMessage]) -> Turn:
 
 
 def to_turns(messages: list[RawMessage]) -> Iterator[Turn]:
-    """Go through a conversation by turns of two messages."""
+    """Yield a conversation as turns of two messages."""
     for place, (question, answer) in enumerate(pairwise(messages)):
         if place % 2 == 0:
             yield to_turn([question, answer])

@@ -1,7 +1,7 @@
-"""The floors: the least that a program without recuerda does to keep a conversation, with the same durability.
+"""The floors: the least work that a program without recuerda does to keep a conversation with the same durability.
 
-They are straight-line code on the bare driver: no thread between, no checks, no ids. What recuerda costs beyond them is
-its price.
+A floor is plain code on the bare driver, without OS threads, checks or ids. Its difference to recuerda is the price of
+recuerda.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from bench.conversation import RawMessage
 
 
 class Floor(Protocol):
-    """One conversation, kept with the bare driver."""
+    """One conversation that is kept with the bare driver."""
 
     def seed(self, messages: list[RawMessage]) -> None:
-        """Write the history to start with, fast."""
+        """Write the first history, fast."""
         ...
 
     def load(self, last: int | None) -> list[RawMessage]:
-        """Read the newest `last` messages, or all, and decode them."""
+        """Read and decode the newest `last` messages, or all messages."""
         ...
 
     def append(self, messages: list[RawMessage]) -> None:
-        """Write messages; they are on the disk when this returns."""
+        """Write messages. They are on the disk when this method returns."""
         ...
 
     def close(self) -> None:
-        """Free what was opened."""
+        """Close the files."""
         ...
 
 
 class SQLiteFloor:
-    """Keep a row a message: WAL, `synchronous=FULL`, one commit a turn, one connection."""
+    """Keep one row for each message, with WAL, `synchronous=FULL`, one commit for each turn, and one connection."""
 
     def __init__(self, folder: Path, *, thread: str = "floor") -> None:
         self._thread = thread
@@ -50,7 +50,7 @@ class SQLiteFloor:
         self.append(messages)
 
     def use(self, thread: str) -> None:
-        """Go on with another conversation."""
+        """Switch to another conversation."""
         self._thread = thread
 
     def load(self, last: int | None) -> list[RawMessage]:
@@ -72,7 +72,10 @@ class SQLiteFloor:
 
 
 class FileFloor:
-    """Keep a line a message: one write and `fdatasync` a turn. A window reads the file, and decodes its last lines."""
+    """Keep one line for each message, with one write and one `fdatasync` for each turn.
+
+    A window reads the whole file and decodes its last lines.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "floor.jsonl"
@@ -97,7 +100,7 @@ class FileFloor:
 
 
 class MemoryFloor:
-    """Keep a list."""
+    """Keep the messages in a list."""
 
     def __init__(self) -> None:
         self._messages: list[RawMessage] = []
@@ -116,7 +119,7 @@ class MemoryFloor:
 
 
 def open_floor(kind: str, folder: Path) -> Floor:
-    """Make the floor of a kind of storage."""
+    """Return the floor for a kind of storage."""
     if kind == "sqlite":
         return SQLiteFloor(folder)
     return FileFloor(folder) if kind == "file" else MemoryFloor()

@@ -1,7 +1,7 @@
-"""What `import recuerda` costs in a fresh interpreter, against what any asyncio program with msgspec imports anyway.
+"""The cost of `import recuerda` in a new interpreter, compared with the imports of any asyncio program with msgspec.
 
-Processor time of the import statement alone, not of starting Python. The least of many runs is compared: whatever else
-the machine does only ever adds.
+The figure is the processor time of the import statement, without the start of Python. The least of many runs is
+compared, because other work on the machine can only add time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HEAVY = frozenset(
     starlette typer uvicorn
     """.split()  # noqa: SIM905 - a text is easier to read than a list
 )
-"""Top-level modules that a program must not pay for unless it uses what needs them."""
+"""The top-level modules that a program must not load unless it uses a technology that needs them."""
 
 _PROGRAM = """
 import sys, time
@@ -39,7 +39,7 @@ class _Run(msgspec.Struct):
 
 
 def measure_imports(*, rounds: int, folder: Path) -> ImportCost:
-    """Import both in turn, `rounds` times each, after a first time that writes the bytecode into the folder."""
+    """Import both in turn, `rounds` times each. A first import before them writes the bytecode into the folder."""
     _import("recuerda", folder)
     runs = [(_import(FLOOR, folder), _import("recuerda", folder)) for _ in range(rounds)]
     floor_s = min(floor.used_s for floor, _ in runs)
@@ -56,7 +56,7 @@ def measure_imports(*, rounds: int, folder: Path) -> ImportCost:
 
 
 def _import(modules: str, bytecode: Path) -> _Run:
-    # An installed library has its bytecode; a checkout may not, or may not be allowed to write it.
+    # An installed library has bytecode. A checkout may have none, and may not be allowed to write it.
     environment = os.environ | {"PYTHONPYCACHEPREFIX": str(bytecode), "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", _PROGRAM.format(modules=modules)]
     found = subprocess.run(command, check=True, capture_output=True, env=environment)

@@ -1,4 +1,4 @@
-"""recuerda's side of a measurement: opening a storage in a folder, and filling a thread fast."""
+"""recuerda's side of a measurement: open a storage in a folder, and fill a thread fast."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def encode(messages: list[RawMessage]) -> list[NewTurn]:
 
 
 async def seed(storage: Storage, thread_id: str, turns: Sequence[NewTurn]) -> None:
-    """Give a thread its history."""
+    """Append a history to a thread."""
     for start in range(0, len(turns), _CHUNK_TURNS):
         await storage.append_all(thread_id, turns[start : start + _CHUNK_TURNS])

@@ -1,8 +1,8 @@
-"""Conversations with questions about them, in the format of LoCoMo, and what a search that answers them is worth.
+"""Read conversations and questions in the format of LoCoMo, and judge the messages that a search finds for a question.
 
 LoCoMo (Maharana and others, "Evaluating Very Long-Term Conversational Memory of LLM Agents", 2024; CC BY-NC 4.0) is not
-part of this project: whoever has the file gives its path. Each question names the messages that prove its answer, so a
-search is judged without a model: by the share of that evidence among the first found.
+part of this project: you give the path of your copy. Each question names the messages that prove its answer. So a
+search is judged without a model, by the share of this evidence among the first messages found.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop"}
-"""Of the questions that have an answer; category 5, which has none, is left out."""
+"""The categories of questions. Category 5 is left out, because its questions have no answer."""
 
 DEPTHS = (5, 10, 20)
 
@@ -28,15 +28,15 @@ _ROLES = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assi
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message, and its place.
+    """One message of a conversation.
 
     Attributes:
-        id: by which evidence names it.
-        session: the number of its session.
-        role: "user", for people, or "assistant".
-        author: the speaker's name; None where it is only a role.
-        text: what was said, with the caption of a picture that was shared.
-        when: when.
+        id: the id by which a question's evidence names the message.
+        session: the number of the message's session.
+        role: "user" for people, or "assistant".
+        author: the speaker's name; None when the speaker has only a role.
+        text: the text, with the caption of a shared picture.
+        when: the time of the message.
     """
 
     id: str
@@ -64,11 +64,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """Means over questions.
+    """The mean quality of the answers to questions.
 
     Attributes:
-        questions: how many.
-        recall: by depth, the share of a question's evidence among so many of the first found.
+        questions: the number of questions.
+        recall: for each depth, the share of a question's evidence among that number of first results.
         mrr: the reciprocal rank of the first evidence found.
         ndcg: the normalised discounted cumulative gain of the first ten.
     """
@@ -80,12 +80,12 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(path: Path) -> list[Sample]:
-    """Read a file of conversations in LoCoMo's format."""
+    """Return the conversations in a file of LoCoMo's format."""
     return [_sample(number, raw) for number, raw in enumerate(msgspec.json.decode(path.read_bytes()))]
 
 
 def judge(found: Sequence[str], evidence: Sequence[str]) -> Quality:
-    """Judge the ids that were found for one question, the best first."""
+    """Return the quality of the ids that were found for one question, the best id first."""
     ranks = [rank for rank, id in enumerate(found) if id in evidence]
     gain = sum(1 / math.log2(rank + 2) for rank in ranks if rank < 10)
     best_gain = sum(1 / math.log2(rank + 2) for rank in range(min(10, len(evidence))))
@@ -98,7 +98,7 @@ def judge(found: Sequence[str], evidence: Sequence[str]) -> Quality:
 
 
 def mean(judged: Iterable[Quality]) -> Quality:
-    """Return the mean of single questions' figures."""
+    """Return the mean of the qualities of single questions."""
     every = list(judged)
     count = len(every) or 1
     return Quality(

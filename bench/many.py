@@ -1,6 +1,7 @@
-"""Many conversations at once on one SQLite storage, against one commit a turn on one connection.
+"""Many conversations at once on one SQLite storage, compared with one commit for each turn on one connection.
 
-Commits that wait together share one fsync in recuerda; the floor pays one for each. Floor and library take turns.
+In recuerda, commits that wait together share one fsync. The floor needs one fsync for each commit. Floor and library
+run in turn.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from recuerda import ChatMessageStore, Storage, Turn
 
 
 async def measure_many(*, conversations: int, turns_each: int, rounds: int, folder: Path) -> Throughput:
-    """Measure turns per second: each loads the newest 20 messages and appends two."""
+    """Return the turns per second. Each turn loads the newest 20 messages and appends two."""
     floor_s: list[float] = []
     library_s: list[float] = []
     for number in range(rounds):
@@ -55,7 +56,7 @@ def _time_floor(folder: Path, scripts: list[list[list[RawMessage]]]) -> float:
 
 async def _time_library(folder: Path, scripts: list[list[list[RawMessage]]]) -> float:
     async with open_library("sqlite", folder) as storage:
-        await storage.list_threads()  # opens the file, as the floor's was before its clock started
+        await storage.list_threads()  # opens the file, because the floor's file is open before its clock starts
         turns = [[to_turn(messages) for messages in script] for script in scripts]
         started = time.perf_counter()
         await asyncio.gather(*(_converse(storage, f"conversation {i}", script) for i, script in enumerate(turns)))

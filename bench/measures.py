@@ -1,6 +1,6 @@
-"""The promises about speed and size, and whether a run kept them.
+"""The promises about speed and size, and whether a run of the benchmark kept them.
 
-Only what was measured is judged: a run of some parts, or of other sizes, gives the measures that it can.
+Only measured figures are judged. A run of some parts, or of other sizes, gives fewer measures.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MANY_MESSAGES = 10_000
 
 
 def judge(report: Report) -> list[Measure]:
-    """Return the measures that the report has figures for."""
+    """Return the measures for which the report has figures."""
     costs = [cost for cost in report.turns if cost.storage == "sqlite"]
     return [
         *_windowed(costs),

@@ -1,8 +1,9 @@
-"""What our own long-term memory finds, and what it costs: `python -m bench.recall --data FILE`.
+"""The quality and the cost of recuerda's own long-term memory: `python -m bench.recall --data FILE`.
 
-The first part gives each conversation of a LoCoMo file to `RecallProvider` as an application would: a session is a
-thread, a message a turn of the day it was said, a speaker the author's name. The second builds many memories of many
-users, and measures a search in one user's and what a turn costs besides its commit.
+The first part gives each conversation of a LoCoMo file to `RecallProvider` as an application would. A session becomes a
+thread, a message becomes a turn with the date of the message, and a speaker becomes the author's name. The second part
+builds many memories of many users. It measures a search in one user's memories, and the cost of a turn in addition to
+its commit.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _TIMED = 500
 async def measure_quality(
     path: Path, *, embedder: Embedder | None, folder: Path, index_of: Callable[[str], RecallIndex] | None = None
 ) -> RecallQuality:
-    """Ask every question of a LoCoMo file; `index_of` opens an index for each conversation, by its id."""
+    """Ask every question of a LoCoMo file. `index_of` opens the index of a conversation by its id."""
     by_category: defaultdict[str, list[Quality]] = defaultdict(list)
     by_conversation: defaultdict[str, list[Quality]] = defaultdict(list)
     search_s: list[float] = []
@@ -49,7 +50,7 @@ async def measure_quality(
             await recall.catch_up()
             added_s += time.perf_counter() - started
             messages += len(sample.messages)
-            await recall.search("warm up")  # gives the messages their vectors, where there is an embedder
+            await recall.search("warm up")  # computes the vectors of the messages, if there is an embedder
             for question in sample.questions:
                 started = time.perf_counter()
                 found = await recall.search(question.text, limit=max(DEPTHS))
@@ -70,7 +71,7 @@ async def measure_quality(
 
 
 async def measure_cost(*, memories: int, users: int, url: str, index: RecallIndex | None = None) -> RecallCost:
-    """Build memories of many users, then search in one user's, and add turns; `url` is the storage's."""
+    """Build the memories of many users, search in those of single users, and add turns. `url` names the storage."""
     said = MadeUp(1)
     async with open_storage(url) as storage:
         await _fill(storage, said, memories=memories, users=users)
@@ -101,7 +102,7 @@ async def measure_cost(*, memories: int, users: int, url: str, index: RecallInde
 
 
 class MadeUp:
-    """Say made-up sentences: words of a vocabulary of 20,000, as rare and as common as those of a language."""
+    """A source of made-up sentences from 20,000 words that are as rare and as common as those of a language."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -116,11 +117,11 @@ class MadeUp:
         return "I " + self._said(self._random.randint(10, 30))
 
     def question(self) -> str:
-        """Return a question with one to five words that say what it is about."""
+        """Return a question with one to five words of content."""
         return f"What did I say about {self._said(self._random.randint(1, 5))}?"
 
     def one_of(self, names: Sequence[str]) -> str:
-        """Choose one."""
+        """Return a random word."""
         return self._random.choice(names)
 
     def turn(self) -> Turn:
@@ -191,7 +192,7 @@ def quality_lines(quality: RecallQuality) -> Iterator[str]:
 
 
 def cost_lines(cost: RecallCost) -> Iterator[str]:
-    """Give the second part's lines."""
+    """Yield the lines of the second part."""
     yield f"{cost.memories:,} memories of {cost.users} users, {cost.bytes_each:,.0f} bytes each in the index"
     yield f"a search: {cost.search_ms[0]:.2f} ms at the median, {cost.search_ms[1]:.2f} ms at p95"
     yield f"a turn: {cost.commit_ms:.2f} ms to commit, {cost.remembered_ms:.2f} ms more to remember"
@@ -208,7 +209,7 @@ def embedder_of(model_id: str | None) -> Embedder | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit status."""
+    """Measure, print the results, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.recall", description=__doc__)
     parser.add_argument("--data", type=Path, metavar="FILE", help="conversations in LoCoMo's format")
     parser.add_argument("--embedder", metavar="MODEL", help="also search by meaning, with this model of fastembed")

@@ -1,8 +1,8 @@
-"""What memories in PostgreSQL find and cost: `python -m bench.recall_postgres --data FILE`.
+"""The quality and the cost of memories in PostgreSQL: `python -m bench.recall_postgres --data FILE`.
 
-The same two parts as `bench.recall`, whose figures these are to be held against. The server is one of our own on this
-machine, which waits for the disk at each commit, or that of `--server`. In the second part the threads are there as
-well, so a search is what an application would see: with the look at the threads that it may return.
+It has the same two parts as `bench.recall`; compare their figures. The server is started on this machine and waits for
+the disk at each commit; `--server` names another one. In the second part, the threads are in the same database. So a
+search costs what an application would see, with the look-up of the threads that it may return.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.servers.postgres_server import PostgresServer
 
 
 async def postgres_quality(server: str, path: Path, *, embedder: Embedder | None) -> RecallQuality:
-    """Ask every question of a LoCoMo file; each conversation has a schema of its own."""
+    """Ask every question of a LoCoMo file. Each conversation has its own schema."""
     run = uuid4().hex[:8]
     with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as name:
         return await measure_quality(
@@ -43,7 +43,7 @@ async def postgres_quality(server: str, path: Path, *, embedder: Embedder | None
 
 
 async def postgres_cost(server: str, *, memories: int, users: int) -> RecallCost:
-    """Build memories of many users, then search in one user's, and add turns."""
+    """Build the memories of many users, search in those of single users, and add turns."""
     schema = f"bench_{uuid4().hex[:8]}"
     url = f"{server}{'&' if '?' in server else '?'}schema={schema}"
     async with PostgresRecallIndex(server, schema=schema) as index:
@@ -52,7 +52,7 @@ async def postgres_cost(server: str, *, memories: int, users: int) -> RecallCost
 
 @contextmanager
 def opened_server(given: str | None) -> Generator[str]:
-    """Give the URL of the server that is given, or start one."""
+    """Yield the URL of the given server, or start a server and yield its URL."""
     if given is not None:
         yield given
         return
@@ -64,7 +64,7 @@ def opened_server(given: str | None) -> Generator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit status."""
+    """Measure, print the results, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.recall_postgres", description=__doc__)
     parser.add_argument("--server", metavar="URL", help="a database to make schemas in; they stay behind")
     parser.add_argument("--data", type=Path, metavar="FILE", help="conversations in LoCoMo's format")

@@ -1,4 +1,4 @@
-"""A report as text for people."""
+"""Format a report as text for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.results import (
 
 
 def format_report(report: Report) -> str:
-    """Return the tables, and the list of the measures at the end."""
+    """Return the tables of a report, followed by the list of measures."""
     return "\n".join(_lines(report))
 
 
@@ -47,10 +47,10 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _memories(report: Report) -> Iterator[str]:
     if report.recall:
-        yield "\nMemories: what was found"
+        yield "\nMemories: quality"
         yield from quality_lines(report.recall)
     if report.recall_cost:
-        yield "\nMemories: what they cost"
+        yield "\nMemories: cost"
         yield from cost_lines(report.recall_cost)
 
 

@@ -1,4 +1,4 @@
-"""What a run of the bench found, as data: the tables and the JSON are made of it."""
+"""The results of a run of the benchmark, as data. The tables and the JSON are made from them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import msgspec
 from bench.locomo import Quality
 
 Handle: TypeAlias = Literal["floor", "cold", "warm"]
-"""Who did a turn: the raw driver, a new handle on the thread, or one that has read it before."""
+"""The way to do a turn: with the raw driver, with a new handle on the thread, or with a handle that has read it."""
 
 
 class TurnCost(msgspec.Struct, frozen=True, kw_only=True):
-    """Medians of one way to do a turn, in milliseconds.
+    """The medians of one way to do a turn, in milliseconds.
 
     Attributes:
         storage: the kind of storage.
-        messages: how many messages the thread has.
-        window: how many of the newest are loaded; None for all.
-        handle: who did it.
-        rounds: how many turns were timed.
-        load_ms: reading the context.
-        append_ms: writing two messages.
-        turn_ms: both.
-        ratio: `turn_ms` to the floor's.
-        load_ratio: `load_ms` to the floor's.
+        messages: the number of messages in the thread.
+        window: the number of newest messages that are loaded; None for all.
+        handle: the way to do the turn.
+        rounds: the number of timed turns.
+        load_ms: the time for reading the context.
+        append_ms: the time for writing two messages.
+        turn_ms: the time for both.
+        ratio: `turn_ms` divided by that of the floor.
+        load_ratio: `load_ms` divided by that of the floor.
     """
 
     storage: str
@@ -41,7 +41,7 @@ class TurnCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
-    """Many conversations at once: medians, in turns per second."""
+    """The medians for many conversations at once, in turns per second."""
 
     storage: str = "sqlite"
     conversations: int
@@ -53,7 +53,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiskSize(msgspec.Struct, frozen=True, kw_only=True):
-    """What one conversation takes on the disk once its storage is closed, in bytes a message."""
+    """The size of one conversation on the disk after its storage is closed, in bytes per message."""
 
     storage: str
     messages: int
@@ -63,10 +63,10 @@ class DiskSize(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportCost(msgspec.Struct, frozen=True, kw_only=True):
-    """The processor time of an import in a fresh interpreter, in milliseconds: the least of `rounds` runs.
+    """The processor time of an import in a new interpreter, in milliseconds: the least of `rounds` runs.
 
     Attributes:
-        heavy: modules that were loaded and should not have been.
+        heavy: the loaded modules that `import recuerda` must not load.
     """
 
     rounds: int
@@ -78,7 +78,7 @@ class ImportCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WindowCost(msgspec.Struct, frozen=True, kw_only=True):
-    """Planning a window over a thread: the first plan, and the median of the `rounds` after it, in milliseconds."""
+    """The milliseconds to plan a window over a thread: the first plan, and the median of `rounds` later ones."""
 
     window: str
     messages: int
@@ -88,7 +88,7 @@ class WindowCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """How many generated histories were sent, and how many of them a service would refuse."""
+    """The number of generated histories, and the number of those that a service would refuse."""
 
     histories: int
     refused: int
@@ -96,14 +96,14 @@ class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecallQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in a file of conversations.
+    """The quality of the memories that were found in a file of conversations.
 
     Attributes:
-        overall: over all questions.
-        categories: by kind of question.
-        conversations: by conversation.
+        overall: the quality over all questions.
+        categories: the quality for each kind of question.
+        conversations: the quality for each conversation.
         search_ms: the median and the 95th percentile of a search.
-        added_per_s: messages that were taken into the index a second.
+        added_per_s: the number of messages that the index took in each second.
     """
 
     overall: Quality
@@ -114,16 +114,16 @@ class RecallQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What memories of many users cost.
+    """The cost of the memories of many users.
 
     Attributes:
-        memories: how many messages there are.
-        users: of how many users.
+        memories: the number of messages.
+        users: the number of users.
         search_ms: the median and the 95th percentile of a search in one user's memories.
-        commit_ms: the median of appending a turn.
-        remembered_ms: the median of taking it into the index, besides.
-        added_per_s: messages that were taken into the index a second, when it was built.
-        bytes_each: what a message takes in the index.
+        commit_ms: the median time to append a turn.
+        remembered_ms: the median time to take the turn into the index, in addition.
+        added_per_s: the number of messages that the index took in each second while it was built.
+        bytes_each: the bytes of a message in the index.
     """
 
     memories: int
@@ -136,14 +136,14 @@ class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """A promise, and what became of it.
+    """A promise, and whether the run kept it.
 
     Attributes:
-        name: what is promised.
-        figure: what was measured.
-        relation: how the figure has to lie to the limit.
-        limit: the promise.
-        unit: of both; "x" for ratios.
+        name: the name of the promise.
+        figure: the measured figure.
+        relation: the relation that the figure must have to the limit.
+        limit: the promised limit.
+        unit: the unit of figure and limit; "x" for ratios.
         is_met: whether the promise was kept.
     """
 
@@ -156,7 +156,7 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it was measured: enough to tell whether two runs can be compared."""
+    """The machine of the run, with enough facts to tell whether two runs can be compared."""
 
     python: str
     msgspec: str
@@ -166,7 +166,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """Everything that a run found; parts that were not asked for are empty."""
+    """All results of a run. Parts that were not run are empty."""
 
     version: int = 1
     environment: Environment

@@ -1,12 +1,12 @@
-"""What `recuerda serve` adds to a response, over the model behind it: `python -m bench.server`.
+"""The time that `recuerda serve` adds to the response of a model: `python -m bench.server`.
 
-Three processes: a scripted model that takes as long as a request tells it, the server with a SQLite file, and this one,
-which keeps so many requests in flight, each on a connection and a conversation of its own. How long the model takes is
-drawn anew for each request, as it is for a real one: with one and the same delay, requests that a busy machine held up
-once would come in a crowd ever after. What is compared is the time above that delay, of the model alone and of the
-model behind the server, which take turns. Clients are bare sockets, so that what they cost is small, and the same.
+There are three processes: a scripted model with a delay that each request sets, the server with a SQLite file, and this
+program. It keeps a number of requests in flight, each on its own connection and in its own conversation. The delay is
+drawn at random for each request, as a real model's varies. With one fixed delay, requests that a busy machine held up
+once would arrive together from then on. The figure is the time above the delay. Requests to the model alone and to the
+model behind the server run in turn. The clients are bare sockets, so that their own cost is small and equal.
 
-Then, one request at a time and with a model that answers at once, a short conversation against a long one.
+A second part compares a short conversation with a long one, one request at a time, with a model that answers at once.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Connection:
 
 @asynccontextmanager
 async def connected(address: str, count: int) -> AsyncGenerator[list[Connection]]:
-    """Give so many connections to an address, and close them."""
+    """Open a number of connections to an address, and close them at the end."""
     connections = [Connection(address) for _ in range(count)]
     try:
         yield connections
@@ -82,7 +82,7 @@ Send = Callable[[int, str], Awaitable[object]]
 
 
 async def in_flight(count: int, each: int, send: Send, *, delay_s: float, seed: int) -> list[float]:
-    """Return by how many seconds each request took longer than the model, with `count` of them in flight."""
+    """Return the seconds that each request took beyond the model's delay, with `count` requests in flight."""
     above: list[float] = []
     draw = random.Random(seed)
     delays = [[draw.uniform(0.5 * delay_s, 1.5 * delay_s) for _ in range(each)] for _ in range(count)]
@@ -101,7 +101,7 @@ async def in_flight(count: int, each: int, send: Send, *, delay_s: float, seed: 
 async def measure_load(
     model: str, server: str, *, count: int, each: int, rounds: int, delay_s: float
 ) -> tuple[list[float], list[float]]:
-    """Return the seconds above the model's own, of requests to the model alone and of requests through the server."""
+    """Return the seconds beyond the delay, of requests to the model alone and of requests through the server."""
     async with connected(model, count) as direct, connected(server, count) as through:
         return await _compare(direct, through, each=each, rounds=rounds, delay_s=delay_s)
 
@@ -131,7 +131,7 @@ async def _compare(
 
 
 async def measure_lengths(server: str, lengths: Sequence[int], *, rounds: int) -> dict[int, float]:
-    """Return the median seconds of a response in conversations of so many messages, one request at a time."""
+    """Return the median seconds of a response in a conversation of each length, one request at a time."""
     async with connected(server, 1) as (connection,):
         return await _compare_lengths(connection, lengths, rounds=rounds)
 
@@ -165,7 +165,7 @@ def _serving(folder: Path, model: str) -> tuple[subprocess.Popen[str], str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit status."""
+    """Measure, print the results, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.server", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--in-flight", type=int, default=50, metavar="N")
     parser.add_argument(

@@ -1,7 +1,7 @@
-"""Turns on servers, against their raw clients in the same run: Redis with its AOF always synced, and PostgreSQL.
+"""Turns on Redis (with its AOF always synced) and on PostgreSQL, compared with the raw clients in the same run.
 
-The servers are the tests' own, on this machine, so what is measured is the client's work and the number of trips. Floor
-and library take turns, on the same server and at the same sizes.
+The servers are those of the tests, on this machine. So the figures show the work of the client and the number of trips.
+Floor and library run in turn, on the same server and at the same sizes.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ CHUNK = 5_000
 
 
 class ServerFloor(Protocol):
-    """One conversation, kept with a server's bare client."""
+    """One conversation that is kept with a server's bare client."""
 
     async def load(self, thread: str, last: int) -> list[RawMessage]:
         """Read the newest messages and decode them."""
         ...
 
     async def append(self, thread: str, messages: list[RawMessage]) -> None:
-        """Write messages, acknowledged by the server."""
+        """Write messages, and return when the server has acknowledged them."""
         ...
 
     async def close(self) -> None:
-        """Free the connection."""
+        """Close the connection."""
         ...
 
 
 class RedisFloor:
-    """Keep a list of JSON texts: one RPUSH a turn."""
+    """Keep a list of JSON texts, with one RPUSH for each turn."""
 
     def __init__(self, url: str) -> None:
-        # The client's types differ from version to version; the floor is to be the client as it comes.
+        # The client's types differ between versions, and the floor must use the client without changes.
         kind: Any = redis.asyncio.Redis
         self._client: Any = kind.from_url(url)
 
@@ -65,7 +65,7 @@ class RedisFloor:
 
 
 class PostgresFloor:
-    """Keep a row a message on one connection: one INSERT, committed by itself, a turn."""
+    """Keep one row for each message on one connection. Each turn is one INSERT with its own commit."""
 
     def __init__(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
         self._connection = connection
@@ -98,7 +98,7 @@ class PostgresFloor:
 async def measure_servers(
     kinds: Sequence[str], sizes: Sequence[int], *, rounds: int, conversations: int, turns_each: int
 ) -> tuple[list[TurnCost], list[Throughput]]:
-    """Measure turns with a window on each server, and many conversations at once."""
+    """Return the cost of turns with a window on each server, and the throughput of many conversations at once."""
     costs: list[TurnCost] = []
     many: list[Throughput] = []
     for kind in kinds:

@@ -1,4 +1,4 @@
-"""What a message takes on the disk: all of the storage's folder once it is closed, over the number of messages."""
+"""The bytes of a message on the disk: the size of a closed storage's folder, divided by the number of messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.results import DiskSize
 
 
 async def measure_size(kinds: Sequence[str], sizes: Sequence[int], *, folder: Path) -> list[DiskSize]:
-    """Measure one conversation of each size on each kind of storage; RAM has no size on the disk and is left out."""
+    """Return the sizes of conversations on each kind of storage, except for RAM, which uses no disk."""
     return [await _measure(kind, size, folder) for kind in kinds if kind != "memory" for size in sizes]
 
 

@@ -1,8 +1,9 @@
 """The cost of a turn: load the context, append two messages durably.
 
-All sizes are seeded first, each in a file of its own. Windowed turns then go round: every size, and of each the floor,
-a cold handle and a warm one, so that a slow moment of the machine hits all of them. Turns that load the whole thread go
-size by size, because the large ones would take over the round; they stop early when a size has had its time.
+All sizes are seeded first, each in its own file. A round of turns with a window then goes through every size, and for
+each size through the floor, a cold handle and a warm handle, so that a slow moment of the machine affects all of them.
+Turns that load the whole thread are measured one size after the other, because large sizes would dominate a round. They
+stop early when a size has used its time.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ LEAST_ROUNDS = 3
 HANDLES: tuple[Handle, ...] = ("floor", "cold", "warm")
 
 Sample: TypeAlias = tuple[float, float]
-"""Seconds of a load and of an append."""
+"""The seconds of a load, and the seconds of an append."""
 
 
 @dataclass
 class _Bed:
-    """One size, ready to be measured: its floor, its storage, and one thread per kind of handle."""
+    """One size, ready to be measured: a floor, a storage, and one thread for each kind of handle."""
 
     size: int
     floor: Floor
@@ -44,7 +45,7 @@ class _Bed:
 
     async def turn(self, handle: Handle, window: int | None) -> Sample:
         messages = self.talk.messages(2)
-        # The event loop holds what the last turn awaited until the next suspension: let it go at that turn's cost.
+        # The event loop keeps the last turn's objects until its next suspension: free them before the clock starts.
         await asyncio.sleep(0)
         if handle == "floor":
             return _time_floor(self.floor, window, messages)
@@ -61,7 +62,7 @@ class _Bed:
 
 
 async def measure_turns(kind: str, sizes: Sequence[int], *, rounds: int, folder: Path) -> list[TurnCost]:
-    """Measure one kind of storage."""
+    """Return the costs of turns on one kind of storage."""
     beds = [await _make_bed(kind, size, folder) for size in sizes]
     gc.collect()
     try:
@@ -129,7 +130,7 @@ async def _time_library(
 
 
 def costs_of(kind: str, size: int, window: int | None, samples: dict[Handle, list[Sample]]) -> list[TurnCost]:
-    """Return the medians of the samples, and their ratios to the floor's."""
+    """Return the medians of the samples, and their ratios to the medians of the floor."""
     medians: dict[Handle, tuple[float, float, float]] = {handle: _medians(samples[handle]) for handle in HANDLES}
     floor_load, _, floor_turn = medians["floor"]
     return [

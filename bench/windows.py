@@ -1,7 +1,7 @@
-"""Planning a window over a thread, and whether every generated history is sent in a form that is accepted.
+"""The cost of planning a window over a thread, and a check that services accept the messages of generated histories.
 
-A plan is what a run does between its read and its request: choose the turns, and mend what is sent. "Cold" is the first
-plan of a handle that has read the whole thread, "warm" each later one, after one more turn.
+A plan is the work of a run between its read and its request: it chooses the turns and repairs the messages. "Cold" is
+the first plan of a handle that has read the whole thread. "Warm" is each later plan, after one more turn.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ WINDOWS = {
     "128,000 tokens": ContextWindow(max_tokens=128_000, reserve_tokens=8_000),
     "128,000 tokens, results of 8 turns": ContextWindow(max_tokens=128_000, reserve_tokens=8_000, keep_results=8),
 }
-"""What people set, from small to large."""
+"""Typical windows, from small to large."""
 
 _QUESTION = ChatMessage("user", "And now?")
 
 
 async def measure_windows(sizes: Sequence[int], *, rounds: int) -> list[WindowCost]:
-    """Measure each window over threads of some sizes, in RAM: what a storage takes to read is measured elsewhere."""
+    """Return the cost of each window over threads of some sizes, in RAM. `turns.py` measures the reads of storages."""
     costs: list[WindowCost] = []
     for size in sizes:
         talk = Conversation(size)
