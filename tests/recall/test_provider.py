@@ -190,6 +190,15 @@ async def test_an_index_that_was_given_stays_open(storage: SQLiteStorage, index_
         assert (await index.stats()).documents == 2
 
 
+async def test_a_closed_provider_opens_no_index_again(storage: SQLiteStorage) -> None:
+    recall = RecallProvider(storage=storage, user_id="ana")
+    await recall.search("amber")
+    await recall.close()
+    await recall.close()
+    with pytest.raises(StorageUnavailable, match="has been closed"):
+        await recall.search("amber")
+
+
 async def test_a_storage_that_is_named_by_its_url_is_closed_with_the_provider(path: Path) -> None:
     async with SQLiteStorage(path) as storage:
         await say(storage, "one", *pair("I collect amber."))

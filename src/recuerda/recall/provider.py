@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from recuerda.errors import InvalidInput, ThreadOwnershipError
+from recuerda.errors import InvalidInput, StorageUnavailable, ThreadOwnershipError
 from recuerda.ids import check_count, check_id, check_limit
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider
@@ -88,6 +88,7 @@ class RecallProvider(ContextProvider):
         self._given_index, self._owns_index = (None, True) if index is None else opened_index(index)
         self._recollection: Recollection | None = None
         self._learning = Deferred(self.name)
+        self._is_closed = False
 
     # -- the provider --------------------------------------------------------------------------------------------------
 
@@ -142,6 +143,7 @@ class RecallProvider(ContextProvider):
     async def close(self) -> None:
         """Finish pending work, and close the index and the storage if the provider opened them."""
         await self._learning.finish()
+        self._is_closed = True
         recollection, self._recollection = self._recollection, None
         index = recollection.index if recollection is not None else self._given_index
         if self._owns_index and index is not None:
@@ -262,6 +264,8 @@ class RecallProvider(ContextProvider):
     # -- what the methods above share ----------------------------------------------------------------------------------
 
     def _of(self, storage: Storage | None = None) -> Recollection:
+        if self._is_closed and self._owns_index:
+            raise StorageUnavailable("the index of this provider has been closed with it; make a new provider")
         if self._recollection is None:
             storage = self._storage or storage
             index = self._given_index
