@@ -17,6 +17,7 @@ import runpy
 import signal
 import socket
 import sys
+import tempfile
 import time
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -74,6 +75,7 @@ def _become(run: Run, standard: list[int]) -> None:
     os.environ.clear()
     os.environ.update(run["environ"])
     time.tzset()
+    tempfile.tempdir = None  # found anew, in the run's own environment
     sys.argv = [run["module"], *run["arguments"]]
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
     sys.stdout = sys.__stdout__ = _writer(1, line_buffering=os.isatty(1))
