@@ -16,20 +16,32 @@ from recuerda.sqlite import SQLiteStorage
 
 
 class Slow(ChatClient):
-    """Answers with the number of messages that it was sent, after letting others run."""
+    """Answers with the number of messages that it was sent, after letting others run.
 
-    def __init__(self) -> None:
+    Args:
+        others: models that must have been asked, too, before the first answer.
+    """
+
+    def __init__(self, *others: Slow) -> None:
         self.was_asked = asyncio.Event()
+        self.others = list(others)
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         self.was_asked.set()
+        for other in self.others:
+            await other.was_asked.wait()
         await asyncio.sleep(0.02)
         return ChatResponse(message=ChatMessage("assistant", str(len(request.messages))))
 
 
 async def run_everywhere(path: Path, lease: timedelta | None) -> list[str | BaseException]:
     async with SQLiteStorage(path) as one, SQLiteStorage(path) as two:
-        agents = [Slow().create_agent(storage=storage, lease=lease) for storage in (one, two)]
+        models = Slow(), Slow()
+        if lease is None:  # both runs have read the thread before one is committed
+            models[0].others, models[1].others = [models[1]], [models[0]]
+        agents = [
+            model.create_agent(storage=storage, lease=lease) for model, storage in zip(models, (one, two), strict=True)
+        ]
         runs = [agents[i % 2].run("hi", thread="t") for i in range(4)]
         outcomes = await asyncio.gather(*runs, return_exceptions=True)
     return [outcome if isinstance(outcome, BaseException) else outcome.text for outcome in outcomes]

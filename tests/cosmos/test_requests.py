@@ -134,7 +134,7 @@ async def test_a_server_that_stays_busy_is_an_error_that_says_so(tmp_path: Path)
         begun = time.monotonic()
         with pytest.raises(StorageBusy, match="request units"):
             await storage.append("a", a_turn("t1"))
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 40
         wire.clear()
         assert (await storage.append("a", a_turn("t1"), expected=0)).created
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -111,29 +112,37 @@ async def test_a_memory_that_is_there_twice_is_shown_once(provider: Mem0Provider
 # Clients
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the platform lives in another thread
+            await asyncio.sleep(0.005)
+
+
 async def test_one_client_is_made_for_many_runs_at_once(platform: Mem0Platform, provider: Mem0Provider) -> None:
     await asyncio.gather(*(recalled(provider, "tea") for _ in range(5)))
     assert platform.pings == 1
 
 
 async def test_the_event_loop_goes_on_while_the_key_is_checked(platform: Mem0Platform, provider: Mem0Provider) -> None:
-    platform.on_ping.append(Fault(delay_s=0.2))
-    turns = 0
+    answer = threading.Event()
+    platform.on_ping.append(Fault(until=answer))
     searching = asyncio.create_task(recalled(provider, "tea"))
-    while not searching.done():
-        turns += 1
-        await asyncio.sleep(0.01)
-    assert turns > 5
+    await until(lambda: platform.pings == 1)
+    assert not searching.done()
+    answer.set()
     await searching
 
 
 async def test_a_search_that_is_cancelled_leaves_the_client_to_others(
     platform: Mem0Platform, provider: Mem0Provider
 ) -> None:
-    platform.on_ping.append(Fault(delay_s=0.2))
+    answer = threading.Event()
+    platform.on_ping.append(Fault(until=answer))
     first, second = (asyncio.create_task(recalled(provider, "tea")) for _ in range(2))
-    await asyncio.sleep(0.05)
+    await until(lambda: platform.pings == 1)
     first.cancel()
+    await asyncio.wait([first])
+    answer.set()
     assert await second == ""
     assert first.cancelled()
     assert platform.pings == 1
@@ -182,13 +191,13 @@ async def test_the_synchronous_client_works_beside_the_event_loop(platform: Mem0
 
     client = await asyncio.to_thread(MemoryClient, api_key=platform.key, host=platform.host)
     provider = Mem0Provider(mem0_client=client, user_id="ada")
-    platform.on_search.append(Fault(delay_s=0.2))
+    answer = threading.Event()
+    platform.on_search.append(Fault(until=answer))
     searching = asyncio.create_task(recalled(provider, "tea"))
-    turns = 0
-    while not searching.done():
-        turns += 1
-        await asyncio.sleep(0.01)
-    assert turns > 5
+    await until(lambda: not platform.on_search)
+    assert not searching.done()
+    answer.set()
+    await searching
     await teach(provider, "green tea")
     assert "green tea" in await recalled(provider, "tea")
     await provider.close()

@@ -117,6 +117,6 @@ HOSTILE = [
 @pytest.mark.parametrize("end", ["", "x", "?"])
 async def test_a_megabyte_of_hostile_text_takes_less_than_a_second(piece: str, end: str) -> None:
     big = piece * (1_000_000 // len(piece)) + end
-    started = time.perf_counter()
+    started = time.process_time()  # of the processor: how busy the machine is changes nothing in it
     await reply(asked(user(big), user(f"What is my name? {big}")))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -98,7 +98,7 @@ async def test_a_server_that_never_answers_is_a_timeout(server: ScriptedOpenAISe
     server.script.append(Reply("Late", delay_s=30))
     started = time.monotonic()
     error = await failure(client_of(server.base_url, timeout_s=0.2), is_streamed=is_streamed)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25
     assert "within 0.2 s" in str(error)
     assert "timeout_s" in str(error)
     assert error.status is None

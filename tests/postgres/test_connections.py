@@ -34,11 +34,22 @@ async def count(db: Connection, name: str) -> int:
 
 async def none_left(db: Connection, name: str) -> bool:
     # The server takes a moment to see that a connection has gone.
-    for _ in range(100):
+    for _ in range(1_000):
         if await count(db, name) == 0:
             return True
         await asyncio.sleep(0.02)
     return False
+
+
+async def waits_for_a_lock(db: Connection, name: str) -> None:
+    for _ in range(1_000):
+        found = await db.execute(
+            "SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'", (name,)
+        )
+        if found.rowcount:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("nobody waits for a lock")
 
 
 async def test_as_many_connections_as_allowed_serve_any_number_of_callers(
@@ -62,13 +73,13 @@ async def test_connections_open_when_they_are_needed(url: str, schema: str, db: 
         assert await count(db, schema) == 1
 
 
-async def test_a_caller_that_finds_no_connection_in_time_is_told_so(url: str, schema: str) -> None:
-    async with PostgresStorage(url, schema=schema, max_connections=1, timeout_s=0.3) as storage:
+async def test_a_caller_that_finds_no_connection_in_time_is_told_so(url: str, schema: str, db: Connection) -> None:
+    async with PostgresStorage(named(url, schema), schema=schema, max_connections=1, timeout_s=0.5) as storage:
         await storage.append("a", a_turn())
         async with await psycopg.AsyncConnection.connect(url) as other:
             await other.execute(SQL("LOCK TABLE {}").format(Identifier(schema, "threads")))
             blocked = asyncio.ensure_future(storage.read("a"))
-            await asyncio.sleep(0.05)
+            await waits_for_a_lock(db, schema)
             with pytest.raises(StorageBusy, match="max_connections"):
                 await storage.read("a")
             await other.rollback()

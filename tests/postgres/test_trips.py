@@ -1,8 +1,7 @@
 """What a turn costs: round trips, counted on the wire, and pages of the database, counted by the server."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -142,13 +141,13 @@ async def test_conversations_side_by_side_share_the_wait_for_a_distant_server(ur
     ):
         await asyncio.gather(*(storage.head("connect") for _ in range(50)))
         pooler.delay_s = 0.005
-        one_by_one = await _timed(storage.append(f"{i}", a_turn()) for i in range(30)) / 30
-        side_by_side = await _timed([asyncio.gather(*(storage.append(f"{i}", a_turn()) for i in range(200)))]) / 200
-    assert one_by_one >= 3 * side_by_side
-
-
-async def _timed(calls: Iterable[Awaitable[object]]) -> float:
-    began = time.perf_counter()
-    for call in calls:
-        await call
-    return time.perf_counter() - began
+        pooler.trips = pooler.most_at_once = 0
+        for i in range(30):
+            await storage.append(f"{i}", a_turn())
+        alone = pooler.trips / 30
+        assert pooler.most_at_once == 1
+        pooler.trips = 0
+        await asyncio.gather(*(storage.append(f"{i}", a_turn()) for i in range(200)))
+        # Trips at once are waited for once.
+        together = pooler.trips / 200 / pooler.most_at_once
+    assert alone >= 3 * together

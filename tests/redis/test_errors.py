@@ -108,17 +108,30 @@ async def test_a_key_of_another_type_is_named_as_a_clash(server: RedisServer, st
         await storage.append("b", TURN)
 
 
+async def until_busy(server: RedisServer, *, is_busy: bool) -> None:
+    answer = ""
+    for _ in range(1_000):
+        try:
+            answer = await asyncio.to_thread(server.command, "PING")
+        except RuntimeError as error:
+            answer = str(error)
+        if ("BUSY" in answer) == is_busy:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(answer)
+
+
 async def test_a_server_that_is_busy_is_busy(server: RedisServer, storage: RedisStorage) -> None:
     server.command("CONFIG", "SET", "busy-reply-threshold", "50")
     _, endless = await asyncio.open_connection("127.0.0.1", server.port)
     endless.write(b"EVAL 'while true do end' 0\r\n")
     await endless.drain()
-    await asyncio.sleep(0.02)
+    await until_busy(server, is_busy=True)
     with pytest.raises(StorageBusy, match=r"another client's script"):
         await storage.append("a", TURN)
     server.command("SCRIPT", "KILL")
     endless.close()
-    await asyncio.sleep(0.2)
+    await until_busy(server, is_busy=False)
     assert not (await storage.append("a", TURN)).replayed
 
 

@@ -29,12 +29,18 @@ ENTITIES = ("user_id", "agent_id", "app_id", "run_id")
 
 @dataclass(frozen=True)
 class Fault:
-    """An answer in place of the right one: a status, or any JSON with 200; or the right one, after a delay."""
+    """An answer in place of the right one: a status, or any JSON with 200; or the right one, later.
+
+    Attributes:
+        delay_s: how long the answer takes.
+        until: an event that the answer waits for, as well.
+    """
 
     status: int = 200
     body: object = RIGHT
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     delay_s: float = 0
+    until: threading.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,8 @@ class Mem0Platform:
         if fault is None:
             return None
         await asyncio.sleep(fault.delay_s)
+        while fault.until is not None and not fault.until.is_set():  # noqa: ASYNC110 - it is set in another thread
+            await asyncio.sleep(0.005)
         if fault.status == 200 and fault.body is RIGHT:
             return None
         body = {"detail": "a fault"} if fault.body is RIGHT else fault.body

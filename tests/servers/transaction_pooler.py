@@ -29,16 +29,19 @@ class Pooler:
     Attributes:
         url: where clients connect.
         trips: how many times a client sent something and waited for the answer, not counting its connecting.
+        most_at_once: how many trips were under way in the same moment, at most.
         delay_s: how long each trip takes at least, as if the server were far away.
         statements: what clients sent for parsing, with the names under which the server was to keep it.
     """
 
     url: str = ""
     trips: int = 0
+    most_at_once: int = 0
     delay_s: float = 0.0
     statements: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     servers: asyncio.Queue[Streams] = field(default_factory=asyncio.Queue[Streams])
     greeting: bytes = b""
+    under_way: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client until it leaves."""
@@ -55,7 +58,10 @@ class Pooler:
                 held[1].write(message)
                 if kind in (b"S", b"Q"):
                     self.trips += 1
+                    self.under_way += 1
+                    self.most_at_once = max(self.most_at_once, self.under_way)
                     await asyncio.sleep(self.delay_s)
+                    self.under_way -= 1
                     if await _relay(held[0], writer) == b"I":
                         self.servers.put_nowait(held)
                         held = None

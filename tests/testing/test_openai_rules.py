@@ -192,7 +192,7 @@ async def test_stopping_ends_running_answers() -> None:
     errors = await asyncio.gather(*running, return_exceptions=True)
     await client.close()
     assert [type(error) for error in errors] == [openai.APIConnectionError] * 2
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 25
 
 
 def test_an_address_before_the_start_is_refused() -> None:
