@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 PREPARED = (
     *("recuerda.cli.app", "recuerda.offline", "recuerda.openai", "recuerda.testing.scripted", "rich.console"),
-    "tests.storage.matrix",
+    *("recuerda.server", "uvicorn", "tests.storage.matrix"),
 )
 """The modules that most runs import. Importing them opens no file and starts no thread."""
 

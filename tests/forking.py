@@ -68,6 +68,13 @@ class ForkedProcess:
         self.pid = self._told(TIMEOUT_S)
         self._code: int | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Say whether it has ended."""
+        if self._code is None and select.select([self._report], [], [], 0)[0]:
+            self.wait()
+        return self._code is not None
+
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
         if self._code is None:
