@@ -1,7 +1,7 @@
-"""The agent: instructions, a model and a memory, tied together.
+"""The agent: instructions, a model and a memory.
 
 An agent keeps no conversation itself. It opens threads on its storage, or with its store factory, and each `run` adds
-one turn to one of them.
+one turn to one thread.
 """
 
 from __future__ import annotations
@@ -37,25 +37,26 @@ from recuerda.window.window import ContextWindow
 
 
 class Agent:
-    """Answer in threads that last.
+    """An agent that answers in threads that last.
 
     Args:
-        model: the client that speaks to a model; most use `client.create_agent(…)`.
+        model: the client that speaks to a model. Most programs call `client.create_agent(…)` instead of this class.
         name: the agent's name, for people.
         instructions: the system prompt.
-        chat_message_store_factory: called without argument for each new thread; returns its store.
-        storage: where threads live: a `Storage` or a URL. Neither: in RAM, for as long as the agent.
-        context_providers: asked before each run, told after it.
+        chat_message_store_factory: called without arguments for each new thread; returns the thread's store.
+        storage: the home of the threads: a `Storage` or a URL. Without it and without a factory, threads live in RAM,
+            as long as the agent.
+        context_providers: providers that are asked before each run and told after it.
         tools: typed callables that the model may call.
-        window: what of the thread is sent with each run; None for all of it.
-        max_tool_rounds: how many times in a run the model may call tools before it has to answer.
+        window: the part of the thread that is sent with each run; None for the whole thread.
+        max_tool_rounds: the number of times that the model may call tools in a run before it has to answer.
         options: the service's own options for each model call, such as `{"temperature": 0}`.
-        lease: let runs on one thread in several processes queue, where they would conflict otherwise: how long the
-            thread stays taken after its process has died, such as `timedelta(seconds=30)`. See `Storage.lease`.
+        lease: makes runs on one thread queue across processes, where they would conflict otherwise. It is the time that
+            a thread stays taken after its process has died, such as `timedelta(seconds=30)`. See `Storage.lease`.
         durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
-            as it happens, so that `resume` can go on with a run whose process died.
-        summarizer: sums up what is too old for the window; None leaves it out.
-        mirror: where copies of the threads live that the client's service keeps: a `Storage` or a URL.
+            when it happens, so that `resume` can go on with a run whose process died.
+        summarizer: sums up turns that are too old for the window; None leaves them out.
+        mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
@@ -110,23 +111,23 @@ class Agent:
         """Return a new thread with an id of its own. Nothing is written before its first turn.
 
         Args:
-            user_id: whose thread it is.
+            user_id: the user to whom the thread belongs.
             service_thread_id: the id of a thread that the client's service keeps already.
 
         Raises:
-            ThreadOwnershipError: a service's thread is named, and this agent's client keeps none.
+            ThreadOwnershipError: `service_thread_id` is given, and the service of this agent's client keeps no threads.
         """
         return self._threads.new(user_id=user_id, service_thread_id=service_thread_id)
 
     def get_thread(self, thread_id: str, *, user_id: str | None = None) -> AgentThread:
-        """Return the thread of an id, which exists or will with its first turn. Nothing is read yet.
+        """Return the thread with an id. A thread that does not exist is made with its first turn. Nothing is read yet.
 
-        With a store factory, its store is like those that the factory makes. Where these have a RAM of their own,
-        threads that are opened by id share the agent's: otherwise they would be empty each time.
+        With a store factory, the thread gets a store like the stores that the factory makes. If each of these has a RAM
+        of its own, threads that are opened by id share the agent's RAM: otherwise they would be empty each time.
 
         Args:
             thread_id: the thread's id.
-            user_id: whose thread it is; using another user's raises `ThreadOwnershipError`.
+            user_id: the user to whom the thread belongs; using another user's thread raises `ThreadOwnershipError`.
 
         Raises:
             ConfigurationError: the agent's store factory makes stores that cannot be opened by id, or its client's
@@ -137,12 +138,12 @@ class Agent:
     async def deserialize_thread(self, serialized_thread: Any, *, user_id: str | None = None) -> AgentThread:
         """Return the thread that `AgentThread.serialize` described, on this agent's storage or from its store factory.
 
-        Messages that the state carries are added to the storage unless they are there: restoring twice adds nothing
+        Messages in the state are added to the storage unless it has them already, so restoring twice adds nothing
         twice.
 
         Args:
             serialized_thread: the state.
-            user_id: whose thread it is; using another user's raises `ThreadOwnershipError`.
+            user_id: the user to whom the thread belongs; using another user's thread raises `ThreadOwnershipError`.
 
         Raises:
             StateError: the state is of an unknown kind, version or type, or of another kind of storage.
@@ -163,23 +164,24 @@ class Agent:
     ) -> AgentResponse:
         """Answer, and add the whole exchange to the thread as one turn.
 
-        Runs on one thread queue within a process. A failure or cancellation before the commit leaves the thread as it
-        was.
+        Runs on one thread queue within a process. A failure or cancellation before the commit leaves the thread
+        unchanged.
 
         Args:
             messages: the input.
-            thread: a thread or its id; None for a temporary one that is forgotten.
-            turn_id: your name for this turn. If a run is repeated with it, the first answer is returned and no model is
-                called.
+            thread: a thread or its id; None for a temporary thread that is forgotten.
+            turn_id: your name for this turn. If a run is repeated with the same name, the first answer is returned and
+                no model is called.
             durability: as in `Agent`, for this run.
-            on_pending: what to do when the thread has an interrupted turn: "raise", "resume" it first, or "discard" it.
-            keep_partial: when the run is cancelled, keep the input and what was said so far as a turn that is marked
-                as interrupted.
+            on_pending: what to do if the thread has an interrupted turn: "raise" an error, "resume" the turn first, or
+                "discard" it.
+            keep_partial: if the run is cancelled, commit the input and the answer so far as a turn that is marked as
+                interrupted.
 
         Raises:
             ThreadConflict: another process added to the thread meanwhile; nothing was written.
-            TurnPending: the thread has an interrupted turn; nothing was paid for.
-            DraftConflict: another process has begun a turn meanwhile, so the steps of this one cannot be saved.
+            TurnPending: the thread has an interrupted turn; no model was called.
+            DraftConflict: another process has begun a turn meanwhile, so the steps of this turn cannot be saved.
             EncodeError: the input, or a tool's result, has no JSON form.
             RunLimitError: the model kept calling tools.
             ChatClientError: the model's service failed.
@@ -200,9 +202,10 @@ class Agent:
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
     ) -> AgentResponseStream:
-        """Answer piece by piece. The arguments and errors are those of `run`.
+        """Answer in pieces. The arguments and errors are those of `run`.
 
-        The turn is committed after the last update, before the iteration ends; leaving it early cancels the turn.
+        The turn is committed after the last update, before the iteration ends. Leaving the iteration early cancels the
+        turn.
         """
         request = self._new_turn(
             messages, thread, turn_id=turn_id, durability=durability, on_pending=on_pending, keep_partial=keep_partial
@@ -218,7 +221,7 @@ class Agent:
         durability: Durability | None = None,
         on_pending: OnPending = "raise",
     ) -> AgentResponse:
-        """Do what `run` does, for programs without an event loop; block while it runs on a loop in another thread."""
+        """Do the same as `run`, for programs without an event loop. The call blocks until the answer is there."""
         return run_in_background(
             self.run(messages, thread=thread, turn_id=turn_id, durability=durability, on_pending=on_pending)
         )
@@ -235,21 +238,21 @@ class Agent:
     ) -> AgentResponse:
         """Go on with the thread's interrupted turn, from its last finished step, in this or any other process.
 
-        What the model said and what tools returned is not asked for again. A call that was never started is run; one
-        that was started and has no result is run again only if its tool is `retry_safe`.
+        Saved answers of the model and saved results of tools are used again. A call that was never started is run. A
+        call that was started and has no result is run again only if its tool is `retry_safe`.
 
         Args:
             thread: a thread or its id.
-            approvals: for calls that wait to be allowed, by call id: True to run one, False to tell the model that it
-                was refused, an object to run it with these arguments instead.
-            outcomes: for calls that were started, by call id: what came of them, as JSON.
+            approvals: decisions about calls that wait for approval, by call id: True runs the call, False tells the
+                model that it was refused, an object runs it with these arguments instead.
+            outcomes: the results of calls that were started, by call id, as JSON.
             keep_partial: as in `run`.
 
         Raises:
-            InvalidInput: there is no interrupted turn (it was resumed or dropped already), or a call that is named
-                does not wait for this decision.
-            ToolOutcomeUnknown: a call was started, and neither says `outcomes` what came of it, nor is it `retry_safe`.
-            ThreadConflict: the thread has moved on since the turn began: it can only be dropped.
+            InvalidInput: there is no interrupted turn (it was resumed or dropped already), or a named call does not
+                wait for this decision.
+            ToolOutcomeUnknown: a call was started, `outcomes` does not name it, and its tool is not `retry_safe`.
+            ThreadConflict: the thread has moved on since the turn began, so the turn can only be dropped.
             DraftConflict: another process goes on with the turn.
         """
         request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
@@ -263,18 +266,18 @@ class Agent:
         outcomes: Mapping[str, Json] | None = None,
         keep_partial: bool = False,
     ) -> AgentResponseStream:
-        """Go on with the thread's interrupted turn, piece by piece. The arguments and errors are those of `resume`."""
+        """Go on with the thread's interrupted turn in pieces. The arguments and errors are those of `resume`."""
         request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
         return self._start(structs.replace(request, is_streamed=True))
 
     async def pending_turn(self, thread: AgentThread | str) -> PendingTurn | None:
-        """Return the turn that was begun on a thread and is not committed; None when there is none."""
+        """Return the turn that was begun on a thread and is not committed yet; None when there is none."""
         opened = self._threads.of_run(thread)
         draft = await load_draft(opened)
         return None if draft is None else pending_turn(draft, opened.id)
 
     async def discard_turn(self, thread: AgentThread | str) -> bool:
-        """Drop the thread's interrupted turn for good; False when there is none. The thread is as it was before it."""
+        """Drop the thread's interrupted turn for good; False when there is none. The thread itself does not change."""
         return await drop_draft(self._threads.of_run(thread))
 
     def _new_turn(
@@ -318,7 +321,7 @@ class Agent:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Finish summaries, close the providers, and the storage if this agent opened it from a URL."""
+        """Finish summaries, close the providers, and close the storage if this agent opened it from a URL."""
         async with AsyncExitStack() as stack:
             if self._threads.owns_storage:
                 stack.push_async_callback(self.storage.close)

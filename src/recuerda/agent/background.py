@@ -1,6 +1,6 @@
-"""An event loop in a thread of its own, for callers that have none.
+"""An event loop in its own operating-system thread, for callers that have no event loop.
 
-One loop serves the whole process and stays, so that connections which belong to a loop survive from call to call.
+One loop serves the whole process and keeps running, so connections that belong to it survive from call to call.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ _thread: threading.Thread | None = None
 
 
 def run_in_background(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the background loop and return its result; an interruption of the caller cancels it.
+    """Run a coroutine on the background loop and return its result. An interruption of the caller cancels it.
 
     Raises:
-        ConfigurationError: the caller is on that loop itself, and would wait for ever.
+        ConfigurationError: the caller runs on that loop, and would wait for itself.
     """
     if threading.current_thread() is _thread:
         work.close()
-        raise ConfigurationError("run_sync was called by async code that run_sync itself runs; await run there instead")
+        raise ConfigurationError(
+            "run_sync was called by async code that run_sync itself runs; await agent.run there instead"
+        )
     future = asyncio.run_coroutine_threadsafe(work, _background_loop())
     try:
         return future.result()
@@ -37,9 +39,9 @@ def run_in_background(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _background_loop() -> asyncio.AbstractEventLoop:
-    global _loop, _thread  # noqa: PLW0603 - one for the process, made when first needed
+    global _loop, _thread  # noqa: PLW0603 - one for the process, made when it is first needed
     with _mutex:
-        # A process that was forked has the loop, but not the thread that ran it.
+        # A forked process has a copy of the loop, but not the thread that ran it.
         if _loop is None or _thread is None or not _thread.is_alive():
             _loop = asyncio.new_event_loop()
             _thread = threading.Thread(target=_loop.run_forever, name="recuerda-run-sync", daemon=True)

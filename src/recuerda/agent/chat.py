@@ -1,7 +1,7 @@
-"""The conversation with a model: what is asked, and what comes back.
+"""The requests to a model and its responses.
 
-`ChatModel` is all that an agent needs of a client. A client holds no conversation itself: either the whole thread is
-sent with every request, or the service keeps it (`keeps_threads`), and a request names it and adds to it.
+`ChatModel` lists the methods of a client that an agent calls. A client holds no conversation. Either the whole thread
+is sent with every request, or the service keeps the thread (`keeps_threads`), and a request names it and adds to it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a model.
 
     Attributes:
-        messages: the conversation, the oldest first; where the service keeps it, only what the service does not have
-            yet.
+        messages: the conversation, the oldest message first. When the service keeps the thread: only the messages that
+            it does not have yet.
         instructions: the system prompt, or None.
-        tools: what the model may call.
-        may_call_tools: False asks for an answer without calls, although earlier calls are in the messages.
+        tools: the tools that the model may call.
+        may_call_tools: False asks for an answer without calls, even if the messages hold earlier calls.
         options: the service's own options, such as `temperature`.
         service_thread_id: the thread that the service keeps, or None for a new one. Only for models that keep threads.
-        is_temporary: True when the service is to keep nothing of it: `messages` is then the whole conversation.
+        is_temporary: True when the service must not keep the request; `messages` is then the whole conversation.
     """
 
     messages: Sequence[ChatMessage]
@@ -43,12 +43,12 @@ class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A model's complete answer.
 
     Attributes:
-        message: with role "assistant".
-        usage: what the call cost, where the service says it.
-        finish_reason: the service's word for why it stopped.
-        service_thread_id: what to name the thread from now on, where the service keeps it; it may change with every
-            answer.
-        response_id: the service's id of this answer, where it has one.
+        message: the answer; its role is "assistant".
+        usage: the tokens that the call cost; None when the service does not say.
+        finish_reason: why the model stopped, in the service's words.
+        service_thread_id: the service's id of the thread from now on; it may change with every answer. None when the
+            service keeps no threads.
+        response_id: the service's id of this answer; None when it has none.
     """
 
     message: ChatMessage
@@ -59,14 +59,15 @@ class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of a streamed answer. Text and reasoning come in fragments, function calls whole.
+    """A piece of a streamed answer. Text and reasoning come in fragments; each function call comes in one piece.
 
     Attributes:
-        contents: the new parts. A fragment's `additional_properties` are those of the whole that it ends.
+        contents: the new parts. `additional_properties` of a fragment belong to the whole part, which this fragment
+            ends.
         message_id: the service's id of the message, once it is known.
-        usage: of the whole call; comes once, at the end.
-        finish_reason: likewise.
-        service_thread_id: likewise; see `ChatResponse`.
+        usage: the tokens that the whole call cost; comes once, at the end.
+        finish_reason: as in `ChatResponse`; comes once, at the end.
+        service_thread_id: as in `ChatResponse`; comes once, at the end.
         response_id: the service's id of this answer, once it is known.
     """
 
@@ -79,10 +80,10 @@ class ChatUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatModel(Protocol):
-    """What an agent needs of a client. `ChatClient` says what each method promises.
+    """The methods of a client that an agent calls. `ChatClient` documents each of them.
 
     Attributes:
-        keeps_threads: whether the service keeps the threads, so that only what is new is sent.
+        keeps_threads: True when the service keeps the threads, so that only new messages are sent.
     """
 
     keeps_threads: bool = False
@@ -92,7 +93,7 @@ class ChatModel(Protocol):
         ...
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        """Give the model's answer as it comes. Closing the generator ends the call."""
+        """Yield the model's answer in pieces, as they arrive. Closing the generator ends the call."""
         ...
 
     async def retract(self, request: ChatRequest, responses: Sequence[ChatResponse]) -> None:
@@ -113,7 +114,7 @@ class ChatModel(Protocol):
 
 
 def join_updates(updates: Iterable[ChatUpdate]) -> ChatResponse:
-    """Return the answer that a stream's updates make up."""
+    """Join the updates of a stream into the whole answer."""
     contents: list[AnyContent] = []
     message_id = usage = finish_reason = service_thread_id = response_id = None
     for update in updates:

@@ -1,4 +1,4 @@
-"""Base of chat clients: what speaks to a model, and makes agents that do."""
+"""The base class of chat clients, which speak to a model and make agents that use it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from recuerda.messages.message import ChatMessage
 
 
 class ChatClient(ABC):
-    """Speak to a model. Subclasses write `respond` and, where the service streams, `stream`.
+    """Base class of chat clients. A subclass implements `respond` and, if its service streams, `stream`.
 
-    A client whose service keeps the threads sets `keeps_threads` and writes the methods about threads as well.
+    A client whose service keeps threads also sets `keeps_threads` and implements the methods about threads.
     """
 
     keeps_threads: bool = False
@@ -31,7 +31,7 @@ class ChatClient(ABC):
         """
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        """Give the model's answer as it comes; in one piece where the service does not stream."""
+        """Yield the model's answer in pieces, as they arrive; in one piece if the service does not stream."""
         response = await self.respond(request)
         yield ChatUpdate(
             contents=response.message.contents,
@@ -45,18 +45,18 @@ class ChatClient(ABC):
     async def retract(  # noqa: B027 - a client whose service keeps no threads has nothing to take back
         self, request: ChatRequest, responses: Sequence[ChatResponse]
     ) -> None:
-        """Take a turn that failed out of the service's thread, so that it never keeps half a turn; best effort.
+        """Remove a failed turn from the service's thread, if possible, so that the thread does not keep half a turn.
 
         Args:
-            request: the turn's first request; its `service_thread_id` is what the thread was before the turn.
-            responses: what the service answered in this turn, in order; maybe nothing.
+            request: the first request of the turn. Its `service_thread_id` is the thread's id before the turn.
+            responses: the service's answers in this turn, in order; there may be none.
         """
 
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
         """Return all messages of a thread that the service keeps, the oldest first, with the service's ids.
 
         Raises:
-            ServiceThreadNotFound: the service does not know it.
+            ServiceThreadNotFound: the service does not know the thread.
             ChatClientError: the service refused, failed, or could not be reached.
             ConfigurationError: this client's service keeps no threads.
         """
@@ -66,14 +66,14 @@ class ChatClient(ABC):
         """Return the id of the newest message of a thread that the service keeps; None for an empty thread.
 
         Raises:
-            ServiceThreadNotFound: the service does not know it.
+            ServiceThreadNotFound: the service does not know the thread.
             ChatClientError: the service refused, failed, or could not be reached.
             ConfigurationError: this client's service keeps no threads.
         """
         raise self._keeps_no_threads()
 
     async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
-        """Hand messages over to the service, and return the id of its thread. On a failure nothing stays there.
+        """Copy messages to a new thread of the service, and return its id. After a failure no thread stays there.
 
         Raises:
             ChatClientError: the service refused, failed, or could not be reached.
@@ -82,7 +82,7 @@ class ChatClient(ABC):
         raise self._keeps_no_threads()
 
     async def delete_thread(self, service_thread_id: str) -> bool:
-        """Delete a thread that the service keeps; return whether there was one.
+        """Delete a thread that the service keeps; return False if there was none.
 
         Raises:
             ChatClientError: the service refused, failed, or could not be reached.
@@ -91,10 +91,12 @@ class ChatClient(ABC):
         raise self._keeps_no_threads()
 
     def _keeps_no_threads(self) -> ConfigurationError:
-        return ConfigurationError(f"{type(self).__name__} keeps no threads at its service: their history is local")
+        return ConfigurationError(
+            f"{type(self).__name__} keeps no threads at its service: the messages of its threads are kept here"
+        )
 
-    async def close(self) -> None:  # noqa: B027 - a client that holds no connection has nothing to free
-        """Free connections. Closing twice is fine; using the client afterwards is an error."""
+    async def close(self) -> None:  # noqa: B027 - a client without connections has nothing to close
+        """Close connections. Closing twice does no harm; using the client afterwards is an error."""
 
     async def __aenter__(self) -> Self:
         return self

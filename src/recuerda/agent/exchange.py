@@ -1,7 +1,7 @@
-"""What a model and its tools say to each other within one run.
+"""The exchange between a model and its tools within one run.
 
-The loop works on a `RunningTurn` and adds to it by steps. It does not know where the turn came from: a new one has only
-its input, a resumed one may begin in the middle of its calls.
+The loop works on a `RunningTurn` and adds steps to it. It does not know whether the turn is new or resumed: a new turn
+has only its input, a resumed turn may begin in the middle of its calls.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from recuerda.threads.thread import AgentThread
 T = TypeVar("T")
 
 RETRACT_TIMEOUT_S = 10
-"""How long a run that failed waits for its service to take back what it was told."""
+"""How long a failed run waits for its service to take back the messages of the turn."""
 
 _logger = logging.getLogger("recuerda")
 
 
 class Inside(Protocol):
-    """Awaits something as a part of the run."""
+    """Awaits work as a part of the run."""
 
     async def __call__(self, work: Coroutine[Any, Any, T], /) -> T: ...
 
@@ -77,21 +77,21 @@ class Exchange:
 
     @property
     def is_kept(self) -> bool:
-        """True when the service keeps the thread: it is sent only what it does not have yet."""
+        """True when the service keeps the thread; then only messages that the service does not have are sent."""
         return self._is_kept
 
     @property
     def service_thread_id(self) -> str | None:
-        """What to name the service's thread from now on; None when no service keeps it."""
+        """The service's id of the thread from now on; None when no service keeps it."""
         return self._service_thread_id if self._is_kept else None
 
     @property
     def partial(self) -> ChatMessage | None:
-        """What the model has said of an answer that it has not finished."""
+        """The part of an unfinished answer that the model has given; None when there is none."""
         return join_updates(self._said).message if self._said else None
 
     async def record(self, step: Step) -> Sequence[int]:
-        """Save a step where the run is durable, then let it count; return the calls that it starts."""
+        """Save a step if the run is durable, then apply it to the turn; return the calls that it starts."""
         if self.journal is not None:
             is_first = self.journal.number == 0
             await self.journal.save(msgspec.structs.replace(step, input=self.turn.input) if is_first else step)
@@ -102,8 +102,8 @@ class Exchange:
         """Let the model and its tools take turns, until it has answered or a call waits to be allowed.
 
         Args:
-            prompt: what goes with each request.
-            started: the calls of a resumed turn that are to be run first.
+            prompt: the instructions, history and tools of each request.
+            started: the calls of a resumed turn that are run first.
         """
         turn = self.turn
         while not turn.is_answered:
@@ -144,7 +144,7 @@ class Exchange:
         self._service_thread_id = response.service_thread_id or self._service_thread_id
 
     async def _take_answer(self, prompt: Prompt) -> Sequence[int]:
-        """Let the model's answer count, and say which of its calls may be run at once."""
+        """Apply the model's answer to the turn, and return the calls of it that may be run at once."""
         request, response = self._answers[-1]
         if response.message.function_calls and not request.may_call_tools:
             raise RunLimitError(prompt.max_tool_rounds)
@@ -154,7 +154,7 @@ class Exchange:
             started = tuple(runnable(RunningTurn([step]), prompt.tools))
             await self.record(msgspec.structs.replace(step, started=started))
         else:
-            # It is committed next: that saves it.
+            # The turn is committed next, which saves the answer.
             self.turn.apply(step)
         self._said = []
         return started
@@ -164,7 +164,7 @@ class Exchange:
 
         async def run_one(position: int) -> None:
             result = await self._call(calls[position], tools)
-            # The tool has done its work: its result is saved, whoever cancels meanwhile.
+            # The tool has done its work, so its result is saved even if the run is cancelled meanwhile.
             _, cancelled = await finished(self.record(Step(results={position: result})))
             if cancelled is not None:
                 raise cancelled
@@ -177,7 +177,7 @@ class Exchange:
         return await tools[call.name].call(call, thread=self._thread)
 
     async def retract(self) -> None:
-        """Ask a service that keeps the thread to take back what this turn has told it; best effort."""
+        """Ask a service that keeps the thread to take back the messages of this turn. A failure is only logged."""
         if not self._is_kept or not self._answers:
             return
         responses = [response for _, response in self._answers]
@@ -187,5 +187,5 @@ class Exchange:
         try:
             async with asyncio.timeout(RETRACT_TIMEOUT_S):
                 await finished(retract(self._answers[0][0], responses))
-        except Exception as error:  # noqa: BLE001 - why the turn failed is what the caller has to hear
-            _logger.warning("the service keeps a part of a turn that failed: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the caller is told why the turn failed, and not of this
+            _logger.warning("the service may keep a part of a turn that failed: %s", type(error).__name__)

@@ -1,7 +1,7 @@
-"""What is sent with each request of a run: the context, as much of the thread as fits beside it, and the turn so far.
+"""The requests of a run: the context, the part of the thread that fits beside it, and the turn so far.
 
-The turn grows with every tool that is called, so the thread's part is chosen anew for each request. It moves in steps,
-and so stays the same for most of them.
+The turn grows with every tool call, so the part of the thread is chosen again for each request. Its start moves in
+steps, so it is the same for most requests.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from recuerda.window.repair import mend
 from recuerda.window.window import ContextWindow
 
 HistoryPart = Callable[[int, int], Sequence[ChatMessage]]
-"""Gives the thread's messages that fit beside so many tokens of overhead and of input."""
+"""Returns the thread's messages that fit beside a number of overhead tokens and a number of input tokens."""
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes with each request of a run, besides what is said in it.
+    """The parts of a run's requests that do not depend on the turn so far.
 
     Attributes:
-        instructions: the agent's own, then the providers', then the summary.
-        pinned: messages before the thread's, the same in every run.
-        history: the thread's.
-        context: the providers' messages, which differ from run to run: behind the thread's, so that what is in front of
-            them stays the same and the service finds what it has cached.
-        window: the limit of it all, or None.
-        tools: the agent's and the providers', by name.
-        options: the service's own.
-        max_tool_rounds: after so many rounds of calls the model has to answer.
+        instructions: the agent's instructions, then the providers', then the summary.
+        pinned: messages that are sent before the thread's messages in every run.
+        history: returns the thread's messages.
+        context: the providers' messages. They differ from run to run, so they come after the thread's messages: the
+            messages before them stay the same, and the service finds them in its cache.
+        window: the limit of a whole request; None for no limit.
+        tools: the tools of the agent and of the providers, by name.
+        options: the service's own options.
+        max_tool_rounds: the number of rounds of tool calls after which the model has to answer.
     """
 
     instructions: str | None
@@ -50,11 +50,11 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     max_tool_rounds: int
 
     def request(self, said: Sequence[ChatMessage], *, rounds: int) -> ChatRequest:
-        """Return the request that sends everything: what any service accepts, whatever the thread's history.
+        """Return the request that sends the whole conversation, in a form that every service accepts.
 
         Args:
-            said: the turn so far, with its input.
-            rounds: how many times tools have been called in it.
+            said: the messages of the turn so far, with its input.
+            rounds: the number of rounds of tool calls in the turn so far.
         """
         overhead = input_tokens = 0
         if (window := self.window) is not None:
@@ -66,7 +66,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         return self.continued(messages, rounds=rounds, is_temporary=True)
 
     def window_beside(self, said: Sequence[ChatMessage]) -> ContextWindow | None:
-        """Return the window that is left for the thread beside the context and what is said."""
+        """Return the window that the context and the turn so far leave for the thread; None for no limit."""
         if (window := self.window) is None:
             return None
         return window.beside(overhead_tokens=self._overhead(window), input_tokens=window.tokens(said))
@@ -95,17 +95,17 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def learn(self, request: ChatRequest, usage: Usage | None) -> None:
-        """Let the window calibrate its counting on what a request has cost."""
+        """Let the window calibrate its count of tokens by the reported usage of a request."""
         if self.window is not None:
             self.window.observe(request.messages, usage, instructions=request.instructions, tools=request.tools)
 
 
 def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool) -> Prompt:
-    """Put together what goes with each request of a run.
+    """Return the prompt of a run.
 
     Args:
         settings: the agent's.
-        given: what the providers add.
+        given: the context of the providers.
         reading: the thread.
         is_kept: True when the service keeps the thread.
 
@@ -114,7 +114,7 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
     """
     texts = [text for text in (settings.instructions, *given.instructions) if text]
     if is_kept:
-        # A message would be kept by the service, as if it had been said; instructions are not.
+        # The service would keep a message as a part of the conversation. It does not keep instructions.
         texts += [message.text for message in given.messages if message.text]
     summary = reading.summary
     if summary is not None:

@@ -1,4 +1,4 @@
-"""What a run gives back: its whole answer, or the pieces of a stream."""
+"""The results of a run: the whole answer, or the pieces of a stream."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a tool that has no result yet.
 
     Attributes:
-        call_id: by which `Agent.resume` is told what to do with it.
-        name: of the tool.
-        arguments: as the model gave them: an object, or the text that was to be one.
-        is_started: True when the tool was started, and nobody knows whether it finished; False when it waits to be
-            allowed, or for its turn.
+        call_id: the id that names the call in the decisions for `Agent.resume`.
+        name: the tool's name.
+        arguments: the arguments as the model gave them: an object, or a text that should have been one.
+        is_started: True when the tool was started and it is not known whether it finished. False when the call waits
+            for an approval, or was not reached yet.
     """
 
     call_id: str
@@ -30,16 +30,16 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn that was begun on a thread and is not committed.
+    """A turn that was begun on a thread and is not committed yet.
 
     Attributes:
         thread_id: the thread's id.
         turn_id: the turn's id.
-        revision: of the thread when the turn began; when it is another one now, the turn cannot be resumed.
-        steps: how many steps are saved.
-        age: since the last of them.
-        input: the messages with which it began.
-        messages: what the model and its tools have added so far.
+        revision: the thread's revision when the turn began. If turns were added since, the turn cannot be resumed.
+        steps: the number of saved steps.
+        age: the time since the last step was saved.
+        input: the input of the turn.
+        messages: the messages that the model and its tools have added so far.
         calls: the calls that have no result yet.
     """
 
@@ -54,18 +54,18 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
-        messages: what the run added besides its input: calls, results, the answer.
-        usage: what all its model calls cost together, where the service says it.
+        messages: the messages that the run added after its input: calls, results, the answer.
+        usage: the tokens that all model calls of the run cost together; None when the service does not say.
         thread_id: the thread's id.
         turn_id: the turn's id; None when the thread's store knows no turns.
-        is_replay: True when a turn of the given `turn_id` was there already: this is its answer, and no model was
-            called.
+        is_replay: True when the thread had a turn with the given `turn_id` already. This is the answer of that turn.
         is_interrupted: True for the replay of a turn that was stopped before the model had answered.
-        pending: the calls that wait to be allowed: the run has ended, the turn has not. Go on with `Agent.resume`.
-        warnings: what went wrong without ending the run: a provider that failed, a summary that could not be made.
+        pending: the calls that wait for an approval. The run has ended, but its turn has not: go on with
+            `Agent.resume`.
+        warnings: problems that did not end the run, such as a provider that failed or a summary that could not be made.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -79,7 +79,7 @@ class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The answer: the text of the last message that the model wrote."""
+        """The text of the last message that the model wrote."""
         return next((message.text for message in reversed(self.messages) if message.role == "assistant"), "")
 
     def __str__(self) -> str:
@@ -90,8 +90,8 @@ class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a streamed run.
 
     Attributes:
-        role: "assistant" for what the model says, "tool" for the results of its calls.
-        contents: the new parts: fragments of text, whole calls, results.
+        role: "assistant" for a part of the model's answer, "tool" for results of calls.
+        contents: the new parts: fragments of text, whole calls, or results.
     """
 
     role: str
@@ -99,14 +99,14 @@ class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The new text; empty for a call or a result."""
+        """The new text; empty for calls and results."""
         return (
             "".join(part.text for part in self.contents if isinstance(part, TextContent)) if self.role != "tool" else ""
         )
 
 
 def replayed(stored: StoredTurn, thread_id: str) -> AgentResponse:
-    """Return the answer of a turn that is in the thread already."""
+    """Return the response of a turn that is in the thread already."""
     return AgentResponse(
         messages=stored.turn.answer,
         usage=stored.usage,

@@ -1,7 +1,7 @@
 """A turn that outlived its run: how it is described, and how its waiting calls are settled.
 
-A call that was started and has no result is the one thing that nobody can know: its tool did its work, or did not. So
-the caller says what came of it, unless the tool may be run again.
+A call that was started and has no result is in doubt: the tool may have done its work, or not. So the caller gives the
+outcome, unless the tool may be run again.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ DENIED = "Error: the user did not allow this call"
 
 
 def running_turn(draft: Draft) -> RunningTurn:
-    """Return the state in which a draft's run was."""
+    """Return the state that the run of a draft had reached."""
     return RunningTurn(decode_step(step.body) for step in draft.steps)
 
 
 def pending_turn(draft: Draft, thread_id: str) -> PendingTurn:
-    """Describe a draft for people and programs."""
+    """Return the description of a draft."""
     state = running_turn(draft)
     return PendingTurn(
         thread_id=thread_id,
@@ -45,12 +45,12 @@ def pending_turn(draft: Draft, thread_id: str) -> PendingTurn:
 
 
 def draft_age(draft: Draft) -> timedelta:
-    """Return how long ago a draft's last step was saved."""
+    """Return the time since the last step of a draft was saved."""
     return timedelta(microseconds=max(0, time.time_ns() // 1000 - draft.steps[-1].created_us))
 
 
 def pending_calls(state: RunningTurn, positions: Sequence[int]) -> tuple[PendingCall, ...]:
-    """Describe some of the calls that wait for something."""
+    """Return the descriptions of the waiting calls at some positions."""
     calls = state.calls
     return tuple(
         PendingCall(
@@ -61,22 +61,22 @@ def pending_calls(state: RunningTurn, positions: Sequence[int]) -> tuple[Pending
 
 
 def runnable(state: RunningTurn, tools: Mapping[str, FunctionTool]) -> list[int]:
-    """Return the positions of the calls of a new answer that may be started at once; the others wait to be allowed."""
+    """Return the positions of the calls of a new answer that need no approval, and so may be started at once."""
     return [i for i, call in state.waiting.items() if not _needs_approval(call, tools)]
 
 
 def settle(
     state: RunningTurn, decisions: Decisions, tools: Mapping[str, FunctionTool], *, thread_id: str
 ) -> Step | None:
-    """Return the step with which a resumed run begins; None when it waits for approvals and none is given.
+    """Return the first step of a resumed run; None when calls wait for approval and the caller decided on none of them.
 
-    A call that was not started was held back when the model made it. So it waits for a decision, whatever the tools
-    at hand say of themselves by now.
+    A call that was not started needed approval when the model made it. So it waits for a decision, even if its tool no
+    longer needs approval now.
 
     Raises:
-        InvalidInput: a decision is about a call that does not wait for it; it was settled already, or never made. Or
-            its tool is not there, or the caller's arguments do not fit it. Nothing is settled then.
-        ToolOutcomeUnknown: a call was started, and neither says the caller what came of it nor may it run again.
+        InvalidInput: a decision names a call that does not wait for it, because it was settled already or never made.
+            Or the agent does not have the tool, or the caller's arguments do not fit the tool. Nothing is settled then.
+        ToolOutcomeUnknown: a call was started, the caller gives no outcome for it, and it may not run again.
     """
     results: dict[int, FunctionResultContent] = {}
     approved: list[int] = []
@@ -105,7 +105,7 @@ def settle(
 def _known(call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionTool:
     if (tool := tools.get(call.name)) is None:
         raise InvalidInput(
-            f"call {call.call_id!r} is of tool {call.name!r}, which this agent does not have: resume the turn with an "
+            f"call {call.call_id!r} needs tool {call.name!r}, which this agent does not have: resume the turn with an "
             "agent that has it, or refuse the call"
         )
     return tool
@@ -120,7 +120,7 @@ def _repeatable(position: int, state: RunningTurn, tools: Mapping[str, FunctionT
 
 
 def _named(state: RunningTurn, decisions: Mapping[str, object], what: str, *, started: bool) -> list[int]:
-    """Return the positions of the calls that decisions name."""
+    """Return the positions of the calls that the decisions name."""
     waiting = {i: call.call_id for i, call in state.waiting.items() if (i in state.started) is started}
     for call_id in decisions:
         if call_id not in waiting.values():

@@ -1,10 +1,11 @@
-"""A turn while it runs: what has happened so far, step by step.
+"""A turn while it runs, as a series of steps.
 
-A step is what one event adds: an answer of the model, the result of a tool, a decision of the caller's. Applying the
-steps in order gives the state that the run was in, in this process or another. So a run keeps its own state the same
-way in which a resumed one gets it back.
+One event adds one step: an answer of the model, the result of a tool, a decision of the caller. Applying the steps in
+order gives the state of the run, in this process or another. So a new run and a resumed run get their state in the same
+way.
 
-As bytes, a step is a JSON object of what it has: `{"input":[…],"messages":[…],"results":{"0":…},"started":[0],…}`.
+As bytes, a step is a JSON object without the fields that are empty:
+`{"input":[…],"messages":[…],"results":{"0":…},"started":[0],…}`.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ from recuerda.messages.message import (
 )
 
 INTERRUPTED = "(This answer was interrupted.)"
-"""Stands in the place of an answer that was interrupted before a word of it was said."""
+"""The text of an answer that was interrupted before its first word."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event adds to a running turn. Calls are named by their position in the model's last answer.
+    """The change that one event makes to a running turn. A call is named by its position in the model's last answer.
 
     Attributes:
-        input: the caller's messages; in a turn's first step.
-        messages: of the model, each followed by the results of its calls, except the last one's.
-        results: of the last answer's calls.
-        started: the calls that are being run from now on.
+        input: the caller's messages, in the first step of a turn.
+        messages: answers of the model. The results of an answer's calls follow it, except for the last answer.
+        results: results of the last answer's calls.
+        started: the calls that are started with this step.
         approved: the calls that the caller allowed.
-        edited: the arguments that the caller put in the place of the model's.
-        usage: what the model's answer cost.
-        claim: who goes on with the turn, when it is resumed.
+        edited: arguments of the caller that replace those of the model.
+        usage: the tokens that the model's answer cost.
+        claim: a random id of the run that goes on with the turn, in the first step after it was begun or resumed.
     """
 
     input: tuple[ChatMessage, ...] = ()
@@ -70,7 +71,7 @@ class RunningTurn:
 
     @property
     def calls(self) -> tuple[FunctionCallContent, ...]:
-        """The calls of the model's last answer, when they do not all have their results yet."""
+        """The calls of the model's last answer, until all of them have results."""
         return self.new[-1].function_calls if self.new and self.new[-1].role == "assistant" else ()
 
     @property
@@ -85,11 +86,11 @@ class RunningTurn:
 
     @property
     def rounds(self) -> int:
-        """How many times all calls of an answer have been run."""
+        """The number of answers whose calls have all been run."""
         return sum(message.role == "tool" for message in self.new)
 
     def apply(self, step: Step) -> None:
-        """Take in what a step adds."""
+        """Add a step to the state."""
         self.input += step.input
         for message in step.messages:
             self.new.append(message)
@@ -105,7 +106,7 @@ class RunningTurn:
             self._close(self.results)
 
     def whole(self) -> Step:
-        """Return all of it as one step."""
+        """Return the whole state as one step."""
         return Step(
             input=self.input,
             messages=tuple(self.new),
@@ -120,12 +121,13 @@ class RunningTurn:
         return Turn(messages=(*self.input, *self.new), input_count=len(self.input), usage=self.usage)
 
     def interrupted(self, partial: ChatMessage | None) -> Turn:
-        """Return the turn as far as it came: calls without a result get one that says so, and an answer ends it.
+        """Return the unfinished turn in a form that can be committed.
 
-        Some models take a user's message only after an answer. So a turn without one gets a note in its place.
+        A call without a result gets a result that says so. Some models accept a user's message only after an answer, so
+        a turn without an answer gets a note as its answer.
 
         Args:
-            partial: what the model had said of its next answer.
+            partial: the part of the next answer that the model had given; None when there is none.
         """
         cut = RunningTurn([self.whole()])
         if partial is not None and not _is_blank(partial):
@@ -144,13 +146,13 @@ class RunningTurn:
 
 
 def not_run(call: FunctionCallContent, *, is_started: bool) -> FunctionResultContent:
-    """Return the result of a call whose turn ended before it had one."""
+    """Return the result for a call whose turn ended before the call had a result."""
     text = "it was started, and whether it finished is not known" if is_started else "it was not run"
     return FunctionResultContent(call.call_id, f"Error: the turn was interrupted: {text}", is_error=True)
 
 
 def _with_arguments(answer: ChatMessage, edited: Mapping[int, JsonObject]) -> ChatMessage:
-    """Return the answer with other arguments in some of its calls: the log tells what was run."""
+    """Return the answer with other arguments in some of its calls, so that the thread shows what was run."""
     parts: list[AnyContent] = []
     position = 0
     for part in answer.contents:
@@ -214,7 +216,7 @@ def decode_step(body: bytes) -> Step:
     """Return the step that `encode_step` wrote.
 
     Raises:
-        StateError: it is not one.
+        StateError: the bytes are not a step.
     """
     try:
         wire = _decoder.decode(body)
@@ -235,5 +237,5 @@ def decode_step(body: bytes) -> Step:
 def _result(message: Mapping[str, Json]) -> FunctionResultContent:
     (part,) = message_from_json(message).contents
     if not isinstance(part, FunctionResultContent):
-        raise StateError("a step of the interrupted turn holds a result that is none")
+        raise StateError("a step of the interrupted turn has a result that is not the result of a call")
     return part

@@ -1,4 +1,4 @@
-"""A run that is handed out piece by piece."""
+"""The stream of a run's updates."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from recuerda.errors import InvalidInput
 
 
 class AgentResponseStream:
-    """The updates of one run, to be iterated once; afterwards `response` is the whole answer.
+    """The updates of one run. Iterate over it once; afterwards `response` is the whole answer.
 
-    Use it in `async with` where the loop may be left early and the turn has to be cancelled at once.
+    If the loop may be left early, use the stream in `async with`, so that the turn is cancelled at once.
     """
 
     def __init__(self, run: Run) -> None:
@@ -25,14 +25,14 @@ class AgentResponseStream:
         return self
 
     def __del__(self) -> None:
-        # The loop body was left: the event loop closes the run soon, and the next one on the thread may wait for that.
+        # The loop was left early. The event loop closes the run soon, and the thread's next run may wait for that.
         self._run.ticket.abandon()
 
     async def __anext__(self) -> AgentResponseUpdate:
         return await anext(self._updates)
 
     async def aclose(self) -> None:
-        """Cancel what has not been committed."""
+        """Cancel the turn, if it is not committed yet."""
         await self._updates.aclose()
 
     async def __aenter__(self) -> Self:
@@ -48,14 +48,14 @@ class AgentResponseStream:
         """The whole answer, once the stream has ended.
 
         Raises:
-            InvalidInput: it has not.
+            InvalidInput: the stream has not ended yet.
         """
         if self._run.response is None:
             raise InvalidInput("the stream has not ended yet: iterate it to its end first")
         return self._run.response
 
     async def drained(self) -> AgentResponse:
-        """Carry the run out to its end and return the whole answer."""
+        """Iterate to the end of the run and return the whole answer."""
         async with aclosing(self._updates) as updates:
             async for _ in updates:
                 pass

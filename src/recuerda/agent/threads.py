@@ -1,8 +1,7 @@
-"""How an agent gets at its threads: new ones, those of an id, and those of a saved state.
+"""The threads of an agent: new threads, threads that are opened by id, and threads that are restored from a state.
 
-A thread has one owner. An agent whose client keeps threads at its service makes threads that hold only the service's
-reference, and a copy where it has a mirror; any other agent makes threads with a store, on its storage or from its
-store factory.
+A thread has one owner. An agent whose client's service keeps threads makes threads that hold the service's id, and a
+copy if the agent has a mirror. Any other agent makes threads with a store, on its storage or from its store factory.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ class AgentThreads:
     """Make and open the threads of one agent.
 
     Args:
-        storage: where threads live, or its URL; in RAM when neither it nor a factory is given.
+        storage: the storage of the threads, or its URL. Threads live in RAM when neither it nor a factory is given.
         factory: makes the store of a new thread.
-        mirror: where the copies of a service's threads live, or its URL.
-        by_service: True when the agent's client keeps threads at its service.
+        mirror: the storage for copies of a service's threads, or its URL.
+        by_service: True when the service of the agent's client keeps threads.
 
     Raises:
-        ConfigurationError: two places are given, or one that does not fit the client.
+        ConfigurationError: two places for threads are given, or a place that does not fit the client.
     """
 
     def __init__(
@@ -63,13 +62,13 @@ class AgentThreads:
         self._has_mirror = mirror is not None
 
     def new(self, *, user_id: str | None, service_thread_id: str | None) -> AgentThread:
-        """Return a new thread, or the handle of one that a service keeps."""
+        """Return a new thread, or a handle on a thread that a service keeps already."""
         if service_thread_id is not None or self.by_service:
             return self._of_service(AgentThread(service_thread_id=service_thread_id), user_id)
         return AgentThread(message_store=self._made_store(user_id))
 
     def open(self, thread_id: str, *, user_id: str | None) -> AgentThread:
-        """Return the thread of an id."""
+        """Return the thread with an id."""
         if self.by_service and not self._has_mirror:
             raise ConfigurationError(
                 f"thread {thread_id!r} cannot be opened by a name: this client's service keeps the threads, and knows "
@@ -88,10 +87,10 @@ class AgentThreads:
         return await AgentThread.deserialize(state, message_store=self._made_store(user_id))
 
     def of_run(self, thread: AgentThread | str | None) -> AgentThread:
-        """Return the thread that a run was given, with an owner; a temporary one for None.
+        """Return the thread of a run, with an owner; a temporary thread for None.
 
         Raises:
-            ThreadOwnershipError: a service keeps it, and this agent's client keeps none.
+            ThreadOwnershipError: a service keeps the thread, and the service of this agent's client keeps none.
         """
         if isinstance(thread, str):
             return self.open(thread, user_id=None)

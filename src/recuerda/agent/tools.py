@@ -1,8 +1,8 @@
-"""Functions that a model may call: plain typed callables.
+"""Tools: plain typed callables that a model may call.
 
-The JSON schema comes from the type hints, and arguments are checked against them before the function runs. What goes
-wrong in a call is told to the model, which can then do better; it does not end the run. A parameter of type
-`AgentThread` is not shown to the model: it gets the run's thread.
+The JSON schema of a tool comes from its type hints, and arguments are checked against them before the function runs. An
+error in a call does not end the run: the model is told of it, and can call the tool again. A parameter of type
+`AgentThread` is hidden from the model and gets the run's thread.
 """
 
 from __future__ import annotations
@@ -39,23 +39,24 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What every service takes as the name of a function."""
+"""The names of functions that every service accepts."""
 
 _logger = logging.getLogger("recuerda")
 
 
 class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
-    """A callable with what a model has to know of it. Make one with `FunctionTool.of`.
+    """A callable with its description for a model. Make one with `@tool` or `FunctionTool.of`.
 
     Attributes:
-        name: how the model calls it.
-        description: what it does, for the model.
-        parameters: the JSON schema of its arguments, an object.
-        function: the callable, sync or async. A sync one runs in a thread, so that it blocks nobody.
-        needs_approval: True to end the run before the function is called, until the caller allows it with
+        name: the name by which the model calls it.
+        description: what the function does, for the model.
+        parameters: the JSON schema of its arguments; the schema of an object.
+        function: the callable, sync or async. A sync function runs in a thread of its own, so that the event loop is
+            not blocked.
+        needs_approval: True ends the run before the function is called. The caller allows or refuses the call with
             `Agent.resume`.
-        retry_safe: True when calling it twice does no harm: a resumed turn then calls it again when nobody knows
-            whether it finished.
+        retry_safe: True says that calling the function twice does no harm. A resumed turn then calls it again if it is
+            not known whether the first call finished.
     """
 
     name: str
@@ -77,17 +78,17 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         needs_approval: bool = False,
         retry_safe: bool = False,
     ) -> Self:
-        """Make a tool of a callable; a tool is returned as it is, but for what is said of it here.
+        """Make a tool of a callable. For a tool, return it with the changes that the arguments ask for.
 
         Args:
-            function: its type hints give the schema; `Annotated[str, "what it is"]` describes a parameter.
-            name: its own name by default.
-            description: its docstring by default.
-            needs_approval: see the attribute.
-            retry_safe: likewise.
+            function: the callable. Its type hints give the schema; `Annotated[str, "the city"]` describes a parameter.
+            name: the tool's name; the name of the callable by default.
+            description: the tool's description; the docstring of the callable by default.
+            needs_approval: see the attribute. False does not change a tool that needs approval.
+            retry_safe: see the attribute. False does not change a tool that is safe.
 
         Raises:
-            ConfigurationError: a parameter cannot be described to a model; the text says which.
+            ConfigurationError: a parameter cannot be described to a model; the error names it.
         """
         if isinstance(function, FunctionTool):
             changed = function._with(name, description, needs_approval=needs_approval, retry_safe=retry_safe)
@@ -114,7 +115,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     def _with(
         self, name: str | None, description: str | None, *, needs_approval: bool, retry_safe: bool
     ) -> FunctionTool:
-        """Return the tool with something else said of it; what it needs and what is safe is never taken back."""
+        """Return the tool with other values. `needs_approval` and `retry_safe` never become False again."""
         if not (name or description or needs_approval or retry_safe):
             return self
         return msgspec.structs.replace(
@@ -126,14 +127,14 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function itself, as any caller but a model does."""
+        """Call the function itself, as other code than a model does."""
         return self.function(*args, **kwargs)
 
     def check(self, arguments: str | Mapping[str, Any]) -> None:
-        """Make sure that arguments fit the parameters.
+        """Check that arguments fit the parameters.
 
         Raises:
-            InvalidInput: they do not; the text says where.
+            InvalidInput: they do not fit; the error says where.
         """
         try:
             self._checked(arguments)
@@ -141,7 +142,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInput(f"the arguments for tool {self.name!r} do not fit: {error}") from None
 
     async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
-        """Run the function for a model's call, and return its result, or the error as one.
+        """Run the function for a model's call, and return its result. An error of the function is a result as well.
 
         Raises:
             EncodeError: the function returned something that has no JSON form: a fault of the program, not of the
@@ -155,7 +156,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             values[self._thread_parameter] = thread
         try:
             result = await self._run(values)
-        except Exception as error:  # noqa: BLE001 - whatever a tool raises is told to the model
+        except Exception as error:  # noqa: BLE001 - the model is told of every error of a tool
             _logger.warning("tool %s raised %s", self.name, type(error).__name__)
             return _failure(call, f"{type(error).__name__}: {error}")
         return FunctionResultContent(call.call_id, to_json(result, f"the result of tool {self.name}"))
@@ -190,15 +191,15 @@ def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     try:
         return function(**values)
     except StopIteration as error:
-        # No future can hold a StopIteration: the caller would wait for ever.
+        # A future cannot hold a StopIteration: the caller would wait for ever.
         raise RuntimeError("the function raised StopIteration") from error
 
 
 class DecoratedTool(FunctionTool, Generic[P, R], frozen=True, kw_only=True):
-    """A function that `@tool` made a tool of. Calling it is calling the function, with the same types."""
+    """The tool that `@tool` makes of a function. Calling it calls the function, with the function's own types."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself, as any caller but a model does."""
+        """Call the function itself, as other code than a model does."""
         return cast("R", self.function(*args, **kwargs))
 
 
@@ -237,14 +238,14 @@ def tool(
 
 
 ToolInput: TypeAlias = Callable[..., Any] | FunctionTool
-"""What may be given as a tool."""
+"""A tool, or a callable that becomes one."""
 
 
 def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
     """Return tools by their names.
 
     Raises:
-        ConfigurationError: two have the same.
+        ConfigurationError: two tools have the same name.
     """
     named: dict[str, FunctionTool] = {}
     for one in map(FunctionTool.of, tools):
@@ -255,7 +256,7 @@ def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
 
 
 def unknown_tool(call: FunctionCallContent, known: list[str]) -> FunctionResultContent:
-    """Return the error for a call of a function that there is not."""
+    """Return the error for the call of a function that does not exist."""
     return _failure(call, f"there is no function {call.name!r}; there are: {', '.join(known) or 'none'}")
 
 
@@ -295,7 +296,7 @@ def _fields(function: Callable[..., Any], name: str) -> tuple[list[tuple[str, An
 
 
 def _described(hint: Any) -> Any:
-    """Let a plain text in `Annotated` be the parameter's description."""
+    """Use a plain text in `Annotated` as the parameter's description."""
     if get_origin(hint) is not Annotated:
         return hint
     inner, *notes = get_args(hint)
@@ -309,7 +310,7 @@ def _described(hint: Any) -> Any:
 
 
 def _with_default(hint: Any, default: object) -> Any:
-    """Show the model a default that has a JSON form."""
+    """Add a default to the schema, if it has a JSON form."""
     try:
         shown = to_json(default, "the default")
     except EncodeError:
@@ -328,7 +329,7 @@ def _schema(arguments: type[msgspec.Struct]) -> JsonObject:
 
 
 def _complete(schema: Any) -> None:
-    """Say `items` of every array: services refuse a schema without it."""
+    """Add `items` to every array: services refuse a schema without it."""
     if isinstance(schema, dict):
         node = cast("dict[str, Any]", schema)
         if node.get("type") == "array":

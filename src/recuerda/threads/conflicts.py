@@ -1,7 +1,7 @@
-"""Appending onto a thread that moved on in ways that do not matter.
+"""Appends to a thread whose revision has changed without effect on what is appended.
 
-A thread at another revision than expected is a conflict, because somebody may have said something. A summary says
-nothing new: a turn that was made meanwhile is as good after it. Just so a summary is as good after later turns.
+An append that expects another revision is a conflict, because somebody may have added a turn. A summary adds nothing to
+the conversation, so a turn may be appended after it. In the same way a summary may be appended after later turns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from recuerda.storage.records import Appended, ThreadSlice
 from recuerda.threads.history import History
 
 MAX_TRIES = 8
-"""How often to append before a conflict is one."""
+"""The number of appends after which a conflict is raised."""
 
 
 async def append_checked(
@@ -22,15 +22,15 @@ async def append_checked(
     later: Callable[[int], Awaitable[int | None]],
     expected: int | None,
 ) -> Appended:
-    """Append onto a revision, and after a conflict onto a later one.
+    """Append at a revision; after a conflict, append at the thread's later revision, if nothing that matters changed.
 
     Args:
-        append: does it.
-        later: gives the revision to which the thread has moved on from another, if that does not matter, and else None.
-        expected: the first revision; None for any.
+        append: appends at the revision that it is given.
+        later: returns the thread's revision, if the changes since a revision do not matter; otherwise None.
+        expected: the first revision; None for any revision.
 
     Raises:
-        ThreadConflict: the thread has moved on in a way that matters, or again and again.
+        ThreadConflict: a change matters, or the thread kept changing.
     """
     for _ in range(MAX_TRIES - 1):
         try:
@@ -44,16 +44,16 @@ async def append_checked(
 
 
 async def revision_after_summaries(storage: Storage, history: History, expected: int) -> int | None:
-    """Return the thread's revision if only summaries came after `expected`, and else None."""
-    # One turn is enough to tell that it was not summaries alone.
+    """Return the thread's revision if only summaries came after `expected`; otherwise None."""
+    # A single turn is enough to show that not only summaries came.
     found = await storage.read(history.thread_id, after=expected, incarnation=history.incarnation, last_turns=1)
     return _revision_after(found, expected) if all(one.kind == "summary" for one in found.records) else None
 
 
 async def revision_after_turns(storage: Storage, history: History, expected: int, *, through: int) -> int | None:
-    """Return the thread's revision if the turns up to `through` are those that it had at `expected`, and else None.
+    """Return the thread's revision if its turns up to `through` have not changed since `expected`; otherwise None.
 
-    None as well if somebody else has summarised since.
+    It is also None if a summary was appended since.
     """
     found = await storage.read(history.thread_id, after=expected, incarnation=history.incarnation)
     for record in found.records:
@@ -63,7 +63,7 @@ async def revision_after_turns(storage: Storage, history: History, expected: int
 
 
 def _revision_after(found: ThreadSlice, expected: int) -> int | None:
-    """Return the revision if the records, and turns that they undo, are all that came after `expected`."""
+    """Return the revision if the records, with the turns that they undo, are all changes since `expected`."""
     revision = 0 if found.info is None else found.info.revision
     undone = [record for record in found.records if record.kind == "undo" and (record.target or 0) > expected]
     return revision if revision - expected == len(found.records) + len(undone) > 0 else None

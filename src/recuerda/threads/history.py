@@ -1,11 +1,11 @@
-"""What a handle has read of a thread already: its warm view.
+"""The part of a thread that a handle has read already: its warm view.
 
-The first read of a thread fetches its window; every later one asks only for what is newer than the revision held here.
-That works because a revision never comes back with another meaning: an undo and a trim are records as well, and a
-thread that was deleted and made anew has another incarnation. Whenever what is held cannot be continued safely, it is
-thrown away and the next read starts afresh.
+The first read of a thread fetches its window. Every later read asks only for records that are newer than the revision
+held here. That works because a revision never comes back with another meaning: an undo and a trim are records as well,
+and a thread that was deleted and made again has another incarnation. A view that cannot be continued safely is dropped,
+and the next read starts afresh.
 
-There are two views of a thread: the whole of it, or its newest summary and the turns after what that covers.
+There are two views of a thread: all of its turns, or its newest summary and the turns that the summary does not cover.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from recuerda.window.tally import Tally
 from recuerda.window.window import ContextWindow
 
 TITLE_LENGTH = 60
-"""Characters of the first user message that become a thread's title."""
+"""The longest title that is made of the first user message, in characters."""
 
 
 # gc=False: it is in no reference cycle, and a long thread holds thousands that the collector would go through.
@@ -31,10 +31,10 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
     """A turn as the thread holds it.
 
     Attributes:
-        number: its revision.
-        id: its id, which makes a retry safe.
-        created_us: when it was committed, in microseconds since 1970 (UTC).
-        turn: its messages.
+        number: the revision that the turn got.
+        id: the turn's id, which makes a retry safe.
+        created_us: the time of the commit, in microseconds since 1970 (UTC).
+        turn: the turn's messages, with their usage.
     """
 
     number: int
@@ -49,7 +49,7 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def usage(self) -> Usage | None:
-        """What the turn's answer cost, where the service said it."""
+        """The tokens that the turn's answer cost; None when the service did not say."""
         return self.turn.usage
 
     @property
@@ -59,17 +59,17 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
 
 
 def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
-    """Decode a record.
+    """Return a record with its messages decoded.
 
     Raises:
-        CorruptTurn: naming the thread and the record's number.
+        CorruptTurn: the record cannot be decoded; the error names the thread and the number.
     """
     turn = decode_turn(record.body, thread_id=thread_id, number=record.number)
     return StoredTurn(record.number, record.id, record.created_us, turn)
 
 
 def readable_turns(found: ThreadSlice, thread_id: str) -> list[StoredTurn]:
-    """Decode the turns of a look at a thread, and leave out those that cannot be read."""
+    """Return the turns of a read that can be decoded, and leave out the other turns."""
     turns: list[StoredTurn] = []
     for record in found.records:
         try:
@@ -80,7 +80,7 @@ def readable_turns(found: ThreadSlice, thread_id: str) -> list[StoredTurn]:
 
 
 def title_of(turn: Turn) -> str | None:
-    """Return the title of a thread that begins with a turn: the start of what the user says, or None."""
+    """Return the title of a thread that begins with a turn: the start of the user's text; None without such a text."""
     text = next((message.text for message in turn.messages if message.role == "user" and message.text.strip()), None)
     if text is None:
         return None
@@ -89,11 +89,11 @@ def title_of(turn: Turn) -> str | None:
 
 
 class History:
-    """Hold the part of a thread that was read, and say what is missing of it.
+    """The part of a thread that was read.
 
     Args:
-        thread_id: which thread.
-        with_summary: hold the newest summary, and only turns after what it covers.
+        thread_id: the thread's id.
+        with_summary: True holds the newest summary, and only the turns that it does not cover.
     """
 
     def __init__(self, thread_id: str, *, with_summary: bool = False) -> None:
@@ -110,35 +110,35 @@ class History:
 
     @property
     def revision(self) -> int:
-        """The revision up to which everything is known; 0 for a thread that does not exist."""
+        """The revision of the last read; 0 for a thread that does not exist."""
         return 0 if self.info is None else self.info.revision
 
     @property
     def incarnation(self) -> str | None:
-        """The incarnation of the thread that was read."""
+        """The incarnation of the thread at the last read; None for a thread that does not exist."""
         return None if self.info is None else self.info.incarnation
 
     @property
     def position(self) -> tuple[int, str | None]:
-        """From where a read goes on; when it has changed during one, what that one found is out of date."""
+        """The point from which the next read goes on. A read during which it changed is outdated."""
         return self.revision, self.incarnation
 
     def messages(self) -> list[ChatMessage]:
-        """Return the messages of the turns held, in order, as a new list."""
+        """Return the messages of all held turns, in order, as a new list."""
         if self._messages is None:
             self._messages = [message for stored in self.turns for message in stored.turn.messages]
         return self._messages.copy()
 
     def window(self, window: ContextWindow, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
-        """Return the messages of a window, as `ContextWindow.select_stored` does; what turns cost is remembered."""
+        """Return the messages that a window selects. The cost of each turn is remembered for the next call."""
         self._tally = window.tally(self.turns, self._tally)
-        # Until there is a summary, nothing would tell of a turn that is left out for the sake of steps.
+        # Without a summary, no text would stand for the turns that a window leaves out to move in steps.
         first = 1 if self.info is None else self.info.first
         is_rest = self.with_summary and self._start <= max(first, _after(self.summary))
         return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=is_rest)
 
     def covers(self, last_messages: int | None, *, with_summary: bool = False) -> bool:
-        """Say whether a window of so many messages (None: all of the view) can be cut from what is held."""
+        """Return True if a window of this number of messages (None: the whole view) can be cut from the held turns."""
         if self.info is None or not self._is_view(with_summary=with_summary):
             return False
         if self._start <= max(self.info.first, _after(self.summary)):
@@ -146,11 +146,11 @@ class History:
         return last_messages is not None and self._window is not None and last_messages <= self._window
 
     def _is_view(self, *, with_summary: bool) -> bool:
-        # Of a thread that has no summary both are the same; but only who looked for one knows that.
+        # Both views of a thread without a summary are the same; but only a read with the summary knows that.
         return self.with_summary == with_summary or (self.with_summary and self.summary is None)
 
     def forget(self) -> None:
-        """Drop everything: the next read starts afresh."""
+        """Drop everything, so that the next read starts afresh."""
         self.info = None
         self.summary = None
         self.turns = []
@@ -158,10 +158,10 @@ class History:
         self._tally = None
 
     def take(self, found: ThreadSlice, *, last_messages: int | None) -> None:
-        """Take in what a read returned that asked for everything after `revision`, or afresh when nothing was held.
+        """Take in the result of a read. The read asked for the records after `revision`, or started afresh.
 
         Raises:
-            CorruptTurn: a record cannot be decoded; what was held stays as it was.
+            CorruptTurn: a record cannot be decoded; nothing has changed.
         """
         self.has_draft = found.has_draft
         is_same = found.info is not None and self.incarnation == found.info.incarnation
@@ -181,17 +181,17 @@ class History:
             self.summary = found.summary
         self.info = found.info
         if is_next and undone and self._window is not None:
-            # A window that lost a turn at its end may need an older one at its front.
+            # A window that lost a turn at its end may need an older turn at its start.
             self._window = min(self._window, sum(len(turn.messages) for turn in self.turns))
 
     def _has_newest_summary(self, found: ThreadSlice) -> bool:
-        """Say whether the newest summary is known after a read that went on: an undo may bring back an older one."""
+        """Return True if the newest summary is known after a continued read: an undo may bring back an older one."""
         covered = _after(self.summary) - 1
         undone = [record.target or 0 for record in found.records if record.kind == "undo"]
         return min(undone, default=covered + 1) > covered or any(one.kind == "summary" for one in found.records)
 
     def _take_summary(self, found: ThreadSlice) -> None:
-        """Take in the newest summary of a read that went on, and let go of what it covers."""
+        """Take in the newest summary of a continued read, and drop the turns that it covers."""
         if not self.with_summary or found.info is None:
             return
         summaries = [record for record in found.records if record.kind == "summary"]
@@ -204,19 +204,19 @@ class History:
             self.turns, self._messages = [turn for turn in self.turns if turn.number >= first], None
 
     def summarized(self, record: TurnRecord) -> None:
-        """Take in a summary that this handle appended itself, when it is the next record."""
+        """Take in a summary that this handle appended, if it is the next record."""
         if self.info is not None and record.number == self.info.revision + 1:
             self.info = _with_record(self.info, record)
             self._take_summary(ThreadSlice(info=self.info, records=(record,)))
 
     def committed(self, record: TurnRecord, turn: Turn) -> None:
-        """Take in a turn that this handle appended itself, when it is the next one."""
+        """Take in a turn that this handle appended, if it is the next record."""
         if self.info is None or record.number != self.info.revision + 1:
             return
         if all(type(message.content) is str and message.additional_properties is None for message in turn.messages):
             stored = StoredTurn(record.number, record.id, record.created_us, turn)
         else:
-            # Other values may read back in another form: what a reader of the thread would get is what is held.
+            # Other values may read back in another form, so the turn is decoded as a reader of the thread would get it.
             stored = stored_turn(record, self.thread_id)
         self._extend([stored], set(), self.info.first)
         self.info = _with_record(self.info, record)
@@ -235,7 +235,7 @@ class History:
         self.turns = kept
 
     def _shrink(self) -> None:
-        """Let go of turns far outside of the window, so that a handle on an endless thread stays small."""
+        """Drop turns far outside the window, so that a handle on an endless thread stays small."""
         if self._window is None or self._window == 0:
             return
         total = sum(len(turn.messages) for turn in self.turns)
@@ -250,7 +250,7 @@ class History:
 
 
 def _after(summary: TurnRecord | None) -> int:
-    """Return the first number that a summary does not cover."""
+    """Return the number of the first turn that a summary does not cover."""
     return 1 if summary is None else (summary.target or 0) + 1
 
 

@@ -1,9 +1,8 @@
 """The local copy of a thread that a service keeps.
 
-Each turn is written to the copy when the service has it, with the service's reference to the thread as it was then: so
-the newest turn tells where the thread goes on, and a turn that conflicts with another process's is found by the same
-check as in a thread of one's own. What the copy does not hold and the service does, or the other way round, is told,
-and never merged by itself.
+Each turn is written to the copy after the service has it, together with the service's id of the thread at that time. So
+the newest turn says under which id the thread goes on. A conflict with another process is found by the same check as in
+a thread that is kept here. A difference between the copy and the service is reported, and never merged on its own.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow, group_turns
 
 REFERENCE_KEY = "service_thread"
-"""In a thread's metadata: the reference since a revision, where it was changed between turns."""
+"""The key in a thread's metadata for the service's id of the thread, if it was changed between turns."""
 
 _NEWEST = ContextWindow(max_messages=1)
 
 
 class ThreadService(Protocol):
-    """What a mirror needs of a client whose service keeps threads; see `ChatClient`."""
+    """The methods of a client that a mirror calls; `ChatClient` documents them."""
 
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
         """Return all messages of a thread."""
@@ -45,7 +44,7 @@ class ThreadService(Protocol):
         ...
 
     async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
-        """Hand messages over and return the new thread's id."""
+        """Copy messages to a new thread and return its id."""
         ...
 
     async def delete_thread(self, service_thread_id: str) -> bool:
@@ -54,7 +53,7 @@ class ThreadService(Protocol):
 
 
 class Mirror:
-    """Keep the local copy of one thread.
+    """The local copy of one thread.
 
     Args:
         store: holds the copy.
@@ -67,18 +66,18 @@ class Mirror:
     async def load(
         self, service: ThreadService, reference: str | None, *, turn_id: str | None
     ) -> tuple[str | None, StoredTurn | None]:
-        """Read where the thread goes on: return the service's reference, and the turn of an id if it is there.
+        """Return the service's id of the thread, and the turn with `turn_id`, if the copy has it.
 
-        The first time, the service is asked as well whether it has what the copy has; a chain of responses never
-        changes and need not be asked for.
+        The first call also checks that the service has the copy's newest message.
 
         Args:
-            service: keeps the thread.
-            reference: what the handle knows of it; None when it was opened by its name.
-            turn_id: of the turn to look for.
+            service: the service.
+            reference: the service's id of the thread, as the handle knows it; None for a thread that was opened by
+                name.
+            turn_id: the id of the turn to look for; None looks for no turn.
 
         Raises:
-            ThreadDiverged: the copy and the service do not agree.
+            ThreadDiverged: the copy and the service differ.
             ThreadOwnershipError: the thread was detached from its service.
         """
         found = await self.store.refresh(_NEWEST, turn_id=turn_id)
@@ -94,16 +93,16 @@ class Mirror:
         return mirrored or reference, found
 
     async def append(self, turn: Turn, *, turn_id: str | None, expected: int | None, reference: str) -> Appended:
-        """Write a turn that the service has."""
+        """Write a turn that the service has already."""
         turn = msgspec.structs.replace(turn, service_thread_id=reference)
         return await self.store.append(turn, turn_id=turn_id, expected=expected)
 
     async def verify(self, service: ThreadService, reference: str | None) -> list[ChatMessage]:
-        """Compare the whole copy with the whole thread; return what only the service has, at the end.
+        """Compare the whole copy with the whole thread; return the newest messages that only the service has.
 
         Raises:
-            ThreadDiverged: the copy holds what the service does not, or something else.
-            InvalidInput: the service has no such thread yet.
+            ThreadDiverged: the copy has messages that the service does not have, or other messages.
+            InvalidInput: the service does not have the thread yet.
         """
         reference = await self._known(reference)
         theirs = await service.read_thread(reference)
@@ -117,7 +116,7 @@ class Mirror:
         return _after(theirs, len(mine))
 
     async def update(self, service: ThreadService, reference: str | None) -> int:
-        """Write what only the service has, and return how many messages that were.
+        """Write the messages that only the service has to the copy, and return their number.
 
         Raises:
             ThreadDiverged: as in `verify`.
@@ -134,14 +133,14 @@ class Mirror:
         return len(missing)
 
     async def set_reference(self, reference: str | None) -> None:
-        """Note where the thread is kept from now on; None: here."""
+        """Note the service's id of the thread from now on; None when the thread is kept here."""
         info = await self.store.info()
         metadata: dict[str, Any] = {} if info is None else dict(info.metadata)
         metadata[REFERENCE_KEY] = {"id": reference, "revision": 0 if info is None else info.revision}
         await self.store.storage.update_thread(self.store.thread_id, metadata=metadata)
 
     async def hand_over(self, service: ThreadService) -> str:
-        """Give what the store holds to a service, and return its reference; see `AgentThread.attach`."""
+        """Copy the store's messages to a service, and return the service's id; see `AgentThread.attach`."""
         messages = await self.store.list_messages()
         revision = self.store.revision
         reference = await service.create_thread(messages)
@@ -154,16 +153,16 @@ class Mirror:
         return reference
 
     async def _known(self, reference: str | None) -> str:
-        """Return a reference, or the one that the copy tells."""
+        """Return the reference, or else the one that the copy has noted."""
         if reference is None:
             await self.store.refresh(_NEWEST)
             reference = self._reference()
         if reference is None:
-            raise InvalidInput(f"thread {self.store.thread_id!r} is at no service yet, so there is nothing to compare")
+            raise InvalidInput(f"no service has thread {self.store.thread_id!r} yet, so there is nothing to compare")
         return reference
 
     def _reference(self) -> str | None:
-        """Return the reference that was noted last: with the newest turn, or after it."""
+        """Return the reference that was noted last, with the newest turn or after it."""
         newest = self.store.turns[-1] if self.store.turns else None
         info = self.store.history.info
         noted = None if info is None else info.metadata.get(REFERENCE_KEY)
@@ -181,7 +180,7 @@ class Mirror:
                 self.store.thread_id, reference or "", f"the mirror is of the service's thread {mirrored!r}"
             )
         last = self.store.turns[-1] if self.store.turns else None
-        # A turn from before the thread was handed over has other ids there.
+        # The messages of a turn from before the hand-over have other ids at the service.
         is_of_service = last is not None and last.turn.service_thread_id == mirrored
         newest = last.messages[-1].message_id if last is not None and is_of_service else None
         if newest is not None and (there := await service.newest_message_id(mirrored)) != newest:
@@ -192,12 +191,12 @@ class Mirror:
             )
 
     async def _had(self, reference: str | None) -> bool:
-        """Say whether the thread had a reference at some time: then a saved state is older than the mirror."""
+        """Return True if the thread had this reference earlier: then the saved state is older than the mirror."""
         return any(turn.turn.service_thread_id == reference for turn in await self.store.list_turns())
 
 
 def _said(messages: Iterable[ChatMessage]) -> Iterable[tuple[str, ...]]:
-    """Flatten messages to what was said, in order: how parts are grouped into messages differs between the two."""
+    """Yield the parts of messages in order. The grouping into messages differs between the copy and the service."""
     for message in messages:
         for part in message.contents:
             match part:
@@ -214,7 +213,7 @@ def _said(messages: Iterable[ChatMessage]) -> Iterable[tuple[str, ...]]:
 
 
 def _after(messages: Sequence[ChatMessage], parts: int) -> list[ChatMessage]:
-    """Return the messages behind the first so many parts."""
+    """Return the messages after the first `parts` parts."""
     for i, message in enumerate(messages):
         if parts <= 0:
             return list(messages[i:])

@@ -2,10 +2,10 @@
 
     {"version": 1, "kind": "thread", "id": …, "service_thread_id": … or null, "store": {…} or null}
 
-and "providers": {name: {…}} where context providers remember something of the thread.
+It also has "providers": {name: {…}} if context providers remember something about the thread.
 
-Whatever is not this is refused with a word on what was expected, so that nothing is half-restored. States that betas of
-Agent Framework wrote are read as well; `legacy.py` turns them into this form.
+Any other state is refused with an error that says what was expected, so that nothing is half-restored. States that the
+betas of Agent Framework wrote are read as well; `legacy.py` reads them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ THREAD_KIND = "thread"
 
 
 class ThreadState(msgspec.Struct, frozen=True, kw_only=True):
-    """A state that was read and found sound.
+    """A state that was read and checked.
 
     Attributes:
         id: the thread's id.
-        service_thread_id: set when a service keeps the thread.
-        store: the store's own state, or None.
-        providers: what context providers remember, by their names.
+        service_thread_id: the service's id of the thread; None when no service keeps it.
+        store: the state of the thread's store; None when no store keeps it.
+        providers: the data that context providers remember, by their names.
     """
 
     id: str
@@ -41,10 +41,10 @@ class ThreadState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_thread_state(state: object) -> ThreadState:
-    """Check a state's envelope.
+    """Return a state after checking its envelope.
 
     Raises:
-        StateError: it is of an unknown kind, version or type; the text says what was expected.
+        StateError: the state is of an unknown kind, version or type; the error says what was expected.
     """
     if not isinstance(state, dict):
         raise StateError(f"a thread's state is the JSON object that serialize() gave, not {_type_name(state)}")
@@ -89,7 +89,7 @@ def _providers(given: object) -> dict[str, JsonObject]:
 
 
 def _from_legacy(legacy: LegacyState) -> ThreadState:
-    # Most of these states have no id. One made from the content would be the same for two users who only said "hi".
+    # Most of these states have no id. An id made from the content would be the same for two users who only said "hi".
     try:
         thread_id = new_id() if legacy.id is None else check_id(legacy.id, "session id")
     except InvalidInput as error:

@@ -1,7 +1,7 @@
-"""A handle on one thread's messages.
+"""A handle on the messages of one thread.
 
-`ChatMessageStore` is the handle over any storage; it turns messages into the bytes that a storage keeps, and remembers
-what it has read, so that reading again costs only what is new.
+`ChatMessageStore` works on any storage. It turns messages into the bytes that a storage keeps, and remembers the turns
+that it has read, so that a later read fetches only new turns.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from recuerda.window.window import ContextWindow, turn_of
 
 
 class ChatMessageStore:
-    """Hold one thread's messages on a storage; in RAM when none is given.
+    """The messages of one thread, on a storage; in RAM when no storage is given.
 
     Args:
-        messages: the history to start with, in RAM only; for a storage use `add_messages`.
+        messages: the first messages of a store in RAM; for a storage use `add_messages`.
         storage: a storage or its URL.
-        thread_id: which thread; a new random id by default.
-        max_messages: keep at most so many messages, as whole turns: older turns are deleted when a new one comes. None
-            keeps all.
-        user_id: whose thread it is. A thread of another user raises `ThreadOwnershipError`.
+        thread_id: the thread's id; a new random id by default.
+        max_messages: the largest number of messages to keep, as whole turns. Older turns are deleted when a new turn is
+            added. None keeps all turns.
+        user_id: the user to whom the thread belongs. Reading, changing or deleting a thread of another user raises
+            `ThreadOwnershipError`. None opens the thread of any user.
 
-    A store made from a URL owns its storage: close the store to close it. Whoever has a `user_id` gets at no other
-    user's thread: reading, changing and deleting it raise `ThreadOwnershipError`.
+    A store that was made from a URL owns its storage: closing the store closes the storage.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ChatMessageStore:
         return self._owns_storage
 
     def for_thread(self, thread_id: str, *, user_id: str | None = None, storage: Storage | None = None) -> Self:
-        """Return a store like this one for another thread, on the same storage unless another is given."""
+        """Return a store with the same settings for another thread, on the same storage unless another is given."""
         return type(self)(
             storage=storage or self.storage,
             thread_id=thread_id,
@@ -82,10 +82,10 @@ class ChatMessageStore:
     # -- the protocol --------------------------------------------------------------------------------------------------
 
     async def add_messages(self, messages: Sequence[ChatMessage]) -> Appended | None:
-        """Append messages as one turn; None when there are none.
+        """Append messages as one turn; return None when there are no messages.
 
         Raises:
-            EncodeError: a value has no JSON form; nothing is written.
+            EncodeError: a value has no JSON form; nothing was written.
         """
         if not messages:
             return None
@@ -98,11 +98,12 @@ class ChatMessageStore:
         """Return the thread's messages, the oldest first, as a new list.
 
         Args:
-            last: only the newest whole turns that together hold at most so many messages; the newest turn in any case.
-            skip_corrupt: leave out turns that cannot be read, instead of raising.
+            last: return only the newest whole turns that together hold at most this number of messages, and the newest
+                turn in any case.
+            skip_corrupt: leave out turns that cannot be read, instead of raising an error.
 
         Raises:
-            CorruptTurn: naming the turn that cannot be read.
+            CorruptTurn: a turn cannot be read; the error names it.
         """
         if last is None and not skip_corrupt:
             await self.refresh()
@@ -112,7 +113,11 @@ class ChatMessageStore:
         ]
 
     async def serialize(self, **kwargs: Any) -> JsonObject:
-        """Return the store's state as JSON data: the messages of a store in RAM, else a locator without secrets."""
+        """Return the store's state as JSON data.
+
+        The state of a store in RAM holds the messages. Any other state only says where they are. No state holds a
+        secret.
+        """
         await self._write_first_messages()
         state: JsonObject = {"kind": self.storage.kind, "thread_id": self.thread_id}
         if self.max_messages is not None:
@@ -122,9 +127,9 @@ class ChatMessageStore:
         return state
 
     async def update_from_state(self, serialized_store_state: Any, **kwargs: Any) -> None:
-        """Become the store that `serialize` described. Turns that the thread has already are not added again.
+        """Become the store that a state describes. Turns that the thread has already are not added again.
 
-        The state of a RAM store of Agent Framework's betas is read as well; it names no thread, so this store keeps its
+        The state of a RAM store of Agent Framework's betas is read as well. It names no thread, so this store keeps its
         thread id.
 
         Raises:
@@ -148,11 +153,11 @@ class ChatMessageStore:
     async def deserialize(
         cls, serialized_store_state: Any, *, storage: Storage | str | None = None, **kwargs: Any
     ) -> Self:
-        """Make a store from what `serialize` gave.
+        """Return the store that a state describes.
 
         Args:
-            serialized_store_state: the state.
-            storage: the storage, or its URL, that the state's locator belongs to; not needed for a store in RAM.
+            serialized_store_state: the state that `serialize` returned.
+            storage: the storage of the thread, or its URL; not needed for a store in RAM.
             kwargs: further arguments of the class.
         """
         store = cls(storage=storage, **kwargs)
@@ -164,16 +169,16 @@ class ChatMessageStore:
     async def refresh(
         self, window: ContextWindow | None = None, *, turn_id: str | None = None, with_summary: bool = False
     ) -> StoredTurn | None:
-        """Read what is new in the thread, or in a window of it, in one trip.
+        """Read the new turns of the thread, or of a window of it, in one trip.
 
         Args:
-            window: the part to read; None for everything.
-            turn_id: also look for the turn of this id, and return it.
-            with_summary: if the thread has a summary, hold the newest (`summary`), and only turns after what it covers.
-                Asking again for the other view reads it anew.
+            window: the part to read; None for all turns.
+            turn_id: also look for the turn with this id, and return it.
+            with_summary: if the thread has a summary, hold the newest one (`summary`), and only the turns that it does
+                not cover. A later call with the other value reads the thread again.
 
         Raises:
-            ThreadOwnershipError: the thread belongs to another user than this store.
+            ThreadOwnershipError: the thread belongs to another user.
         """
         await self._write_first_messages()
         self._history, found = await read_on(
@@ -200,35 +205,35 @@ class ChatMessageStore:
 
     @property
     def history(self) -> History:
-        """What the last read gave; a later one may replace it by another, or add to it."""
+        """The turns of the last read. A later read may add to this object, or put another in its place."""
         return self._history
 
     @property
     def turns(self) -> Sequence[StoredTurn]:
-        """The turns that the last read gave, without reading again."""
+        """The turns of the last read. This does not read again."""
         return self._history.turns
 
     @property
     def summary(self) -> TurnRecord | None:
-        """The newest summary, if the last read was `with_summary` and there is one; `turns` are what it leaves out."""
+        """The newest summary, if the last read was `with_summary`; `turns` then has the turns after it."""
         return self._history.summary
 
     @property
     def revision(self) -> int:
-        """The revision that the last read saw; 0 for a thread that does not exist."""
+        """The revision at the last read; 0 for a thread that does not exist."""
         return self._history.revision
 
     async def append(self, turn: Turn, *, turn_id: str | None = None, expected: int | None = None) -> Appended:
-        """Append one turn atomically; encoded first, so that a value without a JSON form writes nothing.
+        """Append one turn atomically. It is encoded first: a value without a JSON form writes nothing.
 
         Args:
-            turn: what to append.
-            turn_id: makes a retry safe: a turn of this id that is in the thread already is returned instead.
-            expected: the revision that the thread must have, or None for any. Summaries that came after it do not
-                matter: they add nothing to what was said.
+            turn: the turn.
+            turn_id: makes a retry safe: if the thread has a turn with this id already, that turn is returned instead.
+            expected: the revision that the thread must have; None for any. Summaries after that revision are allowed,
+                because they add nothing to the conversation.
 
         Raises:
-            EncodeError: naming the path to the value.
+            EncodeError: a value has no JSON form; the error names its path.
             ThreadConflict: the thread is not at `expected`.
         """
         new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
@@ -256,14 +261,14 @@ class ChatMessageStore:
 
         Args:
             body: opaque bytes.
-            through: the number of the last turn that it covers.
-            expected: the revision that was summarised, or None for any. What came after it does not matter, unless a
-                turn that is covered was undone, or somebody else was first with a summary.
+            through: the number of the last turn that the summary covers.
+            expected: the revision that was summed up; None for any. Later records are allowed, unless a covered turn
+                was undone or another summary was appended.
 
         Raises:
-            ThreadConflict: the thread is not at `expected`, and what came since does matter.
-            ThreadNotFound: there is no such thread.
-            InvalidInput: the thread has nothing at `through`.
+            ThreadConflict: the thread is not at `expected`, and a later record is not allowed.
+            ThreadNotFound: the thread does not exist.
+            InvalidInput: the thread has no turn with the number `through`.
         """
         await self._write_first_messages()
         await self._know_owner()
@@ -277,9 +282,9 @@ class ChatMessageStore:
         return appended
 
     async def undo(self) -> StoredTurn | None:
-        """Take the last turn out of the thread for good, and return it; None when there is none.
+        """Remove the last turn from the thread for good, and return it; None when there is none.
 
-        A turn that cannot be read goes as well, and comes back without messages.
+        A turn that cannot be read is removed as well, and is returned without messages.
         """
         await self.info()
         record = await self.storage.undo(self.thread_id)
@@ -291,7 +296,7 @@ class ChatMessageStore:
             return StoredTurn(record.number, record.id, record.created_us, Turn(messages=()))
 
     async def trim(self, *, keep_turns: int | None = None, keep_messages: int | None = None) -> int:
-        """Delete the oldest turns for good and return how many; see `Storage.trim`."""
+        """Delete the oldest turns for good and return their number; see `Storage.trim`."""
         await self.info()
         return await self.storage.trim(self.thread_id, keep_turns=keep_turns, keep_messages=keep_messages)
 
@@ -299,12 +304,12 @@ class ChatMessageStore:
         """Return a store on a new thread that starts as a copy of this one.
 
         Args:
-            through: the number of the last turn to copy; None for all.
-            thread_id: of the new thread; a random one by default.
+            through: the number of the last turn to copy; None for all turns.
+            thread_id: the id of the new thread; a random id by default.
 
         Raises:
-            InvalidInput: the thread has no turn of that number.
-            ThreadConflict: a thread of that id has turns already.
+            InvalidInput: the thread has no turn with that number.
+            ThreadConflict: a thread with that id has turns already.
         """
         await self._write_first_messages()
         found = await self._read_afresh(None)
@@ -313,7 +318,7 @@ class ChatMessageStore:
         if through is not None and through not in {record.number for record in found.records}:
             raise InvalidInput(f"thread {self.thread_id!r} has no turn {through} to fork from")
         copy = self.for_thread(thread_id or new_id())
-        # The turns keep their ids, so on an older fork the append would replay them instead of conflicting.
+        # The turns keep their ids. On an older fork, the append would replay them instead of raising a conflict.
         if (taken := await self.storage.head(copy.thread_id)) is not None and taken.revision:
             raise ThreadConflict(copy.thread_id, expected=0, actual=taken.revision)
         turns = [record.as_new_turn() for record in found.records if through is None or record.number <= through]
@@ -323,7 +328,7 @@ class ChatMessageStore:
         return copy
 
     async def info(self) -> ThreadInfo | None:
-        """Return what the storage knows of the thread; None before its first turn."""
+        """Return the storage's description of the thread; None before its first turn."""
         await self._write_first_messages()
         info = await self.storage.head(self.thread_id)
         self._check_owner(info)
@@ -335,13 +340,13 @@ class ChatMessageStore:
         return "".join([line async for line in export_lines(self.storage, self.thread_id)])
 
     async def import_jsonl(self, text: str) -> int:
-        """Add the turns of an export to this thread and return how many were new. Doing it again adds nothing.
+        """Add the turns of an export to this thread and return the number of new turns. Doing it again adds nothing.
 
         Raises:
-            StateError: a line is not one of an export; nothing was added.
+            StateError: a line is not a line of an export; nothing was added.
         """
         await self.info()
-        lines = text.split("\n")  # JSON may hold other line breaks, which `splitlines` would cut at
+        lines = text.split("\n")  # `splitlines` would also cut at other line breaks, which JSON may hold
         imported = await import_lines(self.storage, lines, thread_id=self.thread_id, user_id=self.user_id)
         return sum(item.added for item in imported)
 
@@ -353,7 +358,7 @@ class ChatMessageStore:
         return await self.storage.delete(self.thread_id)
 
     async def close(self) -> None:
-        """Close the storage, if this store opened it; one that was given stays open."""
+        """Close the storage, if this store opened it. A storage that was given to it stays open."""
         if self._owns_storage:
             await self.storage.close()
 

@@ -28,7 +28,7 @@ from recuerda.window.window import group_turns
 
 
 class StoreState(msgspec.Struct, frozen=True, kw_only=True):
-    """A store's state that was read and found sound.
+    """A store's state that was read and checked.
 
     Attributes:
         kind: the kind of the storage, such as "memory" or "sqlite".
@@ -121,7 +121,7 @@ def _legacy_messages(state: dict[str, Any]) -> Sequence[ChatMessage]:
     legacy = read_legacy_state(state)
     if legacy.messages is None or "messages" not in state:
         raise StateError(
-            "this is the state of a thread, and a store was to be restored: use agent.deserialize_thread(state) or "
+            "this is the state of a thread, not of a store: restore it with agent.deserialize_thread(state) or "
             "AgentThread.deserialize(state)"
         )
     return legacy.messages

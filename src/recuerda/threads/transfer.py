@@ -33,12 +33,12 @@ class _AnyLine(msgspec.Struct):
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one thread of an import.
+    """The result of an import for one thread.
 
     Attributes:
-        thread_id: of the thread.
-        added: how many turns were new; the others were there already.
-        turns: how many turns the import had for it.
+        thread_id: the thread's id.
+        added: the number of new turns; the thread had the other turns already.
+        turns: the number of turns that the import had for the thread.
     """
 
     thread_id: str
@@ -47,15 +47,15 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def export_lines(storage: Storage, thread_id: str, *, skip_corrupt: bool = False) -> AsyncIterator[str]:
-    """Give the thread's export line by line, newlines included.
+    """Yield a thread's export line by line. Each line ends with a newline.
 
     Args:
-        storage: where from.
-        thread_id: of the thread.
+        storage: the storage of the thread.
+        thread_id: the thread's id.
         skip_corrupt: leave out turns that cannot be read.
 
     Raises:
-        ThreadNotFound: there is no such thread.
+        ThreadNotFound: the thread does not exist.
         CorruptTurn: a turn cannot be read.
     """
     found = await storage.read(thread_id)
@@ -78,13 +78,13 @@ async def import_lines(
     """Add exported threads to a storage. Everything is checked before the first turn is written.
 
     Args:
-        storage: where to.
-        lines: of one or several exports; empty lines are passed over.
-        thread_id: the thread to import into, for an export of one thread; None for the ids in the export.
-        user_id: whose the threads are that are new here; None for the users in the export.
+        storage: the storage to which the threads are added.
+        lines: the lines of one or several exports; empty lines are skipped.
+        thread_id: the thread to import into, for an export of one thread; None uses the ids in the export.
+        user_id: the user to whom new threads belong; None uses the users in the export.
 
     Raises:
-        StateError: a line is not one of an export; it says which.
+        StateError: a line is not a line of an export; the error names the line.
     """
     threads = _parse(lines)
     if thread_id is not None and len(threads) != 1:
@@ -115,7 +115,7 @@ def _has_format(line: str, number: int) -> bool:
     try:
         return msgspec.json.decode(line, type=_AnyLine).format is not None
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise StateError(f"line {number} is not one of an export: {error}") from None
+        raise StateError(f"line {number} is not a line of an export: {error}") from None
 
 
 def _parse_thread(line: str, number: int) -> _ThreadLine:
