@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -173,3 +174,22 @@ def test_a_missing_extra_says_what_to_install() -> None:
     code = "import sys; sys.modules['fastembed'] = None; import recuerda.fastembed"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert 'pip install "recuerda[fastembed]"' in done.stderr
+
+
+def test_onnxruntime_sends_no_telemetry_unless_asked_to(tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    code = "import os, recuerda.fastembed; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    assert printed(code, {**kept, "HOME": str(tmp_path)}) == "1"
+    assert list(tmp_path.iterdir()) == []
+    assert printed(code, {**kept, "HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}) == "0"
+
+
+def test_telemetry_that_has_begun_is_told() -> None:
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    code = "import sys; sys.modules['onnxruntime'] = sys; import recuerda.fastembed"
+    assert "import recuerda.fastembed first" in printed(code, kept)
+
+
+def printed(code: str, environment: dict[str, str]) -> str:
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    return (run.stdout + run.stderr).strip()

@@ -157,7 +157,7 @@ async def test_a_thread_without_a_user_sees_no_users_memories(
     provider = Mem0Provider(memory, agent_id="cook")
     with caplog.at_level(logging.WARNING, "recuerda"):
         assert await recalled(provider, "x") == ""
-    assert "of somebody else" in caplog.text
+    assert "of another owner" in caplog.text
     await provider.close()
 
 
@@ -211,7 +211,7 @@ async def test_the_synchronous_library_works_beside_the_event_loop(
 
 async def test_the_library_needs_more_than_an_application(memory: Any) -> None:
     provider = Mem0Provider(memory, application_id="shop")
-    with pytest.raises(ConfigurationError, match="by application_id alone"):
+    with pytest.raises(ConfigurationError, match="for an application_id alone"):
         await provider.invoking(user("tea"), thread=thread_of())
     await provider.close()
 

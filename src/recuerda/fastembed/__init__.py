@@ -1,6 +1,20 @@
 """Vectors from an embedding model that runs on this machine, with the library fastembed."""
 
+import logging
+import os
+import sys
+
 from recuerda.errors import MissingExtraError
+
+# ONNX Runtime, which fastembed runs models with, sends usage data to its makers and keeps an id of the device in the
+# home folder, unless this variable is set before it is imported: its Privacy.md, "Disabling Telemetry".
+if "ORT_DISABLE_TELEMETRY" not in os.environ:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    if "onnxruntime" in sys.modules:
+        logging.getLogger("recuerda").warning(
+            "onnxruntime was imported before recuerda.fastembed, so it sends telemetry; import recuerda.fastembed "
+            "first, or set ORT_DISABLE_TELEMETRY to 1 (or to 0, if you want telemetry)"
+        )
 
 try:
     from recuerda.fastembed.embedder import FastEmbedEmbedder

@@ -16,6 +16,8 @@ from recuerda.errors import MissingExtraError
 if importlib.util.find_spec("mem0") is None:
     raise MissingExtraError(module="recuerda.mem0", extra="mem0")
 
+# Mem0 imports fastembed where it is installed, and so ONNX Runtime, which has a telemetry of its own.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if "MEM0_TELEMETRY" not in os.environ:
     os.environ["MEM0_TELEMETRY"] = "False"
     if "mem0.memory.telemetry" in sys.modules:
