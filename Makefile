@@ -33,11 +33,12 @@ test: $(VENV)/.dev-installed  ## Run the tests (ARGS="-k words" chooses, JOBS=0 
 chaos: $(VENV)/.dev-installed  ## Kill processes at random and draw data at random, at length (an hour)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m chaos --long --timeout 1800 $(ARGS)
 
-check: $(VENV)/.dev-installed  ## Check style, formatting, types and import layers
+check: $(VENV)/.dev-installed  ## Check style, formatting, types, import layers and dead code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 docs: $(VENV)/.dev-installed  ## Execute every example of the documentation
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
