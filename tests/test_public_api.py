@@ -162,6 +162,7 @@ HOMES = {
     "recuerda.azure_ai_search": ["AzureAISearchProvider", "SearchHit", "SearchMode"],
     "recuerda.cosmos": ["CosmosStorage"],
     "recuerda.encryption": ["EncryptedStorage", "KeyRing", "Keys", "UserKeys"],
+    "recuerda.fastembed": ["FastEmbedEmbedder"],
     "recuerda.file": ["FileStorage"],
     "recuerda.mem0": ["Mem0Provider"],
     "recuerda.offline": ["OfflineChatClient", "OfflineNotesClient"],

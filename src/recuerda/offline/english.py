@@ -1,4 +1,4 @@
-"""English for the offline client."""
+"""The English table of the offline client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spanish for the offline client."""
+"""The Spanish table of the offline client."""
 
 from __future__ import annotations
 

@@ -41,9 +41,9 @@ def whole_answer(completion: object) -> ChatResponse:
 
 
 class StreamedAnswer:
-    """Turn the chunks of a stream into updates.
+    """Turns the chunks of a stream into updates.
 
-    Text and reasoning are given on as they come. Calls and a refusal are joined, and given whole by `end`.
+    Text and reasoning are passed on as they arrive. Calls and a refusal are joined, and `end` returns them whole.
     """
 
     def __init__(self) -> None:
@@ -53,15 +53,15 @@ class StreamedAnswer:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the model has finished; only the usage can still come."""
+        """Whether the model has finished its answer. Only the token usage can still follow."""
         return self._reader.is_whole
 
     def take(self, chunk: ChatCompletionChunk) -> ChatUpdate | None:
-        """Return the update that a chunk makes, or None when it has nothing to give on yet."""
+        """Return the update that a chunk makes, or None when there is nothing to pass on yet."""
         return self.read(read_completion(chunk))
 
     def read(self, completion: Completion) -> ChatUpdate | None:
-        """Return the update that a completion or a chunk makes, or None when it has nothing to give on yet."""
+        """Return the update that a completion or a chunk makes, or None when there is nothing to pass on yet."""
         contents = self._contents(self._reader.take(completion))
         return ChatUpdate(contents=contents, message_id=self._reader.message_id) if contents else None
 

@@ -96,7 +96,7 @@ class OpenAIChatClient(OpenAIService):
           `AZURE_OPENAI_DEPLOYMENT`. `OPENAI_API_VERSION` chooses the dated interface instead of the v1 interface.
 
         Args:
-            model_id: the model or the deployment; the environment then needs to name none.
+            model_id: the model or the deployment; the environment then does not need to name one.
             default_headers: see the class.
             timeout_s: see the class.
             max_retries: see the class.

@@ -1,7 +1,7 @@
-"""Chat completions, whole and in chunks: the fields that are read, from the SDK's objects or from JSON.
+"""The fields of chat completions and of their chunks that recuerda reads, from the SDK's objects or from JSON.
 
-Neither the SDK nor a compatible server promises that a field is there, so every field may be missing. A field of
-another type makes the completion unreadable. A whole completion has messages and a chunk has deltas; both are read into
+Neither the SDK nor a compatible server promises that a field is there, so every field may be missing. A field of the
+wrong type makes the completion unreadable. A whole completion has messages and a chunk has deltas; both are read into
 the same types, so that one reader (`reader.py`) understands both.
 """
 
@@ -45,7 +45,7 @@ class MessagePiece(msgspec.Struct, frozen=True):
 
     @property
     def thought(self) -> str:
-        """The reasoning; empty where there is none in clear."""
+        """The readable reasoning; empty if there is none."""
         found = (self.reasoning_content, self.reasoning)
         return next((text for text in found if isinstance(text, str) and text), "")
 
@@ -83,7 +83,7 @@ class Completion(msgspec.Struct, frozen=True):
 
     @property
     def token_usage(self) -> Usage | None:
-        """The tokens that the service reports; None where it reports none."""
+        """The token usage that the service reports; None if it reports none."""
         given = self.usage
         if given is None:
             return None
@@ -102,10 +102,10 @@ _decoder = msgspec.json.Decoder(Completion)
 
 
 def read_completion(completion: object) -> Completion:
-    """Return what is read of a completion or a chunk that the SDK made.
+    """Return the fields of a completion or a chunk that the SDK made.
 
     Raises:
-        msgspec.ValidationError: a field has another type than the interface says.
+        msgspec.ValidationError: a field has the wrong type.
     """
     return msgspec.convert(completion, Completion, from_attributes=True)
 
@@ -114,7 +114,7 @@ def decode_completion(data: bytes) -> Completion:
     """Return a completion or a chunk from its JSON.
 
     Raises:
-        ValueError: it is not JSON, or a field has another type than the interface says.
+        ValueError: the data is not JSON, or a field has the wrong type.
     """
     try:
         return _decoder.decode(data)

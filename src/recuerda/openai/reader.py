@@ -30,7 +30,7 @@ class TextFragment:
 
 @dataclass(frozen=True, slots=True)
 class CallFragment:
-    """A piece of a call: the call as it is by now, and the arguments that are new, which may be empty."""
+    """A piece of a call: the call with all fragments so far, and the new part of its arguments, which may be empty."""
 
     call: JoinedCall
     arguments: str
@@ -43,7 +43,7 @@ class JoinedCall:
     """A call of a function, joined from its fragments.
 
     Attributes:
-        id: the service's id, or a new one if the first fragment has none: the call's result is found by it.
+        id: the service's id, or a new id if the first fragment has none. The call's result is found by it.
         name: the function's name.
         arguments: the arguments so far, with all characters whole.
     """
@@ -65,14 +65,14 @@ class JoinedCall:
             return False
 
     def take(self, function: FunctionPiece) -> str:
-        """Add a fragment, and return the arguments that are new."""
+        """Add a fragment, and return the new part of the arguments."""
         self.name = self.name or mend_text(function.name or "")
         new = self._mender.take(function.arguments or "")
         self.arguments += new
         return new
 
     def end(self) -> str:
-        """Return all arguments, once no fragment can follow; `{}` when there are none."""
+        """Return all arguments once no fragment can follow; `{}` if there are none."""
         self.arguments += self._mender.end()
         return self.arguments or "{}"
 
@@ -81,8 +81,8 @@ class AnswerReader:
     """Join the pieces of one answer.
 
     Attributes:
-        calls: the calls that have begun, in the order in which they did.
-        message_id, model, service_tier, usage, finish_reason: as the service reports them; None until it does.
+        calls: all calls, in the order in which they began.
+        message_id, model, service_tier, usage, finish_reason: the values that the service reported; None before.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class AnswerReader:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the model has finished; only the usage can still come."""
+        """Whether the model has finished its answer. Only the token usage can still follow."""
         return self.finish_reason is not None
 
     def take(self, completion: Completion) -> list[Fragment]:
@@ -106,12 +106,12 @@ class AnswerReader:
         self.model = completion.model or self.model
         self.service_tier = completion.service_tier or self.service_tier
         self.usage = completion.token_usage or self.usage
-        if not completion.choices:  # the usage at the end; on Azure also the filters' verdict at the start
+        if not completion.choices:  # the chunk with the usage, or Azure's first chunk with the filters' verdict
             return []
         choice = completion.choices[0]
         self.finish_reason = choice.finish_reason or self.finish_reason
         piece = choice.delta or choice.message
-        if piece is None:  # the filters of Azure, where they work beside the stream
+        if piece is None:  # a chunk of Azure's filters, if they run beside the stream
             return []
         return [*self._texts(piece), *self._calls(piece, is_whole=choice.delta is None)]
 
@@ -133,7 +133,7 @@ class AnswerReader:
                 yield TextFragment(kind, whole)
 
     def _switch(self, kind: TextKind | None) -> Iterator[TextFragment]:
-        """End the text of the kind before, so that nothing of it comes after the next part has begun."""
+        """End the text of the previous kind, so that no rest of it follows after the next part has begun."""
         last, self._kind = self._kind, kind
         if last not in (None, kind) and (text := self._mender.end()):
             yield TextFragment(last, text)
@@ -141,7 +141,7 @@ class AnswerReader:
     def _calls(self, piece: MessagePiece, *, is_whole: bool) -> Iterator[Fragment]:
         for each in piece.tool_calls or ():
             if each.type == "custom" or (each.function is None and not each.id):
-                continue  # a call of another kind, which is never asked for; many servers leave the type out
+                continue  # a custom call, which is never asked for, or a fragment without content
             function = each.function or FunctionPiece()
             call = None if is_whole else self._call_of(each, function)
             if call is None:

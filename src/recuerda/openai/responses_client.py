@@ -133,7 +133,7 @@ class OpenAIResponsesClient(OpenAIService):
             await self._discard(request, thread_id)
             if isinstance(error, ChatClientError) or not isinstance(error, Exception):
                 raise
-            raise self._told(error, sdk, request, thread_id=thread_id) from error
+            raise self._error_for(error, sdk, request, thread_id=thread_id) from error
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
         """Yield the answer as it arrives: text and reasoning in pieces, and other items when they are complete.
@@ -160,7 +160,7 @@ class OpenAIResponsesClient(OpenAIService):
             await self._discard(request, thread_id, response_id=answer.response_id)
             if isinstance(error, ChatClientError) or not isinstance(error, Exception):
                 raise
-            raise self._told(error, sdk, request, thread_id=thread_id, has_begun=has_begun) from error
+            raise self._error_for(error, sdk, request, thread_id=thread_id, has_begun=has_begun) from error
 
     async def retract(self, request: ChatRequest, responses: Sequence[ChatResponse]) -> None:
         """Remove a failed turn from the service's thread. A failure to do so is logged and never raised.
@@ -188,7 +188,7 @@ class OpenAIResponsesClient(OpenAIService):
         try:
             return await create_thread(sdk, messages)
         except Exception as error:
-            raise self._told(error, sdk) from error
+            raise self._error_for(error, sdk) from error
 
     async def delete_thread(self, service_thread_id: str) -> bool:
         """Delete a conversation and its items, or all responses of a chain, including those that a fork shares.
@@ -208,7 +208,7 @@ class OpenAIResponsesClient(OpenAIService):
         try:
             return await ask(sdk, service_thread_id)
         except Exception as error:
-            raise self._told(error, sdk, thread_id=service_thread_id) from error
+            raise self._error_for(error, sdk, thread_id=service_thread_id) from error
 
     async def _thread_for(self, request: ChatRequest, sdk: AsyncOpenAI) -> str | None:
         """Return the thread that an answer belongs to: the request's, or a new conversation."""
@@ -227,7 +227,7 @@ class OpenAIResponsesClient(OpenAIService):
                 status=404,
             ) from error
         except Exception as error:
-            raise self._told(error, sdk) from error
+            raise self._error_for(error, sdk) from error
 
     def _is_kept(self, request: ChatRequest) -> bool:
         return self.keeps_threads and not request.is_temporary
@@ -304,7 +304,7 @@ class OpenAIResponsesClient(OpenAIService):
         task.add_done_callback(self._cleanups.discard)
         await asyncio.shield(task)
 
-    def _told(
+    def _error_for(
         self,
         error: Exception,
         sdk: AsyncOpenAI,

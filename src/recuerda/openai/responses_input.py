@@ -83,7 +83,7 @@ def answers_earlier_call(messages: Sequence[ChatMessage]) -> bool:
 
 
 def is_resumed(messages: Sequence[ChatMessage]) -> bool:
-    """Whether the messages begin in the middle of a turn: a model has called functions in them."""
+    """Whether the messages begin in the middle of a turn, because the model has called functions in them."""
     return any(message.function_calls for message in messages)
 
 
@@ -102,7 +102,7 @@ def _assistant(
 ) -> Iterator[JsonObject]:
     answers = matching(results, message.function_calls)
     calls = matching(message.function_calls, answers)
-    # `matching` may drop one of two equal calls, so the parts are told apart by identity.
+    # `matching` may drop one of two equal calls, so the parts are compared by identity.
     kept = {id(call) for call in calls}
     parts = [part for part in message.contents if not isinstance(part, FunctionCallContent) or id(part) in kept]
     if not with_reasoning:

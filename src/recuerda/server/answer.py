@@ -77,7 +77,7 @@ class Answer:
 
     @property
     def incomplete_reason(self) -> str | None:
-        """Why the answer is not whole; None when it is."""
+        """The reason why the answer is incomplete; None if it is whole."""
         reasons = {"length": "max_output_tokens", "content_filter": "content_filter"}
         return reasons.get(self._reader.finish_reason or "")
 

@@ -23,7 +23,7 @@ from recuerda.window.window import ContextWindow
 
 try:
     from uvloop import new_event_loop
-except ImportError:  # there is none for Windows
+except ImportError:  # uvloop does not run on Windows
     from asyncio import new_event_loop
 
 UPSTREAM_KEY_VARIABLE = "RECUERDA_UPSTREAM_KEY"

@@ -31,7 +31,7 @@ class ApiFault(Exception):
         status: the HTTP status.
         message: a text for people, which holds no content of messages and no credentials.
         kind: OpenAI's error type; None for the type that goes with the status.
-        code: a name of the error for programs; None for none.
+        code: a name of the error for programs; None for no name.
         param: the path of the value that is at fault, such as `input[0].role`; None for no single value.
         retry_after_s: the seconds after which a retry may succeed; None to say nothing about retries.
     """

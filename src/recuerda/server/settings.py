@@ -37,7 +37,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that decide how the service answers.
 
     Attributes:
-        model: the model for requests that name none.
+        model: the model for requests that do not name one.
         window: the part of a conversation that is sent to the model.
         limits: the limits on requests; see `Limits`.
         max_warm_threads: the number of threads whose newest turns are kept in memory, so that a request on one of them

@@ -100,7 +100,7 @@ class Upstream:
 
     Args:
         base_url: the server's address, such as `http://localhost:8000/v1`.
-        api_key: the key that the server wants; None if it wants none.
+        api_key: the key that the server wants; None for a server that wants no key.
         timeout_s: the seconds to wait for an answer, or for the next piece of one.
 
     Raises:
@@ -138,7 +138,7 @@ class Upstream:
         try:
             answer = await self._open("POST", self._chat_url, sent)
         except ApiFault as fault:
-            # Older servers do not know the option, and what it asks for is only the usage.
+            # Older servers do not know this option. Without it, only the token usage is missing.
             is_about_it = is_about_stream_options(fault.status, f"{fault.message} {fault.param}")
             if not is_about_it or sent.pop("stream_options", None) is None:
                 raise
@@ -198,22 +198,22 @@ class Upstream:
                 message = "The model's server does not accept this server's key."
                 return ApiFault(502, message, code="upstream_unauthorized")
             return ApiFault(502, f"The model's server failed with status {status}.", code="upstream_error")
-        told = _told(await UpstreamAnswer(answer).read())
-        message = told.message or f"The model's server refused the request with status {status}."
+        details = _details_of(await UpstreamAnswer(answer).read())
+        message = details.message or f"The model's server refused the request with status {status}."
         if self._key and self._key in message:
             message = "The model's server refused the request."
         wait = answer.headers.get("retry-after", "")
         return ApiFault(
             status,
             message,
-            kind=told.type,
-            code=told.code if isinstance(told.code, str) else None,
-            param=told.param if isinstance(told.param, str) else None,
+            kind=details.type,
+            code=details.code if isinstance(details.code, str) else None,
+            param=details.param if isinstance(details.param, str) else None,
             retry_after_s=float(wait) if wait.isdecimal() else (1 if status == 429 else None),
         )
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _Details(msgspec.Struct, frozen=True):
     message: str | None = None
     type: str | None = None
     code: Any = None
@@ -221,16 +221,16 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 class _Refusal(msgspec.Struct, frozen=True):
-    error: _Told | str | None = None
+    error: _Details | str | None = None
     message: str | None = None
 
 
-def _told(body: bytes) -> _Told:
+def _details_of(body: bytes) -> _Details:
     """Return the fields of a refusal, in OpenAI's shape or in one of the shapes that other servers use."""
     try:
         refusal = msgspec.json.decode(body, type=_Refusal)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Told()
-    if isinstance(refusal.error, _Told):
+        return _Details()
+    if isinstance(refusal.error, _Details):
         return refusal.error
-    return _Told(message=refusal.error or refusal.message)
+    return _Details(message=refusal.error or refusal.message)

@@ -64,8 +64,8 @@ class Reply:
         text: the text; it may be empty when there are tool calls or a refusal.
         tool_calls: the function calls.
         refusal: the text of a refusal; None for no refusal.
-        reasoning: the reasoning; None for none. Chat completions send it as `reasoning_content`, as DeepSeek and vLLM
-            do. Responses send it as the summary of a reasoning item.
+        reasoning: the reasoning; None for no reasoning. Chat completions send it as `reasoning_content`, as DeepSeek
+            and vLLM do. Responses send it as the summary of a reasoning item.
         usage: the token usage; None to report none, as some compatible servers do.
         finish_reason: why the answer ends; None for "tool_calls" or "stop". For "length" and "content_filter",
             Responses send an incomplete response, and for "failed" a failed one.

@@ -273,7 +273,7 @@ class _Server(uvicorn.Server):
         self.is_settled.set()
 
     async def main_loop(self) -> None:
-        await self.on_tick(0)  # sets the headers that every answer has
+        await self.on_tick(0)  # it sets the headers of all answers
         await self._is_stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

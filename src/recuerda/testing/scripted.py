@@ -90,7 +90,7 @@ def call(name: str, arguments: str | dict[str, object] | None = None, *, call_id
 
     Args:
         name: the function's name.
-        arguments: the arguments, as a dictionary or as the text that a model would write; None for none.
+        arguments: the arguments, as a dictionary or as the text that a model would write; None for no arguments.
         call_id: the id of the call. Two calls in one turn need different ids.
     """
     return ChatMessage("assistant", [FunctionCallContent(call_id, name, arguments or {})])
