@@ -14,7 +14,7 @@ from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
 from recuerda.recall.postgres import PostgresRecallIndex, terms
-from recuerda.recall.postgres.terms import MAX_COUNT, query_texts
+from recuerda.recall.postgres.terms import marked
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.chats import CHATS, QUESTIONS
 from tests.recall.postgres.memories import (
@@ -72,11 +72,11 @@ async def test_both_indexes_give_the_same_memories_in_the_same_order(
 
 
 async def test_a_term_is_told_with_how_often_it_occurs(index: PostgresRecallIndex) -> None:
-    often = [1, 2, 3, 10, 100, MAX_COUNT, MAX_COUNT + 7]
+    often = [1, 2, 3, 10, 100, 255, 2_000]
     await remember(index, "one", [" ".join(["lantern"] * count) for count in often])
     candidates = await found(index, "lantern", "absent")
     by_turn = {candidate.turn: candidate.matches for candidate in candidates.found.values()}
-    assert by_turn == {turn: {"lantern": min(count, MAX_COUNT)} for turn, count in enumerate(often, 1)}
+    assert by_turn == {turn: {"lantern": count} for turn, count in enumerate(often, 1)}
     assert candidates.frequencies == {"lantern": len(often)}
     assert set(candidates.threads.values()) == {"one"}
 
@@ -152,9 +152,9 @@ async def test_a_search_touches_no_more_pages_for_what_others_remember(
 async def pages(db: Connection, schema: str, *words: str) -> int:
     """Return how many pages a search touches, once its plans are made."""
     query = SQL(
-        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM {}(%s, %s::text[], %s, %s, 150, 2, %s, %s)"
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM {}(%s, %s::text[], %s, %s, 150, 2, %s, %s, 0.6)"
     ).format(Identifier(schema, "recall_candidates"))
-    values = ("user:ana", query_texts("user:ana", words), "{}", "{}", "{}", "{}")
+    values = ("user:ana", marked("user:ana", words), "{}", "{}", "{}", "{}")
     await db.execute(query, values)
     row = await (await db.execute(query, values)).fetchone()
     assert row is not None

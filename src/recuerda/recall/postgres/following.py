@@ -10,7 +10,7 @@ from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postgres.schema import SHAPE
-from recuerda.recall.postgres.terms import vector_text
+from recuerda.recall.postgres.terms import repeated_terms, term_array
 
 
 class Following:
@@ -27,7 +27,7 @@ class Following:
         self._apply = composed(
             "SELECT {schema}.recall_apply(%s::integer, %s::integer, %s, %s, %s, %s::bigint, %s, %s, %s::bigint, "
             "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
-            "%s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
+            "%s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
         )
         self._forget = composed(
             "SELECT {schema}.recall_forget(%s::integer, %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
@@ -98,6 +98,7 @@ def _columns(scope: str, added: Sequence[NewDocument]) -> tuple[list[Any], ...]:
         [of.role for of in documents],
         [of.speaker for of in documents],
         [of.turn_id for of in documents],
-        [vector_text(scope, new.terms) for new in added],
+        [term_array(scope, new.terms) for new in added],
+        [repeated_terms(scope, new.terms) for new in added],
         [of.text for of in documents],
     )

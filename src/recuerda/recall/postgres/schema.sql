@@ -37,7 +37,8 @@ CREATE TABLE {schema}.recall_threads (
 ) WITH (fillfactor = 60);
 
 -- The key packs the thread's key and the place in the thread, so neighbours are found without an index.
--- Each lexeme of `terms` begins with a mark of the scope, and has as many positions as the term occurs times.
+-- Each of the `terms` begins with a mark of the scope. `repeated` is an object with the count of each term that occurs
+-- more than once: it is small, so a search does not read the long array of terms.
 CREATE TABLE {schema}.recall_documents (
     key bigint PRIMARY KEY,
     scope bigint NOT NULL,
@@ -49,7 +50,8 @@ CREATE TABLE {schema}.recall_documents (
     role text COLLATE "C" NOT NULL,
     speaker text COLLATE "C",
     turn_id text COLLATE "C" NOT NULL,
-    terms tsvector NOT NULL,
+    terms text[] COLLATE "C" NOT NULL,
+    repeated jsonb NOT NULL,
     text text NOT NULL
 );
 
@@ -124,26 +126,25 @@ CREATE INDEX IF NOT EXISTS recall_fact_sources_by_thread ON {schema}.recall_fact
 
 -- Everything that a search reads, in one trip. The first row says in how many documents of the scope each term occurs.
 -- The other rows are documents: the best ones, the nearest in meaning, the newest of the periods, and up to `p_reach`
--- documents before and after each of them.
+-- documents before and after each of them. The best are those of BM25 without its part for lengths; `p_saturation` is
+-- its k1.
 -- Without jit: to compile a query of some milliseconds would cost many times as much as it saves.
 CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
     p_scope text, p_terms text[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
-    p_near bigint[], p_similarities real[]
+    p_near bigint[], p_similarities real[], p_saturation float8
 ) RETURNS TABLE (
     frequencies bigint[], key bigint, thread_id text, turn bigint, role text, speaker text, created_us bigint,
-    traits integer, size integer, terms integer[], ranks real[], similarity real
+    traits integer, size integer, terms integer[], counts integer[], similarity real
 )
 LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_scope bigint;
     v_documents bigint;
-    -- Parsed once: a text would be parsed again for each document.
-    v_queries tsquery[] := p_terms::tsquery[];
     v_frequencies bigint[];
     v_terms integer[];
     v_met bigint[];
-    v_ranks real[];
+    v_counts integer[];
     v_keys bigint[];
 BEGIN
     SELECT s.key, s.documents INTO v_scope, v_documents FROM {schema}.recall_scopes s WHERE s.id = p_scope;
@@ -153,11 +154,12 @@ BEGIN
 
     -- By the index of terms alone, term by term: the mark of the scope leads to the scope's documents. The scope is
     -- compared as well, because two scopes may have the same mark.
-    SELECT array_agg(a.n::integer), array_agg(d.key), array_agg(ts_rank('{{1,1,1,1}}', d.terms, a.term))
-    INTO v_terms, v_met, v_ranks
-    FROM unnest(v_queries) WITH ORDINALITY AS a (term, n)
+    SELECT array_agg(a.n::integer), array_agg(d.key), array_agg(d.count)
+    INTO v_terms, v_met, v_counts
+    FROM unnest(p_terms) WITH ORDINALITY AS a (term, n)
     CROSS JOIN LATERAL (
-        SELECT d.key, d.terms FROM {schema}.recall_documents d WHERE d.terms @@ a.term AND d.scope + 0 = v_scope OFFSET 0
+        SELECT d.key, coalesce((d.repeated -> a.term)::integer, 1) AS count
+        FROM {schema}.recall_documents d WHERE d.terms @> ARRAY[a.term] AND d.scope + 0 = v_scope OFFSET 0
     ) d;
 
     SELECT array_agg(coalesce(f.documents, 0) ORDER BY n) INTO v_frequencies
@@ -167,9 +169,9 @@ BEGIN
     SELECT array_agg(DISTINCT c.key + step) INTO v_keys
     FROM (
         (
-            SELECT m.key FROM unnest(v_terms, v_met, v_ranks) AS m (term, key, rank) GROUP BY m.key
+            SELECT m.key FROM unnest(v_terms, v_met, v_counts) AS m (term, key, count) GROUP BY m.key
             ORDER BY sum(
-                m.rank * ln(
+                m.count / (m.count + p_saturation) * ln(
                     1 + (greatest(v_documents, v_frequencies[m.term]) - v_frequencies[m.term] + 0.5::float8)
                     / (v_frequencies[m.term] + 0.5::float8)
                 )
@@ -191,17 +193,17 @@ BEGIN
     RETURN NEXT;
     -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops.
     RETURN QUERY EXECUTE '
-        SELECT NULL::bigint[], d.key, t.id, d.turn, d.role, d.speaker, d.created_us, d.traits, d.size, m.terms, m.ranks,
+        SELECT NULL::bigint[], d.key, t.id, d.turn, d.role, d.speaker, d.created_us, d.traits, d.size, m.terms, m.counts,
             v.similarity
         FROM {schema}.recall_documents d
         JOIN {schema}.recall_threads t ON t.key = d.key >> 32
         LEFT JOIN (
-            SELECT m.key, array_agg(m.term) AS terms, array_agg(m.rank) AS ranks
-            FROM unnest($1, $2, $3) AS m (term, key, rank) WHERE m.key = ANY ($6) GROUP BY m.key
+            SELECT m.key, array_agg(m.term) AS terms, array_agg(m.count) AS counts
+            FROM unnest($1, $2, $3) AS m (term, key, count) WHERE m.key = ANY ($6) GROUP BY m.key
         ) m ON m.key = d.key
         LEFT JOIN unnest($4, $5) AS v (key, similarity) ON v.key = d.key
         WHERE d.key = ANY ($6) AND d.scope + 0 = $7'
-    USING v_terms, v_met, v_ranks, p_near, p_similarities, v_keys, v_scope;
+    USING v_terms, v_met, v_counts, p_near, p_similarities, v_keys, v_scope;
 END $$;
 
 -- FUNCTIONS THAT WRITE ------------------------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_scope text, p_incarnation text, p_revision bigint,
     p_is_fresh boolean, p_first bigint, p_undone bigint[],
     p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
-    p_roles text[], p_speakers text[], p_turn_ids text[], p_terms text[], p_texts text[]
+    p_roles text[], p_speakers text[], p_turn_ids text[], p_terms text[], p_repeated text[], p_texts text[]
 ) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -287,17 +289,17 @@ BEGIN
     WITH wanted AS (
         SELECT a.*, row_number() OVER (ORDER BY a.n) - 1 AS place
         FROM unnest(
-            p_turns, p_positions, p_created, p_traits, p_sizes, p_roles, p_speakers, p_turn_ids, p_terms, p_texts
-        ) WITH ORDINALITY AS a (turn, position, created_us, traits, size, role, speaker, turn_id, terms, text, n)
+            p_turns, p_positions, p_created, p_traits, p_sizes, p_roles, p_speakers, p_turn_ids, p_terms, p_repeated, p_texts
+        ) WITH ORDINALITY AS a (turn, position, created_us, traits, size, role, speaker, turn_id, terms, repeated, text, n)
         WHERE NOT EXISTS (
             SELECT FROM {schema}.recall_forgotten f
             WHERE f.thread_id = p_thread_id AND f.incarnation = p_incarnation AND a.turn BETWEEN f.first AND f.last
         )
     ), added AS (
         INSERT INTO {schema}.recall_documents
-            (key, scope, turn, created_us, position, traits, size, role, speaker, turn_id, terms, text)
+            (key, scope, turn, created_us, position, traits, size, role, speaker, turn_id, terms, repeated, text)
         SELECT (v_thread << 32) + v_next + w.place, v_scope, w.turn, w.created_us, w.position, w.traits, w.size,
-            w.role, w.speaker, w.turn_id, w.terms::tsvector, w.text
+            w.role, w.speaker, w.turn_id, w.terms::text[], w.repeated::jsonb, w.text
         FROM wanted w ORDER BY w.n
         RETURNING speaker, size
     ), named AS (

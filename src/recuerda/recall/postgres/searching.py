@@ -23,7 +23,8 @@ from recuerda.recall.index import (
     Unembedded,
 )
 from recuerda.recall.postgres.schema import State
-from recuerda.recall.postgres.terms import counts_of, query_texts
+from recuerda.recall.postgres.terms import marked
+from recuerda.recall.ranking import WEIGHTS
 from recuerda.recall.vectors import most_similar
 
 _ARRAY_HEADER = 20
@@ -57,7 +58,8 @@ class Searching:
         )
         self._candidates = composed(
             "SELECT * FROM {schema}.recall_candidates("
-            "%s, %s::text[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[])"
+            "%s, %s::text[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[], "
+            "%s::float8)"
         )
         self._documents = composed(
             "SELECT d.key, t.id, d.turn, d.turn_id, d.position, d.role, d.speaker, d.created_us, d.text "
@@ -117,7 +119,7 @@ class Searching:
             self._candidates,
             [
                 query.scope,
-                query_texts(query.scope, query.terms),
+                marked(query.scope, query.terms),
                 [start for start, _ in query.periods],
                 [until for _, until in query.periods],
                 min(query.limit, 2**31 - 1),
@@ -126,11 +128,11 @@ class Searching:
         )
         if query.vector is not None and state.vector_schema is not None:
             statement = self._with_vectors(state.vector_schema)
-            values = [_array_text(query.vector), query.scope, query.model_id, len(query.vector), *values]
+            values = [_array_text(query.vector), query.scope, query.model_id, len(query.vector), *values, WEIGHTS.k1]
         else:
             if query.vector is not None:
                 near = await self._similarities(query, query.vector, connection)
-            values += [list(near), list(near.values())]
+            values += [list(near), list(near.values()), WEIGHTS.k1]
         return _candidates(query, await rows(statement, values, connection))
 
     async def documents(self, keys: Sequence[int], connection: Connection) -> dict[int, Document]:
@@ -182,7 +184,7 @@ class Searching:
             "WHERE s.id = %s AND v.model = %s AND cardinality(v.data) = %s) n) near "
             "CROSS JOIN LATERAL {schema}.recall_candidates("
             "%s, %s::text[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, "
-            "near.documents, near.similarities) c"
+            "near.documents, near.similarities, %s::float8) c"
         )
         return SQL(text).format(schema=Identifier(self._schema), vectors=Identifier(vector_schema)).as_bytes()
 
@@ -209,15 +211,15 @@ def _candidates(query: CandidateQuery, found: Sequence[Row]) -> Candidates:
     candidates: dict[int, Candidate] = {}
     threads: dict[int, str] = {}
     nothing: dict[str, int] = {}
-    for _, key, thread_id, turn, role, speaker, created_us, traits, size, terms, ranks, similarity in found[1:]:
-        matches = _matches(query.terms, terms, ranks) if terms else nothing
+    for _, key, thread_id, turn, role, speaker, created_us, traits, size, terms, counts, similarity in found[1:]:
+        matches = _matches(query.terms, terms, counts) if terms else nothing
         candidates[key] = Candidate(key, turn, role, speaker, created_us, traits, size, matches, similarity)
         threads[key >> 32] = thread_id
     return Candidates(found=candidates, frequencies=frequencies, threads=threads)
 
 
-def _matches(asked: Sequence[str], numbers: Sequence[int], ranks: Sequence[float]) -> dict[str, int]:
-    return {asked[number - 1]: count for number, count in zip(numbers, counts_of(ranks), strict=True)}
+def _matches(asked: Sequence[str], numbers: Sequence[int], counts: Sequence[int]) -> dict[str, int]:
+    return {asked[number - 1]: count for number, count in zip(numbers, counts, strict=True)}
 
 
 def _array_text(vector: Sequence[float]) -> str:
