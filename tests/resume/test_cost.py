@@ -81,3 +81,14 @@ async def test_going_on_costs_one_write_before_the_next_step(storage: Storage) -
         await second.resume("t")
     assert (trips.counts["_save_draft"], trips.counts["_load_draft"], trips.counts["_append"]) == (3, 1, 1)
     assert trips.sizes[0] < 60
+
+
+async def test_going_on_before_a_new_turn_reads_the_thread_once_for_each_turn(storage: Storage) -> None:
+    first, _ = agent_of([calls("a"), RuntimeError("away")], storage, Deed().act)
+    with pytest.raises(RuntimeError):
+        await first.run("go", thread="t")
+    second, _ = agent_of(["done", "new"], storage, Deed().act)
+    with pytest.MonkeyPatch.context() as patch:
+        trips = Trips(storage, patch)
+        await second.run("next", thread="t", on_pending="resume")
+    assert (trips.counts["_read"], trips.counts["_load_draft"], trips.counts["_append"]) == (2, 2, 2)

@@ -6,6 +6,7 @@ import pytest
 
 from recuerda import (
     AgentThread,
+    ChatClientError,
     ChatMessage,
     ChatMessageStore,
     ConfigurationError,
@@ -14,6 +15,7 @@ from recuerda import (
     StoredTurn,
     ThreadOwnershipError,
 )
+from recuerda.messages.message import Turn
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.conversation import exchange, texts
 from tests.thread.own_store import OwnStore
@@ -122,6 +124,28 @@ def test_a_thread_knows_the_user_that_it_was_opened_for() -> None:
 async def test_a_services_thread_has_no_turns_here() -> None:
     with pytest.raises(ThreadOwnershipError, match="kept by a service"):
         await AgentThread(service_thread_id="svc").list_turns()
+
+
+async def test_a_thread_that_is_left_to_a_service_is_never_kept_here() -> None:
+    thread = AgentThread()
+    thread.leave_to_service()
+    with pytest.raises(ThreadOwnershipError, match="kept by a service"):
+        await thread.list_messages()
+    assert (thread.is_kept_by_service, thread.is_initialized, thread.message_store) == (True, False, None)
+
+
+def test_a_thread_that_no_service_has_yet_may_still_get_a_store() -> None:
+    thread = AgentThread("t")
+    thread.leave_to_service()
+    thread.message_store = store = ChatMessageStore(thread_id="t")
+    assert (thread.is_kept_by_service, thread.turn_store) == (False, store)
+
+
+async def test_a_service_that_does_not_name_its_thread_is_an_error() -> None:
+    thread = AgentThread()
+    thread.leave_to_service()
+    with pytest.raises(ChatClientError, match="did not name its thread"):
+        await thread.commit(Turn(messages=(ChatMessage("user", "hi"),)), turn_id=None, expected=None)
 
 
 async def test_a_thread_becomes_what_a_state_describes() -> None:
