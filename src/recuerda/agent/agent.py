@@ -202,7 +202,7 @@ class Agent:
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
     ) -> AgentResponseStream:
-        """Answer in pieces. The arguments and errors are those of `run`.
+        """Answer in pieces. It takes the arguments of `run` and raises the same errors.
 
         The turn is committed after the last update, before the iteration ends. Leaving the iteration early cancels the
         turn.
@@ -266,7 +266,7 @@ class Agent:
         outcomes: Mapping[str, Json] | None = None,
         keep_partial: bool = False,
     ) -> AgentResponseStream:
-        """Go on with the thread's interrupted turn in pieces. The arguments and errors are those of `resume`."""
+        """Go on with the thread's interrupted turn in pieces. It takes the arguments of `resume`."""
         request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
         return self._start(structs.replace(request, is_streamed=True))
 

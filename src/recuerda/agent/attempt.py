@@ -2,7 +2,7 @@
 
 The order is what makes a thread safe. The providers come first, before anything is paid for; then the model and its
 tools, until it answers; then one write of everything, checked against the revision that was read; then the providers
-again. A failure before the write leaves the thread as it was. A failure after it cannot take the turn back.
+again. A failure before the write leaves the thread unchanged. A failure after the write cannot take the turn back.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Attempt:
     Args:
         settings: the agent's.
         request: what the caller asks for.
-        reading: the thread, as it was read.
+        reading: the result of reading the thread.
         beginning: the turn to carry on.
         ticket: the run's place in the queue of the thread.
     """
@@ -101,7 +101,7 @@ class Attempt:
     # -- before the model ----------------------------------------------------------------------------------------------
 
     async def _invoking(self) -> Prompt:
-        """Ask the providers, and put together what goes with each request."""
+        """Ask the providers, and return the prompt with their contexts."""
         thread, said = self._request.thread, self._turn.input
         given = await gather(
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))
@@ -162,7 +162,7 @@ class Attempt:
         return msgspec.structs.replace(response, warnings=tuple(self._warnings))
 
     async def _failed(self, error: BaseException) -> None:
-        """Clear up after a turn that was not committed; keep what was said, if that was asked for."""
+        """Clean up after a turn that was not committed; commit its messages so far, if the caller asked for that."""
         thread, said = self._request.thread, self._turn.input
         await self._exchange.retract()
         is_interrupted = isinstance(error, GeneratorExit | asyncio.CancelledError)
@@ -176,7 +176,7 @@ class Attempt:
     async def _keep_partial(self) -> None:
         try:
             await self._commit(self._turn.interrupted(self._exchange.partial))
-        except Exception as failure:  # noqa: BLE001 - the interruption is what the caller has to hear of
+        except Exception as failure:  # noqa: BLE001 - the caller is told of the interruption, not of this
             _logger.warning("the interrupted turn could not be kept: %s: %s", type(failure).__name__, failure)
 
     async def _tell(self, hook: str, call: Callable[[ContextProvider], Coroutine[Any, Any, None]]) -> None:

@@ -110,6 +110,6 @@ class ChatClient(ABC):
     def create_agent(self, *arguments: Any, **options: Any) -> Agent:
         """Return an agent that speaks through this client.
 
-        The arguments are those of `Agent` without `model`: `create_agent("Doctor", "Answer briefly.", storage=…)`.
+        It takes the arguments of `Agent` except `model`: `create_agent("Doctor", "Answer briefly.", storage=…)`.
         """
         return Agent(self, *arguments, **options)

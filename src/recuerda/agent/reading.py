@@ -1,4 +1,4 @@
-"""A thread as a run reads it, in one trip: its turns, and the summary of the turns before them."""
+"""The read with which a run starts: the thread's turns, and the summary of the turns before them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recuerda.window.summary import Summary, decode_summary
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run has read of its thread.
+    """The result of the read with which a run starts.
 
     Attributes:
         loaded: the turns, the revision, and whether there is a draft.

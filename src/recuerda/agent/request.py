@@ -1,4 +1,4 @@
-"""What a caller asks of one run: checked once, then handed on whole."""
+"""The request of one run. It is checked once and then handed on whole."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         turn_id: the caller's name for a new turn.
         durability: as in `Agent`.
         on_pending: what to do first with an interrupted turn that stands in the way of a new one.
-        keep_partial: commit what was said so far when the run is cancelled.
+        keep_partial: commit the messages so far when the run is cancelled.
         is_streamed: ask the model to answer piece by piece.
         is_temporary: the thread is forgotten after the run.
 

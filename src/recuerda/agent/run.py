@@ -58,7 +58,7 @@ class Run:
                     yield update
 
     async def _read_past_an_interrupted_turn(self) -> Reading:
-        """Read the thread; resume or drop a turn that stands in the way first, and read again, if that is asked for."""
+        """Read the thread. If the caller asked for it, resume or drop an interrupted turn first, and read again."""
         request = self._request
         reading = await read_thread(request, self._settings)
         is_in_the_way = reading.loaded.has_draft and reading.loaded.committed is None and request.decisions is None

@@ -1,4 +1,4 @@
-"""What an agent brings to each of its runs."""
+"""The settings of an agent, which all of its runs share."""
 
 from __future__ import annotations
 

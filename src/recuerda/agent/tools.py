@@ -224,8 +224,8 @@ def tool(
 ) -> DecoratedTool[P, R] | Callable[[Callable[P, R]], DecoratedTool[P, R]]:
     """Make a tool of the function below it: `@tool`, or `@tool(needs_approval=True)`.
 
-    The tool can be called as the function itself; a type checker knows the function's parameters and its result. The
-    arguments and the error are those of `FunctionTool.of`. For a method, make the tool of the bound method:
+    The tool can be called as the function itself; a type checker knows the function's parameters and its result. `tool`
+    takes the arguments of `FunctionTool.of` and raises the same error. For a method, make the tool of the bound method:
     `FunctionTool.of(self.method, …)`.
     """
 

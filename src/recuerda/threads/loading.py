@@ -1,4 +1,4 @@
-"""What a run asks of a thread, and what it gets: one trip to the storage, before anything is paid for."""
+"""The read of a thread for a run: the query and its result. It is one trip, before anything is paid for."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ThreadQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run knows of its thread before it starts.
+    """The result of the read with which a run starts.
 
     Attributes:
         revision: the revision that the commit expects; None when the thread's owner has no revisions.

@@ -29,7 +29,7 @@ CUSTOM_KIND = "custom"
 
 
 class Owner(ABC):
-    """Keep the messages of one thread."""
+    """The one that keeps the messages of a thread."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -71,7 +71,7 @@ class Owner(ABC):
 
     @property
     def local_store(self) -> ChatMessageStore | None:
-        """The store whose storage orders the thread's runs: of the turns, or of their local copy."""
+        """The store of the turns, or of their local copy; None when nothing is on a storage."""
         return self.turn_store
 
     @property
@@ -90,7 +90,7 @@ class Owner(ABC):
         """Make sure that the thread can still be given a message store.
 
         Raises:
-            ThreadOwnershipError: it has an owner.
+            ThreadOwnershipError: the thread has an owner already.
         """
         raise ThreadOwnershipError(f"thread {self.thread_id!r} has a message store already")
 
@@ -98,7 +98,7 @@ class Owner(ABC):
         """Make sure that the thread can be left to a service, or is left to one already.
 
         Raises:
-            ThreadOwnershipError: it has a message store.
+            ThreadOwnershipError: the thread has a message store.
         """
         raise ThreadOwnershipError(
             f"thread {self.thread_id!r} has a message store, which keeps it: a service cannot keep it as well, and it "
@@ -175,7 +175,7 @@ class Owner(ABC):
     def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
         """Return a lease of the thread, for runs that queue across processes.
 
-        It does nothing for a `ttl` of None, and when nothing is kept on a storage.
+        It does nothing for a `ttl` of None, and for a thread that has nothing on a storage.
         """
         store = self.local_store
         return nullcontext() if ttl is None or store is None else store.storage.lease(store.thread_id, ttl)

@@ -133,7 +133,7 @@ class ChatMessageStore:
         thread id.
 
         Raises:
-            StateError: the state is not a store's, or belongs to a storage of another kind; this store stays as it was.
+            StateError: the state is not a store's, or belongs to a storage of another kind; this store has not changed.
         """
         state = read_store_state(serialized_store_state, thread_id=self.thread_id)
         if state.kind == MemoryStorage.kind:
@@ -192,7 +192,7 @@ class ChatMessageStore:
         return None if found.found is None else stored_turn(found.found, self.thread_id)
 
     async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
-        """Return the thread's turns, the oldest first; the arguments are those of `list_messages`."""
+        """Return the thread's turns, the oldest first. It takes the arguments of `list_messages`."""
         if last is not None:
             check_limit(last, "last")
         if skip_corrupt:

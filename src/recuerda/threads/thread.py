@@ -64,7 +64,7 @@ class AgentThread:
                 f"the store holds thread {self.id!r}, not {id!r}: leave id out, or make the store with it"
             )
         self.provider_states: dict[str, JsonObject] = {}
-        """What context providers remember of this thread, by their names; saved with its state."""
+        """The data that context providers remember about this thread, by their names; saved with its state."""
 
     def __repr__(self) -> str:
         return f"AgentThread(id={self.id!r}, {self._owner!r})"
@@ -140,13 +140,13 @@ class AgentThread:
         return await self._settled().known_turns().list_turns(last=last, skip_corrupt=skip_corrupt)
 
     async def undo(self) -> StoredTurn | None:
-        """Take the last turn out; see `ChatMessageStore.undo`. The errors are those of `list_turns`."""
+        """Remove the last turn; see `ChatMessageStore.undo`. It raises the same errors as `list_turns`."""
         return await self._settled().known_turns().undo()
 
     async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
         """Return a new thread that starts as a copy of this one; see `ChatMessageStore.fork`.
 
-        The errors of `list_turns` are possible as well.
+        It also raises the errors of `list_turns`.
         """
         store = await self._settled().known_turns().fork(through=through, thread_id=thread_id)
         return type(self)(message_store=store)
@@ -179,7 +179,7 @@ class AgentThread:
     async def detach(self) -> None:
         """Keep the thread here from now on, with the messages of the mirror.
 
-        The service's thread stays as it is and is no longer used. Nothing is asked of the service: it may be down, or
+        The service's thread stays unchanged and is no longer used. The service is not called: it may be down, or may
         have forgotten the thread.
 
         Raises:
@@ -216,7 +216,7 @@ class AgentThread:
     async def update_mirror(self, service: ThreadService) -> int:
         """Write the messages that only the service has to the mirror; return how many messages that were.
 
-        The errors are those of `verify_mirror`.
+        It raises the same errors as `verify_mirror`.
         """
         return await self._owner.known_mirror().update(service, self.service_thread_id)
 
@@ -253,7 +253,7 @@ class AgentThread:
     def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
         """Return a lease of the thread, for runs that queue across processes.
 
-        It does nothing for a `ttl` of None, and for a thread of which nothing is on a storage.
+        It does nothing for a `ttl` of None, and for a thread that has nothing on a storage.
         """
         return self._settled().lease(ttl)
 
@@ -262,8 +262,8 @@ class AgentThread:
     async def serialize(self, **kwargs: Any) -> JsonObject:
         """Return the thread's state as JSON data, for `Agent.deserialize_thread` in this or another process.
 
-        A store in RAM puts its messages in. A store on a storage puts in where they are; never messages, never a
-        secret.
+        The state of a thread in RAM holds its messages. The state of a thread on a storage only says where the thread
+        is. No state holds a secret.
         """
         return {
             "version": STATE_VERSION,
@@ -282,13 +282,12 @@ class AgentThread:
         message_store: ChatMessageStoreProtocol | None = None,
         storage: Storage | str | None = None,
     ) -> Self:
-        """Make a thread from what `serialize` gave, or from the state of an Agent Framework beta.
+        """Return the thread that a state describes: a state of `serialize`, or of a beta of Agent Framework.
 
         Args:
             serialized_thread: the state.
-            message_store: a new store, of the class that the thread had; it is given its own state.
-            storage: the storage, or its URL, that the state's locator belongs to. Neither is needed for messages in
-                RAM.
+            message_store: a new store of the class that the thread had; it takes its own part of the state.
+            storage: the storage of the thread, or its URL. A thread in RAM needs neither.
 
         Raises:
             StateError: the state is of an unknown kind, version or type; nothing is half-restored.
@@ -301,10 +300,10 @@ class AgentThread:
         return thread
 
     async def update_from_thread_state(self, serialized_thread: Any) -> None:
-        """Become the thread that a state describes; a thread that has a store hands it its part of the state.
+        """Become the thread that a state describes. The thread's store, if it has one, takes its part of the state.
 
         Raises:
-            StateError: as in `deserialize`; this thread stays as it was.
+            StateError: as in `deserialize`; this thread has not changed.
         """
         await self._become(read_thread_state(serialized_thread), self.message_store)
 
@@ -323,7 +322,7 @@ class AgentThread:
 
 
 def _owner_of(store: ChatMessageStoreProtocol, thread_id: str) -> Owner:
-    """Return the owner for a store that a user gave. Only here we ask of what kind a store is.
+    """Return the owner for a store that a user gave. Only this function tests of what class a store is.
 
     Args:
         store: the store.

@@ -1,6 +1,6 @@
 """One stored turn as JSON: the form in which turns travel, in exports and in the state of a store in RAM.
 
-The turn is copied exactly as it was stored, so parts that this version does not know travel unharmed. It keeps its id,
+The stored bytes of the turn are copied, so parts that this version does not know are not lost. The turn keeps its id,
 so importing it twice adds nothing.
 """
 

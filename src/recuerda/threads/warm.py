@@ -1,4 +1,4 @@
-"""The warm read of a thread: one trip that asks only for what is new."""
+"""The warm read of a thread: one trip that fetches only new records."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ async def read_on(
     check: Callable[[ThreadInfo | None], None],
     is_current: Callable[[ThreadInfo, ThreadInfo], bool] = lambda _held, _found: True,
 ) -> tuple[History, ThreadSlice]:
-    """Read what is new in a thread; return its history up to now, and what the last trip found.
+    """Read the new records of a thread; return its history up to now, and the result of the last trip.
 
-    This is one trip, unless something else reads or writes the thread through the same history meanwhile. If the
-    history that is held cannot be continued, the thread is read afresh into a new one.
+    This is one trip, unless another task reads or writes the thread through the same history meanwhile. If the held
+    history cannot be continued, the thread is read afresh into a new history.
 
     Args:
         storage: where the thread is.
-        held: gives the history that is held now.
+        held: returns the history that is held at that moment.
         last_messages: the newest whole turns with at most this many messages; None for all turns.
         turn_id: also look for the turn of this id.
         with_summary: read the newest summary, and only the turns after it.
-        check: is told what the storage knows of the thread, before anything is taken over; it may raise.
-        is_current: says whether a history may be continued, from what it knows of the thread and what was found.
+        check: gets the storage's description of the thread before the history changes; it may raise an error.
+        is_current: gets the description that the history holds, and the one that was found. It returns False if the
+            history must not be continued.
 
     Raises:
         CorruptTurn: a turn cannot be read.
