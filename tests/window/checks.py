@@ -62,8 +62,8 @@ def check_history(random: Random, turns: Sequence[Turn], window: ContextWindow) 
     check_fits(turns, chosen, window)
     assert window.select(turns) == chosen
     numbered = [Numbered(3 * i + 1, turn) for i, turn in enumerate(turns)]
-    held = window.select_stored(numbered)
-    assert window.select_stored(numbered[-random.randint(fitting(window, numbered), 99) :]) == held
+    held = window.plan(window.tally(numbered))
+    assert window.plan(window.tally(numbered[-random.randint(fitting(window, numbered), 99) :])) == held
     assert repr(turns) == before
 
 

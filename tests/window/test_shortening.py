@@ -119,7 +119,8 @@ def test_results_of_older_turns_are_left_out_also_where_they_would_fit() -> None
 
 def test_the_newest_turns_keep_their_results_where_many_were_undone() -> None:
     turns = [Numbered(100 * i + 1, turn(round_of("a", "x" * 400))) for i in range(20)]
-    kept = [text for text in said(ContextWindow(keep_results=3).select_stored(turns)) if "x" in text]
+    window = ContextWindow(keep_results=3)
+    kept = [text for text in said(window.plan(window.tally(turns))) if "x" in text]
     assert len(kept) == 3
 
 

@@ -10,7 +10,7 @@ As bytes, a step is a JSON object without the fields that are empty:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -26,6 +26,7 @@ from recuerda.messages.message import (
     TextContent,
     Turn,
     Usage,
+    with_contents,
 )
 
 INTERRUPTED = "(This answer was interrupted.)"
@@ -136,7 +137,7 @@ class RunningTurn:
         if not (cut.new and cut.new[-1].role == "assistant"):
             cut.apply(Step(messages=(ChatMessage("assistant", INTERRUPTED),)))
         elif not cut.new[-1].text.strip():
-            cut.new[-1] = _with_contents(cut.new[-1], [*cut.new[-1].contents, TextContent(INTERRUPTED)])
+            cut.new[-1] = with_contents(cut.new[-1], [*cut.new[-1].contents, TextContent(INTERRUPTED)])
         turn = cut.turn()
         return msgspec.structs.replace(turn, is_interrupted=True)
 
@@ -162,17 +163,7 @@ def _with_arguments(answer: ChatMessage, edited: Mapping[int, JsonObject]) -> Ch
             parts.append(part if changed is None else msgspec.structs.replace(part, arguments=changed))
         else:
             parts.append(part)
-    return _with_contents(answer, parts)
-
-
-def _with_contents(message: ChatMessage, parts: Sequence[AnyContent]) -> ChatMessage:
-    return ChatMessage(
-        message.role,
-        parts,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties=message.additional_properties,
-    )
+    return with_contents(answer, parts)
 
 
 def _is_blank(message: ChatMessage) -> bool:

@@ -29,6 +29,7 @@ from recuerda.messages.message import (
     FunctionResultContent,
     TextContent,
     Turn,
+    with_contents,
 )
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn, TurnRecord
@@ -135,13 +136,7 @@ def _told_message(message: ChatMessage, calls: set[str], results: set[str]) -> C
         pairs = [part for part in parts if isinstance(part, FunctionResultContent)]
         # A tool's message can hold results only. The removed parts are in the copy.
         role, parts = ("tool", list[AnyContent](pairs)) if pairs else ("assistant", parts)
-    return ChatMessage(
-        role,
-        parts,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties=message.additional_properties,
-    )
+    return with_contents(message, parts, role=role)
 
 
 def _told_part(part: AnyContent, calls: set[str], results: set[str]) -> AnyContent:

@@ -264,6 +264,17 @@ def trusted_message(
     return message
 
 
+def with_contents(message: ChatMessage, parts: Sequence[AnyContent], *, role: Role | None = None) -> ChatMessage:
+    """Return a message with other parts, and with another role if one is given. The other fields stay."""
+    return ChatMessage(
+        role or message.role,
+        parts,
+        author_name=message.author_name,
+        message_id=message.message_id,
+        additional_properties=message.additional_properties,
+    )
+
+
 def plain_content(parts: tuple[AnyContent, ...]) -> str | tuple[AnyContent, ...]:
     """Return the form in which a message holds its parts: the text itself if one plain text is the only part."""
     if len(parts) == 1 and type(part := parts[0]) is TextContent and part.additional_properties is None:

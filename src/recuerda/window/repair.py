@@ -14,7 +14,13 @@ from typing import TypeVar
 
 import msgspec
 
-from recuerda.messages.message import AnyContent, ChatMessage, FunctionCallContent, FunctionResultContent
+from recuerda.messages.message import (
+    AnyContent,
+    ChatMessage,
+    FunctionCallContent,
+    FunctionResultContent,
+    with_contents,
+)
 
 AnyCallOrResult = TypeVar("AnyCallOrResult", FunctionCallContent, FunctionResultContent)
 
@@ -148,7 +154,7 @@ def _answered(message: ChatMessage, asked: Sequence[_Asked]) -> Iterator[ChatMes
             parts.append(next(calls))
         elif not isinstance(part, FunctionResultContent):
             parts.append(part)
-    yield message if tuple(parts) == message.content else _with_contents(message, parts)
+    yield message if tuple(parts) == message.content else with_contents(message, parts)
     found = [(item.found, id) for item, id in zip(asked, ids, strict=True) if item.found is not None]
     results = [_renamed(given.result, id) for given, id in sorted(found, key=lambda pair: pair[0].order)]
     missing = [id for item, id in zip(asked, ids, strict=True) if item.found is None]
@@ -177,15 +183,5 @@ def _without_pairs(message: ChatMessage) -> ChatMessage | None:
     parts = [part for part in message.contents if not isinstance(part, FunctionCallContent | FunctionResultContent)]
     if len(parts) == len(message.contents):
         return message
-    rest = _with_contents(message, parts)
+    rest = with_contents(message, parts)
     return None if _is_empty(rest) else rest
-
-
-def _with_contents(message: ChatMessage, parts: Sequence[AnyContent]) -> ChatMessage:
-    return ChatMessage(
-        message.role,
-        parts,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties=message.additional_properties,
-    )

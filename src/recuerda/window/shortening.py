@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from recuerda.messages.message import AnyContent, ChatMessage, FunctionResultContent
+from recuerda.messages.message import AnyContent, ChatMessage, FunctionResultContent, with_contents
 from recuerda.window.tokens import Size, TokenCounter, as_text
 
 LONGEST_KEPT = 100
@@ -126,13 +126,7 @@ def _with_results(
     ]
     if all(map(_is_same, parts, message.contents)):
         return message
-    return ChatMessage(
-        message.role,
-        parts,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties=message.additional_properties,
-    )
+    return with_contents(message, parts)
 
 
 def _is_same(one: object, other: object) -> bool:

@@ -83,27 +83,21 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         does not move when they grow a little.
 
         Args:
-            turns: the whole thread, the oldest turn first. The positions of the turns keep the window in its place. For
-                a part of a stored thread, use `select_stored`, which uses the numbers of the turns.
+            turns: the whole thread, the oldest turn first. The positions of the turns keep the window in its place.
             overhead_tokens: the tokens that are sent with every run besides the thread: instructions, tools, context.
             input_tokens: the tokens that are sent with this run besides the thread: the turn so far.
         """
         numbered = [_Numbered(number, turn) for number, turn in enumerate(turns, start=1)]
         return self.plan(self.tally(numbered), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
 
-    def select_stored(
-        self, turns: Sequence[NumberedTurn], *, overhead_tokens: int = 0, input_tokens: int = 0
-    ) -> list[ChatMessage]:
-        """Return the messages to send, as `select` does, for the end of a stored thread.
-
-        The turns have numbers. They must hold at least the `last_messages` newest messages of the thread.
-        """
-        return self.plan(self.tally(turns), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
-
     def plan(
         self, tally: Tally, *, overhead_tokens: int = 0, input_tokens: int = 0, is_rest: bool = False
     ) -> list[ChatMessage]:
-        """Return the messages to send, as `select_stored` does, for a tally of the turns; `is_rest` as in `choose`."""
+        """Return the messages to send, as `select` does, for a tally of a stored thread's turns.
+
+        The turns have numbers, so they need not be the whole thread. They must hold at least its `last_messages` newest
+        messages. `is_rest` means the same as in `choose`.
+        """
         limits = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens)
         choice = choose(tally, limits, is_rest=is_rest)
         if choice.is_too_long and limits.tokens is not None:
