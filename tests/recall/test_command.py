@@ -69,14 +69,14 @@ def test_a_long_message_is_cut_around_what_was_asked_for(recuerda: CommandLine, 
 def test_nothing_found_is_said_and_no_error(recuerda: CommandLine, url: str) -> None:
     done = recuerda("recall", "submarine", "--storage", url)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "nothing like that was said" in done.stderr
+    assert "no message about this was found" in done.stderr
     assert "--user" in done.stderr
     assert json.loads(recuerda.ok("recall", "submarine", "--storage", url, "--json")) == {"memories": []}
 
 
 def test_a_storage_without_a_place_for_the_index_asks_for_one(recuerda: CommandLine) -> None:
     error = recuerda.refused("recall", "amber", "--storage", "postgresql://localhost/nowhere")
-    assert "no place for an index beside postgresql://localhost/nowhere" in error
+    assert "an index cannot be kept beside postgresql://localhost/nowhere" in error
     assert "--index FILE" in error
 
 
