@@ -133,7 +133,7 @@ class EncryptedStorage(Storage):
     def __init__(self, storage: Storage, keys: Keys) -> None:
         super().__init__(clock=storage.clock)
         # The inner storage raises the driver errors and translates them.
-        self.driver_errors = storage.driver_errors  # pyright: ignore[reportAttributeAccessIssue]  # varies by instance
+        self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
         self._inner = storage
         self._keys = keys
         self._users: OrderedDict[str, str | None] = OrderedDict()

@@ -40,7 +40,7 @@ class Journal:
         self._store = store
         self._turn_id = turn_id
         self._revision = revision
-        self.number = number
+        self.number: int = number
         self._order = asyncio.Lock()
 
     async def save(self, step: Step) -> None:

@@ -31,7 +31,7 @@ class Run:
     """
 
     def __init__(self, settings: AgentSettings, request: RunRequest) -> None:
-        self.ticket = QueueTicket(request.thread, settings.lease)
+        self.ticket: QueueTicket = QueueTicket(request.thread, settings.lease)
         self._settings = settings
         self._request = request
         self._replay: AgentResponse | None = None

@@ -66,9 +66,9 @@ class Summarizer:
         timeout: timedelta = timedelta(seconds=120),
     ) -> None:
         self.client = client
-        self.max_messages = check_limit(max_messages, "max_messages")
-        self.keep_messages = check_limit(keep_messages, "keep_messages")
-        self.max_characters = check_limit(max_characters, "max_characters")
+        self.max_messages: int = check_limit(max_messages, "max_messages")
+        self.keep_messages: int = check_limit(keep_messages, "keep_messages")
+        self.max_characters: int = check_limit(max_characters, "max_characters")
         self.instructions = instructions
         self.timeout = timeout
         self._later = Deferred("Summarizer")

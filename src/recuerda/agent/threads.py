@@ -56,8 +56,8 @@ class AgentThreads:
             )
         place = storage if mirror is None else mirror
         self.by_service = by_service
-        self.owns_storage = isinstance(place, str)
-        self.storage = open_storage(place) if isinstance(place, str) else place or MemoryStorage()
+        self.owns_storage: bool = isinstance(place, str)
+        self.storage: Storage = open_storage(place) if isinstance(place, str) else place or MemoryStorage()
         self._factory = factory
         self._has_mirror = mirror is not None
 

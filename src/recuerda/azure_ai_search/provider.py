@@ -130,9 +130,9 @@ class AzureAISearchProvider(ContextProvider):
         self._timeout_s = timeout_s
         self._facts: IndexFacts | None = None
         self._is_settled = False
-        self.name = name or type(self).name
+        self.name: str = name or type(self).name
         self.timeout = timeout
-        self.on_failure = on_failure
+        self.on_failure: FailurePolicy = on_failure
         options: dict[str, Any] = {
             "retry_total": max_retries,
             "connection_timeout": timeout_s,

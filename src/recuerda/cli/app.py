@@ -13,10 +13,10 @@ from recuerda.errors import MissingExtraError, RecuerdaError, ThreadNotFound
 try:
     import rich
     import typer
-except ModuleNotFoundError as error:
-    if error.name not in ("rich", "typer"):
+except ModuleNotFoundError as _error:
+    if _error.name not in ("rich", "typer"):
         raise
-    raise MissingExtraError(module="recuerda.cli", extra="cli") from error
+    raise MissingExtraError(module="recuerda.cli", extra="cli") from _error
 
 from recuerda.cli import (
     chat,
@@ -36,7 +36,7 @@ from recuerda.cli.output import fail
 
 del rich
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="recuerda",
     no_args_is_help=True,
     add_completion=False,
@@ -44,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help can be piped, and no bracket is read as markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for name, command, examples in (
+for _name, _command, _examples in (
     ("tour", tour.tour, tour.EXAMPLES),
     ("chat", chat.chat, chat.EXAMPLES),
     ("threads", threads.threads, threads.EXAMPLES),
@@ -58,7 +58,7 @@ for name, command, examples in (
     ("serve", serve.serve, serve.EXAMPLES),
 ):
     # The backspace character keeps the line breaks of the paragraph behind it.
-    app.command(name, epilog="\n".join(("\b", "Examples:", *(f"  {example}" for example in examples))))(command)
+    app.command(_name, epilog="\n".join(("\b", "Examples:", *(f"  {example}" for example in _examples))))(_command)
 
 
 def _version(is_wanted: bool) -> None:

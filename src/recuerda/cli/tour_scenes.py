@@ -60,7 +60,7 @@ class CountingClient(ChatClient):
     """The tour's model: the offline stand-in, which counts its calls."""
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.calls: int = 0
         self._model = OfflineChatClient()
 
     async def respond(self, request: ChatRequest) -> ChatResponse:

@@ -38,8 +38,8 @@ class Service:
     """`recuerda serve` as a child process that can be killed and started again at the same address."""
 
     def __init__(self, database: Path) -> None:
-        self.storage = "sqlite:///" + quote(database.as_posix(), safe="/:")
-        self.url = ""
+        self.storage: str = "sqlite:///" + quote(database.as_posix(), safe="/:")
+        self.url: str = ""
         self._port: str = "0"
         self._process: asyncio.subprocess.Process | None = None
 

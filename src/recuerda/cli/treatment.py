@@ -153,7 +153,7 @@ class Backup:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.count = 0
+        self.count: int = 0
 
     async def keep(self, storage: Storage, thread: Examined) -> None:
         """Write a copy of a thread to the disk, before the thread is changed."""

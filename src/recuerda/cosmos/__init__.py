@@ -10,8 +10,8 @@ from recuerda.errors import MissingExtraError
 try:
     import aiohttp as _aiohttp  # noqa: F401  # pyright: ignore[reportUnusedImport] - fail early
     import azure.cosmos as _cosmos  # noqa: F401  # pyright: ignore[reportUnusedImport] - as above
-except ImportError as error:
-    raise MissingExtraError(module="recuerda.cosmos", extra="cosmos") from error
+except ImportError as _error:
+    raise MissingExtraError(module="recuerda.cosmos", extra="cosmos") from _error
 
 from recuerda.cosmos.storage import CosmosStorage
 

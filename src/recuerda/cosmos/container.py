@@ -78,8 +78,8 @@ class Container:
         self.ttl_s = ttl_s
         self.clock = clock
         self.busy_timeout_s = busy_timeout_s
-        self.revisions = Hints[int]()
-        self.entries = Hints[DirectoryItem]()
+        self.revisions: Hints[int] = Hints[int]()
+        self.entries: Hints[DirectoryItem] = Hints[DirectoryItem]()
         self._proxy = proxy
 
     async def create(self, item: Item) -> str | None:

@@ -18,9 +18,9 @@ if "ORT_DISABLE_TELEMETRY" not in os.environ:
 
 try:
     from recuerda.fastembed.embedder import FastEmbedEmbedder
-except ModuleNotFoundError as error:
-    if error.name != "fastembed":
+except ModuleNotFoundError as _error:
+    if _error.name != "fastembed":
         raise
-    raise MissingExtraError(module="recuerda.fastembed", extra="fastembed") from error
+    raise MissingExtraError(module="recuerda.fastembed", extra="fastembed") from _error
 
 __all__ = ["FastEmbedEmbedder"]

@@ -51,13 +51,13 @@ class Log:
     def __init__(self, fd: int, path: Path) -> None:
         self.fd = fd
         self.path = path
-        self.size = os.fstat(fd).st_size
+        self.size: int = os.fstat(fd).st_size
         if format_of(read_at(fd, 0, 32)) > FORMAT:
             raise StorageUnavailable(f"{path} was written by a newer recuerda: upgrade recuerda")
         self._older = backward_lines(fd, self.size)
         self._seen: list[Line] = []
-        self.state = self._last_state()
-        self.is_empty = not self._seen
+        self.state: State = self._last_state()
+        self.is_empty: bool = not self._seen
 
     def settings(self) -> SettingsLine | None:
         """Return the present settings. If they are damaged, return the last readable ones, or None without any."""

@@ -89,7 +89,7 @@ class FileStorage(Storage):
         if not str(path) or "\x00" in str(path):
             raise ConfigurationError("a file storage needs the path of a folder, without a NUL character")
         # The path is made absolute, because a later change of the working directory must not change the storage.
-        self.path = Path(path).expanduser().absolute()
+        self.path: Path = Path(path).expanduser().absolute()
         self._make_folder = partial(Folder, self.path, busy_timeout_s=busy_timeout_s, fsync=fsync)
         self._work = _Work(self._make_folder())  # its OS threads start when they are needed
         self._is_closed = False

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from recuerda.file.disk import Disk
 from recuerda.file.lines import FORMAT, SettingsLine, State, record_line, settings_line
@@ -19,8 +20,6 @@ from recuerda.file.names import ThreadFiles
 from recuerda.file.rewrite import is_worth_it, write_new_log
 from recuerda.ids import new_id
 from recuerda.storage.records import Appended, NewRecord, ThreadChanges, TurnRecord
-
-replace = msgspec.structs.replace
 
 
 def write_record(

@@ -87,9 +87,9 @@ class Mem0Provider(ContextProvider):
         name: str | None = None,
     ) -> None:
         check_one_thread_scope(thread_id, is_per_thread=scope_to_per_operation_thread_id)
-        self.name = name or type(self).name
+        self.name: str = name or type(self).name
         self.timeout = timeout
-        self.on_failure = on_failure
+        self.on_failure: FailurePolicy = on_failure
         self._scope = Mem0Scope(user_id=user_id, agent_id=agent_id, application_id=application_id, thread_id=thread_id)
         self._is_per_thread = scope_to_per_operation_thread_id
         self._prompt = context_prompt

@@ -7,10 +7,10 @@ from recuerda.errors import MissingExtraError
 
 try:
     import openai
-except ModuleNotFoundError as error:
-    if error.name != "openai":
+except ModuleNotFoundError as _error:
+    if _error.name != "openai":
         raise
-    raise MissingExtraError(module="recuerda.openai", extra="openai") from error
+    raise MissingExtraError(module="recuerda.openai", extra="openai") from _error
 
 from recuerda.openai.chat_client import OpenAIChatClient  # needs the SDK: after the check
 from recuerda.openai.embedder import OpenAIEmbedder

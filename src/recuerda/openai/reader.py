@@ -49,11 +49,11 @@ class JoinedCall:
     """
 
     def __init__(self, piece: CallPiece) -> None:
-        self.id = mend_text(piece.id or "") or f"call_{uuid4().hex}"
-        self.name = ""
-        self.arguments = ""
-        self.index = piece.index
-        self.given_id = piece.id
+        self.id: str = mend_text(piece.id or "") or f"call_{uuid4().hex}"
+        self.name: str = ""
+        self.arguments: str = ""
+        self.index: int | None = piece.index
+        self.given_id: str | None = piece.id
         self._mender = TextMender()
 
     @property

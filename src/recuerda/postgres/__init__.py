@@ -8,9 +8,9 @@ from recuerda.errors import MissingExtraError
 
 try:
     from recuerda.postgres.storage import PostgresStorage
-except ModuleNotFoundError as error:
-    if error.name != "psycopg":
+except ModuleNotFoundError as _error:
+    if _error.name != "psycopg":
         raise
-    raise MissingExtraError(module="recuerda.postgres", extra="postgres") from error
+    raise MissingExtraError(module="recuerda.postgres", extra="postgres") from _error
 
 __all__ = ["PostgresStorage"]

@@ -13,38 +13,40 @@ class Statements:
 
     def __init__(self, schema: str) -> None:
         compose = composer(schema)
-        self.append = compose(
+        self.append: bytes = compose(
             "SELECT * FROM {schema}.append_record(%s::text, %s::bigint, %s::boolean, %s::text, %s::bigint, "
             "%s::integer, %b::bytea, %s::text, %s::bigint, %s::bigint, %s::text, %s::json, %s::integer)"
         )
-        self.append_all = compose(
+        self.append_all: bytes = compose(
             "SELECT * FROM {schema}.append_records(%s::text, %s::bigint, %s::text[], %s::bigint[], %s::integer[], "
             "%b::bytea[], %s::text, %s::json, %s::integer)"
         )
-        self.read = compose(
+        self.read: bytes = compose(
             "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::text, "
             "%s::boolean)"
         )
-        self.update = compose(
+        self.update: bytes = compose(
             "SELECT {schema}.update_thread(%s::text, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, "
             "%s::boolean, %s::json, %s::integer)"
         )
-        self.delete = compose("SELECT {schema}.delete_thread(%s::text, %s::integer)")
-        self.save_draft = compose(
+        self.delete: bytes = compose("SELECT {schema}.delete_thread(%s::text, %s::integer)")
+        self.save_draft: bytes = compose(
             "SELECT * FROM {schema}.save_step(%s::text, %s::integer, %s::text, %s::bigint, %b::bytea, %s::bigint, "
             "%s::integer)"
         )
-        self.load_draft = compose(
+        self.load_draft: bytes = compose(
             "SELECT turn_id, revision, number, body, created_us "
             "FROM {schema}.drafts WHERE thread_id = %s ORDER BY number"
         )
-        self.list_drafts = compose(
+        self.list_drafts: bytes = compose(
             "SELECT thread_id FROM {schema}.drafts WHERE number = 1 ORDER BY thread_id LIMIT %s::bigint"
         )
-        self.drop_draft = compose("DELETE FROM {schema}.drafts WHERE thread_id = %s RETURNING number")
-        self.rewrite = compose("SELECT {schema}.rewrite_records(%s::text, %s::bigint[], %b::bytea[], %s::integer)")
-        self.lease = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::bigint, %s::integer)")
-        self.release = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")
+        self.drop_draft: bytes = compose("DELETE FROM {schema}.drafts WHERE thread_id = %s RETURNING number")
+        self.rewrite: bytes = compose(
+            "SELECT {schema}.rewrite_records(%s::text, %s::bigint[], %b::bytea[], %s::integer)"
+        )
+        self.lease: bytes = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::bigint, %s::integer)")
+        self.release: bytes = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")
         self._list = compose("SELECT row_to_json(t)::text FROM {schema}.threads AS t")
 
     def list(self, *, of_user: bool, is_continued: bool) -> bytes:

@@ -85,9 +85,9 @@ class PostgresStorage(Storage):
         if not timeout_s > 0:
             raise ConfigurationError(f"timeout_s is a number of seconds above 0, not {timeout_s!r}")
         address = PostgresAddress.parse(url, application_name="recuerda", timeout_s=timeout_s)
-        self.place = address.place if pool is None else "the application's pool"
+        self.place: str = address.place if pool is None else "the application's pool"
         """Where the threads are, `host:port/database`: without credentials, so it can be shown."""
-        self.schema = check_schema(schema)
+        self.schema: str = check_schema(schema)
         settings = PoolSettings(
             address=address,
             name=f"the storage of {self.place}",

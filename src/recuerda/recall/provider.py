@@ -11,12 +11,11 @@ import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
 
 from recuerda.errors import InvalidInput, StorageUnavailable, ThreadOwnershipError
 from recuerda.ids import check_count, check_id, check_limit
 from recuerda.messages.message import ChatMessage
-from recuerda.providers.context import Context, ContextProvider
+from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder
 from recuerda.providers.remembering import input_text
@@ -70,16 +69,16 @@ class RecallProvider(ContextProvider):
         max_characters: int = 6_000,
         max_quote_characters: int = 600,
         timeout: timedelta | None = timedelta(seconds=10),
-        on_failure: Literal["raise", "warn"] = "warn",
+        on_failure: FailurePolicy = "warn",
         clock: Clock = system_clock,
     ) -> None:
-        self.user_id = None if user_id is None else check_id(user_id, "user id")
-        self.limit = check_limit(limit, "limit")
-        self.recent_turns = check_count(recent_turns, "recent_turns")
-        self.max_characters = check_limit(max_characters, "max_characters")
-        self.max_quote_characters = check_limit(max_quote_characters, "max_quote_characters")
+        self.user_id: str | None = None if user_id is None else check_id(user_id, "user id")
+        self.limit: int = check_limit(limit, "limit")
+        self.recent_turns: int = check_count(recent_turns, "recent_turns")
+        self.max_characters: int = check_limit(max_characters, "max_characters")
+        self.max_quote_characters: int = check_limit(max_quote_characters, "max_quote_characters")
         self.timeout = timeout
-        self.on_failure = on_failure
+        self.on_failure: FailurePolicy = on_failure
         self._embedder = embedder
         self._extractor = facts
         self._clock = clock

@@ -144,9 +144,9 @@ class RedisProvider(ContextProvider):
         self._prompt = context_prompt
         self._top_k = check_limit(top_k, "top_k")
         self._defer = embedder is not None if defer is None else defer
-        self.name = name or type(self).name
+        self.name: str = name or type(self).name
         self.timeout = timeout
-        self.on_failure = on_failure
+        self.on_failure: FailurePolicy = on_failure
         self._learning = Deferred(self.name)
         self._engine = Engine(
             Server.of_client(redis_client, max_connections=DEFAULT_CONNECTIONS)

@@ -97,7 +97,7 @@ class Server:
     ) -> None:
         self.name = name
         self.is_cluster = is_cluster
-        self.has_all_keys = not is_cluster
+        self.has_all_keys: bool = not is_cluster
         """False if one script cannot reach both a thread and the listings, because they are on different nodes."""
         self.persistence: Persistence = "unknown"
         self.users: WeakSet[object] = WeakSet()

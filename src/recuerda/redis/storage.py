@@ -87,7 +87,7 @@ class RedisStorage(Storage):
         super().__init__(clock=clock)
         if ttl is not None and ttl < timedelta(milliseconds=1):
             raise ConfigurationError(f"ttl must be at least a millisecond, or None for no expiry, but it is {ttl!r}")
-        self.key_prefix = check_prefix(key_prefix)
+        self.key_prefix: str = check_prefix(key_prefix)
         self.ttl = ttl
         if max_connections < 1:
             raise ConfigurationError(f"max_connections must be at least 1, but it is {max_connections}")

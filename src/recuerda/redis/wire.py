@@ -9,6 +9,7 @@ MessagePack.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -56,9 +57,9 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return info_of(thread_id, self.head, self.title, self.metadata)
 
 
-pack = msgspec.msgpack.Encoder().encode
-read_look = msgspec.msgpack.Decoder(Look).decode
-read_head = msgspec.msgpack.Decoder(Head).decode
+pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
+read_look: Callable[[bytes], Look] = msgspec.msgpack.Decoder(Look).decode
+read_head: Callable[[bytes], Head] = msgspec.msgpack.Decoder(Head).decode
 _read_step_head = msgspec.msgpack.Decoder(tuple[str, int, int, int]).decode
 
 

@@ -59,7 +59,7 @@ class Application:
                 description=describe(version("recuerda"), has_keys=keys is not None),
             ),
         )
-        self.asgi = Starlette(
+        self.asgi: Starlette = Starlette(
             routes=[
                 self._gate.route(route.method, route.path, route.handler(handlers), is_open=route.is_open)
                 for route in ROUTES

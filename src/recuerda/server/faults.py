@@ -49,7 +49,7 @@ class ApiFault(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
-        self.kind = kind or ("server_error" if status >= 500 else INVALID_REQUEST)
+        self.kind: str = kind or ("server_error" if status >= 500 else INVALID_REQUEST)
         self.code = code
         self.param = param
         self.retry_after_s = retry_after_s

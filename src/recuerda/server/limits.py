@@ -55,7 +55,7 @@ class InFlight:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self.count = 0
+        self.count: int = 0
 
     @contextmanager
     def one_more(self) -> Generator[None]:

@@ -120,9 +120,9 @@ class Upstream:
         self._key = api_key
         self._chat_url = httpx2.URL(f"{base_url.rstrip('/')}/chat/completions")
         self._models_url = httpx2.URL(f"{base_url.rstrip('/')}/models")
-        self.url = public_url(settings.url)
+        self.url: str = public_url(settings.url)
         host = urlsplit(base_url).hostname or ""
-        self.is_openai = any(host == name or host.endswith(f".{name}") for name in _OPENAI_HOSTS)
+        self.is_openai: bool = any(host == name or host.endswith(f".{name}") for name in _OPENAI_HOSTS)
         self._refuses_stream_options = False
 
     @asynccontextmanager

@@ -14,7 +14,7 @@ import os
 import threading
 from typing import Protocol
 
-gate = threading.RLock()
+gate: threading.RLock = threading.RLock()
 """Held across a fork, and by a caller that starts a worker or gives it a job. A worker itself never waits for it."""
 
 

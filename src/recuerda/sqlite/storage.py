@@ -72,7 +72,7 @@ class SQLiteStorage(Storage):
         super().__init__(clock=clock)
         if synchronous not in ("FULL", "NORMAL"):
             raise ConfigurationError(f"synchronous must be 'FULL' or 'NORMAL', not {synchronous!r}")
-        self.path = Path(path).expanduser()
+        self.path: Path = Path(path).expanduser()
         if str(path) in ("", ":memory:"):
             raise ConfigurationError("a SQLite storage needs a file; for threads in RAM use the URL 'memory:'")
         self._synchronous = synchronous

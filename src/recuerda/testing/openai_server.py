@@ -84,7 +84,7 @@ class ScriptedOpenAIServer:
         self.script: deque[ScriptEntry] = deque(script)
         self.default = default
         self.requests: list[RecordedRequest] = []
-        self.threads = ServiceThreads()
+        self.threads: ServiceThreads = ServiceThreads()
         self.outages: deque[Failure | None] = deque()
         self._responses_dialect = responses_dialect(self.threads)
         self._running: _Running | None = None

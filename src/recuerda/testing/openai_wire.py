@@ -43,7 +43,7 @@ class BadRequest(Exception):
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
         super().__init__(message)
-        self.failure = Failure(status, message, code=code, type="invalid_request_error", param=param)
+        self.failure: Failure = Failure(status, message, code=code, type="invalid_request_error", param=param)
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class History:
         self._window: int | None = None
         self._messages: list[ChatMessage] | None = None
         self._tally: Tally | None = None
-        self.has_draft = False
+        self.has_draft: bool = False
 
     @property
     def revision(self) -> int:

@@ -53,10 +53,10 @@ class ChatMessageStore:
     ) -> None:
         if messages and storage is not None:
             raise InvalidInput("messages= is for a store in RAM; with a storage, await store.add_messages(...)")
-        self.thread_id = new_id() if thread_id is None else check_id(thread_id, "thread id")
+        self.thread_id: str = new_id() if thread_id is None else check_id(thread_id, "thread id")
         self.max_messages = None if max_messages is None else check_limit(max_messages, "max_messages")
-        self.user_id = None if user_id is None else check_id(user_id, "user id")
-        self.storage = open_storage(storage) if isinstance(storage, str) else storage or MemoryStorage()
+        self.user_id: str | None = None if user_id is None else check_id(user_id, "user id")
+        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage or MemoryStorage()
         self._owns_storage = isinstance(storage, str) or storage is None
         self._is_owner_known = False
         self._history = History(self.thread_id)

@@ -9,9 +9,9 @@ from recuerda.errors import MissingExtraError
 
 try:
     from recuerda.recall.postgres.index import PostgresRecallIndex
-except ModuleNotFoundError as error:
-    if error.name != "psycopg":
+except ModuleNotFoundError as _error:
+    if _error.name != "psycopg":
         raise
-    raise MissingExtraError(module="recuerda.recall.postgres", extra="postgres") from error
+    raise MissingExtraError(module="recuerda.recall.postgres", extra="postgres") from _error
 
 __all__ = ["PostgresRecallIndex"]

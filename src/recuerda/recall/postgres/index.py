@@ -65,6 +65,8 @@ class PostgresRecallIndex(RecallIndex):
         ConfigurationError: the URL or the schema's name cannot be used.
     """
 
+    generation: int = 0
+
     def __init__(
         self,
         url: str = "",
@@ -78,9 +80,9 @@ class PostgresRecallIndex(RecallIndex):
             if not value > 0:
                 raise ConfigurationError(f"{name} is a number of seconds above 0, not {value!r}")
         address = PostgresAddress.parse(url, application_name="recuerda recall", timeout_s=timeout_s)
-        self.place = address.place
+        self.place: str = address.place
         """Where the index is, `host:port/database`: without credentials, so it can be shown."""
-        self.schema = check_schema(schema)
+        self.schema: str = check_schema(schema)
         self._statement_timeout_s = statement_timeout_s
         settings = PoolSettings(
             address=address,

@@ -63,10 +63,12 @@ class SQLiteRecallIndex(RecallIndex):
     The file holds the messages in plain text, even if the storage encrypts them. It is opened when it is first used.
     """
 
+    generation: int = 0
+
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> None:
         if not str(path):
             raise ConfigurationError('the path of an index is empty; give a file, or ":memory:"')
-        self.path = None if str(path) == ":memory:" else Path(path).expanduser()
+        self.path: Path | None = None if str(path) == ":memory:" else Path(path).expanduser()
         self._busy_timeout_s = busy_timeout_s
         self._mutex = threading.RLock()
         self._executor: ThreadPoolExecutor | None = None
