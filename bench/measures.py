@@ -40,7 +40,7 @@ def _recall(report: Report) -> Iterator[Measure]:
         where = f"memories, a search among {cost.memories:,} of {cost.users} users"
         yield _measure(f"{where}, median", [cost.search_ms[0]], "<=", 10.0, "ms")
         yield _measure(f"{where}, p95", [cost.search_ms[1]], "<=", 30.0, "ms")
-        yield _measure("memories, a turn besides its commit", [cost.remembered_ms], "<=", 1.0, "ms")
+        yield _measure("memories, a turn in addition to its commit", [cost.remembered_ms], "<=", 1.0, "ms")
 
 
 def _windowed(costs: list[TurnCost]) -> Iterator[Measure]:

@@ -180,7 +180,7 @@ def _spread(seconds: Sequence[float]) -> tuple[float, float]:
 
 
 def quality_lines(quality: RecallQuality) -> Iterator[str]:
-    """Give the first part's table."""
+    """Yield the lines of the first part."""
     heads = "".join(f"{f'recall@{depth}':>11}" for depth in DEPTHS)
     yield f"{'questions':30}{'':>6}{heads}{'MRR':>9}{'nDCG@10':>9}"
     rows = {"all": quality.overall, **quality.categories, **quality.conversations}

@@ -183,7 +183,7 @@ class ThreadDiverged(RecuerdaError):
         self.reason = reason
         super().__init__(
             f"thread {thread_id!r} and its service's thread {service_thread_id!r} do not agree: {reason}. "
-            "Nothing was merged. Choose one of them and go on with it."
+            "Nothing was merged. Choose one of them and continue with it."
         )
 
 

@@ -73,7 +73,7 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
 
 
 def _plain_text(value: object) -> str:
-    """Give a text of a class of its own as a plain one; msgspec itself takes nothing but `str`."""
+    """Return a value of a subclass of `str` as a plain `str`, because msgspec accepts no subclass."""
     if isinstance(value, str):
         return str.__str__(value)  # `str(value)` would ask the class
     raise TypeError(f"a {type(value).__name__} has no JSON form")

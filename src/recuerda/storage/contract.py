@@ -482,7 +482,7 @@ class Storage(StorageHooks):
     async def rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         """Replace the bodies of turns and summaries, given by number, with new bodies of the same meaning.
 
-        The revision does not grow, because a handle that has read the thread can go on with the turns that it holds.
+        The revision does not grow, because a handle that has read the thread can still use the turns that it holds.
         Encrypting a thread with a new key uses this method.
         """
         check_id(thread_id, "thread id")

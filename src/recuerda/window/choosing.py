@@ -9,7 +9,8 @@ chooses the same turn.
 
 This works only if the cost of a turn does not fall as the turn ages; otherwise the window would move back. When results
 of older turns are left out, their cost does fall. Then half of the budget is for turns without results, and half is for
-the results of the newest turns. If a thread with few results reaches further back when all of it is counted, it is.
+the results of the newest turns. A thread with few results may reach further back when its turns are counted with their
+results; then the window starts there.
 """
 
 from __future__ import annotations

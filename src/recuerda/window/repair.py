@@ -177,7 +177,7 @@ def _renamed(part: AnyCallOrResult, id: str) -> AnyCallOrResult:
 
 
 def _without_pairs(message: ChatMessage) -> ChatMessage | None:
-    """Return a message without calls and results, which do not belong into it. None when nothing is left."""
+    """Return a message without calls and results, which do not belong in it. None when nothing is left."""
     if _is_empty(message):
         return None
     parts = [part for part in message.contents if not isinstance(part, FunctionCallContent | FunctionResultContent)]
