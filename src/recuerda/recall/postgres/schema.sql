@@ -191,7 +191,9 @@ BEGIN
 
     frequencies := coalesce(v_frequencies, '{{}}');
     RETURN NEXT;
-    -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops.
+    -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops. So
+    -- would a plan that expects few of the documents to be of the scope, and nearly all of them are: of a CASE, the
+    -- planner expects half.
     RETURN QUERY EXECUTE '
         SELECT NULL::bigint[], d.key, t.id, d.turn, d.role, d.speaker, d.created_us, d.traits, d.size, m.terms, m.counts,
             v.similarity
@@ -202,7 +204,7 @@ BEGIN
             FROM unnest($1, $2, $3) AS m (term, key, count) WHERE m.key = ANY ($6) GROUP BY m.key
         ) m ON m.key = d.key
         LEFT JOIN unnest($4, $5) AS v (key, similarity) ON v.key = d.key
-        WHERE d.key = ANY ($6) AND d.scope + 0 = $7'
+        WHERE d.key = ANY ($6) AND CASE WHEN d.scope = $7 THEN true END'
     USING v_terms, v_met, v_counts, p_near, p_similarities, v_keys, v_scope;
 END $$;
 
