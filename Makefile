@@ -30,7 +30,7 @@ tour: $(VENV)/.tour-installed  ## See the whole idea at work (ARGS="--lang es" f
 test: $(VENV)/.dev-installed  ## Run the tests (ARGS="-k words" chooses, JOBS=0 for one process)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-chaos: $(VENV)/.dev-installed  ## Kill processes at random and draw data at random, at length (an hour)
+chaos: $(VENV)/.dev-installed  ## Kill processes at random and draw data at random, for long
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m chaos --long --timeout 1800 $(ARGS)
 
 check: $(VENV)/.dev-installed  ## Check style, formatting, types, import layers and dead code

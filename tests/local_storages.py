@@ -1,4 +1,7 @@
-"""`storage` runs a test on every storage that needs no server; `another` is a second one on the same place."""
+"""`storage` runs a test on every storage that needs no server; `another` is a second handle on the same place.
+
+A folder of tests that names other schemes overrides `scheme`, as `tests/storage` does.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

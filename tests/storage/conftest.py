@@ -1,29 +1,13 @@
 """The fixture `storage` runs a test on every storage of the matrix; `another` is a second handle on the same place."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from recuerda.storage.contract import Storage
-from tests.storage.matrix import IN_ONE_PROCESS, STORAGES
+from tests.local_storages import another, storage
+from tests.storage.matrix import STORAGES
+
+__all__ = ["another", "scheme", "storage"]
 
 
 @pytest.fixture(params=STORAGES)
 def scheme(request: pytest.FixtureRequest) -> str:
     return request.param
-
-
-@pytest.fixture
-async def storage(scheme: str, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with STORAGES[scheme](tmp_path) as storage:
-        yield storage
-
-
-@pytest.fixture
-async def another(scheme: str, storage: Storage, tmp_path: Path) -> AsyncIterator[Storage]:
-    if scheme in IN_ONE_PROCESS:
-        yield storage
-        return
-    async with STORAGES[scheme](tmp_path) as another:
-        yield another
