@@ -22,6 +22,7 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks, page_id, run_python
 from tests.servers.postgres_server import postgres_url
+from tests.servers.qdrant import open_no_stray_connection
 from tests.servers.redis_search_server import redis_search_url
 from tests.small_model import write_small_model
 
@@ -40,6 +41,8 @@ def test_the_python_of_a_page_runs_and_prints_what_it_says(
         monkeypatch.setenv("POSTGRES_URL", postgres_url())
     if "MODEL_FOLDER" in page.read_text(encoding="utf-8"):
         monkeypatch.setenv("MODEL_FOLDER", str(write_small_model(tmp_path / "model")))
+    if "AsyncMemory" in page.read_text(encoding="utf-8"):
+        open_no_stray_connection()
     namespace: dict[str, Any] = {"__name__": "__main__"}
     printed = None
     with asyncio.Runner() as runner:

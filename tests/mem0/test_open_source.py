@@ -19,6 +19,7 @@ from recuerda.mem0 import Mem0Provider
 from recuerda.testing import ScriptedChatClient
 from recuerda.testing.openai_server import Failure, RecordedRequest, ScriptedOpenAIServer
 from tests.mem0.threads import assistant, recalled, teach, thread_of, user
+from tests.servers.qdrant import open_no_stray_connection
 
 KEY = "sk-mem0-test"
 
@@ -37,6 +38,11 @@ class Extractor:
             return self.failure
         memory = [{"id": "new", "text": fact, "event": "ADD", "attributed_to": "user"} for fact in self.facts]
         return json.dumps({"facts": self.facts, "memory": memory})  # version 1 asks for the one, then for the other
+
+
+@pytest.fixture(autouse=True, scope="module")
+def qdrant() -> None:
+    open_no_stray_connection()
 
 
 @pytest.fixture
