@@ -1,4 +1,4 @@
-"""`recuerda doctor`: find damaged data and remains in a storage, explain them, and repair them on request."""
+"""`recuerda doctor`: find damaged data and leftovers in a storage, explain them, and repair them on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examination of a thread by `recuerda doctor`: it looks for damage and for remains.
+"""The examination of a thread by `recuerda doctor`: it looks for damage and for leftovers.
 
 Nothing here writes. A thread is read once, as bytes, so that one damaged record hides no other record. An encrypted
 value cannot be examined and does not count as damage.
@@ -42,7 +42,7 @@ DRAFTS: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft"})
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Damage or a remain in a thread.
+    """Damage or a leftover in a thread.
 
     Attributes:
         thread_id: the thread.
@@ -75,7 +75,7 @@ class Examined(msgspec.Struct, kw_only=True):
         sealed: the number of encrypted values.
         summary: the newest summary.
         draft: the interrupted turn.
-        findings: the damage and the remains that were found.
+        findings: the damage and the leftovers that were found.
     """
 
     thread_id: str
