@@ -219,7 +219,7 @@ async def test_the_greeting_shows_no_secret(tmp_path: Path, model: ScriptedOpenA
 
 async def test_a_port_that_is_taken_is_told(storage_url: str, service: str, model: ScriptedOpenAIServer) -> None:
     port = service.rpartition(":")[2]
-    with pytest.raises(RuntimeError, match="cannot be listened on"):
+    with pytest.raises(RuntimeError, match="cannot listen on"):
         ServerProcess(storage_url, model.base_url, "--port", port)
 
 
