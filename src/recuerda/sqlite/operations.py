@@ -48,9 +48,9 @@ def append(thread_id: str, record: NewRecord, expected: int | None, db: sqlite3.
     if key is not None and not record.is_new_id and (found := _by_id(db, key, record.id)):
         if has_draft:
             db.execute(
-                "DELETE FROM drafts WHERE thread_id = ?1"
-                " AND EXISTS (SELECT 1 FROM drafts WHERE thread_id = ?1 AND number = 1 AND turn_id = ?2)",
-                (thread_id, record.id),
+                "DELETE FROM drafts WHERE thread_id = :thread"
+                " AND EXISTS (SELECT 1 FROM drafts WHERE thread_id = :thread AND number = 1 AND turn_id = :turn)",
+                {"thread": thread_id, "turn": record.id},
             )
         return Appended(revision=found.number, replayed=True, record=found)
     if expected is not None and expected != revision:

@@ -48,8 +48,8 @@ def followed(scope: str | None, connection: sqlite3.Connection) -> dict[str, Pos
     """See `RecallIndex.followed`."""
     rows = connection.execute(
         "SELECT threads.id, scopes.id, incarnation, revision FROM scopes JOIN threads ON scopes.key = threads.scope "
-        "WHERE ?1 IS NULL OR scopes.id = ?1",
-        (scope,),
+        "WHERE :scope IS NULL OR scopes.id = :scope",
+        {"scope": scope},
     )
     return _positions(rows)
 
