@@ -23,7 +23,8 @@ from recuerda import (
 )
 from recuerda.agent.chat import join_updates
 from recuerda.openai import OpenAIChatClient
-from recuerda.testing import Dropped, Failure, Reply, ReplyUsage, ScriptedOpenAIServer, ToolCall
+from recuerda.testing import Dropped, Failure, Reply, ScriptedOpenAIServer, ToolCall
+from recuerda.testing import Usage as ReplyUsage
 from tests.openai.call_fragments import STREAMS
 from tests.openai.canned import chunk, completion
 

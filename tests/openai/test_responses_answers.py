@@ -60,7 +60,7 @@ def contents(response: ChatResponse) -> list[object]:
 async def test_a_text_is_plain_and_has_the_services_id(
     server: ScriptedOpenAIServer, responses: OpenAIResponsesClient, is_streamed: bool
 ) -> None:
-    usage = script.ReplyUsage(30, 12, cached_tokens=20, reasoning_tokens=5)
+    usage = script.Usage(30, 12, cached_tokens=20, reasoning_tokens=5)
     server.script.append(Reply("Good morning to you", usage=usage))
     response = await ask(responses, is_streamed=is_streamed)
     assert response == ChatResponse(

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from openai import AsyncOpenAI
 
-from recuerda.testing import RecordedRequest, Reply, ReplyUsage, ScriptedOpenAIServer, ToolCall
+from recuerda.testing import RecordedRequest, Reply, ScriptedOpenAIServer, ToolCall, Usage
 from tests.testing.asking import ADD, HELLO, ask, stream
 
 
@@ -15,7 +15,7 @@ async def test_answers_come_in_the_order_of_the_script(server: ScriptedOpenAISer
 
 
 async def test_a_reply_has_its_text_its_model_and_its_usage(server: ScriptedOpenAIServer, client: AsyncOpenAI) -> None:
-    usage = ReplyUsage(input_tokens=7, output_tokens=5, cached_tokens=3, reasoning_tokens=2)
+    usage = Usage(input_tokens=7, output_tokens=5, cached_tokens=3, reasoning_tokens=2)
     server.script.append(Reply("Hola", usage=usage))
 
     completion = await ask(client)
@@ -102,7 +102,7 @@ async def test_a_stream_is_cut_into_several_deltas(server: ScriptedOpenAIServer,
 
 
 async def test_a_stream_ends_with_a_usage_chunk_and_done(server: ScriptedOpenAIServer, client: AsyncOpenAI) -> None:
-    server.script.append(Reply("Hola", usage=ReplyUsage(input_tokens=7, output_tokens=5)))
+    server.script.append(Reply("Hola", usage=Usage(input_tokens=7, output_tokens=5)))
     create = client.chat.completions.with_streaming_response.create
     options: Any = {"include_usage": True}
     messages: Any = [HELLO]

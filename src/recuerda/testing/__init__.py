@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recuerda.testing.openai_script import Dropped, Failure, RecordedRequest, Reply, ReplyUsage, ToolCall
+    from recuerda.testing.openai_script import Dropped, Failure, RecordedRequest, Reply, ToolCall, Usage
     from recuerda.testing.openai_server import ScriptedOpenAIServer
     from recuerda.testing.scripted import ScriptedChatClient, ScriptExhausted, call
     from recuerda.testing.storage_contract import DraftListContract, StorageContract
@@ -22,17 +22,17 @@ __all__ = [
     "Failure",
     "RecordedRequest",
     "Reply",
-    "ReplyUsage",
     "ScriptExhausted",
     "ScriptedChatClient",
     "ScriptedOpenAIServer",
     "StorageContract",
     "ToolCall",
+    "Usage",
     "call",
 ]
 
 _MODULES = {
-    "recuerda.testing.openai_script": ("Dropped", "Failure", "RecordedRequest", "Reply", "ReplyUsage", "ToolCall"),
+    "recuerda.testing.openai_script": ("Dropped", "Failure", "RecordedRequest", "Reply", "Usage", "ToolCall"),
     "recuerda.testing.openai_server": ("ScriptedOpenAIServer",),
     "recuerda.testing.scripted": ("ScriptExhausted", "ScriptedChatClient", "call"),
     "recuerda.testing.storage_contract": ("DraftListContract", "StorageContract"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from recuerda.testing.openai_rules import check_chat_request
-from recuerda.testing.openai_script import Reply, ReplyUsage, ToolCall
+from recuerda.testing.openai_script import Reply, ToolCall, Usage
 from recuerda.testing.openai_wire import CREATED, Dialect, Exchange, arguments_text, cut, encode
 
 __all__ = ["CHAT_COMPLETIONS"]
@@ -96,7 +96,7 @@ def _tool_call(call: ToolCall, index: int, exchange: Exchange) -> dict[str, obje
     return {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": arguments_text(call)}}
 
 
-def _usage(usage: ReplyUsage) -> dict[str, object]:
+def _usage(usage: Usage) -> dict[str, object]:
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,

@@ -12,7 +12,7 @@ from typing import cast
 
 from recuerda.testing.openai_conversations import ServiceThreads, StoredResponse, kept_items, named, shown
 from recuerda.testing.openai_response_rules import ENCRYPTED, check_context, check_response_request
-from recuerda.testing.openai_script import JSONObject, Reply, ReplyUsage, ToolCall
+from recuerda.testing.openai_script import JSONObject, Reply, ToolCall, Usage
 from recuerda.testing.openai_wire import CREATED, BadRequest, Dialect, Exchange, arguments_text, cut, encode
 
 __all__ = ["responses_dialect"]
@@ -173,7 +173,7 @@ def _pieces_of_message(parts: list[JSONObject]) -> Iterator[tuple[str, dict[str,
         yield "response.content_part.done", where | {"part": part}
 
 
-def _usage(usage: ReplyUsage) -> dict[str, object]:
+def _usage(usage: Usage) -> dict[str, object]:
     return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {"cached_tokens": usage.cached_tokens},

@@ -19,9 +19,9 @@ __all__ = [
     "JSONObject",
     "RecordedRequest",
     "Reply",
-    "ReplyUsage",
     "ScriptEntry",
     "ToolCall",
+    "Usage",
 ]
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
@@ -44,7 +44,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
-class ReplyUsage:
+class Usage:
     """The token usage that a reply reports.
 
     The input tokens include `cached_tokens`, and the output tokens include `reasoning_tokens`.
@@ -78,7 +78,7 @@ class Reply:
     tool_calls: Sequence[ToolCall] = ()
     refusal: str | None = None
     reasoning: str | None = None
-    usage: ReplyUsage | None = ReplyUsage()
+    usage: Usage | None = Usage()
     finish_reason: str | None = None
     items: Sequence[JSONObject] = ()
     delay_s: float = 0

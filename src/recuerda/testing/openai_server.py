@@ -37,14 +37,14 @@ from recuerda.testing.openai_script import (
     Failure,
     RecordedRequest,
     Reply,
-    ReplyUsage,
     ScriptEntry,
     ToolCall,
+    Usage,
 )
 from recuerda.testing.openai_thread_endpoints import THREAD_ENDPOINTS, Endpoint, ThreadRequest
 from recuerda.testing.openai_wire import CREATED, BadRequest, Dialect, Exchange, encode, error_body
 
-__all__ = ["Dropped", "Failure", "RecordedRequest", "Reply", "ReplyUsage", "ScriptedOpenAIServer", "ToolCall"]
+__all__ = ["Dropped", "Failure", "RecordedRequest", "Reply", "ScriptedOpenAIServer", "ToolCall", "Usage"]
 
 _MODEL = {"id": "scripted-model", "object": "model", "created": CREATED, "owned_by": "recuerda"}
 _AZURE = "/openai/deployments/{deployment}"
