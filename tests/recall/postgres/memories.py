@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
-import psycopg
 from psycopg.sql import SQL, Identifier
 
 from recuerda.recall import RecallIndex, RecallProvider
@@ -14,8 +12,7 @@ from recuerda.recall.postgres import PostgresRecallIndex
 from recuerda.recall.text import terms_of
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.test_meaning import Meanings
-
-Connection: TypeAlias = psycopg.AsyncConnection[Any]
+from tests.servers.postgres_fixtures import Connection
 
 DERIVED = ("scopes", "threads", "documents", "speakers", "vectors")
 KEPT = ("forgotten", "facts", "fact_sources", "fact_progress")
