@@ -3,8 +3,8 @@
 `EncryptedStorage` wraps a storage and encrypts the bodies of turns, summaries and drafts, titles and metadata. Ids,
 user ids, numbers, times and counts stay readable, because storages search and count by them. Each value is encrypted
 with AES-GCM (NIST SP 800-38D) and a random nonce. It is bound to the thread's id and the record's kind and number, so a
-value that was moved to another place cannot be opened. The id of the key stands in front of each value. So several keys
-can be in use while one replaces another, and deleting a user's only key erases the user's threads.
+value that was moved to another place cannot be opened. Each value starts with the id of its key. So several keys can be
+in use while one key replaces another, and deleting a user's only key erases the user's threads.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ class Keys(Protocol):
         ...
 
     def key(self, key_id: str) -> bytes | None:
-        """Return the key's 16, 24 or 32 bytes, or None when there is no key with this id any more."""
+        """Return the key's 16, 24 or 32 bytes, or None when no key has this id any more."""
         ...
 
 
 class KeyRing:
-    """A few keys for all threads. The current key encrypts new values, and every key opens its own.
+    """A few keys for all threads. The current key encrypts new values, and each key opens the values that it encrypted.
 
     Args:
         keys: the keys by their ids. An id has up to 255 bytes; a key has 16, 24 or 32 secret bytes, such as
@@ -120,8 +120,8 @@ class UserKeys:
 class EncryptedStorage(Storage):
     """Encrypt the values that another storage keeps.
 
-    Reading a turn whose key is missing or is another one raises `DecryptionError`. A list of threads then leaves out
-    the title and the metadata.
+    Reading a turn with a missing or wrong key raises `DecryptionError`. A list of threads leaves out titles and
+    metadata that cannot be opened.
 
     Args:
         storage: the storage that keeps the encrypted values. It is closed together with this one.
@@ -142,9 +142,9 @@ class EncryptedStorage(Storage):
         return f"EncryptedStorage({self._inner!r})"
 
     async def rotate(self, thread_id: str) -> int:
-        """Encrypt a thread anew with the current key, and return the number of records that had another key.
+        """Encrypt a thread again with the current key, and return the number of records that had another key.
 
-        The thread can be used meanwhile. Its content and its revision do not change.
+        The thread can be used while this runs. Its content and its revision do not change.
         """
         found = await self._inner.read(thread_id)
         if found.info is None:
@@ -180,7 +180,7 @@ class EncryptedStorage(Storage):
             return msgspec.structs.replace(appended, record=self._record(thread_id, appended.record))
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        # A value is bound to its number, so replays must be told from new records before anything is encrypted.
+        # A value is bound to its number, so replays have to be recognized before anything is encrypted.
         found = await self._inner.read(thread_id)
         revision = 0 if found.info is None else found.info.revision
         there = {record.id: record for record in found.records}
@@ -199,13 +199,13 @@ class EncryptedStorage(Storage):
         ]
 
     async def _end_draft(self, thread_id: str, replayed: Sequence[NewRecord]) -> None:
-        """Remove the draft of a turn that the thread holds already, as the replay of that turn does."""
+        """Remove the draft of a turn that is already in the thread, as a replay of that turn does."""
         steps = await self._inner._load_draft(thread_id)
         for record in replayed:
             if steps and record.id == steps[0].turn_id:
                 with suppress(
                     ThreadConflict
-                ):  # no thread has revision -1, so nothing is written if the turn is gone by now
+                ):  # No thread has revision -1, so nothing is written if the turn has been removed since.
                     await self._inner._append(thread_id, record, -1)
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
@@ -255,7 +255,7 @@ class EncryptedStorage(Storage):
         try:
             await self._inner._save_draft(thread_id, msgspec.structs.replace(step, body=body))
         except DraftConflict:
-            # The same body has other bytes when it is encrypted again. So the saved step must be opened and compared.
+            # Encrypting the same body again gives other bytes. So the saved step must be opened and compared.
             steps = await self._inner._load_draft(thread_id)
             there = steps[step.number - 1] if step.number <= len(steps) else None
             if there is None or there.turn_id != step.turn_id:
@@ -377,13 +377,19 @@ class _Sealer:
 
 
 def _place(thread_id: str, place: int | str) -> bytes:
-    """Return the place that a value is bound to. The length of the id keeps two places distinct."""
+    """Return the place to which a value is bound.
+
+    The length of the id is part of it, so that two places are never the same.
+    """
     encoded = thread_id.encode()
     return b"%d:%b:%b" % (len(encoded), encoded, str(place).encode())
 
 
 def _record_place(thread_id: str, record: TurnRecord) -> bytes:
-    """Return the place that a record's body is bound to. The kind keeps a summary out of a turn's place."""
+    """Return the place to which a record's body is bound.
+
+    The kind is part of it, so a summary cannot stand in for a turn.
+    """
     if record.kind == "turn":
         return _place(thread_id, record.number)
     return _place(thread_id, f"{record.kind} {record.number} {record.target}")

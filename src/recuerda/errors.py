@@ -18,17 +18,15 @@ credentials.
     │   ├── StorageFull             no space is left
     │   ├── StorageReadOnly         writing is not permitted
     │   ├── StorageUnavailable      the storage cannot be reached or opened
-    │   ├── DecryptionError         the key is missing or is another one
-    │   └── CorruptTurn             one record cannot be read; the others can
-    ├── ChatClientError             the model's service failed
-    │   └── ServiceThreadNotFound   the service no longer knows the thread: detach it, or start another
-    ├── ThreadDiverged              a service's thread and its local mirror hold different turns
-    ├── ProviderError               a memory service failed, or is set up in a way that cannot work
-    ├── EmbedderError               an embedding model failed, or its vectors do not fit
-    ├── TurnPending                 a turn was interrupted: resume it or drop it
-    ├── DraftConflict               another process continues the turn, or the turn is over: load the draft again
-    ├── ToolOutcomeUnknown          a tool was started, and nobody knows whether it finished: find out and say it
-    └── RunLimitError               the model called tools in more rounds than the limit allows
+    │   ├── DecryptionError the key is missing or is another one │   └── CorruptTurn             one record cannot be
+    read; the others can ├── ChatClientError             the model's service failed │   └── ServiceThreadNotFound   the
+    service no longer knows the thread: detach it, or start another ├── ThreadDiverged              a service's thread
+    and its local mirror hold different turns ├── ProviderError               a memory service failed, or is set up in a
+    way that cannot work ├── EmbedderError               an embedding model failed, or its vectors do not fit ├──
+    TurnPending                 a turn was interrupted: resume it or drop it ├── DraftConflict               another
+    process continues the turn, or the turn is over: load the draft again ├── ToolOutcomeUnknown          a tool was
+    started, and nobody knows whether it finished: find out and say it └── RunLimitError               the model called
+    tools in more rounds than the limit allows
 """
 
 from __future__ import annotations
@@ -71,7 +69,7 @@ class EncodeError(InvalidInput):
 
 
 class StateError(RecuerdaError, ValueError):
-    """Raised when a serialized thread cannot be restored; nothing was half-restored."""
+    """Raised when a serialized thread cannot be restored; no part of it was restored."""
 
 
 class ThreadConflict(RecuerdaError):
@@ -82,7 +80,7 @@ class ThreadConflict(RecuerdaError):
         self.expected = expected
         self.actual = actual
         super().__init__(
-            f"thread {thread_id!r} is at revision {actual}, not {expected}: another writer changed it meanwhile. "
+            f"thread {thread_id!r} is at revision {actual}, not {expected}: another writer has changed it. "
             "Nothing was written. Run again, so that the answer takes the new turns into account."
         )
 
@@ -100,7 +98,7 @@ class ThreadOwnershipError(RecuerdaError):
 
 
 class StorageError(RecuerdaError):
-    """Raised when a storage cannot do what was asked; the cause is chained."""
+    """Raised when a storage cannot carry out an operation; the cause is chained."""
 
 
 class StorageBusy(StorageError):
@@ -138,8 +136,8 @@ class CorruptTurn(StorageError):
 class DecryptionError(StorageError):
     """Raised when an encrypted value cannot be opened.
 
-    The key is missing or is another one, or the value was changed. `number` is the turn's number, or None for a title,
-    metadata or a draft.
+    The key is missing or wrong, or the value was changed. `number` is the turn's number, or None for a title, metadata
+    or a draft.
     """
 
     def __init__(self, thread_id: str, number: int | None, reason: str) -> None:
@@ -188,7 +186,7 @@ class ThreadDiverged(RecuerdaError):
 
 
 class ProviderError(RecuerdaError):
-    """Raised when a context provider's service fails or is set up differently than needed; the cause is chained."""
+    """Raised when a context provider's service fails or is set up in a way that cannot work; the cause is chained."""
 
 
 class EmbedderError(RecuerdaError):
@@ -198,7 +196,7 @@ class EmbedderError(RecuerdaError):
 class TurnPending(RecuerdaError):
     """Raised when a run meets a turn that was begun on the thread and never committed.
 
-    `turn_id` is the turn's id, `step` is the number of its saved steps, and `age` is the time since the last of them.
+    `turn_id` is the turn's id, `step` is the number of its saved steps, and `age` is the time since the last step.
     """
 
     def __init__(self, thread_id: str, *, turn_id: str, step: int, age: timedelta) -> None:

@@ -18,7 +18,7 @@ MAX_ID_BYTES = 512
 _DRAWN = 64
 
 _ready: deque[str] = deque()
-# A forked child must not use the ids that its parent has drawn already.
+# A forked child must not use ids that its parent has already drawn.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ready.clear)
 
@@ -38,7 +38,7 @@ def check_id(value: object, name: str) -> str:
     """Return `value` if it can be an id on every backend.
 
     Raises:
-        InvalidInput: it is not a string of 1 to 512 bytes of UTF-8, or it holds a NUL or a lone surrogate.
+        InvalidInput: `value` is not a string of 1 to 512 bytes of UTF-8, or it holds a NUL or a lone surrogate.
     """
     if not isinstance(value, str):
         raise InvalidInput(f"a {name} must be a str, not {type(value).__name__}")
@@ -57,7 +57,7 @@ def check_limit(value: object, name: str) -> int:
     """Return `value` if it is a positive integer.
 
     Raises:
-        InvalidInput: it is something else. 0 is no way to say "no limit"; None is.
+        InvalidInput: it is another value. For "no limit", give None, not 0.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InvalidInput(f"{name} must be a positive integer, or None for no limit, not {value!r}")
@@ -68,7 +68,7 @@ def check_count(value: object, name: str) -> int:
     """Return `value` if it is an integer of at least 0.
 
     Raises:
-        InvalidInput: it is something else.
+        InvalidInput: it is another value.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidInput(f"{name} must be an integer of at least 0, not {value!r}")

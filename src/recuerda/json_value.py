@@ -21,7 +21,7 @@ from recuerda.errors import EncodeError
 if TYPE_CHECKING:
     Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 else:
-    # A bare name would be looked up in the module of each annotation that uses it, and not be found there.
+    # A bare name would be looked up in the module of each annotation that uses it, where it does not exist.
     Json = ForwardRef("bool | int | float | str | list[Json] | dict[str, Json] | None", module=__name__)
 JsonObject: TypeAlias = dict[str, Json]
 
@@ -30,7 +30,7 @@ MAX_DEPTH = 100
 
 
 def to_json(value: object, path: str) -> Json:
-    """Return `value` as plain JSON data. In this form it is stored and shown to the model.
+    """Return `value` as plain JSON data, the form in which it is stored and shown to the model.
 
     - Integers keep any size up to 4,300 digits.
     - Tuples, sets and frozensets become arrays. Dataclasses and msgspec structs become objects.
@@ -50,7 +50,7 @@ def to_json_object(value: object, path: str) -> JsonObject:
     """Return `value` as a JSON object, converted as by `to_json`.
 
     Raises:
-        EncodeError: as `to_json` does, or because the value is no object.
+        EncodeError: as in `to_json`, or the value is not an object.
     """
     plain = to_json(value, path)
     if not isinstance(plain, dict):
@@ -109,7 +109,7 @@ def _other(value: object, path: str, depth: int) -> Json:
     if isinstance(value, int):
         return _integer(int(value), path)
     if isinstance(value, str):
-        return _to_json(str.__str__(value), path, depth)  # `str(value)` would ask the class
+        return _to_json(str.__str__(value), path, depth)  # `str(value)` would call a method of a subclass
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return _to_json(dump(mode="json"), path, depth + 1)

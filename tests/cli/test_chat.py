@@ -140,7 +140,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(
     on.send("first\n")
     on.expect("assistant: one")
     on.interrupt()
-    on.expect("(stopped; the answer is kept as far as it came)")
+    on.expect("(stopped; the part of the answer that arrived is kept)")
     on.expect("you: ")
     on.send("second\n")
     on.expect("Still here")

@@ -1,12 +1,12 @@
-"""One value for each event loop, such as a client with its connections: made there, closed there, never inherited.
+"""One value for each event loop, such as a client with its connections, made and closed in that loop.
 
 A connection belongs to the event loop that opened it, and a program that uses both `run` and `run_sync` has two loops.
-So each loop gets a value of its own. Beside the value, an asynchronous generator of that loop stands guard. Python
-closes such a generator before a loop ends, and when nobody holds it any more. Both times the guard closes the value, so
-nothing stays open after a loop or an owner that nobody closed.
+So each loop gets a value of its own. An asynchronous generator of that loop guards the value. Python closes such a
+generator before the loop ends, and when nothing refers to it any more. In both cases the guard closes the value, so
+nothing stays open after the loop has ended or the owner was dropped without `close`.
 
-A forked child has copies of its parent's connections, and whatever it did with one would disturb the parent. Even a
-finalizer would: the event loop that it would tell is the parent's as well. So a child forgets the values of its parent,
+A forked child has copies of its parent's connections, and any use of a copy would disturb the parent. Even a finalizer
+would, because it would notify an event loop that is the parent's as well. So a child forgets the values of its parent,
 keeps them from ever being collected, and makes its own.
 """
 
@@ -35,8 +35,8 @@ class PerLoop(Generic[T]):
         finish: closes a value at once and without its loop, after the loop has ended; None if that is impossible.
         refusal: returns the error that `get` raises after `close`. None: the next `get` makes a new value.
 
-    None of the functions should refer to the object that holds this one: the values are closed as soon as it is
-    collected.
+    None of the functions may refer to the object that holds this one. The values are closed when that object is
+    collected, and a reference would prevent it.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class PerLoop(Generic[T]):
         lease = self._leases.get(loop)
         if lease is None:
             lease = self._new_lease(loop)
-            await anext(lease.guard)  # does not wait: it tells the loop of the guard
+            await anext(lease.guard)  # does not wait: it registers the guard with the loop
         return lease.value
 
     async def close(self) -> None:
@@ -84,7 +84,7 @@ class PerLoop(Generic[T]):
                 raise outcome
 
     def finish(self) -> None:
-        """Close every value at once, as far as `finish` was given: nobody uses them any more."""
+        """Close every value at once, if `finish` was given. Call it when nobody uses the values any more."""
         with self._mutex:
             leases = self._take_all()
         for lease in leases.values():
@@ -148,7 +148,7 @@ async def _guard(
 
 async def _close_elsewhere(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None]) -> None:
     closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_aclose(guard), loop))
-    # The loop may end before it comes to this. Then its end closes the guard.
+    # The loop may end before it runs this. Then its end closes the guard.
     while loop.is_running() and not closing.done():
         await asyncio.wait([closing], timeout=_POLL_S)
     if closing.done() and not closing.cancelled():
@@ -166,7 +166,8 @@ async def leave_open(value: object) -> None:
 def keep_for_ever(value: object) -> None:
     """Keep a value from being collected, even when the process ends.
 
-    A reference from a module would not do: modules are emptied at the end, and the finalizers run then.
+    A reference from a module would not be enough: Python empties the modules when the process ends, and the finalizers
+    run then.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 

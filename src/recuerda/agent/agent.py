@@ -44,19 +44,21 @@ class Agent:
         name: the agent's name, for people.
         instructions: the system prompt.
         chat_message_store_factory: called without arguments for each new thread; returns the thread's store.
-        storage: the home of the threads: a `Storage` or a URL. Without it and without a factory, threads live in RAM,
-            as long as the agent.
-        context_providers: providers that are asked before each run and told after it.
+        storage: the home of the threads: a `Storage` or a URL. Without a storage and a factory, threads live in RAM, as
+            long as the agent.
+        context_providers: providers that add context before each run and receive the messages after it.
         tools: typed callables that the model may call.
-        window: the part of the thread that is sent with each run; None for the whole thread.
+        window: the limit for the part of the thread that is sent with each run; None for the whole thread.
         max_tool_rounds: the number of times that the model may call tools in a run before it has to answer.
         options: the service's own options for each model call, such as `{"temperature": 0}`.
-        lease: makes runs on one thread queue across processes, where they would conflict otherwise. It is the time that
-            a thread stays taken after its process has died, such as `timedelta(seconds=30)`. See `Storage.lease`.
+        lease: makes runs on one thread queue across processes, where they would conflict otherwise. The value is the
+            time for which a thread stays locked after its process has died, such as `timedelta(seconds=30)`. None takes
+            no lease. See `Storage.lease`.
         durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
-            when it happens, so that `resume` can go on with a run whose process died.
-        summarizer: sums up turns that are too old for the window; None leaves them out.
-        mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL.
+            as soon as it exists, so that `resume` can go on with a run whose process died.
+        summarizer: sums up turns that are too old for the window; None leaves them out without a summary.
+        mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL. None keeps no
+            copies.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
@@ -111,8 +113,8 @@ class Agent:
         """Return a new thread with an id of its own. Nothing is written before its first turn.
 
         Args:
-            user_id: the user to whom the thread belongs.
-            service_thread_id: the id of a thread that the client's service keeps already.
+            user_id: the user to whom the thread belongs; None for a thread without a user.
+            service_thread_id: the id of a thread that the client's service already keeps; None for a new one.
 
         Raises:
             ThreadOwnershipError: `service_thread_id` is given, and the service of this agent's client keeps no threads.
@@ -122,8 +124,9 @@ class Agent:
     def get_thread(self, thread_id: str, *, user_id: str | None = None) -> AgentThread:
         """Return the thread with an id. A thread that does not exist is made with its first turn. Nothing is read yet.
 
-        With a store factory, the thread gets a store like the stores that the factory makes. If each of these has a RAM
-        of its own, threads that are opened by id share the agent's RAM: otherwise they would be empty each time.
+        With a store factory, the thread gets a store like the stores that the factory makes. If each of those stores
+        keeps its messages in RAM of its own, threads that are opened by id share the agent's RAM. Otherwise they would
+        be empty each time.
 
         Args:
             thread_id: the thread's id.
@@ -138,7 +141,7 @@ class Agent:
     async def deserialize_thread(self, serialized_thread: Any, *, user_id: str | None = None) -> AgentThread:
         """Return the thread that `AgentThread.serialize` described, on this agent's storage or from its store factory.
 
-        Messages in the state are added to the storage unless it has them already, so restoring twice adds nothing
+        Messages in the state are added to the storage unless it already has them, so restoring twice adds nothing
         twice.
 
         Args:
@@ -164,11 +167,11 @@ class Agent:
     ) -> AgentResponse:
         """Answer, and add the whole exchange to the thread as one turn.
 
-        Runs on one thread queue within a process. A failure or cancellation before the commit leaves the thread
-        unchanged.
+        Within a process, runs on the same thread wait for each other. A failure or cancellation before the commit
+        leaves the thread unchanged.
 
         Args:
-            messages: the input.
+            messages: the input: one text or message, or several.
             thread: a thread or its id; None for a temporary thread that is forgotten.
             turn_id: your name for this turn. If a run is repeated with the same name, the first answer is returned and
                 no model is called.
@@ -179,13 +182,14 @@ class Agent:
                 interrupted.
 
         Raises:
-            ThreadConflict: another process added to the thread meanwhile; nothing was written.
+            ThreadConflict: another process added to the thread during the run; nothing was written.
             TurnPending: the thread has an interrupted turn; no model was called.
-            DraftConflict: another process has begun a turn meanwhile, so the steps of this turn cannot be saved.
+            DraftConflict: another process began a turn on the thread during the run, so the steps of this turn cannot
+                be saved.
             EncodeError: the input, or a tool's result, has no JSON form.
-            RunLimitError: the model kept calling tools.
+            RunLimitError: the model still called tools after `max_tool_rounds` rounds.
             ChatClientError: the model's service failed.
-            StorageError: see its branches.
+            StorageError: the storage failed; its subclasses say how.
         """
         request = self._new_turn(
             messages, thread, turn_id=turn_id, durability=durability, on_pending=on_pending, keep_partial=keep_partial
@@ -221,7 +225,10 @@ class Agent:
         durability: Durability | None = None,
         on_pending: OnPending = "raise",
     ) -> AgentResponse:
-        """Do the same as `run`, for programs without an event loop. The call blocks until the answer is there."""
+        """Return the answer of `run` to a program without an event loop.
+
+        The call blocks until the answer is complete.
+        """
         return run_in_background(
             self.run(messages, thread=thread, turn_id=turn_id, durability=durability, on_pending=on_pending)
         )
@@ -249,11 +256,11 @@ class Agent:
             keep_partial: as in `run`.
 
         Raises:
-            InvalidInput: there is no interrupted turn (it was resumed or dropped already), or a named call does not
-                wait for this decision.
+            InvalidInput: there is no interrupted turn (it may have been resumed or dropped already), or a named call
+                does not wait for this decision.
             ToolOutcomeUnknown: a call was started, `outcomes` does not name it, and its tool is not `retry_safe`.
-            ThreadConflict: the thread has moved on since the turn began, so the turn can only be dropped.
-            DraftConflict: another process goes on with the turn.
+            ThreadConflict: the thread has changed since the turn began, so the turn can only be dropped.
+            DraftConflict: another process has resumed the turn.
         """
         request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
         return await self._start(request).drained()
@@ -271,13 +278,16 @@ class Agent:
         return self._start(structs.replace(request, is_streamed=True))
 
     async def pending_turn(self, thread: AgentThread | str) -> PendingTurn | None:
-        """Return the turn that was begun on a thread and is not committed yet; None when there is none."""
+        """Return the turn that was begun on a thread and is not yet committed; None if there is no such turn."""
         opened = self._threads.of_run(thread)
         draft = await load_draft(opened)
         return None if draft is None else pending_turn(draft, opened.id)
 
     async def discard_turn(self, thread: AgentThread | str) -> bool:
-        """Drop the thread's interrupted turn for good; False when there is none. The thread itself does not change."""
+        """Delete the thread's interrupted turn for good; return False if it has none.
+
+        The thread itself does not change.
+        """
         return await drop_draft(self._threads.of_run(thread))
 
     def _new_turn(

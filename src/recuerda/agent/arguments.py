@@ -1,4 +1,4 @@
-"""One list of arguments for two callables."""
+"""A list of arguments that two callables share."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 def takes_arguments_of(
     source: Callable[Concatenate[Any, P], T],
 ) -> Callable[[Callable[..., T]], Callable[Concatenate[Any, P], T]]:
-    """Give a method the arguments of `source`, which receives the method's object as its first argument.
+    """Give a method the arguments of the function `source`, which receives the method's object as its first argument.
 
-    So the arguments are listed once, at `source`. Type checkers and `help()` show them for the method as well.
+    So only `source` lists the arguments. Type checkers and `help()` show them for the method as well.
     """
 
     def give(method: Callable[..., T]) -> Callable[Concatenate[Any, P], T]:

@@ -43,8 +43,8 @@ class Attempt:
     """One attempt at a turn; `updates` carries it out, and then `response` is set.
 
     Args:
-        settings: the agent's.
-        request: what the caller asks for.
+        settings: the agent's settings.
+        request: the caller's request.
         reading: the result of reading the thread.
         beginning: the turn to carry on.
         ticket: the run's place in the queue of the thread.
@@ -119,7 +119,7 @@ class Attempt:
     # -- the end -------------------------------------------------------------------------------------------------------
 
     async def _pending(self) -> AgentResponse:
-        """End the run, but not its turn: some calls wait to be allowed, and the turn is saved until then."""
+        """End the run and save its turn, because some calls of the turn wait for approval."""
         if self._request.is_temporary:
             names = ", ".join(sorted({call.name for call in self._turn.waiting.values()}))
             raise ConfigurationError(
@@ -134,7 +134,11 @@ class Attempt:
         return self._responded(self._turn_id, pending=calls, warnings=tuple(self._warnings))
 
     async def _commit(self, turn: Turn) -> tuple[Appended | None, asyncio.CancelledError | None]:
-        """Write the turn. A cancellation meanwhile does not leave it in doubt, and is returned if it was written."""
+        """Write the turn.
+
+        A cancellation during the write does not leave the outcome in doubt: if the turn was written, the cancellation
+        is returned.
+        """
         return await finished(
             self._request.thread.commit(
                 turn,
@@ -145,10 +149,10 @@ class Attempt:
         )
 
     async def _learn(self, appended: Appended | None, prompt: Prompt) -> AgentResponse:
-        """Tell the providers and the summarizer of the committed turn, and return the response."""
+        """Tell the providers and the summarizer about the committed turn, and return the response."""
         thread, said = self._request.thread, self._turn.input
         if appended is not None and appended.replayed:
-            # Another process committed this turn while ours was running: its answer is the one that stands.
+            # Another process committed this turn while ours was running, so its answer counts.
             response = replayed(stored_turn(appended.record, thread.id), thread.id)
         else:
             response = self._responded(None if appended is None else appended.record.id)
@@ -162,7 +166,7 @@ class Attempt:
         return msgspec.structs.replace(response, warnings=tuple(self._warnings))
 
     async def _failed(self, error: BaseException) -> None:
-        """Clean up after a turn that was not committed; commit its messages so far, if the caller asked for that."""
+        """Clean up after a turn that was not committed. If the caller asked for it, commit the messages so far."""
         thread, said = self._request.thread, self._turn.input
         await self._exchange.retract()
         is_interrupted = isinstance(error, GeneratorExit | asyncio.CancelledError)

@@ -20,10 +20,12 @@ _thread: threading.Thread | None = None
 
 
 def run_in_background(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the background loop and return its result. An interruption of the caller cancels it.
+    """Run a coroutine on the background loop and return its result.
+
+    If the caller is interrupted, the coroutine is cancelled.
 
     Raises:
-        ConfigurationError: the caller runs on that loop, and would wait for itself.
+        ConfigurationError: the caller itself runs on the background loop, and would wait for itself.
     """
     if threading.current_thread() is _thread:
         work.close()

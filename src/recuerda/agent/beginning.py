@@ -19,8 +19,8 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         turn: the turn's state so far.
-        turn_id: the id under which it is committed; None for a random one.
-        journal: saves its steps; None when the turn is saved at its end alone.
+        turn_id: the id under which the turn is committed; None for a random id.
+        journal: saves the turn's steps; None when the turn is only saved at its end.
     """
 
     turn: RunningTurn
@@ -33,14 +33,16 @@ async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSe
 
     Raises:
         TurnPending: the thread has an interrupted turn.
-        ConfigurationError: the thread's store cannot hold an unfinished turn, and this turn may have to be saved.
+        ConfigurationError: the turn may have to be saved before it ends, and the thread's store cannot hold an
+            unfinished turn.
     """
     draft = await load_draft(request.thread) if loaded.has_draft else None
     if draft is not None:
         raise TurnPending(request.thread.id, turn_id=draft.turn_id, step=len(draft.steps), age=draft_age(draft))
     turn, turn_id = RunningTurn([Step(input=request.messages)]), request.turn_id
     if request.keep_partial:
-        # A commit may fail although it was written. The partial turn that is kept then must not be a second turn.
+        # A commit can fail although the turn was written. The partial turn that is then kept must not become a second
+        # turn.
         turn_id = turn_id or new_id()
     if request.durability == "steps":
         turn_id = turn_id or new_id()
@@ -56,13 +58,13 @@ async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
 
     Raises:
         InvalidInput: there is no interrupted turn.
-        ThreadConflict: the thread has moved on since the turn began.
+        ThreadConflict: the thread has changed since the turn began.
         ConfigurationError: the thread's store cannot hold an unfinished turn.
     """
     thread = request.thread
     if (draft := await load_draft(thread)) is None:
         raise InvalidInput(
-            f"thread {thread.id!r} has no interrupted turn: it was resumed or dropped already, or never begun"
+            f"thread {thread.id!r} has no interrupted turn: it was already resumed or dropped, or never begun"
         )
     store = durable_store(thread)
     if loaded.revision != draft.revision and await revision_after(store, draft.revision) != loaded.revision:

@@ -1,4 +1,4 @@
-"""The requests to a model and its responses.
+"""Requests to a model, and its responses.
 
 `ChatModel` lists the methods of a client that an agent calls. A client holds no conversation. Either the whole thread
 is sent with every request, or the service keeps the thread (`keeps_threads`), and a request names it and adds to it.
@@ -20,11 +20,11 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a model.
 
     Attributes:
-        messages: the conversation, the oldest message first. When the service keeps the thread: only the messages that
+        messages: the conversation, the oldest message first. When the service keeps the thread, only the messages that
             it does not have yet.
         instructions: the system prompt, or None.
         tools: the tools that the model may call.
-        may_call_tools: False asks for an answer without calls, even if the messages hold earlier calls.
+        may_call_tools: False asks for an answer without tool calls, even if the messages contain earlier calls.
         options: the service's own options, such as `temperature`.
         service_thread_id: the thread that the service keeps, or None for a new one. Only for models that keep threads.
         is_temporary: True when the service must not keep the request; `messages` is then the whole conversation.
@@ -48,7 +48,7 @@ class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
         finish_reason: why the model stopped, in the service's words.
         service_thread_id: the service's id of the thread from now on; it may change with every answer. None when the
             service keeps no threads.
-        response_id: the service's id of this answer; None when it has none.
+        response_id: the service's id of this answer; None when the service gives none.
     """
 
     message: ChatMessage
@@ -62,12 +62,12 @@ class ChatUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a streamed answer. Text and reasoning come in fragments; each function call comes in one piece.
 
     Attributes:
-        contents: the new parts. `additional_properties` of a fragment belong to the whole part, which this fragment
-            ends.
+        contents: the new parts. `additional_properties` of a fragment belong to the whole part, and such a fragment is
+            the last of its part.
         message_id: the service's id of the message, once it is known.
-        usage: the tokens that the whole call cost; comes once, at the end.
-        finish_reason: as in `ChatResponse`; comes once, at the end.
-        service_thread_id: as in `ChatResponse`; comes once, at the end.
+        usage: the tokens that the whole call cost. It comes once, at the end.
+        finish_reason: as in `ChatResponse`. It comes once, at the end.
+        service_thread_id: as in `ChatResponse`. It comes once, at the end.
         response_id: the service's id of this answer, once it is known.
     """
 
@@ -97,7 +97,7 @@ class ChatModel(Protocol):
         ...
 
     async def retract(self, request: ChatRequest, responses: Sequence[ChatResponse]) -> None:
-        """Take a turn that failed out of the service's thread."""
+        """Remove a failed turn from the service's thread."""
         ...
 
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
@@ -114,7 +114,7 @@ class ChatModel(Protocol):
 
 
 def join_updates(updates: Iterable[ChatUpdate]) -> ChatResponse:
-    """Join the updates of a stream into the whole answer."""
+    """Return the whole answer, joined from the updates of a stream."""
     contents: list[AnyContent] = []
     message_id = usage = finish_reason = service_thread_id = response_id = None
     for update in updates:

@@ -73,7 +73,9 @@ class ChatClient(ABC):
         raise self._keeps_no_threads()
 
     async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
-        """Copy messages to a new thread of the service, and return its id. After a failure no thread stays there.
+        """Copy messages to a new thread of the service, and return its id.
+
+        After a failure, the service has no new thread.
 
         Raises:
             ChatClientError: the service refused, failed, or could not be reached.
@@ -92,7 +94,7 @@ class ChatClient(ABC):
 
     def _keeps_no_threads(self) -> ConfigurationError:
         return ConfigurationError(
-            f"{type(self).__name__} keeps no threads at its service: the messages of its threads are kept here"
+            f"{type(self).__name__} has no threads at its service: recuerda keeps the messages of its threads"
         )
 
     async def close(self) -> None:  # noqa: B027 - a client without connections has nothing to close

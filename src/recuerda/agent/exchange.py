@@ -1,7 +1,7 @@
 """The exchange between a model and its tools within one run.
 
 The loop works on a `RunningTurn` and adds steps to it. It does not know whether the turn is new or resumed: a new turn
-has only its input, a resumed turn may begin in the middle of its calls.
+has only its input, and a resumed turn may begin in the middle of its calls.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from recuerda.threads.thread import AgentThread
 T = TypeVar("T")
 
 RETRACT_TIMEOUT_S = 10
-"""How long a failed run waits for its service to take back the messages of the turn."""
+"""The seconds that a failed run waits for its service to remove the messages of the turn."""
 
 _logger = logging.getLogger("recuerda")
 
 
 class Inside(Protocol):
-    """Awaits work as a part of the run."""
+    """Awaits a piece of work as part of the run."""
 
     async def __call__(self, work: Coroutine[Any, Any, T], /) -> T: ...
 
 
 class Exchange:
-    """The conversation of one run: `updates` carries it on until it is answered, or has to wait.
+    """The conversation of one run. `updates` continues it until the model has answered or a call waits for approval.
 
     Args:
         model: the model.
         thread: the thread, for tools that ask for it.
         turn: the turn so far.
-        journal: saves each step; None saves none.
-        is_streamed: ask the model to answer piece by piece.
-        inside: awaits a tool as a part of the run.
+        journal: saves each step; None saves no steps.
+        is_streamed: True asks the model to answer piece by piece.
+        inside: awaits a tool as part of the run.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Exchange:
 
     @property
     def partial(self) -> ChatMessage | None:
-        """The part of an unfinished answer that the model has given; None when there is none."""
+        """The part of an unfinished answer that has arrived so far; None if no answer is unfinished."""
         return join_updates(self._said).message if self._said else None
 
     async def record(self, step: Step) -> Sequence[int]:
@@ -99,7 +99,7 @@ class Exchange:
         return step.started
 
     async def updates(self, prompt: Prompt, *, started: Sequence[int] = ()) -> AsyncGenerator[AgentResponseUpdate]:
-        """Let the model and its tools take turns, until it has answered or a call waits to be allowed.
+        """Let the model and its tools take turns until the model has answered or a call waits for approval.
 
         Args:
             prompt: the instructions, history and tools of each request.
@@ -144,7 +144,7 @@ class Exchange:
         self._service_thread_id = response.service_thread_id or self._service_thread_id
 
     async def _take_answer(self, prompt: Prompt) -> Sequence[int]:
-        """Apply the model's answer to the turn, and return the calls of it that may be run at once."""
+        """Apply the model's answer to the turn, and return its calls that can run at once."""
         request, response = self._answers[-1]
         if response.message.function_calls and not request.may_call_tools:
             raise RunLimitError(prompt.max_tool_rounds)
@@ -164,7 +164,7 @@ class Exchange:
 
         async def run_one(position: int) -> None:
             result = await self._call(calls[position], tools)
-            # The tool has done its work, so its result is saved even if the run is cancelled meanwhile.
+            # The tool has done its work, so its result is saved even if the run is cancelled now.
             _, cancelled = await finished(self.record(Step(results={position: result})))
             if cancelled is not None:
                 raise cancelled
@@ -177,7 +177,7 @@ class Exchange:
         return await tools[call.name].call(call, thread=self._thread)
 
     async def retract(self) -> None:
-        """Ask a service that keeps the thread to take back the messages of this turn. A failure is only logged."""
+        """Ask a service that keeps the thread to remove the messages of this turn. A failure is only logged."""
         if not self._is_kept or not self._answers:
             return
         responses = [response for _, response in self._answers]
@@ -188,4 +188,4 @@ class Exchange:
             async with asyncio.timeout(RETRACT_TIMEOUT_S):
                 await finished(retract(self._answers[0][0], responses))
         except Exception as error:  # noqa: BLE001 - the caller is told why the turn failed, and not of this
-            _logger.warning("the service may keep a part of a turn that failed: %s", type(error).__name__)
+            _logger.warning("the service may still hold part of a turn that failed: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""Work that is finished although its caller is cancelled."""
+"""Work that runs to its end even if its caller is cancelled."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ T = TypeVar("T")
 
 
 async def finished(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
-    """Run `work` to its end, however often the caller is cancelled meanwhile.
+    """Return the result of `work`, which runs to its end however often the caller is cancelled.
 
-    Returns the result, and the cancellation, which the caller raises after it has used the result.
+    Returns the result together with the cancellation, if there was one. The caller raises it after it has used the
+    result.
 
     Raises:
         Exception: the error of `work`.

@@ -1,7 +1,8 @@
 """The saved steps of a running turn: its thread's draft.
 
-Every step of a durable run is saved as a step of the thread's draft, outside of the thread. The storage takes each
-number once. So two processes cannot go on with one turn: the first to save a step after an interruption has it.
+Every step of a durable run is saved as a step of the thread's draft, outside of the thread. The storage accepts each
+step number once. So two processes cannot go on with one turn: the process that first saves a step after an interruption
+owns the turn.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
 ATTEMPTS = 3
-"""How often a step is written: a result that cannot be saved leaves a call in doubt."""
+"""The number of attempts to write a step. Several attempts are worth it: a result that is not saved leaves a call in
+doubt."""
 
 PAUSE_S = 0.05
-"""The pause before the second attempt; each further pause is four times as long."""
+"""The pause in seconds before the second attempt; each further pause is four times as long."""
 
 
 class Journal:
@@ -47,13 +49,14 @@ class Journal:
         """Save the next step.
 
         Raises:
-            EncodeError: it has no JSON form.
-            DraftConflict: another process began a turn on the thread, or goes on with this one, or the turn was
-                committed or dropped.
+            EncodeError: the step has no JSON form.
+            DraftConflict: another process began a turn on the thread or resumed this turn, or the turn was committed or
+                dropped.
             ThreadConflict: the thread has moved on since the turn began.
-            StorageError: every attempt to write it failed.
+            StorageError: every attempt to write the step failed.
         """
-        # Two processes may begin one turn at once, with the same input and answer: only their claims tell them apart.
+        # Two processes may begin the same turn at once, with the same input and answer. Only their claims tell them
+        # apart.
         body = encode_step(step if self.number else msgspec.structs.replace(step, claim=new_id()))
         async with self._order:
             draft = DraftStep(turn_id=self._turn_id, revision=self._revision, number=self.number + 1, body=body)
@@ -61,7 +64,7 @@ class Journal:
             self.number += 1
 
     async def _begin(self, step: DraftStep) -> None:
-        # A summary may be appended behind the last answer, while this turn begins: it does not matter to it.
+        # A summary of the earlier turns may be appended while this turn begins. It does not affect this turn.
         for _ in range(ATTEMPTS):
             try:
                 return await self._write(step)
@@ -75,14 +78,14 @@ class Journal:
         return await self._write(step)
 
     async def _check_alone(self, step: DraftStep) -> None:
-        # A turn that began before the summary can go on after it. The storage, which knows revisions only, takes the
-        # draft of that turn for one that is over.
+        # A turn that began before the summary can go on after it. But the storage compares revisions only, and treats
+        # the draft of that turn as outdated.
         draft = await self._store.storage.load_draft(self._store.thread_id)
         if draft is not None and draft.turn_id != step.turn_id:
             raise DraftConflict(self._store.thread_id, turn_id=step.turn_id, number=step.number)
 
     async def _write(self, step: DraftStep) -> None:
-        # Writing a step again changes nothing, so an attempt that failed half-way may simply be repeated.
+        # Writing a step again changes nothing, so an attempt that failed half-way can simply be repeated.
         for attempt in range(ATTEMPTS):
             try:
                 return await self._store.storage.save_draft(self._store.thread_id, step)
@@ -94,7 +97,7 @@ class Journal:
 
 
 async def revision_after(store: ChatMessageStore, revision: int) -> int | None:
-    """Return the thread's revision if only summaries came after `revision`, and else None."""
+    """Return the thread's revision if only summaries came after `revision`; otherwise None."""
     return await revision_after_summaries(store.storage, History(store.thread_id), revision)
 
 
@@ -105,7 +108,7 @@ async def load_draft(thread: AgentThread) -> Draft | None:
 
 
 async def drop_draft(thread: AgentThread) -> bool:
-    """Delete the thread's draft; False when there is none."""
+    """Delete the thread's draft; return False if it has none."""
     store = thread.turn_store
     return store is not None and await store.storage.drop_draft(store.thread_id)
 

@@ -22,7 +22,8 @@ from recuerda.window.repair import mend
 from recuerda.window.window import ContextWindow
 
 HistoryPart = Callable[[int, int], Sequence[ChatMessage]]
-"""Returns the thread's messages that fit beside a number of overhead tokens and a number of input tokens."""
+"""Returns the thread's messages that fit beside a number of overhead tokens and a number of input tokens, in this
+order."""
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,9 +105,9 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
     """Return the prompt of a run.
 
     Args:
-        settings: the agent's.
-        given: the context of the providers.
-        reading: the thread.
+        settings: the agent's settings.
+        given: the contexts of the providers.
+        reading: the result of reading the thread.
         is_kept: True when the service keeps the thread.
 
     Raises:
@@ -114,7 +115,7 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
     """
     texts = [text for text in (settings.instructions, *given.instructions) if text]
     if is_kept:
-        # The service would keep a message as a part of the conversation. It does not keep instructions.
+        # The service would keep a message as part of the conversation. It does not keep instructions.
         texts += [message.text for message in given.messages if message.text]
     summary = reading.summary
     if summary is not None:

@@ -1,9 +1,10 @@
 """The queue of runs on one thread.
 
-Runs on one thread follow one another, so that each sees the turns of those before it. A run that is started inside
-another run on the same thread would wait for ever: the outer run waits for it, and it waits for the outer run. So it is
-refused. There are two ways to be inside a run. A tool or a provider of the run starts another; the context variable
-tells. Or the loop body over a stream starts another; then the same task holds the queue.
+Runs on one thread follow one another, so that each run sees the turns of the earlier runs. A run that is started inside
+another run on the same thread would wait for ever: the outer run waits for the inner run, and the inner run waits for
+the outer run. So the inner run is refused. There are two ways to start a run inside another run. A tool or a provider
+of the outer run can start it; a context variable shows that. Or the body of a loop over a stream can start it; then the
+same task already holds the queue.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class QueueTicket:
 
     Args:
         thread: the thread.
-        lease: how long a lease lasts that makes runs in other processes queue as well; None takes no lease.
+        lease: the duration of a lease that makes runs in other processes queue as well; None takes no lease.
     """
 
     def __init__(self, thread: AgentThread, lease: timedelta | None) -> None:
@@ -38,7 +39,7 @@ class QueueTicket:
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
-        """Wait for the earlier runs on the thread, and keep the later ones waiting until the context is left.
+        """Wait for the earlier runs on the thread, and keep later runs waiting until the context is left.
 
         Raises:
             ConfigurationError: the run was started inside another run on the same thread.
@@ -57,12 +58,15 @@ class QueueTicket:
             self._task = None
 
     async def inside(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await `work` as a part of the run. Call it in a task of its own: the task's context remembers the run."""
+        """Await `work` as part of the run.
+
+        Call this in a task of its own, because the task's context remembers the run.
+        """
         _outer_runs.set((*_outer_runs.get(), self))
         return await work
 
     def abandon(self) -> None:
-        """Note that the run's stream was dropped: its event loop ends the run soon, so that others may wait for it."""
+        """Note that the run's stream was dropped. The event loop ends the run soon, so other runs may wait for it."""
         self._is_abandoned = True
 
     def _refuse_to_wait_for_an_outer_run(self, lock: asyncio.Lock) -> None:
@@ -83,4 +87,4 @@ _holders: WeakKeyDictionary[asyncio.Lock, QueueTicket] = WeakKeyDictionary()
 """The ticket of the run that holds each lock."""
 
 _outer_runs: ContextVar[tuple[QueueTicket, ...]] = ContextVar("recuerda_outer_runs", default=())
-"""The runs inside of which the current task works."""
+"""The runs inside which the current task works."""

@@ -17,7 +17,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         loaded: the turns, the revision, and whether there is a draft.
         summary: the newest summary; None when there is none, or the agent has no summarizer.
-        warnings: about a summary that could not be read.
+        warnings: the reason why a summary could not be read, if there is one.
     """
 
     loaded: LoadedThread
@@ -37,7 +37,7 @@ async def read_thread(request: RunRequest, settings: AgentSettings) -> Reading:
     try:
         return Reading(loaded=loaded, summary=decode_summary(loaded.summary.body))
     except StateError as error:
-        # The turns that it covers are still there. A summary that a trim has emptied is no fault.
+        # The turns that the summary covers are still there. A summary that a trim has emptied is not an error.
         warning = f"thread {thread.id!r}: {error}; its turns are sent instead"
         warnings = (warning,) if loaded.summary.body else ()
         return Reading(loaded=await thread.load(query), warnings=warnings)

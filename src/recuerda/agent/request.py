@@ -1,4 +1,4 @@
-"""The request of one run. It is checked once and then handed on whole."""
+"""The request of one run. It is checked once and then passed on as one object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recuerda.messages.message import ChatMessage
 from recuerda.threads.thread import AgentThread
 
 RunInput: TypeAlias = str | ChatMessage | Sequence[str | ChatMessage]
-"""The input of a run: text or messages. A text is a message of the user's."""
+"""The input of a run: texts or messages. A text becomes a message from the user."""
 
 OnPending: TypeAlias = Literal["raise", "resume", "discard"]
 """What a run does when its thread has an interrupted turn."""
@@ -37,15 +37,15 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One run, as its caller asks for it: a new turn, or an interrupted turn to go on with.
 
     Attributes:
-        thread: the thread; it has an owner.
+        thread: the thread, whose owner is already decided.
         messages: the input of a new turn.
         decisions: the caller's decisions about an interrupted turn; None for a new turn.
         turn_id: the caller's name for a new turn.
         durability: as in `Agent`.
         on_pending: what to do first with an interrupted turn that stands in the way of a new one.
-        keep_partial: commit the messages so far when the run is cancelled.
-        is_streamed: ask the model to answer piece by piece.
-        is_temporary: the thread is forgotten after the run.
+        keep_partial: True commits the messages so far when the run is cancelled.
+        is_streamed: True asks the model to answer piece by piece.
+        is_temporary: True when the thread is forgotten after the run.
 
     Raises:
         InvalidInput: the turn id cannot be used.
@@ -70,7 +70,7 @@ def input_messages(given: RunInput) -> tuple[ChatMessage, ...]:
     """Return the input of a run as messages.
 
     Raises:
-        InvalidInput: there is no message, or something that is neither text nor a message.
+        InvalidInput: the input is empty, or contains a value that is neither a text nor a message.
     """
     items = [given] if isinstance(given, str | ChatMessage) else list(given)
     messages = tuple(ChatMessage("user", item) if isinstance(item, str) else item for item in items)

@@ -16,11 +16,11 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a tool that has no result yet.
 
     Attributes:
-        call_id: the id that names the call in the decisions for `Agent.resume`.
+        call_id: the id of the call, for the decisions given to `Agent.resume`.
         name: the tool's name.
         arguments: the arguments as the model gave them: an object, or a text that should have been one.
         is_started: True when the tool was started and it is not known whether it finished. False when the call waits
-            for an approval, or was not reached yet.
+            for approval or its turn has not come yet.
     """
 
     call_id: str
@@ -30,7 +30,7 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn that was begun on a thread and is not committed yet.
+    """A turn that was begun on a thread and is not yet committed.
 
     Attributes:
         thread_id: the thread's id.
@@ -61,9 +61,10 @@ class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
         usage: the tokens that all model calls of the run cost together; None when the service does not say.
         thread_id: the thread's id.
         turn_id: the turn's id; None when the thread's store knows no turns.
-        is_replay: True when the thread had a turn with the given `turn_id` already. This is the answer of that turn.
+        is_replay: True when the thread already had a turn with the given `turn_id`. The response is the answer of that
+            turn.
         is_interrupted: True for the replay of a turn that was stopped before the model had answered.
-        pending: the calls that wait for an approval. The run has ended, but its turn has not: go on with
+        pending: the calls that wait for approval. The run has ended, but its turn has not: continue it with
             `Agent.resume`.
         warnings: problems that did not end the run, such as a provider that failed or a summary that could not be made.
     """
@@ -106,7 +107,7 @@ class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def replayed(stored: StoredTurn, thread_id: str) -> AgentResponse:
-    """Return the response of a turn that is in the thread already."""
+    """Return the response of a turn that is already in the thread."""
     return AgentResponse(
         messages=stored.turn.answer,
         usage=stored.usage,

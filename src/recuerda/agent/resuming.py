@@ -1,7 +1,7 @@
-"""A turn that outlived its run: how it is described, and how its waiting calls are settled.
+"""The description of a turn that outlived its run, and the decisions about its waiting calls.
 
-A call that was started and has no result is in doubt: the tool may have done its work, or not. So the caller gives the
-outcome, unless the tool may be run again.
+A call that was started and has no result is in doubt, because the tool may or may not have done its work. So the caller
+gives the outcome, unless the tool may be run again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DENIED = "Error: the user did not allow this call"
 
 
 def running_turn(draft: Draft) -> RunningTurn:
-    """Return the state that the run of a draft had reached."""
+    """Return the state that a run had reached, from its draft."""
     return RunningTurn(decode_step(step.body) for step in draft.steps)
 
 
@@ -68,14 +68,15 @@ def runnable(state: RunningTurn, tools: Mapping[str, FunctionTool]) -> list[int]
 def settle(
     state: RunningTurn, decisions: Decisions, tools: Mapping[str, FunctionTool], *, thread_id: str
 ) -> Step | None:
-    """Return the first step of a resumed run; None when calls wait for approval and the caller decided on none of them.
+    """Return the first step of a resumed run; None when calls wait for approval and the caller decided about no call.
 
     A call that was not started needed approval when the model made it. So it waits for a decision, even if its tool no
     longer needs approval now.
 
     Raises:
-        InvalidInput: a decision names a call that does not wait for it, because it was settled already or never made.
-            Or the agent does not have the tool, or the caller's arguments do not fit the tool. Nothing is settled then.
+        InvalidInput: a decision names a call that does not wait for it, because the call was already settled or never
+            made. Or the agent does not have the tool, or the caller's arguments do not fit the tool. In each case
+            nothing is settled.
         ToolOutcomeUnknown: a call was started, the caller gives no outcome for it, and it may not run again.
     """
     results: dict[int, FunctionResultContent] = {}

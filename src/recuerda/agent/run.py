@@ -1,8 +1,8 @@
 """One run of an agent: from its place in the thread's queue to its response.
 
-A run waits for its turn in the queue of the thread, reads the thread once, and makes an attempt at one turn. If an
-interrupted turn stands in the way, and the caller asked for it, that turn is resumed or dropped first. A run is one
-asynchronous generator of updates: `run` drains it, `run_stream` hands it out.
+A run waits in the queue of the thread, reads the thread once, and makes an attempt at one turn. If the thread has an
+interrupted turn, and the caller asked for it, that turn is resumed or dropped first. A run is one asynchronous
+generator of updates: `run` drains it, `run_stream` hands it out.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Run:
     """One run; `updates` carries it out, and then `response` is set.
 
     Args:
-        settings: the agent's.
-        request: what the caller asks for.
+        settings: the agent's settings.
+        request: the caller's request.
     """
 
     def __init__(self, settings: AgentSettings, request: RunRequest) -> None:
@@ -58,7 +58,10 @@ class Run:
                     yield update
 
     async def _read_past_an_interrupted_turn(self) -> Reading:
-        """Read the thread. If the caller asked for it, resume or drop an interrupted turn first, and read again."""
+        """Read the thread.
+
+        If the caller asked for it, resume or drop an interrupted turn, and read the thread again.
+        """
         request = self._request
         reading = await read_thread(request, self._settings)
         is_in_the_way = reading.loaded.has_draft and reading.loaded.committed is None and request.decisions is None

@@ -17,11 +17,11 @@ from recuerda.threads.mirror import ThreadService
 from recuerda.window.window import ContextWindow
 
 Durability: TypeAlias = Literal["turn", "steps"]
-"""What is saved of a run: "turn" saves the whole turn at its end, "steps" also saves each step as it happens."""
+"""When a run is saved: "turn" saves the whole turn at its end, "steps" also saves each step as it happens."""
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of an agent, checked and in the form in which a run uses them. `Agent` describes each of them."""
+    """The options of an agent, checked, and in the form in which a run uses them. `Agent` describes each option."""
 
     model: ChatModel
     instructions: str | None

@@ -1,10 +1,10 @@
 """A turn while it runs, as a series of steps.
 
-One event adds one step: an answer of the model, the result of a tool, a decision of the caller. Applying the steps in
-order gives the state of the run, in this process or another. So a new run and a resumed run get their state in the same
-way.
+Each event adds one step: an answer of the model, the result of a tool, or a decision of the caller. Applying the steps
+in order gives the state of the run, in this process or another. So a new run and a resumed run get their state in the
+same way.
 
-As bytes, a step is a JSON object without the fields that are empty:
+A step is encoded as a JSON object without its empty fields:
 `{"input":[…],"messages":[…],"results":{"0":…},"started":[0],…}`.
 """
 
@@ -42,9 +42,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         results: results of the last answer's calls.
         started: the calls that are started with this step.
         approved: the calls that the caller allowed.
-        edited: arguments of the caller that replace those of the model.
+        edited: arguments from the caller that replace the model's arguments.
         usage: the tokens that the model's answer cost.
-        claim: a random id of the run that goes on with the turn, in the first step after it was begun or resumed.
+        claim: a random id of the run that works on the turn, in the first step after the turn was begun or resumed.
     """
 
     input: tuple[ChatMessage, ...] = ()
@@ -148,12 +148,12 @@ class RunningTurn:
 
 def not_run(call: FunctionCallContent, *, is_started: bool) -> FunctionResultContent:
     """Return the result for a call whose turn ended before the call had a result."""
-    text = "it was started, and whether it finished is not known" if is_started else "it was not run"
+    text = "it was started, but it is not known whether it finished" if is_started else "it was not run"
     return FunctionResultContent(call.call_id, f"Error: the turn was interrupted: {text}", is_error=True)
 
 
 def _with_arguments(answer: ChatMessage, edited: Mapping[int, JsonObject]) -> ChatMessage:
-    """Return the answer with other arguments in some of its calls, so that the thread shows what was run."""
+    """Return the answer with other arguments in some of its calls, so that the thread shows the calls that were run."""
     parts: list[AnyContent] = []
     position = 0
     for part in answer.contents:

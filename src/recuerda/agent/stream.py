@@ -14,7 +14,7 @@ from recuerda.errors import InvalidInput
 class AgentResponseStream:
     """The updates of one run. Iterate over it once; afterwards `response` is the whole answer.
 
-    If the loop may be left early, use the stream in `async with`, so that the turn is cancelled at once.
+    If your loop can end early, use the stream in `async with`, so that the turn is then cancelled at once.
     """
 
     def __init__(self, run: Run) -> None:
@@ -32,7 +32,7 @@ class AgentResponseStream:
         return await anext(self._updates)
 
     async def aclose(self) -> None:
-        """Cancel the turn, if it is not committed yet."""
+        """Cancel the turn if it is not yet committed."""
         await self._updates.aclose()
 
     async def __aenter__(self) -> Self:

@@ -2,7 +2,7 @@
 
 After a run, if enough turns have gathered since the last summary, a model sums up the older of them. The summary is
 appended to the thread as a record that names the turns it covers. The turns stay: an agent without a summarizer reads
-them as before. A summary that fails changes nothing, and is tried again after the next run.
+them as before. A failed attempt changes nothing, and is repeated after the next run.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Summarizer:
         client: the model that writes the summaries; a small model is enough.
         max_messages: sum up when more than this number of messages are not covered by a summary. It happens earlier if
             the agent's window cannot hold them.
-        keep_messages: leave out the newest whole turns that together hold at most this number of messages, but no more
-            than half of the turns that the agent's window holds.
+        keep_messages: the newest turns are left out of the summary, up to this number of messages. Never more than half
+            of the turns that the agent's window holds are left out.
         max_characters: the longest part of a conversation that the model is given at once. A longer conversation is
             summed up in several pieces.
         instructions: the instructions for the model, in place of `INSTRUCTIONS`.
         timeout: the longest time that one summary may take.
 
-    The work is done after the answer; `Agent.close` waits for it.
+    Summaries are written after the answer is returned; `Agent.close` waits for them.
     """
 
     def __init__(
@@ -74,7 +74,10 @@ class Summarizer:
         self._later = Deferred("Summarizer")
 
     def reach(self, window: ContextWindow | None) -> ContextWindow:
-        """Return the part after the last summary that a run reads: more than is summed up, but limited."""
+        """Return the limit for the part after the last summary that a run reads.
+
+        It is larger than the part that one summary covers.
+        """
         limit = None if window is None else window.last_messages
         return ContextWindow(max_messages=max(4 * self.max_messages, limit or 0))
 
@@ -87,17 +90,17 @@ class Summarizer:
             )
 
     def take_failures(self) -> tuple[str, ...]:
-        """Return the failures since the last call."""
+        """Return the failures since the last call of this method."""
         return self._later.take_failures()
 
     async def summarize(self, store: ChatMessageStore) -> bool:
         """Bring a thread's summary up to date now, even if it is only a few turns behind.
 
-        Returns False when there was nothing to sum up, or the thread was changed so that the summary no longer fits.
+        Returns False when there was nothing to sum up, or when a change of the thread made the summary wrong.
 
         Raises:
-            ChatClientError: the model failed, or its answer was empty; the pieces summed up before that stay.
-            TimeoutError: it took longer than `timeout`.
+            ChatClientError: the model failed, or its answer was empty. Summaries of earlier pieces stay.
+            TimeoutError: the summary took longer than `timeout`.
         """
         return await self._sum_up(store, bool)
 
@@ -111,8 +114,12 @@ class Summarizer:
         is_due: Callable[[Sequence[StoredTurn]], bool],
         window: ContextWindow | None = None,
     ) -> bool:
-        """Sum up the turns that are too old now, piece by piece. Turns that are added meanwhile are left for later."""
-        # A handle of its own: a run that uses the given one must not lose the turns that are summed up meanwhile.
+        """Sum up the turns that are too old now, piece by piece.
+
+        Turns that are added during this work are left for the next summary.
+        """
+        # This needs a handle of its own: a run that uses the given handle must not lose the turns that are being summed
+        # up.
         own = ChatMessageStore(storage=store.storage, thread_id=store.thread_id)
         last: int | None = None
         while True:
@@ -138,14 +145,14 @@ class Summarizer:
         return window is not None and window.count([turn.turn for turn in turns]) < len(turns)
 
     def _kept(self, turns: Sequence[StoredTurn], window: ContextWindow | None) -> int:
-        """Return the number of newest turns that a summary leaves out; at least one."""
+        """Return the number of the newest turns that a summary leaves out; at least one."""
         plain = [turn.turn for turn in turns]
         kept = ContextWindow(max_messages=self.keep_messages).count(plain)
         # At most half of the window: otherwise some turns would be neither in the window nor in a summary.
         return kept if window is None else min(kept, max(1, window.count(plain) // 2))
 
     def _piece(self, turns: Sequence[StoredTurn]) -> Sequence[StoredTurn]:
-        """Return the first turns that the model is given at once; at least one."""
+        """Return the first turns, as many as the model is given at once; at least one."""
         characters = 0
         for i, turn in enumerate(turns):
             characters += len(_transcript(turn.messages))
@@ -172,7 +179,7 @@ class Summarizer:
 
 
 async def _last_summary(store: ChatMessageStore) -> Summary | None:
-    """Read the last summary and the turns after it; if it cannot be read, all turns, so that it can be made anew."""
+    """Read the last summary, or all turns if it cannot be read. Return the summary; None without one."""
     await store.refresh(with_summary=True)
     if store.summary is None:
         return None

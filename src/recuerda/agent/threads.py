@@ -25,13 +25,13 @@ class AgentThreads:
     """Make and open the threads of one agent.
 
     Args:
-        storage: the storage of the threads, or its URL. Threads live in RAM when neither it nor a factory is given.
+        storage: the storage of the threads, or its URL. Without a storage and a factory, threads live in RAM.
         factory: makes the store of a new thread.
         mirror: the storage for copies of a service's threads, or its URL.
         by_service: True when the service of the agent's client keeps threads.
 
     Raises:
-        ConfigurationError: two places for threads are given, or a place that does not fit the client.
+        ConfigurationError: both `storage` and `factory` are given, or an argument does not fit the client.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class AgentThreads:
         return AgentThread(message_store=self._store_for(thread_id, _openable(self._made_store()), user_id=user_id))
 
     async def restore(self, state: Any, *, user_id: str | None) -> AgentThread:
-        """Return the thread of a saved state."""
+        """Return the thread that a saved state describes."""
         if self.by_service:
             thread = await AgentThread.deserialize(state)
             return thread if thread.message_store is not None else self._of_service(thread, user_id)
         return await AgentThread.deserialize(state, message_store=self._made_store(user_id))
 
     def of_run(self, thread: AgentThread | str | None) -> AgentThread:
-        """Return the thread of a run, with an owner; a temporary thread for None.
+        """Return the thread of a run, with its owner; a temporary thread for None.
 
         Raises:
             ThreadOwnershipError: a service keeps the thread, and the service of this agent's client keeps none.
@@ -129,8 +129,8 @@ class AgentThreads:
         return store
 
     def _store_for(self, thread_id: str, made: ChatMessageStore, *, user_id: str | None = None) -> ChatMessageStore:
-        """Return a store like one that was just made, for the thread of an id."""
-        # A store with a RAM of its own would forget the thread: threads that are opened by id live in the agent's RAM.
+        """Return a store like the store that was just made, for the thread with an id."""
+        # A store with RAM of its own would forget the thread, so threads that are opened by id live in the agent's RAM.
         is_private = made.owns_storage and isinstance(made.storage, MemoryStorage)
         return made.for_thread(thread_id, user_id=user_id, storage=self.storage if is_private else None)
 

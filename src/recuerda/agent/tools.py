@@ -1,8 +1,8 @@
 """Tools: plain typed callables that a model may call.
 
 The JSON schema of a tool comes from its type hints, and arguments are checked against them before the function runs. An
-error in a call does not end the run: the model is told of it, and can call the tool again. A parameter of type
-`AgentThread` is hidden from the model and gets the run's thread.
+error in a call does not end the run: the model gets the error as the result, and can call the tool again. A parameter
+of type `AgentThread` is hidden from the model and gets the run's thread.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""The names of functions that every service accepts."""
+"""The form of a function's name that every service accepts."""
 
 _logger = logging.getLogger("recuerda")
 
@@ -51,8 +51,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         name: the name by which the model calls it.
         description: what the function does, for the model.
         parameters: the JSON schema of its arguments; the schema of an object.
-        function: the callable, sync or async. A sync function runs in a thread of its own, so that the event loop is
-            not blocked.
+        function: the callable, sync or async. A sync function runs in an operating-system thread of its own, so it does
+            not block the event loop.
         needs_approval: True ends the run before the function is called. The caller allows or refuses the call with
             `Agent.resume`.
         retry_safe: True says that calling the function twice does no harm. A resumed turn then calls it again if it is
@@ -78,7 +78,9 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         needs_approval: bool = False,
         retry_safe: bool = False,
     ) -> Self:
-        """Make a tool of a callable. For a tool, return it with the changes that the arguments ask for.
+        """Return a tool that calls `function`.
+
+        If `function` is a tool already, return it with the changes that the arguments ask for.
 
         Args:
             function: the callable. Its type hints give the schema; `Annotated[str, "the city"]` describes a parameter.
@@ -142,7 +144,9 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInput(f"the arguments for tool {self.name!r} do not fit: {error}") from None
 
     async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
-        """Run the function for a model's call, and return its result. An error of the function is a result as well.
+        """Run the function for a model's call, and return its result.
+
+        If the function raises an error, the result says so.
 
         Raises:
             EncodeError: the function returned something that has no JSON form: a fault of the program, not of the
@@ -196,7 +200,7 @@ def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
 
 
 class DecoratedTool(FunctionTool, Generic[P, R], frozen=True, kw_only=True):
-    """The tool that `@tool` makes of a function. Calling it calls the function, with the function's own types."""
+    """The tool that `@tool` makes of a function. Calling the tool calls the function, with the function's own types."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself, as other code than a model does."""
@@ -222,11 +226,11 @@ def tool(
     needs_approval: bool = False,
     retry_safe: bool = False,
 ) -> DecoratedTool[P, R] | Callable[[Callable[P, R]], DecoratedTool[P, R]]:
-    """Make a tool of the function below it: `@tool`, or `@tool(needs_approval=True)`.
+    """Return a tool made of the decorated function: `@tool`, or `@tool(needs_approval=True)`.
 
-    The tool can be called as the function itself; a type checker knows the function's parameters and its result. `tool`
-    takes the arguments of `FunctionTool.of` and raises the same error. For a method, make the tool of the bound method:
-    `FunctionTool.of(self.method, …)`.
+    The tool can be called like the function itself, and a type checker knows the function's parameters and its result.
+    `tool` takes the arguments of `FunctionTool.of` and raises the same error. For a method, make the tool of the bound
+    method: `FunctionTool.of(self.method, …)`.
     """
 
     def make(decorated: Callable[P, R]) -> DecoratedTool[P, R]:
@@ -242,7 +246,7 @@ ToolInput: TypeAlias = Callable[..., Any] | FunctionTool
 
 
 def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
-    """Return tools by their names.
+    """Return a dictionary of the tools by name.
 
     Raises:
         ConfigurationError: two tools have the same name.
@@ -256,7 +260,7 @@ def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
 
 
 def unknown_tool(call: FunctionCallContent, known: list[str]) -> FunctionResultContent:
-    """Return the error for the call of a function that does not exist."""
+    """Return the text that tells the model that a function does not exist."""
     return _failure(call, f"there is no function {call.name!r}; there are: {', '.join(known) or 'none'}")
 
 
@@ -296,7 +300,7 @@ def _fields(function: Callable[..., Any], name: str) -> tuple[list[tuple[str, An
 
 
 def _described(hint: Any) -> Any:
-    """Use a plain text in `Annotated` as the parameter's description."""
+    """Return the parameter's type with a plain text in `Annotated` as its description."""
     if get_origin(hint) is not Annotated:
         return hint
     inner, *notes = get_args(hint)
@@ -310,7 +314,7 @@ def _described(hint: Any) -> Any:
 
 
 def _with_default(hint: Any, default: object) -> Any:
-    """Add a default to the schema, if it has a JSON form."""
+    """Add a default value to the schema, if the value has a JSON form."""
     try:
         shown = to_json(default, "the default")
     except EncodeError:

@@ -1,4 +1,4 @@
-"""The clients of an index: each event loop has a client of the SDK for itself."""
+"""The clients of an index: one client of the SDK for each event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class IndexClient(Protocol):
     """The part of the SDK's `SearchClient` that is used."""
 
     async def search(self, **arguments: Any) -> AsyncIterable[dict[str, Any]]:
-        """Search; the results come when they are iterated over."""
+        """Return the results of a search; the request is sent when they are iterated over."""
         ...
 
     async def close(self) -> None:
@@ -27,7 +27,7 @@ def clients_of(make_client: Callable[[], IndexClient], *, name: str) -> PerLoop[
 
     Args:
         make_client: makes a client; called in the loop that is to use it.
-        name: of the service, for messages.
+        name: the name of the service, for error messages.
     """
     return PerLoop(make_client, _close, refusal=partial(_closed, name))
 

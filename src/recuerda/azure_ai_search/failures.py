@@ -1,7 +1,7 @@
 """Translation of the SDK's errors into a `ProviderError` that says the next step.
 
-The service's own message may contain a user's question, so it is not repeated, except for names of fields that the
-application itself has given. The SDK's error is chained.
+The service's own message may contain a user's question, so only names of fields that the application has given are
+repeated from it. The SDK's error is chained.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from azure.core import exceptions
 from recuerda.azure_ai_search.settings import SearchSettings
 from recuerda.errors import ProviderError
 
-# The errors that the SDK raises, besides its own, if an answer is JSON of an unexpected form.
+# Errors that are not the SDK's own, which it raises if an answer is JSON of an unexpected form.
 UNREADABLE = (TypeError, ValueError, KeyError, AttributeError)
 SDK_ERRORS = (exceptions.AzureError, *UNREADABLE)
 
@@ -57,7 +57,7 @@ def _refusal(error: exceptions.HttpResponseError, status: int, settings: SearchS
         case 403:
             return (
                 "access is denied (403); check the api_key. With Entra ID, the credential needs the role Search "
-                "Index Data Reader, and the service has to accept roles besides keys"
+                "Index Data Reader, and the service has to accept roles as well as keys"
             )
         case 404:
             return "there is no such index (404); check index_name and endpoint. This provider does not make an index"

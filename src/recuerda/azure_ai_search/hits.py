@@ -17,17 +17,17 @@ MAX_QUOTED = 16_000
 
 _KEYS = ("id", "key", "chunk_id", "doc_id", "document_id")
 TITLES = ("title", "name", "filename", "file_name")
-"""Common names of the field with a document's title."""
+"""Common names for the field that holds a document's title."""
 
 
 class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
-    """A document that was found.
+    """A document that a search found.
 
     Attributes:
-        key: its key in the index; None if the key field is unknown.
-        title: its title; None if it has none.
-        text: the texts of its content fields, one after the other. A very long text is cut, with a note at the end.
-        caption: the passage that answers the query best, by the semantic ranking.
+        key: the document's key in the index; None if the key field is unknown.
+        title: the document's title; None if it has none.
+        text: the texts of the content fields, one after the other. A very long text is cut, with a note at the end.
+        caption: the passage that answers the query best according to the semantic ranking; None without this ranking.
         score: the service's score, comparable within one search only.
         reranker_score: the score of the semantic ranking, from 0 to 4.
     """

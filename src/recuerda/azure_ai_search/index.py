@@ -1,4 +1,4 @@
-"""Facts from the definition of an index, for credentials that may read it. A query key or a reader's role may not.
+"""Facts from the definition of an index, for credentials that may read it. A query key and the reader's role may not.
 
 With the definition, wrong names and dimensions are found before a search, and missing settings are filled in.
 """

@@ -68,7 +68,7 @@ class AzureAISearchProvider(ContextProvider):
         title_field: the field with a document's title.
         filter: an OData filter of the application's own, such as `language eq 'es'`. Never build it from input.
         scope: the required values of fields, such as `{"tenant": tenant_id}`. Values are data and may be any text.
-        top_k: the most documents for a run.
+        top_k: the largest number of documents for a run.
         context_prompt: the text above the quotes.
         audience: the audience of tokens, for clouds other than the public one, such as `https://search.azure.us`.
         api_version: the version of the service's API; by default the SDK's own.
@@ -152,8 +152,9 @@ class AzureAISearchProvider(ContextProvider):
         """Make a provider from `AZURE_SEARCH_ENDPOINT`, `AZURE_SEARCH_INDEX_NAME` and `AZURE_SEARCH_API_KEY`.
 
         Args:
-            environ: the variables; by default those of the process.
-            options: further arguments, which take precedence over the variables. With a `credential`, no key is read.
+            environ: the environment's variables; by default, the process's environment.
+            options: further arguments of the class, which take precedence over the variables. With a `credential`, no
+                key is read.
 
         Raises:
             ConfigurationError: a variable is missing; the error names it.
@@ -185,7 +186,7 @@ class AzureAISearchProvider(ContextProvider):
 
         Args:
             query: a text in natural language, without any syntax. A text without words finds nothing.
-            limit: the most documents; `top_k` by default.
+            limit: the largest number of documents; `top_k` by default.
 
         Raises:
             ProviderError: the index is missing, or does not fit the settings, or the service fails.

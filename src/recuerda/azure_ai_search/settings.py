@@ -20,7 +20,8 @@ SearchMode: TypeAlias = Literal["simple", "semantic", "vector", "hybrid"]
 """How an index is searched; `AzureAISearchProvider` explains the modes."""
 
 MAX_QUERY = 2_000
-"""The most characters of a search text: the last characters of a long text, because a question is mostly at its end."""
+"""The most characters of a search text: the last characters of a longer text are used, because a question is usually at
+the end."""
 
 MAX_TOP = 50
 
@@ -29,7 +30,7 @@ _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
 
 
 class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a search; `AzureAISearchProvider` explains each."""
+    """The settings of a search; `AzureAISearchProvider` explains each of them."""
 
     index_name: str
     mode: SearchMode
@@ -125,7 +126,7 @@ def check_field(name: str) -> str:
     """Return `name` if it is a valid name of a field.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: `name` cannot be the name of a field.
     """
     if not _FIELD.fullmatch(name):
         raise ConfigurationError(

@@ -104,7 +104,7 @@ def run() -> NoReturn:
 
 
 def _prepare_streams() -> None:
-    """Make the streams use UTF-8 unless they are a terminal, and make them never fail on a character."""
+    """Make streams that are not a terminal use UTF-8, and let no stream fail on a character."""
     for stream, handler in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors=handler)

@@ -69,7 +69,7 @@ class Conversation:
                 self._page.print(shown_message(message), soft_wrap=True)
 
     async def pending(self) -> str | None:
-        """Return a clause that tells how a turn of this thread was interrupted, or None when there is no such turn."""
+        """Return a clause about how a turn of this thread was interrupted; None if there is no such turn."""
         draft = await self._storage.load_draft(self._thread.id)
         return None if draft is None else told_pending(draft, read_pending(draft, self._thread.id))
 
@@ -103,7 +103,10 @@ class Conversation:
         self._page.print(Text(f"(removed: {clean_line(said)})", style="dim"))
 
     async def answer(self, text: str) -> None:
-        """Stream the model's answer to the terminal and keep the turn. A stopped answer is kept as far as it came."""
+        """Stream the model's answer to the terminal and keep the turn.
+
+        Of a stopped answer, the part that arrived is kept.
+        """
         if self._as_json:
             print_json(_answer_json(await self._agent.run(text, thread=self._thread, keep_partial=True)), indent=None)
             return
@@ -130,7 +133,7 @@ class Conversation:
         if await self._revision() > self._turns_before:
             last = (await self._store.list_turns(last=1))[-1]
             text = (
-                "the answer is kept as far as it came"
+                "the part of the answer that arrived is kept"
                 if last.turn.is_interrupted
                 else "the turn was complete and is kept"
             )

@@ -34,8 +34,8 @@ def copy(  # noqa: PLR0917 - in typer, a positional parameter is an argument of 
 ) -> None:
     """Copy threads from one storage to another, and compare both sides afterwards.
 
-    The same command again adds only new turns, so it also continues an interrupted copy. If the target already has
-    other turns in a thread, this thread is not copied, and the exit code is 1.
+    The same command again adds only new turns, so it also continues an interrupted copy. If a thread has other turns in
+    the target, it is not copied, and the exit code is 1.
 
     With --json, the output is {"threads": [{"id", "turns", "added", "digest", "problem"}]}.
     """

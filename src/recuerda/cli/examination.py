@@ -1,6 +1,6 @@
 """The examination of a thread by `recuerda doctor`: it looks for damage and for leftovers.
 
-Nothing here writes. A thread is read once, as bytes, so that one damaged record hides no other record. An encrypted
+Nothing here writes. A thread is read once, as bytes, so a damaged record does not hide the other records. An encrypted
 value cannot be examined and does not count as damage.
 """
 
@@ -69,7 +69,7 @@ class Examined(msgspec.Struct, kw_only=True):
 
     Attributes:
         thread_id: the thread's id.
-        info: the storage's info about the thread; None when the thread has only a draft.
+        info: the storage's information about the thread; None when the thread has only a draft.
         records: the thread's turns, as bytes.
         turns: the readable turns, by number.
         sealed: the number of encrypted values.

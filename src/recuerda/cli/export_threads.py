@@ -20,7 +20,7 @@ from recuerda.storage.contract import Storage
 from recuerda.threads.transfer import export_lines
 
 MANY = 20
-"""The number of threads from which on a terminal shows a progress bar."""
+"""The smallest number of threads for which a terminal shows a progress bar."""
 
 EXAMPLES = (
     "recuerda export default > default.jsonl",

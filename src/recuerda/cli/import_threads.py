@@ -32,7 +32,7 @@ def import_(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add the threads of an export to the storage. The same import again adds nothing.
+    """Add the threads of an export to the storage. Repeating an import adds nothing.
 
     All lines are checked before the first turn is written.
 
@@ -60,6 +60,6 @@ def _lines(file: str) -> list[str]:
         with Path(file).open(encoding="utf-8-sig", newline="\n") as opened_file:
             return list(opened_file)
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{file} is no export: it is not UTF-8 text ({error.reason})") from None
+        raise InvalidInput(f"{file} is not an export: it is not UTF-8 text ({error.reason})") from None
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}") from None

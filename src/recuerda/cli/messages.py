@@ -1,4 +1,4 @@
-"""Show messages to people, in a line or two each, whatever they hold."""
+"""Show messages of any content to people, in a line or two each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that several commands share, and the storage that they name."""
+"""Options that several commands share, and the storage that they name."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ PIPED_WIDTH = 100
 
 
 def clean(text: str) -> str:
-    """Return `text` with every character spelled out that could act on a terminal."""
+    """Return `text` with every character that could act on a terminal spelled out."""
     return _UNSAFE.sub(lambda match: _spelled(match[0]), text)
 
 
@@ -67,7 +67,7 @@ def print_json(value: object, *, indent: int | None = 2) -> None:
 
 
 def inert_json(text: str) -> str:
-    """Return JSON text of the same meaning, with every character escaped that could act on a terminal."""
+    """Return JSON text of the same meaning, with every character that could act on a terminal escaped."""
     # In JSON, such a character can only be inside a string, and there its escape means the same.
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 

@@ -41,7 +41,7 @@ def shown_age(age: timedelta) -> str:
 
 
 def told_pending(draft: Draft, pending: PendingTurn | None) -> str:
-    """Return a clause that tells how far a turn came, when it was interrupted, and which calls are open."""
+    """Return a clause that says how far a turn got, when it was interrupted, and which calls are open."""
     told = f"interrupted after step {len(draft.steps)}, {shown_age(draft_age(draft))} ago"
     if pending is None or not pending.calls:
         return told

@@ -31,7 +31,7 @@ def serve(
         typer.Option(
             "--upstream",
             metavar="URL",
-            help="The chat-completions server that gives the answers, such as http://localhost:11434/v1, or `offline` "
+            help="The chat-completions server that answers, such as http://localhost:11434/v1, or `offline` "
             "for a stand-in that needs no model. RECUERDA_UPSTREAM_KEY holds that server's key, if it needs one.",
         ),
     ] = None,
@@ -71,13 +71,16 @@ def serve(
     ] = None,
     rate: Annotated[
         int | None,
-        typer.Option("--rate", min=1, metavar="N", help="Accept at most N requests of each tenant in a minute."),
+        typer.Option("--rate", min=1, metavar="N", help="Accept at most N requests per minute from each tenant."),
     ] = None,
     max_body: Annotated[
         int, typer.Option("--max-body", min=1, metavar="MB", help="The size of the longest request, in megabytes.")
     ] = 16,
     max_in_flight: Annotated[
-        int, typer.Option("--max-in-flight", min=1, metavar="N", help="Call the model at most N times at once.")
+        int,
+        typer.Option(
+            "--max-in-flight", min=1, metavar="N", help="Send at most N requests to the model at the same time."
+        ),
     ] = 256,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, metavar="S", help="Wait S seconds for the model's next words.")
@@ -98,7 +101,7 @@ def serve(
     A response is one turn, which is stored whole or not at all. A request with an Idempotency-Key header can be sent
     again without a second charge. SIGTERM and Ctrl-C let running requests finish.
     """
-    command: Any = import_module("recuerda.server.command")  # another surface, which needs its own extra
+    command: Any = import_module("recuerda.server.command")  # imported here because it needs an extra of its own
     if new_key is not None:
         key, line = command.make_key(new_key)
         console().print(Text(f"Give this key to {new_key} and keep it nowhere else:\n  {key}"), soft_wrap=True)

@@ -52,8 +52,8 @@ def show(
 ) -> None:
     """Show a thread's messages.
 
-    If a turn cannot be read, the others are shown and the exit code is 1. An interrupted turn is marked. If a turn is
-    unfinished, `recuerda chat` offers to continue it or to drop it.
+    If a turn cannot be read, the other turns are shown and the exit code is 1. An interrupted turn is marked. If a turn
+    is unfinished, `recuerda chat` offers to continue it or to drop it.
 
     With --json, the output is {"thread": {...} or null, "turns": [...], "corrupt": [...], "draft": {...} or null}.
     """

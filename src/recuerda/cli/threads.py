@@ -27,7 +27,7 @@ def threads(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="The largest number of threads to list.")] = 50,
     cursor: Annotated[
         str | None,
-        typer.Option("--cursor", metavar="TEXT", help="List the page after the one that printed this cursor."),
+        typer.Option("--cursor", metavar="TEXT", help="List the next page after the page that printed this cursor."),
     ] = None,
     is_all: Annotated[bool, typer.Option("--all", help="List every thread.")] = False,
     storage: StorageOption = None,
@@ -57,7 +57,7 @@ async def _page(storage: str | None, *, user: str | None, limit: int, cursor: st
 
 
 def thread_json(info: ThreadInfo) -> JsonObject:
-    """Return a thread's info as JSON."""
+    """Return the information about a thread as JSON."""
     return {
         "id": info.id,
         "title": info.title,

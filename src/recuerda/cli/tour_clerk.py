@@ -22,7 +22,7 @@ BOOKING = "booking"
 
 
 class _Clerk(ChatClient):
-    """A model that calls one tool, then the other, and then repeats the last result."""
+    """A model that calls the first tool, then the second tool, and then repeats the last result."""
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         results = [message.contents[0] for message in request.messages if message.role == "tool"]
@@ -36,7 +36,7 @@ class _Clerk(ChatClient):
 
 
 def clerk(url: str, folder: Path, *, stops: bool = False) -> Agent:
-    """Return the agent. With `stops`, it stands still after the booking."""
+    """Return the agent. With `stops`, it stops after the booking and waits."""
 
     async def find_room(city: str) -> str:
         """Find a room."""

@@ -34,7 +34,7 @@ SHOWN_STATE = 66
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of code or of the shell, its result, and a remark. Each may be empty."""
+    """A line of code or a shell command, its result, and a remark. Each of them may be empty."""
 
     code: str
     gave: str = ""
@@ -288,7 +288,7 @@ async def _killed(on: LocalStage) -> Scene:
 
 
 async def _kill_while_it_books(url: str, folder: Path, text: str) -> int:
-    """Let another process begin a turn, kill it in the middle of its second tool, and return the process's id."""
+    """Start a process that begins a turn, kill it in the middle of its second tool, and return its id."""
     command = (sys.executable, "-m", "recuerda.cli.tour_clerk", url, str(folder), text)
     pipe = asyncio.subprocess.PIPE
     other = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
@@ -321,4 +321,4 @@ SCENES: dict[str, Callable[[LocalStage], Awaitable[Scene]]] = {
     "summary": _summary,
     "killed": _killed,
 }
-"""The scenes in their order. Later scenes use the thread of the first one."""
+"""The scenes in order. Later scenes use the thread of the first scene."""

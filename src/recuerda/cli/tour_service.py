@@ -1,6 +1,7 @@
 """The tour on a service: `recuerda serve` keeps the history, in a separate process, in front of an offline model.
 
-The agent speaks to the service as to OpenAI, through OpenAI's own client. Of a thread it holds only the service's id.
+The agent speaks to the service as to OpenAI, through OpenAI's own client. It keeps nothing of a thread but the
+service's id.
 """
 
 from __future__ import annotations
@@ -187,4 +188,4 @@ SERVICE_SCENES: dict[str, Callable[[ServiceStage], Awaitable[Scene]]] = {
     "retry": _retry,
     "forgotten": _forgotten,
 }
-"""The scenes in their order."""
+"""The scenes in order."""

@@ -42,7 +42,7 @@ STAYS = (
     "Resume or drop the turn first, or repair the storage itself."
 )
 MADE_AGAIN: frozenset[Kind] = frozenset({"counters", "corrupt_turn"})
-"""The kinds of findings that are gone once the thread is made again."""
+"""The kinds of findings that disappear when the thread is made again."""
 
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +62,11 @@ def kinds_to_repair(thread: Examined, drops: Drops) -> set[Kind]:
 
 
 async def repair(storage: Storage, thread: Examined, kinds: set[Kind]) -> Examined:
-    """Repair a thread that was copied before, and return its examination afterwards."""
+    """Repair a thread that has already been copied, and return the result of examining it again."""
     if bodies := _bodies(thread, kinds):
         await storage.rewrite(thread.thread_id, bodies)
     if kinds & DRAFTS and await storage.load_draft(thread.thread_id) == thread.draft:
-        # Another draft by now belongs to a program that is working on the thread.
+        # If there is another draft now, it belongs to a program that is working on the thread.
         await storage.drop_draft(thread.thread_id)
     after = await examine(storage, thread.thread_id)
     is_left = any(finding.kind in kinds & MADE_AGAIN for finding in after.findings)
@@ -115,7 +115,7 @@ def _bodies(thread: Examined, kinds: set[Kind]) -> dict[int, bytes]:
 
 
 def _note(record: TurnRecord) -> bytes:
-    """Return a turn that replaces an unreadable one: a question, and an answer if the turn had one."""
+    """Return a turn that replaces an unreadable turn: a question, and an answer if the turn had an answer."""
     question = ChatMessage("user", UNREADABLE_QUESTION)
     answer = ChatMessage("assistant", UNREADABLE_ANSWER)
     return encode_turn(Turn(messages=(question, answer) if record.message_count > 1 else (question,)))

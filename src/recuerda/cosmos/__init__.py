@@ -1,7 +1,7 @@
 """Threads in Azure Cosmos DB (for NoSQL): a partition per thread, an item per turn.
 
 `CosmosStorage` is the public class. `items.py` defines the stored items and explains why a turn is never lost, split or
-stored twice. `container.py` wraps the few calls of azure-cosmos that this needs, and `connections.py` manages the
+stored twice. `container.py` wraps the few calls of azure-cosmos that are needed, and `connections.py` manages the
 clients.
 """
 

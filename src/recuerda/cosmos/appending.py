@@ -1,8 +1,8 @@
 """Appending: look at the thread, create the record of the next number, tidy up.
 
-The create is the commit. The tidying up takes over the title, updates the directory's copy and empties the records
-that the new one takes out. If it fails or is interrupted, the next operations on the thread complete it, so the caller
-does not see such a failure.
+The create is the commit. The tidying up stores the title, updates the directory's copy and empties the records that the
+new record removes. If the tidying up fails or is interrupted, the next operations on the thread complete it, so the
+caller does not see such a failure.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CUT_FIELDS = "c.partition, c.id, c.kind, c.number, c.incarnation, c.message_cou
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """The thread's counts after a record, and the records that this record takes out."""
+    """The thread's counts after a record, and the records that this record removes."""
 
     first: int
     turns: int
@@ -44,7 +44,7 @@ async def append(container: Container, thread_id: str, record: NewRecord, expect
 async def append_all(
     container: Container, thread_id: str, records: Sequence[NewRecord], expected: int | None
 ) -> list[Appended]:
-    """Append records in order. The directory is updated once, after the last one."""
+    """Append records in order. The directory is updated once, after the last record."""
     done: list[Appended] = []
     for record in records:
         appended, head, totals = await _commit(container, thread_id, record, expected)
@@ -89,7 +89,7 @@ async def _commit(
 
 
 def _is_over(head: Head, appended: Appended) -> bool:
-    """Return True if an append ends the draft: a new turn ends any draft, a replayed one only the draft of its turn."""
+    """Return True if an append ends the draft. A new turn ends any draft, a replayed turn only its own draft."""
     if head.draft is None:
         return False
     return head.draft.turn_id == appended.record.id if appended.replayed else appended.record.kind == "turn"
@@ -111,7 +111,8 @@ async def _prepared(container: Container, thread_id: str, head: Head, record: Ne
     if head.record is None or head.thread is None:
         return head
     if head.undone is not None:
-        # Only the newest record tells that this turn is undone. So the turn has to be empty before the next record.
+        # Only the newest record says that this turn is undone. So the turn has to be emptied before the next record is
+        # created.
         await _empty(container, [item async for item in _oldest_first(container, head, "undo", head.undone)])
     return await threads.settle(container, thread_id, head)
 
@@ -155,7 +156,7 @@ async def _after_cut(container: Container, head: Head, record: NewRecord, totals
         messages -= item.message_count if is_counted else 0
         if record.kind == "turn" and is_counted:
             first = item.number + 1
-    # A limit keeps the summaries that come after the last turn it removes.
+    # A limit keeps the summaries that come after the last turn that it removes.
     cut = tuple(item for item in items if record.kind == "undo" or item.kind == "turn" or item.number < first)
     return replace(totals, first=first, turns=turns, messages=messages, cut=cut)
 
@@ -181,7 +182,7 @@ async def _newest_summary(container: Container, head: Head, *, below: int) -> Re
 
 
 async def _oldest_first(container: Container, head: Head, kind: RecordKind, number: int) -> AsyncGenerator[RecordItem]:
-    """Yield the records that a record of this kind may take out, and those that an earlier one failed to empty."""
+    """Yield the records that a record of this kind may remove, and records that an earlier append failed to empty."""
     if head.thread is None:
         return
     where = "c.kind IN ('turn', 'summary') AND c.number <= @number"
@@ -233,7 +234,7 @@ def _item(
 
 
 async def _tidy(container: Container, thread_id: str, head: Head, totals: _Totals, *, ends_draft: bool) -> None:
-    """Bring everything into line with a commit. After a failure, the next operations on the thread do it."""
+    """Update everything that depends on a commit. After a failure, the next operations on the thread do it."""
     with suppress(AzureError, StorageError):
         record = head.record
         head = await threads.settle(container, thread_id, head)
@@ -250,7 +251,7 @@ async def _tidy(container: Container, thread_id: str, head: Head, totals: _Total
 
 
 async def _publish(container: Container, thread_id: str, head: Head, record: RecordItem) -> None:
-    """Bring the directory's entry up to date. If the thread was deleted meanwhile, delete the record as well."""
+    """Bring the directory's entry up to date. If the thread has been deleted since, delete the record as well."""
     thread = head.thread
     if thread is not None and thread.incarnation == record.incarnation:
         entry = directory.entry_of(describe(thread, record), changes=thread.changes, pending=thread.changes)
@@ -264,7 +265,7 @@ async def _publish(container: Container, thread_id: str, head: Head, record: Rec
 
 
 async def _empty(container: Container, items: Sequence[RecordItem]) -> None:
-    """Replace the records that were taken out with empty ones."""
+    """Replace the removed records with empty items."""
     await run_all(container.replace(item.emptied(), etag=None) for item in items)
 
 

@@ -1,4 +1,4 @@
-"""The container as each event loop reaches it: through a client of azure-cosmos that is the loop's own."""
+"""The container, for each event loop through a client of azure-cosmos that belongs to the loop."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AccountClient(Protocol):
 
 
 OpenContainer: TypeAlias = Callable[[AccountClient], Awaitable[Container]]
-"""Finds the container, and makes it if it is missing."""
+"""Finds the container, or makes it if it is missing."""
 
 
 class ContainerPerLoop:
@@ -52,7 +52,7 @@ class ContainerPerLoop:
         make_client: makes a client; called in the loop that is to use it.
         open_container: finds the container, and makes it if it is missing.
         owns: True closes the clients; False leaves them open.
-        name: the endpoint, for messages.
+        name: the endpoint, for error messages.
     """
 
     def __init__(

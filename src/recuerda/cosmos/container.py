@@ -1,8 +1,8 @@
-"""The few requests that are sent to a Cosmos DB container, over azure-cosmos's asynchronous client.
+"""The few kinds of requests that are sent to a Cosmos DB container, over azure-cosmos's asynchronous client.
 
 A refusal that callers expect (a duplicate id, a changed or missing item) is a return value here, not an exception.
-Single items are looked up by a query: for a missing item a query gives an empty result, and a point read fails. Within
-one partition both cost about the same.
+Single items are looked up by a query. For a missing item, a query gives an empty result, while a point read fails.
+Within one partition, both cost about the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from recuerda.errors import StorageBusy
 from recuerda.storage.contract import Clock
 
 AT_ONCE = 16
-"""The most requests that one operation has under way at once when it changes many items."""
+"""The largest number of requests that one operation sends at the same time when it changes many items."""
 
 _ANSWER_S = 5.0
 """Seconds that a query may take in addition to the time for which the service may defer it."""
@@ -70,7 +70,7 @@ class Container:
     Args:
         proxy: the container, by azure-cosmos.
         ttl_s: seconds after which a record expires; None if it never does.
-        busy_timeout_s: seconds for which a write is tried again while other writers keep getting ahead of it.
+        busy_timeout_s: seconds for which a write is retried while other writers keep changing the same items first.
         clock: gives the time in microseconds since 1970.
     """
 
@@ -83,7 +83,7 @@ class Container:
         self._proxy = proxy
 
     async def create(self, item: Item) -> str | None:
-        """Create an item and return its ETag; None if an item of this id exists already."""
+        """Create an item and return its ETag; None if an item with this id already exists."""
         try:
             made = await self._proxy.create_item(self._document(item))
         except CosmosHttpResponseError as error:
@@ -106,7 +106,7 @@ class Container:
         return str(made["_etag"])
 
     async def delete(self, partition: str, item_id: str, *, etag: str | None = None) -> bool:
-        """Delete an item; False if it is gone already or no longer has the ETag `etag`."""
+        """Delete an item; return False if it is already gone or no longer has the ETag `etag`."""
         condition: dict[str, Any] = {}
         if etag is not None:
             condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
@@ -133,9 +133,10 @@ class Container:
         Args:
             partition: the partition key; None for all partitions, which costs a request to each server that the
                 container is on.
-            where: a condition on `c` with the names of `values` as its parameters. A fixed text, never built from data.
+            where: a condition on `c` with the names of `values` as its parameters. It is a fixed text, never built from
+                data.
             values: the parameters.
-            page: the most items of one page.
+            page: the largest number of items in one page.
             fields: the fields to select.
             order: `c.… ASC` or `DESC`.
         """
@@ -186,9 +187,9 @@ class Container:
 
 
 class Hints(Generic[T]):
-    """The value seen last for each thread, of a bounded number of threads.
+    """The value that was seen last for each of a bounded number of threads.
 
-    A hint saves requests. Nothing depends on its being right.
+    A hint saves requests. It need not be right.
     """
 
     def __init__(self) -> None:
@@ -199,7 +200,7 @@ class Hints(Generic[T]):
         return self._values.get(thread_id)
 
     def note(self, thread_id: str, value: T | None) -> None:
-        """Note a value; None removes the one noted before."""
+        """Note a value; None removes the noted value."""
         self._values.pop(thread_id, None)
         if value is not None:
             self._values[thread_id] = value
@@ -208,7 +209,7 @@ class Hints(Generic[T]):
 
 
 class Backoff:
-    """Random waits between tries, so that two writers that collided do not collide again."""
+    """Random waits between attempts, so that two writers that collided do not collide again."""
 
     def __init__(self, container: Container, thread_id: str) -> None:
         self._thread_id = thread_id
@@ -217,10 +218,10 @@ class Backoff:
         self._longest_s = 0.004
 
     async def wait(self) -> None:
-        """Wait before the next try.
+        """Wait before the next attempt.
 
         Raises:
-            StorageBusy: the tries have lasted longer than `busy_timeout_s`.
+            StorageBusy: the attempts have lasted longer than `busy_timeout_s`.
         """
         if time.monotonic() > self._deadline:
             raise StorageBusy(
@@ -231,7 +232,7 @@ class Backoff:
 
 
 async def run_all(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Run many requests, up to `AT_ONCE` at a time. All run to their end; then the first failure is raised."""
+    """Run many requests, up to `AT_ONCE` at a time. Every request runs to its end; then the first failure is raised."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(call: Coroutine[Any, Any, object]) -> object:
@@ -244,7 +245,7 @@ async def run_all(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 
 def _lives(item: Item) -> int:
-    """Return an item's time to live in multiples of a record's: it has to outlive the thread's newest record."""
+    """Return an item's time to live, a multiple of a record's: the item must outlive the thread's newest record."""
     if isinstance(item, DirectoryItem):
         return 3
     return 2 if isinstance(item, ThreadItem) and (item.is_set or item.is_settled) else 1
@@ -256,4 +257,4 @@ def sub_status(error: CosmosHttpResponseError) -> int:
 
 
 def _is_missing(error: CosmosHttpResponseError) -> bool:
-    return error.status_code == 404 and not sub_status(error)  # with a sub-status, something else is missing
+    return error.status_code == 404 and not sub_status(error)  # With a sub-status, the missing thing is not the item.

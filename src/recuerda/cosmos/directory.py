@@ -1,8 +1,8 @@
-"""The directory: an entry for each thread, so that listings need not look into every partition.
+"""The directory: an entry for each thread, so that a listing need not query every partition.
 
 An entry is a copy, and may be a turn behind after a crash. It is never missing, and never in the wrong user's listing:
-the entry is marked (`pending`) before its thread is made, changes its settings or is deleted. Until that change is
-complete, a listing asks the thread itself. An entry is only replaced if its ETag is unchanged, and never by older data.
+the entry is marked (`pending`) before its thread is made, changed or deleted. Until that change is complete, a listing
+reads the thread itself. An entry is replaced only if its ETag is unchanged, and never by older data.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def entry_of(
     """Return a thread's entry.
 
     Args:
-        info: the thread's info, to be copied.
-        changes: how often the thread's own item has been changed.
+        info: the information about the thread, to be copied.
+        changes: the number of changes of the thread's own item so far.
         pending: the number of changes after which the entry can be trusted.
         users: the users whose listings have the entry, besides the thread's own user.
     """
@@ -95,7 +95,7 @@ async def mark(container: Container, entry: DirectoryItem, *, is_new: bool = Fal
 
 
 async def publish(container: Container, entry: DirectoryItem) -> bool:
-    """Bring a thread's entry up to date; False if it is gone, of another incarnation, or about to be deleted."""
+    """Bring a thread's entry up to date; return False if it is gone, of another incarnation, or about to be deleted."""
     backoff = Backoff(container, entry.thread_id)
     noted = container.entries.get(entry.thread_id)
     there = noted if noted is not None and noted.incarnation == entry.incarnation else None
@@ -117,7 +117,7 @@ async def _create(container: Container, entry: DirectoryItem) -> bool:
 
 
 async def _replace(container: Container, there: DirectoryItem, wanted: DirectoryItem) -> bool:
-    """Replace an entry if it is unchanged since it was read; nothing is written if it equals the wanted one."""
+    """Replace an entry if it is unchanged since it was read. Nothing is written if the new entry is the same."""
     etag = there.etag if wanted == there else await container.replace(wanted, etag=there.etag)
     container.entries.note(wanted.thread_id, None if etag is None else msgspec.structs.replace(wanted, etag=etag))
     return etag is not None
@@ -130,7 +130,7 @@ async def is_alive(container: Container, entry: DirectoryItem) -> bool:
 
 
 def _merged(there: DirectoryItem, entry: DirectoryItem) -> DirectoryItem:
-    """Return an entry with the newer counts and the newer settings of the two."""
+    """Return an entry with the newer counts and the newer settings of two entries."""
     log = max(there, entry, key=lambda one: (one.revision, one.changes))
     settings = max(there, entry, key=lambda one: one.changes)
     newest = log if log.revision > settings.revision else settings
@@ -162,7 +162,7 @@ async def remove_dead(container: Container, thread_id: str) -> None:
     """Remove the entry of a thread that no longer exists.
 
     A thread's own item is made before its entry. The entry is looked up first and the thread second. So an entry
-    without a thread belongs to a thread that has ended, never to one that is being made.
+    without a thread belongs to a thread that has ended, and never to a thread that is being made.
     """
     while (there := await look_up(container, thread_id)) is not None:
         if await is_alive(container, there):
@@ -208,7 +208,7 @@ async def _list_shard(
 
 
 async def _checked(container: Container, entry: DirectoryItem, user_id: str | None) -> ThreadInfo | None:
-    """Return the thread's info from an entry, or from the thread itself if the entry cannot be trusted."""
+    """Return the information about a thread, from the thread itself if its entry cannot be trusted."""
     if entry.is_settled and not container.is_older_than_ttl(entry):
         return entry.info()
     info = (await load(container, entry.thread_id)).info()

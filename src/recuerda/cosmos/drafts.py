@@ -1,12 +1,12 @@
 """Drafts: the steps of a running turn, beside the thread's records.
 
-The first step's item has a fixed id, so a thread has one draft. The item holds the revision that the thread had, and
-is valid only until a turn is appended: so the append ends the draft in the same atomic step. Later steps belong to the
+The first step's item has a fixed id, so a thread has one draft. The item holds the revision that the thread had, and is
+valid only until a turn is appended. So the append ends the draft in the same atomic step. Later steps belong to the
 draft that the first step names. A later step's item is only created, and the first step's item is only replaced if it
 is unchanged since it was read. So each step is saved once.
 
 Before a step is written, the draft is read to check that the step is the next one. In between, a turn may be appended
-or the draft may be replaced. Then the step belongs to a draft that is over, as if it had been saved just before.
+or the draft may be replaced. Then the step belongs to a draft that has ended, as if it had been saved just before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from recuerda.storage.records import DraftStep
 
 
 async def save(container: Container, thread_id: str, step: DraftStep) -> None:
-    """Save one step by the rule of `is_new_step`. A first step replaces a draft that is over."""
+    """Save one step if `is_new_step` allows it. A first step replaces a draft that has ended."""
     backoff = Backoff(container, thread_id)
     while True:
         head = await load(container, thread_id)
@@ -63,13 +63,16 @@ async def list_drafts(container: Container, limit: int) -> list[str]:
         if (await load(container, thread_id)).living_draft is not None:
             found.append(thread_id)
 
-    # An item may be left over from a draft that is over. Only its thread can tell.
+    # An item may be left over from a draft that has ended. Only its thread shows that.
     await run_all(check(item.partition.removeprefix(thread_partition(""))) for item in firsts)
     return sorted(found)[:limit]
 
 
 async def drop(container: Container, thread_id: str) -> bool:
-    """Delete the draft; False if there is no valid one. The first step is deleted first, which ends the draft."""
+    """Delete the draft; return False if there is no valid draft.
+
+    The first step is deleted first, which ends the draft.
+    """
     backoff = Backoff(container, thread_id)
     while True:
         head = await load(container, thread_id)
@@ -81,7 +84,7 @@ async def drop(container: Container, thread_id: str) -> bool:
 
 
 async def clear(container: Container, thread_id: str, first: DraftItem) -> bool:
-    """Delete a draft and the steps that older drafts have left; False if another draft is in its place."""
+    """Delete a draft and the steps that older drafts have left; return False if another draft has replaced it."""
     if not await container.delete(first.partition, first.id, etag=first.etag):
         return False
     await clear_rest(container, thread_id, base=first.base, draft=first.draft)
@@ -89,7 +92,7 @@ async def clear(container: Container, thread_id: str, first: DraftItem) -> bool:
 
 
 async def clear_rest(container: Container, thread_id: str, *, base: int, draft: str) -> None:
-    """Delete the later steps of a draft that is over, and of the drafts that were begun before it."""
+    """Delete the later steps of a draft that has ended, and of the drafts that were begun before it."""
     rest = await container.query_all(
         thread_partition(thread_id),
         "c.kind = 'draft' AND c.step > 1 AND (c.draft = @draft OR c.base < @base)",
@@ -100,7 +103,7 @@ async def clear_rest(container: Container, thread_id: str, *, base: int, draft: 
 
 
 async def _steps(container: Container, thread_id: str, head: Head, numbers: set[int] | None) -> dict[int, DraftItem]:
-    """Return the steps of the valid draft by number: the steps of these numbers, or all if `numbers` is None."""
+    """Return the steps of the valid draft that have the given numbers, by number; all steps if `numbers` is None."""
     first = head.living_draft
     if first is None:
         return {}
@@ -115,7 +118,7 @@ async def _steps(container: Container, thread_id: str, head: Head, numbers: set[
 
 
 async def _write(container: Container, head: Head, item: DraftItem) -> bool:
-    """Write a step; False if another writer was first."""
+    """Write a step; return False if another writer was first."""
     old = head.draft
     if item.step > 1 or old is None:
         return await container.create(item) is not None

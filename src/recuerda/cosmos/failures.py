@@ -1,7 +1,7 @@
-"""Translation of azure's errors into this library's: what happened, at which endpoint, and the next step.
+"""Translation of azure's errors into this library's errors, which name the failure, the endpoint and the next step.
 
-Azure's own messages are not passed on: they quote ids, and some quote requests. The status tells enough.
-See https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb
+Azure's own messages are not passed on, because they quote ids, and some quote requests. The status is enough. See
+https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def translate(error: Exception, start: str, place: str) -> RecuerdaError:
     """Return the error to raise.
 
     Args:
-        error: azure's.
-        start: "could not …".
+        error: azure's error.
+        start: the beginning of the text, such as "could not append".
         place: endpoint, database and container.
     """
     if not isinstance(error, CosmosHttpResponseError):

@@ -1,7 +1,7 @@
 """The current state of a thread: its own item and its newest record, found by one query.
 
-Everything else is derived from these two. The first step of a draft sorts between them, so the query gives it as well,
-and an append knows that there is a draft to tidy up.
+Everything else is derived from these two. The first step of a draft sorts between them. So the query gives it as well,
+and an append knows whether there is a draft to tidy up.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FIELDS = ", ".join(
         *("draft", "step", "turn_id", "revision", "base"),
     )
 )
-"""Everything but the bodies."""
+"""All fields except the bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class Head:
     Attributes:
         thread: its own item, if there is one.
         record: its newest record, if there is one.
-        given: its first record, until the thread's own item has taken over the user and the title from it.
-        draft: the first step of a draft, without its body; the draft may be valid or over.
+        given: its first record, until the user and the title have been copied from it to the thread's own item.
+        draft: the first step of a draft, without its body. The draft may be valid or may have ended.
         others: older records that the query also gave, without their bodies.
-        is_complete: all results of the query were read.
-        has_leftovers: there are records of an incarnation that has ended.
+        is_complete: True when all results of the query were read.
+        has_leftovers: True when there are records of an incarnation that has ended.
     """
 
     thread: ThreadItem | None
@@ -77,7 +77,7 @@ class Head:
 
     @property
     def first(self) -> int:
-        """The number before which every turn is gone."""
+        """The number below which every turn is gone."""
         return 1 if self.record is None else self.record.first
 
     @property
@@ -92,7 +92,7 @@ class Head:
 
     @property
     def last_turn(self) -> int:
-        """The number of the newest turn that was ever appended, whether or not the thread still has it."""
+        """The number of the newest turn that was ever appended, even if the thread no longer has it."""
         if self.record is None or self.record.last_turn is None:
             return self.revision
         return self.record.last_turn
@@ -112,7 +112,7 @@ class Head:
         return record.number == self.undone or (record.kind == "summary" and (record.target or 0) >= self.undone)
 
     def holds(self, record: RecordItem, kinds: tuple[str, ...] = ("turn",)) -> bool:
-        """Return True if the thread has this record and it is of one of these kinds."""
+        """Return True if the thread has a record with this number and one of these kinds."""
         return (
             record.kind in kinds
             and self.thread is not None
@@ -122,14 +122,14 @@ class Head:
         )
 
     def info(self) -> ThreadInfo | None:
-        """Return the thread's info; None if the thread does not exist."""
+        """Return the information about the thread; None if the thread does not exist."""
         if not self.exists or self.thread is None:
             return None
         return describe(settled(self.thread, self.given), self.record)
 
 
 def describe(thread: ThreadItem, record: RecordItem | None) -> ThreadInfo:
-    """Return the info that a thread's own item and its newest record give."""
+    """Return the information about a thread, from its own item and its newest record."""
     revision = 0 if record is None else record.number
     changed_us = thread.changed_us if thread.changed_at == revision else None
     updated_us = changed_us or (thread.created_us if record is None else record.created_us)
@@ -149,7 +149,7 @@ def describe(thread: ThreadItem, record: RecordItem | None) -> ThreadInfo:
 
 
 def settled(thread: ThreadItem, given: RecordItem | None) -> ThreadItem:
-    """Return the thread's own item after it has taken over the user, the title and the time of the first record."""
+    """Return the thread's own item with the user, the title and the time of the first record."""
     if thread.is_settled or given is None:
         return thread
     return msgspec.structs.replace(
@@ -168,8 +168,9 @@ async def load(container: Container, thread_id: str, *, near: int | None = None,
     Args:
         container: the container that has the thread.
         thread_id: the thread's id.
-        near: the probable number of the newest record. The query then also gives all records from this number on.
-        record_id: with `near`, the query also gives the turn of this id.
+        near: the probable number of the newest record. The query also gives all records from this number on. None gives
+            the newest record only.
+        record_id: with `near`, the query also gives the turn with this id.
     """
     if near is None:
         return await _collect(container, thread_id, "c.number >= 0", page=3, only_head=True)
@@ -224,7 +225,10 @@ async def _collect(
 
 
 async def with_given(container: Container, head: Head) -> Head:
-    """Add the first record to a head that is not settled yet, which is so for a moment, or after a crash."""
+    """Add the first record to a head that is not settled yet.
+
+    A head is unsettled for a moment after the first record, or after a crash.
+    """
     if head.thread is None or head.thread.is_settled or head.record is None:
         return head
     first = record_item_id(head.thread.incarnation, 1)
@@ -234,7 +238,7 @@ async def with_given(container: Container, head: Head) -> Head:
 
 
 async def find(container: Container, head: Head, record_id: str) -> RecordItem | None:
-    """Return the turn of an id with its body; None if the thread does not have it."""
+    """Return the turn with an id, and its body; None if the thread does not have it."""
     if not head.exists or head.thread is None:
         return None
     found = await container.query_all(head.thread.partition, "c.record_id = @record_id", {"record_id": record_id})
@@ -242,6 +246,6 @@ async def find(container: Container, head: Head, record_id: str) -> RecordItem |
 
 
 def may_hold(head: Head, record_id: str) -> bool:
-    """Return False if the records in a head prove that the thread has no turn of this id."""
+    """Return False if the records in a head prove that the thread has no turn with this id."""
     known = (*head.others, *(() if head.record is None else (head.record,)))
     return not head.is_complete or any(item.record_id == record_id and head.holds(item) for item in known)

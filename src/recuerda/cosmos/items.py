@@ -4,19 +4,20 @@ A thread has a logical partition of its own. It holds:
 
 - **The thread's own item**, with its incarnation and its settings. It sorts above all records, so that one query,
   newest first, gives it and then the records.
-- **One record for each number.** Its id is made of the incarnation and the number, and ids are unique in a partition:
-  of two writers, one gets 409. That create is the commit; a turn exists as soon as this one item does. A record carries
+- **One record for each number.** Its id is made of the incarnation and the number, and ids are unique in a partition,
+so one of two competing writers gets status 409. Creating the item is the commit: a turn exists as soon as this one item
+exists. A record carries
   the totals of the thread up to and including itself, so the newest record describes the thread.
 - **Gone records.** An undo or a trim replaces a record with an empty item of the same id, and never removes it:
-  otherwise a delayed writer could use the number again. The record is invisible even before it is replaced, because of
-  the newest record: a trim raises `first`, and an undo names its target.
-- **Draft steps**, each with the revision that the thread had: appending a turn invalidates them. A step is created,
-  never overwritten: of two processes that save it, one gets 409.
+  otherwise a delayed writer could use the number again. The newest record makes such a record invisible even before it
+  is replaced: a trim raises `first`, and an undo names its target.
+- **Draft steps**, each with the revision that the thread had; appending a turn invalidates them. A step is created,
+never overwritten, so one of two processes that save it gets status 409.
 
-A listing needs all threads, and they are in different partitions. So each thread also has an entry, a copy of its info,
-in one of a few directory partitions. The entry is made before the thread becomes visible, and marked `pending` before
-the thread's settings change. For every marked entry, a listing reads the thread itself. So a crash never hides a
-thread.
+A listing needs all threads, and they are in different partitions. So each thread also has an entry in one of a few
+directory partitions: a copy of the information about it. The entry is made before the thread becomes visible, and
+marked `pending` before the thread's settings change. For every marked entry, a listing reads the thread itself. So a
+crash never hides a thread.
 
 Numbers in Cosmos DB are IEEE 754 doubles, exact up to 2**53. So times are stored as text, and metadata as JSON text.
 """
@@ -36,7 +37,8 @@ from recuerda.storage.records import RecordKind, ThreadInfo, TurnRecord
 THREAD_NUMBER: Final = 2**53 - 1
 DRAFT_NUMBER: Final = 2**53 - 2
 STEP_NUMBER: Final = -1
-"""The number of a draft's later steps: below all records, so that reading a thread never passes over them."""
+"""The number of a draft's later steps. It is below all records, so that reading a thread never passes over these
+steps."""
 
 HIGHEST_NUMBER: Final = 2**53 - 3
 """The number of the last record that a thread can have."""
@@ -45,16 +47,17 @@ THREAD_ID: Final = "thread"
 """The id of a thread's own item, in its partition."""
 
 FIRST_STEP_ID: Final = "draft"
-"""The id of the first step of a thread's draft, in its partition: fixed, so that a thread has one draft."""
+"""The id of the first step of a thread's draft, in its partition. It is fixed, so a thread has one draft."""
 
 FOREVER: Final = 2**53 - 1
-"""The `pending` of an entry whose thread is being deleted: no number of changes reaches it."""
+"""The value of `pending` for an entry whose thread is being deleted. No number of changes ever reaches it."""
 
 SHARDS: Final = 4
 """The number of directory partitions. Each takes 10,000 request units a second; a listing queries all of them."""
 
 MAX_BODY_BYTES: Final = 1_400_000
-"""The most bytes of a body: as base64 they fit into an item of Cosmos DB (2 MB of JSON), with room for the rest."""
+"""The largest size of a body in bytes. As base64 it fits into an item of Cosmos DB (2 MB of JSON), with room for the
+other fields."""
 
 T = TypeVar("T", bound="Item")
 
@@ -81,12 +84,12 @@ class ThreadItem(Item, frozen=True, kw_only=True):
     Attributes:
         number: higher than every record's number.
         incarnation: a random id, chosen when the thread is made.
-        is_set: the thread exists even without a record, because its settings were written first.
-        is_settled: the item has taken over the user and the title of the first record.
+        is_set: True when the thread exists even without a record, because its settings were written first.
+        is_settled: True when the item has the user and the title of the first record.
         created_us: the time at which the thread was made.
         user_id: a setting of the thread, as are `title` and `metadata` (JSON).
         changed_us: the time of the last change of the settings, if it came after the record number `changed_at`.
-        changes: how often the item has been changed.
+        changes: the number of changes of the item so far.
     """
 
     number: int = THREAD_NUMBER
@@ -103,20 +106,21 @@ class ThreadItem(Item, frozen=True, kw_only=True):
 
 
 class RecordItem(Item, frozen=True, kw_only=True):
-    """A record of a thread's log, or (kind "gone") the empty place of one.
+    """A record of a thread's log, or (kind "gone") the empty place of a removed record.
 
     Attributes:
         number: the record's number.
         incarnation: the incarnation of the thread that it belongs to.
         record_id: the turn's id.
-        call: a random id of each call of `append`, by which a call recognizes its own record among those of one id.
-        first: the thread's `first` as of this record; `turns` and `messages` likewise.
-        summary: the number of the newest summary as of this record, which may be before `first`; 0 if there is none.
+        call: a random id of the `append` call that wrote the record. By it, a call recognizes its own record among
+            records with the same turn id.
+        first: the thread's `first` after this record; `turns` and `messages` likewise.
+        summary: the number of the newest summary after this record, which may be below `first`; 0 if there is none.
         covered: the last number that this summary covers.
         last_turn: the number of the newest turn that was ever appended; None in the record of a turn, which is itself
-            the newest.
-        user_id: in the first record only: the user that the thread gets if it has none; `title` likewise.
-        text: the body, if it is text; otherwise `data` has it, as base64.
+            the newest turn.
+        user_id: only in the first record, the user that the thread gets if it has none; `title` likewise.
+        text: the body, if it is text; otherwise `data` holds it as base64.
     """
 
     number: int
@@ -151,17 +155,18 @@ class RecordItem(Item, frozen=True, kw_only=True):
         )
 
     def emptied(self) -> RecordItem:
-        """Return the empty item that replaces the record when it is taken out."""
+        """Return the empty item that replaces the record when it is removed."""
         return RecordItem(
             partition=self.partition, id=self.id, kind="gone", number=self.number, incarnation=self.incarnation
         )
 
 
 class DraftItem(Item, frozen=True, kw_only=True):
-    """A step of a draft. The first step's id is fixed, so one write begins a draft or replaces an old one.
+    """A step of a draft. The first step's id is fixed, so one write begins a draft or replaces an old draft.
 
     Attributes:
-        number: places the first step between the thread's own item and the records, and later steps below the records.
+        number: the sort position. It places the first step between the thread's own item and the records, and later
+            steps below the records.
         draft: an id that all steps of one draft share.
         step: the step's number.
         turn_id: the id of the running turn, as the caller gave it; `revision` and `created_us` likewise.
@@ -189,7 +194,7 @@ class DirectoryItem(Item, frozen=True, kw_only=True):
         thread_id: the thread's id.
         sort: orders entries by time and then by id.
         users: the users whose listings have the entry: the thread's user, and during a change also the new user.
-        changes: the `changes` of the thread's own item from which the entry was copied.
+        changes: the value of `changes` in the thread's own item when the entry was copied from it.
         pending: the number that `changes` has to reach. Until then, a listing has to read the thread itself.
     """
 
@@ -215,7 +220,7 @@ class DirectoryItem(Item, frozen=True, kw_only=True):
         return self.changes >= self.pending
 
     def info(self) -> ThreadInfo:
-        """Return the copy of the thread's info."""
+        """Return the entry's copy of the information about the thread."""
         return ThreadInfo(
             id=self.thread_id,
             revision=self.revision,
@@ -265,7 +270,10 @@ def directory_partition(shard: int) -> str:
 
 
 def record_item_id(incarnation: str, number: int) -> str:
-    """Return the id of a record's item. Two writers cannot both create it, which orders a thread's records."""
+    """Return the id of a record's item.
+
+    Two writers cannot both create an item with this id, which puts a thread's records in order.
+    """
     return f"{incarnation}.{number}"
 
 

@@ -15,7 +15,7 @@ _DEFAULT_NAME = "recuerda"
 
 @dataclass(frozen=True, slots=True)
 class ContainerPlace:
-    """A container and its address. Its text contains no secrets."""
+    """A container and its address. The text of this object contains no secrets."""
 
     endpoint: str
     database: str
@@ -27,7 +27,7 @@ class ContainerPlace:
 
 
 def parse_url(url: str) -> tuple[ContainerPlace, str | None, timedelta | None]:
-    """Return the place that a URL names, the key and the time to live; None for a key or a time that is missing.
+    """Return the place, the key and the time to live that a URL names; None for a missing key or time.
 
     Raises:
         ConfigurationError: the URL is malformed. The error does not quote it: in a malformed URL the key may be

@@ -1,4 +1,4 @@
-"""Finding the container, and making it if it is missing."""
+"""The search for the container, and its creation if it is missing."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ INDEXING_POLICY = {
     ],
     "excludedPaths": [{"path": "/*"}],
 }
-"""Only the fields that queries use are indexed. The service's default indexes bodies too, which multiplies the cost."""
+"""The index holds only the fields that queries use. The service's default would index bodies too, which multiplies the
+cost."""
 
 
 async def open_container(client: AccountClient, place: ContainerPlace, *, needs_ttl: bool) -> Proxy:
-    """Return the container's proxy; the container is made if it is missing.
+    """Return the container's proxy. A missing container is made.
 
     Raises:
         ConfigurationError: the container has another partition key, or does not let items expire.
@@ -60,7 +61,7 @@ async def _make(client: AccountClient, database: str, container: str) -> None:
                 container,
                 PartitionKey(path="/partition"),
                 indexing_policy=INDEXING_POLICY,
-                default_ttl=-1,  # an item expires only if it has a ttl of its own
+                default_ttl=-1,  # With -1, an item expires only if it has a ttl of its own.
             )
         )
     except CosmosHttpResponseError as error:

@@ -1,4 +1,4 @@
-"""Reading: one query gives the thread's own item and then its records, newest first, until the window is full."""
+"""The read of a thread: one query gives its own item and then its records, newest first, until the window is full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recuerda.cosmos.items import HIGHEST_NUMBER, DraftItem, RecordItem, ThreadI
 from recuerda.storage.records import ReadQuery, ThreadSlice, TurnRecord
 
 PAGE = 100
-"""The most items of one page of a query."""
+"""The largest number of items in one page of a query."""
 
 
 async def read(container: Container, thread_id: str, query: ReadQuery) -> ThreadSlice:
@@ -39,7 +39,7 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
             return None
     if walk.has_summary and walk.summary is None:
         walk.summary = await _summary(container, walk.head)
-        if walk.summary is None:  # it has expired: give the turns that have not
+        if walk.summary is None:  # The turn has expired: give the turns that have not.
             return await _read(container, thread_id, replace(query, with_summary=False))
     info = walk.head.info()
     if info is None:
@@ -57,7 +57,7 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
 
 
 async def _summary(container: Container, head: Head) -> TurnRecord | None:
-    """Return the newest summary, if the walk did not reach it."""
+    """Return the newest summary if the walk did not reach it; otherwise None."""
     if head.thread is None:
         return None
     item_id = record_item_id(head.thread.incarnation, head.summary)
@@ -67,7 +67,7 @@ async def _summary(container: Container, head: Head) -> TurnRecord | None:
 
 @dataclass(slots=True)
 class _Walk:
-    """A walk from the newest record back, until the window is full."""
+    """A walk from the newest record backwards, until the window is full."""
 
     query: ReadQuery
     after: int
@@ -91,7 +91,7 @@ class _Walk:
         return max(self.after + 1, self.head.first, covered + 1)
 
     def take(self, item: RecordItem) -> bool:
-        """Take a record; False if the window is full without it."""
+        """Take a record; return False if the window is full without it."""
         if item.kind == "gone" or self.head.takes_out(item):
             return True
         if item.kind != "turn" and not self.after:
@@ -121,7 +121,7 @@ async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_
     pages = container.query(
         thread_partition(thread_id),
         "c.number >= @after AND c.kind != 'gone'",
-        {"after": min(walk.after, HIGHEST_NUMBER)},  # includes the record of this number: it may be the newest
+        {"after": min(walk.after, HIGHEST_NUMBER)},  # includes the record `after`, which may be the newest
         page=_page(query),
         order=NEWEST_FIRST,
     )
@@ -158,7 +158,7 @@ def _page(query: ReadQuery) -> int:
 
 
 async def _was_cut(container: Container, thread_id: str, then: Head) -> bool:
-    """Return True if turns were removed since `then`: the pages may then mix two states of the thread."""
+    """Return True if turns were removed since `then`. In that case, the pages may mix two states of the thread."""
     now = await load(container, thread_id, near=max(then.revision, 1))
     if now.thread is None or then.thread is None or now.thread.incarnation != then.thread.incarnation:
         return True

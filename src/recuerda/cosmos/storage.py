@@ -45,14 +45,14 @@ class CosmosStorage(Storage):
         client: an `azure.cosmos.aio.CosmosClient` that is used instead of clients made here. The caller closes it, and
             the storage then works in that client's event loop only.
         connection_verify: False accepts any certificate: for emulators only.
-        busy_timeout_s: seconds for which a write is tried again before `StorageBusy`, while other writers keep getting
-            ahead of it or the service defers it for lack of request units.
+        busy_timeout_s: seconds for which a write is retried before `StorageBusy`, while other writers keep changing the
+            thread first or the service defers the write for lack of request units.
         clock: gives the time in microseconds since 1970.
 
-    The account's consistency level decides how durable an acknowledged turn is: with every level but "strong", it is on
-    a majority of the replicas of the region. The account needs a single write region, and at least session consistency
-    (the default). With session consistency, another process may read an older state of a thread for a moment. An append
-    is always checked against the newest state.
+    The account's consistency level decides how durable an acknowledged turn is. With every level except "strong", the
+    turn is on a majority of the replicas in the region. The account needs a single write region, and at least session
+    consistency (the default). With session consistency, another process may read an older state of a thread for a
+    moment. An append is always checked against the newest state.
     """
 
     kind: ClassVar[str] = "cosmos"
@@ -98,7 +98,7 @@ class CosmosStorage(Storage):
             proxy = await open_container(client, place, needs_ttl=ttl_s is not None)
             return Container(proxy, ttl_s=ttl_s, busy_timeout_s=busy_timeout_s, clock=clock)
 
-        # Nothing here refers to the storage, so that the clients are closed when it is collected.
+        # Neither function refers to the storage, so that the clients are closed when the storage is collected.
         self._containers = ContainerPerLoop(make_client, open_it, owns=client is None, name=str(place))
 
     @classmethod
@@ -166,7 +166,10 @@ class CosmosStorage(Storage):
 
     @asynccontextmanager
     async def _alone(self, thread_id: str) -> AsyncGenerator[Container]:
-        """Queue the writes of this event loop to one thread: without the queue they would only slow each other down."""
+        """Queue the writes of this event loop to one thread.
+
+        Without the queue, they would only slow each other down.
+        """
         key = (id(asyncio.get_running_loop()), thread_id)
         lock = self._writing.get(key)
         if lock is None:
@@ -180,7 +183,7 @@ def _make_client(place: ContainerPlace, credential: Credential, busy_timeout_s: 
         place.endpoint,
         credential,
         connection_verify=place.verify,
-        retry_throttle_total=1000,  # the time below is the limit: after a 429 the SDK waits as long as the service says
+        retry_throttle_total=1000,  # the limit is the time below: after a 429, the SDK waits as long as told
         retry_throttle_backoff_max=max(1, round(busy_timeout_s)),
         connection_timeout=10,
         read_timeout=60,

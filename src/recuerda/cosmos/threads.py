@@ -1,4 +1,4 @@
-"""Making threads, changing their settings, and deleting them."""
+"""Functions that make threads, change their settings and delete them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def ready(container: Container, thread_id: str, head: Head, *, now_us: int
         thread_id: the thread's id.
         head: the thread's state as it was read, without records.
         now_us: the time.
-        user_id: the user that the thread may get.
+        user_id: the user that the thread gets if it has none.
     """
     thread = head.living
     is_new = thread is None
@@ -38,7 +38,7 @@ async def ready(container: Container, thread_id: str, head: Head, *, now_us: int
 
 
 async def _make(container: Container, thread_id: str, head: Head, now_us: int) -> ThreadItem | None:
-    """Make a thread's own item, which is not visible to readers yet; None if another writer was first."""
+    """Make and return a thread's own item, which readers do not see yet; None if another writer was first."""
     thread = ThreadItem(
         partition=thread_partition(thread_id),
         id=THREAD_ID,
@@ -65,7 +65,7 @@ def _entry(thread: ThreadItem, record: RecordItem | None, user_id: str | None) -
 
 
 async def settle(container: Container, thread_id: str, head: Head) -> Head:
-    """Take over the user and the title of the first record, and return the thread's state after it."""
+    """Copy the user and the title of the first record to the thread's own item, and return the thread's new state."""
     if head.thread is None or head.thread.is_settled or head.given is None:
         return head
     thread = settled(head.thread, head.given)
@@ -77,7 +77,10 @@ async def settle(container: Container, thread_id: str, head: Head) -> Head:
 
 
 async def update(container: Container, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-    """Change a thread's settings and return its info. Its directory entry is marked before and updated afterwards."""
+    """Change a thread's settings and return the information about it.
+
+    Its directory entry is marked before and updated afterwards.
+    """
     backoff = Backoff(container, thread_id)
     user_id = changes.user_id if isinstance(changes.user_id, str) else None
     while True:
@@ -113,7 +116,10 @@ def _changed(head: Head, thread: ThreadItem, changes: ThreadChanges, now_us: int
 
 
 async def delete(container: Container, thread_id: str) -> bool:
-    """Delete a thread; False if there was none. The thread ends with its own item; the rest is tidying up."""
+    """Delete a thread; return False if there was none.
+
+    The thread ends when its own item is deleted; the rest is tidying up.
+    """
     backoff = Backoff(container, thread_id)
     while True:
         head = await load(container, thread_id)

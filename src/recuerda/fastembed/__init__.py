@@ -6,8 +6,8 @@ import sys
 
 from recuerda.errors import MissingExtraError
 
-# ONNX Runtime, which fastembed runs models with, sends usage data to its makers and keeps an id of the device in the
-# home folder, unless this variable is set before it is imported: its Privacy.md, "Disabling Telemetry".
+# fastembed runs models with ONNX Runtime, which sends usage data to its makers and keeps an id of the device in the
+# home folder, unless this variable is set before the import. See its Privacy.md, "Disabling Telemetry".
 if "ORT_DISABLE_TELEMETRY" not in os.environ:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     if "onnxruntime" in sys.modules:

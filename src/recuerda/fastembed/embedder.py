@@ -1,4 +1,4 @@
-"""The embedder: texts go in, vectors come out, and the event loop stays free.
+"""The embedder: it turns texts into vectors without blocking the event loop.
 
 fastembed finds a model's files, cuts texts into tokens and runs the model with ONNX Runtime. It needs no PyTorch. This
 file adds the `Embedder` protocol: fastembed's calls block, so they run in a thread, a few texts at a time.
@@ -16,25 +16,25 @@ from fastembed import TextEmbedding
 from recuerda.errors import ConfigurationError, EmbedderError
 from recuerda.ids import check_limit
 
-_TEXTS_AT_ONCE = 16  # more at once are not faster, and a cancelled call waits for the batch that is running
+_TEXTS_AT_ONCE = 16  # A larger batch is not faster, and a cancelled call waits for the running batch.
 _MAX_CHARACTERS = 100_000  # a model cuts a text after a few hundred or thousand tokens anyway
 
 
 class FastEmbedEmbedder:
     """Turn texts into vectors with a model that runs on this machine's processor.
 
-    The model is loaded when it is first needed, or by `load`. It works in a thread beside the event loop. One embedder
-    may be used from several event loops and threads.
+    The model is loaded when it is first needed, or by `load`. It runs in a thread beside the event loop. Several event
+    loops and threads may use the same embedder.
 
     Args:
         model_id: a model that fastembed supports, such as `sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2`
             (50 languages) or `BAAI/bge-small-en-v1.5` (English). `fastembed.TextEmbedding.list_supported_models()`
-            lists them with their sizes, languages and licences. Take one that needs no prefix before questions: the
-            same texts serve as questions and as answers here.
+            lists them with their sizes, languages and licences. Choose a model that needs no prefix before questions,
+            because here the same texts serve as questions and as answers.
         folder: a folder that holds the model's files. None downloads them from the model's hub, once.
-        cache_folder: where downloaded files are kept. None for `FASTEMBED_CACHE_PATH`, or else a folder under the
-            system's temporary one.
-        threads: how many processor cores one call may use.
+        cache_folder: the folder for downloaded files. None stands for `FASTEMBED_CACHE_PATH` or, if that is not set, a
+            folder in the system's temporary folder.
+        threads: the number of processor cores that one call may use; None leaves the choice to ONNX Runtime.
 
     Raises:
         ConfigurationError: fastembed does not support the model, or there is no such folder.
@@ -77,8 +77,8 @@ class FastEmbedEmbedder:
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector for each text, in order.
 
-        The vector of a text says nothing of the words that follow the model's limit (256 tokens, for example). A
-        cancellation stops after the texts that are being embedded at that moment.
+        The vector of a text does not reflect words beyond the model's limit (256 tokens, for example). A cancellation
+        takes effect after the batch of texts that is being embedded.
 
         Raises:
             EmbedderError: the model cannot be loaded, or fails.
@@ -112,7 +112,7 @@ class FastEmbedEmbedder:
                 threads=self._threads,
                 specific_model_path=self._folder,
             )
-        except Exception as error:  # ONNX Runtime and tokenizers raise no class that is more special
+        except Exception as error:  # ONNX Runtime and tokenizers raise no more specific class.
             raise EmbedderError(
                 f"the model {self._model_id} cannot be loaded from {self._folder or 'its hub'} "
                 f"({type(error).__name__}): check the network, or give folder= a folder with the model's files"
@@ -130,7 +130,7 @@ def _supported(model_id: str) -> str:
 
 
 def _batches(order: Sequence[int]) -> Iterator[Sequence[int]]:
-    # Texts of about one length share a batch, because a batch is padded to its longest text.
+    # Texts of similar length share a batch, because a batch is padded to its longest text.
     return (order[start : start + _TEXTS_AT_ONCE] for start in range(0, len(order), _TEXTS_AT_ONCE))
 
 

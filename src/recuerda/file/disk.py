@@ -1,4 +1,4 @@
-"""File operations: write everything or nothing, sync to the disk, and put a file in place.
+"""File operations: write all bytes or none, sync to the disk, and put a file in place.
 
 Reads and writes name their offset and use plain descriptors, because a buffered file cannot tell how many bytes of a
 failed write reached the file.
@@ -28,7 +28,7 @@ def opened(path: Path, flags: int) -> Generator[int, None, None]:
 
 
 def read_at(fd: int, offset: int, size: int) -> bytes:
-    """Return `size` bytes from `offset` on. At the end of the file, return the bytes that are there."""
+    """Return `size` bytes from `offset` on, or fewer bytes at the end of the file."""
     os.lseek(fd, offset, os.SEEK_SET)
     data = os.read(fd, size)
     while len(data) < size and (more := os.read(fd, size - len(data))):
@@ -66,7 +66,7 @@ class Disk:
             raise
 
     def sync(self, fd: int) -> None:
-        """Return once the file's content is on the disk."""
+        """Write the file's content to the disk, and return when it is there."""
         if self._fsync:
             _sync(fd)
 
@@ -76,7 +76,7 @@ class Disk:
         self._sync_folder(path.parent)
 
     def remove(self, path: Path) -> bool:
-        """Delete a file. Returns False when there is none."""
+        """Delete a file; return False if there is none."""
         try:
             _retried(path.unlink)
         except FileNotFoundError:
@@ -85,7 +85,7 @@ class Disk:
         return True
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and the folders above it where they are missing."""
+        """Make a folder, with any missing folders above it."""
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         for folder in missing:
@@ -118,7 +118,7 @@ else:
 
 
 def _retried(step: Callable[[], object]) -> None:
-    """Do a step, and repeat it where Windows refuses it: a reader may have the file open for a moment."""
+    """Run a step, and repeat it if Windows refuses it, because a reader may have the file open for a moment."""
     deadline = time.monotonic() + (_SHARING_TIMEOUT_S if sys.platform == "win32" else 0.0)
     while True:
         try:

@@ -4,7 +4,7 @@ The append of a turn must remove the draft in the same atomic operation, but two
 step holds the thread's revision at the time of saving. Once the thread has a later turn, the draft no longer counts,
 whether or not its file still exists.
 
-Saving a step costs one line. Of the earlier steps, only the first and the last line are read.
+Saving a step writes one line. Of the earlier steps, it reads only the first line and the last line.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Place(NamedTuple):
 
 
 class _Saved(NamedTuple):
-    """The facts about the present draft that are needed to save one more step."""
+    """The facts about the current draft that are needed to save one more step."""
 
     first: DraftStep | None = None
     same: DraftStep | None = None
@@ -69,8 +69,8 @@ def save_step(files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep) -
 
 
 def load_steps(files: ThreadFiles) -> list[DraftStep]:
-    """Return the steps of the draft, or an empty list when there is none or it is over."""
-    # The draft is read first. So an append in between shows in the thread's revision.
+    """Return the steps of the draft, or an empty list if there is no draft or it has ended."""
+    # The draft is read first, so an append between the two reads shows in the thread's revision.
     lines: list[tuple[Line, DraftLine]] = []
     with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
         lines = _readable(fd)
@@ -89,7 +89,7 @@ def list_drafts(folder: Path, limit: int) -> list[str]:
 
 
 def _thread_of(folder: Path, name: str) -> str | None:
-    """Return the id of the thread whose draft is in this file. None when the draft is over or cannot be read."""
+    """Return the id of the thread whose draft is in this file. None when the draft has ended or cannot be read."""
     try:
         thread_id = _named_in(folder / name)
         if thread_id is None:
@@ -119,7 +119,7 @@ def drop_draft(files: ThreadFiles, disk: Disk) -> bool:
 
 
 def end_draft(files: ThreadFiles, disk: Disk, turn_ids: Collection[str]) -> None:
-    """Delete the draft if it belongs to one of these turns, which the thread holds. The caller holds the lock."""
+    """Delete the draft if it belongs to one of these turns, which are in the thread. The caller holds the lock."""
     first = None
     with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
         first = parse_draft(line_at(fd, 0, os.fstat(fd).st_size).data)
@@ -137,7 +137,8 @@ def _look_up(files: ThreadFiles, place: _Place, number: int) -> _Saved:
         last = parse_draft(last_line.data)
         if last is not None and number > last.number:
             return _Saved(first.step(), None, last.number, last_line.end)
-        # The draft may hold this step already, or its last line may be damaged. This is rare, so all lines are read.
+        # The draft may already hold this step, or its last line may be damaged. This is rare, so reading all lines is
+        # acceptable.
         lines = _readable(fd)
         same = next((found.step() for _, found in lines if found.number == number), None)
         return _Saved(first.step(), same, lines[-1][1].number, lines[-1][0].end)
@@ -149,7 +150,7 @@ def _readable(fd: int) -> list[tuple[Line, DraftLine]]:
     for line in forward_lines(fd, 0, os.fstat(fd).st_size):
         found = parse_draft(line.data)
         if found is None:
-            break  # steps after a damaged one cannot be resumed
+            break  # steps after a damaged step cannot be resumed
         lines.append((line, found))
     return lines
 

@@ -45,7 +45,7 @@ class Folder:
 
     Args:
         path: the folder. The first write makes it, with the folders above it.
-        busy_timeout_s: how many seconds to wait for another writer.
+        busy_timeout_s: the number of seconds to wait for another writer.
         fsync: whether a write must be on the disk before it is acknowledged.
     """
 
@@ -177,6 +177,7 @@ class Folder:
 
 
 def _clear_draft(files: ThreadFiles) -> None:
-    # The thread has moved on, so the draft no longer counts. A file that cannot be deleted is no reason to fail.
+    # The thread has a later turn, so the draft no longer counts. A draft file that cannot be deleted is no reason to
+    # fail.
     with suppress(OSError):
         files.draft.unlink()

@@ -1,8 +1,8 @@
 """An index of the turn ids in threads' files, so that a look-up does not read the whole file each time.
 
-Only ids that a caller gave are looked up. The first look-up in a thread reads the file once in each process; later ones
-read only the added lines. A file may have been rewritten meanwhile. Therefore the last line that was read must still be
-at its offset, and a line that is found must have the id.
+Only ids that a caller gave are looked up. In each process, the first look-up in a thread reads the whole file; later
+look-ups read only the added lines. A file may have been rewritten in between. So each look-up checks that the last line
+it knows is still at its offset, and that a line it finds has the id.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recuerda.file.log import Log, forward_lines, line_at
 from recuerda.storage.records import TurnRecord
 
 MAX_FILES = 256
-"""The largest number of files in the index. The file that was not used for the longest time is dropped first."""
+"""The largest number of files in the index. The least recently used file is dropped first."""
 
 MAX_IDS = 1_000_000
 """The number of ids in the index at which files are dropped. An id takes about 100 bytes of memory."""

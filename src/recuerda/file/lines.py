@@ -5,8 +5,8 @@
 
 The first line holds the thread's settings. Each later line holds a record, or the settings again after a change. Every
 line also carries the thread's totals after that line, so the last line alone gives the thread's state. A body that is
-one JSON object on one line is embedded byte for byte, for people and `jq`. Any other body, such as an encrypted one, is
-base64 in `body_base64`.
+one JSON object on one line is embedded byte for byte, for people and `jq`. Any other body, such as an encrypted body,
+is stored as base64 in `body_base64`.
 
 `first_at`, `settings_at` and `summary_at` are offsets in the same file. They save a search and are checked before use.
 """
@@ -45,10 +45,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         revision, first, turns, messages, updated_us: see `ThreadInfo`.
-        first_at: every record from the number `first` on is at this offset or behind it.
-        settings_at: the offset of the present settings.
+        first_at: every record from the number `first` on is at this offset or after it.
+        settings_at: the offset of the current settings.
         summary_at: the offset of the newest summary, which may have a lower number than `first`; 0 without a summary.
-        last_turn: the number of the newest turn ever appended. A draft that was begun before it is over.
+        last_turn: the number of the newest turn ever appended. A draft that was begun before that turn has ended.
         dead: the number of bytes in dropped turns and former settings. A rewrite would free them.
         end: the offset at which the next line begins.
     """
@@ -124,7 +124,7 @@ class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True
 class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     """A step of a draft, and the revision of its thread when the step was saved.
 
-    The first step also names the thread, because the name of a file does not tell it.
+    The first step also holds the thread's id, because the id cannot be read from the name of the file.
     """
 
     turn_id: str
@@ -166,7 +166,7 @@ def record_line(record: TurnRecord, state: State) -> bytes:
 
 
 def line_with_body(data: bytes, body: bytes) -> bytes:
-    """Return a record's line with another body, or a damaged line unchanged. Both lines are without a newline."""
+    """Return a record's line with another body, or a damaged line unchanged. Neither line ends with a newline."""
     line = parse_record(data)
     if line is None:
         return data
@@ -186,7 +186,7 @@ def settings_line(settings: SettingsLine, state: State) -> bytes:
 
 
 def draft_line(thread_id: str, step: DraftStep, *, revision: int, incarnation: str) -> bytes:
-    """Return the line of a draft's step. `revision` and `incarnation` are the thread's when the step is saved."""
+    """Return the line of a draft's step. `revision` and `incarnation` are the thread's values at the time of saving."""
     return _with_body(
         DraftLine(
             turn_id=step.turn_id,
@@ -202,7 +202,7 @@ def draft_line(thread_id: str, step: DraftStep, *, revision: int, incarnation: s
 
 
 def parse_record(data: bytes) -> RecordLine | None:
-    """Return the record line in `data`, or None when it holds something else or is damaged."""
+    """Return the record line in `data`; None if `data` is another kind of line or damaged."""
     try:
         return _decode_record(data)
     except _UNREADABLE:
@@ -210,7 +210,7 @@ def parse_record(data: bytes) -> RecordLine | None:
 
 
 def parse_settings(data: bytes) -> SettingsLine | None:
-    """Return the settings in `data`, or None when it holds something else or is damaged."""
+    """Return the settings in `data`; None if `data` is another kind of line or damaged."""
     if not is_settings(data):
         return None
     try:
@@ -220,7 +220,7 @@ def parse_settings(data: bytes) -> SettingsLine | None:
 
 
 def format_of(start: bytes) -> int:
-    """Return the number of a file's format, from its first bytes; 0 when they do not tell it."""
+    """Return the number of a file's format, from its first bytes; 0 if they do not contain it."""
     return _find(rb'^\{"recuerda":(\d{1,9}),', start, 0)
 
 
@@ -233,17 +233,17 @@ def parse_draft(data: bytes) -> DraftLine | None:
 
 
 def is_settings(data: bytes) -> bool:
-    """Return whether a line holds settings. Its first bytes tell."""
+    """Return whether a line holds settings, by its first bytes."""
     return data.startswith(SETTINGS_START)
 
 
 def read_record(data: bytes, fallback: int) -> TurnRecord:
     """Return the record of a line that holds no settings.
 
-    A damaged line becomes a turn whose body is the line itself. No decoder reads that body, so the reader of the thread
-    learns which turn is lost and can still read the others. The record keeps the number that the line still shows;
-    otherwise it gets `fallback`. A damaged line that is still recognizable as a summary becomes a summary that covers
-    no turn.
+    A damaged line becomes a turn whose body is the line itself. No decoder accepts that body, so the reader of the
+    thread learns which turn is lost and can still read the other turns. The record keeps the number that the line still
+    shows; otherwise it gets `fallback`. A damaged line that is still recognizable as a summary becomes a summary that
+    covers no turn.
     """
     line = parse_record(data)
     if line is not None:
@@ -257,7 +257,7 @@ def read_record(data: bytes, fallback: int) -> TurnRecord:
 
 
 def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
-    """Return a thread's info, from its settings and the state after its last line."""
+    """Return the information about a thread, from its settings and the state after its last line."""
     return ThreadInfo(
         id=settings.thread,
         revision=state.revision,
@@ -295,7 +295,7 @@ def _find(pattern: bytes, data: bytes, default: int) -> int:
 def _with_body(line: RecordLine | DraftLine, body: bytes) -> bytes:
     if body.startswith(b"{") and b"\n" not in body and _is_utf8(body):
         embedded = _encode(msgspec.structs.replace(line, body=msgspec.Raw(body)))
-        # The line is read back before it is written, because only that proves the body to be one whole JSON object.
+        # The line is parsed before it is written, because only that proves that the body is one whole JSON object.
         again = parse_record(embedded) if isinstance(line, RecordLine) else parse_draft(embedded)
         if again is not None and bytes(again.body) == body:
             return embedded + b"\n"

@@ -23,7 +23,7 @@ from recuerda.file.names import LOG_SUFFIX, file_stem, is_log_name
 from recuerda.storage.records import ThreadInfo
 
 MAX_KNOWN = 100_000
-"""The number of files that are remembered. Files beyond it are read for every list."""
+"""The largest number of files that are remembered. Any further file is read for every list."""
 
 Stamp: TypeAlias = tuple[int, int, int, int]
 
@@ -48,7 +48,7 @@ class Listing:
         self._mutex = threading.Lock()
 
     def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        """Return up to `limit` threads after a position: of one user, or of everybody."""
+        """Return up to `limit` threads after a position, of one user or of all users."""
         with self._mutex:
             threads = (
                 thread

@@ -1,8 +1,8 @@
 """Locks on threads, between all writers of one folder: tasks, storages and processes.
 
-Each thread has a stripe, one of a fixed number of lock files. The operating system locks the file, and frees it when
-the process ends, however it ends. Within one storage, a mutex is taken first, so that its tasks queue instead of
-polling. A writer waits in an OS thread of the pool, and raises `StorageBusy` after the timeout.
+Each thread has a stripe, one of a fixed number of lock files. The operating system locks the file, and unlocks it when
+the process ends for any reason. Within one storage, a mutex is taken first, so that its tasks queue instead of polling.
+A writer waits in an OS thread of the pool, and raises `StorageBusy` after the timeout.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class StripedLocks:
 
     Args:
         folder: the folder of the lock files. They are never deleted, because a lock on a deleted file excludes nobody.
-        timeout_s: how many seconds to wait for another process.
+        timeout_s: the number of seconds to wait for another process.
         disk: the disk that makes the folder.
     """
 
@@ -55,7 +55,8 @@ class StripedLocks:
                 try:
                     yield
                 finally:
-                    # Closing the file alone would leave the lock with a child that was forked meanwhile.
+                    # The file is unlocked before it is closed: otherwise a child that was forked in the meantime would
+                    # keep the lock.
                     _unlock(fd)
         finally:
             mutex.release()

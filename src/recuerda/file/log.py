@@ -2,8 +2,8 @@
 
 A writer only adds lines at the end or replaces the whole file. So an open file, up to its last newline, is a consistent
 snapshot without a lock. Bytes after the last newline belong to a write that never finished and was never acknowledged;
-they are ignored. Reading goes backwards from the end and stops when it has enough, so its cost depends on the returned
-records and not on the length of the thread.
+they are ignored. Reading goes backwards from the end and stops when it has enough records, so its cost depends on the
+returned records and not on the length of the thread.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ class Log:
         self.is_empty: bool = not self._seen
 
     def settings(self) -> SettingsLine | None:
-        """Return the present settings. If they are damaged, return the last readable ones, or None without any."""
+        """Return the current settings.
+
+        If they are damaged, return the last readable settings, or None if there are none.
+        """
         found = parse_settings(line_at(self.fd, self.state.settings_at, self.state.end).data)
         if found is None:
             for line in forward_lines(self.fd, 0, self.state.end):
@@ -68,7 +71,7 @@ class Log:
         return found
 
     def settings_of(self, thread_id: str) -> SettingsLine:
-        """Return the present settings, or empty ones when all are damaged, so that the turns stay readable."""
+        """Return the current settings; empty settings if all are damaged, so that the turns stay readable."""
         found = self.settings()
         if found is None:
             incarnation = hashlib.sha256(read_at(self.fd, 0, 256)).hexdigest()[:12]
@@ -162,7 +165,7 @@ def backward_lines(fd: int, end: int) -> Iterator[Line]:
     """Yield a file's complete lines from the last to the first."""
     position, chunk = end, FIRST_CHUNK
     is_torn = True
-    held: list[bytes] = []  # pieces of the line whose start is not read yet, the last piece first
+    held: list[bytes] = []  # the pieces of a line whose start has not been read yet, the last piece first
     while position > 0:
         size = min(chunk, position)
         position -= size
@@ -184,7 +187,7 @@ def backward_lines(fd: int, end: int) -> Iterator[Line]:
 
 
 def forward_lines(fd: int, start: int, end: int) -> Iterator[Line]:
-    """Yield a file's complete lines from the one at `start` to the last one before `end`."""
+    """Yield a file's complete lines, from the line at `start` to the last line before `end`."""
     at = position = start
     held: list[bytes] = []
     while position < end and (data := read_at(fd, position, min(LARGEST_CHUNK, end - position))):
@@ -232,7 +235,10 @@ def _state(line: RecordLine | SettingsLine) -> State:
 
 
 def _after_damage(state: State, damaged: list[Line], end: int) -> State:
-    """Return the state after lines that cannot be read. Each counts as the record that it most likely was: a turn."""
+    """Return the state after lines that cannot be read.
+
+    Each of them counts as a turn, the most likely kind of record.
+    """
     revision, turns, messages = state.revision, state.turns, state.messages
     for line in reversed(damaged):
         if not is_settings(line.data):

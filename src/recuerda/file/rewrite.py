@@ -1,8 +1,8 @@
-"""Write the next version of a thread's file beside the file. The caller then puts it in place in one operation.
+"""Creation of the next version of a thread's file, beside the file. The caller then puts it in place in one operation.
 
-A thread begins in this way. An undo and a trim delete for good in this way, and the bytes of dropped turns are freed in
-this way once they outweigh the others. A crash before the file is in place leaves a `.new` file, which has no meaning
-and is overwritten by the next one. Lines that stay are copied unchanged, also damaged ones: somebody may still repair
+A new thread, an undo and a trim write a new version. So does an append after which the bytes of dropped turns outweigh
+the other bytes. A crash before the file is in place leaves a `.new` file, which has no meaning and is overwritten by
+the next version. Lines that stay are copied unchanged. This includes damaged lines, because somebody may still repair
 them.
 """
 
@@ -24,11 +24,14 @@ from recuerda.file.log import Log
 from recuerda.storage.records import TurnRecord
 
 MIN_DEAD_BYTES = 64 * 1024
-"""Up to this number of dead bytes, a rewrite is not worth its cost."""
+"""The number of dead bytes up to which a rewrite is not worth its cost."""
 
 
 def is_worth_it(state: State) -> bool:
-    """Return whether more than half of a file is dead. Then a rewrite costs no more than the appends since the last."""
+    """Return whether more than half of a file is dead.
+
+    In that case a rewrite costs no more than the appends since the last rewrite.
+    """
     return state.dead > MIN_DEAD_BYTES and state.dead * 2 > state.end
 
 
@@ -47,11 +50,11 @@ def write_new_log(
     Args:
         path: the path of the new file.
         disk: the disk that syncs it.
-        settings: the settings in the first line.
+        settings: the settings for the first line.
         old: the present version, or None for a new thread.
         stays: returns True for a record of `old` that is to be copied.
         last_line: returns the last line, given the state after the copied records. The line carries the thread's new
-            state. None without any record: then the settings carry it.
+            state. None if there is no record; then the settings carry the state.
         bodies: new bodies for some of the copied records, by number.
     """
     try:

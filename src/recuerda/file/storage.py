@@ -2,7 +2,7 @@
 
 Disks block, and an event loop must not. Reads and writes have separate pools, so a read never waits for an fsync, and
 the fsyncs of many conversations overlap. A job that is cancelled before it starts does not run. A job that has started
-runs to its end, so it does all of its work or none.
+runs to its end. So a job does all of its work or none of it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class _Work:
-    """A folder and the thread pools that work on it. A forked child makes its own."""
+    """A folder and the thread pools that work on it. A forked child makes its own pools."""
 
     def __init__(self, folder: Folder) -> None:
         self.process = os.getpid()
@@ -60,14 +60,14 @@ class FileStorage(Storage):
     thread.
 
     An append costs the same however long the thread is. The first append with a caller's own turn id reads the
-    thread's file once in each process. No reader sees a turn any more as soon as `keep_messages` has dropped it; its
-    bytes leave the file once the dropped bytes outweigh the others. An undo and a trim write the file anew, so they
-    delete bytes at once.
+    thread's file once in each process. As soon as `keep_messages` drops a turn, no reader sees it any more. Its bytes
+    leave the file once the dropped bytes outweigh the other bytes. An undo and a trim write a new file, so they delete
+    bytes at once.
 
     Args:
         path: the folder. The first write makes it if it is missing. Its file system must have working locks.
         fsync: True writes each acknowledged turn to the disk. False is faster, but a power failure may lose turns.
-        busy_timeout_s: how many seconds to wait for another writer of the same thread before `StorageBusy`.
+        busy_timeout_s: the number of seconds to wait for another writer of the same thread before `StorageBusy`.
         clock: a function that returns the time in microseconds since 1970 (UTC).
 
     Raises:

@@ -1,8 +1,8 @@
-"""Write records and settings to a thread's file. The caller holds the thread's lock.
+"""Functions that write records and settings to a thread's file. The caller holds the thread's lock.
 
 A turn or a summary is nearly always one line at the end. An undo, a trim, a new thread and the freeing of space need a
-new file instead. The functions return whether they wrote a new file. Then the caller puts it in place, after it has
-closed the old file; Windows requires this order.
+new file instead. The functions return whether they wrote a new file. If so, the caller closes the old file and then
+puts the new file in place. Windows requires this order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from recuerda.storage.records import Appended, NewRecord, ThreadChanges, TurnRec
 def write_record(
     files: ThreadFiles, disk: Disk, *, thread_id: str, log: Log | None, record: NewRecord
 ) -> tuple[TurnRecord, bool]:
-    """Write a record after the last one. Return it with its number, and whether it is in a new file."""
+    """Write a record after the last record. Return it with its number, and whether it is in a new file."""
     if log is None:
         committed = record.numbered(1)
         settings = _named(new_settings(thread_id, record.created_us), record)
@@ -139,7 +139,7 @@ def _write_new(
 
 def _extend(log: Log, disk: Disk, line: bytes) -> None:
     if log.size > log.state.end:
-        os.ftruncate(log.fd, log.state.end)  # removes a write that never finished and was never acknowledged
+        os.ftruncate(log.fd, log.state.end)  # removes a write that never finished
     disk.extend(log.fd, log.state.end, line)
 
 
@@ -170,7 +170,7 @@ def _cut_oldest(log: Log, state: State, keep_messages: int) -> State:
 
 
 def _new_name(log: Log, thread_id: str, record: NewRecord) -> SettingsLine | None:
-    """Return the settings with the user and title of a thread's first record, or None when nothing changes."""
+    """Return the settings with the user and title of a thread's first record; None if they do not change."""
     if log.state.revision:
         return None
     settings = log.settings_of(thread_id)

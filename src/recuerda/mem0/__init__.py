@@ -12,11 +12,12 @@ import sys
 
 from recuerda.errors import MissingExtraError
 
-# Mem0 is only looked up here, not imported: its import takes a second, makes a folder, and starts its telemetry.
+# This only looks for Mem0 and does not import it. The import takes a second, makes a folder, and starts Mem0's
+# telemetry.
 if importlib.util.find_spec("mem0") is None:
     raise MissingExtraError(module="recuerda.mem0", extra="mem0")
 
-# Mem0 imports fastembed where it is installed, and so ONNX Runtime, which has a telemetry of its own.
+# Mem0 imports fastembed if it is installed, and with it ONNX Runtime, which has telemetry of its own.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if "MEM0_TELEMETRY" not in os.environ:
     os.environ["MEM0_TELEMETRY"] = "False"

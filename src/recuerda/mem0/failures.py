@@ -1,8 +1,8 @@
 """Translation of Mem0's errors into a `ProviderError` that says what to do next.
 
-Depending on its version, Mem0 raises an error of its own, one of its HTTP library, or a bare ValueError. In all of
-these cases the chain of errors contains the status. The service's own text stays in the chained error, because it may
-repeat the conversation.
+Depending on its version, Mem0 raises an error of its own, an error of its HTTP library, or a bare ValueError. In each
+case, the chain of errors contains the status. The service's own text stays in the chained error, because it may repeat
+the conversation.
 """
 
 from __future__ import annotations

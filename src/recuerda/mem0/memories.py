@@ -1,8 +1,8 @@
-"""Calls to the platform and to the open-source library, in versions 1 and 2.
+"""Calls to Mem0's platform and to its open-source library, in versions 1 and 2.
 
-Both have `add` and `search`, which may be asynchronous. They differ in the arguments for the scope and the limit. A
-client is recognized by the signature of its `search` and not by its class, so that a wrapped or subclassed client
-works.
+Both editions have `add` and `search`, which may be asynchronous. They differ in the arguments for the scope and the
+limit. A client is recognized by the signature of its `search` and not by its class, so that a wrapped or subclassed
+client works.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The platform's clients: one for each event loop, made when it is first needed.
+"""The platform's clients: one client for each event loop, made when it is first needed.
 
-The constructor of Mem0's client asks the service whether the key is right. It blocks meanwhile, and without a time
-limit. So it runs in a thread of its own.
+The constructor of Mem0's client asks the service whether the key is right. It blocks until the service answers, without
+a time limit. So it runs in a thread of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PlatformClients:
         """Return the running loop's client. After a failure to make it, the next call tries again.
 
         Raises:
-            ProviderError: after `close`.
+            ProviderError: the clients have been closed, or the client could not be made.
         """
         return await (await self._clients.get()).get()
 
@@ -66,7 +66,7 @@ class _LoopClient:
         if self._making is None:
             self._making = asyncio.create_task(self._new_client())
             self._making.add_done_callback(self._made)
-        # Others may wait for the same client: a cancellation of this caller is not theirs.
+        # Other callers may wait for the same client, so a cancellation of this caller must not cancel the work.
         return await asyncio.shield(self._making)
 
     async def close(self) -> None:
@@ -85,7 +85,7 @@ class _LoopClient:
     def _made(self, making: asyncio.Task[Mem0Client]) -> None:
         self._making = None
         if not making.cancelled():
-            making.exception()  # asked for here: perhaps nobody waits any more
+            making.exception()  # The error is retrieved here, because there may be no caller left who waits for it.
 
 
 def _new_client(api_key: str, host: str | None) -> Any:
@@ -100,10 +100,10 @@ def _closed() -> ProviderError:
 
 @contextmanager
 def _own_folder() -> Generator[None]:
-    """Let Mem0, when it is imported, make its folder elsewhere than at home.
+    """Make Mem0 create its folder outside of the home folder when it is imported.
 
-    It makes one in any case. Where there is one, or `MEM0_DIR` names one, or Mem0 is imported already, nothing changes.
-    The platform's client keeps nothing in it but a random id.
+    Mem0 makes a folder in any case. If the folder exists, or `MEM0_DIR` names another, or Mem0 is already imported,
+    nothing changes. The platform's client keeps only a random id in the folder.
     """
     if "mem0" in sys.modules or "MEM0_DIR" in os.environ or (Path.home() / ".mem0").exists():
         yield

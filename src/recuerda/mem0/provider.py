@@ -35,9 +35,9 @@ _logger = logging.getLogger("recuerda")
 class Mem0Provider(ContextProvider):
     """Long-term memory by Mem0: it is searched before each run, and learns from each turn.
 
-    Memories are written and searched with the same scope: the user, the agent, the application and the thread, as far
-    as they are given. If a thread belongs to a user (`get_thread(id, user_id=…)`), its user is taken, so that one
-    provider serves all users. Without any scope, a run raises a `ConfigurationError`.
+    Memories are written and searched with the same scope: whichever of user, agent, application and thread are given.
+    If a thread belongs to a user (`get_thread(id, user_id=…)`), that user is the scope's user, so one provider serves
+    all users. Without any scope, a run raises a `ConfigurationError`.
 
     Mem0 learns after the reply. A failure is logged, and listed in the warnings of the next reply. `close` waits until
     all turns are learnt. Tools' results and recalled memories are never learnt.
@@ -50,13 +50,15 @@ class Mem0Provider(ContextProvider):
         api_key: the key of Mem0's platform, for which a client is made; by default the environment's `MEM0_API_KEY`.
         host: the address of your own platform; None for Mem0's.
         user_id: the user that memories belong to; None for the thread's own user.
-        agent_id: the agent that memories belong to. Together with a user: the user's memories of this agent.
+        agent_id: the agent that memories belong to. Together with `user_id`, the scope is the user's memories of this
+            agent.
         application_id: the application that memories belong to.
         thread_id: limits memories to one conversation (Mem0's `run_id`).
         scope_to_per_operation_thread_id: True gives each thread memories of its own, by the thread's id.
         context_prompt: the text above the memories.
-        max_memories: the most memories that are recalled.
-        max_characters: the most characters of all memories together. One memory has at most 500.
+        max_memories: the largest number of memories that are recalled.
+        max_characters: the largest number of characters of all memories together. One memory has at most 500
+            characters.
         timeout: the time limit of a search; None for the client's own limit.
         add_timeout: the time limit for learning from a turn.
         on_failure: the consequence of a failed search for the run; see `ContextProvider`.
@@ -64,7 +66,7 @@ class Mem0Provider(ContextProvider):
 
     Raises:
         ConfigurationError: there is neither a client nor a key, or there are both, or there are two thread scopes.
-        InvalidInput: Mem0 does not accept an id, or would take it for all users.
+        InvalidInput: Mem0 does not accept an id, or would read it as "all users".
     """
 
     def __init__(
@@ -136,7 +138,7 @@ class Mem0Provider(ContextProvider):
         """Let Mem0 learn from the turn, after the reply.
 
         Raises:
-            ProviderError: Mem0 could not learn from earlier turns of this provider. It learns from this one anyway.
+            ProviderError: Mem0 could not learn from earlier turns of this provider. It still learns from this turn.
         """
         if invoke_exception is not None:
             return

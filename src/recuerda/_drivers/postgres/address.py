@@ -1,7 +1,6 @@
-"""The address of a database: for the driver with its secrets, and for people without them.
+"""The address of a database, in two forms: with its secrets for the driver, and without them for people.
 
-A URL may hold a password. It goes into the driver and nowhere else: errors and logs name the place, which is
-`host:port/database`.
+A URL may hold a password, so only the driver gets it. Errors and logs name the place, which is `host:port/database`.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ class PostgresAddress:
     def parse(cls, url: str, *, application_name: str, timeout_s: float) -> PostgresAddress:
         """Read a URL or a libpq connection string.
 
-        The settings that the URL leaves out are set so that a connection to a machine that has vanished ends by itself.
-        All settings are sent while connecting, which PgBouncer allows, and none by SET.
+        Settings that the URL leaves out get values with which a connection to a vanished machine ends by itself. All
+        settings are sent while connecting, which PgBouncer allows, and none are sent by SET.
 
         Raises:
             ConfigurationError: the URL cannot be read. The error does not quote it, because it may hold a password.

@@ -35,9 +35,9 @@ class Database:
         self._was_reached = False
 
     async def run(self, work: Work[T], again: Work[T] | None = None) -> T:
-        """Run `work` on a connection, and again if another transaction was in its way or the connection ended.
+        """Run `work` on a connection. Run it again if another transaction conflicted with it or the connection ended.
 
-        The server is waited for if it was there before: it may be starting again.
+        If the server answered before, wait for it, because it may be restarting.
 
         Args:
             work: the work; it commits its own transaction.
@@ -46,7 +46,7 @@ class Database:
         Raises:
             StorageUnavailable: the database has been closed.
             StorageBusy: all connections were in use for too long.
-            psycopg.Error: an error that trying again did not mend within the timeout.
+            psycopg.Error: the work still failed when the timeout was over.
         """
         loop = asyncio.get_running_loop()
         give_up_at: float | None = None
@@ -84,7 +84,7 @@ class Database:
 def composer(schema: str) -> Callable[[LiteralString], bytes]:
     """Return a function that puts the schema's name into a statement, in place of `{schema}`."""
     name = Identifier(schema)
-    # As bytes at once: composing takes the driver longer than all its other work for a statement.
+    # The result is bytes, composed once: composing takes the driver longer than all its other work for a statement.
     return lambda text: SQL(text).format(schema=name).as_bytes()
 
 

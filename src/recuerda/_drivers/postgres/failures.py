@@ -1,7 +1,7 @@
-"""What a caller can do about an error of the server.
+"""Translation of the server's errors into errors that tell a caller the next step.
 
-By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. An error without one comes from the
-connection itself.
+Errors are told apart by their SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. An error
+without a SQLSTATE comes from the connection itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from recuerda.errors import (
 )
 
 _BUSY = {"40001", "40P01", "53200", "53300", "53400", "55P03", "57014"}
-"""Serialization, deadlock, no memory, no free connection, a limit, a lock or a statement that waited too long."""
+"""A serialization failure, a deadlock, no memory, no free connection, a limit, or a lock or statement that took too
+long."""
 
 _CONTENTION = {"40001", "40P01", "23503", "23505"}
 """Rolled back because of another transaction. It deleted a row that this one refers to (23503), or wrote the same key

@@ -1,8 +1,9 @@
 """A pool of connections for each event loop, without a task in the background.
 
 The caller that needs a connection opens it, in its own task. So an error reaches the caller at once, and an event loop
-has nothing to wait for at its end. (That is why no `psycopg_pool` is made here: a worker of it that is
-connecting swallows its cancellation, and then `asyncio.run` never returns. An application's own pool is welcome.)
+has nothing to wait for at its end. For this reason the pool is not a `psycopg_pool`: a worker of `psycopg_pool` that is
+connecting swallows its cancellation, and then `asyncio.run` never returns. An application may still pass a pool of its
+own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ MAX_IDLE_S = 600.0
 
 
 class GivenPool(Protocol):
-    """The method of an application's own pool that is used; `psycopg_pool.AsyncConnectionPool` has it."""
+    """The one method that an application's own pool must have. `psycopg_pool.AsyncConnectionPool` has it."""
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection; commit at the end, or roll back after an error."""
@@ -41,12 +42,12 @@ class PoolSettings:
 
     Attributes:
         address: where to connect.
-        name: of the storage or index, for errors.
-        max_connections: of one event loop; a caller that finds all of them in use waits.
+        name: the name of the storage or index, for error messages.
+        max_connections: the most connections of one event loop. A caller waits while all of them are in use.
         timeout_s: how long a caller waits for a connection.
-        prepares: statements are prepared on the server, unless there is a pooler before it. False if the types that
-            they name may be dropped and made anew.
-        given: an application's own pool to use instead; it is never closed here.
+        prepares: True prepares statements on the server, unless a pooler stands in front of it. False is for statements
+            whose types may be dropped and created again.
+        given: an application's own pool to use instead; it is never closed here. None: the connections are opened here.
     """
 
     address: PostgresAddress
@@ -65,7 +66,8 @@ class LoopPool:
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
         self._slots = asyncio.Semaphore(settings.max_connections)
-        # The last one returned is the first one lent: it is warm, and the others grow old and are closed.
+        # The connection that was returned last is lent first: it is warm, and unneeded connections grow old and are
+        # closed.
         self._idle: list[tuple[Connection, float]] = []
         self._users = 0
         self._is_unused = asyncio.Event()
@@ -125,7 +127,7 @@ class LoopPool:
             ) from None
 
     async def _connect(self) -> Connection:
-        # Nothing outlives its statement on a connection, so that PgBouncer may share it.
+        # No setting outlives its statement on a connection, so PgBouncer can share the connection.
         connection: Connection = await AsyncConnection.connect(
             self._settings.address.conninfo, autocommit=True, prepare_threshold=None
         )
@@ -139,7 +141,8 @@ class LoopPool:
 
     def _put_back(self, connection: Connection) -> None:
         if self._process != os.getpid():
-            # A child that was forked in the middle of the work unwinds it: the connection is the parent's.
+            # A child that was forked in the middle of the work comes here too, but the connection belongs to its
+            # parent.
             keep_for_ever(connection)
             return
         now = self._loop.time()
@@ -159,7 +162,7 @@ class LoopPool:
 async def is_direct(connection: Connection) -> bool:
     """Say whether the other end of the connection is the server itself, so that a prepared statement stays there.
 
-    A pooler such as PgBouncer answers for many processes of servers, and so with a process id of its own.
+    A pooler such as PgBouncer stands for many server processes, so it reports a process id of its own.
     """
     found = await connection.execute("SELECT pg_backend_pid()")
     return await found.fetchone() == (connection.info.backend_pid,)

@@ -1,4 +1,4 @@
-"""How a database gets tables: the `schema.sql` of a package, run by one process while the others wait."""
+"""Creation of the tables: one process runs the `schema.sql` of a package while the others wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recuerda.errors import ConfigurationError
 
 @asynccontextmanager
 async def alone(connection: Connection, name: str) -> AsyncGenerator[None]:
-    """Run a transaction while no other connection runs one of the same name."""
+    """Run a transaction while no other connection runs a transaction with the same name."""
     # An application's connection may have begun a transaction, with a snapshot that outlasts the wait for the lock.
     await connection.commit()
     async with connection.transaction():
@@ -37,7 +37,7 @@ async def create_schema(connection: Connection, schema: str, place: str) -> None
         raise ConfigurationError(
             f"the database of {place} cannot hold every text; make a database with the encoding UTF8"
         )
-    # CREATE SCHEMA IF NOT EXISTS wants the right to make schemas even if the schema is there.
+    # CREATE SCHEMA IF NOT EXISTS needs the right to create schemas even if the schema exists.
     query = SQL("SELECT FROM pg_catalog.pg_namespace WHERE nspname = {}").format(schema)
     if await first_row(connection, query) is None:
         await connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
@@ -46,14 +46,14 @@ async def create_schema(connection: Connection, schema: str, place: str) -> None
 async def run_script(connection: Connection, package: str, schema: str) -> None:
     """Run the `schema.sql` of a package, in which `{schema}` stands for the schema's name."""
     text = (files(package) / "schema.sql").read_text("utf-8")
-    # The text is a file of this distribution, as literal as a string in the code. Several statements cannot be
-    # prepared as one.
+    # The text comes from a file of this distribution, so it is as trusted as a string in the code. Several statements
+    # cannot be prepared as one.
     await connection.execute(SQL(cast("LiteralString", text)).format(schema=Identifier(schema)), prepare=False)
 
 
 async def has_table(connection: Connection, schema: str, table: str) -> bool:
     """Say whether a table is there."""
-    # Not by to_regclass: it may answer from a cache that is older than the wait for a lock.
+    # to_regclass will not do here: it may answer from a cache that is older than the wait for a lock.
     query = SQL("SELECT FROM pg_catalog.pg_tables WHERE schemaname = {} AND tablename = {}").format(schema, table)
     return await first_row(connection, query) is not None
 
