@@ -109,7 +109,7 @@ def _other(value: object, path: str, depth: int) -> Json:
     if isinstance(value, int):
         return _integer(int(value), path)
     if isinstance(value, str):
-        return _to_json(str.__str__(value), path, depth)  # `str(value)` would call a method of a subclass
+        return _to_json(str.__str__(value), path, depth)  # `str(value)` would call a method of the subclass
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return _to_json(dump(mode="json"), path, depth + 1)

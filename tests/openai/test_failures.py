@@ -130,7 +130,7 @@ async def test_a_connection_dropped_before_the_answer_is_an_error(
 async def test_a_connection_dropped_in_the_answer_is_an_error(server: ScriptedOpenAIServer) -> None:
     server.script.append(Dropped(after_chunks=3, reply=Reply("A reply that never reaches its end.")))
     error = await failure(client_of(server.base_url), is_streamed=True)
-    assert "in the middle of the answer, and nothing of it is kept" in str(error)
+    assert "in the middle of the answer, and no part of the answer is kept" in str(error)
 
 
 @WAYS

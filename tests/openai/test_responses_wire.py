@@ -88,7 +88,7 @@ def test_images_and_files_are_parts_and_sound_is_told_of() -> None:
                 {"type": "input_text", "text": "ftp://example.test/a (text/plain)"},
                 {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "auto"},
                 {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="},
-                {"type": "input_text", "text": "a.wav (audio/wav, which this model cannot be given)"},
+                {"type": "input_text", "text": "a.wav (audio/wav, which this model does not accept)"},
             ],
         }
     ]

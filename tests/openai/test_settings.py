@@ -144,7 +144,7 @@ def test_what_is_missing_in_the_environment_is_named_and_nothing_else(
         ({"azure_endpoint": "https://a.example"}, "api_key is needed"),
         ({"api_key": KEY, "model_id": ""}, "model_id"),
         ({"api_key": f"{KEY}\n"}, "line break"),
-        ({"api_key": f"{KEY}ñ"}, "no HTTP header can carry"),
+        ({"api_key": f"{KEY}ñ"}, "an HTTP header cannot contain"),
         ({"base_url": "localhost:8000"}, "http://"),
         ({"base_url": f"http://me:{KEY}@localhost/v1"}, "contains credentials"),
         ({"base_url": "http://localhost", "azure_endpoint": "http://localhost"}, "base_url and azure_endpoint"),

@@ -224,8 +224,8 @@ def test_work_that_its_ending_loop_cancels_is_told(caplog: pytest.LogCaptureFixt
         asyncio.run(program())
     assert done == []
     assert [text.rpartition(": ")[2] for text in deferred.take_failures()] == [
-        "it was cancelled, as its event loop ended",
-        "it was cancelled, as its event loop ended",
+        "it was cancelled because its event loop ended",
+        "it was cancelled because its event loop ended",
     ]
     assert len(caplog.messages) == 2
 

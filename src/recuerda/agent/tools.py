@@ -260,7 +260,7 @@ def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
 
 
 def unknown_tool(call: FunctionCallContent, known: list[str]) -> FunctionResultContent:
-    """Return the text that tells the model that a function does not exist."""
+    """Return the result that tells the model that a function does not exist."""
     return _failure(call, f"there is no function {call.name!r}; there are: {', '.join(known) or 'none'}")
 
 
@@ -300,7 +300,7 @@ def _fields(function: Callable[..., Any], name: str) -> tuple[list[tuple[str, An
 
 
 def _described(hint: Any) -> Any:
-    """Return the parameter's type with a plain text in `Annotated` as its description."""
+    """Return the type with a plain text in `Annotated` turned into its description."""
     if get_origin(hint) is not Annotated:
         return hint
     inner, *notes = get_args(hint)
@@ -314,7 +314,7 @@ def _described(hint: Any) -> Any:
 
 
 def _with_default(hint: Any, default: object) -> Any:
-    """Add a default value to the schema, if the value has a JSON form."""
+    """Return the type with a default value for the schema, if the value has a JSON form."""
     try:
         shown = to_json(default, "the default")
     except EncodeError:

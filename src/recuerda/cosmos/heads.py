@@ -168,8 +168,8 @@ async def load(container: Container, thread_id: str, *, near: int | None = None,
     Args:
         container: the container that has the thread.
         thread_id: the thread's id.
-        near: the probable number of the newest record. The query also gives all records from this number on. None gives
-            the newest record only.
+        near: the probable number of the newest record. The query also gives all records from this number on. None reads
+            only the newest record.
         record_id: with `near`, the query also gives the turn with this id.
     """
     if near is None:

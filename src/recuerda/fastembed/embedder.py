@@ -34,7 +34,7 @@ class FastEmbedEmbedder:
         folder: a folder that holds the model's files. None downloads them from the model's hub, once.
         cache_folder: the folder for downloaded files. None stands for `FASTEMBED_CACHE_PATH` or, if that is not set, a
             folder in the system's temporary folder.
-        threads: the number of processor cores that one call may use; None leaves the choice to ONNX Runtime.
+        threads: the number of processor cores that one call may use.
 
     Raises:
         ConfigurationError: fastembed does not support the model, or there is no such folder.

@@ -159,7 +159,7 @@ class Mem0Provider(ContextProvider):
         if client is not None:
             if api_key is not None or host is not None:
                 raise ConfigurationError(
-                    "mem0_client was given together with api_key or host; a client has its own, so leave them out"
+                    "mem0_client was given together with api_key or host; leave them out: the client has its own"
                 )
             return memories_of(client)
         key = (api_key or os.environ.get("MEM0_API_KEY", "")).strip()
@@ -199,7 +199,10 @@ class Mem0Provider(ContextProvider):
     def _owned(
         self, memories: Sequence[Mapping[str, object]], scope: Mem0Scope, thread: AgentThread
     ) -> list[Mapping[str, object]]:
-        """Return the memories that belong to the scope. Mem0 is asked for no others, but it may give some."""
+        """Return the memories that belong to the scope.
+
+        The request names the scope, but Mem0 may give other memories too.
+        """
         owned = [memory for memory in memories if scope.owns(memory)]
         if len(owned) < len(memories):
             _logger.warning(

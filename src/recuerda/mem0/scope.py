@@ -1,8 +1,8 @@
 """The owner of memories. Memories are written and searched with the same scope, and never without one.
 
-Mem0 files a memory under the user *or* the agent of a conversation. So a search for both on its platform finds nothing,
-and with an agent's id its library learns about the agent instead of the user. Therefore, if the user is known, memories
-are filed under the user, and the agent is stored as metadata, which a search also matches.
+Mem0 files a memory under the user *or* the agent of a conversation. So on its platform a search for both finds nothing,
+and its library, given an agent's id, learns about the agent instead of the user. Therefore, if the user is known,
+memories are filed under the user, and the agent is stored as metadata, which a search also matches.
 """
 
 from __future__ import annotations

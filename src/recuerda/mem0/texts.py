@@ -1,8 +1,8 @@
 """The texts that are searched for, shown to the model, and learnt.
 
 Memories are untrusted data. Each is shown as a quotation on one line, so that it cannot pass for an instruction or end
-its line. A recalled memory must not be learnt again, or memories multiply. A provider never gets its own context back.
-And if an answer repeats a memory, the repeating sentences are not learnt.
+its line. A recalled memory must not be learnt again, or memories would multiply. So a provider never gets its own
+context back, and if an answer repeats a memory, the repeating sentences are not learnt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The content of threads: messages with their parts, turns, and their form as bytes."""
+"""The content of threads: messages with their parts, turns, and their encoding as bytes."""
 
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.messages.message import (

@@ -1,12 +1,12 @@
 """Convert turns and messages into JSON bytes and back.
 
 A turn is a JSON object with `messages`. It also has `input` (the number of messages from the caller), `usage`,
-`interrupted` and `service_thread`, except where a field equals its default. A later version of this format would add
-its number as `v`. A message is an object with `role`, `content` and its other fields. `content` is a string when the
-message is one plain text. Otherwise it is an array of parts, each with its `type`.
+`interrupted` and `service_thread`; a field that equals its default is left out. A later version of this format would
+add its number as `v`. A message is an object with `role`, `content` and its other fields. `content` is a string when
+the message is one plain text. Otherwise it is an array of parts, each with its `type`.
 
 Encoding refuses a value that would not read back the same (see `json_value`), before anything is written. Decoding
-keeps a part that it does not fully understand as `UnknownContent`. A body that is no turn raises `CorruptTurn`.
+keeps a part that it does not fully understand as `UnknownContent`. A body that is not a turn raises `CorruptTurn`.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
 
 
 def _plain_text(value: object) -> str:
-    """Return a value of a subclass of `str` as a plain `str`, because msgspec accepts no subclass."""
+    """Return a value of a subclass of `str` as a plain `str`, because msgspec does not accept a subclass."""
     if isinstance(value, str):
-        return str.__str__(value)  # `str(value)` would ask the class
+        return str.__str__(value)  # `str(value)` would call a method of the subclass
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 
@@ -106,7 +106,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
     """Return the turn that `encode_turn` wrote.
 
     Raises:
-        CorruptTurn: `body` is no turn, or a turn of a newer version. The error names the thread and the number.
+        CorruptTurn: `body` is not a turn, or is a turn of a newer version. The error names the thread and the number.
     """
     try:
         wire = _decoder.decode(body)
@@ -135,7 +135,7 @@ def message_from_json(data: object, path: str = "message") -> ChatMessage:
     """Return the message that `message_to_json` converted.
 
     Raises:
-        StateError: `data` is no message. The error names the place.
+        StateError: `data` is not a message. The error names the place.
     """
     try:
         return _messages([msgspec.convert(data, _WireMessage)])[0]
@@ -169,7 +169,7 @@ def _out_part(part: AnyContent, path: str) -> object:
 
 
 def _checked(part: T, path: str) -> T:
-    # A struct does not check its fields when it is made. A wrong value would read back as something else, or as damage.
+    # A struct does not check its fields when it is made. A wrong value would read back as another value, or as damage.
     try:
         msgspec.convert(msgspec.to_builtins(part, enc_hook=_plain_text), type(part))
     except (msgspec.ValidationError, TypeError) as error:
@@ -192,7 +192,7 @@ def _check_part(part: Content, path: str) -> None:
 
 
 def _messages(wires: Sequence[_WireMessage]) -> tuple[ChatMessage, ...]:
-    # One comprehension with few calls, because a cold read of a long thread spends its time here.
+    # This is one comprehension with few calls, because a cold read of a long thread spends its time here.
     return tuple(
         [
             trusted_message(

@@ -62,7 +62,7 @@ def read_legacy_state(state: dict[str, Any]) -> LegacyState:
     """Return the content of a saved thread, of a saved session, or of a saved RAM store.
 
     Raises:
-        StateError: the state is damaged, or it is a Redis store's and so holds an address but no messages.
+        StateError: the state is damaged, or it comes from a Redis store, whose state holds an address but no messages.
     """
     match state.get("type"):
         case None | "agent_thread_state":
@@ -84,7 +84,7 @@ def read_legacy_message(data: object, where: str = "message") -> ChatMessage:
     """Return one message, such as an entry of a legacy Redis list.
 
     Raises:
-        StateError: `data` is no message. The error names the place.
+        StateError: `data` is not a message. The error names the place.
     """
     fields = _object(data, where)
     role: Any = fields.get("role")

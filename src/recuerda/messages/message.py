@@ -32,7 +32,8 @@ class Content(
     additional_properties: dict[str, Any] | None = None
 
 
-# gc=False: it is in no reference cycle, and a long thread holds thousands that the collector would go through.
+# gc=False: a part is never in a reference cycle, and a long thread holds thousands of parts that the collector would
+# visit.
 class TextContent(Content, frozen=True, tag="text", gc=False):
     """Hold text."""
 
@@ -44,7 +45,7 @@ class TextContent(Content, frozen=True, tag="text", gc=False):
 
 
 class TextReasoningContent(Content, frozen=True, tag="text_reasoning"):
-    """Hold a model's reasoning: readable text, and opaque data that the model's service wants back.
+    """Hold a model's reasoning: readable text, and opaque data to send back to the model's service.
 
     Attributes:
         text: the readable text; empty when the service shows none.
@@ -110,7 +111,7 @@ class FunctionResultContent(Content, frozen=True, tag="function_result"):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Hold the number of tokens of one or more model calls. `a + b` adds two of them up."""
+    """Hold the number of tokens of one or more model calls. `a + b` is the sum of two usages."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -129,7 +130,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class UsageContent(Content, frozen=True, tag="usage"):
-    """Hold a number of tokens inside a message. Some services send it there."""
+    """Hold the token usage inside a message, where some services send it."""
 
     usage: Usage
 
@@ -141,7 +142,7 @@ class RefusalContent(Content, frozen=True, tag="refusal"):
 
 
 class UnknownContent(msgspec.Struct, frozen=True):
-    """Keep a part unchanged whose kind or fields this version does not know.
+    """Hold a part whose kind or fields this version does not know, unchanged.
 
     Attributes:
         data: the part's JSON object, with its `type`.
@@ -276,7 +277,7 @@ def with_contents(message: ChatMessage, parts: Sequence[AnyContent], *, role: Ro
 
 
 def plain_content(parts: tuple[AnyContent, ...]) -> str | tuple[AnyContent, ...]:
-    """Return the form in which a message holds its parts: the text itself if one plain text is the only part."""
+    """Return the parts in a message's own form: the text itself if one plain text is the only part."""
     if len(parts) == 1 and type(part := parts[0]) is TextContent and part.additional_properties is None:
         return part.text
     return parts
@@ -300,13 +301,13 @@ def _part(item: object) -> AnyContent:
     raise TypeError(f"a part must be a str or a content such as TextContent, not {type(item).__name__}")
 
 
-# gc=False: as for TextContent.
+# gc=False: see TextContent.
 class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that one run adds to a thread. A turn is the unit of commit.
 
     Attributes:
         messages: the messages in order; at least one.
-        input_count: the number of messages, from the first on, that came from the caller. The others are the answer.
+        input_count: the number of messages from the caller, which come first. The other messages are the answer.
         usage: the tokens that the answer cost, if the service reported them.
         is_interrupted: True when the run was stopped before the model had answered and the partial turn was kept.
         service_thread_id: in the mirror of a service's thread, the service's id of the thread after this turn.

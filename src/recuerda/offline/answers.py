@@ -13,7 +13,7 @@ _WORD = re.compile(r"\w{3,}")
 
 
 def answer(asked: Sequence[Sentence], facts: Sequence[Fact], language: Language) -> str:
-    """Return the reply to a message, made of the facts alone.
+    """Return the reply to a message, made only from the facts.
 
     Args:
         asked: the sentences of the message.
@@ -49,7 +49,7 @@ def _about(kind: str, facts: Sequence[Fact], language: Language) -> str:
 
 
 def _names(question: str, fact: Fact) -> bool:
-    """Whether the question names the thing of a "my …" fact."""
+    """Return whether the question names the thing in a "my …" fact."""
     thing = fact.kind.removeprefix("my ")
     return fact.kind.startswith("my ") and f" {thing} " in f" {_plain(question)} "
 

@@ -1,8 +1,8 @@
 """The offline client behind OpenAI's chat-completions format, as an ASGI application without dependencies.
 
-It serves to try servers and clients without a key: `recuerda serve --upstream offline` uses it as the model's server.
-It answers `POST /v1/chat/completions`, whole or streamed, and `GET /v1/models`. It reads only the roles and the texts
-of a request's messages.
+Use it to try servers and clients without a key: `recuerda serve --upstream offline` uses it as the model's server. It
+answers `POST /v1/chat/completions`, whole or streamed, and `GET /v1/models`. It reads only the roles and the texts of a
+request's messages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The facts that people told of themselves, read from their sentences."""
+"""The facts that people told about themselves, read from their sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recuerda.offline.languages import LANGUAGES
 from recuerda.offline.sentences import Sentence, fold
 
 MANY = frozenset({"likes", "allergy", "note"})
-"""The kinds of facts of which there can be several. Of any other kind, only the latest fact counts."""
+"""The kinds of which several facts can be true at once. For any other kind, only the latest fact counts."""
 
 _NAME_END = re.compile(
     r"[,;:(]| [-\u2013\u2014] |\s(?:and|but|so|who|because|pero|porque|que)\s|\s[ye]\s(?=[a-záéíóúñ])"

@@ -14,8 +14,8 @@ class Rule:
     Attributes:
         kind: the kind of the fact, such as "name". The kind "my" is replaced by the thing that follows the possessive.
         pattern: the pattern, which is matched from the start of a clause. Its group `value` is the fact.
-        is_weak: whether the clause may mean something else, as "I'm Riker" and "I'm German" show. A weak fact does not
-            replace a fact that was told plainly, unless the clause starts with a correction.
+        is_weak: True if the clause may have another meaning, as "I'm Riker" and "I'm German" show. A weak fact replaces
+            a fact that was told plainly only if the clause starts with a correction.
         before: the words to put before the value in a reply, such as "in " for "I moved to Lima".
     """
 
@@ -31,7 +31,7 @@ class Language:
 
     Attributes:
         code: the code of the language, such as "en".
-        words: common words by which a text of this language is recognized, folded.
+        words: common words, folded, by which a text in this language is recognized.
         opener: the pattern of words before a fact, such as "hi, ", "no, " and "remember that ". Its group `fix` marks a
             correction, and its group `note` a request to remember something.
         rules: the patterns for facts, in the order in which they are tried.

@@ -1,7 +1,7 @@
 """Clauses of a text, each of which tells one fact or asks one question.
 
-Runs of spaces are first reduced to one space, and every pattern looks at a limited number of characters. So the time is
-linear in the length of the text, even for hostile texts.
+Runs of spaces are first reduced to one space, and every pattern looks at a limited number of characters. So the time
+grows linearly with the length of the text, even for hostile texts.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import unicodedata
 from dataclasses import dataclass
 
 READ_CHARACTERS = 20_000
-"""The number of characters of a message that are read."""
+"""The largest number of characters that are read of a message."""
 
 CLAUSE_CHARACTERS = 300
-"""The number of characters of a clause that are read."""
+"""The largest number of characters that are read of a clause."""
 
 # A full stop after a single letter or a title belongs to a name: "J. R. R.", "Dr. Pulaski", "Sra. Ortiz".
 _END = re.compile(
@@ -68,7 +68,7 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def fold(text: str) -> str:
-    """Return a text in a form for comparisons: in lower case, without accents, and with plain apostrophes."""
+    """Return a text in the form for comparisons: in lower case, without accents, and with plain apostrophes."""
     plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'"))
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 

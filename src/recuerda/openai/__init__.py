@@ -12,7 +12,7 @@ except ModuleNotFoundError as _error:
         raise
     raise MissingExtraError(module="recuerda.openai", extra="openai") from _error
 
-from recuerda.openai.chat_client import OpenAIChatClient  # needs the SDK: after the check
+from recuerda.openai.chat_client import OpenAIChatClient  # imported after the check because it needs the SDK
 from recuerda.openai.embedder import OpenAIEmbedder
 from recuerda.openai.responses_client import OpenAIResponsesClient
 

@@ -1,7 +1,7 @@
 """Answers of chat completions as messages: whole answers, and streamed answers joined from their chunks.
 
 The SDK does not check the answers of a service, and compatible servers leave out or misplace some fields. `completion`
-and `reader` take care of the faults that are known. Any other fault raises, and the client reports a failed call.
+and `reader` handle the known faults. Any other fault raises an error, and the client reports a failed call.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def whole_answer(completion: object) -> ChatResponse:
         ChatClientError: the object is not a chat completion with a message.
     """
     if not isinstance(completion, ChatCompletion) or not completion.choices:
-        raise ChatClientError("the service answered with something that is not a chat completion: check base_url")
+        raise ChatClientError("the service's answer is not a chat completion: check base_url")
     read = read_completion(completion)
     if not read.choices or read.choices[0].message is None:
         raise ChatClientError("the service's answer could not be read: it has no message. Check base_url.")
@@ -53,15 +53,15 @@ class StreamedAnswer:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the model has finished its answer. Only the token usage can still follow."""
+        """True when the model has finished its answer. Only the token usage can still follow."""
         return self._reader.is_whole
 
     def take(self, chunk: ChatCompletionChunk) -> ChatUpdate | None:
-        """Return the update that a chunk makes, or None when there is nothing to pass on yet."""
+        """Return the update for a chunk, or None when there is nothing to pass on yet."""
         return self.read(read_completion(chunk))
 
     def read(self, completion: Completion) -> ChatUpdate | None:
-        """Return the update that a completion or a chunk makes, or None when there is nothing to pass on yet."""
+        """Return the update for a completion or a chunk, or None when there is nothing to pass on yet."""
         contents = self._contents(self._reader.take(completion))
         return ChatUpdate(contents=contents, message_id=self._reader.message_id) if contents else None
 
@@ -76,7 +76,7 @@ class StreamedAnswer:
         return self.rest()
 
     def rest(self) -> ChatUpdate:
-        """Return the last update, whether or not the service said that the answer is whole."""
+        """Return the last update, even if the service did not say that the answer is complete."""
         contents = self._contents(self._reader.end())
         if self._refusal:
             contents.append(RefusalContent(self._refusal))
@@ -98,7 +98,7 @@ class StreamedAnswer:
                     self._has_text = True
                 case TextFragment("refusal", text):
                     self._refusal += text
-                case _:  # a call, which the reader keeps
+                case _:  # The fragment belongs to a call, which the reader keeps.
                     pass
         return contents
 
@@ -106,7 +106,9 @@ class StreamedAnswer:
 def check_answered(
     contents: Sequence[AnyContent], finish_reason: str | None, *, limit: str = "max_completion_tokens"
 ) -> None:
-    """Check that an answer was not stopped before its first word: it would look as if the model said nothing.
+    """Check that an answer was not stopped before its first word.
+
+    Otherwise it would look as if the model had said nothing.
 
     `limit` is the name of the option that limits the tokens of an answer.
 

@@ -15,14 +15,14 @@ from recuerda.openai.options import add_options, add_tools, argument_names, chec
 from recuerda.openai.wire import wire_messages
 
 OWN_ARGUMENTS = frozenset({"messages", "stream", "tools", "n"})
-"""The arguments that the client sets itself, and that no option may set."""
+"""The arguments that only the client sets. An option must not set them."""
 
 
 def call_arguments(request: ChatRequest, *, model_id: str, is_streamed: bool = False) -> dict[str, Any]:
     """Return the arguments of `chat.completions.create`.
 
     Raises:
-        ConfigurationError: an option is one that the client sets itself.
+        ConfigurationError: an option is an argument that only the client sets.
     """
     check_options(request.options, own=OWN_ARGUMENTS)
     messages = wire_messages(request.messages, instructions=request.instructions)
@@ -34,7 +34,7 @@ def call_arguments(request: ChatRequest, *, model_id: str, is_streamed: bool = F
 
 
 def is_about_stream_options(status: int, text: str) -> bool:
-    """Whether a server's refusal is about `stream_options`, which older servers do not know."""
+    """Return whether a server's refusal is about `stream_options`, which older servers do not know."""
     return status in (400, 422) and "stream_options" in text
 
 

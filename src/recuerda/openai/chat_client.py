@@ -25,14 +25,14 @@ from recuerda.openai.service import OpenAIService
 class OpenAIChatClient(OpenAIService):
     """A chat client for models of OpenAI, of Azure OpenAI, or of any server with OpenAI's chat completions.
 
-    One client can be used from several event loops, also by `agent.run_sync`: each loop has its own connections. The
-    connections are closed by `close`, with their loop, or when this object is no longer used.
+    One client can be used from several event loops, including the loop of `agent.run_sync`: each loop has its own
+    connections. The connections are closed by `close`, with their loop, or when this object is no longer used.
 
     The options of a request or an agent, such as `options={"temperature": 0}`, are sent to the service, even if the SDK
     does not know them. With `{"stream_options": None}` a stream does not ask for its token usage.
 
     Args:
-        model_id: the name of the model; on Azure, of the deployment.
+        model_id: the name of the model; on Azure, the name of the deployment.
         api_key: the key, or an async function that returns a fresh key or token before each call. A compatible server,
             given by `base_url`, may need none.
         base_url: the address of a compatible server, such as `http://localhost:11434/v1`; None for OpenAI.
@@ -40,8 +40,8 @@ class OpenAIChatClient(OpenAIService):
         api_version: the version of Azure OpenAI's dated interface; None for its v1 interface.
         organization: the OpenAI organization to bill, if the key belongs to several.
         default_headers: headers to send with each request.
-        timeout_s: the seconds to wait for an answer, or for the next piece of a stream, before each retry.
-        max_retries: how often a call is retried that failed before its answer began.
+        timeout_s: the seconds that each attempt waits for an answer, or for the next piece of a stream.
+        max_retries: the number of times that a call is retried if it fails before its answer begins.
         client: a ready client of the SDK in place of the settings above. It is used unchanged and must belong to the
             event loop of the calls. It is never closed here.
 
@@ -87,7 +87,7 @@ class OpenAIChatClient(OpenAIService):
         max_retries: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
-        """Return a client with the settings that environment variables hold. A blank variable counts as not set.
+        """Return a client with the settings from environment variables. A blank variable counts as not set.
 
         - OpenAI: `OPENAI_API_KEY` and `OPENAI_MODEL` (or `OPENAI_CHAT_MODEL_ID`); `OPENAI_ORG_ID` if the key has
           several organizations.
@@ -100,10 +100,10 @@ class OpenAIChatClient(OpenAIService):
             default_headers: see the class.
             timeout_s: see the class.
             max_retries: see the class.
-            environ: the variables to read; None for those of the process.
+            environ: the variables to read; None for the process's environment.
 
         Raises:
-            ConfigurationError: a variable is not set. The error names each one and says what to set it to.
+            ConfigurationError: a variable is not set. The error names each missing variable and its value.
         """
         settings = read_environment(os.environ if environ is None else environ, model_id=model_id)
         return cls(**settings, default_headers=default_headers, timeout_s=timeout_s, max_retries=max_retries)
@@ -119,9 +119,11 @@ class OpenAIChatClient(OpenAIService):
             raise self._failure(error, sdk, model_id=arguments["model"]) from error
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        """Yield the answer as it arrives: text and reasoning in pieces, and a refusal, calls and the usage at the end.
+        """Yield the answer as it arrives.
 
-        Closing the generator closes the connection. A stream that ends before its answer does is an error.
+        Text and reasoning come in pieces; a refusal, calls and the usage come at the end.
+
+        Closing the generator closes the connection. A stream that ends before the answer is complete raises an error.
         """
         arguments = call_arguments(request, model_id=self.model_id, is_streamed=True)
         sdk = await self._clients.get()
@@ -129,7 +131,7 @@ class OpenAIChatClient(OpenAIService):
         has_begun = False
         try:
             async with await self._open(sdk, arguments) as chunks:
-                # `async for` would wrap the stream in another generator, which is not closed when this one is.
+                # `async for` would wrap the stream in another generator, which is not closed together with this one.
                 while (chunk := await anext(chunks, None)) is not None:
                     has_begun = True
                     if (update := answer.take(chunk)) is not None:
@@ -140,7 +142,10 @@ class OpenAIChatClient(OpenAIService):
         yield answer.end()
 
     async def _open(self, sdk: AsyncOpenAI, arguments: dict[str, Any]) -> AsyncStream[ChatCompletionChunk]:
-        """Start a stream. A server that refuses `stream_options`, as older ones do, is no longer sent the option."""
+        """Start a stream.
+
+        After a server has refused `stream_options`, as older servers do, the option is no longer sent.
+        """
         if self._refuses_stream_options:
             arguments.pop("stream_options", None)
         try:

@@ -1,8 +1,8 @@
-"""The fields of chat completions and of their chunks that recuerda reads, from the SDK's objects or from JSON.
+"""The fields of chat completions and their chunks that recuerda reads, from the SDK's objects or from JSON.
 
-Neither the SDK nor a compatible server promises that a field is there, so every field may be missing. A field of the
-wrong type makes the completion unreadable. A whole completion has messages and a chunk has deltas; both are read into
-the same types, so that one reader (`reader.py`) understands both.
+Neither the SDK nor a compatible server promises any field, so every field may be missing. A field of the wrong type
+makes the completion unreadable. A whole completion has messages and a chunk has deltas; both are read into the same
+types, so that one reader (`reader.py`) understands both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class FunctionPiece(msgspec.Struct, frozen=True):
 
 
 class CallPiece(msgspec.Struct, frozen=True):
-    """A call of a function, or a fragment of one."""
+    """A call of a function, or a fragment of a call."""
 
     index: int | None = None
     id: str | None = None
@@ -32,9 +32,9 @@ class CallPiece(msgspec.Struct, frozen=True):
 
 
 class MessagePiece(msgspec.Struct, frozen=True):
-    """A message, or the part of one that a chunk adds.
+    """A message, or the part of a message that a chunk adds.
 
-    DeepSeek calls the reasoning `reasoning_content`, other services call it `reasoning`.
+    DeepSeek calls the reasoning `reasoning_content`; other services call it `reasoning`.
     """
 
     content: str | None = None
@@ -51,7 +51,7 @@ class MessagePiece(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of the answers; only the first one is asked for."""
+    """One of the answers. A request asks for one answer only."""
 
     delta: MessagePiece | None = None
     message: MessagePiece | None = None

@@ -17,7 +17,7 @@ from recuerda._drivers.per_loop import PerLoop, leave_open
 from recuerda.errors import ChatClientError, ConfigurationError
 
 ApiKey: TypeAlias = str | Callable[[], Awaitable[str]]
-"""A key, or a function that returns a fresh one before each call, such as a Microsoft Entra ID token provider."""
+"""A key, or a function that returns a fresh key before each call, such as a Microsoft Entra ID token provider."""
 
 OPENAI_URL = "https://api.openai.com/v1"
 CONNECT_TIMEOUT_S = 5.0
@@ -51,7 +51,7 @@ class Connection:
 
     @property
     def url(self) -> str:
-        """The address that requests go to."""
+        """The address to which requests are sent."""
         if self.azure_endpoint is None:
             return self.base_url or OPENAI_URL
         endpoint = self.azure_endpoint.rstrip("/").removesuffix("/v1").removesuffix("/openai")
@@ -59,7 +59,7 @@ class Connection:
 
     def new_client(self) -> AsyncOpenAI:
         """Return a new client of the SDK. It has no connection yet."""
-        # The SDK would read settings that are left out here from the process's environment.
+        # If a setting were left out here, the SDK would read it from the process's environment.
         key = self.api_key or _NO_KEY
         timeout = Timeout(self.timeout_s, connect=min(self.timeout_s, CONNECT_TIMEOUT_S))
         if self.azure_endpoint is not None and self.api_version:
@@ -103,7 +103,7 @@ class Connection:
             )
         # The HTTP library's own error about the header would show the key.
         if isinstance(self.api_key, str) and not (self.api_key.isascii() and self.api_key.isprintable()):
-            raise ConfigurationError("api_key has a character that no HTTP header can carry, such as a line break")
+            raise ConfigurationError("api_key has a character that an HTTP header cannot contain, such as a line break")
 
 
 def public_url(url: str) -> str:
@@ -122,10 +122,11 @@ class Reached:
 
     @classmethod
     def of(cls, client: AsyncOpenAI | None, settings: Mapping[str, Any]) -> Reached:
-        """Return a service from a ready SDK client or from settings. A setting of None counts as not given.
+        """Return a service, from a ready SDK client or from settings. A setting of None counts as not given.
 
         Raises:
-            ConfigurationError: both are given, a setting is missing or invalid, or settings contradict one another.
+            ConfigurationError: both a client and settings are given, a setting is missing or invalid, or settings
+                contradict one another.
         """
         given = {name: value for name, value in settings.items() if value is not None}
         if client is None:

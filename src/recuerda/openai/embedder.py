@@ -1,6 +1,6 @@
 """Vectors from OpenAI's embeddings, or from any server with the same interface.
 
-The settings, the connections and the error texts are those of the chat client.
+The settings, the connections and the error texts are the same as in the chat client.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recuerda.openai.failures import FailedCall, failure_of, remove_secret
 from recuerda.openai.service import ConnectionSettings
 
 _TEXTS_AT_ONCE = 256
-_CHARACTERS_AT_ONCE = 200_000  # a request may have 300,000 tokens, and a character is seldom more than one token
+_CHARACTERS_AT_ONCE = 200_000  # A request may have 300,000 tokens, and a character is rarely more than one token.
 
 
 class OpenAIEmbedder:
@@ -31,15 +31,15 @@ class OpenAIEmbedder:
     so a space is sent instead.
 
     Args:
-        model_id: the model's name, such as `text-embedding-3-small`; on Azure the deployment's.
+        model_id: the model's name, such as `text-embedding-3-small`; on Azure, the deployment's name.
         dimensions: the length of the vectors, for models that can shorten them; None for the model's own length.
-        max_characters: the number of characters of a text that are sent. The rest has no effect on the vector. The
-            default stays within the 8,192 tokens that OpenAI's models take, in every language.
+        max_characters: the largest number of characters that are sent of a text. The rest has no effect on the vector.
+            In every language, the default stays within the 8,192 tokens that OpenAI's models accept.
         client: a ready client of the SDK; see `OpenAIChatClient`.
         connection: `api_key`, `base_url`, `azure_endpoint` and the other connection settings of `OpenAIChatClient`.
 
     Raises:
-        ConfigurationError: the arguments contradict one another, or something is missing.
+        ConfigurationError: an argument is missing, or arguments contradict one another.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class OpenAIEmbedder:
         Args:
             model_id: the embedding model, or its deployment on Azure.
             dimensions: the length of the vectors; None for the model's own length.
-            environ: the variables to read; None for those of the process.
+            environ: the variables to read; None for the process's environment.
 
         Raises:
-            ConfigurationError: a variable is not set. The error names each one and says what to set it to.
+            ConfigurationError: a variable is not set. The error names each missing variable and its value.
         """
         settings = read_environment(os.environ if environ is None else environ, model_id=model_id)
         return cls(**settings, dimensions=dimensions)
@@ -82,7 +82,7 @@ class OpenAIEmbedder:
 
     @property
     def model_id(self) -> str:
-        """The model's name, with `/dimensions` behind it if they are set, because such vectors do not compare."""
+        """The model's name, followed by `/` and the dimensions if they are set, because such vectors do not compare."""
         return self._model if self._dimensions is None else f"{self._model}/{self._dimensions}"
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:

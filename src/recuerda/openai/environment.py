@@ -1,8 +1,8 @@
 """The settings of a service from environment variables, for OpenAI and for Azure OpenAI.
 
-`AZURE_OPENAI_ENDPOINT` decides: when it is set, the service is Azure OpenAI, and otherwise OpenAI or a compatible
-server. So a program that always has an OpenAI key in its environment moves to Azure by setting this one variable, and
-back by removing it. A blank variable counts as not set.
+`AZURE_OPENAI_ENDPOINT` decides: if it is set, the service is Azure OpenAI, and otherwise OpenAI or a compatible server.
+So setting this one variable moves a program with an OpenAI key in its environment to Azure, and removing it moves the
+program back. A blank variable counts as not set.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ def read_environment(environ: Mapping[str, str], *, model_id: str | None = None)
 
     Args:
         environ: the variables.
-        model_id: the model, or the deployment on Azure; it goes before the environment's.
+        model_id: the model, or the deployment on Azure; it takes precedence over the environment. None reads the
+            environment.
 
     Raises:
-        ConfigurationError: variables are not set. The text names each of them and shows no value.
+        ConfigurationError: variables are not set. The text names each missing variable and shows no value.
     """
     found = {name: value.strip() for name, value in environ.items() if value.strip()}
     if "AZURE_OPENAI_ENDPOINT" in found:

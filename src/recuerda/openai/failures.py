@@ -24,8 +24,8 @@ class FailedCall:
     Attributes:
         model_id: the model or the deployment that was called.
         url: the address, without credentials.
-        timeout_s: the seconds that the call could wait; None if they are not known.
-        has_begun: whether a part of a streamed answer had arrived.
+        timeout_s: the time limit of the call in seconds; None if it is not known.
+        has_begun: True if part of a streamed answer had arrived.
     """
 
     model_id: str
@@ -56,7 +56,7 @@ def _what(error: Exception, call: FailedCall) -> str:
             limit = "" if call.timeout_s is None else f" within {call.timeout_s:g} s"
             return f"the service did not answer{limit}. Run again, or raise timeout_s."
         case APIConnectionError() if call.has_begun:
-            return "the connection broke in the middle of the answer, and nothing of it is kept. Run again."
+            return "the connection broke in the middle of the answer, and no part of the answer is kept. Run again."
         case APIConnectionError():
             return "the service cannot be reached. Check base_url (or the Azure endpoint) and the network."
         case APIError() if _is_too_long(error):

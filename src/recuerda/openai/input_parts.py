@@ -1,4 +1,4 @@
-"""Input messages, as far as all of OpenAI's interfaces write them in the same way."""
+"""Input messages: the parts of their format that all of OpenAI's interfaces share."""
 
 from __future__ import annotations
 
@@ -52,5 +52,8 @@ class PartFormat:
 
 
 def input_role(message: ChatMessage) -> str:
-    """Return the role to send: "user" for roles that the service would refuse, as such a speaker is not the model."""
+    """Return the role to send.
+
+    It is "user" for roles that the service would refuse, because such a speaker is not the model.
+    """
     return message.role if message.role in ("system", "developer") else "user"

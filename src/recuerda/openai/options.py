@@ -18,10 +18,10 @@ def argument_names(method: Callable[..., object]) -> frozenset[str]:
 
 
 def check_options(options: Mapping[str, Any], *, own: Collection[str]) -> None:
-    """Check that no option is one of the arguments that a client sets itself.
+    """Check that no option is an argument that only the client sets.
 
     Raises:
-        ConfigurationError: an option is one of them; the error names it.
+        ConfigurationError: an option is such an argument; the error names it.
     """
     if found := sorted(options.keys() & set(own)):
         raise ConfigurationError(f"the chat client sets these options itself: {', '.join(found)}. Leave them out.")
@@ -30,8 +30,8 @@ def check_options(options: Mapping[str, Any], *, own: Collection[str]) -> None:
 def add_options(arguments: dict[str, Any], options: Mapping[str, Any], *, known: Collection[str]) -> None:
     """Add options to the arguments of a call.
 
-    Options that the SDK knows become arguments. All others go into the request's body unchanged, for options that only
-    some servers know.
+    Options that the SDK knows become arguments. All other options go into the request's body unchanged, because some
+    servers have options of their own.
     """
     others = {name: value for name, value in options.items() if name not in known}
     arguments |= {name: value for name, value in options.items() if name in known}

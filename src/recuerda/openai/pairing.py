@@ -36,7 +36,10 @@ def results_after(messages: Sequence[ChatMessage], index: int) -> list[FunctionR
 def matching(
     items: Sequence[CallOrResult], others: Sequence[FunctionCallContent] | Sequence[FunctionResultContent]
 ) -> list[CallOrResult]:
-    """Return the items that have a partner with the same id among the others. Each partner is used once."""
+    """Return the items of one list that have a partner with the same id in the other list.
+
+    Each partner is used once.
+    """
     partners = [other.call_id for other in others]
     found: list[CallOrResult] = []
     for item in items:
@@ -47,7 +50,7 @@ def matching(
 
 
 def short_call_id(call_id: str, *, max_length: int = _MAX_CALL_ID_LENGTH) -> str:
-    """Return the call's id. An id of another service that is too long for this one is replaced by a hash of it."""
+    """Return the call's id. An id from another service that is too long for this service is replaced by its hash."""
     if 1 <= len(call_id) <= max_length:
         return call_id
     return f"call_{hashlib.sha256(call_id.encode(errors='replace')).hexdigest()[:32]}"
@@ -56,7 +59,7 @@ def short_call_id(call_id: str, *, max_length: int = _MAX_CALL_ID_LENGTH) -> str
 def function_name(call: FunctionCallContent) -> str:
     """Return the function's name with only the characters that the service allows.
 
-    A model may make up a name such as "functions.add". It gets an error as the result, but the service would refuse the
+    A model may invent a name such as "functions.add". It gets an error as the result, but the service would refuse the
     name in the history.
     """
     return _NOT_IN_FUNCTION_NAME.sub("_", call.name)[:_MAX_NAME_LENGTH] or "_"

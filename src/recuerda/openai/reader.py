@@ -1,8 +1,8 @@
 """The reader of chat completions: it joins the pieces of a stream, and reads a whole answer as a single piece.
 
 Text is passed on as it comes. Calls are harder, because services cut them into fragments in different ways. A fragment
-may have the call's id, its index and its name, or none of them. The fragments of parallel calls may alternate. Some
-services give all calls the same index, and others repeat the id with every fragment. `_call_of` has the rules.
+may have the call's id, its index, its name, or none of these. The fragments of parallel calls may alternate. Some
+services give all calls the same index, and others repeat the id in every fragment. `_call_of` has the rules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TextKind: TypeAlias = Literal["reasoning", "text", "refusal"]
 
 @dataclass(frozen=True, slots=True)
 class TextFragment:
-    """A piece of text, never empty, with all characters whole."""
+    """A piece of text. It is never empty, and all its characters are whole."""
 
     kind: TextKind
     text: str
@@ -30,7 +30,7 @@ class TextFragment:
 
 @dataclass(frozen=True, slots=True)
 class CallFragment:
-    """A piece of a call: the call with all fragments so far, and the new part of its arguments, which may be empty."""
+    """A piece of a call: the call with all its fragments so far, and the new part of its arguments (may be empty)."""
 
     call: JoinedCall
     arguments: str
@@ -58,7 +58,7 @@ class JoinedCall:
 
     @property
     def is_complete(self) -> bool:
-        """True when the arguments are a whole JSON object, so that no more of them can come."""
+        """True when the arguments are a whole JSON object, so nothing can follow."""
         try:
             return isinstance(json.loads(self.arguments), dict)
         except (ValueError, RecursionError):
@@ -82,7 +82,8 @@ class AnswerReader:
 
     Attributes:
         calls: all calls, in the order in which they began.
-        message_id, model, service_tier, usage, finish_reason: the values that the service reported; None before.
+        message_id, model, service_tier, usage, finish_reason: the values that the service reported; None until it
+        reports them.
     """
 
     def __init__(self) -> None:
@@ -97,11 +98,11 @@ class AnswerReader:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the model has finished its answer. Only the token usage can still follow."""
+        """True when the model has finished its answer. Only the token usage can still follow."""
         return self.finish_reason is not None
 
     def take(self, completion: Completion) -> list[Fragment]:
-        """Return what a completion or a chunk adds to the answer."""
+        """Return the pieces that a completion or a chunk adds to the answer."""
         self.message_id = self.message_id or completion.id or None
         self.model = completion.model or self.model
         self.service_tier = completion.service_tier or self.service_tier
@@ -116,7 +117,7 @@ class AnswerReader:
         return [*self._texts(piece), *self._calls(piece, is_whole=choice.delta is None)]
 
     def end(self) -> list[TextFragment]:
-        """Return the text that was held back: a replacement for half a character whose other half never came."""
+        """Return the text that was held back: a replacement for half a character whose other half never arrived."""
         return list(self._switch(None))
 
     def _texts(self, piece: MessagePiece) -> Iterator[TextFragment]:
@@ -133,7 +134,7 @@ class AnswerReader:
                 yield TextFragment(kind, whole)
 
     def _switch(self, kind: TextKind | None) -> Iterator[TextFragment]:
-        """End the text of the previous kind, so that no rest of it follows after the next part has begun."""
+        """End the text of the previous kind, so that no remainder of it follows after the next part has begun."""
         last, self._kind = self._kind, kind
         if last not in (None, kind) and (text := self._mender.end()):
             yield TextFragment(last, text)
@@ -141,7 +142,7 @@ class AnswerReader:
     def _calls(self, piece: MessagePiece, *, is_whole: bool) -> Iterator[Fragment]:
         for each in piece.tool_calls or ():
             if each.type == "custom" or (each.function is None and not each.id):
-                continue  # a custom call, which is never asked for, or a fragment without content
+                continue  # a custom call, which no request asks for, or a fragment without content
             function = each.function or FunctionPiece()
             call = None if is_whole else self._call_of(each, function)
             if call is None:
@@ -153,7 +154,7 @@ class AnswerReader:
     def _call_of(self, piece: CallPiece, function: FunctionPiece) -> JoinedCall | None:
         """Return the call that a fragment continues; None when the fragment begins another call.
 
-        The id decides where there is one, and then the index. A fragment with neither continues the newest call,
+        The id decides if there is one; otherwise the index decides. A fragment with neither continues the newest call,
         unless it has a name.
         """
         newest_first = list(reversed(self.calls))
@@ -167,9 +168,9 @@ class AnswerReader:
 
 
 def _is_under(call: JoinedCall, piece: CallPiece) -> bool:
-    """Whether a fragment belongs to the newest call of its index although it brings an id that the call does not have.
+    """Return whether a fragment belongs to the newest call of its index although it has another id than the call.
 
-    Some services give the id late, and some make up another id for each fragment.
+    Some services send the id late, and some invent another id for each fragment.
     """
     if piece.index is None or call.index is None:
         return False
@@ -178,11 +179,11 @@ def _is_under(call: JoinedCall, piece: CallPiece) -> bool:
 
 
 def _begins_another(piece: CallPiece, function: FunctionPiece, call: JoinedCall) -> bool:
-    """Whether a fragment without an id is not the next one of a call, but the first one of another call."""
+    """Return whether a fragment without an id begins another call instead of continuing one."""
     if not function.name:
         return False
     if piece.index is None:
         return True
-    # Some servers give all calls one index and no id; others repeat the name with the last, empty fragment.
+    # Some servers give all calls the same index and no id; others repeat the name in the last, empty fragment.
     is_repeated = function.name == call.name and not (function.arguments or "").strip()
     return call.is_complete and not is_repeated

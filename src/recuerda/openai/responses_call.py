@@ -18,7 +18,7 @@ from recuerda.openai.text import mend_text
 OWN_ARGUMENTS = frozenset(
     {"input", "instructions", "stream", "tools", "store", "conversation", "previous_response_id", "background"}
 )
-"""The arguments that the client sets itself, and that no option may set."""
+"""The arguments that only the client sets. An option must not set them."""
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
@@ -31,12 +31,12 @@ def response_arguments(
     Args:
         request: the messages, the tools and the options.
         model_id: the model, unless an option names another.
-        store: whether the service keeps the answer.
+        store: True if the service keeps the answer.
         service_thread_id: the conversation or the response to continue from; None to begin.
-        is_streamed: whether to ask for a stream.
+        is_streamed: True to ask for a stream.
 
     Raises:
-        ConfigurationError: an option is one that the client sets itself.
+        ConfigurationError: an option is an argument that only the client sets.
     """
     check_options(request.options, own=OWN_ARGUMENTS)
     arguments: dict[str, Any] = {
@@ -47,7 +47,8 @@ def response_arguments(
     if request.instructions:
         arguments["instructions"] = mend_text(request.instructions)
     add_options(arguments, request.options, known=_sdk_arguments())
-    # With the key, a service adds to a conversation once, even if a broken connection makes the SDK send it again.
+    # With this key, the service adds the turn to a conversation once, even if the SDK sends the request again after a
+    # broken connection.
     arguments["extra_headers"] = {"Idempotency-Key": uuid4().hex, **(arguments.get("extra_headers") or {})}
     add_tools(arguments, request, write=_tool)
     if not store:
@@ -60,7 +61,7 @@ def response_arguments(
 
 
 def is_conversation(service_thread_id: str) -> bool:
-    """Whether an id is a conversation's. Otherwise it is the id of a chain's newest response."""
+    """Return whether an id is a conversation's. Otherwise it is the id of a chain's newest response."""
     return service_thread_id.startswith("conv_")
 
 

@@ -1,8 +1,8 @@
 """The chat client for OpenAI's Responses API, with the thread at the service or here.
 
 `responses_input` turns messages into items, `responses_output` reads answers, and `responses_threads` changes threads
-that the service keeps. This module decides which thread a call belongs to, removes everything that a failed call left
-there, and mends a thread that holds half a turn.
+that the service keeps. This module decides to which thread a call belongs, removes everything that a failed call left
+there, and repairs a thread that holds half a turn.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ _logger = logging.getLogger("recuerda")
 
 
 class OpenAIResponsesClient(OpenAIService):
-    """A chat client for OpenAI's Responses API: of OpenAI, of Azure OpenAI's v1 interface, or of a compatible server.
+    """A chat client for the Responses API of OpenAI, of Azure OpenAI's v1 interface, or of a compatible server.
 
-    With `store=True` the service keeps the history. The agent's thread then holds only an id: that of a conversation
-    (`conv_…`), or that of the newest response of a chain (`resp_…`). With `store=False` the service keeps nothing, and
-    the thread's own history is sent with every call, encrypted reasoning included.
+    With `store=True` the service keeps the history. The agent's thread then holds only an id: the id of a conversation
+    (`conv_…`), or of the newest response of a chain (`resp_…`). With `store=False` the service keeps nothing, and the
+    thread's own history is sent with every call, encrypted reasoning included.
 
     One client can be used from several event loops, like `OpenAIChatClient`. The options of a request or an agent are
     sent to the API, such as `{"reasoning": {"effort": "low"}}` or `{"max_output_tokens": 500}`.
 
     Args:
-        model_id: the name of the model; on Azure, of the deployment.
-        store: whether the service keeps the history.
+        model_id: the name of the model; on Azure, the name of the deployment.
+        store: True if the service keeps the history.
         threads: the kind of a new thread at the service. A conversation grows with each answer, and the items of a
             failed turn are deleted from it. A chain never changes, so a failed turn leaves nothing in it. Services keep
             the responses of a chain for a limited time (OpenAI for 30 days).
@@ -99,12 +99,12 @@ class OpenAIResponsesClient(OpenAIService):
         max_retries: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
-        """Return a client with the settings that environment variables hold; see `OpenAIChatClient.from_env`.
+        """Return a client with the settings from environment variables; see `OpenAIChatClient.from_env`.
 
         `OPENAI_API_VERSION` is ignored, because Azure OpenAI has this API on its v1 interface only.
 
         Raises:
-            ConfigurationError: a variable is not set. The error names each one and says what to set it to.
+            ConfigurationError: a variable is not set. The error names each missing variable and its value.
         """
         settings: dict[str, Any] = {**read_environment(os.environ if environ is None else environ, model_id=model_id)}
         settings.pop("api_version", None)
@@ -138,7 +138,7 @@ class OpenAIResponsesClient(OpenAIService):
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
         """Yield the answer as it arrives: text and reasoning in pieces, and other items when they are complete.
 
-        Closing the generator closes the connection. A stream that ends before its answer does is an error.
+        Closing the generator closes the connection. A stream that ends before the answer is complete raises an error.
         """
         sdk = await self._clients.get()
         thread_id = await self._thread_for(request, sdk)
@@ -147,13 +147,14 @@ class OpenAIResponsesClient(OpenAIService):
         try:
             try:
                 async with await self._create(sdk, request, thread_id, is_streamed=True) as events:
-                    # `async for` would wrap the stream in another generator, which is not closed when this one is.
+                    # `async for` would wrap the stream in another generator, which is not closed together with this
+                    # one.
                     while (event := await anext(events, None)) is not None:
                         has_begun = True
                         if (update := answer.take(as_item(event))) is not None:
                             yield update
             except Exception:
-                if not answer.is_whole:  # a failure after the end of the answer loses nothing
+                if not answer.is_whole:  # A failure after the end of the answer loses nothing.
                     raise
             yield answer.end(service_thread_id=self._name_after(request, thread_id, answer.response_id))
         except BaseException as error:
@@ -172,9 +173,10 @@ class OpenAIResponsesClient(OpenAIService):
         await self._clean_up(lambda sdk: take_back(sdk, request, responses))
 
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
-        """Return all messages of a conversation, or of a chain up to the response of this id.
+        """Return all messages of a conversation, or of a chain up to the response with this id.
 
-        All items of the model between two inputs are one message, as in a run. Results are the texts that it got.
+        All items of the model between two inputs are one message, as in a run. Results are the texts that the model
+        got.
         """
         return await self._about_thread(service_thread_id, read_thread)
 
@@ -183,7 +185,10 @@ class OpenAIResponsesClient(OpenAIService):
         return await self._about_thread(service_thread_id, newest_message_id)
 
     async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
-        """Make a conversation of messages and return its id. Reasoning is left out: only its service can read it."""
+        """Make a conversation from messages and return its id.
+
+        Reasoning is left out, because only the service that made it can read it.
+        """
         sdk = await self._clients.get()
         try:
             return await create_thread(sdk, messages)
@@ -191,7 +196,7 @@ class OpenAIResponsesClient(OpenAIService):
             raise self._error_for(error, sdk) from error
 
     async def delete_thread(self, service_thread_id: str) -> bool:
-        """Delete a conversation and its items, or all responses of a chain, including those that a fork shares.
+        """Delete a conversation and its items, or all responses of a chain, including responses that a fork shares.
 
         Return False if the service does not know the thread.
         """
@@ -216,7 +221,7 @@ class OpenAIResponsesClient(OpenAIService):
             return None
         if request.service_thread_id is not None or self._threads == "response":
             return request.service_thread_id
-        # A request that is invalid must fail before the conversation is made, or the conversation would stay behind.
+        # An invalid request must fail before the conversation is made, or the conversation would be left over.
         self._arguments(request, None)
         try:
             return (await sdk.conversations.create()).id
@@ -233,7 +238,7 @@ class OpenAIResponsesClient(OpenAIService):
         return self.keeps_threads and not request.is_temporary
 
     def _name_after(self, request: ChatRequest, thread_id: str | None, response_id: str | None) -> str | None:
-        """Return the id of the request's thread after the answer: the conversation's, or the new response's."""
+        """Return the id of the request's thread after the answer: the conversation's id, or the new response's id."""
         if not self._is_kept(request):
             return None
         return thread_id if thread_id is not None and is_conversation(thread_id) else response_id
@@ -253,7 +258,7 @@ class OpenAIResponsesClient(OpenAIService):
     ) -> Any:
         arguments = self._arguments(request, thread_id, is_streamed=is_streamed)
         if thread_id is not None and is_conversation(thread_id) and is_resumed(request.messages):
-            await mend(sdk, thread_id)  # the request holds the whole turn, so the half at the service is deleted
+            await mend(sdk, thread_id)  # The request holds the whole turn, so the half at the service is deleted.
         # The SDK has a type for each option. Here the options come from the caller, and the service checks them.
         create = cast("Any", sdk.responses.create)
         try:
@@ -263,7 +268,7 @@ class OpenAIResponsesClient(OpenAIService):
                 # The model does not reason, so later requests do not ask for encrypted reasoning.
                 self._refuses_encrypted_reasoning = True
             elif error.code == "invalid_encrypted_content":
-                # The reasoning is of another organization or another model: the thread goes on without it.
+                # The reasoning comes from another organization or another model, so the thread continues without it.
                 request = without_reasoning(request)
             elif not await self._mended(sdk, request, thread_id, error):
                 raise
@@ -272,11 +277,11 @@ class OpenAIResponsesClient(OpenAIService):
     async def _mended(
         self, sdk: AsyncOpenAI, request: ChatRequest, thread_id: str | None, error: APIStatusError
     ) -> bool:
-        """Mend a conversation that a dead process left with half a turn. Return whether something was mended."""
+        """Repair a conversation that a dead process left with half a turn. Return whether a turn was removed."""
         if thread_id is None or not is_conversation(thread_id) or not _is_about_lone_call(error):
             return False
         if answers_earlier_call(request.messages):
-            return False  # the call belongs to the running turn
+            return False  # The call belongs to the running turn.
         return await mend(sdk, thread_id)
 
     async def _discard(self, request: ChatRequest, thread_id: str | None, *, response_id: str | None = None) -> None:
@@ -289,7 +294,7 @@ class OpenAIResponsesClient(OpenAIService):
             await self._clean_up(lambda sdk: _take_back_lost(sdk, request, thread_id, response_id))
 
     async def _clean_up(self, work: Callable[[AsyncOpenAI], Awaitable[object]]) -> None:
-        """Run a clean-up that a cancellation does not stop, and whose own failure does not replace the first one."""
+        """Run a clean-up. A cancellation does not stop it, and its own failure does not replace the first failure."""
 
         async def clean_up() -> None:
             try:
@@ -297,7 +302,7 @@ class OpenAIResponsesClient(OpenAIService):
                 async with asyncio.timeout(_CLEANUP_TIMEOUT_S):
                     await work(sdk)
             except Exception as error:  # noqa: BLE001 - the caller gets the first failure, whatever fails here
-                _logger.warning("the service may keep a part of a failed turn (%s)", type(error).__name__)
+                _logger.warning("the service may still hold part of a failed turn (%s)", type(error).__name__)
 
         task = asyncio.create_task(clean_up())
         self._cleanups.add(task)
@@ -348,7 +353,7 @@ def _is_about_lone_call(error: APIStatusError) -> bool:
 
 
 def _is_unknown(error: APIStatusError, thread_id: str) -> bool:
-    """Whether the service does not know the thread. It also answers 404 for an unknown model or address."""
+    """Return whether the service does not know the thread. It also answers 404 for an unknown model or address."""
     if error.code == "previous_response_not_found":
         return True
     is_about_thread = thread_id in error.message or "conversation" in error.message.lower()

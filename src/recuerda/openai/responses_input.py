@@ -2,8 +2,8 @@
 
 Calls and results without a partner are left out (see `pairing`). Encrypted reasoning of this API is sent back unchanged
 and in its place, because a service that keeps nothing needs it, together with the ids of the items that follow from it.
-Without the reasoning those ids are left out, because the service would ask for the missing reasoning. Readable
-reasoning of other services is never sent.
+If the reasoning is left out, those ids are left out too, because the service would ask for the missing reasoning.
+Readable reasoning of other services is never sent.
 
 The same messages always give the same items. Contents that the format cannot hold are left out: token usage, a
 speaker's name, files that an assistant made, and unknown parts of other services.
@@ -48,9 +48,9 @@ def input_items(
     """Return the messages as input items.
 
     Args:
-        messages: the messages in their order.
-        is_continued: whether the service has the messages before these. Then a result may belong to an earlier call.
-        with_reasoning: whether to send reasoning back.
+        messages: the messages in order.
+        is_continued: True if the service has the messages before these. Then a result may belong to an earlier call.
+        with_reasoning: True to send reasoning back.
     """
     items: list[JsonObject] = []
     seen: set[str] = set()
@@ -58,7 +58,7 @@ def input_items(
     for i, message in enumerate(messages):
         if message.role == "assistant":
             ids = _item_ids(message)
-            # The service refuses an id that comes twice, and a thread may hold a copy of a message.
+            # The service refuses a repeated id, and a thread may hold a copy of a message.
             is_first = seen.isdisjoint(ids)
             seen |= ids
             results = results_after(messages, i)
@@ -76,19 +76,19 @@ def input_items(
 
 
 def answers_earlier_call(messages: Sequence[ChatMessage]) -> bool:
-    """Whether one of the messages has a result for a call that is not among the messages."""
+    """Return whether one of the messages has a result for a call that is not among the messages."""
     called = {call.call_id for message in messages for call in message.function_calls}
     parts = (part for message in messages for part in message.contents)
     return any(isinstance(part, FunctionResultContent) and part.call_id not in called for part in parts)
 
 
 def is_resumed(messages: Sequence[ChatMessage]) -> bool:
-    """Whether the messages begin in the middle of a turn, because the model has called functions in them."""
+    """Return whether the messages begin in the middle of a turn, because the model has called functions in them."""
     return any(message.function_calls for message in messages)
 
 
 def without_reasoning(request: ChatRequest) -> ChatRequest:
-    """Return the request with no reasoning in its messages."""
+    """Return the request without the reasoning in its messages."""
     return msgspec.structs.replace(request, messages=list(map(_without_reasoning, request.messages)))
 
 
@@ -157,7 +157,7 @@ def _give_id(item: JsonObject, item_id: Json) -> None:
 
 
 def _name_first(items: Sequence[JsonObject], message_id: str) -> None:
-    """Give the message's id to its first output message. The other ones have their ids with their text."""
+    """Give the message's id to its first output message. The other output messages have their ids with their texts."""
     for item in items:
         if item.get("type") == "message":
             if "id" not in item and message_id not in (other.get("id") for other in items):
@@ -202,7 +202,7 @@ def _call(call: FunctionCallContent, *, has_ids: bool) -> JsonObject:
 
 
 def _is_encrypted(part: AnyContent) -> bool:
-    """Whether a part is encrypted reasoning of this API. The service refuses any other."""
+    """Return whether a part is encrypted reasoning of this API. The service refuses any other reasoning."""
     properties = _properties(part)
     return (
         isinstance(part, TextReasoningContent)
@@ -213,7 +213,7 @@ def _is_encrypted(part: AnyContent) -> bool:
 
 
 def _is_item(data: dict[str, Any]) -> bool:
-    """Whether an unknown part is an output item of this API, and not a part of a later version of recuerda."""
+    """Return whether an unknown part is an output item of this API, and not a part from a later version of recuerda."""
     item_id, kind = data.get("id"), data.get("type")
     return isinstance(item_id, str) and bool(_ITEM_ID.fullmatch(item_id)) and kind not in _OWN_TAGS
 
@@ -243,7 +243,7 @@ def _attached(part: DataContent) -> JsonObject:
     name = mend_text(part.name or "file")
     if part.media_type.startswith(("audio/", "video/")):
         # This API takes no sound and no video. It would refuse the file, and then the thread could never be used again.
-        return _FORMAT.text(f"{name} ({part.media_type}, which this model cannot be given)")
+        return _FORMAT.text(f"{name} ({part.media_type}, which this model does not accept)")
     uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
     if part.media_type.startswith("image/"):
         return {"type": "input_image", "image_url": uri, "detail": "auto"}

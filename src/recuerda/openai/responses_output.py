@@ -1,9 +1,9 @@
 """Answers of the Responses API as messages: whole answers, and streamed answers joined from their events.
 
-A response is a list of items. One message holds all of them in their order: reasoning, texts, refusals, calls, and
-items of unknown types. The fields that the API wants back with an item (its id, a summary, a phase) are kept in the
-part's `additional_properties`. The first text keeps none, because its id is the id of the message. A whole answer is
-read as a stream of a single piece, so that both ways give the same message.
+A response is a list of items. One message holds all of them in order: reasoning, texts, refusals, calls, and items of
+unknown types. The fields that must be sent back with an item (its id, a summary, a phase) are kept in the part's
+`additional_properties`. The first text keeps no id there, because its id is the id of the message. A whole answer is
+read as a stream of a single piece, so both ways give the same message.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class StreamedResponse:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the answer is complete."""
+        """True when the answer is complete."""
         return self._final is not None
 
     def take(self, event: Item) -> ChatUpdate | None:
@@ -168,7 +168,7 @@ class StreamedResponse:
         last, self._reasoning_part = self._reasoning_part or part, part
         if part[:2] != last[:2] and part[0] == last[0]:
             self._reasoning_part = last
-            return []  # the service sends the reasoning and its summary: one of them is enough
+            return []  # The service sends the reasoning and its summary; one of them is enough.
         gap = "\n\n" if part[0] == last[0] and part[2] != last[2] else ""
         text = gap + self._texts.setdefault(part[0], TextMender()).take(event.get("delta") or "")
         return [TextReasoningContent(text)] if text else []
@@ -228,7 +228,7 @@ def _call(item: Item) -> FunctionCallContent:
 
 
 def _kept(item: Item) -> Item:
-    """Return the fields of an item that the service wants back and that the part has no field for."""
+    """Return the fields of an item that must be sent back and that are not fields of the part."""
     left_out = _NOT_KEPT[item["type"]]
     return {name: mend_json(value) for name, value in item.items() if name not in left_out and value is not None}
 
@@ -240,7 +240,7 @@ def _check_status(body: Mapping[str, Any]) -> None:
     if status not in ("completed", "incomplete"):
         raise ChatClientError(f"the service did not finish the answer (status {_word(status)}). Run again.")
     if not isinstance(body.get("output"), list):
-        raise ChatClientError("the service answered with something that is not a response: check base_url")
+        raise ChatClientError("the service's answer is not a response: check base_url")
 
 
 def _finish_reason(body: Item, contents: Sequence[AnyContent]) -> str:
@@ -277,12 +277,12 @@ def _code(error: object) -> str:
 
 
 def _word(value: object) -> str:
-    """Return a value of the service if it is a plain identifier; else "unknown"."""
+    """Return a value from the service if it is a plain identifier; otherwise "unknown"."""
     return str(value) if _IDENTIFIER.fullmatch(str(value)) else "unknown"
 
 
 def ids_of(response: ChatResponse) -> Iterator[str]:
-    """Yield the ids of an answer's items, as far as the answer keeps them."""
+    """Yield the ids of an answer's items that the answer has kept."""
     if response.message.message_id:
         yield response.message.message_id
     for part in response.message.contents:

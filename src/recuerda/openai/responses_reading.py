@@ -1,7 +1,7 @@
-"""The items that a service keeps, as the messages that a run would have had.
+"""Conversion of the items that a service keeps into the messages that a run would have had.
 
-All items of the model between two inputs become one message, and so do results that follow one another. A result stays
-the text that the model got, because the service does not keep the value behind it.
+All items of the model between two inputs become one message, and so do consecutive results. A result stays the text
+that the model got, because the service does not keep the original value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from recuerda.openai.responses_output import Item, message_of
 from recuerda.openai.text import mend_json, mend_text
 
 Speaker: TypeAlias = Literal["model", "tool", "other"]
-"""The source of an item: the model, a function that the model called, or somebody else."""
+"""The source of an item: the model, a function that the model called, or another speaker."""
 
 
 def speaker_of(item: Item) -> Speaker:
@@ -37,7 +37,7 @@ def speaker_of(item: Item) -> Speaker:
 
 
 def read_items(items: Sequence[Item]) -> list[ChatMessage]:
-    """Return the messages for a list of items, in their order and with the service's ids."""
+    """Return the messages for a list of items, in the same order and with the service's ids."""
     messages: list[ChatMessage] = []
     for speaker, group in groupby(items, key=speaker_of):
         of_speaker = list(group)
@@ -85,5 +85,5 @@ def _file(url: str, *, default: str, name: str | None = None) -> AnyContent:
 
 
 def as_item(value: Any) -> Item:
-    """Return the JSON from which the SDK made an object. The object itself may have a wrong type for unknown items."""
+    """Return the JSON from which the SDK made an object. For unknown items, the object itself may have a wrong type."""
     return value.to_dict(mode="python", warnings=False)

@@ -1,10 +1,10 @@
-"""Threads that an OpenAI-compatible service keeps: how to read, make, delete and mend them.
+"""Operations on threads that an OpenAI-compatible service keeps: read, create, delete and repair.
 
 There are two kinds. A conversation (`conv_…`) is one object that grows. An item stays in it until it is deleted, even
 if the item's turn failed. A chain of responses (`resp_…`) is named by its newest response and never changes: after a
 failed turn, nothing continues from that turn's responses.
 
-Items are deleted from the newest to the oldest, so that a conversation stays usable if a deletion breaks off.
+Items are deleted from the newest to the oldest, so that a conversation stays usable if the deletion is interrupted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from recuerda.openai.responses_reading import as_item, read_items, speaker_of
 T = TypeVar("T")
 
 LOCK_WAITS_S = (0.2, 0.4, 0.8, 1.6, 3.2)
-"""The seconds to wait before each further try, while the service is busy with a conversation."""
+"""The seconds to wait before each further attempt while the service is busy with a conversation."""
 
 _PAGE = 100
 _MAX_NEW_ITEMS = 20
@@ -35,9 +35,10 @@ _LOOK_BACK = 20
 
 
 async def when_unlocked(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call of the SDK, and repeat it while the service has the conversation locked.
+    """Return the result of a call of the SDK, which is repeated while the service has the conversation locked.
 
-    A service locks a conversation during an answer, and for a while after a connection broke, until it notices.
+    A service locks a conversation during an answer. After a connection breaks, the lock stays until the service
+    notices.
     """
     for wait_s in LOCK_WAITS_S:
         try:
@@ -50,7 +51,7 @@ async def when_unlocked(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def read_thread(sdk: AsyncOpenAI, service_thread_id: str) -> list[ChatMessage]:
-    """Return all messages of a conversation, or of a chain up to the response of this id."""
+    """Return all messages of a conversation, or of a chain up to the response with this id."""
     if is_conversation(service_thread_id):
         return read_items([item async for item in _list(sdk, service_thread_id)])
     items: dict[str, Item] = {}
@@ -78,8 +79,8 @@ async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | N
 
 
 async def create_thread(sdk: AsyncOpenAI, messages: Sequence[ChatMessage]) -> str:
-    """Make a conversation of messages, in as few requests as the service allows, and return its id."""
-    # Only the service that encrypted reasoning can read it, and only with the answers that it has stored.
+    """Make a conversation from messages, in as few requests as the service allows, and return its id."""
+    # Only the service that encrypted the reasoning can read it, and only with the answers that it has stored.
     items = cast("list[Any]", input_items(messages, with_reasoning=False))
     conversation = await sdk.conversations.create(items=items[:_MAX_NEW_ITEMS])
     try:
@@ -148,7 +149,7 @@ async def mend(sdk: AsyncOpenAI, conversation_id: str) -> bool:
         async for item in newest:
             speaker = speaker_of(item)
             if speaker == "other" and not tail:
-                return False  # an input without an answer belongs to somebody else, and is left alone
+                return False  # An input without an answer is not from this turn, so it is left alone.
             if speaker != "other" and tail and speaker_of(tail[-1]) == "other":
                 break
             tail.append(item)
@@ -163,7 +164,7 @@ def _of_turn(newest: Sequence[Item], request: ChatRequest, responses: Sequence[C
     """Return the items that a turn added, out of a conversation's newest items. Both lists have the newest item first.
 
     The turn's items begin with the input, right before the first answer. A later item belongs to the turn if its id or
-    its call is known. An item of the model right after such an item does as well: it is of an answer that was never
+    its call is known. So does an item of the model right after such an item: it comes from an answer that was never
     received.
     """
     known = {item_id for response in responses for item_id in ids_of(response)}
@@ -183,14 +184,14 @@ def _of_turn(newest: Sequence[Item], request: ChatRequest, responses: Sequence[C
 
 
 def _input_before(items: Sequence[Item], request: ChatRequest) -> list[Item]:
-    """Return the last items if they look like the request's input, and else an empty list."""
+    """Return the last items if they look like the request's input; otherwise an empty list."""
     given = input_items(request.messages, is_continued=True)
     last = list(items[len(items) - len(given) :]) if len(given) <= len(items) else []
     return last if [speaker_of(item) for item in last] == [speaker_of(item) for item in given] else []
 
 
 async def _chain(sdk: AsyncOpenAI, response_id: str) -> list[Item]:
-    """Return all responses of a chain up to the response of this id, the oldest first."""
+    """Return all responses of a chain up to the response with this id, the oldest first."""
     chain: list[Item] = []
     previous: str | None = response_id
     while previous is not None:
@@ -208,7 +209,7 @@ async def _list(
 
 
 async def _newest_items(sdk: AsyncOpenAI, conversation_id: str, *, until: set[str], beyond: int) -> list[Item]:
-    """Return the newest items, the newest first: down to the items of the ids `until`, and `beyond` more."""
+    """Return the newest items, the newest first, down to the items with the ids `until` and `beyond` more items."""
     items: list[Item] = []
     older: int | None = None
     async with aclosing(_list(sdk, conversation_id, order="desc")) as newest:

@@ -14,7 +14,10 @@ from recuerda.openai.failures import FailedCall, failure_of, remove_secret
 
 
 class ConnectionSettings(TypedDict, total=False):
-    """The settings of a connection; `OpenAIChatClient` describes each. A setting of None counts as not given."""
+    """The settings of a connection; `OpenAIChatClient` describes each setting.
+
+    A setting of None counts as not given.
+    """
 
     api_key: ApiKey | None
     base_url: str | None
@@ -48,7 +51,7 @@ class OpenAIService(ChatClient):
     def _failure(
         self, error: Exception, sdk: AsyncOpenAI, *, model_id: str | None = None, has_begun: bool = False
     ) -> ChatClientError:
-        """Return the error to raise for an error of the SDK, and to chain to it."""
+        """Return the error to raise, chained to the SDK's error."""
         remove_secret(error, sdk.api_key)
         call = FailedCall(
             model_id=model_id or self.model_id, url=self._url, timeout_s=self._timeout_s, has_begun=has_begun

@@ -1,8 +1,8 @@
 r"""Text that any storage and service accepts.
 
-JSON can carry half a character: `"\ud83d"` is one of the two surrogates of an emoji. Some servers cut text there and
-send the halves in two chunks of a stream. Two halves that belong together are joined. A half that stays alone becomes
-U+FFFD, so that an answer is never lost because it cannot be encoded.
+JSON can carry half a character: `"\ud83d"` is one of the two surrogates of an emoji. Some servers cut text between the
+halves and send them in two chunks of a stream. Two halves that belong together are joined. A half without its partner
+becomes U+FFFD, so that an answer is never lost because it cannot be encoded.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ def mend_text(text: str) -> str:
 
 
 class TextMender:
-    """Mends a text that arrives in fragments: the first half of a pair is held back until the second arrives."""
+    """Mends a text that arrives in fragments: the first half of a pair is held back until the second half arrives."""
 
     def __init__(self) -> None:
         self._waiting = ""
 
     def take(self, fragment: str) -> str:
-        """Return the text that is complete by now, which may be empty."""
+        """Return the text that is complete so far, which may be empty."""
         text, self._waiting = self._waiting + fragment, ""
         if text and _FIRST_HALVES[0] <= text[-1] <= _FIRST_HALVES[1]:
             text, self._waiting = text[:-1], text[-1]
         return mend_text(text)
 
     def end(self) -> str:
-        """Return the rest: U+FFFD for a half that was held back, or nothing."""
+        """Return the rest: U+FFFD for a half that was held back, otherwise an empty text."""
         waiting, self._waiting = self._waiting, ""
         return mend_text(waiting)
 

@@ -1,11 +1,12 @@
 """Messages in the format of chat completions (https://platform.openai.com/docs/api-reference/chat/create).
 
-The results of an assistant's calls follow the assistant's message at once. Calls and results without a partner are left
-out (see `pairing`). The same messages always give the same bytes, because the service's prompt cache needs that.
+The results of an assistant's calls follow directly after the assistant's message. Calls and results without a partner
+are left out (see `pairing`). The same messages always give the same bytes, because the service's prompt cache needs
+that.
 
-Contents that the format cannot hold are left out: token usage, unknown parts, and files that an assistant made. An
-assistant's message that is empty then is left out as well. Reasoning is sent back only within the running turn. Servers
-that show it (`reasoning_content`) want it between a call and the answer, and no server wants it from earlier turns.
+Contents that the format cannot hold are left out: token usage, unknown parts, and files that an assistant made. If an
+assistant's message is then empty, it is left out as well. Reasoning is sent back only within the running turn. Servers
+that show it (`reasoning_content`) expect it between a call and the answer, and no server expects it from earlier turns.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _result(result: FunctionResultContent) -> JsonObject:
 
 
 def _reasoning(message: ChatMessage) -> str:
-    """Return the readable reasoning. Protected reasoning is of another interface and is left out."""
+    """Return the readable reasoning. Protected reasoning belongs to another interface and is left out."""
     parts = (part for part in message.contents if isinstance(part, TextReasoningContent))
     return mend_text("".join(part.text for part in parts if part.protected_data is None))
 

@@ -1,7 +1,7 @@
-"""Threads in a PostgreSQL database: for many processes on many machines.
+"""Threads in a PostgreSQL database, for many processes on many machines.
 
 The package exports `PostgresStorage`. `schema.sql` has the tables, the functions that write and read them in one
-statement each, and the `messages` view for people who like SQL. Needs `pip install "recuerda[postgres]"`.
+statement each, and the view `messages` for people who use SQL. Needs `pip install "recuerda[postgres]"`.
 """
 
 from recuerda.errors import MissingExtraError

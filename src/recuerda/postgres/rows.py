@@ -1,4 +1,4 @@
-"""The rows of the database as records."""
+"""Conversion of the database's rows into records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _decoder = msgspec.json.Decoder(_ThreadRow)
 
 
 def to_info(text: str) -> ThreadInfo:
-    """Return a thread's info from its row as JSON."""
+    """Return the information about a thread, from its row as JSON."""
     row = _decoder.decode(text)
     return ThreadInfo(
         id=row.id,
@@ -62,7 +62,7 @@ def to_record(columns: Sequence[Any]) -> TurnRecord:
 
 
 def to_appended(row: Row, record: NewRecord) -> Appended:
-    """Return the outcome of an append that was no conflict."""
+    """Return the outcome of an append that did not conflict."""
     outcome, number = row[:2]
     if outcome == "replayed":
         return Appended(revision=number, replayed=True, record=to_record(row[1:]))

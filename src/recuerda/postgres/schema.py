@@ -1,4 +1,4 @@
-"""How a database gets the tables of the storage: from `schema.sql`, once, however many processes start together."""
+"""Creation of the storage's tables from `schema.sql`: once, however many processes start together."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from recuerda._drivers.postgres.schema import alone, create_schema, first_row, h
 from recuerda.errors import StorageUnavailable
 
 VERSION = 1
-"""The version of `schema.sql`. A version after it will need steps from one to the next."""
+"""The version of `schema.sql`. A later version will need the steps from this version to that one."""
 
 
 async def ensure_tables(connection: Connection, schema: str, place: str) -> None:
-    """Make the schema and its tables, unless they are there.
+    """Make the schema and its tables if they are missing.
 
     Args:
-        connection: in autocommit mode, or of an application's own pool.
-        schema: holds the tables; it is made if missing.
-        place: of the database, for errors.
+        connection: a connection in autocommit mode, or from an application's own pool.
+        schema: the name of the schema that holds the tables.
+        place: the place of the database, for error messages.
 
     Raises:
         StorageUnavailable: a newer recuerda made the tables.

@@ -50,7 +50,7 @@ class Statements:
         self._list = compose("SELECT row_to_json(t)::text FROM {schema}.threads AS t")
 
     def list(self, *, of_user: bool, is_continued: bool) -> bytes:
-        """Return the statement of a listing; its values are the user, the position's two, and the limit."""
+        """Return the statement for a listing. Its values are the user, the position's two values, and the limit."""
         conditions: list[bytes] = []
         if of_user:
             conditions.append(b"t.user_id = %s")

@@ -3,7 +3,8 @@
 A turn is one call of a function in the database: it locks the thread's row, looks for the turn's id, checks the
 revision, numbers the turn from the row and writes it. So a turn costs two round trips, one to read and one to append,
 and the order of turns comes from the thread, not from a sequence or a clock. Statements run in autocommit mode and
-leave nothing behind in a session. So any connection will do, also one of PgBouncer in transaction mode.
+leave nothing behind in a session. So any connection will do, including a connection through PgBouncer in transaction
+mode.
 """
 
 from __future__ import annotations
@@ -49,18 +50,18 @@ class PostgresStorage(Storage):
     Args:
         url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
             string. Parts that it leaves out come from libpq's environment variables and password file.
-        schema: holds the tables; it is made if it does not exist.
-        max_connections: the most connections of each event loop. They open when needed, and close after ten minutes
-            without use.
-        timeout_s: how long to wait for a connection, and for a thread that another writer holds, before `StorageBusy`
-            or `StorageUnavailable`.
+        schema: the name of the schema that holds the tables. It is made if it does not exist.
+        max_connections: the largest number of connections of each event loop. Connections open when needed, and close
+            after ten minutes without use.
+        timeout_s: the seconds to wait for a connection, and for a thread that another writer has locked, before
+            `StorageBusy` or `StorageUnavailable`.
         pool: the application's own pool, such as `psycopg_pool.AsyncConnectionPool`. The application opens and closes
             it, and uses the storage on the pool's event loop. `url` and `max_connections` are then ignored.
         clock: gives the time in microseconds since 1970.
 
-    Connecting is lazy: the first operation makes the tables. When a connection breaks, the operation is tried again for
-    up to `timeout_s`, so a short restart of the server is not noticed. The record's id prevents a second
-    write. An acknowledged turn is as durable as the server's `synchronous_commit` says: by default, it is on the disk.
+    Connecting is lazy: the first operation makes the tables. When a connection breaks, the operation is retried for up
+    to `timeout_s`, so a short restart of the server goes unnoticed. The record's id prevents a second write. The
+    server's `synchronous_commit` decides how durable an acknowledged turn is: by default, it is on the disk.
 
     Raises:
         ConfigurationError: the URL or the schema's name cannot be used.
@@ -214,8 +215,8 @@ class PostgresStorage(Storage):
 
     async def _load_draft(self, thread_id: str) -> list[DraftStep]:
         found = await self._query(self._sql.load_draft, (thread_id,))
-        # Without the first step there is no draft: an append that deleted the draft may not have seen a later step,
-        # which was saved at the same time.
+        # Without its first step, a draft does not count: an append that deleted the draft may have missed a later step
+        # that was saved at the same time.
         if not found or found[0][2] != 1:
             return []
         return [
@@ -249,7 +250,7 @@ class PostgresStorage(Storage):
     async def _query(
         self, statement: bytes, values: Sequence[Any], *, again: Sequence[Any] | None = None
     ) -> Sequence[Row]:
-        """Run one statement; `again` are the values for when it may have been run before."""
+        """Run one statement. `again` has the values for another attempt, when the first attempt may have succeeded."""
         return await self._run(
             partial(rows, statement, values), None if again is None else partial(rows, statement, again)
         )
@@ -272,7 +273,7 @@ def _check_conflict(row: Row, thread_id: str, expected: int | None) -> None:
 
 
 def _trips(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
-    """Cut records into parts to send. No part is large, and no part has two records of the same id."""
+    """Cut records into parts to send. No part is large, and no part has two records with the same id."""
     part: dict[str, NewRecord] = {}
     size = 0
     for record in records:
@@ -286,7 +287,7 @@ def _trips(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
 
 
 def _bigint(value: int | None) -> int | None:
-    """Return the number, at most the largest that PostgreSQL has; no thread comes near it."""
+    """Return the number, or PostgreSQL's largest bigint if the number is larger. No thread comes near that limit."""
     return None if value is None else min(value, _MAX_BIGINT)
 
 

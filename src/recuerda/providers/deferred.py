@@ -1,10 +1,10 @@
-"""Work that is done after a reply, so that no caller waits for it: learning, summaries, indexes.
+"""Work that is done after a reply, so that no caller waits for it: learning, summaries and indexes.
 
-A job runs as a task of the event loop that started it, because its connections belong to that loop. Jobs of one key
-(such as a thread's id) run one after the other in the order of their start, even if they come from different loops.
-Jobs of different keys run at the same time. The number of jobs is bounded: at the limit, `start` waits, so that a slow
-service slows its callers down instead of filling the memory. No failure is lost: if a job fails, or is cancelled
-because its loop ends, this is logged and kept until `take_failures` is called.
+A job runs as a task of the event loop that started it, because its connections belong to that loop. Jobs with the same
+key (such as a thread's id) run one after the other in the order of their start, even if they come from different loops.
+Jobs with different keys run at the same time. The number of jobs is bounded. At the limit, `start` waits, so that a
+slow service slows its callers down instead of filling the memory. No failure is lost: if a job fails, or is cancelled
+because its loop ends, the failure is logged and kept until `take_failures` is called.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from recuerda.ids import check_limit
 
 Work: TypeAlias = Callable[[], Awaitable[object]]
-"""The work of a job. It must not start or finish work of the same `Deferred`, because it would wait for itself."""
+"""The work of a job. It must not call `start` or `finish` of the same `Deferred`, because it would wait for itself."""
 
 _STUCK_CHECK_S = 0.5
 _STOPPED = "its event loop was stopped before it ended"
@@ -36,7 +36,7 @@ class Deferred:
 
     Args:
         owner: the name of the owner in reports of failures, such as a provider's name.
-        max_waiting: the most jobs that run or wait at the same time.
+        max_waiting: the largest number of jobs that run or wait at the same time.
     """
 
     def __init__(self, owner: str, *, max_waiting: int = 100) -> None:
@@ -49,7 +49,7 @@ class Deferred:
     async def start(self, key: str, work: Work) -> None:
         """Start a job that calls and awaits `work` after the earlier jobs of `key` have ended, even if they failed.
 
-        Returns at once or, if there are `max_waiting` jobs already, as soon as one has ended. If the caller is
+        Returns at once or, if there are already `max_waiting` jobs, as soon as one of them has ended. If the caller is
         cancelled while it waits, the job is not started. A later cancellation of the caller does not affect the job.
         """
         for job in [job for job in self._unfinished() if job.is_lost]:
@@ -59,11 +59,11 @@ class Deferred:
         # From here on the mutex is not needed: the job belongs to this loop, and nothing has been awaited since.
         task = asyncio.ensure_future(_carry_out(job, work))
         job.task = task
-        # Not a `finally` in the coroutine: a task that is cancelled before its first step never enters it.
+        # A `finally` in the coroutine would not do: a task that is cancelled before its first step never enters it.
         task.add_done_callback(partial(self._ended, job))
 
     async def finish(self) -> None:
-        """Wait until every job has ended, including jobs of other event loops and jobs that are started meanwhile.
+        """Wait until every job has ended, including jobs of other event loops and jobs that start during the wait.
 
         A job whose loop no longer runs cannot end; it counts as failed. A cancellation ends the waiting, not the jobs.
         """
@@ -99,7 +99,7 @@ class Deferred:
 
     def _ended(self, job: _Job, task: asyncio.Future[Any]) -> None:
         if task.cancelled():
-            self._drop(job, "it was cancelled, as its event loop ended")
+            self._drop(job, "it was cancelled because its event loop ended")
         elif (error := task.exception()) is not None:
             self._drop(job, f"{type(error).__name__}: {error}")
         else:
@@ -162,7 +162,7 @@ class _Job:
 
 
 class _Blocked:
-    """The answer of `_admitted` if another job has to end first."""
+    """The result of `_admitted` if another job has to end first."""
 
     def __init__(self, by: _Job) -> None:
         self.by = by
@@ -176,12 +176,12 @@ class _Waiter:
         self._event = asyncio.Event()
 
     def wake(self) -> None:
-        """Wake the waiting caller. If its loop has been closed meanwhile, no caller waits any more."""
+        """Wake the waiting caller. If the caller's loop has been closed, there is no caller to wake."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self) -> None:
-        """Wait to be woken, for a short time at most: there is no signal when another loop is stopped."""
+        """Wait to be woken, but only for a short time, because there is no signal when another loop stops."""
         try:
             async with asyncio.timeout(_STUCK_CHECK_S):
                 await self._event.wait()

@@ -18,7 +18,7 @@ class Embedder(Protocol):
 
     @property
     def model_id(self) -> str:
-        """The model's name. A model that gives other vectors has another name."""
+        """The model's name. Models that give different vectors have different names."""
         ...
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:

@@ -26,7 +26,7 @@ _logger = logging.getLogger("recuerda")
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
-    """The contexts of all providers for one run, in their order.
+    """The contexts of all providers for one run, in the agent's order.
 
     Attributes:
         instructions: the instructions of the providers that give any.
@@ -59,7 +59,7 @@ def checked(providers: Sequence[ContextProvider]) -> tuple[ContextProvider, ...]
 async def gather(
     providers: Sequence[ContextProvider], ask: Callable[[ContextProvider], Coroutine[Any, Any, Context | None]]
 ) -> Gathered:
-    """Return the contexts of all providers, which are asked at the same time. `ask` calls a provider's `invoking`.
+    """Return the contexts of all providers. They are asked at the same time; `ask` calls a provider's `invoking`.
 
     Raises:
         Exception: a provider with `on_failure="raise"` raised it. The other providers are cancelled.

@@ -21,7 +21,7 @@ def input_text(messages: Sequence[ChatMessage]) -> str:
 
 
 def quotes_below(prompt: str, quotes: Iterable[str], *, max_characters: int) -> str:
-    """Return a prompt with quotes below it, one per line, as many of the first ones as fit; the first always fits."""
+    """Return a prompt with quotes below it, one per line. Quotes that do not fit are left out, but never the first."""
     lines = [prompt]
     room = max_characters
     for quote in quotes:
@@ -51,19 +51,19 @@ def check_thread_user(thread: AgentThread, user_id: str | None, *, advice: str) 
 
 
 def check_one_thread_scope(thread_id: str | None, *, is_per_thread: bool) -> None:
-    """Check that the memories of one thread and those of each thread are not both asked for.
+    """Check that a provider is not set to one thread and to each run's thread at the same time.
 
     Raises:
-        ConfigurationError: both are.
+        ConfigurationError: both settings are given.
     """
     if is_per_thread and thread_id is not None:
         raise ConfigurationError(
-            "thread_id and scope_to_per_operation_thread_id=True were both given; give one of them"
+            "thread_id and scope_to_per_operation_thread_id=True were both given; give only one of them"
         )
 
 
 def raise_failures(learning: Deferred) -> None:
-    """Report the turns that could not be learnt since the last call.
+    """Raise an error if turns could not be learnt since the last call.
 
     Raises:
         ProviderError: there are such turns. In the hook `invoked`, this becomes a warning of the reply.

@@ -1,4 +1,4 @@
-"""Our own long-term memory: messages in a user's threads, found by words, time, speaker and meaning.
+"""recuerda's own long-term memory: messages in a user's threads, found by words, time, speaker and meaning.
 
 `RecallProvider` gives this memory to an agent, and `Memory` is a message that it finds. `RecallIndex` is the contract
 of an index. `SQLiteRecallIndex` is the embedded index, and `recuerda.recall.postgres` has one for many processes. From

@@ -2,7 +2,7 @@
 
 A named date is compared with the date of a turn part by part, because a question may name only the year. A time
 relative to now becomes a period. All times are in UTC. A time only adds to a score and never excludes a message,
-because somebody who asks for "last week" may be off by a day.
+because a person who asks about "last week" may be off by a day.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class NamedTimes(msgspec.Struct, frozen=True):
     def windows(self) -> tuple[tuple[int, int], ...]:
         """The periods whose messages are candidates even without a word of the question.
 
-        These are the named periods, and each named month or day of a named year.
+        These are the named periods, and every named month or day in a named year.
         """
         starts = [
             datetime(year, month, day, tzinfo=UTC)
@@ -87,7 +87,10 @@ class NamedTimes(msgspec.Struct, frozen=True):
         return (*self.periods, *(_in_microseconds((start, start + length)) for start in starts))
 
     def parts_met(self, created_us: int) -> int:
-        """Count the named parts (year, month, day) that a time has; a time in a named period counts as two."""
+        """Return how many of the named parts (year, month, day) match a time.
+
+        A time in a named period counts as two parts.
+        """
         met = 2 if any(start <= created_us < end for start, end in self.periods) else 0
         if self.years or self.months:
             when = from_microseconds(created_us)
@@ -123,7 +126,7 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
 
 
 def _before_of(words: list[str], word: str, before: str) -> str:
-    """Return the word before a month, or the word before "de" or "of", where the day is in Spanish."""
+    """Return the word before a month. After "de" or "of", return the word before it, which is the day in Spanish."""
     at = words.index(word)
     return words[at - 2] if before in ("de", "of") and at > 1 else before
 
@@ -142,7 +145,7 @@ def _relative(text: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
         amount, unit = match[1] or match[3], match[2] or match[4]
         length = _UNIT_DAYS[unit]
         back = length * (int(amount) if amount.isdecimal() else _NUMBERS[amount])
-        # Nobody counts exactly: "three weeks ago" means two and a half to three and a half weeks ago.
+        # People do not count exactly: "three weeks ago" means two and a half to three and a half weeks ago.
         yield _days(today, back + length // 2, max(1, length))
     for match in _LAST.finditer(text):
         if unit := match[1] or match[2]:

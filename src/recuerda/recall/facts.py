@@ -2,7 +2,8 @@
 
 After a reply, a model gets the new turns and the known facts about the user. It says which facts are new, which are
 confirmed and which are replaced. A replaced fact stays, with the time until which it was valid and the fact that
-replaced it. If all turns of a fact are deleted, the fact is deleted too, and the facts it had replaced are valid again.
+replaced it. If all turns of a fact are deleted, the fact is deleted too, and the facts that it had replaced are valid
+again.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """A fact that a model found in messages.
 
     Attributes:
-        id: its number in the index.
+        id: the fact's number in the index.
         text: the fact, in one sentence.
         valid_from_us: the time from which it is valid, in microseconds since 1970 (UTC).
         valid_until_us: the time until which it was valid; None while it is valid.
@@ -77,7 +78,8 @@ class NewFact(msgspec.Struct, frozen=True, kw_only=True):
         text: the fact, in one sentence.
         valid_from_us: the time from which it is valid, in microseconds since 1970 (UTC).
         replaces: the numbers of facts that are no longer valid.
-        confirms: the number of a known fact with the same content. That fact gets another source, and none is added.
+        confirms: the number of a known fact with the same content; None for a new fact. The known fact gets another
+            source, and no fact is added.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Keeping an index in step with the log from which it is derived.
+"""Functions that keep an index in step with the log from which it is derived.
 
 The index knows the revision up to which it has followed each thread. A storage gives the records after it: turns, undos
 and trims. So it does not matter which process wrote a turn, or whether the process died between the commit and the
@@ -23,7 +23,8 @@ from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.threads.history import stored_turn
 
 BATCH_TURNS = 250
-"""The number of turns in one update. After a crash in a long thread, following continues after the last batch."""
+"""The largest number of turns in one update. After a crash in a long thread, following continues after the last
+update."""
 
 REMEMBERED_ROLES = ("user", "assistant")
 
@@ -46,7 +47,7 @@ def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> s
     """Return the scope of a thread's memories.
 
     Args:
-        info: the thread's info. If the thread has a user, the scope is that user's.
+        info: the information about the thread. If the thread has a user, the scope is that user's.
         user_id: the user on whose behalf the thread is followed, if the thread itself has no user.
         known: the position in the index. A thread without a user stays in the scope that it had.
     """
@@ -76,8 +77,8 @@ async def follow(
         thread_id: the thread's id.
         user_id: see `scope_of`.
         is_anew: True indexes the whole thread again.
-        guess: the position that the index probably has, which saves the request for it. Give it only after a commit:
-            then there is an update, and the index checks the position as part of it.
+        guess: the position that the index probably has, which saves a request. Give it only after a commit, because
+            then an update follows, and the index checks the position as part of the update.
 
     Returns:
         The position that was reached (None if the thread does not exist), and the number of messages that were added.
@@ -127,7 +128,7 @@ async def _drop(index: RecallIndex, thread_id: str, known: Position | None) -> b
 def _updates(
     found: ThreadSlice, known: Position | None, user_id: str | None, *, is_anew: bool
 ) -> Iterator[tuple[ThreadUpdate, Sequence[TurnRecord]]]:
-    """Yield the updates that bring an index up to date, each with the turns whose documents have to be added to it."""
+    """Yield the updates that bring an index up to date, each with the turns whose documents it has to add."""
     info = found.info
     if info is None:
         return
@@ -162,7 +163,10 @@ def _updates(
 
 
 async def _documents(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:
-    """Return the documents of turns. Many turns are processed in an OS thread, so as not to block the event loop."""
+    """Return the documents of turns.
+
+    Many turns are processed in an OS thread, so that the event loop is not blocked.
+    """
     if len(records) <= _FEW_TURNS:
         return _documents_now(thread_id, records)
     return await asyncio.to_thread(_documents_now, thread_id, records)

@@ -1,10 +1,10 @@
-"""The contract of an index of memories. Everything that can be derived from it is done once, above it.
+"""The contract of an index of memories. Everything that can be built on this contract is written once, above it.
 
 An index stores documents (one per message), finds documents of a scope that share terms or meaning with a query, and
 knows how far it has followed each thread. It does not rank: it gives the counts of each term in each document, the
 similarities and the neighbouring documents, and `ranking.py` computes scores from them. It does not read threads:
-`following.py` tells it the changes. An index is derived data: it may be deleted at any time, and is then rebuilt from
-the storage's log. Only the list of forgotten turns is not in the log.
+`following.py` passes the changes to it. An index is derived data: it may be deleted at any time, and is then rebuilt
+from the storage's log. Only the list of forgotten turns cannot be rebuilt.
 
 A scope is the owner of memories: a user, or a thread that has no user. A search never finds anything in another scope,
 and its cost depends on the size of the scope, not on the size of the index.
@@ -69,7 +69,7 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         document: the document.
         terms: the number of occurrences of each term; see `text.py`.
-        size: the number of words that the terms were made from, including repetitions.
+        size: the number of words from which the terms were made, including repetitions.
         traits: the kind of sentence, as bits; see `traits.py`.
     """
 
@@ -86,9 +86,9 @@ class ThreadUpdate(msgspec.Struct, frozen=True, kw_only=True):
         thread_id: the thread's id.
         expected: the position that the index must have for the thread; None if it must not know the thread.
         position: the position of the thread after the update; None removes the thread from the index.
-        is_fresh: True first removes all documents of the thread.
+        is_fresh: True removes all documents of the thread first.
         undone: the numbers of turns whose documents are removed.
-        first: documents of turns before this number are removed.
+        first: documents of turns with a lower number are removed.
         added: the new documents, in order.
     """
 
@@ -136,7 +136,7 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """A document that may answer a query, or a neighbour of one, without its text.
+    """A document that may answer a query, or a neighbour of such a document, without its text.
 
     Attributes:
         key: identifies the document in its index. Consecutive documents of a thread have consecutive keys (a deleted
@@ -148,7 +148,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
         traits: as in `NewDocument`.
         size: as in `NewDocument`.
         matches: the number of occurrences of each term of the query; empty for a neighbour.
-        similarity: the cosine of its vector and the query's; None without a vector.
+        similarity: the cosine between the document's vector and the query's vector; None without a vector.
     """
 
     key: int
@@ -178,7 +178,7 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
-    """A range of turns to be forgotten, which stay forgotten when the index is rebuilt.
+    """A range of turns to forget. They stay forgotten when the index is rebuilt.
 
     Attributes:
         thread_id: the thread's id.
@@ -194,7 +194,7 @@ class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unembedded(msgspec.Struct, frozen=True, kw_only=True):
-    """A document that has no vector of a model yet."""
+    """A document that has no vector from a model yet."""
 
     key: int
     text: str
@@ -223,9 +223,9 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
 class RecallIndex(ABC):
     """Store documents and find candidates. Several processes may use one index at once.
 
-    An index that was made with other terms (`text.TERMS_VERSION`), or that is damaged, empties itself when it is
-    opened. Its threads then have no position and are followed from their start. Driver errors are translated into
-    `StorageError` and its branches.
+    An index that is damaged, or was made with another `text.TERMS_VERSION`, empties itself when it is opened. Its
+    threads then have no position and are followed from their start. Driver errors are translated into `StorageError`
+    and its branches.
 
     Attributes:
         generation: a number that changes whenever this process notices that the index was emptied.
@@ -245,8 +245,8 @@ class RecallIndex(ABC):
     async def apply(self, update: ThreadUpdate) -> bool:
         """Apply the changes of a thread in one atomic step, and return True.
 
-        Documents of forgotten turns are left out. Returns False and changes nothing if the index does not have the
-        position that the update expects, because another process has followed the thread meanwhile.
+        Documents of forgotten turns are left out. If the index does not have the position that the update expects,
+        because another process has followed the thread, nothing changes and the result is False.
         """
 
     @abstractmethod
@@ -255,11 +255,11 @@ class RecallIndex(ABC):
 
     @abstractmethod
     async def candidates(self, query: CandidateQuery) -> Candidates:
-        """Return documents of a scope that have a term of the query, or are in its periods, or resemble its vector."""
+        """Return documents of a scope that have a term of the query, are in its periods, or resemble its vector."""
 
     @abstractmethod
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
-        """Return documents by key. Documents that were removed meanwhile are left out."""
+        """Return documents by key. Documents that have been removed are left out."""
 
     @abstractmethod
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
@@ -267,21 +267,21 @@ class RecallIndex(ABC):
 
     @abstractmethod
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
-        """Return up to `limit` documents of a scope that have no vector of a model, the newest first."""
+        """Return up to `limit` documents of a scope that have no vector from a model, the newest first."""
 
     @abstractmethod
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
-        """Store vectors (of length 1) of documents, by key. They replace vectors of another model.
+        """Store vectors (of length 1) of documents, by key. They replace vectors from another model.
 
-        Vectors of documents that were removed meanwhile are left out.
+        Vectors of documents that have been removed are left out.
         """
 
     async def add_facts(self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact]) -> None:
         """Store the facts that a model found in a turn, and note that the turn was searched for facts.
 
         A replaced fact stays, with the time until which it was valid. If the turn is gone, nothing is stored. When a
-        turn is removed, the facts that came only from it are removed as well, and the facts they had replaced are valid
-        again. An index does not have to support facts.
+        turn is removed, the facts that came only from it are removed as well, and the facts that they had replaced are
+        valid again. An index does not have to support facts.
         """
         raise ConfigurationError(
             f"{type(self).__name__} does not store facts; use an index that does, or leave out the FactExtractor"

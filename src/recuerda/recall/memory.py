@@ -1,4 +1,4 @@
-"""The results of a search, and the filters of one."""
+"""The results of a search, and its filters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         turn_id: the id of its turn.
         position: its position in the turn, from 0.
         created_us: the time of the turn's commit, in microseconds since 1970 (UTC).
-        score: how well it answers the query; comparable within one search only.
+        score: a measure of how well the message answers the query; comparable within one search only.
     """
 
     text: str
@@ -114,7 +114,7 @@ def filters(
 
 
 def memory_of(document: Document, score: float) -> Memory:
-    """Return the memory that is made from a document and its score."""
+    """Return the memory made from a document and its score."""
     return Memory(
         text=document.text,
         role=document.role,

@@ -1,4 +1,4 @@
-"""The place of an index: the given one, or beside its storage and named after it."""
+"""The place of an index: the given place, or a file beside the storage's file and named after it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from recuerda.storage.contract import Storage
 
 
 def opened_index(given: str | os.PathLike[str] | RecallIndex) -> tuple[RecallIndex, bool]:
-    """Return an index, or open the one that a URL or path names; and True if it was opened here.
+    """Return the index, opened if a URL or path is given, and whether it was opened here.
 
     Raises:
-        ConfigurationError: the URL is not the URL of an index.
+        ConfigurationError: the URL does not name an index.
     """
     if isinstance(given, RecallIndex):
         return given, False
@@ -32,7 +32,7 @@ def index_beside(storage: Storage) -> RecallIndex:
     """Return the index of a storage: a file beside the storage's file, or an index in RAM for threads in RAM.
 
     Raises:
-        ConfigurationError: the storage is not a file or RAM, or it encrypts threads, which the index would hold in
+        ConfigurationError: the storage is neither a file nor RAM, or it encrypts threads, which the index would hold in
             plain text.
     """
     if storage.kind == "memory":
@@ -45,8 +45,8 @@ def index_beside(storage: Storage) -> RecallIndex:
     path = getattr(storage, "path", None)
     if not isinstance(path, Path):
         raise ConfigurationError(
-            f"a storage of kind {storage.kind!r} has no folder for an index of memories; give the path of one, as in "
-            'RecallProvider("memory.recall.db")'
+            f"a storage of kind {storage.kind!r} has no folder for an index of memories; give a path for the index, "
+            'as in RecallProvider("memory.recall.db")'
         )
     stem = path.name.removesuffix(".db")
     return SQLiteRecallIndex(path.with_name(f"{stem}.recall.db"))

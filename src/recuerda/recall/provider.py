@@ -1,4 +1,4 @@
-"""Our own long-term memory as a context provider.
+"""recuerda's own long-term memory as a context provider.
 
 Before a run, the provider searches a user's threads for messages that may matter now, and quotes them. After a commit,
 the turn is added to the index, so that the next search finds it. The log is authoritative: the index is derived from
@@ -37,23 +37,25 @@ class RecallProvider(ContextProvider):
 
     Args:
         index: the index: a path, a `sqlite:///` or `postgresql://` URL, or a `RecallIndex` (which the provider does not
-            close). None puts it beside the storage: `memory.db` has its index in `memory.recall.db`.
+            close). None puts the index beside the storage: `memory.db` has its index in `memory.recall.db`.
         user_id: the user whose threads are remembered. A thread of another user raises `ThreadOwnershipError`. None
             takes each thread's own user; a thread without a user recalls only its own messages.
         storage: the storage of the threads, or its URL; None takes the storage of the first thread.
-        embedder: searches by meaning too. Vectors of another model in the index are replaced.
-        facts: lets a model find facts in the messages, after the reply; see `FactExtractor`.
-        limit: the most memories that a run gets, and the most facts.
-        recent_turns: this number of newest turns of the current thread are not recalled, because they are sent anyway.
-        max_characters: the most characters of all quotes together.
-        max_quote_characters: the most characters of one quote. A longer message is cut to the part that fits the query
-            best.
+        embedder: turns texts into vectors, to search by meaning too; None searches by words only. Vectors from another
+            model in the index are replaced.
+        facts: finds facts in the messages after the reply; see `FactExtractor`. None finds no facts.
+        limit: the largest number of memories, and of facts, that a run gets.
+        recent_turns: the number of the newest turns of the current thread that are not recalled, because they are sent
+            anyway.
+        max_characters: the largest number of characters of all quotes together.
+        max_quote_characters: the largest number of characters of one quote. A longer message is cut to the part that
+            fits the query best.
         timeout: see `ContextProvider`.
         on_failure: see `ContextProvider`. The default is "warn": a failure gives a reply without memories.
         clock: gives the time in microseconds since 1970; "yesterday" in a question is relative to it.
 
-    Only texts of the roles "user" and "assistant" are remembered, up to 20,000 characters of a message, without tools'
-    results and files. Threads that a service or the application's own store keeps are not remembered.
+    Only texts of the roles "user" and "assistant" are remembered, up to 20,000 characters of each message. Tools'
+    results and files are not remembered, nor are threads that a service or the application's own store keeps.
     """
 
     def __init__(
@@ -136,7 +138,7 @@ class RecallProvider(ContextProvider):
         if self._embedder is not None:
             await self._learning.start(position.scope, partial(recollection.embed_missing, position.scope))
         if self._extractor is not None:
-            # Turns of one user are searched one after the other, because the model gets the earlier facts.
+            # Turns of one user are processed one after the other, because the model gets the earlier facts.
             await self._learning.start(position.scope, partial(recollection.learn_facts, self._extractor, thread.id))
 
     async def close(self) -> None:
@@ -168,8 +170,8 @@ class RecallProvider(ContextProvider):
         Args:
             query: a question or some words, in English or Spanish.
             user_id: the user whose memories are searched; the provider's user by default.
-            thread_id: searches only this thread. Without any user, it names the thread without a user to search.
-            limit: the most memories.
+            thread_id: searches only this thread. If no user is given, it must be a thread without a user.
+            limit: the largest number of memories.
             before: only messages before this time (aware).
             after: only messages at this time or later (aware).
             roles: "user", "assistant" or both (the default).
@@ -190,12 +192,13 @@ class RecallProvider(ContextProvider):
 
         Args:
             user_id: the user; the provider's user by default.
-            has_history: True also returns replaced facts, with the time until which each was valid and its successor.
+            has_history: True also returns replaced facts, each with its successor and the time until which it was
+                valid.
         """
         return await self._of().facts(scope_for(self._user(user_id), None), has_history=has_history)
 
     async def flush(self) -> None:
-        """Wait until the work after the replies is done: vectors and facts."""
+        """Wait until the work that follows the replies (vectors and facts) is done."""
         await self._learning.finish()
 
     async def forget(
@@ -206,7 +209,7 @@ class RecallProvider(ContextProvider):
         user: str | None = None,
         query: str | None = None,
     ) -> int:
-        """Forget messages, and return the number of messages that were remembered before.
+        """Forget messages, and return their number.
 
         The threads themselves do not change: the messages are still in the log. A forgotten turn stays forgotten when
         the index is rebuilt. Later turns are remembered.
@@ -215,8 +218,8 @@ class RecallProvider(ContextProvider):
             thread: forgets everything in this thread, or one turn of it with `turn`.
             turn: the number or the id of the turn.
             user: without `query`, forgets everything in this user's threads.
-            query: forgets every turn with a message that has all of these words, in the threads of `user`, of the
-                provider's user, or in `thread`.
+            query: forgets every turn with a message that has all of these words, in `thread`, in the threads of `user`,
+                or in the threads of the provider's user.
 
         Raises:
             InvalidInput: no argument is given, or the arguments cannot be combined.
@@ -238,7 +241,7 @@ class RecallProvider(ContextProvider):
     async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
         """Bring the index up to date with a user's threads, or with all threads.
 
-        A search does this itself for the user's threads that changed last. The first search for a user in a process
+        A search does the same for those threads of the user that changed last. The first search for a user in a process
         does it for all of the user's threads.
 
         Args:
@@ -248,7 +251,7 @@ class RecallProvider(ContextProvider):
         return await self._of().catch_up(user_id or self.user_id, progress)
 
     async def rebuild(self, storage: Storage | None = None, *, progress: Tell | None = None) -> Progress:
-        """Rebuild the index from the log, thread by thread. Searches work meanwhile.
+        """Rebuild the index from the log, thread by thread. Searches keep working during the rebuild.
 
         Args:
             storage: the storage of the threads; the provider's own by default.
@@ -264,7 +267,7 @@ class RecallProvider(ContextProvider):
 
     def _of(self, storage: Storage | None = None) -> Recollection:
         if self._is_closed and self._owns_index:
-            raise StorageUnavailable("the index of this provider has been closed with it; make a new provider")
+            raise StorageUnavailable("this provider has been closed, and its index with it; make a new provider")
         if self._recollection is None:
             storage = self._storage or storage
             index = self._given_index

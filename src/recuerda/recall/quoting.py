@@ -1,7 +1,7 @@
 """Memories as text for a model: quotes with their origin, in one message of bounded size.
 
 Memories are data: an instruction inside a quote is not followed. Each memory is quoted on one line with its speaker,
-its date and its conversation. A long message is cut to the part that has the most of the question's words.
+its date and its conversation. A long message is cut to the part with the most words of the question.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def context_of(
 
 
 def fitting(facts: Sequence[Fact], query: str, limit: int) -> list[Fact]:
-    """Return the facts that share the most words with a query. Of facts that share equally many, the newest win."""
+    """Return the facts that share the most words with a query. Among equals, the newest facts are returned."""
     wanted = query_terms(words_of(query)).keys()
     best = sorted(facts, key=lambda fact: (_met(fact.text, wanted), fact.valid_from_us), reverse=True)[:limit]
     return sorted(best, key=lambda fact: (fact.valid_from_us, fact.id))

@@ -8,10 +8,10 @@ with frequencies counted within the scope. The rest comes from how conversations
 - A speaker who is named in the question most likely said the answer.
 - People state facts in statements, and facts about themselves in the first person.
 - If the question asks for a time, the answer is a sentence with a time in it.
-- If a conversation is about the matter, each of its messages is more likely to be the answer.
+- If a conversation is about the topic, each of its messages is more likely to be the answer.
 
-`WEIGHTS` is one fixed configuration of all this. It was chosen on conversations between two people, and checked on
-other such conversations and on chats between a user and an assistant; see docs/guides/recall.md.
+`WEIGHTS` is one fixed configuration of these features. It was chosen on conversations between two people, and checked
+on other such conversations and on chats between a user and an assistant; see docs/guides/recall.md.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         k1: the k1 of BM25: how fast further occurrences of a word lose weight.
         b: the b of BM25: how much the length of a message lowers its score.
         coverage: the weight of the share of the question's words that a message has.
-        before: the support by the message before.
-        after: the support by the message after.
-        second_before: the support by the second message before.
-        second_after: the support by the second message after.
-        after_question: additional support by the message before, if it is a question.
+        before: the support by the previous message.
+        after: the support by the next message.
+        second_before: the support by the message before the previous one.
+        second_after: the support by the message after the next one.
+        after_question: the additional support by the previous message if it is a question.
         reply: the support of a user's message by the assistant's reply to it.
         prompt: the support of an assistant's reply by the user's message before it.
         answered: the support of a user's message by the assistant's message before it.
         session: the weight of the conversation's best messages.
-        speaker: raises messages of the one speaker that the question names.
+        speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.
-        personal: raises messages about their speaker.
+        personal: raises messages in which speakers talk about themselves.
         assistant: lowers an assistant's messages, unless the question asks what the assistant has said.
         date: raises a message for each named part of the date that fits.
         time: raises messages that name a time, if the question asks for a time.
-        similarity: the weight of equal meaning, relative to a word that only one message has.
+        similarity: the weight of similar meaning, relative to a word that only one message has.
     """
 
     k1: float = 0.6
@@ -90,7 +90,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         terms: the terms to look for, each with the number of the word of which it is a form.
-        speakers: the speakers of the scope that the query names.
+        speakers: the speakers of the scope whom the query names.
         times: the times that the query names.
         asks_when: True if the query asks for a time.
         asks_assistant: True if the query asks what the assistant has said.
@@ -160,7 +160,7 @@ def _own_score(
         word, value = worth[term]
         score = value * count * (weights.k1 + 1) / (count + held_back)
         best[word] = max(score, best.get(word, 0.0))
-    # A message with many of the words is better than a message with one of them many times.
+    # A message with many of the words is better than a message that repeats one of the words.
     coverage = len(best) / max(1, len(set(question.terms.values())))
     total = sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
     if question.times:
@@ -205,7 +205,7 @@ def _likelihood(candidate: Candidate, following: Candidate | None, question: Que
     is_named = len(question.speakers) == 1 and candidate.speaker in question.speakers
     if is_named:
         factor += weights.speaker
-    # A user's question to an assistant tells something about the user. Between people, only the answer does.
+    # A user's question to an assistant says something about the user. Between people, only the answer does.
     is_prompt = candidate.role == "user" and following is not None and following.role == "assistant"
     if candidate.traits & IS_QUESTION and not is_prompt:
         factor *= 1 - weights.question

@@ -1,7 +1,7 @@
-"""Searching and forgetting the memories of one storage.
+"""Search and deletion of the memories of one storage.
 
 A search first brings the index up to date and ranks its candidates. Then it compares the threads of its results with
-the storage. If a thread has changed meanwhile, perhaps by another process, the index follows it and the search is
+the storage. If a thread has changed since, perhaps by another process, the index follows the change and the search is
 repeated. So a search never returns a message that was deleted, undone or trimmed.
 """
 
@@ -30,10 +30,10 @@ from recuerda.threads.history import stored_turn
 Tell: TypeAlias = Callable[[Progress], None]
 
 NEWEST_THREADS = 20
-"""The number of a user's threads, those that changed last, that are compared with the index before each search."""
+"""The number of a user's most recently changed threads that are compared with the index before each search."""
 
 MAX_QUERY = 2_000
-"""The most characters of a question that are used: its last ones."""
+"""The largest number of characters of a question that are used. Of a longer question, the last characters are used."""
 
 _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500
@@ -80,7 +80,7 @@ class Recollection:
         return self._storage
 
     def bind(self, storage: Storage, thread_id: str) -> None:
-        """Note the storage of a thread. A user's other threads are looked up in the first storage that was noted."""
+        """Note the storage of a thread. The user's other threads are looked up in the first noted storage."""
         if self._storage is None:
             self._storage = storage
         elif storage is not self._storage:
@@ -89,7 +89,10 @@ class Recollection:
     # -- following -----------------------------------------------------------------------------------------------------
 
     async def follow(self, thread_id: str, *, user_id: str | None, has_grown: bool = False) -> Position | None:
-        """Bring the index up to date with a thread, and return its position. `has_grown` says that it has changed."""
+        """Bring the index up to date with a thread, and return its position.
+
+        `has_grown` is True if the thread has changed.
+        """
         guess = self._last.get(thread_id) if has_grown else None
         position, _ = await follow(self._home(thread_id), self.index, thread_id, user_id=user_id, guess=guess)
         if position is None:
@@ -157,7 +160,7 @@ class Recollection:
     # -- searching -----------------------------------------------------------------------------------------------------
 
     async def search(self, query: str, scope: str, *, limit: int, filters: Filters) -> list[Memory]:
-        """Return the memories that answer a query, the best first. Each is checked against the storage."""
+        """Return the memories that answer a query, the best first. Each memory is checked against the storage."""
         text = query[-MAX_QUERY:]
         for _ in range(_ROUNDS):
             generation = self.index.generation
@@ -198,7 +201,7 @@ class Recollection:
         return [memory_of(documents[key], score) for key, score in scored if key in documents]
 
     async def _are_current(self, thread_ids: Iterable[str], scope: str) -> bool:
-        """Compare threads with the storage, and follow the changed ones. True if none has changed."""
+        """Compare threads with the storage, and follow the changed threads. Return True if none has changed."""
         ids = sorted(thread_ids)
         if not ids:
             return True
@@ -210,12 +213,12 @@ class Recollection:
             if info is None or not _is_current(info, known.get(thread_id)) or known[thread_id].scope != scope
         ]
         for thread_id in stale:
-            # An encrypted thread is read completely: if its key was deleted, the revision is still the same.
+            # An encrypted thread is read completely, because deleting its key does not change the revision.
             await self._follow_or_skip(thread_id, is_anew=self._home(thread_id).kind == "encrypted")
         return not stale
 
     async def _seen(self, thread_id: str) -> ThreadInfo | None:
-        """Return the storage's info about a thread; None if it is gone, or its key is."""
+        """Return the storage's information about a thread; None if the thread or its key is gone."""
         home = self._home(thread_id)
         if home.kind != "encrypted":
             return await home.head(thread_id)
@@ -227,7 +230,7 @@ class Recollection:
     # -- meaning -------------------------------------------------------------------------------------------------------
 
     async def embed_missing(self, scope: str) -> int:
-        """Give a vector to each message of a scope that has none of the embedder's model; return their number.
+        """Give a vector to each message of a scope that has none from the embedder's model; return their number.
 
         Raises:
             EmbedderError: the embedder failed. The messages are still found by their words.
@@ -312,7 +315,7 @@ class Recollection:
         )
 
     async def forget_query(self, query: str, scope: str) -> int:
-        """Forget each turn with a message that has all words of a query, except stopwords; return the message count."""
+        """Forget each turn with a message that has all words of a query. Return the number of messages."""
         await self._freshen(scope)
         terms = query_terms(words_of(query[:MAX_TEXT]))
         if not terms:

@@ -91,7 +91,7 @@ def _mended(start: str) -> str:
 
 
 def _replaced(word: str, endings: Mapping[str, str], *, measure: int) -> str:
-    """Replace the longest ending that fits, if the part before it is long enough."""
+    """Return the word with its longest matching ending replaced, if the part before the ending is long enough."""
     for length in range(min(7, len(word) - 1), 1, -1):
         replacement = endings.get(word[-length:])
         if replacement is not None:

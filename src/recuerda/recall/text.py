@@ -1,9 +1,10 @@
 """The terms by which a message is found, and the terms of a question.
 
 A text is put into lower case, without accents. A term is a stem. A Spanish stem has a "+" before it, so that the rules
-of one language do not make "plan" and "plane" equal in the other. A message has the stems of its language, which its
-function words show. If it is too short to show a language, it has the stems of both. A question always has the stems of
-both. Text in languages that write without spaces (Chinese, Japanese, Thai) is cut into pairs of characters.
+of one language do not make "plan" and "plane" equal in the other. A message has the stems of its language, which is
+recognized by its function words. If a message is too short for that, it has the stems of both languages. A question
+always has the stems of both languages. Text in languages that write without spaces (Chinese, Japanese, Thai) is cut
+into pairs of characters.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TERMS_VERSION = 1
 """The version of the rules that make terms. An index that was made with another version is rebuilt."""
 
 MAX_TEXT = 20_000
-"""The most characters of a message that are stored and searched. The rest is cut off."""
+"""The largest number of characters of a message that are stored and searched. The rest is cut off."""
 
 MAX_WORD = 64
 
@@ -39,7 +40,7 @@ class Terms(msgspec.Struct, frozen=True):
 
     Attributes:
         counts: the number of occurrences of each term.
-        size: the number of words that the terms were made from.
+        size: the number of words from which the terms were made.
     """
 
     counts: dict[str, int]
@@ -97,7 +98,7 @@ def query_terms(words: Iterable[str]) -> dict[str, int]:
 
 
 def _language(words: Sequence[str]) -> tuple[int, int, frozenset[str]]:
-    """Return the counts of only-English and only-Spanish function words, and the stopwords to leave out."""
+    """Return the counts of function words that are only English or only Spanish, and the stopwords to leave out."""
     english = sum(word in _ONLY_ENGLISH for word in words)
     spanish = sum(word in _ONLY_SPANISH for word in words)
     if english == spanish:

@@ -1,4 +1,4 @@
-"""The traits of a message, and of a question: recognized by words, in English and Spanish.
+"""The traits of a message or a question, recognized by words, in English and Spanish.
 
 Traits are stored as bits with a message, because every search needs them. If their meaning changes, `TERMS_VERSION` has
 to change too.

@@ -1,8 +1,8 @@
 """The format of stored vectors, and their comparison.
 
-A vector of length 1 is stored as single-precision floats. The comparison is exact: one user has so few memories that an
-approximate index would cost more than it saves. With numpy, comparing a thousand vectors takes a millisecond. Without
-numpy, plain Python takes some tens of milliseconds.
+A vector of length 1 is stored as single-precision floats. The comparison is exact, because one user has so few memories
+that an approximate index would cost more than it saves. With numpy, comparing a thousand vectors takes a millisecond.
+Without numpy, plain Python takes some tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def pack(vector: Sequence[float]) -> bytes:
 
 
 def most_similar(query: Sequence[float], rows: Sequence[tuple[int, bytes]]) -> dict[int, float]:
-    """Return the cosine of each stored vector and the query's. Vectors of another dimension are left out."""
+    """Return the cosine between each stored vector and the query's vector.
+
+    Vectors of another dimension are left out.
+    """
     size = 4 * len(query)
     fitting = [(key, data) for key, data in rows if len(data) == size]
     if not fitting:

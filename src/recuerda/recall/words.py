@@ -1,7 +1,7 @@
 """Stopwords in English and Spanish, and irregular forms of English words.
 
-A question is full of words that every message has ("when did you ..."), which would outweigh the word that matters. And
-a question often has another form of a word than the message, such as "buy" for "bought".
+A question is full of words that every message has ("when did you ..."), and they would outweigh the word that matters.
+A question also often has another form of a word than the message, such as "buy" for "bought".
 """
 
 from __future__ import annotations
@@ -52,4 +52,4 @@ _IRREGULAR = """
 IRREGULAR_FORMS: dict[str, str] = {
     form: forms[0] for line in _IRREGULAR.split(";") for forms in [line.split()] for form in forms[1:]
 }
-"""The first form of English words with irregular forms, and of a few words that people use for the same thing."""
+"""Maps irregular forms of English words to their first form, and a few synonyms to one word."""

@@ -1,4 +1,4 @@
-"""The names of the keys. Ids are percent-encoded in them, so that every id is safe and no two ids give the same key.
+"""The names of the keys. Ids in them are percent-encoded, so every id is safe and no two ids give the same key.
 
     PREFIX:{THREAD}          hash: `head`, `title`, `metadata`, each record under its number, `i:` + id -> number,
                              `s:` + number of a summary -> number of the one before it

@@ -1,8 +1,7 @@
-"""Listings of threads and of drafts: reading them, and keeping them up to date where no script can.
+"""Listings of threads and of drafts: how they are read, and how they are kept up to date where a script cannot do it.
 
 A listing is a sorted set of entries; `lua.py` describes an entry. An entry counts only while it agrees with its thread.
-An entry whose thread is gone or has changed is passed over, so an outdated listing gives no wrong answer. It is then
-also corrected.
+An entry whose thread is gone or has changed is skipped and corrected, so an outdated listing gives no wrong answer.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from recuerda.redis.trips import RedisCall
 from recuerda.storage.records import ThreadInfo
 
 SCAN_COUNT = 1000
-"""The number of keys that a server scans in one command. Other commands wait meanwhile."""
+"""The number of keys that a server scans in one command. Other commands wait during the scan."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +36,8 @@ async def list_threads(
 ) -> list[ThreadInfo]:
     """Return a page of threads, as `Storage._list` asks for.
 
-    `is_exact` says that an entry moves in the same step as its thread changes. Then only the entries of expired threads
-    are wrong for longer than a moment.
+    `is_exact` is True if an entry moves in the same step in which its thread changes. Then only the entries of expired
+    threads are wrong for longer than a moment.
     """
     listing = keys.listing(user_id)
     bound = "+" if position is None else f"({wire.digits(position[0])}:{position[1]}"
@@ -63,7 +62,7 @@ async def list_threads(
 async def list_drafts(run: Run, keys: ThreadKeys, nodes: Sequence[object]) -> list[str]:
     """Return the ids of all threads that have a draft, in order.
 
-    There is no listing of drafts, because every turn would pay for it. Instead, the server scans all of its keys.
+    There is no listing of drafts, because it would make every turn slower. Instead, the server scans all of its keys.
     """
     found = await asyncio.gather(*(_scan(run, keys.drafts, node) for node in nodes))
     return sorted({keys.thread_of_draft(key.decode()) for keys_of_node in found for key in keys_of_node})

@@ -1,4 +1,7 @@
-"""Import of the lists that Agent Framework's `RedisChatMessageStore` left on a server: one JSON message per entry."""
+"""Import of lists that Agent Framework's `RedisChatMessageStore` left on a server.
+
+Each entry is one message as JSON.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,15 @@ async def import_legacy_list(
 
     Args:
         storage: a storage on the server that has the list.
-        thread_id: the thread id of the legacy store: the list is at `{list_prefix}:{thread_id}`.
+        thread_id: the thread id of the legacy store. The list is at `{list_prefix}:{thread_id}`.
         list_prefix: the legacy store's `key_prefix`.
         new_thread_id: the thread to which the turns are added; by default `thread_id`.
         into: the storage of the new thread; by default `storage`.
-        user_id: the user that the thread belongs to; None for no user.
+        user_id: the user to whom the thread belongs; None for no user.
 
     Raises:
         StateError: there is no such list, an entry is not a message, the list has changed since an earlier import, or
-            the thread has turns of its own already. Nothing was added.
+            the thread already has other turns. Nothing was added.
     """
     key = f"{list_prefix}:{thread_id}"
     name = check_id(new_thread_id or thread_id, "thread id")
@@ -53,7 +56,7 @@ async def import_legacy_list(
     found = await target.read(name)
     own = {record.id: record.body for record in found.records}
     if found.info is not None and found.info.revision and new[0].id not in own:
-        raise StateError(f"thread {name!r} has turns of its own already; give another new_thread_id")
+        raise StateError(f"thread {name!r} already has other turns; give another new_thread_id")
     if any(turn.id in own and own[turn.id] != turn.body for turn in new):
         raise StateError(f"the list {key!r} has changed since it was imported; import it under another new_thread_id")
     expected = found.info.revision if found.info else 0

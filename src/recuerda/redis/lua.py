@@ -1,14 +1,14 @@
 r"""Lua code that scripts share: for a thread's head, for the steps of a draft, and for the entries of listings.
 
-An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0. A sorted set orders entries of
-one score by their bytes, so these are ordered by time and then by id. Without a cluster, the script that changes a
-thread also moves its entries. In a cluster the listings are on other nodes: the script returns the old and the new
-entry instead, and the client moves them (`listing.py`).
+An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0. A sorted set orders entries
+with the same score by their bytes, so the entries are ordered by time and then by id. Without a cluster, the script
+that changes a thread also moves its entries. In a cluster the listings are on other nodes: the script returns the old
+and the new entry instead, and the client moves them (`listing.py`).
 """
 
 from __future__ import annotations
 
-# The fields of a head, which is a MessagePack array. `wire.Head` is the same in Python.
+# The fields of a head, which is a MessagePack array. `wire.Head` is its counterpart in Python.
 HEAD = """
 local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
 

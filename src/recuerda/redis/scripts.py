@@ -1,8 +1,8 @@
-r"""The scripts that run inside the server: Redis runs a script to its end, and no other command meanwhile.
+r"""The scripts that run inside the server. Redis runs a script to its end, without any other command in between.
 
 A script that the server refuses (because it is out of memory, or a replica) must not leave a half-finished change.
-Redis refuses a script at its first write that needs memory. So every script reads first, and its first write is the one
-that adds data. The scripts run unchanged on Redis 6.2 and later.
+Redis refuses a script at its first write that needs memory. So every script reads first, and its first write is the
+write that adds data. The scripts run unchanged on Redis 6.2 and later.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Script:
         object.__setattr__(self, "sha", hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
 
-# The reply is one string: a MessagePack array, joined from parts that are MessagePack already. A client receives one
-# string much faster than a nested list. `wire.Look` is the same in Python.
+# The reply is one string: a MessagePack array, joined from parts that are already MessagePack. A client receives one
+# string much faster than a nested list. `wire.Look` is its counterpart in Python.
 _LOOK = """
 local function put(parts, text)
   local n = #parts
@@ -289,7 +289,7 @@ RELEASE = Script("""
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """)
-"""Release a lease, if this holder has it."""
+"""Release a lease if this holder has it."""
 
 SAVE = Script(
     HEAD
@@ -324,8 +324,8 @@ return 1
 )
 """Save a step of a draft.
 
-Returns 1 if the step is saved. Returns 0 if it neither continues the draft nor may begin one, because another draft is
-valid. Returns -1 - revision if it begins a draft on another revision than the thread has.
+Returns 1 if the step is saved. Returns 0 if another draft is valid, so that the step neither continues the draft nor
+may begin one. Returns -1 - revision if the step begins a draft on another revision than the thread has.
 """
 
 MOVE = Script("""

@@ -1,7 +1,7 @@
-"""One server for any number of storages: a bounded set of connections per event loop, and how durable its data is.
+"""One server for any number of storages: a limited number of connections per event loop, and how durable its data is.
 
-Storages of one URL share a server. It opens nothing until it is used. It closes its connections when the last storage
-is closed, or when the event loop that they belong to ends: a storage that nobody closes leaks nothing.
+Storages with the same URL share a server. It opens nothing until it is used. It closes its connections when the last
+storage is closed, or when the event loop to which they belong ends, so a storage that nobody closes leaks nothing.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Address:
 
     Attributes:
         url: the URL, which may contain credentials and is never shown.
-        is_cluster: the URL names a node of a Redis Cluster.
-        max_connections: the most connections per event loop.
+        is_cluster: True if the URL names a node of a Redis Cluster.
+        max_connections: the largest number of connections per event loop.
         timeout_s: seconds to wait for a connection, and for each answer.
-        credential_provider: gives the user name and password instead of the URL.
+        credential_provider: gives the user name and password instead of the URL; None takes them from the URL.
     """
 
     url: str = field(repr=False)
@@ -69,9 +69,9 @@ class Address:
     def _connect(self, options: dict[str, Any]) -> RedisClient:
         if self.is_cluster:
             return cast("RedisClient", RedisCluster.from_url(self.url, **options))
-        # The blocking pool is not needed: `Trips` never asks for more connections than there are, and queues commands.
-        # No retries: the storage knows which commands are safe to repeat, and repeats them itself.
-        # Any: redis-py leaves the keywords untyped.
+        # The blocking pool is not needed: `Trips` queues commands and never asks for more connections than there are.
+        # Retries are off, because the storage knows which commands are safe to repeat, and repeats them itself. The
+        # type is Any because redis-py leaves the keywords untyped.
         make_pool = cast("Any", redis.asyncio.ConnectionPool).from_url
         retry = Retry(NoBackoff(), 0)
         pool = make_pool(self.url, max_connections=self.max_connections, retry=retry, **options)
@@ -83,10 +83,10 @@ class Server:
 
     Args:
         connect: returns a new client.
-        name: host and port without credentials, for messages.
-        lanes: the most connections at once, per event loop.
-        is_cluster: the server is a Redis Cluster.
-        is_owned: the clients are closed here.
+        name: host and port without credentials, for error messages.
+        lanes: the largest number of connections at the same time, per event loop.
+        is_cluster: True if the server is a Redis Cluster.
+        is_owned: True if the clients are closed here.
     """
 
     _shared: ClassVar[WeakValueDictionary[Address | tuple[int, int], Server]] = WeakValueDictionary()
@@ -102,7 +102,7 @@ class Server:
         self.persistence: Persistence = "unknown"
         self.users: WeakSet[object] = WeakSet()
         self._is_known = False
-        # Nothing of these functions refers to the server, so that its connections end with it.
+        # These functions do not refer to the server, so its connections end when it is collected.
         self._links = PerLoop(
             lambda: _Link.of(connect(), lanes=lanes, is_cluster=is_cluster), _close_owned if is_owned else _finish
         )
@@ -132,7 +132,7 @@ class Server:
         pool: Any = getattr(client, "connection_pool", None)
         lanes = min(max_connections, getattr(pool, "max_connections", max_connections))
         with cls._mutex:
-            # The server holds the client, so its id is not given to another object meanwhile.
+            # The server holds the client, so another object cannot get the client's id.
             server = cls._shared.get((id(client), lanes))
             if server is None:
                 is_cluster = isinstance(client, RedisCluster)
@@ -149,14 +149,14 @@ class Server:
         return link.trips
 
     async def nodes(self) -> Sequence[object]:
-        """Return the nodes that together have all keys; a single None for a server that has all keys itself."""
+        """Return the nodes that together have all keys; only None for a server that has all keys itself."""
         await self.trips()
         client = (await self._links.get()).client
         await client.initialize()
         return client.get_primaries() if isinstance(client, RedisCluster) else (None,)
 
     async def leave(self, user: object) -> None:
-        """Note that a storage no longer uses the server. The last one closes the connections."""
+        """Note that a storage no longer uses the server. The last storage closes the connections."""
         self.users.discard(user)
         if not self.users:
             await self._links.close()
@@ -210,7 +210,7 @@ def check_url(url: str) -> str:
     """Return `url` if it is the URL of a Redis server.
 
     Raises:
-        ConfigurationError: it is not. The error does not show the URL.
+        ConfigurationError: it is another URL. The error does not show the URL.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The Redis storage: each hook is one script or command, and so one trip to the server.
+"""The Redis storage. Each hook is one script or command, and so one trip to the server.
 
 The server's settings decide what an acknowledged turn survives. With `appendonly yes` and `appendfsync always` it
 survives a crash of the machine. With `everysec`, a crash may lose the last second. With snapshots, it loses the turns
@@ -49,23 +49,24 @@ class RedisStorage(Storage):
     """Keep threads on a Redis server, version 6.2 or later, or on a Redis Cluster.
 
     Args:
-        url: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix://…`. Storages of one URL
-            share their connections.
+        url: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix://…`. Storages with the
+            same URL share their connections.
         key_prefix: the start of every key. Storages with different prefixes do not see each other's threads. It has no
             braces.
-        ttl: a thread expires when it has been neither read nor written for this time. None never sets an expiry, and
-            leaves one that another storage has set.
+        ttl: a thread expires when it has been neither read nor written for this time. None sets no expiry, and leaves
+            an expiry that another storage has set.
         redis_client: the application's own asyncio client, instead of `url`. The application closes it.
         credential_provider: a credential provider of redis-py, for user names and passwords that change.
-        cluster: True if the URL names a node of a Redis Cluster. A `redis_client` tells this itself.
-        max_connections: the most connections per URL and event loop. Further commands wait and then share a trip.
+        cluster: True if the URL names a node of a Redis Cluster. For a `redis_client`, its type decides.
+        max_connections: the largest number of connections per URL and event loop. Further commands wait and then share
+            a trip.
         timeout_s: seconds to wait for a connection, and for an answer.
         clock: gives the time in microseconds since 1970.
 
-    When the connection breaks, appends, reads, updates and drafts are sent once more; a repeated write recognizes by
-    its id what the first one wrote. In a cluster the listings are on other nodes than the threads, and are changed
-    after them. If a process dies in between, a listing is one step behind until `list_threads` reaches the entry and
-    corrects it, and a new thread may stay unlisted until its next turn. The turns themselves are never affected.
+    When the connection breaks, appends, reads, updates and drafts are sent once more; a repeated write recognizes the
+    result of the first write by its id. In a cluster, the listings are on other nodes than the threads, and change
+    after the threads. If a process dies in between, a listing is one step behind until `list_threads` reaches the entry
+    and corrects it, and a new thread may stay unlisted until its next turn. The turns themselves are never affected.
     """
 
     kind: ClassVar[str] = "redis"
@@ -143,7 +144,7 @@ class RedisStorage(Storage):
         return cls(urlunsplit(parts._replace(query=urlencode(query))), **options)
 
     def with_prefix(self, key_prefix: str) -> Self:
-        """Return a storage with another key prefix on the same server. Each of the two has to be closed."""
+        """Return a storage with another key prefix on the same server. Both storages have to be closed."""
         other = type(self).__new__(type(self))
         Storage.__init__(other, clock=self.clock)
         other.key_prefix = check_prefix(key_prefix)
@@ -157,7 +158,7 @@ class RedisStorage(Storage):
 
     @property
     def persistence(self) -> Persistence:
-        """How the server persists its data, if it says so. "unknown" before the first operation."""
+        """How the server keeps its data on disk; "unknown" before the first operation, or if it does not say."""
         return self._server.persistence
 
     async def read_list(self, key: str) -> list[bytes]:
@@ -282,7 +283,7 @@ class RedisStorage(Storage):
     async def _change(
         self, script: scripts.Script, thread_id: str, *arguments: Argument, is_repeatable: bool = True
     ) -> object:
-        """Run a script that may move the thread in the listings. It gets their key if one node has all keys."""
+        """Run a script that may move the thread in the listings. The script gets their key if one node has all keys."""
         place = wire.pack((self.key_prefix, thread_id, self._ttl_ms))
         keys = self._keys.both(thread_id)
         token = self._begin()
@@ -292,7 +293,8 @@ class RedisStorage(Storage):
                 try:
                     return await self._send(whole, is_repeatable=is_repeatable)
                 except faults.ClusterCrossSlotError:
-                    # A cluster behind a proxy that looks like one server. It checks the keys first, so nothing was run.
+                    # This is a cluster behind a proxy that looks like one server. It checks the keys first, so nothing
+                    # was run.
                     self._server.has_all_keys = False
             answer = await self._send(RedisCall(script, keys, (place, *arguments)), is_repeatable=is_repeatable)
             reply, old, new = cast("tuple[object, bytes, bytes]", answer)
@@ -344,7 +346,7 @@ def _append_arguments(record: NewRecord, expected: int | None) -> tuple[bytes, b
         record.keep_messages,
         record.user_id,
         record.title,
-        new_id(),  # the incarnation of the thread, if this record is its first
+        new_id(),  # the incarnation of the thread if this is its first record
     )
     return wire.pack(about), wire.pack_record(record)
 
@@ -362,7 +364,7 @@ def _appended(thread_id: str, record: NewRecord, reply: int | bytes, expected: i
 
 
 def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
-    """Split records into groups for one script call each, of limited size: other commands wait while a script runs."""
+    """Split records into groups of limited size, one script call for each, because other commands wait for a script."""
     group: list[NewRecord] = []
     size = 0
     for record in records:
@@ -376,7 +378,7 @@ def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
 
 
 def _unset_none_false(value: str | msgspec.UnsetType | None) -> str | bool | None:
-    # Lua knows nil, which leaves a setting alone, and false, which clears it.
+    # In Lua, nil leaves a setting unchanged, and false clears it.
     if isinstance(value, msgspec.UnsetType):
         return None
     return False if value is None else value

@@ -23,8 +23,8 @@ class RedisChatMessageStore(ChatMessageStore):
     """Hold one thread's messages on a Redis server.
 
     Args:
-        redis_url: `redis://[user:password@]host[:port][/database]`. Stores of one URL share their connections, so one
-            store per thread is cheap.
+        redis_url: `redis://[user:password@]host[:port][/database]`. Stores with the same URL share their connections,
+            so one store per thread is cheap.
         credential_provider: a credential provider of redis-py, for use with `host`: for user names and passwords that
             change, such as Entra ID tokens.
         host: the server's host, instead of `redis_url`.
@@ -33,12 +33,12 @@ class RedisChatMessageStore(ChatMessageStore):
         username: the user name for `host`, if there is no credential provider.
         thread_id: the thread's id; a new random id by default.
         key_prefix: the start of every key.
-        max_messages: the most messages to keep, as whole turns; None keeps all.
+        max_messages: the largest number of messages to keep, as whole turns; None keeps all messages.
         messages: the first messages of a thread that has no turns yet. They are written when the store is first used.
         redis_client: the application's own asyncio client, instead of `redis_url`. The application closes it.
         ttl: the thread expires when it has been neither read nor written for this time; None for never.
         storage: a `RedisStorage`, instead of the arguments that name a server.
-        user_id: the user that the thread belongs to; None for no user.
+        user_id: the user to whom the thread belongs; None for no user.
 
     Close the store when it is no longer used. Its connections close with the last store of the server, or with the
     event loop.
@@ -86,7 +86,10 @@ class RedisChatMessageStore(ChatMessageStore):
         self._first_messages = tuple(messages or ())
 
     async def serialize(self, **kwargs: Any) -> JsonObject:
-        """Return a locator: the thread's id, key prefix and limit. It has neither messages nor the server's address."""
+        """Return a locator: the thread's id, key prefix and limit.
+
+        It contains neither messages nor the server's address.
+        """
         state = await super().serialize(**kwargs)
         if isinstance(self.storage, RedisStorage):
             state["key_prefix"] = self.storage.key_prefix
@@ -110,7 +113,7 @@ class RedisChatMessageStore(ChatMessageStore):
         try:
             await self.append(turn_of(messages), expected=0)
         except ThreadConflict:
-            return  # the thread has turns already; these messages are for a new thread only
+            return  # The thread already has turns. These messages are for a new thread only.
         except BaseException:
             self._first_messages = messages
             raise

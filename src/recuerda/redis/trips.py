@@ -1,8 +1,9 @@
 """Commands to one server from one event loop. Commands that wait at the same time share a trip.
 
 If no command is under way, a command is sent at once. Otherwise commands collect until the event loop's next iteration
-and then share a trip. Most of the client library's cost of a command is the trip, and a server that syncs its log to
-the disk syncs once per trip. So hundreds of conversations need few connections, and wait in a queue instead of failing.
+and then share a trip. For the client library, most of a command's cost is the trip, and a server that syncs its log to
+the disk syncs once per trip. So hundreds of conversations need few connections, and their commands wait in a queue
+instead of failing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from recuerda.redis.scripts import Script
 Argument: TypeAlias = bytes | str | int
 
 MAX_GROUP = 128
-"""The most commands in one trip. This bounds how long the first command waits for the others."""
+"""The largest number of commands in one trip. This limits how long the first command waits for the others."""
 
 
 class Pipeline(Protocol):
@@ -81,7 +82,7 @@ class Trips:
 
     Args:
         client: a client of redis-py.
-        lanes: the most connections to use at once.
+        lanes: the largest number of connections to use at the same time.
         is_grouped: False sends each command alone. A cluster needs this, because each node has its own connections.
     """
 
@@ -172,7 +173,8 @@ class Trips:
                 _settle(future, reply)
 
     def _carried(self, task: asyncio.Task[None]) -> None:
-        # Not in the task itself: one that is cancelled before its first step never comes to its end.
+        # This is not done in the task itself, because a task that is cancelled before its first step never reaches its
+        # end.
         self._tasks.discard(task)
         self._give_back()
 

@@ -53,7 +53,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
     records: list[bytes]
 
     def info(self, thread_id: str) -> ThreadInfo:
-        """Return the thread's info."""
+        """Return the information about the thread."""
         return info_of(thread_id, self.head, self.title, self.metadata)
 
 
@@ -108,7 +108,7 @@ def read_step(data: bytes) -> DraftStep:
 
 
 def info_of(thread_id: str, head: Head, title: bytes | None, metadata: bytes | None) -> ThreadInfo:
-    """Return the info of a thread with this head, title and metadata."""
+    """Return the information about a thread with this head, title and metadata."""
     settings: dict[str, Any] = {} if metadata is None else msgspec.json.decode(metadata)
     return ThreadInfo(
         id=thread_id,

@@ -1,8 +1,8 @@
 """The model's answer as output items, and as the stream of events that builds them.
 
 One class reads both forms of an answer: a whole answer is a stream of a single piece. The events come in the order of
-https://platform.openai.com/docs/api-reference/responses-streaming: an item is added, filled and done before the next.
-Only calls whose fragments alternate are open side by side; each of their events names its item.
+https://platform.openai.com/docs/api-reference/responses-streaming: an item is added, filled and done before the next
+item begins. Only calls whose fragments alternate are open at the same time; each of their events names its item.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def read_answer(data: bytes) -> Completion:
     """Return a completion or a chunk from its JSON.
 
     Raises:
-        ApiFault: the data is neither, or the model's server reports an error in it.
+        ApiFault: the data is neither a completion nor a chunk, or the model's server reports an error in it.
     """
     try:
         completion = decode_completion(data)
@@ -44,7 +44,7 @@ class Answer:
 
     Args:
         turn: the id of the turn that will hold the items.
-        first: how many items the turn holds before these, which is the length of the response's input.
+        first: the number of items that the turn holds before these items, which is the length of the response's input.
     """
 
     def __init__(self, turn: str, *, first: int) -> None:
@@ -72,12 +72,12 @@ class Answer:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the model has finished its answer. Only the token usage can still follow."""
+        """True when the model has finished its answer. Only the token usage can still follow."""
         return self._reader.is_whole
 
     @property
     def incomplete_reason(self) -> str | None:
-        """The reason why the answer is incomplete; None if it is whole."""
+        """The reason why the answer is incomplete; None if it is complete."""
         reasons = {"length": "max_output_tokens", "content_filter": "content_filter"}
         return reasons.get(self._reader.finish_reason or "")
 
@@ -90,7 +90,7 @@ class Answer:
         """Yield the events that finish the open items.
 
         Raises:
-            ApiFault: the model's server ended the answer before its end.
+            ApiFault: the model's server stopped before the answer was complete.
         """
         if not self.is_whole:
             raise ApiFault(502, "The model's server ended its answer in the middle.", code="upstream_broken")
@@ -161,7 +161,7 @@ class Answer:
             item = self._of_calls[call] = yield from self._open(start)
         elif item["status"] != "in_progress":
             if arguments.strip():
-                raise _unreadable()  # the client was told that the call is done: its arguments would be cut
+                raise _unreadable()  # the client was told that the call has ended, without these arguments
             return
         item |= {"name": call.name, "arguments": call.arguments}
         if arguments:
@@ -200,7 +200,7 @@ class Answer:
 
 
 def replayed(items: list[Item]) -> Iterator[Event]:
-    """Yield the events that stream finished items again, with each part in one piece."""
+    """Yield the events that stream finished items once more, with each part in one piece."""
     for index, item in enumerate(items):
         started = {**item, "status": "in_progress"}
         if "content" in item:

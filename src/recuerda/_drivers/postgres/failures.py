@@ -38,19 +38,19 @@ _UNREACHABLE = ("08", "28", "3D", "57P")
 
 
 def is_contention(error: psycopg.Error) -> bool:
-    """Say whether the transaction was rolled back only because of another one: trying again is safe and useful."""
+    """Return whether the transaction was rolled back only because of another one. Then a retry is safe and useful."""
     return error.sqlstate in _CONTENTION
 
 
 def is_cut_off(error: psycopg.Error) -> bool:
-    """Say whether the connection ended, so that nobody knows whether the statement was committed."""
+    """Return whether the connection ended, so that nobody knows whether the statement was committed."""
     if not isinstance(error, psycopg.OperationalError):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
 def is_missing(error: psycopg.Error) -> bool:
-    """Say whether a schema, table, type or function is missing: somebody dropped it."""
+    """Return whether a schema, table, type or function is missing, because somebody dropped it."""
     return error.sqlstate in _MISSING
 
 

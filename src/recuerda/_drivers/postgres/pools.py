@@ -160,7 +160,7 @@ class LoopPool:
 
 
 async def is_direct(connection: Connection) -> bool:
-    """Say whether the other end of the connection is the server itself, so that a prepared statement stays there.
+    """Return whether the other end of the connection is the server itself, so that a prepared statement stays there.
 
     A pooler such as PgBouncer stands for many server processes, so it reports a process id of its own.
     """

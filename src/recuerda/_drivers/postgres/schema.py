@@ -52,7 +52,7 @@ async def run_script(connection: Connection, package: str, schema: str) -> None:
 
 
 async def has_table(connection: Connection, schema: str, table: str) -> bool:
-    """Say whether a table is there."""
+    """Return whether a table exists."""
     # to_regclass will not do here: it may answer from a cache that is older than the wait for a lock.
     query = SQL("SELECT FROM pg_catalog.pg_tables WHERE schemaname = {} AND tablename = {}").format(schema, table)
     return await first_row(connection, query) is not None

@@ -1,4 +1,4 @@
-"""The index of memories in a PostgreSQL database, for when one file is outgrown.
+"""The index of memories in a PostgreSQL database, for programs that outgrow a single file.
 
 The package exports `PostgresRecallIndex`. `schema.sql` has the tables, and the functions that write and search them in
 one trip each. Needs `pip install "recuerda[postgres]"`. If the server has the extension pgvector, it compares the

@@ -1,4 +1,4 @@
-"""What changes the index: one call of a function in the database each, so that it is whole or not at all."""
+"""The changes of the index. Each is one call of a function in the database, so it happens whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Following:
     """The statements that write, for one schema.
 
     Args:
-        schema: that holds the tables.
-        lock_timeout_ms: how long to wait for another writer.
+        schema: the name of the schema that holds the tables.
+        lock_timeout_ms: the milliseconds to wait for another writer.
     """
 
     def __init__(self, schema: str, *, lock_timeout_ms: int) -> None:

@@ -1,8 +1,8 @@
 """The index of memories in PostgreSQL.
 
-Each operation is one statement, on any free connection. The cost of a search depends on its scope and on no other one:
-the index of terms has an entry for each term of each scope. Vectors are compared one by one within the scope, by
-pgvector in the server, or in this process where the server does not have pgvector.
+Each operation is one statement, on any free connection. The cost of a search depends only on its own scope, because the
+index of terms has an entry for each term of each scope. Vectors are compared one by one within the scope: by pgvector
+in the server, or in this process if the server does not have pgvector.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ class PostgresRecallIndex(RecallIndex):
     Args:
         url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
             string. Parts that it leaves out come from libpq's environment variables and password file.
-        schema: holds the tables, whose names begin with `recall_`; it is made if it does not exist. It may be the
-            schema of a storage.
-        max_connections: the most connections of each event loop. They open when needed, and close after ten minutes
-            without use.
-        timeout_s: how long to wait for a connection, for another writer, and for a server that is starting again.
-        statement_timeout_s: how long a statement may take before it is cancelled.
+        schema: the name of the schema that holds the tables, whose names begin with `recall_`. It is made if it does
+            not exist, and may be the schema of a storage.
+        max_connections: the largest number of connections of each event loop. Connections open when needed, and close
+            after ten minutes without use.
+        timeout_s: the seconds to wait for a connection, for another writer, and for a server that is restarting.
+        statement_timeout_s: the seconds after which a statement is cancelled.
 
     Connecting is lazy: the first operation makes the tables. The server holds the messages in plain text, even if the
-    storage encrypts them. pgvector is installed into the database when the first vectors come, if the role may do that.
-    Otherwise this process compares the vectors, and a warning says so.
+    storage encrypts them. pgvector is installed into the database when the first vectors are stored, if the role may
+    install it. Otherwise this process compares the vectors, and a warning says so.
 
     Raises:
         ConfigurationError: the URL or the schema's name cannot be used.
@@ -157,7 +157,7 @@ class PostgresRecallIndex(RecallIndex):
         await self._database.close()
 
     async def _run(self, work: Work[T]) -> T:
-        """Run `work` on a connection. If somebody has dropped the tables, they are made anew once."""
+        """Run `work` on a connection. If somebody has dropped the tables, they are made again, once."""
         try:
             try:
                 return await self._database.run(partial(self._in_time, work))
@@ -181,7 +181,7 @@ class PostgresRecallIndex(RecallIndex):
                 "or raise statement_timeout_s"
             ) from error
         except UnicodeEncodeError:
-            # Not chained: it quotes the text.
+            # The driver's error is not chained, because it quotes the text.
             raise InvalidInput(
                 f"the index of memories in {self.place} cannot keep a text with a lone surrogate; replace it"
             ) from None
@@ -196,8 +196,8 @@ class PostgresRecallIndex(RecallIndex):
             reason = await create_extension(connection)
             if reason is not None:
                 _logger.warning(
-                    "vectors are compared by this process, since %s has no pgvector (%s): CREATE EXTENSION vector "
-                    "makes the server do it",
+                    "vectors are compared by this process, because %s has no pgvector (%s): run CREATE EXTENSION "
+                    "vector to let the server compare them",
                     self.place,
                     reason,
                 )

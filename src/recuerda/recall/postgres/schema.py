@@ -1,8 +1,8 @@
-"""How a database gets the tables of memories, and gets them anew.
+"""Creation of the tables of memories, also after a change of their shape.
 
-`schema.sql` states them. One process runs it while the others wait. Memories of an older shape are dropped and followed
-anew from the log; memories of a newer shape are left alone. If a table is missing, all tables are made anew, except
-those whose contents the log does not have: the turns that were forgotten on request, and facts.
+`schema.sql` defines the tables. One process runs it while the others wait. Tables of an older shape are dropped and
+filled again from the log; tables of a newer shape are left alone. If a table is missing, all tables are made again,
+except the tables whose contents are not in the log: the turns that were forgotten on request, and the facts.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from recuerda.errors import StorageUnavailable
 from recuerda.recall.text import TERMS_VERSION
 
 SHAPE = 1000 + TERMS_VERSION
-"""Which tables and terms the memories have: 1000 for the first version of the tables, and the version of the terms."""
+"""The shape of the memories: 1000 for the first version of the tables, plus the version of the terms."""
 
 _TABLES = tuple(f"recall_{name}" for name in ("state", "scopes", "threads", "documents", "speakers", "vectors"))
-"""The tables that can be made anew from the log."""
+"""The tables that can be filled again from the log."""
 
 
 class State(msgspec.Struct, frozen=True):
     """The facts about a database that a process keeps.
 
     Attributes:
-        epoch: another number each time that the memories were made anew.
+        epoch: a number that changes each time the memories are made again.
         vector_schema: the schema of pgvector; None if it is not installed.
     """
 
@@ -37,12 +37,12 @@ class State(msgspec.Struct, frozen=True):
 
 
 async def prepare(connection: Connection, schema: str, place: str) -> State:
-    """Make the tables, unless they are there in this version's shape.
+    """Make the tables unless they exist in this version's shape.
 
     Args:
-        connection: in autocommit mode.
-        schema: holds the tables; it is made if missing.
-        place: of the database, for errors.
+        connection: a connection in autocommit mode.
+        schema: the name of the schema that holds the tables. It is made if it is missing.
+        place: the place of the database, for error messages.
 
     Raises:
         StorageUnavailable: a newer recuerda made the memories.
@@ -63,7 +63,7 @@ async def prepare(connection: Connection, schema: str, place: str) -> State:
 
 
 async def create_extension(connection: Connection) -> str | None:
-    """Install pgvector into the database; return the reason if that is impossible."""
+    """Install pgvector into the database. Return the reason if that is impossible, otherwise None."""
     try:
         await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
     except psycopg.errors.UniqueViolation:
@@ -71,7 +71,7 @@ async def create_extension(connection: Connection) -> str | None:
     except (psycopg.ProgrammingError, psycopg.NotSupportedError, psycopg.errors.ReadOnlySqlTransaction) as error:
         return error.diag.message_primary or type(error).__name__
     except psycopg.OperationalError as error:
-        # Class 58: the extension's files are not there.
+        # Class 58 means that the extension's files are missing.
         if not (error.sqlstate or "").startswith("58"):
             raise
         return error.diag.message_primary or type(error).__name__
@@ -79,7 +79,7 @@ async def create_extension(connection: Connection) -> str | None:
 
 
 async def _shape(connection: Connection, schema: str, place: str) -> int:
-    """Return the shape of the memories, 0 if a table is missing."""
+    """Return the shape of the memories; 0 if a table is missing."""
     query = b"SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = ANY (%s)"
     ((count,),) = await rows(query, (schema, list(_TABLES)), connection)
     if count < len(_TABLES):

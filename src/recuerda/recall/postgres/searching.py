@@ -1,4 +1,4 @@
-"""What reads the index: one statement each, and its rows as the structs of the interface."""
+"""The reads of the index. Each is one statement, whose rows become the structs of the interface."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from recuerda.recall.ranking import WEIGHTS
 from recuerda.recall.vectors import most_similar
 
 _ARRAY_HEADER = 20
-"""Bytes before the elements of an array of one dimension, as `array_send` gives it."""
+"""The number of bytes before the elements of a one-dimensional array in the format of `array_send`."""
 
 
 class Searching:
     """The statements that read, for one schema.
 
-    Each is run on a connection and gives the rows, or what they mean. The first of the values that `positions`,
-    `followed` and `scope_info` return is the epoch, see `State`.
+    Each method runs on a connection and returns the rows, or the values made from them. The first value that
+    `positions`, `followed` and `scope_info` return is the epoch; see `State`.
     """
 
     def __init__(self, schema: str) -> None:
@@ -66,7 +66,8 @@ class Searching:
             "FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
             "WHERE d.key = ANY (%s::bigint[])"
         )
-        # Asked before each search: whether one is missing is counted before it is looked for.
+        # This runs before each search. So it first counts whether a vector is missing, and only then looks for the
+        # documents.
         self._unembedded = composed(
             "SELECT d.key, d.text FROM (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = %(scope)s AND "
             "s.documents > (SELECT count(*) FROM {schema}.recall_vectors v "
@@ -175,7 +176,7 @@ class Searching:
         )
 
     def _with_vectors(self, vector_schema: str) -> bytes:
-        # The inner product of vectors of length 1 is their cosine; pgvector gives it negated.
+        # The inner product of vectors of length 1 is their cosine; pgvector returns it negated.
         text: LiteralString = (
             "SELECT c.* FROM (SELECT array_agg(n.document) AS documents, array_agg(n.similarity) AS similarities "
             "FROM (SELECT v.document, "
@@ -191,7 +192,7 @@ class Searching:
     async def _similarities(
         self, query: CandidateQuery, vector: Sequence[float], connection: Connection
     ) -> dict[int, float]:
-        """Compare vectors here, where the server has no pgvector."""
+        """Return the similarities, computed in this process, for a server without pgvector."""
         found = await rows(self._vectors, (query.scope, query.model_id, len(vector)), connection)
         return most_similar(vector, [(key, _packed(data)) for key, data in found])
 
@@ -227,7 +228,7 @@ def _array_text(vector: Sequence[float]) -> str:
 
 
 def _packed(sent: bytes) -> bytes:
-    """Return the floats of an array that the server sent: each stands behind its length, the highest byte first."""
+    """Return the floats of an array that the server sent. The length of each float precedes it, highest byte first."""
     values = array("f", sent[_ARRAY_HEADER:])
     values.byteswap()
     return values[1::2].tobytes()

@@ -1,7 +1,7 @@
-"""Terms as the table of documents has them: an array with a mark of the scope before each, and an object of counts.
+"""The terms of a document in its table: an array in which a mark of the scope precedes each term, and the counts.
 
-With the mark, a term of one scope and the same term of another scope are two entries of the index. So the index leads
-to the documents of one user alone.
+With the mark, the same term in two scopes is two entries of the index. So an entry leads only to the documents of one
+user.
 """
 
 from __future__ import annotations

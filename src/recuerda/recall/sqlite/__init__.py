@@ -1,4 +1,4 @@
-"""The index of memories in one SQLite file, the embedded default."""
+"""The index of memories in one SQLite file, which is the default."""
 
 from recuerda.recall.sqlite.index import SQLiteRecallIndex
 

@@ -1,4 +1,4 @@
-"""The writes to the index: applying a thread's changes, entering pending terms, and forgetting."""
+"""The writes to the index: they apply a thread's changes, enter pending terms, and forget turns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_WAITING = 128
 """The number of a scope's pending documents at which their terms are entered into the postings."""
 
 MAX_ENTERED = 1_000
-"""The most documents that are entered in one transaction. This bounds how long a search waits for it."""
+"""The largest number of documents that are entered in one transaction. This limits how long a search waits for it."""
 
 _LAST_TURN = 2**62
 _Row = tuple[int, int, int, str, str, int | None]
@@ -72,7 +72,7 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
 
 
 def enter_waiting(scope: int, connection: sqlite3.Connection) -> bool:
-    """Enter the terms of pending documents into the postings; True if more may be pending."""
+    """Enter the terms of pending documents into the postings; return True if more may be pending."""
     rows = connection.execute(
         "SELECT document, size, terms FROM pending WHERE scope = ? LIMIT ?", (scope, MAX_ENTERED)
     ).fetchall()
@@ -115,7 +115,7 @@ def _remove_changed(connection: sqlite3.Connection, thread: int, update: ThreadU
 
 
 def _begins_before(connection: sqlite3.Connection, thread: int, turn: int) -> bool:
-    """Return True if a thread has documents of turns before this one, without reading all of them."""
+    """Return True if a thread has documents of turns before this turn, without reading all of them."""
     found = connection.execute(
         "SELECT turn FROM documents WHERE key BETWEEN ? AND ? ORDER BY key LIMIT 1",
         (thread << THREAD_BITS, ((thread + 1) << THREAD_BITS) - 1),
@@ -133,7 +133,7 @@ def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) 
     ).fetchall()
     for key, scope, size, text, speaker, waits in rows:
         if waits is None:
-            # A text always has the same terms: an index with other terms is rebuilt.
+            # A text always has the same terms, because an index with other terms is rebuilt.
             entries = [(scope, term, key) for term in terms_of(text).counts]
             connection.executemany("DELETE FROM postings WHERE scope = ? AND term = ? AND document = ?", entries)
         connection.execute("DELETE FROM pending WHERE scope = ? AND document = ?", (scope, key))

@@ -1,8 +1,7 @@
 """The embedded index: one SQLite file, used in an OS thread of its own.
 
 SQLite blocks, and an event loop must not block. So every operation is a job for one worker thread, which owns the
-connection. A damaged file is deleted and rebuilt. The list of forgotten turns is saved from it, as far as it is
-readable.
+connection. A damaged file is deleted and rebuilt. The readable part of its list of forgotten turns is saved.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ class SQLiteRecallIndex(RecallIndex):
         if applied.full_scope is not None:
             self._enter_later(applied.full_scope)
         if applied.removed and update.first > 1 and not update.undone:
-            # A thread with a limit loses its oldest turns with each new one. No caller waits for the clean-up.
+            # A thread with a limit loses its oldest turns with each new turn. No caller waits for the clean-up.
             self._later(partial(self._attend, _cut_log, is_write=False))
         elif applied.removed:
             await self._look(_cut_log)
@@ -216,7 +215,7 @@ class SQLiteRecallIndex(RecallIndex):
 
     def _connected(self) -> sqlite3.Connection:
         if self.path is not None and self._connection is not None and _file_id(self.path) != self._file_id:
-            # The file was deleted by hand, or rebuilt by another process. The open one is no longer in use.
+            # The file was deleted by hand, or rebuilt by another process. The open file is no longer in use.
             self._disconnect()
             self.generation += 1
         if self._connection is None:

@@ -1,13 +1,13 @@
-"""The tables of the index, and how a file gets them, or gets them anew.
+"""The tables of the index, and their creation, also after a change of their shape.
 
-The postings are our own and not those of SQLite's FTS5. FTS5 counts how rare a word is over the memories of all users,
-and walks through all of them to do so. And deleted text stays in its segments until they are merged, while
-`secure_delete` overwrites it here at once.
+The index has postings of its own instead of using SQLite's FTS5. FTS5 computes how rare a word is among the memories of
+all users, and reads all of them to do so. Deleted text also stays in FTS5's segments until they are merged, while here
+`secure_delete` overwrites it at once.
 
 Every table that is searched begins with the scope, so a search reads rows that lie side by side and belong to one user.
-The terms of a new document first wait as one row in `pending`, because entering each term in its place would touch a
-page a term. A search also reads the few documents that wait, and whole batches of them are entered after the answer.
-A document's key packs its thread's key and its place in the thread, so neighbours are found without an index.
+The terms of a new document first wait as one row in `pending`, because entering each term in its place would change one
+page per term. A search also reads the few pending documents, and batches of them are entered after the answer. A
+document's key contains its thread's key and its place in the thread, so neighbours are found without an index.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from recuerda.errors import StorageUnavailable
 from recuerda.recall.text import TERMS_VERSION
 
 APPLICATION_ID = 0x52454349
-"""Marks a SQLite file as an index of ours ("RECI")."""
+"""Marks a SQLite file as an index of recuerda ("RECI")."""
 
 SHAPE = 1000 + TERMS_VERSION
-"""Which tables and terms a file has: its `user_version`. An index of another shape is made anew."""
+"""The shape of a file's tables and terms: its `user_version`. An index of another shape is made again."""
 
 THREAD_BITS = 32
 
@@ -34,7 +34,7 @@ _TABLES = (
         waiting INTEGER NOT NULL
     )
     """,
-    # AUTOINCREMENT: the key of a deleted thread is never used again, so it never names another thread's documents.
+    # AUTOINCREMENT never reuses the key of a deleted thread, so a key never names another thread's documents.
     """
     CREATE TABLE threads (
         key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, scope INTEGER NOT NULL,
@@ -42,7 +42,7 @@ _TABLES = (
     )
     """,
     "CREATE INDEX threads_by_scope ON threads (scope)",
-    # The text is the last column: so the columns before it are read without the overflow pages of a long text.
+    # The text is the last column, so the other columns are read without the overflow pages of a long text.
     """
     CREATE TABLE documents (
         key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, turn INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -75,7 +75,7 @@ _TABLES = (
     ) WITHOUT ROWID
     """,
 )
-# These outlive a change of shape: the log does not have their contents, or only a model could find them again.
+# These tables outlive a change of shape: their contents are not in the log, or only a model could find them again.
 _KEPT_TABLES = (
     """
     CREATE TABLE IF NOT EXISTS forgotten (
@@ -107,11 +107,11 @@ _KEPT = frozenset(("forgotten", "facts", "fact_sources", "fact_progress"))
 
 
 def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
-    """Open the index for use in the calling OS thread; make it if it is missing, and anew if it has another shape.
+    """Open the index for use in the calling OS thread. Make it if it is missing or has another shape.
 
     Raises:
         StorageUnavailable: the file belongs to another program, or to recuerda's storage.
-        sqlite3.Error: SQLite cannot open it, or it is damaged.
+        sqlite3.Error: SQLite cannot open the file, or the file is damaged.
     """
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
@@ -130,7 +130,7 @@ def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
 
 
 def salvage(path: Path) -> list[tuple[str, str, int, int]]:
-    """Return the turns that were forgotten on request, as far as a damaged file can be read."""
+    """Return the turns that were forgotten on request, from the readable part of a damaged file."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT thread_id, incarnation, first, last FROM forgotten").fetchall()
     return []

@@ -1,8 +1,8 @@
 """The reads of the index: candidates of a query, documents and counts.
 
-All postings of a rare term are read. A term that many documents have tells little and would cost the most. So once
-there are enough candidates, such a term is only looked up for these. Vectors are compared one by one within the scope,
-with numpy if it is installed.
+All postings of a rare term are read. A term that many documents have says little and would cost the most. So once there
+are enough candidates, such a term is looked up only for them. Vectors are compared one by one within the scope, with
+numpy if it is installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from recuerda.recall.sqlite.schema import THREAD_BITS
 from recuerda.recall.vectors import most_similar
 
 MANY_POSTINGS = 5_000
-"""The most postings of a term that are read: the newest ones."""
+"""The largest number of postings that are read of a term. The newest postings are read."""
 
 _Matches = dict[int, dict[str, int]]
 

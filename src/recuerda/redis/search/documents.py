@@ -1,6 +1,6 @@
 """The documents that are stored for a turn: one for each message of the user or the assistant.
 
-There is a document per message, not per turn: so a vector represents the words of one speaker, and a hit can name the
+There is a document per message, not per turn, so a vector represents the words of one speaker, and a hit can name the
 speaker. A document's key is derived from the position of its message, so learning a turn again changes nothing.
 """
 
@@ -20,7 +20,7 @@ from recuerda.redis.search.words import words_of
 from recuerda.redis.trips import Argument, RedisCall
 
 MAX_TEXT = 8_000
-"""The most characters of a message that a document keeps."""
+"""The largest number of characters of a message that a document keeps."""
 
 RETURNED = ("text", "role", "author_name", "thread_id", "turn_id", "created_us")
 
@@ -31,7 +31,7 @@ class RedisMemory(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         text: the message's text. A very long text is cut, with a note at the end.
         role: "user" or "assistant".
-        author_name: the speaker's name, if the message had one.
+        author_name: the speaker's name; None if the message had none.
         thread_id: the id of the thread that has the message.
         turn_id: the id of the turn that has the message.
         created_at: the time of the turn.
@@ -121,7 +121,7 @@ def packed(vector: Sequence[float]) -> bytes:
 
 
 def memory_of(fields: Mapping[str, str], score: float) -> RedisMemory:
-    """Return the memory that is made from a document's fields."""
+    """Return the memory made from a document's fields."""
     created_us = fields.get("created_us", "0")
     return RedisMemory(
         text=fields.get("text", ""),

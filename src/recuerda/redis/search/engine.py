@@ -1,6 +1,6 @@
-"""Access to the query engine: over the server's shared connections, with an index that is checked once.
+"""Access to the query engine over the server's shared connections. An index is checked once.
 
-Every command sent here is safe to repeat, so it is sent once more if its connection breaks.
+Every command is safe to repeat, so it is sent once more if its connection breaks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Engine:
 
     Args:
         server: the server; its connections are used.
-        timeout_s: seconds that the connections wait for an answer; only named in errors.
+        timeout_s: seconds that the connections wait for an answer; used only in error messages.
     """
 
     def __init__(self, server: Server, *, timeout_s: float) -> None:
@@ -120,7 +120,7 @@ class Engine:
         return await (await self.server.trips()).run_all(calls)
 
     async def _create(self, shape: Shape) -> dict[str, Any] | None:
-        """Make the index. If another process made it meanwhile, return its information, to be checked."""
+        """Make the index. If another process was faster, return the information about its index, to be checked."""
         try:
             await self.send([RedisCall("FT.CREATE", (), (shape.name, *shape.create))], f"make the index {shape.name!r}")
         except ProviderError as error:
@@ -151,13 +151,13 @@ class Engine:
                     f"{start} has no query engine: RedisProvider needs Redis 8 with its FT.* commands, or Redis Stack"
                 )
             case exceptions.ResponseError() if "no such index" in text or "unknown index" in text:
-                return IndexMissing(
-                    f"{start} has no such index; it was dropped or lost meanwhile, so run the search again"
-                )
+                return IndexMissing(f"{start} has no such index; it was dropped or lost, so run the search again")
             case exceptions.ResponseError() if "already exists" in text:
-                return ProviderError(f"{start} has an index of this name already")
+                return ProviderError(f"{start} already has an index with this name")
             case exceptions.ResponseError() if "invalid language" in text:
-                return ProviderError(f"{start} does not support this language; give another one, such as 'english'")
+                return ProviderError(
+                    f"{start} does not support this language; give another language, such as 'english'"
+                )
             case exceptions.ResponseError() if "db != 0" in text:
                 return ProviderError(f"{start} has an index for database 0 only; leave the database out of the URL")
             case _:

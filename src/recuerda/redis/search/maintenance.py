@@ -1,4 +1,4 @@
-"""Work on many documents: deleting those that match a query, and giving each one a new vector."""
+"""Work on many documents: delete the documents that match a query, and give each document a new vector."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def delete_matching(engine: Engine, shape: Shape, query: str) -> int:
 
 
 async def embed_again(engine: Engine, prefix: str, embedder: Embedder | None, *, dimensions: int | None) -> int:
-    """Give every document under a prefix a vector of the embedder, and return the number of documents.
+    """Give every document under a prefix a vector from the embedder, and return the number of documents.
 
     Without an embedder, the vectors are removed.
     """
@@ -65,7 +65,7 @@ async def _matching(engine: Engine, index: str, query: str) -> Sequence[bytes | 
 
 
 async def _batches(engine: Engine, prefix: str) -> AsyncGenerator[list[bytes | str]]:
-    """Yield the keys of all documents in batches. A key may come twice, because SCAN may give it twice."""
+    """Yield the keys of all documents in batches. SCAN may return a key twice, so a key may come twice."""
     pattern = re.sub(r"([*?\[\]^\\])", r"\\\1", prefix) + ":*"
     cursor: Any = "0"
     while True:

@@ -1,7 +1,7 @@
 """Queries to the index and the reading of their replies.
 
-Words and vectors are two queries, sent together. Their results are merged by rank (reciprocal rank fusion), because the
-scores of words and the distances of vectors have no common scale, and ranks do.
+Words and vectors are two queries, sent together. Their results are merged by rank (reciprocal rank fusion), because
+ranks have a common scale, while the scores of words and the distances of vectors do not.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from recuerda.redis.search.words import query_words
 from recuerda.redis.trips import Argument, RedisCall
 
 RANK_OFFSET = 60
-"""The constant of reciprocal rank fusion (Cormack et al., 2009): a higher one makes the first ranks count less."""
+"""The constant of reciprocal rank fusion (Cormack et al., 2009). A higher value makes the first ranks count less."""
 
 CANDIDATES = 4
-"""Each of two queries asks for this many times the wanted number of hits."""
+"""Each of the two queries asks for the wanted number of hits multiplied by this number."""
 
 
 class Hit(NamedTuple):
@@ -52,8 +52,8 @@ class MemoryQuestion(msgspec.Struct, frozen=True, kw_only=True):
         scope: the owner of the memories.
         seen: turns to exclude; None excludes nothing.
         text: the words to look for.
-        limit: the most hits.
-        vector: the vector of the text, to search by meaning too.
+        limit: the largest number of hits.
+        vector: the vector of the text, to search by meaning too; None searches by words only.
         model_id: the model of the vector. Vectors of other models are not compared.
         max_distance: excludes vectors with a greater cosine distance, from 0 to 2.
     """
@@ -70,7 +70,7 @@ class MemoryQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def calls(self) -> list[RedisCall]:
-        """The commands of the search; none if the text has no words."""
+        """The commands of the search; empty if the text has no words."""
         words = query_words(self.text)
         found: list[RedisCall] = []
         if words:
@@ -134,7 +134,7 @@ def hits_of(reply: object) -> Iterator[Hit]:
         return
     items = cast("list[Any]", reply)
     for key, flat in zip(items[1::2], items[2::2], strict=False):
-        if flat is not None:  # None: the document expired meanwhile
+        if flat is not None:  # None if the document has expired since
             yield Hit(
                 _text(key), {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
             )

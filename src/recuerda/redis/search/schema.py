@@ -14,7 +14,8 @@ import msgspec
 from recuerda.redis.trips import Argument
 
 VectorAlgorithm: TypeAlias = Literal["flat", "hnsw"]
-"""How vectors are searched: "flat" compares all of the scope's (exact), "hnsw" uses a graph (for millions)."""
+"""The way of searching vectors: "flat" compares all of the scope's vectors (exact), "hnsw" uses a graph (for
+millions)."""
 
 TAGS = ("application", "agent", "user", "partition", "thread", "turn", "model")
 
@@ -27,7 +28,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         prefix: the start of its documents' keys.
         dimensions: the dimensions of its vectors; None for an index without vectors.
         algorithm: the search algorithm of its vectors.
-        language: the language whose word endings the engine removes, by the engine's name for it.
+        language: the language whose word endings the engine removes, by its name in the engine.
     """
 
     name: str

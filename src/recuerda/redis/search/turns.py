@@ -18,7 +18,7 @@ from recuerda.threads.history import StoredTurn, stored_turn
 from recuerda.threads.thread import AgentThread
 
 RECENT = 3
-"""The number of newest turns that are compared: another process may have added turns meanwhile."""
+"""The number of the newest turns that are compared. Another process may have added turns after the wanted turn."""
 
 
 async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> TurnPlace:

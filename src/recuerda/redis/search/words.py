@@ -1,7 +1,7 @@
 """The words of a text, for the index and for queries.
 
-The query engine splits text at ASCII punctuation only, so "cómo" would never find "¿Cómo". Its query syntax could also
-be broken by a user's text. So the engine only gets the words that are made here: letters and digits, in lower case and
+The query engine splits text at ASCII punctuation only, so "cómo" would never find "¿Cómo". A user's text could also
+break its query syntax. So the engine only gets the words that are made here: letters and digits, in lower case and
 without accents. Text in languages that write without spaces is cut into pairs of characters.
 """
 
@@ -12,7 +12,8 @@ import unicodedata
 from collections.abc import Iterator
 
 MAX_QUERY_WORDS = 48
-"""The most words of a query: the last words of a long text, because a question is mostly at its end."""
+"""The largest number of words in a query. Of a longer text, the last words are used, because a question is usually at
+the end."""
 
 MAX_WORD_LENGTH = 64
 
@@ -47,13 +48,16 @@ def words_of(text: str) -> Iterator[str]:
 
 
 def query_words(text: str) -> list[str]:
-    """Return the words to look for, each once. Small English and Spanish words are left out if there are others."""
+    """Return the words to look for, each once.
+
+    Stopwords (English and Spanish) are left out if there are other words.
+    """
     words = list(dict.fromkeys(words_of(text)))
     return ([word for word in words if word not in _STOPWORDS] or words)[-MAX_QUERY_WORDS:]
 
 
 def _runs(text: str) -> Iterator[str]:
-    """Split a text at every character that is not a letter, a digit or a mark that belongs to one."""
+    """Split a text at every character that is not a letter, a digit, or a mark that belongs to a letter or digit."""
     run: list[str] = []
     for character in text:
         if unicodedata.category(character)[0] in "LNM":
