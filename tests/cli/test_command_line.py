@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from recuerda import ConfigurationError
+from recuerda.cli.app import app
 from recuerda.cli.environment import default_storage_url, load_env_file, read_env
 from recuerda.cli.output import clean, clean_line, inert_json
 from tests.cli.processes import CommandLine
 
-COMMANDS = ["tour", "chat", "threads", "show", "recall", "delete", "export", "import"]
+COMMANDS = [command.name for command in app.registered_commands if command.name is not None]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -28,7 +28,8 @@ STORAGES: dict[str, Make] = {
 """By URL scheme: how to open the storage of a folder. Opening one folder twice gives two handles on one place."""
 
 IN_ONE_PROCESS = {"memory"}
-"""Those whose threads end with the process: a second handle is the first one."""
+"""The storages for one process: their threads end with it, or no lock works between processes. A second handle on a
+place is the first one."""
 
 SURVIVING = sorted(STORAGES.keys() - IN_ONE_PROCESS)
 """Those whose threads outlive the process."""

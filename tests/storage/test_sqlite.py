@@ -279,3 +279,9 @@ async def test_the_messages_view_shows_messages_to_people_who_like_sql(
     (as_json,) = plain.execute("SELECT json FROM messages WHERE position = 1").fetchone()
     assert json.loads(as_json)["author_name"] == "will"
     assert plain.execute("SELECT count(*) FROM messages WHERE thread_id = 'a'").fetchone() == (3,)
+
+
+@pytest.mark.parametrize("url", ["sqlite:memory.db", "sqlite:/abs/x.db", "sqlite:///a#b.db", "sqlite://x.db"])
+def test_a_url_that_would_name_another_file_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="sqlite:///relative"):
+        SQLiteStorage.from_url(url)

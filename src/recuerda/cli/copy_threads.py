@@ -32,7 +32,7 @@ def copy(  # noqa: PLR0917 - in typer, a positional parameter is an argument of 
     is_all: Annotated[bool, typer.Option("--all", help="Copy every thread.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy threads from one storage to another, and compare both sides afterwards.
+    """Copy threads to another storage, and compare both sides.
 
     The same command again adds only new turns, so it also continues an interrupted copy. If a thread has other turns in
     the target, it is not copied, and the exit code is 1.

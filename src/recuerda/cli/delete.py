@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from recuerda.cli.options import JsonOption, StorageOption, opened
-from recuerda.cli.output import clean_line, fail, print_json
+from recuerda.cli.output import clean_line, fail, print_json, warn
 from recuerda.errors import ThreadNotFound
 
 EXAMPLES = (
@@ -36,7 +36,7 @@ def delete(
         raise typer.Exit(1)
     names = ", ".join(clean_line(thread_id) for thread_id in thread_ids)
     if not is_sure and not typer.confirm(f"Delete {names} for good?", err=True):
-        fail("nothing was deleted")
+        warn("nothing was deleted")
         raise typer.Exit(1)
     asyncio.run(_delete(storage, thread_ids))
     if as_json:

@@ -84,8 +84,9 @@ def doctor(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find unreadable turns, interrupted turns, calls without results, and counters that disagree with the log.
+    """Find damage in a storage, and repair it.
 
+    Damage is an unreadable turn, an interrupted turn, a call without a result, or counters that disagree with the log.
     Without --repair, nothing is changed. With --repair, each thread is exported to a folder before it is changed.
     Interrupted turns stay, unless --drop-drafts is given.
 

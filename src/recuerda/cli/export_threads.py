@@ -15,7 +15,7 @@ from rich.progress import track
 
 from recuerda.cli.options import StorageOption, opened
 from recuerda.cli.output import console, fail, inert_json
-from recuerda.errors import CorruptTurn
+from recuerda.errors import CorruptTurn, InvalidInput
 from recuerda.storage.contract import Storage
 from recuerda.threads.transfer import export_lines
 
@@ -38,9 +38,10 @@ def export(
     ] = None,
     storage: StorageOption = None,
 ) -> None:
-    """Write threads as JSON Lines: one line about each thread, then one line for each of its turns.
+    """Write threads as JSON Lines.
 
-    The file is written whole or not at all. A thread with an unreadable turn is left out, and the exit code is 1.
+    A thread is one line about itself, and then one line for each of its turns. The file is written whole or not at all.
+    A thread with an unreadable turn is left out, and the exit code is 1.
     """
     if bool(thread_ids) == is_all:
         raise typer.BadParameter("give the ids of the threads to export, or --all")
@@ -79,13 +80,20 @@ def _destination(output: Path | None) -> Generator[BinaryIO]:
         return
     partial = output.with_name(f"{output.name}.{os.getpid()}.part")
     try:
-        with partial.open("xb") as file:
+        with _opened(partial, output) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(output)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _opened(partial: Path, output: Path) -> BinaryIO:
+    try:
+        return partial.open("xb")
+    except OSError as error:
+        raise InvalidInput(f"{output} cannot be written: {error.strerror}") from None
 
 
 def _progress(ids: list[str]) -> Iterable[str]:

@@ -54,8 +54,9 @@ def recall(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find messages about something, and show who said them, when and in which thread.
+    """Find messages about a question.
 
+    Each message is shown with its speaker, its time and its thread.
     The command first adds new messages to the index. It needs no model.
 
     With --json, the output is {"memories": [...]}.

@@ -45,7 +45,13 @@ def threads(
         if page.cursor is not None:
             warn(f"there are more threads: use --all, or --cursor '{page.cursor}' for the next page")
     else:
-        warn(f"there are no threads in {public_url(storage)} yet: `recuerda chat` begins one")
+        warn(_nothing(storage, user))
+
+
+def _nothing(storage: str | None, user: str | None) -> str:
+    if user is not None:
+        return f"there are no threads of user {user!r} in {public_url(storage)}"
+    return f"there are no threads in {public_url(storage)} yet: `recuerda chat` begins one"
 
 
 async def _page(storage: str | None, *, user: str | None, limit: int, cursor: str | None, is_all: bool) -> ThreadPage:

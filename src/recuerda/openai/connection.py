@@ -91,7 +91,7 @@ class Connection:
                 continue
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.netloc:
-                raise ConfigurationError(f"{name} must be an http:// or https:// address")
+                raise ConfigurationError(f"{name} must be an http:// or https:// address, such as https://host/v1")
             if "@" in parts.netloc:
                 raise ConfigurationError(f"{name} contains credentials: use api_key or default_headers instead")
 

@@ -61,13 +61,13 @@ def _openai(found: Mapping[str, str], model_id: str | None) -> EnvironmentSettin
 def _nothing_set(found: Mapping[str, str], model_id: str | None) -> str:
     """Return the text of the error when neither OpenAI, a compatible server nor Azure OpenAI is configured."""
     model = "" if model_id else " and OPENAI_MODEL"
-    deployment = "" if model_id else ", AZURE_OPENAI_DEPLOYMENT"
+    keys = " and AZURE_OPENAI_API_KEY" if model_id else ", AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT"
     halfway = [name for name in ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT") if name in found]
     hint = f" {' and '.join(halfway)} set, but AZURE_OPENAI_ENDPOINT is not." if halfway else ""
     return (
         f"no model service is configured in the environment.{hint} For OpenAI, set OPENAI_API_KEY{model}. "
         f"For a compatible server, set OPENAI_BASE_URL{model}, and OPENAI_API_KEY if the server wants a key. "
-        f"For Azure OpenAI, set AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY{deployment}."
+        f"For Azure OpenAI, set AZURE_OPENAI_ENDPOINT{keys}."
     )
 
 

@@ -68,18 +68,21 @@ def translate(error: Exception, action: str, *, server: str, timeout_s: float) -
         kind, what = known
         return kind(f"{start} {what}")
     if isinstance(error, exceptions.TimeoutError | asyncio.TimeoutError):
-        return StorageUnavailable(
-            f"{start} did not answer within {timeout_s:g} s. A turn may have been written: append it again with the "
-            "same id, which never writes it twice"
-        )
+        return StorageUnavailable(f"{start} did not answer within {timeout_s:g} s{_doubt(action)}")
     if isinstance(error, exceptions.MaxConnectionsError):
         return StorageBusy(f"{start} has no free connection left in redis_client; raise the client's max_connections")
     if isinstance(error, exceptions.ConnectionError | exceptions.RedisClusterException | OSError):
         return StorageUnavailable(
-            f"{start} cannot be reached, or closed the connection; check its address and that it runs. A turn may have "
-            "been written: append it again with the same id, which never writes it twice"
+            f"{start} cannot be reached, or closed the connection; check its address and that it runs{_doubt(action)}"
         )
     return StorageError(f"{start} refused the command: {_code(error) or type(error).__name__}")
+
+
+def _doubt(action: str) -> str:
+    """Return what to add to the text of an error after which nobody knows whether a turn was written."""
+    if not action.startswith("append"):
+        return ""
+    return ". A turn may have been written: append it again with the same id, which never writes it twice"
 
 
 def _code(error: Exception) -> str:

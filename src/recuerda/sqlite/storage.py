@@ -85,7 +85,9 @@ class SQLiteStorage(Storage):
         """Make the storage of `sqlite:///relative.db` or, with four slashes, `sqlite:////absolute.db`."""
         parts = urlsplit(url)
         path = unquote(parts.path[1:])
-        if parts.netloc or parts.query or not path:
+        # Without the slashes, the first character of the path would be lost: `sqlite:memory.db` is not `emory.db`.
+        has_slashes = url[len(parts.scheme) :].startswith(":///")
+        if not has_slashes or parts.query or parts.fragment or not path:
             raise ConfigurationError("the URL of a SQLite storage is sqlite:///relative.db, or sqlite:////absolute.db")
         return cls(path)
 

@@ -223,7 +223,9 @@ def parse_cursor(cursor: str) -> tuple[int, str]:
     """
     updated, _, thread_id = cursor.partition(":")
     if not (updated.isascii() and updated.isdecimal() and len(updated) <= 18):
-        raise InvalidInput("the cursor does not come from list_threads: give the cursor of a ThreadPage")
+        raise InvalidInput(
+            "this is not the cursor of a page of threads: give a page's cursor unchanged, or none for the first page"
+        )
     return int(updated), check_id(thread_id, "cursor's thread id")
 
 
