@@ -151,4 +151,4 @@ def test_the_tour_on_a_service_that_does_not_start_says_so(recuerda: CommandLine
     done = recuerda("tour", "--service", "--json", RECUERDA_SERVER_KEYS="nonsense")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "the tour's service did not start: RECUERDA_SERVER_KEYS holds" in done.stderr
+    assert "the tour's service did not start: RECUERDA_SERVER_KEYS must hold" in done.stderr
