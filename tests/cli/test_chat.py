@@ -36,6 +36,12 @@ def test_a_thread_is_still_there_in_the_next_process(recuerda: CommandLine) -> N
     assert "Riker" not in recuerda.ok("chat", "--new", input="What is my name?\n")
 
 
+def test_a_named_thread_and_a_new_one_at_once_are_refused(recuerda: CommandLine) -> None:
+    done = recuerda("chat", "--new", "--thread", "other", input="hi\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give --thread or --new, not both" in done.stderr
+
+
 def test_a_window_limits_what_is_sent(recuerda: CommandLine) -> None:
     recuerda.ok("chat", input="My name is Riker.\nI live in Lima.\n")
     asked = recuerda.ok("chat", "--window", "2", input="What is my name? Where do I live?\n")

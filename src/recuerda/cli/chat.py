@@ -41,8 +41,14 @@ EXAMPLES = (
 def chat(
     *,
     thread: Annotated[
-        str, typer.Option("--thread", "-t", metavar="ID", help="The thread's id. Its first turn makes the thread.")
-    ] = "default",
+        str | None,
+        typer.Option(
+            "--thread",
+            "-t",
+            metavar="ID",
+            help="The thread's id; its first turn makes the thread. The default is `default`.",
+        ),
+    ] = None,
     is_new: Annotated[bool, typer.Option("--new", help="Begin a new thread with a random id.")] = False,
     storage: StorageOption = None,
     user: UserOption = None,
@@ -69,6 +75,8 @@ def chat(
 
     With --json, each answer is a line {"thread_id", "turn_id", "text", "usage", "warnings"}.
     """
+    if is_new and thread is not None:
+        raise typer.BadParameter("give --thread or --new, not both")
     client, note = choose_client(model)
     if note is not None:
         warn(note)
@@ -77,7 +85,7 @@ def chat(
         conversation = Conversation(
             client,
             opened(storage),
-            thread_id=new_id() if is_new else thread,
+            thread_id=new_id() if is_new else thread or "default",
             user_id=user,
             instructions=instructions,
             window=None if window is None else ContextWindow(max_messages=window),
