@@ -83,7 +83,7 @@ async def test_it_does_not_take_the_state_of_another_kind() -> None:
     await ours.on_new_messages(exchange("one"))
     state = await ours.serialize()
     store = OwnStore()
-    with pytest.raises(StateError, match="'memory', which OwnStore cannot take"):
+    with pytest.raises(StateError, match="'memory', and OwnStore cannot take it over"):
         await AgentThread.deserialize(state, message_store=store)
     assert store.messages == []
 

@@ -247,5 +247,5 @@ def _event_name(part: Item) -> str:
 
 
 def _unreadable() -> ApiFault:
-    message = "The model's server answered with something that is not a chat completion."
+    message = "The answer of the model's server is not a chat completion."
     return ApiFault(502, message, code="upstream_error")

@@ -1,4 +1,4 @@
-"""The application: the table of routes, put to work on one storage and one model's server."""
+"""The application, which serves the table of routes from one storage and one model's server."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Application:
         )
 
     def stop_admitting(self) -> None:
-        """Refuse new requests; the requests that are running go on."""
+        """Refuse new requests. Running requests continue."""
         self._gate.is_stopping = True
 
 

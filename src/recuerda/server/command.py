@@ -1,7 +1,6 @@
 """The functions behind `recuerda serve`: they take plain values and run the server.
 
-The command line and the server must not depend on each other's insides. These functions are all that the command line
-uses.
+The command line and the server must not depend on each other's internals. The command line uses only these functions.
 """
 
 from __future__ import annotations
@@ -84,8 +83,8 @@ def run_server(
     listening = Listening(host=host, port=port, stop_s=stop_s)
 
     def ready(url: str, behind: Upstream) -> None:
-        # Everything that is loaded by now lives as long as the process. Without this, each run of the collector would
-        # go through it again and delay the running requests.
+        # Everything that is loaded so far lives as long as the process. Without this call, each run of the garbage
+        # collector would visit it again and delay the running requests.
         gc.collect()
         gc.freeze()
         announce(url, behind.url, _about(keys))
@@ -95,7 +94,7 @@ def run_server(
             behind = Upstream(url, api_key=os.environ.get(UPSTREAM_KEY_VARIABLE) or None, timeout_s=timeout_s)
             try:
                 async with open_storage(storage) as opened:
-                    await opened.list_threads(limit=1)  # a storage that cannot be used fails before clients connect
+                    await opened.list_threads(limit=1)  # This makes an unusable storage fail before clients connect.
                     return await serve(
                         opened,
                         behind,

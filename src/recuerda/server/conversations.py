@@ -33,12 +33,12 @@ class Conversations:
         self._threads = threads
 
     async def create(self, call: ApiCall) -> Response:
-        """Make a conversation, with the items that the request brings."""
+        """Make a conversation, with the items in the request."""
         request = parse_body(call.body, CreateConversation)
         name = f"conv_{call.tenancy.token('conversation', call.idempotency_key)}"
         turn_id = call.tenancy.token("first items", name, call.idempotency_key)
         items = checked_items(request.items or [], turn_id, at="items")
-        # A retry returns the conversation in its present state.
+        # A retry returns the conversation in its current state.
         known = await self._threads.head(call.tenancy, name) if call.idempotency_key else None
         info = known or await self._threads.set_metadata(call.tenancy, name, request.metadata or {})
         if items:
@@ -122,7 +122,7 @@ class Conversations:
     async def _turn_with(self, call: ApiCall, name: str, id: str) -> StoredTurn:
         """Return the turn that holds an item.
 
-        An id of this service names the turn. For an id of a client's own, the whole conversation is searched.
+        An id from this service names the turn. For an id that a client chose, the whole conversation is searched.
         """
         turn_id = turn_of_item(id)
         if turn_id is not None:
@@ -140,10 +140,10 @@ class Conversations:
 
 
 async def check_ids(threads: Threads, call: ApiCall, name: str, items: Sequence[Item]) -> None:
-    """Check that no id of the client's own is in the conversation already or comes twice in the request.
+    """Check that no id that the client chose is already in the conversation or comes twice in the request.
 
-    With two items of one id, a client could not ask for the page that begins after that id. A retry with the same
-    idempotency key brings the same ids again and is accepted.
+    If two items had the same id, a client could not ask for the page that begins after that id. A retry with the same
+    idempotency key has the same ids and is accepted.
 
     Raises:
         ApiFault: an id is in use; the message names it.
@@ -184,7 +184,7 @@ def page_of(items: Sequence[Item], query: ListQuery) -> JsonObject:
         query: the order, the limit, and the id after which the page begins.
 
     Raises:
-        ApiFault: no item has the id that the page should begin after.
+        ApiFault: no item has the id after which the page should begin.
     """
     ordered = list(items) if query.order == "asc" else list(reversed(items))
     if query.after is not None:

@@ -34,7 +34,7 @@ def opening(response: ResponseObject) -> Iterator[Event]:
 
 
 def closing(response: ResponseObject) -> Event:
-    """Return the last event: it holds the response, and its name tells the response's status."""
+    """Return the last event. It holds the response, and its name gives the response's status."""
     return {"type": f"response.{response['status']}", "response": response}
 
 

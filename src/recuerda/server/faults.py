@@ -1,4 +1,4 @@
-"""The errors that the service answers with, in OpenAI's error shape.
+"""The errors with which the service answers, in OpenAI's error format.
 
 A client of OpenAI decides by the status whether to retry (it retries 409, 429 and 5xx) and shows the message to a
 person. So a mistake of the caller is 4xx and names the parameter, a failure of the model's server is 502 or 504, and a
@@ -25,15 +25,15 @@ RETRY_SOON_S = 1
 
 
 class ApiFault(Exception):
-    """An error to answer a request with.
+    """An error that answers a request.
 
     Args:
         status: the HTTP status.
         message: a text for people, which holds no content of messages and no credentials.
         kind: OpenAI's error type; None for the type that goes with the status.
         code: a name of the error for programs; None for no name.
-        param: the path of the value that is at fault, such as `input[0].role`; None for no single value.
-        retry_after_s: the seconds after which a retry may succeed; None to say nothing about retries.
+        param: the path of the wrong value, such as `input[0].role`; None if no single value is wrong.
+        retry_after_s: the seconds after which a retry may succeed; None if it is unknown.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ def locked() -> ApiFault:
     """Return the fault for a conversation to which another request is adding."""
     return ApiFault(
         409,
-        "Another request is adding to this conversation, so nothing of this request was kept. Retry in a few seconds.",
+        "Another request is adding to this conversation, so no part of this request was kept. Retry in a few seconds.",
         code="conversation_locked",
         retry_after_s=RETRY_SOON_S,
     )
 
 
 def fault_of(error: Exception) -> ApiFault | None:
-    """Return the fault to answer an error of the library with; None for an unexpected error."""
+    """Return the fault that answers an error of the library; None for an unexpected error."""
     match error:
         case ApiFault():
             return error

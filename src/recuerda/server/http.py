@@ -1,4 +1,4 @@
-"""The way of one request: it is admitted, handed to its handler, answered and counted.
+"""The path of one request: it is admitted, passed to its handler, answered and counted.
 
 Every route goes through `Gate`, so that keys, limits, errors and counts are the same for all of them. A handler gets an
 `ApiCall` and returns a response or raises.
@@ -32,7 +32,7 @@ MAX_IDEMPOTENCY_KEY_LENGTH = 512
 _DISCARD_S = 5.0
 _DISCARDED_BYTES = 64 * 1024 * 1024
 GONE = 499
-"""The status under which a request is counted when its client went away, as nginx does. It is never sent."""
+"""The status under which a request is counted if its client went away, as in nginx. It is never sent."""
 
 
 class ApiCall:
@@ -111,7 +111,7 @@ class Gate:
 
         try:
             response = await self._guarded(request, handler)
-        except BaseException:  # the server is stopping and has waited long enough
+        except BaseException:  # The server is stopping and has waited long enough.
             finished(GONE)
             raise
         if isinstance(response, Stream):
@@ -133,8 +133,8 @@ class Gate:
         """Return the tenant that sent a request.
 
         Raises:
-            ApiFault: the server is stopping, the key is missing or unknown, the tenant sends too many requests, or a
-                server without keys is asked by another machine or a web page.
+            ApiFault: the server is stopping, the key is missing or unknown, the tenant sends too many requests, or the
+                server has no keys and the request comes from another machine or a web page.
         """
         if self.is_stopping:
             raise ApiFault(503, "The server is stopping.", code="server_stopping", retry_after_s=1)
@@ -155,8 +155,8 @@ class Gate:
         """Return the body.
 
         Raises:
-            ApiFault: the body is too long. The rest of it is read and thrown away, up to a bound, because a client
-                that is cut off while it sends does not see the answer.
+            ApiFault: the body is too long. The rest of it is read and discarded, up to a limit, because a client that
+                is cut off while it sends does not see the answer.
         """
         limit = self._settings.limits.max_body_bytes
         pieces: list[bytes] = []
@@ -180,13 +180,13 @@ class Gate:
 class Stream(Response):
     """A response that sends server-sent events as they are made.
 
-    When the client goes away, the generator of the events is closed at once, so that no call of the model goes on for a
-    client that is gone. Starlette's own streaming response would cancel the clean-up as well.
+    When the client goes away, the generator of the events is closed at once, so that no call of the model continues
+    without a client. Starlette's own streaming response would cancel the clean-up as well.
 
     Args:
         pieces: yields the bytes to send.
-        held: the resources of the stream. They are released in any case, also when the generator was never started and
-            so cannot release them itself.
+        held: the resources of the stream. They are released in any case, even if the generator never started and cannot
+            release them itself.
         media_type: the type of the stream.
     """
 
@@ -240,7 +240,7 @@ def fault_response(fault: ApiFault) -> Response:
 
 
 def known_fault(error: Exception) -> ApiFault:
-    """Return the fault to answer an error with. An unexpected error is logged by type and place, not by its text."""
+    """Return the fault that answers an error. An unexpected error is logged by type and place, not by its text."""
     fault = fault_of(error)
     if fault is None:
         # The error's text might quote a message, so the log names only the line of code.
@@ -257,7 +257,7 @@ def known_fault(error: Exception) -> ApiFault:
 
 
 def _check_is_local(request: Request) -> None:
-    """Refuse requests from other machines and from web pages, because a server without keys admits everything else.
+    """Refuse requests from other machines and from web pages. A server without keys admits all other requests.
 
     Raises:
         ApiFault: the request's `Host` or `Origin` is not this machine.

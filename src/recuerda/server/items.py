@@ -2,8 +2,8 @@
 
 Each item is kept as one `ChatMessage`, so that a conversation reads like any other thread in `recuerda show`, in an
 export and in the model's window. Each item also comes back exactly as it was sent. If the message alone does not give
-the same item again, the item is kept with the message. This is tried for every item, so fields that are unknown today
-survive as well.
+the same item again, the item is kept with the message. This is checked for every item, so fields that are unknown today
+are kept as well.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
 
 
 def checked_items(items: Sequence[Item], turn: str, *, at: str) -> list[Item]:
-    """Return a client's items in complete form: with ids, types and statuses, and with contents as lists.
+    """Return a client's items in their complete form: with ids, types and statuses, and with contents as lists.
 
-    An id that the client chose stays. An id that this service once gave names another item, so it is replaced.
+    An id that the client chose stays. An id that this service gave earlier names another item, so it is replaced.
 
     Args:
         items: the items of the request.

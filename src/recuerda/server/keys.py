@@ -6,7 +6,7 @@ A key is 256 random bits. The key file holds only its SHA-256, from which the ke
     acme = ["sha256:2bb8…"]
 
 A key that a client sends is looked up by a keyed hash of its digest, under a secret of this process. So the time of a
-look-up does not tell how close a guess is.
+look-up does not reveal how close a guess is.
 """
 
 from __future__ import annotations

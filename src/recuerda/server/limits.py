@@ -1,4 +1,4 @@
-"""Limits on requests: a rate for each tenant, and a count of the model calls that are running."""
+"""Limits on requests: a rate for each tenant, and a limit for running model calls."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _MANY_BUCKETS = 10_000
 
 
 class RateLimit:
-    """Limit the requests that each caller makes in a minute.
+    """Limit the number of requests that each caller makes in a minute.
 
-    A caller that was quiet may make a minute's requests at once.
+    A caller that has made no requests for a minute may make a minute's requests at once.
 
     Args:
         per_minute: the number of requests in a minute; None for no limit.
-        clock: returns seconds that never go back.
+        clock: returns a time in seconds that never decreases.
     """
 
     def __init__(self, per_minute: int | None, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,7 +30,7 @@ class RateLimit:
         """Count a request of a caller.
 
         Raises:
-            ApiFault: the caller made too many; the fault says how long to wait.
+            ApiFault: the caller made too many requests; the fault says how long to wait.
         """
         if self._per_minute is None:
             return

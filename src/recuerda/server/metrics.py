@@ -1,7 +1,7 @@
 """The counts of the service, in Prometheus' text format.
 
-The labels are the route, the method and the status. The route stands for the path, which holds ids. No label names a
-tenant, a model or an id.
+The labels are the route, the method and the status. The route stands in for the path, because the path holds ids. No
+label names a tenant, a model or an id.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from recuerda.server.metrics import CONTENT_TYPE
 from recuerda.storage.contract import Storage
 
 NOT_A_THREAD = "recuerda-server-is-ready"
-"""A thread id that nothing has: looking it up shows whether the storage can be used."""
+"""The id of a thread that does not exist. Looking it up shows whether the storage can be used."""
 
 
 class Monitoring:
@@ -21,7 +21,7 @@ class Monitoring:
 
     Args:
         storage: the storage whose state `ready` reports.
-        gate: tells whether the server is stopping.
+        gate: knows whether the server is stopping.
         counts: returns all counts in Prometheus' text format.
         description: the service's description as OpenAPI.
     """
@@ -37,7 +37,10 @@ class Monitoring:
         return json_response({"status": "ok"})
 
     async def ready(self, _call: ApiCall) -> Response:
-        """Report whether requests can be served: with 503 while the server stops or its storage cannot be used."""
+        """Report whether requests can be served.
+
+        The status is 503 while the server stops or its storage cannot be used.
+        """
         if self._gate.is_stopping:
             return json_response({"status": "stopping"}, status=503)
         try:

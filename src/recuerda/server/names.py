@@ -1,6 +1,6 @@
 """The ids that clients see, and the threads and turns that they name.
 
-An id says where its object is, so that finding the object costs one look-up, however many objects there are:
+An id says where its object is, so finding the object costs one look-up, however many objects there are:
 
 - `conv_T` is the thread `conv_T`. A chain of responses that belongs to no conversation is a thread `chain_T`.
 - `resp_T…R` is the turn `R` of one of these threads.
@@ -45,7 +45,10 @@ class Tenancy:
         return name if self.tenant is None else f"{self.tenant}:{name}"
 
     def token(self, *seed: str | None) -> str:
-        """Return a token for ids: random if a part of the seed is None, and else the same for the same seed."""
+        """Return a token for ids.
+
+        It is random if a part of the seed is None; otherwise the same seed gives the same token.
+        """
         if None in seed:
             return secrets.token_hex(12)
         return hashlib.sha256(json.dumps([self.tenant, *seed]).encode()).hexdigest()[:24]
@@ -66,12 +69,12 @@ class ResponseName:
 
     @property
     def is_in_conversation(self) -> bool:
-        """Whether the thread is a conversation."""
+        """True when the thread is a conversation."""
         return self.thread.startswith("conv_")
 
 
 def is_conversation_id(id: str) -> bool:
-    """Whether an id has the form of a conversation's id."""
+    """Return whether an id has the form of a conversation's id."""
     return _CONVERSATION.fullmatch(id) is not None
 
 
@@ -93,5 +96,5 @@ def turn_of_item(id: str) -> str | None:
 
 
 def is_item_id(id: str) -> bool:
-    """Whether a client may choose this id for an item."""
+    """Return whether a client may choose this id for an item."""
     return _OTHER_ITEM.fullmatch(id) is not None

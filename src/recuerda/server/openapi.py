@@ -1,7 +1,8 @@
 """The description of the service, as OpenAPI: `GET /openapi.json`.
 
-It is made from the table of routes. The bodies are described from the types that requests are checked against, so the
-description cannot promise a request that the service refuses. Answers are described as far as clients rely on them.
+It is made from the table of routes. The bodies are described by the types against which requests are checked, so the
+description cannot promise a request that the service refuses. Of the answers, the parts on which clients rely are
+described.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _ERRORS = {
     "401": "The key is missing, or no tenant has it.",
     "403": "The server has no keys, so it answers only programs on its own machine.",
     "404": "The object does not exist, or it belongs to another tenant.",
-    "409": "Another request is adding to the same conversation. Nothing of this request was kept.",
+    "409": "Another request is adding to the same conversation. No part of this request was kept.",
     "413": "The request is too long.",
     "422": "The idempotency key was used for another request.",
     "429": "The tenant made too many requests; `retry-after` says how long to wait.",
@@ -40,7 +41,7 @@ def describe(version: str, *, has_keys: bool) -> JsonObject:
 
     Args:
         version: the version of the service.
-        has_keys: whether clients must send a key.
+        has_keys: True if clients must send a key.
     """
     bodies = [route.body for route in ROUTES if route.body is not None]
     _, components = msgspec.json.schema_components(bodies, ref_template=_REF)

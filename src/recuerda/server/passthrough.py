@@ -1,4 +1,4 @@
-"""The handlers of routes that pass a request to the model's server and its answer back, unchanged."""
+"""The handlers of routes that pass a request to the model's server, and pass its answer back, unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recuerda.server.upstream import Upstream
 
 
 class Passthrough:
-    """The handlers of the routes of which the service keeps nothing."""
+    """The handlers of the routes for which the service keeps nothing."""
 
     def __init__(self, upstream: Upstream, settings: ServerSettings, *, in_flight: InFlight) -> None:
         self._upstream = upstream

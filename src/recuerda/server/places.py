@@ -1,7 +1,7 @@
 """The place of a new response: its thread, its turn, and the turns before it.
 
-With an idempotency key, the ids of the thread and the turn follow from the key. So a retry comes to the same place,
-finds what was committed there, and does not pay for the model a second time. Two requests with the same key wait for
+With an idempotency key, the ids of the thread and the turn follow from the key. So a retry finds the same place and the
+turn that was committed there, and does not pay for the model a second time. Two requests with the same key wait for
 each other.
 """
 
@@ -26,9 +26,9 @@ class Place(msgspec.Struct, frozen=True):
     Attributes:
         name: the thread and the turn of the response.
         turns: the turns before the response; older turns than the window can hold may be missing.
-        expected: the revision that the thread must have when the response is added; None when a copy is made first.
+        expected: the revision that the thread must have when the response is added; None if a copy is made first.
         copy_of: the thread to copy, and the number of the last turn to copy; None to add to the thread itself.
-        committed: the turn of the response, when an earlier request with the same key has committed it.
+        committed: the turn of the response if an earlier request with the same key has committed it; otherwise None.
     """
 
     name: ResponseName
@@ -47,8 +47,8 @@ async def find_place(
         threads: the threads of the service.
         tenancy: the tenant of the request.
         request: names the conversation or the response to continue from, or neither.
-        key: the idempotency key, if the client sent one.
-        held: keeps the locks that were taken; other requests wait for the thread until it is closed.
+        key: the idempotency key; None if the client sent none.
+        held: gets the locks that this function takes. Other requests wait for the thread until `held` is closed.
 
     Raises:
         ApiFault: the conversation or the response to continue from does not exist, or the request names both.
@@ -94,7 +94,8 @@ async def _after(
         for name in (ResponseName(previous.thread, turn_id), copy):
             if (found := (await threads.turn(tenancy, name.thread, turn_id)).found) is not None:
                 return Place(name, committed=found)
-    # A conversation is continued by its own id only. While another request is adding to a chain, this one gets a copy.
+    # A conversation is continued only by its own id. While another request is adding to a chain, this request gets a
+    # copy.
     may_add = not previous.is_in_conversation and not threads.is_busy(tenancy, previous.thread)
     if may_add:
         await held.enter_async_context(threads.alone(tenancy, previous.thread))
@@ -108,7 +109,7 @@ async def _after(
 
 
 async def _through(threads: Threads, tenancy: Tenancy, thread: str, view: View, number: int) -> Sequence[StoredTurn]:
-    """Return the turns up to a number. The thread is read whole if the newest part may begin after that turn."""
+    """Return the turns up to a number. The whole thread is read if the newest part may begin after that turn."""
     turns = view.turns
     if view.info is not None and len(turns) < view.info.turns:
         turns = (await threads.whole(tenancy, thread)).turns
@@ -116,7 +117,7 @@ async def _through(threads: Threads, tenancy: Tenancy, thread: str, view: View, 
 
 
 def is_kept(turn: StoredTurn) -> bool:
-    """Whether a turn is a response that clients can retrieve: it was stored as one, and it was not deleted."""
+    """Return whether a turn is a response that clients can retrieve: it was stored as a response and not deleted."""
     kept = response_of(turn.turn)
     return kept is not None and kept.get("store") is not False
 

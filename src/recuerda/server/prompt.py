@@ -16,7 +16,7 @@ from recuerda.server.turns import merged_messages
 
 
 def check_calls(history: Sequence[Turn], new: Turn) -> None:
-    """Check that every call has a result and every result has a call, because the model's server would refuse others.
+    """Check that every call has a result and every result has a call. The model's server would refuse other requests.
 
     Raises:
         ApiFault: a call or a result stands alone; the message names it, as OpenAI's does.
@@ -49,9 +49,9 @@ def chat_body(request: CreateResponse, turns: Sequence[Turn], *, model: str, is_
 
     Args:
         request: the client's request.
-        turns: the turns that the model reads; the last one is the request's input.
+        turns: the turns that the model reads; the last turn is the request's input.
         model: the model's name.
-        is_openai: whether the model's server is OpenAI's. Other servers only know the older name of the token limit.
+        is_openai: True if the model's server is OpenAI's. Other servers know only the older name of the token limit.
     """
     body: dict[str, Any] = {"model": model, "messages": _messages(turns, request.instructions)}
     limit = "max_completion_tokens" if is_openai else "max_tokens"

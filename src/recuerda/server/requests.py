@@ -171,7 +171,7 @@ def parse_query(query: dict[str, str]) -> ListQuery:
 
 
 def convert(value: object, shape: type[T], *, at: str = "", strict: bool = True) -> T:
-    """Return a part of a request as a value of a type. `at` is the part's path, for the error."""
+    """Return a part of a request as a value of a type. `at` is the part's path, for error messages."""
     try:
         return msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as error:

@@ -69,12 +69,12 @@ def finished(response: ResponseObject, answer: Answer, *, completed_at: int) -> 
 
 
 def failed(response: ResponseObject, message: str) -> ResponseObject:
-    """Return the response after a failure, of which nothing is kept."""
+    """Return the response after a failure. No part of its answer is kept."""
     return {**response, "status": "failed", "error": {"code": "server_error", "message": message}, "output": []}
 
 
 def to_keep(response: ResponseObject, *, fingerprint: str) -> ResponseObject:
-    """Return the fields of a response to keep: all except its items and its id, which are known from the turn."""
+    """Return the fields of a response to keep: all except its items and its id, which the turn gives."""
     kept = {name: value for name, value in response.items() if name not in ("id", "object", "output")}
     return {**kept, FINGERPRINT: fingerprint}
 

@@ -2,12 +2,12 @@
 
 The thread is the conversation that the request names, or the chain of its `previous_response_id`, or a new chain. A
 request that continues from the newest response of a chain adds to that chain. A request that continues from an older
-response, or that comes while another request is adding, gets a copy of the chain up to that response and adds to the
+response, or that arrives while another request is adding, gets a copy of the chain up to that response and adds to the
 copy.
 
-An answer is committed when it is whole, and before the client gets the event that says so. When the client of a stream
-goes away earlier, the call of the model is ended and nothing is kept. A request without streaming is answered to its
-end even when its client goes away, so that a retry with the same idempotency key gets the answer that was paid for.
+An answer is committed when it is complete, before the client gets the event that says so. If the client of a stream
+goes away earlier, the call of the model is ended and nothing is kept. A request without streaming is processed to its
+end even if its client goes away, so that a retry with the same idempotency key gets the answer that was paid for.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from recuerda.threads.history import StoredTurn
 
 
 class _Job(msgspec.Struct, frozen=True):
-    """A response that is in the making."""
+    """A response that is being made."""
 
     call: ApiCall
     request: CreateResponse
@@ -90,7 +90,7 @@ class Responses:
         return json_response(response)
 
     async def input_items(self, call: ApiCall) -> Response:
-        """Return a page of the items that the request for a response brought."""
+        """Return a page of the input items of a response."""
         query = parse_query(call.query)
         _, turn = await self._kept(call)
         return json_response(page_of(inputs_of(turn.turn), query))
@@ -204,7 +204,7 @@ async def _pieces(upstream: UpstreamAnswer, answer: Answer, frames: Frames) -> A
                 if written := frames.all(answer.take(read_answer(data))):
                     yield written
     except ApiFault:
-        if not answer.is_whole:  # a break after the end of the answer loses only the token usage
+        if not answer.is_whole:  # A broken connection after the end of the answer loses only the token usage.
             raise
 
 
@@ -231,6 +231,6 @@ def _shown(turn: StoredTurn, name: ResponseName) -> ResponseObject:
 
 
 def _fingerprint(body: bytes) -> str:
-    """Return a hash of a request, which is the same whether it asks for a whole answer or for a stream."""
+    """Return a hash of a request. It is the same for a whole answer and for a stream."""
     asked = {name: value for name, value in parse_object(body).items() if name not in ("stream", "stream_options")}
     return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:32]

@@ -1,7 +1,7 @@
 """The table of routes: the one place that names a path of the service.
 
-An entry says everything about its route. The application routes requests by the table, checks keys by it and counts
-under its paths, and the description (`openapi.py`) is made from it. To add a route, write its handler and add an entry.
+An entry says everything about its route. The application uses the table to route requests, to check keys and to count
+requests, and the description (`openapi.py`) is made from it. To add a route, write its handler and add an entry.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class ApiRoute:
         path: the path with its parameters in braces; requests are counted under it.
         summary: what the route does, in a few words.
         handler: returns the route's handler.
-        body: the type that the request's body is checked against; None for a request without one.
-        query: the type that the query is checked against.
+        body: the type against which the request's body is checked; None for a request without a body.
+        query: the type against which the query is checked; None for a request without a query.
         answer: the name of the answer's schema in `openapi.ANSWERS`; None for an answer that is only passed on.
-        is_streamed: whether the answer can also be a stream of events.
+        is_streamed: True if the answer can also be a stream of events.
         media_type: the answer's media type when it is not a stream.
-        is_open: whether the route is served without a key, and neither limited nor counted.
-        unavailable: for an open route, when it answers with status 503.
+        is_open: True if the route is served without a key, and neither limited nor counted.
+        unavailable: the reason for which an open route answers with status 503; None if it never does.
     """
 
     method: Literal["GET", "POST", "DELETE"]

@@ -1,7 +1,7 @@
 """The server process: it listens, reports its address, and stops when a signal asks it to.
 
-SIGTERM and SIGINT stop the server gracefully. It refuses new requests and gives the running ones `stop_s` seconds to
-finish. After that it cancels them, and nothing of them is kept. A second signal stops the server at once.
+SIGTERM and SIGINT stop the server gracefully. It refuses new requests and gives running requests `stop_s` seconds to
+finish. After that it cancels them, and keeps no part of them. A second signal stops the server at once.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ async def serve(
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        # Longer than clients keep an idle connection, so that no connection is closed while a request is on its way.
+        # This is longer than clients keep an idle connection, so that no connection is closed while a request is on its
+        # way.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(listening.stop_s)),
     )
@@ -81,7 +82,7 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that reports its address and does not raise a signal again after it has stopped for it."""
+    """A uvicorn server that reports its address and, after a signal has stopped it, does not raise the signal again."""
 
     def __init__(
         self, config: uvicorn.Config, when_stopping: Callable[[], None], when_ready: Callable[[str], None] | None

@@ -17,11 +17,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits for one request, for one tenant and for the whole server.
 
     Attributes:
-        max_body_bytes: the size of the longest request. A longer request is refused with status 413.
-        max_input_items: the number of input items that a request for a response may bring.
-        requests_per_minute: the number of requests that a tenant may make in a minute. More are refused with status
-            429. None for no limit.
-        max_in_flight: the number of model calls that may run at the same time. More are refused with status 503.
+        max_body_bytes: the size of the longest accepted request in bytes. A longer request is refused with status 413.
+        max_input_items: the largest number of input items in a request for a response.
+        requests_per_minute: the largest number of requests that a tenant may make in a minute. Further requests are
+            refused with status 429. None for no limit.
+        max_in_flight: the largest number of model calls that may run at the same time. Further calls are refused with
+            status 503.
         queue_s: the seconds that a request waits for another request on the same conversation. Then it is refused with
             status 409.
     """
@@ -51,7 +52,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_host(host: str, *, has_keys: bool) -> None:
-    """Check that a server without keys listens on this machine only.
+    """Check that a server without keys listens only on this machine.
 
     Raises:
         ConfigurationError: the server has no keys, and other machines can reach the host.
@@ -64,7 +65,7 @@ def check_host(host: str, *, has_keys: bool) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address can be reached from this machine only."""
+    """Return whether a host name or address can be reached only from this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,8 +1,8 @@
-"""The threads of a storage as the service uses them: a request sees its own tenant's threads and reads only new turns.
+"""The service's access to the threads of a storage: a request sees its own tenant's threads and reads only new turns.
 
 The newest turns of recently used threads stay in memory (`History`), so that a request in a long conversation reads
 only the turns that were added since. Deleting an item rewrites its turn without a new revision. So every change except
-a new turn gives the thread a new stamp, and a thread whose stamp has changed is read afresh.
+a new turn gives the thread a new stamp, and a thread with a changed stamp is read again from the start.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class View(msgspec.Struct, frozen=True):
 
     Attributes:
         info: the thread's data; None when the thread does not exist or belongs to another tenant.
-        turns: all turns, or the newest ones, which are enough for the window.
+        turns: all turns, or the newest turns that are enough for the window.
         found: the turn that was asked for by its id; None when the thread does not have it.
     """
 
@@ -82,7 +82,7 @@ class Threads:
         return await self._read(self._whole, tenancy, name, None, None)
 
     async def tail(self, tenancy: Tenancy, name: str, *, items: int) -> View:
-        """Return a thread's newest turns: enough of them to hold `items` items, or all turns if they hold fewer."""
+        """Return a thread's newest turns: enough turns to hold `items` items, or all turns if they hold fewer items."""
         wanted = items
         while True:
             view = await self._look(tenancy, name, last_messages=wanted)
@@ -156,9 +156,9 @@ class Threads:
         return stored_turn(appended.record, thread_id), appended.replayed
 
     async def fork(self, tenancy: Tenancy, name: str, *, through: int, into: str, turn: Turn, turn_id: str) -> None:
-        """Make a new thread of another thread's turns up to the number `through` and one new turn.
+        """Make a new thread from another thread's turns up to the number `through`, followed by one new turn.
 
-        The other thread stays unchanged. A repeated call completes a copy that broke off and adds no turn twice.
+        The other thread stays unchanged. A repeated call completes an interrupted copy and adds no turn twice.
         """
         found = await self.storage.read(tenancy.thread_id(name))
         copied = [record.as_new_turn() for record in found.records if record.number <= through]
@@ -224,7 +224,7 @@ class Threads:
             lock.release()
 
     def is_busy(self, tenancy: Tenancy, name: str) -> bool:
-        """Whether a request of this process is using a thread."""
+        """Return whether a request of this process is using a thread."""
         return self.storage.run_lock(tenancy.thread_id(name)).locked()
 
     @asynccontextmanager
@@ -264,7 +264,7 @@ class _Warm:
         return history
 
     def keep(self, thread_id: str, history: History) -> None:
-        """Keep a thread's history, and drop the history that was unused for longest if there are too many."""
+        """Keep a thread's history. If there are too many histories, drop the least recently used one."""
         self._held[thread_id] = history
         self._held.move_to_end(thread_id)
         while len(self._held) > self._limit:

@@ -1,8 +1,8 @@
 """A response as one turn of a thread: its input, its output and its settings.
 
 The turn is the unit of commit, so a thread has all of a response or nothing of it. The response's other fields (model,
-settings, status) are kept with the turn's last message. The items are not among them, because they are the turn's
-messages.
+settings, status) are kept with the turn's last message. The items are not among these fields, because they are the
+turn's messages.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def pack_turn(
     response: JsonObject | None = None,
     usage: Usage | None = None,
 ) -> Turn:
-    """Return the turn that keeps items, and the response that they belong to."""
+    """Return the turn that keeps the items and the response to which they belong."""
     messages = [to_message(item) for item in (*inputs, *outputs)]
     return Turn(messages=_with_response(messages, response), input_count=len(inputs), usage=usage)
 
 
 def items_of(turn: Turn) -> list[Item]:
-    """Return all items of a turn, in their order."""
+    """Return all items of a turn, in order."""
     return [item for message in turn.messages if (item := from_message(message)) is not None]
 
 
@@ -51,7 +51,7 @@ def response_of(turn: Turn) -> dict[str, Any] | None:
 
 
 def without_item(turn: Turn, id: str) -> Turn | None:
-    """Return the turn without an item; None if the turn has no item of that id."""
+    """Return the turn without an item; None if the turn has no item with that id."""
     index = next((i for i, message in enumerate(turn.messages) if message.message_id == id), None)
     if index is None:
         return None
@@ -72,7 +72,7 @@ EMPTY_TURN = Turn(messages=(), input_count=0)
 
 
 def merged_messages(turns: Sequence[StoredTurn | Turn]) -> list[ChatMessage]:
-    """Return the messages as a model reads them: the text and the calls of one answer become one message again."""
+    """Return the messages for a model: the text and the calls of one answer become one message again."""
     merged: list[ChatMessage] = []
     for turn in turns:
         for message in turn.messages:
@@ -86,7 +86,7 @@ def merged_messages(turns: Sequence[StoredTurn | Turn]) -> list[ChatMessage]:
 def _belong_together(one: ChatMessage, other: ChatMessage) -> bool:
     if one.role != "assistant" or other.role != "assistant":
         return False
-    # Services refuse calls whose results do not follow the message at once, and reasoning alone is no message.
+    # Services refuse calls whose results do not follow directly, and a message that has only reasoning.
     return bool(one.function_calls or other.function_calls) or not _is_said(one)
 
 
@@ -97,7 +97,7 @@ def _is_said(message: ChatMessage) -> bool:
 def _with_response(messages: Sequence[ChatMessage], response: JsonObject | None) -> tuple[ChatMessage, ...]:
     if response is None:
         return tuple(messages)
-    # A response whose items were all deleted is kept by a message without an id, which is no item.
+    # A response whose items were all deleted is kept by a message without an id. Such a message is not an item.
     last = messages[-1] if messages else ChatMessage("assistant")
     return (*messages[:-1], with_properties(last, {**_properties(last), RESPONSE: response}))
 

@@ -1,9 +1,9 @@
 """The chat-completions server behind this service.
 
 It is called with httpx2, which OpenAI's SDK installs and uses. The SDK itself would convert answers that are only
-passed on, and take half as much time again. A connection that breaks before the answer begins is tried once more; any
-other failure is left to the client. An error of the model's server that is about the request is passed on. An error
-that is about this service's own account becomes 502. No error shows the key.
+passed on, which takes half as much time again. If the connection breaks before the answer begins, the call is tried
+once more; any other failure is left to the client. An error of the model's server about the request is passed on. An
+error about this service's own account becomes status 502. No error shows the key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PASSED_ON = (400, 404, 409, 413, 415, 422, 429)
 
 
 class UpstreamAnswer:
-    """An answer of the model's server that has begun with success."""
+    """A successful answer of the model's server, of which the body may still arrive."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
@@ -100,8 +100,8 @@ class Upstream:
 
     Args:
         base_url: the server's address, such as `http://localhost:8000/v1`.
-        api_key: the key that the server wants; None for a server that wants no key.
-        timeout_s: the seconds to wait for an answer, or for the next piece of one.
+        api_key: the key that the server requires; None if it requires none.
+        timeout_s: the seconds to wait for an answer, or for the next piece of an answer.
 
     Raises:
         ConfigurationError: the address or the key cannot be used.
@@ -138,7 +138,7 @@ class Upstream:
         try:
             answer = await self._open("POST", self._chat_url, sent)
         except ApiFault as fault:
-            # Older servers do not know this option. Without it, only the token usage is missing.
+            # Older servers do not know this option. Without the option, only the token usage is missing.
             is_about_it = is_about_stream_options(fault.status, f"{fault.message} {fault.param}")
             if not is_about_it or sent.pop("stream_options", None) is None:
                 raise
@@ -173,7 +173,7 @@ class Upstream:
             except httpx2.TimeoutException:
                 raise
             except httpx2.RequestError:
-                # Usually a kept connection that the server had closed. A second try uses a new connection.
+                # Usually the server had closed an idle connection. The second attempt uses a new connection.
                 answer = await self._send(method, url, content)
         except httpx2.TimeoutException:
             raise ApiFault(504, "The model's server did not answer in time.", code="upstream_timeout") from None

@@ -1,10 +1,10 @@
-"""No connection is open while the process forks.
+"""Protection against forks: no connection is open while the process forks.
 
 SQLite notes in memory which locks its process holds. A forked child inherits the notes but not the locks, and trusts
-the notes even for connections that it opens itself. Then the parent believes that it is alone, and removes the
-write-ahead log in which the child goes on writing: the commits of the child are lost without an error. So the workers
-finish and stop before a fork, and start again, in both processes, with their next job. See "carrying an open database
-file across a fork" in https://sqlite.org/howtocorrupt.html
+the notes even for connections that it opens itself. The parent then believes that it is the only user, and removes the
+write-ahead log into which the child still writes, so the commits of the child are lost without an error. Therefore the
+workers finish and stop before a fork, and start again in both processes with their next job. See "carrying an open
+database file across a fork" in https://sqlite.org/howtocorrupt.html
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import threading
 from typing import Protocol
 
 gate: threading.RLock = threading.RLock()
-"""Held across a fork, and by a caller that starts a worker or gives it a job. A worker itself never waits for it."""
+"""The lock that is held across a fork, and by a caller that starts a worker or gives it a job. A worker never waits for
+it."""
 
 
 class Stoppable(Protocol):
     """A worker that is stopped before a fork."""
 
     def stop(self) -> None:
-        """Finish and close. It blocks until that is done. Stopping twice is fine."""
+        """Finish the jobs and close the connection. The call blocks until that is done. Stopping twice is fine."""
         ...
 
 
@@ -36,7 +37,7 @@ def watch(worker: Stoppable) -> None:
 
 
 def forget(worker: Stoppable) -> None:
-    """Take back `watch`: the worker has closed its connection."""
+    """Undo `watch`, because the worker has closed its connection."""
     _running.discard(worker)
 
 

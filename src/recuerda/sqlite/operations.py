@@ -96,7 +96,7 @@ def _create(
 
 
 def _name(db: sqlite3.Connection, key: int, record: NewRecord) -> None:
-    """Give a thread that has settings but no record yet the user and title of its first record, unless it has some."""
+    """Give a thread without a record the user and title of its first record, unless its settings have them."""
     db.execute(
         "UPDATE threads SET user_id = coalesce(user_id, ?), title = coalesce(title, ?) WHERE key = ?",
         (record.user_id, record.title, key),
@@ -199,11 +199,12 @@ def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:
 def _newest(
     db: sqlite3.Connection, base: int, after: int, numbers: tuple[int, int], query: ReadQuery
 ) -> tuple[list[TurnRecord], int]:
-    """Walk back from the newest record until the window is full: the cost depends on the window, not on the thread."""
+    """Walk back from the newest record until the window is full. The cost depends on the window, not on the thread."""
     lowest, highest = numbers
     records: list[TurnRecord] = []
     turns = messages = 0
-    # A fresh read gives turns only. A long read spends its time on columns, so it leaves out the two that turns lack.
+    # A fresh read gives turns only. A long read spends its time on columns, so it omits the two columns that turns do
+    # not use.
     columns, only_turns, make = (_RECORD, "", _record) if after else (_TURN, "AND kind IS NULL", _turn)
     rows = db.execute(
         f"{columns} WHERE position BETWEEN ? AND ? {only_turns} ORDER BY position DESC",
@@ -275,7 +276,7 @@ def save_draft(thread_id: str, step: DraftStep, db: sqlite3.Connection) -> None:
         thread := db.execute("SELECT revision FROM threads WHERE id = ?", (thread_id,)).fetchone()
     ):
         revision = thread[0]
-    # Only the two steps that are needed: earlier steps are not read again.
+    # Only the two steps that are needed are read, and no earlier step.
     numbers = sorted({1, step.number}) if newest else ()
     there = {number: found for number in numbers if (found := _draft_step(thread_id, number, db))}
     is_new = is_new_step(
@@ -328,7 +329,7 @@ def rewrite(thread_id: str, bodies: Mapping[int, bytes], db: sqlite3.Connection)
 
 
 def lease(thread_id: str, holder: str, now_us: int, ttl_us: int, db: sqlite3.Connection) -> bool:
-    """Take a lease that is free or over, or prolong the holder's own; return whether the holder has it."""
+    """Take a lease that is free or has ended, or extend the holder's own lease; return whether the holder has it."""
     done = db.execute(
         "INSERT INTO leases (thread_id, holder, until_us) VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE "
         "SET holder = excluded.holder, until_us = excluded.until_us WHERE holder = excluded.holder OR until_us <= ?",

@@ -1,11 +1,11 @@
-"""The tables of a file, and how the file gets them.
+"""The tables of a file, and their creation.
 
 A record's key packs its thread's key and its number into SQLite's 64-bit rowid: `position = thread_key << 32 | number`.
 So a thread's records lie side by side in the table's own B-tree, in order, without a second index, and a window is one
-short range scan. Three more things have an index: the id of a record (for retries), the time of a thread's last change
-(for listings), and which records are summaries.
+short range scan. There are three indexes: the ids of records (for retries), the times of threads' last changes (for
+listings), and the summaries.
 
-Pages are of 8 KiB: about eleven two-message turns fit with little waste. A file of a newer recuerda is refused.
+A page has 8 KiB: about eleven two-message turns fit with little waste. A file from a newer recuerda is refused.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import time
 from recuerda.errors import StorageUnavailable
 
 APPLICATION_ID = 0x52454355
-"""Marks a SQLite file as ours ("RECU")."""
+"""Marks a SQLite file as a file of recuerda ("RECU")."""
 
 NUMBER_BITS = 32
-"""A thread has up to 4 billion records, a file up to 2 billion threads."""
+"""The bits of a record's number. A thread has up to 4 billion records, and a file up to 2 billion threads."""
 
 VERSION = 1
-"""The version of the schema. A version after it will need steps from one to the next."""
+"""The version of the schema. A later version will need the steps from this version to that one."""
 
 _SCHEMA = (
-    # AUTOINCREMENT: the key of a deleted thread never comes back, so it tells a thread's incarnations apart.
+    # AUTOINCREMENT never reuses the key of a deleted thread, so the key distinguishes a thread's incarnations.
     """
     CREATE TABLE threads (
         key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -55,7 +55,7 @@ _SCHEMA = (
     )
     """,
     "CREATE UNIQUE INDEX turns_by_id ON turns (position >> 32, id)",
-    # It finds a thread's newest summary, or tells that there is none, in one step. Turns do not enter it.
+    # This index finds a thread's newest summary, or shows that there is none, in one step. It does not contain turns.
     "CREATE INDEX summaries ON turns (position) WHERE kind = 'summary'",
     """
     CREATE TABLE drafts (
@@ -128,7 +128,7 @@ def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bo
 
 
 def _check_owner(connection: sqlite3.Connection, path: str) -> None:
-    # In one transaction: another process may be making the tables just now.
+    # This is one transaction, because another process may be making the tables at the same moment.
     connection.execute("BEGIN")
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -143,7 +143,8 @@ def _check_owner(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _switch_to_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    # When two connections switch at once, SQLite refuses one of them as "locked" at once, without the busy timeout.
+    # When two connections switch at the same time, SQLite refuses one of them as "locked" immediately, without the busy
+    # timeout.
     deadline = time.monotonic() + busy_timeout_s
     while True:
         try:
@@ -161,7 +162,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have made them while this one waited.
+        # Another process may have made the tables while this process waited.
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             for statement in _SCHEMA:
                 connection.execute(statement)

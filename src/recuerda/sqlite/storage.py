@@ -48,14 +48,14 @@ class SQLiteStorage(Storage):
     """Keep threads in one SQLite file.
 
     Args:
-        path: the file; it and its folder are made if missing. Its `-wal` and `-shm` companions belong to it.
-        synchronous: "FULL" (default): an acknowledged turn is on the disk. "NORMAL": faster; a power failure may undo
-            the last commits, but never damages the file. See https://sqlite.org/pragma.html#pragma_synchronous
-        busy_timeout_s: how long to wait for another process's write before `StorageBusy`.
+        path: the path of the file. The file and its folder are made if they are missing. The files with `-wal` and
+            `-shm` at the end of the name belong to it.
+        synchronous: with "FULL" (the default), an acknowledged turn is on the disk. "NORMAL" is faster; a power failure
+            may undo the last commits, but never damages the file. See https://sqlite.org/pragma.html#pragma_synchronous
+        busy_timeout_s: the seconds to wait for another process's write before `StorageBusy`.
         clock: gives the time in microseconds since 1970.
 
-    Opening is lazy: the first operation makes the file. The path must be on a local disk, because WAL needs shared
-    memory.
+    The first operation opens the file, or makes it. The path must be on a local disk, because WAL needs shared memory.
     """
 
     kind: ClassVar[str] = "sqlite"

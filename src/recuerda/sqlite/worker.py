@@ -1,9 +1,9 @@
 """An OS thread that owns one SQLite connection.
 
-SQLite blocks; an event loop must not. Jobs queue here, from any event loop. Writes that wait together run in one
-transaction, and one fsync acknowledges all of them. That gives many conversations their throughput. A job that refuses
-(a conflict) has written nothing, so the others go on. A job that fails rolls the group back, and then each job is tried
-alone.
+SQLite blocks, and an event loop must not. Jobs from any event loop queue here. Writes that wait together run in one
+transaction, and one fsync acknowledges all of them; this gives many conversations a high throughput. A refused job (a
+conflict) has written nothing, so the other jobs continue. A job that fails rolls the group back, and then each job is
+tried alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Connect: TypeAlias = Callable[[], sqlite3.Connection]
 Outcome: TypeAlias = "tuple[_Job, Any, BaseException | None]"
 
 MAX_GROUP = 256
-"""The most writes in one transaction. It bounds how long the first of them waits."""
+"""The largest number of writes in one transaction. It limits how long the first write waits."""
 
 
 @dataclass(slots=True)
@@ -40,8 +40,8 @@ class Worker:
 
     Args:
         connect: opens the connection, in the thread, when the first job comes. If it fails, the next job tries again.
-        is_writer: True wraps jobs into `BEGIN IMMEDIATE … COMMIT`, False into a transaction that reads.
-        name: of the thread.
+        is_writer: True runs jobs in `BEGIN IMMEDIATE … COMMIT`, False in a transaction that only reads.
+        name: the name of the OS thread.
     """
 
     def __init__(self, connect: Connect, *, is_writer: bool, name: str) -> None:
@@ -60,7 +60,7 @@ class Worker:
         return self._is_closed
 
     def submit(self, run: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Queue a job and return a future, which has the job's outcome when its transaction has ended.
+        """Queue a job, and return a future that gets the job's outcome when its transaction has ended.
 
         A job that is cancelled while it waits does not run. A job that has started runs to its end.
         """
@@ -73,7 +73,7 @@ class Worker:
         return job.future
 
     def stop(self) -> None:
-        """Let the waiting jobs finish, then close the connection. It blocks until that is done."""
+        """Let the waiting jobs finish, then close the connection. The call blocks until that is done."""
         if not self._is_closed:
             with self._mutex:
                 self._is_closed = True
@@ -98,7 +98,7 @@ class Worker:
             connection.close()
 
     def _attend(self, connection: sqlite3.Connection | None, group: list[_Job]) -> sqlite3.Connection | None:
-        """Run a group and return the connection for the next one; None if it could not be opened, or broke."""
+        """Run a group of jobs, and return the connection for the next group; None if it failed to open, or broke."""
         try:
             connection = connection or self._connect()
             outcomes = self._run_group(connection, group)
@@ -108,7 +108,7 @@ class Worker:
                 connection.close()
             connection = None
         _settle(outcomes)
-        group.clear()  # otherwise its results, perhaps a long thread, would stay in memory until the next job
+        group.clear()  # Otherwise the results, perhaps a long thread, would stay in memory until the next job.
         return connection
 
     def _next_group(self) -> tuple[list[_Job], bool]:

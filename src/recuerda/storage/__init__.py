@@ -1,6 +1,7 @@
-"""The storage contract: the home of many threads, which knows nothing of messages.
+"""The storage contract. A storage is the home of many threads, and knows nothing about messages.
 
-`open_storage` opens one by URL; a storage of your own is a subclass of `Storage`. Copies and retention work on any.
+`open_storage` opens a storage by its URL. A storage of your own is a subclass of `Storage`. Copies and retention work
+on every storage.
 """
 
 from recuerda.storage.contract import Erasure, Storage, system_clock

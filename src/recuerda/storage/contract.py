@@ -1,9 +1,10 @@
 """The storage contract: the home of many threads.
 
-A storage keeps each thread as a log of records. It makes five promises about every append, on every backend, even when
-the process is killed: the append is atomic, ordered, checked against a revision, idempotent by id, and costs the same
-however long the thread is. The public methods here check arguments and translate errors for all backends. A backend
-implements the hooks of `hooks.py` and nothing else. `messages/codec.py` decides how messages become a turn's bytes.
+A storage keeps each thread as a log of records. It makes five promises about every append, on every backend, even if
+the process is killed: the append is atomic, ordered, checked against a revision, and idempotent by id, and it costs the
+same however long the thread is. The public methods here check arguments and translate errors for all backends. A
+backend implements the hooks of `hooks.py` and nothing else. `messages/codec.py` decides how messages become a turn's
+bytes.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from recuerda.storage.records import (
 )
 
 _MOST = 2**63 - 1
-"""The largest limit that every backend takes. No storage holds more threads than that."""
+"""The largest limit that every backend accepts. No storage holds more threads than that."""
 
 
 def system_clock() -> int:
@@ -76,8 +77,8 @@ class Storage(StorageHooks):
     """Keep many threads, each a log of turns.
 
     Any number of threads, stores and agents may share one storage, also across event loops. Use it as an async context
-    manager, or call `close`. A deletion goes thread by thread, or cuts between turns: when it is interrupted, whole
-    threads of whole turns remain, and the same call finishes the work.
+    manager, or call `close`. A deletion works thread by thread, or cuts between turns. If it is interrupted, whole
+    threads or whole turns remain, and the same call finishes the work.
     """
 
     kind: ClassVar[str]
@@ -118,14 +119,14 @@ class Storage(StorageHooks):
             keep_messages: after the append, drop the oldest whole turns until the thread holds at most this number of
                 messages. The new turn always stays.
             user_id: the thread's user. It is set only by the first turn, and only if the thread has no user yet.
-            title: the thread's title. It is set under the same condition.
+            title: the thread's title. It is set only by the first turn, and only if the thread has no title yet.
 
         Raises:
-            ThreadConflict: the thread is not at `expected`. A turn id that the thread already holds is a replay and no
+            ThreadConflict: the thread is not at `expected`. A turn id that the thread already holds is a replay, not a
                 conflict.
             InvalidInput: an id cannot be used.
             EncodeError: the body is longer than the storage's `max_body_bytes`.
-            StorageError: the storage cannot do it now; the subclasses say why.
+            StorageError: the storage cannot append now; the subclasses say why.
         """
         check_id(thread_id, "thread id")
         record = self._new_record(turn, keep_messages=keep_messages, user_id=user_id, title=title)
@@ -144,7 +145,7 @@ class Storage(StorageHooks):
         """Append several turns in order, as fast as the storage can. Imports, copies and forks use this method.
 
         Each turn is atomic, but the sequence may be interrupted between two turns. If the turns have ids, the same call
-        continues where the first one stopped. The arguments mean the same as in `append`. `expected` is checked before
+        continues where the first call stopped. The arguments mean the same as in `append`. `expected` is checked before
         the first turn only.
         """
         check_id(thread_id, "thread id")
@@ -163,20 +164,20 @@ class Storage(StorageHooks):
         turn_id: str | None = None,
         with_summary: bool = False,
     ) -> ThreadSlice:
-        """Return a thread's info and records: one consistent snapshot, in one trip.
+        """Return the information about a thread, and its records: one consistent snapshot, in one trip.
 
         Args:
             thread_id: the thread. A thread that does not exist gives an empty slice.
-            after: return only records with a higher number, including undos, trims and summaries. 0 starts afresh and
-                returns turns only.
+            after: return only records with a higher number, including undos, trims and summaries. 0 starts a new read
+                and returns turns only.
             incarnation: the incarnation that the thread had when `after` was read. If it has changed, the read starts
-                afresh.
+                anew.
             last_messages: return only the newest whole turns that together hold at most this number of messages. The
                 newest turn is returned in any case.
-            last_turns: return only this number of the newest turns. 0 returns the info alone.
+            last_turns: return only this number of the newest turns. 0 returns only the information about the thread.
             turn_id: also find the turn with this id, wherever it is in the thread.
-            with_summary: if the read starts afresh and the thread has a summary, return the newest summary, and only
-                turns after the last one that it covers.
+            with_summary: if the read starts anew and the thread has a summary, return the newest summary, and only the
+                turns after the last turn that it covers.
 
         Raises:
             InvalidInput: an id cannot be used, `last_messages` is below 1, or another number is below 0.
@@ -194,7 +195,7 @@ class Storage(StorageHooks):
             return await self._read(thread_id, query)
 
     async def head(self, thread_id: str) -> ThreadInfo | None:
-        """Return a thread's info without its turns, or None when the thread does not exist."""
+        """Return the information about a thread without its turns, or None if the thread does not exist."""
         return (await self.read(thread_id, last_turns=0)).info
 
     async def undo(self, thread_id: str, *, expected: int | None = None) -> TurnRecord | None:
@@ -227,7 +228,7 @@ class Storage(StorageHooks):
         """Delete a thread's oldest turns for good, and return the number of deleted turns.
 
         A summary that is older than the oldest remaining turn is deleted. A newer summary stays, even when the turns
-        that it covers are deleted. A trim by age must leave nothing older behind, so it also empties the bodies of
+        that it covers are deleted. A trim by age must not leave older content behind, so it also empties the bodies of
         the summaries that stay.
 
         Args:
@@ -235,8 +236,8 @@ class Storage(StorageHooks):
             keep_messages: keep the newest whole turns that together hold at most this number of messages. The newest
                 turn stays in any case.
             keep_turns: keep this number of the newest turns.
-            before: delete the turns from before this aware time, if need be all turns. The thread itself stays. Give
-                exactly one of `keep_messages`, `keep_turns` and `before`.
+            before: delete the turns from before this aware time, even if these are all turns. The thread itself stays.
+                Give exactly one of `keep_messages`, `keep_turns` and `before`.
             expected: as in `append`.
 
         Raises:
@@ -264,7 +265,7 @@ class Storage(StorageHooks):
         return gone
 
     async def _empty_summaries(self, thread_id: str, first: int) -> None:
-        """Empty the summaries from the turn before `first` on: they tell of turns that are about to be deleted."""
+        """Empty the summaries from the turn before `first` on: they cover turns that are about to be deleted."""
         found = await self.read(thread_id, after=max(1, first - 1))
         if told := {record.number: b"" for record in found.records if record.kind == "summary" and record.body}:
             await self.rewrite(thread_id, told)
@@ -308,7 +309,7 @@ class Storage(StorageHooks):
                     raise
 
     async def _read_since(self, thread_id: str, moment_us: int) -> ThreadSlice:
-        """Read the newest turns, back to the first one that is older than a moment."""
+        """Return the newest turns, back to the first turn that is older than a given time."""
         wanted = 64
         while True:
             found = await self.read(thread_id, last_turns=wanted)
@@ -325,9 +326,9 @@ class Storage(StorageHooks):
         """Return a page of threads, the most recently updated thread first.
 
         Args:
-            user_id: list only this user's threads; None lists everybody's.
+            user_id: list only this user's threads; None lists all threads.
             limit: the number of threads on a page, from 1 to 1,000.
-            cursor: the `ThreadPage.cursor` of the page before; None for the first page.
+            cursor: the `ThreadPage.cursor` of the previous page; None for the first page.
 
         Raises:
             InvalidInput: the limit is out of range, or the cursor does not come from a `ThreadPage`.
@@ -359,7 +360,7 @@ class Storage(StorageHooks):
         title: str | msgspec.UnsetType | None = msgspec.UNSET,
         metadata: Mapping[str, object] | msgspec.UnsetType = msgspec.UNSET,
     ) -> ThreadInfo:
-        """Change a thread's settings, make the thread if it does not exist, and return its info.
+        """Change a thread's settings and return the information about it. A thread that does not exist is made.
 
         The revision does not grow. A setting that is not given stays unchanged.
 
@@ -392,12 +393,12 @@ class Storage(StorageHooks):
         """Save one step of a running turn, outside of the thread, in one atomic operation and one trip.
 
         A thread has at most one draft, and a draft belongs to one turn. Step 1 begins the draft, on the thread's
-        revision. Each later step must be the next one. When several processes save the same step, exactly one of them
-        succeeds, so the process that saved a step has the turn to itself. Saving a step again with the same body
+        revision. Each later step must have the next number. When several processes save the same step, exactly one of
+        them succeeds, so only the process that saved a step works on the turn. Saving a step again with the same body
         changes nothing.
 
-        A draft of another turn that was begun on the thread's present revision stays. Until it is committed or dropped,
-        no other turn can begin. A draft that was begun on another revision is over and is replaced.
+        A draft of another turn that was begun on the thread's current revision stays. Until it is committed or dropped,
+        no other turn can begin. A draft that was begun on another revision has ended and is replaced.
 
         Appending any turn to the thread removes the draft in the same atomic operation. So does the replay of the
         draft's own turn. An undo, a trim and a summary leave the draft, but then its `revision` differs from the
@@ -405,9 +406,10 @@ class Storage(StorageHooks):
 
         Raises:
             DraftConflict: the step does not begin or continue the thread's draft. The draft may hold this step with
-                another body or revision, lack the step before it, belong to another turn (for step 1: one on the same
-                revision), or be gone.
-            ThreadConflict: step 1 would begin a draft on another revision than the thread's (0 without a thread).
+                another body or revision, lack the step before it, belong to another turn (for step 1, a turn on the
+                same revision), or be gone.
+            ThreadConflict: step 1 would begin a draft on another revision than the thread's revision (0 without a
+                thread).
             InvalidInput: an id or the number cannot be used.
             EncodeError: the body is longer than the storage's `max_body_bytes`.
         """
@@ -421,7 +423,7 @@ class Storage(StorageHooks):
             await self._save_draft(thread_id, step)
 
     async def load_draft(self, thread_id: str) -> Draft | None:
-        """Return the thread's draft, or None when it has none, in one trip."""
+        """Return the thread's draft in one trip; None if it has no draft."""
         check_id(thread_id, "thread id")
         with self._translated("load the draft of", thread_id):
             steps = await self._load_draft(thread_id)
@@ -432,7 +434,7 @@ class Storage(StorageHooks):
     async def list_drafts(self, limit: int = 100) -> list[str]:
         """Return the ids of the threads that have a draft, including threads without any turn yet.
 
-        This method is meant for maintenance: it goes through all drafts, and on Redis through all keys.
+        This method is meant for maintenance: it reads all drafts, and on Redis all keys.
 
         Args:
             limit: the largest number of ids to return, at least 1. The same call gives the same ids in the same order.
@@ -446,7 +448,7 @@ class Storage(StorageHooks):
             return await self._list_drafts(min(limit, _MOST))
 
     async def drop_draft(self, thread_id: str) -> bool:
-        """Delete the thread's draft. Returns False when there is none."""
+        """Delete the thread's draft. Return False if it has none."""
         check_id(thread_id, "thread id")
         with self._translated("drop the draft of", thread_id):
             return await self._drop_draft(thread_id)
@@ -454,7 +456,7 @@ class Storage(StorageHooks):
     # -- deletion ------------------------------------------------------------------------------------------------------
 
     async def delete(self, thread_id: str) -> bool:
-        """Delete a thread with everything that it holds. Returns False when there is no such thread."""
+        """Delete a thread with everything that it holds. Return False if there is no such thread."""
         check_id(thread_id, "thread id")
         with self._translated("delete", thread_id):
             return await self._delete(thread_id)
@@ -466,7 +468,7 @@ class Storage(StorageHooks):
 
         Args:
             user_id: the user.
-            dry_run: only count, and delete nothing.
+            dry_run: True only counts, and deletes nothing.
         """
         check_id(user_id, "user id")
         threads = turns = messages = 0
@@ -508,19 +510,19 @@ class Storage(StorageHooks):
         return Lease(self, check_id(thread_id, "thread id"), ttl)
 
     async def take_lease(self, thread_id: str, holder: str, ttl: timedelta) -> bool:
-        """Take or renew a thread's lease; `lease` calls this method. Returns False when another holder has it."""
+        """Take or renew a thread's lease; `lease` calls this method. Return False if another holder has it."""
         with self._translated("lease", thread_id):
             return await self._lease(thread_id, holder, ttl // timedelta(microseconds=1))
 
     async def release_lease(self, thread_id: str, holder: str) -> None:
-        """Give a thread's lease back, if this holder has it."""
+        """Release a thread's lease if this holder has it."""
         with self._translated("release the lease of", thread_id):
             await self._release(thread_id, holder)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Finish running work, and free files and connections. It may be called twice. Any later use is an error."""
+        """Finish running work, and free files and connections. Closing twice is fine. Any later use is an error."""
         with self._translated("close", None):
             await self._close()
 
@@ -533,10 +535,10 @@ class Storage(StorageHooks):
         await self.close()
 
     def run_lock(self, thread_id: str) -> asyncio.Lock:
-        """Return the lock in which the runs of one thread queue, within this process and event loop.
+        """Return the lock for which the runs of one thread queue, within this process and event loop.
 
-        The lock puts runs in order, so that each sees the turns before it. Between processes, the revision protects the
-        thread.
+        The lock puts runs in order, so that each run sees the earlier turns. Between processes, the revision protects
+        the thread.
         """
         key = (id(asyncio.get_running_loop()), thread_id)
         lock = self._locks.get(key)

@@ -1,4 +1,4 @@
-"""Copy threads from one storage to another. A copy can be resumed and repeated, and it is verified.
+"""Copies of threads from one storage to another. A copy can be resumed and repeated, and it is verified.
 
 A thread is copied turn by turn with the same ids and times. An interrupted copy therefore continues where it stopped,
 and a repeated copy adds nothing. Afterwards both sides are read and their digests are compared. When the target already
@@ -28,7 +28,7 @@ class Copied:
         turns: the number of turns at the source.
         added: the number of turns that the target did not have yet.
         digest: the SHA-256 of the turns' ids, times and bodies, equal on both sides; None when the copy failed.
-        problem: the reason why the copy failed, or None.
+        problem: the reason why the copy failed; None if it succeeded.
     """
 
     thread_id: str
@@ -110,7 +110,7 @@ async def copy_threads(
 
 
 def _missing(found: ThreadSlice, there: ThreadSlice) -> Sequence[TurnRecord] | None:
-    """Return the turns that the target lacks; None when its turns are not the first turns of the source."""
+    """Return the turns that the target lacks; None if the target's turns are not the first turns of the source."""
     present = [record.id for record in there.records]
     if present != [record.id for record in found.records[: len(present)]]:
         return None

@@ -1,4 +1,4 @@
-"""The hooks that a backend implements: nine abstract ones, and a few optional ones.
+"""The hooks that a backend implements: nine abstract hooks, and a few optional hooks.
 
 `Storage` (in `contract.py`) checks the arguments before it calls a hook. Afterwards it translates the exceptions that
 `driver_errors` names. A hook that writes does so in one atomic operation. `thread_log.py` states the same rules as
@@ -45,7 +45,7 @@ class StorageHooks(ABC):
         2. Is `expected` set and different from the revision (0 without a thread)? Then raise `ThreadConflict`.
         3. Otherwise write the record as number `revision + 1`.
 
-        The new record takes others out of the thread:
+        The new record removes other records from the thread:
 
         - A turn removes the thread's draft, whichever turn the draft belongs to. No other record removes it.
         - An undo deletes the turn numbered `target`, and every summary that covers it: a newer summary whose own
@@ -67,19 +67,19 @@ class StorageHooks(ABC):
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         """Return the part of a thread that the query asks for (see `Storage.read`).
 
-        The cost must depend on the returned records alone, also for finding the newest summary, or that there is none.
+        The cost must depend only on the returned records, even for finding the newest summary or its absence.
         """
 
     @abstractmethod
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
         """Return up to `limit` threads, sorted by `updated_us` and then `id`, both descending.
 
-        `position` is the `updated_us` and `id` of the last thread on the page before; None for the first page.
+        `position` is the `updated_us` and `id` of the last thread on the previous page; None for the first page.
         """
 
     @abstractmethod
     async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        """Set the settings that are given, make the thread if it does not exist, and return its info."""
+        """Set the given settings and return the information about the thread. A thread that does not exist is made."""
 
     @abstractmethod
     async def _delete(self, thread_id: str) -> bool:
@@ -104,7 +104,7 @@ class StorageHooks(ABC):
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
         """Replace the bodies of turns and summaries by number, in one atomic operation. Optional.
 
-        A number that the thread no longer holds is passed over.
+        A number that the thread no longer holds is skipped.
         """
         raise ConfigurationError(
             f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"
@@ -123,7 +123,7 @@ class StorageHooks(ABC):
 
     @abstractmethod
     async def _close(self) -> None:
-        """Finish running work, and free files and connections. It is called again when the storage is closed twice."""
+        """Finish running work, and free files and connections. It is called again if the storage is closed twice."""
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         """Return the error to raise in place of one of `driver_errors`. Its text names the `action` that failed."""
@@ -142,12 +142,12 @@ def is_new_step(
     newest: int,
     revision: int,
 ) -> bool:
-    """Return True when a step must be written to the draft, and False when the draft already holds it.
+    """Return True if a step must be written to the draft, and False if the draft already holds it.
 
     Args:
         thread_id: the thread that has the draft.
         step: the step to save. Number 1 begins a draft. It replaces a draft of another turn if that draft was begun on
-            another revision than the thread's, because such a draft is over.
+            another revision than the thread's revision, because such a draft has ended.
         first: step 1 of the thread's draft; None without a draft.
         same: the draft's step with the number of `step`; None when the draft has no such step.
         newest: the number of the draft's last step.
@@ -155,7 +155,7 @@ def is_new_step(
 
     Raises:
         DraftConflict: the step does not continue the draft, or would begin a second draft beside it.
-        ThreadConflict: the draft would begin on another revision than the thread's.
+        ThreadConflict: the draft would begin on another revision than the thread's revision.
     """
     is_same_turn = first is not None and first.turn_id == step.turn_id
     if step.number == 1 and not is_same_turn:
@@ -172,7 +172,10 @@ def is_new_step(
 
 
 class _Translated:
-    """Translates a backend's driver errors. Every operation enters one, so it does without the cost of a generator."""
+    """Translates a backend's driver errors.
+
+    Every operation enters such a block, so it avoids the cost of a generator.
+    """
 
     __slots__ = ("_action", "_hooks", "_thread_id")
 

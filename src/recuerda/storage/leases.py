@@ -1,4 +1,4 @@
-"""Leases let runs on one thread in several processes wait for each other instead of ending in a conflict.
+"""Leases, which let runs on one thread in several processes wait for each other instead of ending in a conflict.
 
 The storage keeps the holder and the end of each lease. A holder renews its lease in the background; when the holder has
 died, the lease runs out and another process takes it. A lease only saves wasted runs. The revision protects the thread.
@@ -30,7 +30,7 @@ class LeaseKeeper(Protocol):
         ...
 
     async def release_lease(self, thread_id: str, holder: str) -> None:
-        """Give the lease back."""
+        """Release the lease."""
         ...
 
 
@@ -63,7 +63,7 @@ class Lease:
         try:
             await asyncio.shield(self._keeper.release_lease(self._thread_id, self._holder))
         except RecuerdaError as failure:
-            # The work under the lease is finished, and the lease ends by itself.
+            # The work under the lease is finished, so the error is only logged. The lease ends by itself.
             _logger.warning("a lease could not be released, so it will run out: %s", failure)
 
     async def _renew(self) -> None:

@@ -1,7 +1,7 @@
 """A storage in this process's memory, for tests and short-lived programs. Tests compare other storages with it.
 
-No operation awaits anything between reading and writing, so each is atomic on one event loop. A lock makes it atomic
-for several event loops in several OS threads too. `thread_log.py` states what each operation does.
+No operation awaits between reading and writing, so each operation is atomic on one event loop. A lock also makes it
+atomic across event loops in several OS threads. `thread_log.py` states what each operation does.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class MemoryStorage(Storage):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make a new, empty storage from `memory:`."""
+        """Return a new, empty storage. The URL must be `memory:`."""
         if urlsplit(url).path not in ("", "/") or urlsplit(url).netloc:
-            raise ConfigurationError("the URL of the RAM storage is 'memory:' and nothing more")
+            raise ConfigurationError("the URL of the RAM storage must be 'memory:'")
         return cls()
 
     async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:

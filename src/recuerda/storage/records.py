@@ -1,4 +1,4 @@
-"""The plain values that a storage takes, keeps and returns. They know nothing of messages.
+"""The plain values that a storage takes, keeps and returns. They know nothing about messages.
 
 A record's `body` is opaque bytes. Therefore a message type can change without a change in any backend, and encryption
 can be a wrapper around a storage.
@@ -21,7 +21,7 @@ SEAL = b"rc1"
 RecordKind: TypeAlias = Literal["turn", "undo", "trim", "summary"]
 
 MAX_MESSAGE_COUNT = 2**31 - 1
-"""The most messages that one turn can hold."""
+"""The largest number of messages in one turn."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_10000_US = 253_402_300_800_000_000
@@ -37,7 +37,8 @@ def to_microseconds(value: datetime) -> int:
     return (value - _EPOCH) // timedelta(microseconds=1)
 
 
-# gc=False: it is in no reference cycle, and a long thread holds thousands that the collector would go through.
+# gc=False: a record is never in a reference cycle, and a long thread holds thousands of records that the collector
+# would visit.
 class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One record of a thread's log.
 
@@ -78,9 +79,9 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         body: opaque bytes.
         message_count: the number of messages in the body, at least 1. Windows are cut by it.
-        id: the caller's id for the turn, which makes a retry safe. None draws a new random id.
-        created_us: the time of the turn, in microseconds since 1970 (UTC). None means now. A thread that moves from
-            another storage brings its times along.
+        id: the caller's id for the turn, which makes a retry safe. None makes a new random id.
+        created_us: the time of the turn, in microseconds since 1970 (UTC). None means now. A thread that is moved from
+            another storage keeps its times.
 
     Raises:
         InvalidInput: there are no messages, or the time is before 1970 or after the year 9999.
@@ -99,13 +100,13 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts about a thread that a storage keeps beside its records.
+    """The information about a thread that a storage keeps beside its records.
 
     Attributes:
         id: the thread's id.
         revision: the number of records ever committed. It grows by one with each record and never decreases.
         incarnation: a random id that changes when the thread is deleted and made again under the same id.
-        first: no turn with a lower number is left.
+        first: a number; all turns with a lower number are gone.
         turns: the number of turns that the thread holds now.
         messages: the number of messages in these turns.
         user_id: the user who owns the thread, or None.
@@ -175,17 +176,18 @@ class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """A consistent snapshot of a thread: its info, and the records that the query asked for.
+    """A consistent snapshot of a thread: the information about it, and the records that the query asked for.
 
     Attributes:
-        info: the thread's info; None when the thread does not exist.
-        records: the records in order of their numbers. A slice that starts afresh holds turns only; one that continues
-            an earlier read also holds undos, trims and summaries.
-        start: `records` is complete from this number on (complete in turns, when the slice starts afresh).
+        info: the information about the thread; None if the thread does not exist.
+        records: the records in order of their numbers. A slice that starts anew holds turns only. A slice that
+            continues an earlier read also holds undos, trims and summaries.
+        start: the number from which on `records` is complete. (A slice that starts anew has all turns, but no other
+            records.)
         found: the turn that the query asked for by id, or None.
-        summary: the newest summary, when the query asked for it and the slice starts afresh; `records` then starts
-            after the last turn that it covers. None when the thread has no summary.
-        has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
+        summary: the newest summary, if the query asked for it and the slice starts anew; `records` then starts after
+            the last turn that it covers. Otherwise None.
+        has_draft: True if a turn was begun on the thread and is neither committed nor dropped.
     """
 
     info: ThreadInfo | None
@@ -201,7 +203,7 @@ class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         threads: the threads, the most recently updated first.
-        cursor: an opaque text to ask for the next page with, or None on the last page.
+        cursor: an opaque text with which to ask for the next page; None on the last page.
     """
 
     threads: tuple[ThreadInfo, ...]
@@ -216,10 +218,10 @@ class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_cursor(cursor: str) -> tuple[int, str]:
-    """Return the `updated_us` and `id` of the last thread on the page that a cursor comes from.
+    """Return the `updated_us` and `id` of the last thread on the page from which a cursor comes.
 
     Raises:
-        InvalidInput: the text is no cursor of a `ThreadPage`.
+        InvalidInput: the text is not the cursor of a `ThreadPage`.
     """
     updated, _, thread_id = cursor.partition(":")
     if not (updated.isascii() and updated.isdecimal() and len(updated) <= 18):
@@ -234,7 +236,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         id: the record's id, always set.
-        is_new_id: True when the id was just drawn at random. No thread can hold it yet, so no look-up is needed.
+        is_new_id: True if the id has just been made at random. No thread can hold it yet, so no look-up is needed.
         keep_messages: after the append, drop the oldest whole turns until at most this number of messages is left.
             The new turn always stays.
         user_id: the thread's user, to be set if the thread has no record and no user yet.

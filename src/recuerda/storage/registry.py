@@ -1,7 +1,7 @@
-"""`open_storage` makes a storage from a URL, for code, the command line and `RECUERDA_STORAGE`.
+"""`open_storage`, which returns the storage that a URL names, for code, the command line and `RECUERDA_STORAGE`.
 
-The table names each backend as text. A backend is imported when its URL is opened, so that `import recuerda` stays
-light and only the driver in use must be installed.
+The table names each backend as text. A backend is imported when its URL is opened, so `import recuerda` stays light and
+only the driver in use must be installed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def open_storage(url: str) -> Storage:
     target = URL_SCHEMES.get(scheme)
     if target is None:
         known = ", ".join(sorted(URL_SCHEMES))
-        raise ConfigurationError(f"no storage has URLs of scheme {scheme!r}: use one of {known}")
+        raise ConfigurationError(f"no storage has URLs with the scheme {scheme!r}: use one of {known}")
     module, _, name = target.partition(":")
     storage: type[Storage] = getattr(importlib.import_module(module), name)
     return storage.from_url(url)

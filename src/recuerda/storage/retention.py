@@ -1,8 +1,8 @@
-"""A policy for how long turns are kept. An application applies it to a whole storage again and again.
+"""A policy for how long turns are kept. An application applies it to a whole storage at regular intervals.
 
-The policy deletes whole turns only and checks each deletion against the thread's revision, so it can run beside
-everything else. After an interruption, the next application continues. A thread without any turn left keeps its id and
-settings: deleting it could also delete a turn that arrives at that moment.
+The policy deletes only whole turns and checks each deletion against the thread's revision, so it can run while the
+storage is in use. After an interruption, the next call continues the work. A thread without any turn left keeps its id
+and settings, because deleting it could also delete a turn that arrives at that moment.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True):
     """A receipt for the turns that a policy deleted.
 
     Attributes:
-        threads: the number of threads that the policy looked at.
+        threads: the number of threads that the policy examined.
         trimmed: the number of threads that lost turns.
         turns: the number of deleted turns.
-        postponed: the number of threads that another writer changed at the same moment. They wait for the next time.
+        postponed: the number of threads that another writer changed at the same moment. They are left for the next
+            call.
     """
 
     threads: int
@@ -41,7 +42,7 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         keep_turns: keep at most this number of a thread's newest turns; None for no limit.
 
     Raises:
-        InvalidInput: both are None, or one is not above 0.
+        InvalidInput: both limits are None, or a limit is not above 0.
     """
 
     keep_days: float | None = None
@@ -60,7 +61,7 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             storage: the storage that holds the threads.
-            user_id: look at this user's threads only; None for all threads.
+            user_id: only this user's threads are examined; None for all threads.
         """
         threads = trimmed = turns = postponed = 0
         async for info in storage.threads(user_id=user_id):

@@ -1,8 +1,8 @@
-"""One thread as plain data in memory: the rules that every storage keeps, in ordinary Python.
+"""One thread as plain data in memory: the rules that every storage follows, in ordinary Python.
 
 `MemoryStorage` holds one `ThreadLog` for each thread. The class is also the shortest complete statement of the effects
 of an append, a read and a draft. A storage that loads and saves whole threads needs nothing else. The class has no
-clock, no lock and no event loop: its user must let one operation end before the next one begins.
+clock, no lock and no event loop: its user must let each operation end before the next operation begins.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class ThreadLog(msgspec.Struct):
 
     Attributes:
         id: the thread's id.
-        created_us: the time of the first record or setting, in microseconds since 1970 (UTC). None while there is
-            neither: then the thread does not exist, but it may have a draft.
+        created_us: the time of the first record or setting, in microseconds since 1970 (UTC). None if there is neither;
+            then the thread does not exist, but it may have a draft.
         updated_us: the time of the last record or setting.
-        incarnation: a random id. A thread that begins again after its deletion gets a new one.
+        incarnation: a random id. A thread that begins again after its deletion gets a new id.
         revision: the number of records ever written.
-        first: no record with a lower number is left.
+        first: a number; all records with a lower number are gone.
         messages: the number of messages in the records.
         turns: the number of records that are turns.
         records: the records by their numbers.
@@ -69,7 +69,7 @@ class ThreadLog(msgspec.Struct):
         return self.created_us is not None
 
     def info(self) -> ThreadInfo:
-        """Return the info of a thread that exists."""
+        """Return the information about the thread, which must exist."""
         return ThreadInfo(
             id=self.id,
             revision=self.revision,
@@ -127,13 +127,13 @@ class ThreadLog(msgspec.Struct):
         )
 
     def rewrite(self, bodies: Mapping[int, bytes]) -> None:
-        """Replace the bodies of records by number; pass over a number that is gone."""
+        """Replace the bodies of records by number. A number that is gone is skipped."""
         for number, body in bodies.items():
             if number in self.records:
                 self.records[number] = msgspec.structs.replace(self.records[number], body=body)
 
     def update(self, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        """Set the given settings, make the thread exist, and return its info."""
+        """Set the given settings, and return the information about the thread, which exists from now on."""
         self.created_us = now_us if self.created_us is None else self.created_us
         self.updated_us = now_us
         for name in ("user_id", "title", "metadata"):

@@ -1,7 +1,7 @@
 """The conversations and responses that the scripted server keeps.
 
-They are in RAM, and a test may read, change or delete them. A conversation changes as at the real service: by its own
-endpoints, and when a response is complete, by the response's input and output together
+They are in RAM, and a test may read, change or delete them. A conversation changes as in the real service: by its own
+endpoints and, when a response is complete, by the response's input and output together
 (https://platform.openai.com/docs/api-reference/conversations).
 """
 
@@ -23,7 +23,7 @@ _PREFIXES = {"function_call": "fc", "function_call_output": "fc", "reasoning": "
 
 @dataclass
 class Conversation:
-    """A conversation with its items, in their order and in the form in which clients get them."""
+    """A conversation with its items, in order and in the form in which clients get them."""
 
     id: str
     metadata: JSONObject
@@ -31,7 +31,7 @@ class Conversation:
 
     @property
     def body(self) -> dict[str, object]:
-        """The JSON object of the conversation, which does not hold the items."""
+        """The JSON object of the conversation, without the items."""
         return {"id": self.id, "object": "conversation", "created_at": CREATED, "metadata": self.metadata}
 
 
@@ -57,7 +57,7 @@ class ServiceThreads:
         self.responses: dict[str, StoredResponse] = {}
 
     def forget(self) -> None:
-        """Delete everything, like a service at the end of its retention time."""
+        """Delete everything, like a service when its retention period is over."""
         self.conversations.clear()
         self.responses.clear()
 
@@ -74,7 +74,7 @@ class ServiceThreads:
         return self.responses[response_id]
 
     def create(self, body: JSONObject, *, number: int) -> Conversation:
-        """Make the conversation that a request's body describes. Its id is made of the request's number."""
+        """Make the conversation that a request's body describes. Its id is derived from the request's number."""
         conversation = Conversation(f"conv_{number:06d}", cast("JSONObject", body.get("metadata") or {}))
         conversation.items.extend(_new_items(body.get("items") or [], number=number))
         self.conversations[conversation.id] = conversation

@@ -31,7 +31,7 @@ class _EmbeddingRequest(Struct):
 
 
 def embed(body: JSONObject) -> dict[str, object]:
-    """Return the answer to a request for embeddings: unit vectors of 64 dimensions, or of the number it asks for."""
+    """Return the answer to a request for embeddings: unit vectors with 64 dimensions, or with the requested number."""
     request = parse(body, _EmbeddingRequest)
     texts = _texts(request.input)
     data: list[dict[str, object]] = []

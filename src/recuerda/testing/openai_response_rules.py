@@ -2,7 +2,7 @@
 
 The rules are about the whole context: the items of the conversation or the chain, and the new input. The service
 refuses a call without its output, an output without its call, and reasoning without the item that follows from it. A
-conversation that holds one of these is refused until it is mended. The error texts follow the service's own.
+conversation that holds one of these is refused until it is repaired. The error texts follow the service's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recuerda.testing.openai_wire import BadRequest, parse
 __all__ = ["ENCRYPTED", "check_context", "check_items", "check_response_request"]
 
 ENCRYPTED = "encrypted:"
-"""The start of the scripted server's encrypted reasoning. Reasoning with another start is of another service."""
+"""The start of the scripted server's encrypted reasoning. Reasoning with another start comes from another service."""
 
 _Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 _MODEL_PARTS = ("output_text", "refusal")

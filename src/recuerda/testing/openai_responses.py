@@ -33,7 +33,7 @@ def responses_dialect(threads: ServiceThreads) -> Dialect:
     def keep(reply: Reply, exchange: Exchange) -> None:
         try:
             context = threads.context(exchange.body)
-        except BadRequest:  # the conversation or the earlier response was deleted meanwhile
+        except BadRequest:  # the conversation or the earlier response has been deleted
             return
         body, given = _response(reply, exchange), kept_items(exchange.body["input"], number=exchange.number)
         response = StoredResponse(body, given, context=context)

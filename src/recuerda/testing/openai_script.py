@@ -64,12 +64,12 @@ class Reply:
         text: the text; it may be empty when there are tool calls or a refusal.
         tool_calls: the function calls.
         refusal: the text of a refusal; None for no refusal.
-        reasoning: the reasoning; None for no reasoning. Chat completions send it as `reasoning_content`, as DeepSeek
-            and vLLM do. Responses send it as the summary of a reasoning item.
+        reasoning: the reasoning; None for no reasoning. The chat completions endpoint sends it as `reasoning_content`,
+            as DeepSeek and vLLM do. The Responses endpoint sends it as the summary of a reasoning item.
         usage: the token usage; None to report none, as some compatible servers do.
-        finish_reason: why the answer ends; None for "tool_calls" or "stop". For "length" and "content_filter",
-            Responses send an incomplete response, and for "failed" a failed one.
-        items: more output items of Responses, which come before the text.
+        finish_reason: the reason why the answer ends; None for "tool_calls" or "stop". The Responses endpoint sends an
+            incomplete response for "length" and "content_filter", and a failed response for "failed".
+        items: more output items for the Responses endpoint, which come before the text.
         delay_s: the seconds before the answer starts.
         chunk_delay_s: the seconds before each chunk of a stream. Both waits end at once when the client goes away.
     """
@@ -106,10 +106,11 @@ class Dropped:
     """A connection that closes before an answer or in the middle of one.
 
     Attributes:
-        after_chunks: the number of chunks of a stream that are sent first. The connection closes before the stream's
-            end mark at the latest. It closes before the first byte if this is 0 or the request asks for no stream.
+        after_chunks: the number of chunks of a stream that are sent before the connection closes. It closes before the
+            stream's end mark in any case. If the number is 0, or the request does not ask for a stream, it closes
+            before the first byte.
         reply: the answer that is sent in part.
-        is_kept: whether the service completes the answer for itself and keeps it, where it keeps the conversation.
+        is_kept: True if a service that keeps the conversation still completes the answer and keeps it.
     """
 
     after_chunks: int = 0

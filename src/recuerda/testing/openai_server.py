@@ -61,9 +61,9 @@ class ScriptedOpenAIServer:
                 yield server
 
     A test may add to `script` at any time. When the script is empty, `default` answers. Without a default, the server
-    answers with an error that says so, and that the official client does not retry. A request that the real service
-    would refuse gets status 400 and takes no entry from the script. When the server stops, it closes all connections at
-    once, even in the middle of an answer.
+    answers with an error that says so; the official client does not retry it. A request that the real service would
+    refuse gets status 400 and takes no entry from the script. When the server stops, it closes all connections at once,
+    even in the middle of an answer.
 
     Args:
         script: the first entries of the script. An entry is a text, a `Reply`, a `Failure`, a `Dropped` connection, or
@@ -241,7 +241,7 @@ class ScriptedOpenAIServer:
         return Reply(answer) if isinstance(answer, str) else answer
 
     async def _hang_up(self, request: Request) -> None:
-        """Close the request's connection once the bytes before are sent, and wait until it is closed."""
+        """Close the request's connection after all earlier bytes have been sent, and wait until it is closed."""
         running = self._running
         for connection in list(running.server.server_state.connections) if running else ():
             if isinstance(connection, H11Protocol) and connection.client == request.scope["client"]:
@@ -252,7 +252,7 @@ class ScriptedOpenAIServer:
 class _Server(uvicorn.Server):
     """A uvicorn server that reports when it listens, stops at once, and does not wait for its clients.
 
-    A plain uvicorn server looks every 0.1 seconds whether it should stop, and then gives its clients 0.1 seconds more.
+    A plain uvicorn server checks every 0.1 seconds whether it should stop, and then gives its clients 0.1 seconds more.
     That is too long for a server that lives for one test.
     """
 
@@ -273,7 +273,7 @@ class _Server(uvicorn.Server):
         self.is_settled.set()
 
     async def main_loop(self) -> None:
-        await self.on_tick(0)  # it sets the headers of all answers
+        await self.on_tick(0)  # this sets the headers of all answers
         await self._is_stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -291,8 +291,8 @@ class _Running:
     """A running server, with its thread and its address."""
 
     def __init__(self, application: Starlette) -> None:
-        # asyncio turns Nagle's algorithm off only if the protocol is named. Else each answer would wait 40 ms for an
-        # ACK.
+        # asyncio turns Nagle's algorithm off only if the protocol is named. Otherwise each answer would wait 40 ms for
+        # an ACK.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -25,9 +25,9 @@ class ThreadRequest:
     Attributes:
         ids: the ids in the path, by their names.
         query: the last value of each parameter in the query.
-        included: the additional fields that the request asks for by `include`.
+        included: the additional fields that the request asks for in `include`.
         body: the JSON body; empty if there is none.
-        number: the number of the request at this server. The ids of new objects are made of it.
+        number: the number of the request at this server. The ids of new objects are derived from it.
     """
 
     ids: Mapping[str, str]

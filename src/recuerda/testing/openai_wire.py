@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 CREATED = 1_700_000_000
-"""The time of everything that the server makes, in seconds since 1970."""
+"""The creation time of every object that the server makes, in seconds since 1970."""
 
 T = TypeVar("T")
 
@@ -68,8 +68,8 @@ class Dialect:
         check: raises `BadRequest` for a request that the real service refuses.
         whole: returns the body of a whole answer.
         frames: yields the server-sent events of a streamed answer, with the end mark.
-        keep: called when an answer is complete and before its end is sent. A service that keeps the conversation adds
-            the answer to it then.
+        keep: called when an answer is complete, before its end is sent. A service that keeps the conversation then adds
+            the answer to it.
     """
 
     check: Callable[[JSONObject], None]
@@ -107,5 +107,5 @@ def error_body(failure: Failure) -> dict[str, object]:
 
 
 def encode(value: object) -> str:
-    """Return a value as JSON in ASCII. Even a single surrogate, which a model can produce, is encoded."""
+    """Return a value as JSON in ASCII. Even a lone surrogate, which a model can produce, is encoded."""
     return json.dumps(value, separators=(",", ":"))

@@ -22,7 +22,7 @@ ScriptedAnswer: TypeAlias = (
 
 
 class ScriptExhausted(AssertionError):
-    """Raised when the client is asked more often than its script has answers."""
+    """Raised when the client gets more requests than its script has answers."""
 
 
 class ScriptedChatClient(ChatClient):

@@ -1,4 +1,4 @@
-"""Appends to a thread whose revision has changed without effect on what is appended.
+"""Appends to a thread whose revision has changed in a way that does not matter to the new record.
 
 An append that expects another revision is a conflict, because somebody may have added a turn. A summary adds nothing to
 the conversation, so a turn may be appended after it. In the same way a summary may be appended after later turns.
@@ -22,10 +22,10 @@ async def append_checked(
     later: Callable[[int], Awaitable[int | None]],
     expected: int | None,
 ) -> Appended:
-    """Append at a revision; after a conflict, append at the thread's later revision, if nothing that matters changed.
+    """Append at a revision. After a conflict, append at the thread's later revision if no change in between matters.
 
     Args:
-        append: appends at the revision that it is given.
+        append: appends at a given revision.
         later: returns the thread's revision, if the changes since a revision do not matter; otherwise None.
         expected: the first revision; None for any revision.
 
@@ -45,7 +45,7 @@ async def append_checked(
 
 async def revision_after_summaries(storage: Storage, history: History, expected: int) -> int | None:
     """Return the thread's revision if only summaries came after `expected`; otherwise None."""
-    # A single turn is enough to show that not only summaries came.
+    # A single turn is enough to show that there is more than summaries.
     found = await storage.read(history.thread_id, after=expected, incarnation=history.incarnation, last_turns=1)
     return _revision_after(found, expected) if all(one.kind == "summary" for one in found.records) else None
 
@@ -63,7 +63,7 @@ async def revision_after_turns(storage: Storage, history: History, expected: int
 
 
 def _revision_after(found: ThreadSlice, expected: int) -> int | None:
-    """Return the revision if the records, with the turns that they undo, are all changes since `expected`."""
+    """Return the revision if the records and the turns that they undo are all changes since `expected`, or None."""
     revision = 0 if found.info is None else found.info.revision
     undone = [record for record in found.records if record.kind == "undo" and (record.target or 0) > expected]
     return revision if revision - expected == len(found.records) + len(undone) > 0 else None

@@ -1,9 +1,9 @@
-"""The part of a thread that a handle has read already: its warm view.
+"""The part of a thread that a handle has already read: its warm view.
 
 The first read of a thread fetches its window. Every later read asks only for records that are newer than the revision
 held here. That works because a revision never comes back with another meaning: an undo and a trim are records as well,
 and a thread that was deleted and made again has another incarnation. A view that cannot be continued safely is dropped,
-and the next read starts afresh.
+and the next read starts anew.
 
 There are two views of a thread: all of its turns, or its newest summary and the turns that the summary does not cover.
 """
@@ -23,12 +23,13 @@ from recuerda.window.tally import Tally
 from recuerda.window.window import ContextWindow
 
 TITLE_LENGTH = 60
-"""The longest title that is made of the first user message, in characters."""
+"""The length of the longest title that is made from the first user message, in characters."""
 
 
-# gc=False: it is in no reference cycle, and a long thread holds thousands that the collector would go through.
+# gc=False: a turn is never in a reference cycle, and a long thread holds thousands of turns that the collector would
+# visit.
 class StoredTurn(msgspec.Struct, frozen=True, gc=False):
-    """A turn as the thread holds it.
+    """A turn that is stored in a thread.
 
     Attributes:
         number: the revision that the turn got.
@@ -120,7 +121,7 @@ class History:
 
     @property
     def position(self) -> tuple[int, str | None]:
-        """The point from which the next read goes on. A read during which it changed is outdated."""
+        """The point from which the next read continues. A read is outdated if this point changed during the read."""
         return self.revision, self.incarnation
 
     def messages(self) -> list[ChatMessage]:
@@ -132,13 +133,13 @@ class History:
     def window(self, window: ContextWindow, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
         """Return the messages that a window selects. The cost of each turn is remembered for the next call."""
         self._tally = window.tally(self.turns, self._tally)
-        # Without a summary, no text would stand for the turns that a window leaves out to move in steps.
+        # The window leaves out turns to move in steps. Without a summary, no text would stand for these turns.
         first = 1 if self.info is None else self.info.first
         is_rest = self.with_summary and self._start <= max(first, _after(self.summary))
         return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=is_rest)
 
     def covers(self, last_messages: int | None, *, with_summary: bool = False) -> bool:
-        """Return True if a window of this number of messages (None: the whole view) can be cut from the held turns."""
+        """Return True if the held turns contain a window with this number of messages (None: the whole view)."""
         if self.info is None or not self._is_view(with_summary=with_summary):
             return False
         if self._start <= max(self.info.first, _after(self.summary)):
@@ -146,11 +147,11 @@ class History:
         return last_messages is not None and self._window is not None and last_messages <= self._window
 
     def _is_view(self, *, with_summary: bool) -> bool:
-        # Both views of a thread without a summary are the same; but only a read with the summary knows that.
+        # Both views of a thread without a summary are the same, but only a read with the summary shows that.
         return self.with_summary == with_summary or (self.with_summary and self.summary is None)
 
     def forget(self) -> None:
-        """Drop everything, so that the next read starts afresh."""
+        """Drop everything, so that the next read starts anew."""
         self.info = None
         self.summary = None
         self.turns = []
@@ -158,7 +159,7 @@ class History:
         self._tally = None
 
     def take(self, found: ThreadSlice, *, last_messages: int | None) -> None:
-        """Take in the result of a read. The read asked for the records after `revision`, or started afresh.
+        """Add the result of a read. The read asked for the records after `revision`, or started anew.
 
         Raises:
             CorruptTurn: a record cannot be decoded; nothing has changed.
@@ -185,13 +186,16 @@ class History:
             self._window = min(self._window, sum(len(turn.messages) for turn in self.turns))
 
     def _has_newest_summary(self, found: ThreadSlice) -> bool:
-        """Return True if the newest summary is known after a continued read: an undo may bring back an older one."""
+        """Return True if the newest summary is known after a continued read.
+
+        An undo may make an older summary the newest.
+        """
         covered = _after(self.summary) - 1
         undone = [record.target or 0 for record in found.records if record.kind == "undo"]
         return min(undone, default=covered + 1) > covered or any(one.kind == "summary" for one in found.records)
 
     def _take_summary(self, found: ThreadSlice) -> None:
-        """Take in the newest summary of a continued read, and drop the turns that it covers."""
+        """Add the newest summary of a continued read, and drop the turns that it covers."""
         if not self.with_summary or found.info is None:
             return
         summaries = [record for record in found.records if record.kind == "summary"]
@@ -204,19 +208,20 @@ class History:
             self.turns, self._messages = [turn for turn in self.turns if turn.number >= first], None
 
     def summarized(self, record: TurnRecord) -> None:
-        """Take in a summary that this handle appended, if it is the next record."""
+        """Add a summary that this handle appended, if it is the next record."""
         if self.info is not None and record.number == self.info.revision + 1:
             self.info = _with_record(self.info, record)
             self._take_summary(ThreadSlice(info=self.info, records=(record,)))
 
     def committed(self, record: TurnRecord, turn: Turn) -> None:
-        """Take in a turn that this handle appended, if it is the next record."""
+        """Add a turn that this handle appended, if it is the next record."""
         if self.info is None or record.number != self.info.revision + 1:
             return
         if all(type(message.content) is str and message.additional_properties is None for message in turn.messages):
             stored = StoredTurn(record.number, record.id, record.created_us, turn)
         else:
-            # Other values may read back in another form, so the turn is decoded as a reader of the thread would get it.
+            # Other values may read back in another form, so the turn is decoded, as a reader of the thread would decode
+            # it.
             stored = stored_turn(record, self.thread_id)
         self._extend([stored], set(), self.info.first)
         self.info = _with_record(self.info, record)
@@ -235,7 +240,7 @@ class History:
         self.turns = kept
 
     def _shrink(self) -> None:
-        """Drop turns far outside the window, so that a handle on an endless thread stays small."""
+        """Drop turns far outside of the window, so that a handle on an endless thread stays small."""
         if self._window is None or self._window == 0:
             return
         total = sum(len(turn.messages) for turn in self.turns)

@@ -16,7 +16,7 @@ from recuerda.window.window import ContextWindow, group_turns
 
 
 class KeptByApplication(Owner):
-    """Keep a thread in a store of the application's own class, which knows messages and no turns."""
+    """Keep a thread in a store of the application's own class, which knows messages but not turns."""
 
     def __init__(self, store: ChatMessageStoreProtocol, thread_id: str) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class KeptByApplication(Owner):
 
     @property
     def identity(self) -> Hashable:
-        """The store itself: two handles on one store are handles on one thread."""
+        """The store itself, because two handles on one store are handles on one thread."""
         return id(self._store)
 
     async def take_state(self, store_state: Mapping[str, Any]) -> None:
@@ -48,16 +48,16 @@ class KeptByApplication(Owner):
         await self._store.update_from_state(store_state.get("state"))
 
     async def add_messages(self, messages: Sequence[ChatMessage]) -> None:
-        """Hand the messages to the store in one call."""
+        """Pass the messages to the store in one call."""
         await self._store.add_messages(messages)
 
     async def list_messages(self, *, last: int | None) -> list[ChatMessage]:
-        """Return the messages, the oldest first; `last` is cut at the user's messages."""
+        """Return the messages, the oldest first. With `last`, they begin at a user's message."""
         messages = list(await self._store.list_messages())
         return messages if last is None else ContextWindow(max_messages=last).latest(group_turns(messages))
 
     async def load(self, query: ThreadQuery) -> LoadedThread:
-        """Read all messages: the store has no way to read fewer."""
+        """Read all messages, because the store cannot read fewer."""
         if query.turn_id is not None:
             raise ConfigurationError(
                 f"turn_id needs a store that knows turns, and {type(self._store).__name__} is not one; use a "
@@ -69,13 +69,13 @@ class KeptByApplication(Owner):
     async def commit(
         self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
     ) -> None:
-        """Hand the turn's messages to the store in one call."""
+        """Pass the turn's messages to the store in one call."""
         await self._store.add_messages(list(turn.messages))
 
     async def store_state(self, **kwargs: Any) -> Json:
-        """Return the store's state, marked as one of the application's own."""
+        """Return the store's state, marked as the state of an application's own class."""
         return {"kind": CUSTOM_KIND, "state": to_json(await self._store.serialize(), "the store's state")}
 
     def known_turns(self) -> ChatMessageStore:
-        """Refuse: the store knows no turns."""
+        """Raise an error, because the store knows no turns."""
         raise InvalidInput(f"{type(self._store).__name__} knows no turns; use a ChatMessageStore")

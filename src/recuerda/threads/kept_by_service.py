@@ -20,12 +20,12 @@ _locks_by_reference: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakVa
 
 
 class KeptByService(Owner):
-    """Leave a thread to the service of a model; it may have a local copy.
+    """Leave a thread to the service of a model. The thread may have a local copy.
 
     Args:
-        thread_id: our id of the thread.
-        service_thread_id: the service's id of it; None until its first turn. It may change with each turn.
-        mirror: the local copy.
+        thread_id: recuerda's id of the thread.
+        service_thread_id: the service's id of the thread; None until its first turn. It may change with each turn.
+        mirror: the local copy; None if there is none.
     """
 
     def __init__(self, thread_id: str, service_thread_id: str | None, mirror: Mirror | None = None) -> None:
@@ -39,12 +39,12 @@ class KeptByService(Owner):
 
     @property
     def thread_id(self) -> str:
-        """Our id of the thread."""
+        """Recuerda's id of the thread."""
         return self._thread_id
 
     @property
     def is_settled(self) -> bool:
-        """True once the service has the thread."""
+        """True when the service has the thread."""
         return self._service_thread_id is not None
 
     @property
@@ -69,33 +69,33 @@ class KeptByService(Owner):
 
     @property
     def identity(self) -> Hashable:
-        """The place of the local copy; without one, the service's id of the thread."""
+        """The identity of the local copy; without a copy, the service's id of the thread."""
         return super().identity if self._mirror is not None else self._service_thread_id or self
 
     def check_takes_store(self) -> None:
-        """Allow a store as long as the service does not have the thread."""
+        """Allow a store until the service has the thread."""
         if self.is_settled or self._mirror is not None:
             raise ThreadOwnershipError(
                 f"thread {self._thread_id!r} is kept by a service; it cannot have a message store as well"
             )
 
     def check_takes_service(self) -> None:
-        """Allow it: the service keeps the thread already."""
+        """Raise no error, because the service already keeps the thread."""
 
     async def add_messages(self, messages: Sequence[ChatMessage]) -> None:
-        """Do nothing: the service has the messages already."""
+        """Do nothing, because the service already has the messages."""
 
     async def list_messages(self, *, last: int | None) -> list[ChatMessage]:
-        """Refuse: the messages are at the service."""
+        """Raise an error, because the messages are at the service."""
         raise self._not_here()
 
     async def load(self, query: ThreadQuery) -> LoadedThread:
-        """Read the local copy, where there is one, and from it where the thread goes on at the service."""
+        """Read the local copy, if there is one. It says under which id the thread continues at the service."""
         if query.service is None:
             raise self._not_here()
         if self._mirror is None:
             if query.turn_id is not None:
-                raise ConfigurationError("turn_id needs to know a thread's turns: make the agent with mirror=storage")
+                raise ConfigurationError("a service knows no turn ids: for turn_id, make the agent with mirror=storage")
             return LoadedThread(is_new=not self.is_settled)
         self._service_thread_id, committed = await self._mirror.load(
             query.service, self._service_thread_id, turn_id=query.turn_id
@@ -105,9 +105,11 @@ class KeptByService(Owner):
     async def commit(
         self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
     ) -> Appended | None:
-        """Write the turn, which the service has already, to the local copy, and note the service's id of the thread."""
+        """Write the turn, which the service already has, to the local copy, and note the service's id of the thread."""
         if service_thread_id is None:
-            raise ChatClientError(f"the service did not name its thread for {self._thread_id!r}, so it cannot go on")
+            raise ChatClientError(
+                f"the service did not name its thread for {self._thread_id!r}, so the thread cannot continue"
+            )
         appended = None
         if self._mirror is not None:
             appended = await self._mirror.append(turn, turn_id=turn_id, expected=expected, reference=service_thread_id)
@@ -115,11 +117,11 @@ class KeptByService(Owner):
         return appended
 
     async def store_state(self, **kwargs: Any) -> Json:
-        """Return None: no store keeps the thread."""
+        """Return None, because no store keeps the thread."""
         return None
 
     def known_turns(self) -> ChatMessageStore:
-        """Refuse: the turns are at the service."""
+        """Raise an error, because the turns are at the service."""
         raise self._not_here()
 
     def _own_lock(self) -> asyncio.Lock:

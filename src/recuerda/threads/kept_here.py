@@ -1,4 +1,4 @@
-"""The owner of a thread that is kept here, and the owner of a thread before that is settled."""
+"""The owner of a thread that recuerda keeps, and the owner of a thread until its real owner is decided."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class KeptHere(Owner):
         return self._store
 
     async def take_state(self, store_state: Mapping[str, Any]) -> None:
-        """Let the store take the state."""
+        """Let the store take over the state."""
         if store_state.get("kind") == CUSTOM_KIND:
             await super().take_state(store_state)
         await self._store.update_from_state(store_state)
@@ -84,7 +84,7 @@ class KeptHere(Owner):
 
 
 class Unsettled(KeptHere):
-    """Keep a new thread in RAM, unless it is given another owner before its first message."""
+    """Keep a new thread in RAM, unless it gets another owner before its first message."""
 
     def __init__(self, thread_id: str) -> None:
         super().__init__(ChatMessageStore(thread_id=thread_id))
@@ -99,7 +99,7 @@ class Unsettled(KeptHere):
 
     @property
     def message_store(self) -> None:
-        """None: the thread is not kept in the store in RAM yet."""
+        """None, because the store in RAM does not keep the thread yet."""
 
     @property
     def turn_store(self) -> None:
@@ -116,5 +116,5 @@ class Unsettled(KeptHere):
         """Allow any service."""
 
     async def store_state(self, **kwargs: Any) -> Json:
-        """Return None: the store in RAM holds nothing."""
+        """Return None, because the store in RAM holds nothing."""
         return None

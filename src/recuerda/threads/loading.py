@@ -17,11 +17,11 @@ class ThreadQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a thread that a run reads.
 
     Attributes:
-        window: the messages to read; None for all of them.
-        turn_id: also look for the turn of this id.
-        reach: also read the newest summary. Then the turns after it are read up to this limit, and `window` is cut
-            from them. None reads the turns alone.
-        service: the client's service, if it keeps threads. A thread that is kept here ignores it.
+        window: the limit for the messages to read; None for all messages.
+        turn_id: the id of a turn to look for as well; None looks for no turn.
+        reach: if given, the newest summary is read too, with the turns after it up to this limit; `window` is cut from
+            them. None reads only turns.
+        service: the client's service if it keeps threads, otherwise None. A thread that recuerda keeps ignores it.
     """
 
     window: ContextWindow | None = None
@@ -37,9 +37,9 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         revision: the revision that the commit expects; None when the thread's owner has no revisions.
         history: the turns that were read; None when the store knows no turns, or a service keeps the thread.
         messages: the messages of a store that knows no turns.
-        committed: the turn of the id that was asked for; None when the thread does not have it yet.
-        is_new: True when the thread has no turn yet.
-        summary: the newest summary; None when it was not asked for, or there is none.
+        committed: the turn with the requested id; None if the thread does not have it yet.
+        is_new: True if the thread has no turn yet.
+        summary: the newest summary; None if it was not requested or there is none.
         has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
     """
 

@@ -1,8 +1,9 @@
 """The local copy of a thread that a service keeps.
 
 Each turn is written to the copy after the service has it, together with the service's id of the thread at that time. So
-the newest turn says under which id the thread goes on. A conflict with another process is found by the same check as in
-a thread that is kept here. A difference between the copy and the service is reported, and never merged on its own.
+the newest turn says under which id the thread continues. A conflict with another process is found by the same check as
+in a thread that recuerda keeps. A difference between the copy and the service is reported, and never merged
+automatically.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow, group_turns
 
 REFERENCE_KEY = "service_thread"
-"""The key in a thread's metadata for the service's id of the thread, if it was changed between turns."""
+"""The key in a thread's metadata for the service's id of the thread, if the id was changed between turns."""
 
 _NEWEST = ContextWindow(max_messages=1)
 
@@ -72,8 +73,7 @@ class Mirror:
 
         Args:
             service: the service.
-            reference: the service's id of the thread, as the handle knows it; None for a thread that was opened by
-                name.
+            reference: the service's id of the thread that the handle has; None for a thread that was opened by name.
             turn_id: the id of the turn to look for; None looks for no turn.
 
         Raises:
@@ -93,12 +93,12 @@ class Mirror:
         return mirrored or reference, found
 
     async def append(self, turn: Turn, *, turn_id: str | None, expected: int | None, reference: str) -> Appended:
-        """Write a turn that the service has already."""
+        """Write a turn that the service already has."""
         turn = msgspec.structs.replace(turn, service_thread_id=reference)
         return await self.store.append(turn, turn_id=turn_id, expected=expected)
 
     async def verify(self, service: ThreadService, reference: str | None) -> list[ChatMessage]:
-        """Compare the whole copy with the whole thread; return the newest messages that only the service has.
+        """Compare the whole copy with the whole thread, and return the newest messages that only the service has.
 
         Raises:
             ThreadDiverged: the copy has messages that the service does not have, or other messages.
@@ -120,7 +120,7 @@ class Mirror:
 
         Raises:
             ThreadDiverged: as in `verify`.
-            ThreadConflict: somebody wrote to the copy meanwhile.
+            ThreadConflict: another writer changed the copy at the same time.
         """
         reference = await self._known(reference)
         await self.store.refresh()
@@ -133,7 +133,7 @@ class Mirror:
         return len(missing)
 
     async def set_reference(self, reference: str | None) -> None:
-        """Note the service's id of the thread from now on; None when the thread is kept here."""
+        """Note the service's id of the thread from now on; None if recuerda keeps the thread."""
         info = await self.store.info()
         metadata: dict[str, Any] = {} if info is None else dict(info.metadata)
         metadata[REFERENCE_KEY] = {"id": reference, "revision": 0 if info is None else info.revision}
@@ -153,7 +153,7 @@ class Mirror:
         return reference
 
     async def _known(self, reference: str | None) -> str:
-        """Return the reference, or else the one that the copy has noted."""
+        """Return the reference, or the noted reference of the copy if it is None."""
         if reference is None:
             await self.store.refresh(_NEWEST)
             reference = self._reference()
@@ -180,7 +180,7 @@ class Mirror:
                 self.store.thread_id, reference or "", f"the mirror is of the service's thread {mirrored!r}"
             )
         last = self.store.turns[-1] if self.store.turns else None
-        # The messages of a turn from before the hand-over have other ids at the service.
+        # Messages from before the hand-over have other ids at the service.
         is_of_service = last is not None and last.turn.service_thread_id == mirrored
         newest = last.messages[-1].message_id if last is not None and is_of_service else None
         if newest is not None and (there := await service.newest_message_id(mirrored)) != newest:
@@ -191,7 +191,7 @@ class Mirror:
             )
 
     async def _had(self, reference: str | None) -> bool:
-        """Return True if the thread had this reference earlier: then the saved state is older than the mirror."""
+        """Return True if the thread had this reference earlier. Then the saved state is older than the mirror."""
         return any(turn.turn.service_thread_id == reference for turn in await self.store.list_turns())
 
 

@@ -1,8 +1,8 @@
-"""The owner of a thread: the one that keeps its messages.
+"""The owner of a thread, which keeps its messages.
 
 A thread has exactly one owner. It is kept here (`kept_here.py`), by a class of the application's own
 (`kept_by_application.py`) or by the service of a model (`kept_by_service.py`). Each owner reads and commits in its own
-way, and knows on which lock the thread's runs queue. An `AgentThread` has an owner and asks it.
+way, and knows the lock for which the thread's runs queue. An `AgentThread` has an owner and delegates to it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.store import ChatMessageStore
 
 CUSTOM_KIND = "custom"
-"""The kind in the state of a store that is a class of the application's own."""
+"""The kind in the state of a store of the application's own class."""
 
 
 class Owner(ABC):
-    """The one that keeps the messages of a thread."""
+    """The object that keeps the messages of a thread."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -41,22 +41,22 @@ class Owner(ABC):
 
     @property
     def is_settled(self) -> bool:
-        """True when it is settled who keeps the messages."""
+        """True when the owner of the messages is decided."""
         return True
 
     @property
     def message_store(self) -> ChatMessageStoreProtocol | None:
-        """The store of the messages; None when there is none here."""
+        """The store of the messages; None if there is no store."""
         return None
 
     @property
     def turn_store(self) -> ChatMessageStore | None:
-        """The store of the turns; None when there is none here."""
+        """The store of the turns; None if there is no such store."""
         return None
 
     @property
     def service_thread_id(self) -> str | None:
-        """The service's id of the thread; None when no service keeps it, or it has none yet."""
+        """The service's id of the thread; None if no service keeps it, or if it has no such id yet."""
         return None
 
     @property
@@ -71,7 +71,7 @@ class Owner(ABC):
 
     @property
     def local_store(self) -> ChatMessageStore | None:
-        """The store of the turns, or of their local copy; None when nothing is on a storage."""
+        """The store of the turns, or of their local copy; None if no turn is on a storage."""
         return self.turn_store
 
     @property
@@ -87,15 +87,15 @@ class Owner(ABC):
         return self
 
     def check_takes_store(self) -> None:
-        """Make sure that the thread can still be given a message store.
+        """Check that the thread can still get a message store.
 
         Raises:
-            ThreadOwnershipError: the thread has an owner already.
+            ThreadOwnershipError: the thread already has an owner.
         """
-        raise ThreadOwnershipError(f"thread {self.thread_id!r} has a message store already")
+        raise ThreadOwnershipError(f"thread {self.thread_id!r} already has a message store")
 
     def check_takes_service(self) -> None:
-        """Make sure that the thread can be left to a service, or is left to one already.
+        """Check that a service can keep the thread, or already keeps it.
 
         Raises:
             ThreadOwnershipError: the thread has a message store.
@@ -109,11 +109,12 @@ class Owner(ABC):
         """Let the thread's store become the store that a saved state describes.
 
         Raises:
-            StateError: the state is of a store of another kind; nothing has changed.
+            StateError: the state belongs to a store of another kind; nothing has changed.
         """
         raise StateError(
-            f"the state is of a store of kind {store_state.get('kind')!r}, which {type(self.message_store).__name__} "
-            "cannot take: restore it with the storage or the store factory that it was saved with"
+            f"the state belongs to a store of kind {store_state.get('kind')!r}, and "
+            f"{type(self.message_store).__name__} cannot take it over: restore it with the storage or the store "
+            "factory that it was saved with"
         )
 
     # -- messages ------------------------------------------------------------------------------------------------------
@@ -128,17 +129,17 @@ class Owner(ABC):
 
     @abstractmethod
     async def load(self, query: ThreadQuery) -> LoadedThread:
-        """Read what a run needs, in one trip to the storage.
+        """Return the data that a run needs, read in one trip to the storage.
 
         Raises:
-            ConfigurationError: a turn id is given and this owner knows no turns.
+            ConfigurationError: a turn id is given, but this owner knows no turns.
         """
 
     @abstractmethod
     async def commit(
         self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
     ) -> Appended | None:
-        """Append a run's turn in one write; None when this owner knows no turns."""
+        """Append a run's turn in one write, and return the stored turn; None if this owner knows no turns."""
 
     @abstractmethod
     async def store_state(self, **kwargs: Any) -> Json:
@@ -157,7 +158,7 @@ class Owner(ABC):
         """Return the local copy of the service's thread.
 
         Raises:
-            InvalidInput: there is none.
+            InvalidInput: the thread has no local copy.
         """
         if self.mirror is None:
             raise InvalidInput(
@@ -168,14 +169,14 @@ class Owner(ABC):
     # -- runs that queue -----------------------------------------------------------------------------------------------
 
     def run_lock(self) -> asyncio.Lock:
-        """Return the lock on which runs of the thread queue in this process and event loop."""
+        """Return the lock for which runs of the thread queue in this process and event loop."""
         store = self.local_store
         return self._own_lock() if store is None else store.storage.run_lock(store.thread_id)
 
     def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
         """Return a lease of the thread, for runs that queue across processes.
 
-        It does nothing for a `ttl` of None, and for a thread that has nothing on a storage.
+        The lease does nothing if `ttl` is None, or if no part of the thread is on a storage.
         """
         store = self.local_store
         return nullcontext() if ttl is None or store is None else store.storage.lease(store.thread_id, ttl)

@@ -1,4 +1,4 @@
-"""The methods that an application's own message store has to have."""
+"""The methods that an application's own message store must have."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from recuerda.messages.message import ChatMessage
 
 @runtime_checkable
 class ChatMessageStoreProtocol(Protocol):
-    """The methods of a message store. An object of any class with these five works wherever a store does.
+    """The methods of a message store. An object of any class with these five methods works as a store.
 
-    A method may have further parameters with defaults, and `**kwargs`: recuerda never passes them.
+    A method may have further parameters with defaults, and `**kwargs`. recuerda never passes them.
     """
 
     async def add_messages(self, messages: Sequence[ChatMessage], /) -> object:
@@ -28,10 +28,10 @@ class ChatMessageStoreProtocol(Protocol):
         ...
 
     async def update_from_state(self, serialized_store_state: Any, /) -> None:
-        """Become the store that `serialize` described."""
+        """Take over the state that `serialize` returned."""
         ...
 
     @classmethod
     async def deserialize(cls, serialized_store_state: Any, /) -> ChatMessageStoreProtocol:
-        """Make a store from the state that `serialize` gave."""
+        """Return a store with the state that `serialize` returned."""
         ...

@@ -2,9 +2,9 @@
 
     {"version": 1, "kind": "thread", "id": …, "service_thread_id": … or null, "store": {…} or null}
 
-It also has "providers": {name: {…}} if context providers remember something about the thread.
+It also has "providers": {name: {…}} if context providers keep data about the thread.
 
-Any other state is refused with an error that says what was expected, so that nothing is half-restored. States that the
+Any other state is refused with an error that says what was expected, so no state is restored in part. States that the
 betas of Agent Framework wrote are read as well; `legacy.py` reads them.
 """
 
@@ -31,7 +31,7 @@ class ThreadState(msgspec.Struct, frozen=True, kw_only=True):
         id: the thread's id.
         service_thread_id: the service's id of the thread; None when no service keeps it.
         store: the state of the thread's store; None when no store keeps it.
-        providers: the data that context providers remember, by their names.
+        providers: the data that context providers keep, by the providers' names.
     """
 
     id: str
@@ -47,15 +47,17 @@ def read_thread_state(state: object) -> ThreadState:
         StateError: the state is of an unknown kind, version or type; the error says what was expected.
     """
     if not isinstance(state, dict):
-        raise StateError(f"a thread's state is the JSON object that serialize() gave, not {_type_name(state)}")
+        raise StateError(f"a thread's state is the JSON object that serialize() returned, not {_type_name(state)}")
     envelope = cast("dict[str, Any]", state)
     if is_legacy_state(envelope):
         return _from_legacy(read_legacy_state(envelope))
     if envelope.get("kind") != THREAD_KIND:
-        raise StateError(f'a thread\'s state has "kind": "{THREAD_KIND}", this one {_shown(envelope.get("kind"))}')
+        raise StateError(
+            f'a thread\'s state must have "kind": "{THREAD_KIND}", but its kind is {_shown(envelope.get("kind"))}'
+        )
     if envelope.get("version") != STATE_VERSION or isinstance(envelope["version"], bool):
         raise StateError(
-            f"this recuerda reads states of version {STATE_VERSION}, this one is of version "
+            f"this recuerda reads states of version {STATE_VERSION}, but the version of this state is "
             f"{_shown(envelope.get('version'))}; was it written by a newer one?"
         )
     return _checked(envelope)
@@ -68,9 +70,9 @@ def _checked(envelope: dict[str, Any]) -> ThreadState:
     except InvalidInput as error:
         raise StateError(f"the state's id cannot be used: {error}") from None
     if service_thread_id is not None and not isinstance(service_thread_id, str):
-        raise StateError(f"service_thread_id is a string or null, not {_type_name(service_thread_id)}")
+        raise StateError(f"service_thread_id must be a string or null, not {_type_name(service_thread_id)}")
     if store is not None and not isinstance(store, dict):
-        raise StateError(f"store is an object or null, not {_type_name(store)}")
+        raise StateError(f"store must be an object or null, not {_type_name(store)}")
     if service_thread_id is not None and store is not None:
         raise StateError("the state names both a service's thread and a store; a thread has one owner")
     return ThreadState(
@@ -85,7 +87,7 @@ def _providers(given: object) -> dict[str, JsonObject]:
     try:
         return msgspec.convert({} if given is None else given, dict[str, dict[str, Any]])
     except msgspec.ValidationError:
-        raise StateError("the state's providers are an object of objects, by the providers' names") from None
+        raise StateError("the state's providers must be an object of objects, by the providers' names") from None
 
 
 def _from_legacy(legacy: LegacyState) -> ThreadState:
@@ -104,4 +106,4 @@ def _type_name(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    return "has none" if value is None else repr(value)[:40]
+    return "missing" if value is None else repr(value)[:40]

@@ -71,7 +71,7 @@ class ChatMessageStore:
         return self._owns_storage
 
     def for_thread(self, thread_id: str, *, user_id: str | None = None, storage: Storage | None = None) -> Self:
-        """Return a store with the same settings for another thread, on the same storage unless another is given."""
+        """Return a store with the same settings for another thread, on the same storage unless `storage` is given."""
         return type(self)(
             storage=storage or self.storage,
             thread_id=thread_id,
@@ -98,9 +98,9 @@ class ChatMessageStore:
         """Return the thread's messages, the oldest first, as a new list.
 
         Args:
-            last: return only the newest whole turns that together hold at most this number of messages, and the newest
-                turn in any case.
-            skip_corrupt: leave out turns that cannot be read, instead of raising an error.
+            last: return only the newest whole turns that together hold at most this number of messages, but at least
+                the newest turn. None returns all messages.
+            skip_corrupt: True leaves out turns that cannot be read, instead of raising an error.
 
         Raises:
             CorruptTurn: a turn cannot be read; the error names it.
@@ -115,8 +115,8 @@ class ChatMessageStore:
     async def serialize(self, **kwargs: Any) -> JsonObject:
         """Return the store's state as JSON data.
 
-        The state of a store in RAM holds the messages. Any other state only says where they are. No state holds a
-        secret.
+        The state of a store in RAM holds the messages. Any other state only says where the messages are. No state holds
+        a secret.
         """
         await self._write_first_messages()
         state: JsonObject = {"kind": self.storage.kind, "thread_id": self.thread_id}
@@ -127,20 +127,21 @@ class ChatMessageStore:
         return state
 
     async def update_from_state(self, serialized_store_state: Any, **kwargs: Any) -> None:
-        """Become the store that a state describes. Turns that the thread has already are not added again.
+        """Take over the state of another store. Turns that the thread already has are not added again.
 
         The state of a RAM store of Agent Framework's betas is read as well. It names no thread, so this store keeps its
         thread id.
 
         Raises:
-            StateError: the state is not a store's, or belongs to a storage of another kind; this store has not changed.
+            StateError: the state is not the state of a store, or belongs to a storage of another kind. This store has
+                not changed.
         """
         state = read_store_state(serialized_store_state, thread_id=self.thread_id)
         if state.kind == MemoryStorage.kind:
             await add_missing(self.storage, state, self.user_id)
         elif state.kind != self.storage.kind:
             raise StateError(
-                f"this thread lives in a storage of kind {state.kind!r}, and the store at hand is on "
+                f"this thread lives in a storage of kind {state.kind!r}, but the given store is on "
                 f"{self.storage.kind!r}: restore it with the storage that it was saved with"
             )
         self.thread_id = state.thread_id
@@ -173,9 +174,9 @@ class ChatMessageStore:
 
         Args:
             window: the part to read; None for all turns.
-            turn_id: also look for the turn with this id, and return it.
-            with_summary: if the thread has a summary, hold the newest one (`summary`), and only the turns that it does
-                not cover. A later call with the other value reads the thread again.
+            turn_id: the id of a turn to look for and to return; None looks for no turn.
+            with_summary: True holds the newest summary (`summary`), if the thread has one, and only the turns that it
+                does not cover. A later call with the other value reads the thread again.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
@@ -205,7 +206,7 @@ class ChatMessageStore:
 
     @property
     def history(self) -> History:
-        """The turns of the last read. A later read may add to this object, or put another in its place."""
+        """The turns of the last read. A later read may add to this object, or replace it."""
         return self._history
 
     @property
@@ -224,13 +225,14 @@ class ChatMessageStore:
         return self._history.revision
 
     async def append(self, turn: Turn, *, turn_id: str | None = None, expected: int | None = None) -> Appended:
-        """Append one turn atomically. It is encoded first: a value without a JSON form writes nothing.
+        """Append one turn atomically, and return the stored turn. If a value has no JSON form, nothing is written.
 
         Args:
             turn: the turn.
-            turn_id: makes a retry safe: if the thread has a turn with this id already, that turn is returned instead.
-            expected: the revision that the thread must have; None for any. Summaries after that revision are allowed,
-                because they add nothing to the conversation.
+            turn_id: makes a retry safe: if the thread already has a turn with this id, that turn is returned and
+                nothing is written. None for a random id.
+            expected: the revision that the thread must have; None for any revision. Summaries after that revision are
+                allowed, because they add nothing to the conversation.
 
         Raises:
             EncodeError: a value has no JSON form; the error names its path.
@@ -262,8 +264,8 @@ class ChatMessageStore:
         Args:
             body: opaque bytes.
             through: the number of the last turn that the summary covers.
-            expected: the revision that was summed up; None for any. Later records are allowed, unless a covered turn
-                was undone or another summary was appended.
+            expected: the revision that was summed up; None for any revision. Later records are allowed, unless a
+                covered turn was undone or another summary was appended.
 
         Raises:
             ThreadConflict: the thread is not at `expected`, and a later record is not allowed.
@@ -282,7 +284,7 @@ class ChatMessageStore:
         return appended
 
     async def undo(self) -> StoredTurn | None:
-        """Remove the last turn from the thread for good, and return it; None when there is none.
+        """Remove the last turn from the thread for good, and return it; None if the thread has no turn.
 
         A turn that cannot be read is removed as well, and is returned without messages.
         """
@@ -301,7 +303,7 @@ class ChatMessageStore:
         return await self.storage.trim(self.thread_id, keep_turns=keep_turns, keep_messages=keep_messages)
 
     async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
-        """Return a store on a new thread that starts as a copy of this one.
+        """Return a store on a new thread that starts as a copy of this thread.
 
         Args:
             through: the number of the last turn to copy; None for all turns.
@@ -309,7 +311,7 @@ class ChatMessageStore:
 
         Raises:
             InvalidInput: the thread has no turn with that number.
-            ThreadConflict: a thread with that id has turns already.
+            ThreadConflict: a thread with that id already has turns.
         """
         await self._write_first_messages()
         found = await self._read_afresh(None)
@@ -340,7 +342,7 @@ class ChatMessageStore:
         return "".join([line async for line in export_lines(self.storage, self.thread_id)])
 
     async def import_jsonl(self, text: str) -> int:
-        """Add the turns of an export to this thread and return the number of new turns. Doing it again adds nothing.
+        """Add the turns of an export to this thread, and return the number of new turns. Repeating it adds nothing.
 
         Raises:
             StateError: a line is not a line of an export; nothing was added.
@@ -351,14 +353,14 @@ class ChatMessageStore:
         return sum(item.added for item in imported)
 
     async def clear(self) -> bool:
-        """Delete the thread with all its turns; False when there was none."""
+        """Delete the thread with all its turns; return False if there was no thread."""
         self._first_messages = ()
         await self.info()
         self._history = History(self.thread_id)
         return await self.storage.delete(self.thread_id)
 
     async def close(self) -> None:
-        """Close the storage, if this store opened it. A storage that was given to it stays open."""
+        """Close the storage if this store opened it. A storage that was passed to it stays open."""
         if self._owns_storage:
             await self.storage.close()
 
@@ -379,6 +381,6 @@ class ChatMessageStore:
     def _check_owner(self, info: ThreadInfo | None) -> None:
         if self.user_id is not None and info is not None and info.user_id not in (None, self.user_id):
             raise ThreadOwnershipError(
-                f"thread {self.thread_id!r} belongs to another user; open it with the user id that it was made with"
+                f"thread {self.thread_id!r} belongs to another user; open it with the user id with which it was made"
             )
         self._is_owner_known = True

@@ -1,8 +1,8 @@
-"""The state of a store: what `ChatMessageStore.serialize` gives, read strictly.
+"""The state of a store, which `ChatMessageStore.serialize` returns. It is read strictly.
 
     {"kind": "memory", "thread_id": …, "max_messages": …, "turns": [{"id": …, "turn": {…}, "created_us": …}, …]}
 
-The state of a store on another storage has another kind and no turns: it says only where the thread is. The state that
+The state of a store on another storage has another kind and no turns: it only says where the thread is. The state that
 a RAM store of Agent Framework's betas wrote is read as well.
 """
 
@@ -33,7 +33,7 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: the kind of the storage, such as "memory" or "sqlite".
         thread_id: the thread's id.
-        max_messages: the store's limit; None when the state names none.
+        max_messages: the store's limit; None if there is no limit.
         turns: the turns that the state carries, the oldest first; empty for every kind but "memory".
     """
 
@@ -44,23 +44,23 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_store_state(state: object, *, thread_id: str) -> StoreState:
-    """Check a store's state, and decode its turns.
+    """Return a store's state after checking it and decoding its turns.
 
     Args:
         state: the state.
-        thread_id: the thread's id where the state names none: the betas' stores had no ids.
+        thread_id: the thread's id for a state without an id, because the betas' stores had no ids.
 
     Raises:
-        StateError: the state is not a store's; the text says what was expected.
+        StateError: the state is not the state of a store; the text says what was expected.
     """
     if not isinstance(state, dict):
-        raise StateError(f"a store's state is a JSON object, not {type(state).__name__}")
+        raise StateError(f"a store's state must be a JSON object, not {type(state).__name__}")
     checked = cast("dict[str, Any]", state)
     if is_legacy_state(checked):
         checked = memory_state(_legacy_messages(checked), thread_id)
     kind = checked.get("kind")
     if not isinstance(kind, str):
-        raise StateError('a store\'s state has a "kind", such as "memory" or "sqlite"; this one has none')
+        raise StateError('a store\'s state must have a "kind", such as "memory" or "sqlite", but this state has none')
     try:
         found_id = check_id(checked.get("thread_id"), "thread id")
         max_messages = checked.get("max_messages")
@@ -95,7 +95,7 @@ async def add_missing(storage: Storage, state: StoreState, user_id: str | None) 
     """Append the turns of a state that its thread does not have and never had.
 
     Raises:
-        StateError: the thread has other turns than the state's, so that the two cannot be one conversation.
+        StateError: the thread and the state have different turns, so they cannot be one conversation.
     """
     thread_id, turns = state.thread_id, state.turns
     found = await storage.read(thread_id)
@@ -107,14 +107,16 @@ async def add_missing(storage: Storage, state: StoreState, user_id: str | None) 
         return
     if held and (not common or turns[common[-1]].id != found.records[-1].id):
         raise StateError(
-            f"thread {thread_id!r} is in this storage already, with other turns than the state's; nothing was restored"
+            f"thread {thread_id!r} is already in this storage, with other turns than in the state; nothing was restored"
         )
     revision = 0 if found.info is None else found.info.revision
     title = title_of(decode_turn(missing[0].body, thread_id="", number=0))
     try:
         await storage.append_all(thread_id, missing, expected=revision, user_id=user_id, title=title)
     except ThreadConflict as error:
-        raise StateError(f"another process changed thread {thread_id!r} meanwhile; restore the state again") from error
+        raise StateError(
+            f"another process changed thread {thread_id!r} at the same time; restore the state again"
+        ) from error
 
 
 def _legacy_messages(state: dict[str, Any]) -> Sequence[ChatMessage]:
@@ -129,7 +131,7 @@ def _legacy_messages(state: dict[str, Any]) -> Sequence[ChatMessage]:
 
 def _read_turns(turns: object) -> tuple[NewTurn, ...]:
     if not isinstance(turns, list):
-        raise StateError(f"a state's turns are a list, not {type(turns).__name__}")
+        raise StateError(f"a state's turns must be a list, not {type(turns).__name__}")
     items = cast("list[Any]", turns)
     return tuple(_read_turn(item, f"turns[{i}] of the state") for i, item in enumerate(items))
 

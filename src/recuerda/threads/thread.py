@@ -1,7 +1,7 @@
-"""A conversation's identity: the handle that runs read and commit through.
+"""A conversation's identity: the handle through which runs read and commit.
 
-An `AgentThread` has an owner, which keeps its messages: a message store or a service, and never both, because then two
-histories would disagree in silence. The thread delegates to its owner, and exchanges it; see `owner.py`.
+An `AgentThread` has an owner, which keeps its messages: a message store or a service, and never both, because two
+histories could silently disagree. The thread delegates to its owner, and can change it; see `owner.py`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class AgentThread:
     """A conversation: its id, and the store or the service that keeps its messages.
 
     Args:
-        id: the thread's id; the store's own, or a new random one, by default.
-        message_store: where the messages live: a `ChatMessageStore`, or any class of `ChatMessageStoreProtocol`.
+        id: the thread's id; by default the store's thread id, or a new random id.
+        message_store: the store of the messages: a `ChatMessageStore`, or any object with the methods of
+            `ChatMessageStoreProtocol`.
         service_thread_id: the id of a thread that the model's service keeps.
 
     Raises:
@@ -76,18 +77,18 @@ class AgentThread:
 
     @property
     def user_id(self) -> str | None:
-        """The user that the thread was opened for; None when it was opened for no user."""
+        """The user for whom the thread was opened; None if it was opened without a user."""
         store = self._owner.local_store
         return None if store is None else store.user_id
 
     @property
     def is_initialized(self) -> bool:
-        """True when it is settled who keeps the messages."""
+        """True when the owner of the messages is decided."""
         return self._owner.is_settled
 
     @property
     def message_store(self) -> ChatMessageStoreProtocol | None:
-        """Where the messages live; None for a service's thread and before the first run of a bare thread."""
+        """The store of the messages; None for a service's thread, and for a new thread before its first run."""
         return self._owner.message_store
 
     @message_store.setter
@@ -98,15 +99,16 @@ class AgentThread:
 
     @property
     def turn_store(self) -> ChatMessageStore | None:
-        """The message store where it is a `ChatMessageStore`, which knows turns; None for every other thread.
+        """The message store if it is a `ChatMessageStore`, which knows turns; otherwise None.
 
-        For code with checked types: `message_store` may be a class of the application's own, with five methods alone.
+        Use it in type-checked code, because `message_store` may also be of an application's own class, with only five
+        methods.
         """
         return self._owner.turn_store
 
     @property
     def service_thread_id(self) -> str | None:
-        """The service's id of the thread, where a service keeps it."""
+        """The service's id of the thread; None if no service keeps it."""
         return self._owner.service_thread_id
 
     @service_thread_id.setter
@@ -134,7 +136,7 @@ class AgentThread:
         """Return the turns, the oldest first; see `ChatMessageStore.list_turns`.
 
         Raises:
-            InvalidInput: the thread's store is a class of the application's own, which keeps messages and no turns.
+            InvalidInput: the thread's store is of the application's own class, which keeps messages but not turns.
             ThreadOwnershipError: a service keeps the thread.
         """
         return await self._settled().known_turns().list_turns(last=last, skip_corrupt=skip_corrupt)
@@ -144,7 +146,7 @@ class AgentThread:
         return await self._settled().known_turns().undo()
 
     async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
-        """Return a new thread that starts as a copy of this one; see `ChatMessageStore.fork`.
+        """Return a new thread that starts as a copy of this thread; see `ChatMessageStore.fork`.
 
         It also raises the errors of `list_turns`.
         """
@@ -155,19 +157,19 @@ class AgentThread:
 
     @property
     def is_kept_by_service(self) -> bool:
-        """True when the messages are at a service, or will be."""
+        """True if a service keeps the messages, or will keep them."""
         return self._owner.is_kept_by_service
 
     @property
     def mirror(self) -> ChatMessageStore | None:
-        """The local copy of a service's thread, where its agent keeps one."""
+        """The local copy of a service's thread; None if its agent keeps no copy."""
         return None if self._owner.mirror is None else self._owner.mirror.store
 
     def leave_to_service(self, mirror: ChatMessageStore | None = None) -> None:
-        """Let the service of an agent's client keep the thread, which has no message store.
+        """Let the service of an agent's client keep the thread, which must not have a message store.
 
         Args:
-            mirror: each turn is written to this store as well; None leaves the mirror as it is.
+            mirror: each turn is written to this store as well; None does not change the mirror.
 
         Raises:
             ThreadOwnershipError: the thread has a message store, which keeps it.
@@ -190,13 +192,15 @@ class AgentThread:
         self._owner = KeptHere(mirror.store)
 
     async def attach(self, service: ThreadService) -> str:
-        """Hand a local thread over to a client's service, which keeps it from now on; return the service's id of it.
+        """Hand a local thread over to a client's service, which keeps it from now on.
+
+        Return the service's id of the thread.
 
         The local thread becomes the mirror. Later runs need an agent of that client.
 
         Raises:
-            ThreadOwnershipError: a service keeps the thread already.
-            ThreadConflict: somebody added to the thread meanwhile; the service's copy was deleted again.
+            ThreadOwnershipError: a service already keeps the thread.
+            ThreadConflict: another writer added to the thread during the call; the service's copy was deleted again.
             ChatClientError: the service failed; nothing has changed.
         """
         mirror = Mirror(self._settled().known_turns())
@@ -205,16 +209,16 @@ class AgentThread:
         return service_thread_id
 
     async def verify_mirror(self, service: ThreadService) -> int:
-        """Compare the mirror with the whole of the service's thread; return how many messages it is behind.
+        """Compare the mirror with the service's whole thread, and return the number of messages that the mirror lacks.
 
         Raises:
             InvalidInput: the thread has no mirror.
-            ThreadDiverged: the mirror has messages that the service does not have, or other ones.
+            ThreadDiverged: the mirror has messages that the service does not have, or different messages.
         """
         return len(await self._owner.known_mirror().verify(service, self.service_thread_id))
 
     async def update_mirror(self, service: ThreadService) -> int:
-        """Write the messages that only the service has to the mirror; return how many messages that were.
+        """Write the messages that only the service has to the mirror, and return their number.
 
         It raises the same errors as `verify_mirror`.
         """
@@ -223,10 +227,10 @@ class AgentThread:
     # -- runs ----------------------------------------------------------------------------------------------------------
 
     async def load(self, query: ThreadQuery) -> LoadedThread:
-        """Read what a run needs, in one trip to the storage.
+        """Return the data that a run needs, read in one trip to the storage.
 
         Raises:
-            ConfigurationError: a turn id is asked for, and the thread's owner knows no turns.
+            ConfigurationError: a turn id is given, but the thread's owner knows no turns.
             ThreadOwnershipError: a service keeps the thread, and the query names none.
         """
         return await self._settled().load(query)
@@ -234,10 +238,10 @@ class AgentThread:
     async def commit(
         self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None = None
     ) -> Appended | None:
-        """Append a run's turn in one write; None when the thread's owner knows no turns.
+        """Append a run's turn in one write, and return the stored turn; None if the thread's owner knows no turns.
 
-        A service has the turn already. Then only the mirror is written, where there is one, and the thread notes the
-        service's id of it, which may be another one after each turn.
+        If a service keeps the thread, it already has the turn. Then only the mirror is written, if there is one, and
+        the thread notes the service's id of the thread, which may change with each turn.
         """
         return await self._owner.commit(turn, turn_id=turn_id, expected=expected, service_thread_id=service_thread_id)
 
@@ -247,13 +251,13 @@ class AgentThread:
         return self._owner.identity
 
     def run_lock(self) -> asyncio.Lock:
-        """Return the lock on which runs of this thread queue in this process and event loop."""
+        """Return the lock for which runs of this thread queue in this process and event loop."""
         return self._settled().run_lock()
 
     def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:
         """Return a lease of the thread, for runs that queue across processes.
 
-        It does nothing for a `ttl` of None, and for a thread that has nothing on a storage.
+        The lease does nothing if `ttl` is None, or if no part of the thread is on a storage.
         """
         return self._settled().lease(ttl)
 
@@ -282,15 +286,17 @@ class AgentThread:
         message_store: ChatMessageStoreProtocol | None = None,
         storage: Storage | str | None = None,
     ) -> Self:
-        """Return the thread that a state describes: a state of `serialize`, or of a beta of Agent Framework.
+        """Return the thread that a state describes.
+
+        The state comes from `serialize`, or from a beta of Agent Framework.
 
         Args:
             serialized_thread: the state.
-            message_store: a new store of the class that the thread had; it takes its own part of the state.
+            message_store: a new store of the same class as the thread's store; it takes over its part of the state.
             storage: the storage of the thread, or its URL. A thread in RAM needs neither.
 
         Raises:
-            StateError: the state is of an unknown kind, version or type; nothing is half-restored.
+            StateError: the state is of an unknown kind, version or type; no part of it is restored.
         """
         state = read_thread_state(serialized_thread)
         if message_store is None and state.store is not None:
@@ -300,7 +306,7 @@ class AgentThread:
         return thread
 
     async def update_from_thread_state(self, serialized_thread: Any) -> None:
-        """Become the thread that a state describes. The thread's store, if it has one, takes its part of the state.
+        """Take over the state of another thread. The thread's store, if it has one, takes over its part of the state.
 
         Raises:
             StateError: as in `deserialize`; this thread has not changed.
@@ -322,10 +328,10 @@ class AgentThread:
 
 
 def _owner_of(store: ChatMessageStoreProtocol, thread_id: str) -> Owner:
-    """Return the owner for a store that a user gave. Only this function tests of what class a store is.
+    """Return the owner for a given store. Only this function checks the class of a store.
 
     Args:
         store: the store.
-        thread_id: the thread's id, for a store that knows none.
+        thread_id: the thread's id, for a store without an id.
     """
     return KeptHere(store) if isinstance(store, ChatMessageStore) else KeptByApplication(store, thread_id)

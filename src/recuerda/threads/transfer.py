@@ -37,7 +37,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         thread_id: the thread's id.
-        added: the number of new turns; the thread had the other turns already.
+        added: the number of new turns; the thread already had the other turns.
         turns: the number of turns that the import had for the thread.
     """
 
@@ -52,7 +52,7 @@ async def export_lines(storage: Storage, thread_id: str, *, skip_corrupt: bool =
     Args:
         storage: the storage of the thread.
         thread_id: the thread's id.
-        skip_corrupt: leave out turns that cannot be read.
+        skip_corrupt: True leaves out turns that cannot be read.
 
     Raises:
         ThreadNotFound: the thread does not exist.
@@ -88,7 +88,7 @@ async def import_lines(
     """
     threads = _parse(lines)
     if thread_id is not None and len(threads) != 1:
-        raise StateError(f"the export holds {len(threads)} threads; only a single one can get another id")
+        raise StateError(f"the export holds {len(threads)} threads; only a single thread can get another id")
     return [await _import_one(storage, thread_id or line.id, line, turns, user_id) for line, turns in threads]
 
 

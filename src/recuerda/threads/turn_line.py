@@ -1,4 +1,4 @@
-"""One stored turn as JSON: the form in which turns travel, in exports and in the state of a store in RAM.
+"""One stored turn as JSON: the form of a turn in exports and in the state of a store in RAM.
 
 The stored bytes of the turn are copied, so parts that this version does not know are not lost. The turn keeps its id,
 so importing it twice adds nothing.

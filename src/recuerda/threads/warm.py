@@ -19,19 +19,20 @@ async def read_on(
     check: Callable[[ThreadInfo | None], None],
     is_current: Callable[[ThreadInfo, ThreadInfo], bool] = lambda _held, _found: True,
 ) -> tuple[History, ThreadSlice]:
-    """Read the new records of a thread; return its history up to now, and the result of the last trip.
+    """Read the new records of a thread. Return its current history, and the result of the last trip.
 
-    This is one trip, unless another task reads or writes the thread through the same history meanwhile. If the held
-    history cannot be continued, the thread is read afresh into a new history.
+    This is one trip, unless another task reads or writes the thread through the same history at the same time. If the
+    held history cannot be continued, the thread is read into a new history.
 
     Args:
-        storage: where the thread is.
-        held: returns the history that is held at that moment.
-        last_messages: the newest whole turns with at most this many messages; None for all turns.
-        turn_id: also look for the turn of this id.
-        with_summary: read the newest summary, and only the turns after it.
+        storage: the storage of the thread.
+        held: returns the history that the handle currently holds.
+        last_messages: read only the newest whole turns that together hold at most this number of messages; None for all
+            turns.
+        turn_id: the id of a turn to look for as well; None looks for no turn.
+        with_summary: True reads the newest summary, and only the turns after it.
         check: gets the storage's description of the thread before the history changes; it may raise an error.
-        is_current: gets the description that the history holds, and the one that was found. It returns False if the
+        is_current: gets the held description and the newly read description of the thread. It returns False if the
             history must not be continued.
 
     Raises:
@@ -52,7 +53,7 @@ async def read_on(
         )
         check(found.info)
         if history.position != position:
-            continue  # another task's read, or an append, came first: go on from there
+            continue  # Another task's read, or an append, came first, so continue from there.
         if history.info is not None and found.info is not None and not is_current(history.info, found.info):
             history.forget()
             continue

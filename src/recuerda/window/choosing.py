@@ -1,16 +1,16 @@
-"""Choose the turn at which a window starts, and the turn from which on it holds the results of tools.
+"""The choice of the turn at which a window starts, and of the first turn that keeps the results of tools.
 
 A service caches the common beginning of two requests and charges a tenth of the price for it. A window that always
 starts at the oldest turn that fits would start at another turn after every run, and nothing would be cached. Therefore
-a window may use between three quarters and all of its budget. Of the turns at which it can start then, it starts at the
-one with the roundest number: counted from 0, the number that the highest power of two divides. That turn remains the
-roundest until it no longer fits. The choice follows from the thread alone, so no state is kept, and every process
+a window may use between three quarters and all of its budget. Among the turns at which it can then start, it starts at
+the turn with the roundest number: counted from 0, the number that the highest power of two divides. That turn remains
+the roundest until it no longer fits. The choice depends only on the thread, so no state is kept, and every process
 chooses the same turn.
 
 This works only if the cost of a turn does not fall as the turn ages; otherwise the window would move back. When results
-of older turns are left out, their cost does fall. Then half of the budget is for turns without results, and half is for
-the results of the newest turns. A thread with few results may reach further back when its turns are counted with their
-results; then the window starts there.
+of older turns are left out, the cost of these turns does fall. Then half of the budget is for turns without results,
+and half is for the results of the newest turns. A window on a thread with few results may reach further back if turns
+are counted with their results; then it starts there.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from recuerda.window.tally import Tally
 from recuerda.window.tokens import Size
 
 LEAST_STEP = 8
-"""The smallest step, in turns, by which the boundary moves before which results are left out."""
+"""The smallest step, in turns, by which the boundary of the turns that keep their results moves."""
 
 
 class Limits(NamedTuple):
-    """The largest numbers of messages and tokens to send, and of turns that keep their results. None: no limit."""
+    """The largest numbers of messages and tokens to send, and of turns that keep their results. None means no limit."""
 
     messages: int | None = None
     tokens: int | None = None
@@ -58,7 +58,7 @@ The cost falls as the index grows.
 def choose(tally: Tally, limits: Limits, *, is_rest: bool = False) -> Choice:
     """Return the turns to send, at least the newest.
 
-    With `is_rest`, the turns are those that a summary does not cover. If all of them fit, all are sent, even where the
+    With `is_rest`, `turns` are the turns that a summary does not cover. If all of them fit, all are sent, even if the
     steps would leave some out.
     """
     if not tally.turns:
@@ -82,7 +82,7 @@ def choose(tally: Tally, limits: Limits, *, is_rest: bool = False) -> Choice:
 
 
 def count_fitting(tally: Tally, limits: Limits) -> int:
-    """Return the number of newest turns that fit; 1 when not even the newest fits."""
+    """Return the number of the newest turns that fit; 1 if not even the newest turn fits."""
     costs = _Costs(tally)
     budgets = [*_budget(costs.messages, limits.messages), *_budget(costs.whole, limits.tokens)]
     return len(tally.turns) - _oldest(budgets, tally=tally) if tally.turns else 0
@@ -131,7 +131,7 @@ def _budget(cost: Callable[[int], int], limit: int | None) -> list[Budget]:
 
 
 def _stepped(tally: Tally, budgets: Sequence[Budget], *, first: int = 0) -> int:
-    """Return the index of the turn to start at: the one with the roundest number that still uses the budgets well."""
+    """Return the index of the first turn to send, which has the roundest number that still uses the budgets well."""
     oldest = _oldest(budgets, tally=tally, first=first)
 
     def is_little(index: int) -> bool:
@@ -157,12 +157,12 @@ def _oldest(budgets: Sequence[Budget], *, tally: Tally, first: int = 0) -> int:
 
 
 def _kept_from(tally: Tally, keep_results: int | None) -> int:
-    """Return the index from which on results are kept. It moves in steps and depends on the newest number only."""
+    """Return the index from which on results are kept. It moves in steps and depends only on the newest number."""
     if keep_results is None or len(tally.turns) <= keep_results:
         return 0
     latest = tally.turns[-1].number - keep_results + 1
     start = roundest(max(1, latest - max(keep_results, LEAST_STEP)), max(1, latest))
-    # When turns were undone, numbers are missing. The newest `keep_results` turns keep their results all the same.
+    # After an undo, numbers are missing. The newest `keep_results` turns still keep their results.
     return _index(tally, start, 0, len(tally.turns) - keep_results)
 
 

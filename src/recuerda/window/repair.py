@@ -1,8 +1,8 @@
-"""Repair a history so that every service accepts it: each call has one result right behind it, and no result is alone.
+"""Repair of a history, so that every service accepts it: one result follows each call, and no result is alone.
 
 A thread may have been imported with damage, or may hold an interrupted turn. A service then refuses the whole
-conversation, every time. So the messages are repaired before they are sent; the stored messages never change. A result
-that stands elsewhere is moved to its call if it clearly belongs to it. A call without a result gets one that says so. A
+conversation every time. So the messages are repaired before they are sent; the stored messages never change. A result
+in another place is moved to its call if it clearly belongs to it. A call without a result gets a result that says so. A
 result without a call is left out. The chat client writes roles and texts in the service's form.
 """
 
@@ -25,20 +25,20 @@ from recuerda.messages.message import (
 AnyCallOrResult = TypeVar("AnyCallOrResult", FunctionCallContent, FunctionResultContent)
 
 NOT_RECORDED = "No result was recorded: the call was interrupted."
-"""The result that a model is shown for a call without one."""
+"""The result that the model sees for a call without a result."""
 
 
 def mend(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
     """Return the messages with calls and results in pairs, and without empty messages.
 
-    If nothing is wrong, the same object is returned; this check is cheap. No given message is changed: a repaired
-    message is a new one. Repairing twice gives the same result as repairing once.
+    If nothing is wrong, the same object is returned; this check is cheap. No given message is changed, because a
+    repaired message is a new object. Repairing twice gives the same result as repairing once.
     """
     return messages if is_sound(messages) else list(_Mending(messages).mended())
 
 
 def is_sound(messages: Sequence[ChatMessage]) -> bool:
-    """Return whether every call has its result right behind it, every result has a call, and no message is empty."""
+    """Return whether a result follows every call directly, every result has a call, and no message is empty."""
     open_calls: list[str] = []
     for message in messages:
         content, role = message.content, message.role
@@ -57,7 +57,10 @@ def is_sound(messages: Sequence[ChatMessage]) -> bool:
 
 
 def _close(open_calls: list[str], message: ChatMessage) -> bool:
-    """Remove the calls that a tool's message answers from the open ones. Return False when it does not fit them."""
+    """Remove the calls that a tool's message answers from the open calls.
+
+    Return False if the message does not fit them.
+    """
     results = _results(message)
     for result in results:
         if result.call_id not in open_calls:
@@ -67,7 +70,7 @@ def _close(open_calls: list[str], message: ChatMessage) -> bool:
 
 
 def _is_empty(message: ChatMessage) -> bool:
-    # A user's message may be empty: it still gets an answer.
+    # A user's message may be empty, because it still gets an answer.
     return not message.content and (message.content == () or message.role == "assistant")
 
 
@@ -86,7 +89,7 @@ class _Asked(msgspec.Struct):
 
 
 class _Given(msgspec.Struct):
-    """A result, the index of its message, its place among all results, and whether a call has taken it."""
+    """A result, the index of its message, its position among all results, and whether it belongs to a call already."""
 
     index: int
     order: int
@@ -136,7 +139,7 @@ class _Mending:
                     break
 
     def _pair_far(self) -> None:
-        """Give a call a result that stands elsewhere, if its id belongs to exactly one call and one result."""
+        """Give a call a result from another place, if its id belongs to exactly one call and one result."""
         calls = Counter(item.call.call_id for item in self._asked)
         for item in self._asked:
             found = self._given.get(item.call.call_id, ())
@@ -177,7 +180,7 @@ def _renamed(part: AnyCallOrResult, id: str) -> AnyCallOrResult:
 
 
 def _without_pairs(message: ChatMessage) -> ChatMessage | None:
-    """Return a message without calls and results, which do not belong in it. None when nothing is left."""
+    """Return a message without calls and results, which do not belong in it; None if nothing is left."""
     if _is_empty(message):
         return None
     parts = [part for part in message.contents if not isinstance(part, FunctionCallContent | FunctionResultContent)]

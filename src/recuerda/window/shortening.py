@@ -1,7 +1,7 @@
-"""Shorten the results of tools: a mark replaces a result of an older turn, and a long turn gets shorter results.
+"""Shorter results of tools: a mark replaces a result of an older turn, and the results of a long turn are cut.
 
 Every call keeps a result. Arguments are never cut, because they would no longer be JSON. A mark says how much was left
-out, so that the model can call the tool again.
+out, so the model knows that it can call the tool again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from recuerda.messages.message import AnyContent, ChatMessage, FunctionResultCon
 from recuerda.window.tokens import Size, TokenCounter, as_text
 
 LONGEST_KEPT = 100
-"""A result of up to this number of characters is never cut, because a mark would hardly be shorter."""
+"""The length in characters up to which a result is never cut, because a mark would hardly be shorter."""
 
 _CUTS = (1.0, 0.85, 0.7, 0.5, 0.25)
 
@@ -28,7 +28,7 @@ def elided(messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
 def fitted(messages: Sequence[ChatMessage], counter: TokenCounter, *, max_tokens: int) -> Sequence[ChatMessage]:
     """Return a turn's messages, shortened as far as possible until they fit. If they fit, return the same object.
 
-    The longest results are cut to one common length. If even marks would be too long, whole rounds of calls and results
+    The longest results are cut to the same length. If even marks would be too long, whole rounds of calls and results
     are left out, the oldest first. The words of the user and the model always stay.
     """
     if counter.count(messages) <= max_tokens:
@@ -37,7 +37,7 @@ def fitted(messages: Sequence[ChatMessage], counter: TokenCounter, *, max_tokens
 
 
 def _without_rounds(messages: Sequence[ChatMessage], counter: TokenCounter, max_tokens: int) -> Sequence[ChatMessage]:
-    """Leave out the oldest rounds until the others would fit with a mark in place of each result."""
+    """Leave out the oldest rounds until the other rounds would fit with a mark in place of each result."""
     costs = [counter.count([_with_results(message, _marked)]) for message in messages]
     total = sum(costs)
     left_out: set[int] = set()
@@ -79,7 +79,7 @@ def _cut(messages: Sequence[ChatMessage], counter: TokenCounter, max_tokens: int
 
 
 def _longest(sizes: Sequence[int], available: int) -> int:
-    """Return the length to which longer results must be cut so that all results together fit."""
+    """Return the length to which all longer results must be cut so that the results fit."""
     rest = available
     for count, size in enumerate(sorted(sizes), start=0):
         share = rest // (len(sizes) - count)

@@ -1,7 +1,7 @@
 """A summary of a thread's older turns: its stored form, and its form for a model.
 
-As bytes, a summary is a JSON object with `summary`. It also has `pinned` (messages that stay word for word), `model`
-and `usage`, except where a field is empty.
+A summary is stored as a JSON object with `summary`. It also has `pinned` (messages that stay word for word), `model`
+and `usage`; an empty field is left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         text: the summary.
         pinned: the pinned messages of these turns, word for word; see `is_pinned`.
-        model: the model, or the class of the client, that wrote the summary; for people to read.
+        model: the name of the model that wrote the summary, or the class of its client; for people to read.
         usage: the tokens that the summary cost, if the service reported them.
     """
 
@@ -49,7 +49,10 @@ def is_pinned(message: ChatMessage) -> bool:
 
 
 def pinned_of(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """Return the pinned messages. Calls and results are removed from them, because they leave with their turns."""
+    """Return the pinned messages.
+
+    Calls and results are removed from them, because these leave the window with their turns.
+    """
     return tuple(
         message if not message.function_calls else ChatMessage(message.role, message.text)
         for message in messages
@@ -83,7 +86,7 @@ def decode_summary(body: bytes) -> Summary:
     """Return the summary that `encode_summary` wrote.
 
     Raises:
-        StateError: `body` is no summary.
+        StateError: `body` is not a summary.
     """
     try:
         wire = _decoder.decode(body)

@@ -1,8 +1,8 @@
 """Running sums of the costs of a thread's newest turns. A turn is measured only when its cost is asked for.
 
 While a handle holds a thread, the thread grows only at its end. So sums on both sides of one fixed turn stay correct.
-To plan the next request of a warm thread, only the new turns are measured and the sums are searched, however long the
-thread or the window is.
+Planning the next request of a warm thread only measures the new turns and searches the sums, however long the thread or
+the window is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class NumberedTurn(Protocol):
 
     @property
     def number(self) -> int:
-        """The turn's number: at least 1, and higher than that of the turn before. Numbers may be missing."""
+        """The turn's number: at least 1, and higher than the number of the previous turn. Numbers may be missing."""
         ...
 
     @property
@@ -35,9 +35,9 @@ class Sums(NamedTuple):
 
     Attributes:
         messages: the number of messages.
-        fixed: the tokens besides the text.
-        text: the tokens of the text.
-        lean: the tokens of the text when results are left out.
+        fixed: the number of tokens that do not come from the text.
+        text: the number of tokens of the text.
+        lean: the number of tokens of the text without the results.
     """
 
     messages: int = 0
@@ -52,7 +52,7 @@ class Tally:
     Args:
         turns: the turns, the oldest first. The list may grow at its end and must not change otherwise.
         counter: the counter for tokens; None counts messages only.
-        leaves_out: True to measure the turns without their results too.
+        leaves_out: True also measures the turns without their results.
     """
 
     def __init__(self, turns: Sequence[NumberedTurn], counter: TokenCounter | None, *, leaves_out: bool) -> None:
@@ -82,12 +82,15 @@ class Tally:
         return _added(self._newer[-1], self._newer[index - self._anchor], -1)
 
     def messages_from(self, front: int, whole_from: int) -> list[ChatMessage]:
-        """Return a new list of the messages of the turns from `front` on. Before `whole_from`, results are left out."""
+        """Return a new list with the messages of the turns from `front` on.
+
+        Before `whole_from`, results are left out.
+        """
         whole = self._slice(self._whole, whole_from, len(self.turns))
         return whole if front >= whole_from else self._slice(self._bare, front, whole_from) + whole
 
     def _slice(self, line: _Line, start: int, end: int) -> list[ChatMessage]:
-        count = self.sums_from(start).messages  # this measures turns, and the line needs the result
+        count = self.sums_from(start).messages  # This measures turns, and the line needs the result.
         line.reach(start, end)
         first = self.sums_from(line.start).messages
         return line.messages[first - count : first - self.sums_from(end).messages]
@@ -125,7 +128,10 @@ class _Line:
 
 
 def _size(messages: Sequence[ChatMessage], counter: TokenCounter) -> Size:
-    """Return the largest cost of messages: when a damaged turn is repaired, each of its calls may get a result."""
+    """Return the largest possible cost of messages.
+
+    When a damaged turn is repaired, each of its calls may get a result.
+    """
     size = counter.measure(messages)
     if is_sound(messages):
         return size

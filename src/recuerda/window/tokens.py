@@ -1,10 +1,10 @@
-"""Count tokens: exactly with an encoding, or by an estimate that learns.
+"""The count of tokens: exact with an encoding, otherwise an estimate that learns.
 
-The application gives an encoding of `tiktoken`, or any function that counts the tokens of a text. Nothing is looked for
-or downloaded here, because an application that only wants to count may be offline. Without an encoding, texts are
-estimated by their size. The estimate calibrates itself with the usage that the model reports, because languages and
-tokenizers differ by a factor of several. The size counted for a text never changes; only the factor does, in coarse
-steps. So sizes can be kept and added up.
+The application gives an encoding of `tiktoken`, or any function that counts the tokens of a text. This module downloads
+nothing, because an application that only wants to count may be offline. Without an encoding, texts are estimated by
+their size. The estimate calibrates itself with the usage that the model reports, because languages and tokenizers
+differ several times over. The size counted for a text never changes. Only the factor changes, in coarse steps, so sizes
+can be kept and added up.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ from recuerda.messages.message import (
 )
 
 TOKENS_PER_MESSAGE = 4
-"""About how many tokens a message costs besides its text, in every chat format."""
+"""The approximate number of tokens that a message costs in addition to its text, in every chat format."""
 
 BYTES_PER_TOKEN = 4
-"""The usual figure for English text. For other scripts it is closer than a count of characters."""
+"""The usual number of bytes per token in English text. For other scripts, bytes are closer to tokens than characters
+are."""
 
 TOKENS_PER_FILE = 1000
-"""The tokens that an image or a file counts for. Services differ by a factor of ten in both directions."""
+"""The number of tokens that is assumed for an image or a file. Services differ by a factor of ten in both
+directions."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _EIGHTHS = 8
@@ -95,7 +97,7 @@ class TokenCounter:
             number of tokens in a text. None estimates.
 
     Raises:
-        ConfigurationError: `encoding` is neither of them.
+        ConfigurationError: `encoding` is neither an encoding nor a function.
     """
 
     def __init__(self, encoding: TextEncoding | CountText | None = None) -> None:
@@ -112,11 +114,14 @@ class TokenCounter:
 
     @property
     def factor(self) -> float:
-        """The factor that estimates are multiplied by. It starts at 1.0 and learns from reports, in steps of 1/8."""
+        """The factor by which estimates are multiplied. It starts at 1.0 and learns from reports, in steps of 1/8."""
         return self._eighths / _EIGHTHS
 
     def for_model(self, model_id: str | None) -> TokenCounter:
-        """Return the counter for one model. Each model has one, because each calibrates its estimates separately."""
+        """Return the counter for one model.
+
+        Each model has its own counter, because estimates are calibrated separately.
+        """
         if model_id is None or self.is_exact:
             return self
         return self._by_model.setdefault(model_id, TokenCounter())
@@ -160,20 +165,20 @@ class TokenCounter:
         return size.fixed + -(-size.text * self._eighths // _EIGHTHS)
 
     def wants_report(self) -> bool:
-        """Return whether to measure and `observe` the next request: at first each request, later every eighth."""
+        """Return whether to measure and `observe` the next request: at first every request, later every eighth."""
         self._asked += 1
         return not self.is_exact and (len(self._reports) < _KEPT_REPORTS or self._asked % _EIGHTHS == 0)
 
     def observe(self, estimated: Size, reported: Usage | int | None) -> None:
         """Learn from the number of tokens that a model reports for a request.
 
-        One report alone changes nothing. The factor changes when the median of the last fifteen reports is above it, or
-        two steps below it. So a wrong report, or a service that reports nothing, does no harm, and the window keeps its
+        One report alone changes nothing. The factor changes if the median of the last fifteen reports is above it, or
+        two steps below it. So a wrong report, or a service without reports, does no harm, and the window keeps its
         start. An exact counter learns nothing.
 
         Args:
             estimated: the size that `measure` returned for the request.
-            reported: the request's usage, or its number of input tokens; None when it is unknown.
+            reported: the request's usage, or its number of input tokens; None if it is unknown.
         """
         tokens = reported.input_tokens if isinstance(reported, Usage) else reported
         if self.is_exact or tokens is None or estimated.text < _LEAST_TEXT:
@@ -200,7 +205,7 @@ class TokenCounter:
 
 
 def estimate_tokens(message: ChatMessage) -> int:
-    """Return an estimate of a message's tokens: one for each four bytes of text, and four for the message itself."""
+    """Return an estimate of a message's tokens: one for every four bytes of text, and four for the message itself."""
     return ESTIMATES.count([message])
 
 
@@ -210,7 +215,7 @@ def has_files(messages: Iterable[ChatMessage]) -> bool:
 
 
 def as_text(value: object) -> str:
-    """Return a tool's result or arguments as text, nearly as the model is shown it."""
+    """Return a tool's result or arguments as text, almost exactly as the model sees it."""
     if isinstance(value, str):
         return value
     try:
@@ -252,4 +257,4 @@ def _text_of(part: AnyContent) -> str:
 
 
 ESTIMATES = TokenCounter()
-"""A counter of plain estimates. Nothing calibrates it."""
+"""A counter that only estimates and is never calibrated."""

@@ -21,11 +21,11 @@ from recuerda.window.tally import NumberedTurn, Tally
 from recuerda.window.tokens import ESTIMATES, TokenCounter, ToolSchema, estimate_tokens, has_files
 
 _STEPS = 8
-"""The tokens of everything besides the thread are rounded up to a multiple of the budget divided by this number."""
+"""The tokens of everything except the thread are rounded up to a multiple of the budget divided by this number."""
 
 
 class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit for the part of the thread that is sent with each run. The input of the run itself is sent in addition.
+    """A limit for the part of the thread that is sent with each run. The run's own input is sent in addition.
 
     Between three quarters and all of a limit are used, because the window moves in steps.
 
@@ -33,9 +33,9 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         max_messages: the largest number of messages, in whole turns; None for no limit.
         max_tokens: the largest number of tokens, in whole turns; None for no limit.
         reserve_tokens: the part of `max_tokens` that is kept free for the answer.
-        keep_results: the number of newest turns that keep the results of their tools. For older turns, the model sees
-            the calls and a mark that the results were left out. This boundary moves in steps too, so up to twice as
-            many turns (or eight more) keep their results. None keeps all results.
+        keep_results: the number of the newest turns that keep the results of their tools. For older turns, the model
+            sees the calls and a mark that the results were left out. This boundary moves in steps too, so up to twice
+            as many turns (or eight more) keep their results. None keeps all results.
         counter: the counter for tokens; None for estimates that calibrate themselves for the agent's model.
 
     Raises:
@@ -61,7 +61,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last_messages(self) -> int | None:
-        """The largest number of newest messages that the window can hold. A storage need not read more. None: all."""
+        """The number of newest messages that a storage must read for this window at most; None for no limit."""
         by_tokens = None
         if self.max_tokens is not None:
             by_tokens = max(1, (self.max_tokens - self.reserve_tokens) // ESTIMATES.count([ChatMessage("user", "")]))
@@ -77,15 +77,16 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
     # -- messages to send ----------------------------------------------------------------------------------------------
 
     def select(self, turns: Sequence[Turn], *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
-        """Return the messages to send, in order: those of the newest whole turns that fit, at least of the newest turn.
+        """Return the messages to send, in order: the newest whole turns that fit, but at least the newest turn.
 
-        Both numbers of tokens are taken from the limit. Their sum is rounded up to eighths of it, so that the window
-        does not move when they grow a little.
+        Both numbers of tokens are subtracted from the limit. Their sum is rounded up to eighths of the limit, so that
+        the window does not move when they grow a little.
 
         Args:
             turns: the whole thread, the oldest turn first. The positions of the turns keep the window in its place.
-            overhead_tokens: the tokens that are sent with every run besides the thread: instructions, tools, context.
-            input_tokens: the tokens that are sent with this run besides the thread: the turn so far.
+            overhead_tokens: the number of tokens that are sent with every run besides the thread: instructions, tools
+                and context.
+            input_tokens: the number of tokens that are sent with this run besides the thread: the turn so far.
         """
         numbered = [_Numbered(number, turn) for number, turn in enumerate(turns, start=1)]
         return self.plan(self.tally(numbered), overhead_tokens=overhead_tokens, input_tokens=input_tokens)
@@ -114,11 +115,11 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         return Tally(turns, counter, leaves_out=leaves_out)
 
     def latest(self, turns: Sequence[Turn]) -> list[ChatMessage]:
-        """Return the messages of all newest whole turns that fit, without steps: for people and not for a model."""
+        """Return the messages of all newest whole turns that fit, without steps. Use it for people, not for a model."""
         return [message for turn in turns[len(turns) - self.count(turns) :] for message in turn.messages]
 
     def count(self, turns: Sequence[Turn]) -> int:
-        """Return the number of newest turns that fit; 1 when not even the newest fits."""
+        """Return the number of the newest turns that fit; 1 if not even the newest turn fits."""
         tally = self.tally([_Numbered(number, turn) for number, turn in enumerate(turns, start=1)])
         return count_fitting(tally, Limits(self.max_messages, self.limits().tokens))
 
@@ -134,7 +135,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
     def tokens(
         self, messages: Iterable[ChatMessage] = (), *, instructions: str | None = None, tools: Iterable[ToolSchema] = ()
     ) -> int:
-        """Return the tokens of parts of a request, for `overhead_tokens` and `input_tokens`. 0 without `max_tokens`."""
+        """Return the tokens of parts of a request, for `overhead_tokens` and `input_tokens`; 0 without `max_tokens`."""
         if self.max_tokens is None:
             return 0
         return (self.counter or ESTIMATES).count(messages, instructions=instructions, tools=tools)
@@ -184,7 +185,8 @@ def turn_of(messages: Sequence[ChatMessage]) -> Turn:
 def group_turns(messages: Iterable[ChatMessage]) -> list[Turn]:
     """Return a plain list of messages as turns. A turn starts at a user's message that follows another role's message.
 
-    Use it for histories that were not written as turns: those of an application's own store, or of another framework.
+    Use it for histories that were not written as turns, such as histories of an application's own store or of another
+    framework.
     """
     groups: list[list[ChatMessage]] = []
     for message in messages:

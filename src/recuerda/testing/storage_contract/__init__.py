@@ -56,7 +56,7 @@ class StorageContract(
     LifeContract,
     ModelContract,
 ):
-    """Tests for every promise of `Storage`. A subclass defines the fixture `storage`, and `another` if it can.
+    """Tests for every promise of `Storage`. A subclass defines the fixture `storage` and, if possible, `another`.
 
     See `recuerda.testing.storage_contract` for an example.
     """

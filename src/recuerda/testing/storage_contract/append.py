@@ -147,7 +147,7 @@ class AppendContract(ContractBase):
 
     async def test_a_body_that_is_too_long_is_refused_and_writes_nothing(self, storage: Storage) -> None:
         if storage.max_body_bytes is None:
-            return  # a storage without a limit, for which the 3 MB above are enough
+            return  # For a storage without a limit, the 3 MB above are enough.
         # Zeros take no memory until they are read, which matters for a storage with a limit of a gigabyte.
         with pytest.raises(EncodeError, match="keeps at most"):
             await storage.append("a", a_turn(bytes(storage.max_body_bytes + 1)))

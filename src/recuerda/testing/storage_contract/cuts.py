@@ -1,4 +1,4 @@
-"""Tests of removing turns by undo, trim, and a limit on append: each removes whole turns and raises the revision."""
+"""Tests of undo, trim and the limit of an append, each of which removes whole turns and raises the revision."""
 
 from __future__ import annotations
 

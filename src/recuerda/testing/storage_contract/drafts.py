@@ -1,4 +1,4 @@
-"""Tests of drafts: the finished steps of a running turn, outside the thread, which one process at a time may save."""
+"""Tests of drafts: the finished steps of a running turn, which one process at a time saves outside of the thread."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies
 
 
 class LifeContract(ContractBase):
-    """Tests of `Storage.close`, and of the use in several event loops."""
+    """Tests of `Storage.close`, and of a storage that several event loops use."""
 
     async def test_closing_twice_is_fine(self, storage: Storage) -> None:
         await storage.append("a", a_turn())

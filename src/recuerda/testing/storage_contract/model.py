@@ -1,9 +1,9 @@
-"""A test with random sequences of operations, which compares each result with that of the RAM storage.
+"""A test with random sequences of operations, which compares each result with the result of the RAM storage.
 
 A sequence is plain data and is drawn before it runs, so that hypothesis can make a failing sequence smaller and show it
-as a list. Two things are not compared, because each storage has its own: incarnations, and the times of the storage's
-clock. `first` may be any number above the numbers of all removed turns, up to the number of the first turn that is
-left. Records of undos, trims and summaries below `first` may be gone.
+as a list. Two values are not compared, because each storage has its own: incarnations, and the times of the storage's
+clock. `first` may be any number above the numbers of all removed turns, up to the number of the first remaining turn.
+Records of undos, trims and summaries below `first` may be gone.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class ModelContract(ContractBase):
 
 
 async def _resolve(operation: Operation, oracle: Storage, thread: str) -> Operation:
-    """Return the operation with its real arguments, where the drawn ones are relative to the thread's state."""
+    """Return the operation with its real arguments. Some drawn arguments are relative to the thread's state."""
     options = dict(operation.options)
     info = await oracle.head(thread)
     if operation.ahead is not None:

@@ -116,7 +116,7 @@ class ThreadContract(ContractBase):
         assert (page.threads, page.cursor) == ((), None)
 
     async def test_pages_give_each_thread_once_and_the_newest_first(self, storage: Storage) -> None:
-        # Three threads have the same time each, so that a page may end between threads of one time.
+        # The threads share their times in groups of three, so that a page may end between threads with the same time.
         for i in range(20):
             await storage.append(f"t:{i:02}", a_turn(created_us=1_000_000 + i // 3))
         for limit in (1, 2, 3, 7, 19, 20, 21):
