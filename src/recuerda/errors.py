@@ -13,20 +13,22 @@ credentials.
     ├── ThreadConflict              the thread has changed since it was read: read it again, or retry the run
     ├── ThreadNotFound              there is no thread with this id
     ├── ThreadOwnershipError        the thread belongs to another owner: a service, or another user
-    ├── StorageError                the storage cannot do it now
+    ├── StorageError                the storage cannot carry out the operation now
     │   ├── StorageBusy             another writer holds the storage: retry
     │   ├── StorageFull             no space is left
     │   ├── StorageReadOnly         writing is not permitted
     │   ├── StorageUnavailable      the storage cannot be reached or opened
-    │   ├── DecryptionError the key is missing or is another one │   └── CorruptTurn             one record cannot be
-    read; the others can ├── ChatClientError             the model's service failed │   └── ServiceThreadNotFound   the
-    service no longer knows the thread: detach it, or start another ├── ThreadDiverged              a service's thread
-    and its local mirror hold different turns ├── ProviderError               a memory service failed, or is set up in a
-    way that cannot work ├── EmbedderError               an embedding model failed, or its vectors do not fit ├──
-    TurnPending                 a turn was interrupted: resume it or drop it ├── DraftConflict               another
-    process continues the turn, or the turn is over: load the draft again ├── ToolOutcomeUnknown          a tool was
-    started, and nobody knows whether it finished: find out and say it └── RunLimitError               the model called
-    tools in more rounds than the limit allows
+    │   ├── DecryptionError         the key is missing or wrong
+    │   └── CorruptTurn             one record cannot be read; the others can
+    ├── ChatClientError             the model's service failed
+    │   └── ServiceThreadNotFound   the service no longer knows the thread: detach it, or start another
+    ├── ThreadDiverged              a service's thread and its local mirror hold different turns
+    ├── ProviderError               a memory service failed, or is set up in a way that cannot work
+    ├── EmbedderError               an embedding model failed, or its vectors do not fit
+    ├── TurnPending                 a turn was interrupted: resume it or drop it
+    ├── DraftConflict               another process continues the turn, or the turn ended: load the draft again
+    ├── ToolOutcomeUnknown          a tool was started, and nobody knows whether it finished: find out
+    └── RunLimitError               the model called tools in more rounds than the limit allows
 """
 
 from __future__ import annotations

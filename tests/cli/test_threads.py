@@ -162,7 +162,7 @@ def test_a_corrupt_turn_is_marked_and_the_others_are_shown(recuerda: CommandLine
     assert "turn 2 cannot be read" in done.stdout
     assert "user: one" in done.stdout
     assert "user: three" in done.stdout
-    assert done.stderr == "error: 1 of 3 turns cannot be read; the others are shown\n"
+    assert done.stderr == "error: 1 of 3 turns cannot be read; the other turns are shown\n"
     told = recuerda("show", "first", "--storage", STORAGE, "--json")
     assert told.returncode == 1
     assert [turn["number"] for turn in json.loads(told.stdout)["corrupt"]] == [2]

@@ -51,8 +51,8 @@ class AgentThreads:
             )
         if mirror is not None and not by_service:
             raise ConfigurationError(
-                "a mirror is the copy of what a service keeps, and this client's service keeps nothing: storage= says "
-                "where its threads live"
+                "a mirror is the copy of a thread that a service keeps, and this client's service keeps nothing: "
+                "storage= says where its threads live"
             )
         place = storage if mirror is None else mirror
         self.by_service = by_service

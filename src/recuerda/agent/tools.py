@@ -129,7 +129,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function itself, as other code than a model does."""
+        """Call the function directly, from code instead of from a model."""
         return self.function(*args, **kwargs)
 
     def check(self, arguments: str | Mapping[str, Any]) -> None:
@@ -203,7 +203,7 @@ class DecoratedTool(FunctionTool, Generic[P, R], frozen=True, kw_only=True):
     """The tool that `@tool` makes of a function. Calling the tool calls the function, with the function's own types."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself, as other code than a model does."""
+        """Call the function directly, from code instead of from a model."""
         return cast("R", self.function(*args, **kwargs))
 
 

@@ -63,7 +63,7 @@ def show(
     else:
         _print(thread)
     if thread.corrupt:
-        fail(f"{len(thread.corrupt)} of {counted(len(thread.turns), 'turn')} cannot be read; the others are shown")
+        fail(f"{len(thread.corrupt)} of {counted(len(thread.turns), 'turn')} cannot be read; the other turns are shown")
         raise typer.Exit(1)
 
 

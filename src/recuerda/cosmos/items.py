@@ -5,14 +5,14 @@ A thread has a logical partition of its own. It holds:
 - **The thread's own item**, with its incarnation and its settings. It sorts above all records, so that one query,
   newest first, gives it and then the records.
 - **One record for each number.** Its id is made of the incarnation and the number, and ids are unique in a partition,
-so one of two competing writers gets status 409. Creating the item is the commit: a turn exists as soon as this one item
-exists. A record carries
-  the totals of the thread up to and including itself, so the newest record describes the thread.
+  so one of two competing writers gets status 409. Creating the item is the commit: a turn exists as soon as this one
+  item exists. A record carries the totals of the thread up to and including itself, so the newest record describes the
+  thread.
 - **Gone records.** An undo or a trim replaces a record with an empty item of the same id, and never removes it:
   otherwise a delayed writer could use the number again. The newest record makes such a record invisible even before it
   is replaced: a trim raises `first`, and an undo names its target.
 - **Draft steps**, each with the revision that the thread had; appending a turn invalidates them. A step is created,
-never overwritten, so one of two processes that save it gets status 409.
+  never overwritten, so one of two processes that save it gets status 409.
 
 A listing needs all threads, and they are in different partitions. So each thread also has an entry in one of a few
 directory partitions: a copy of the information about it. The entry is made before the thread becomes visible, and

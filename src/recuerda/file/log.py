@@ -203,7 +203,7 @@ def forward_lines(fd: int, start: int, end: int) -> Iterator[Line]:
 
 
 def line_at(fd: int, offset: int, end: int) -> Line:
-    """Return the line at an offset, or an empty line when there is none."""
+    """Return the line at an offset; an empty line if there is none."""
     held: list[bytes] = []
     chunk, position = FIRST_CHUNK, offset
     while position < end and (data := read_at(fd, position, min(chunk, end - position))):
