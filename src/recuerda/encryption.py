@@ -60,7 +60,7 @@ class Keys(Protocol):
     """A source of keys. Use `KeyRing` or `UserKeys`, or implement it over a key service."""
 
     def current(self, user_id: str | None) -> str:
-        """Return the id of the key that encrypts new values of a user's threads; None stands for no user."""
+        """Return the id of the key for new values in a user's threads; None stands for threads without a user."""
         ...
 
     def key(self, key_id: str) -> bytes | None:

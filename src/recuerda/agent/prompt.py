@@ -32,7 +32,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         instructions: the agent's instructions, then the providers', then the summary.
         pinned: messages that are sent before the thread's messages in every run.
-        history: returns the thread's messages.
+        history: returns the thread's messages that fit; see `HistoryPart`.
         context: the providers' messages. They differ from run to run, so they come after the thread's messages: the
             messages before them stay the same, and the service finds them in its cache.
         window: the limit of a whole request; None for no limit.

@@ -10,10 +10,10 @@ import msgspec
 from recuerda.azure_ai_search.settings import SearchSettings
 
 MAX_TEXT = 4_000
-"""The most characters of one document that a run gets."""
+"""The largest number of characters that a run gets of one document."""
 
 MAX_QUOTED = 16_000
-"""The most characters of all quotes."""
+"""The largest number of characters of all quotes together."""
 
 _KEYS = ("id", "key", "chunk_id", "doc_id", "document_id")
 TITLES = ("title", "name", "filename", "file_name")

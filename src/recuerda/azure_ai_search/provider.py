@@ -74,7 +74,7 @@ class AzureAISearchProvider(ContextProvider):
         api_version: the version of the service's API; by default the SDK's own.
         verify: the path of a certificate file to trust, for a proxy with its own certificate.
         timeout_s: seconds to wait for a connection, and for an answer.
-        max_retries: how many times the SDK tries again if the service is busy or the connection breaks.
+        max_retries: the number of times that the SDK tries again if the service is busy or the connection breaks.
         name: see `ContextProvider`.
         timeout: see `ContextProvider`.
         on_failure: see `ContextProvider`.

@@ -20,8 +20,8 @@ SearchMode: TypeAlias = Literal["simple", "semantic", "vector", "hybrid"]
 """How an index is searched; `AzureAISearchProvider` explains the modes."""
 
 MAX_QUERY = 2_000
-"""The most characters of a search text: the last characters of a longer text are used, because a question is usually at
-the end."""
+"""The largest number of characters of a search text. Of a longer text, the last characters are used, because a question
+is usually at the end."""
 
 MAX_TOP = 50
 

@@ -1,4 +1,4 @@
-"""Show an interrupted turn to people and to scripts."""
+"""The output for an interrupted turn, as text for people and as JSON for scripts."""
 
 from __future__ import annotations
 

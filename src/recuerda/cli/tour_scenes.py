@@ -127,7 +127,7 @@ async def play(scenes: Mapping[str, Callable[[AnyStage], Awaitable[Scene]]], sce
 
 
 async def talk_in_a_thread(on: Stage, thread: AgentThread, first: Step) -> Scene:
-    """Tell a name in a thread, and ask for it in the same thread."""
+    """Tell the agent a name in a thread, and ask for it in the same thread."""
     texts = on.texts
     told = await on.agent.run(texts.say_name, thread=thread)
     asked = await on.agent.run(texts.ask_name, thread=thread)

@@ -50,8 +50,8 @@ class TourTexts:
 ENGLISH = TourTexts(
     heading="A memory that lasts, scene by scene",
     about_the_model=(
-        "The model here is an offline stand-in, no language model: it answers only from the messages that it is sent. "
-        "So whatever it knows, the memory gave it."
+        "The model here is an offline stand-in, not a language model: it answers only from the messages that it is "
+        "sent. So whatever it knows, the memory gave it."
     ),
     about_the_storage="The storage is real: {}",
     about_the_service="The history is kept by a service: {}, process {}",

@@ -105,7 +105,7 @@ def _appended(item: RecordItem, *, is_replayed: bool) -> Appended:
 
 
 async def _prepared(container: Container, thread_id: str, head: Head, record: NewRecord) -> Head:
-    """Bring a thread into the state in which the next record may be created."""
+    """Prepare a thread for its next record, and return its state."""
     if head.revision == 0:
         head = await threads.ready(container, thread_id, head, now_us=record.created_us, user_id=record.user_id)
     if head.record is None or head.thread is None:
@@ -118,7 +118,7 @@ async def _prepared(container: Container, thread_id: str, head: Head, record: Ne
 
 
 async def _totals(container: Container, head: Head, record: NewRecord) -> _Totals:
-    """Return the thread's totals as they will be after a record."""
+    """Return the totals that the thread will have after a record."""
     now = head.record or RecordItem(partition="", id="", kind="turn", number=0, incarnation="")
     totals = _Totals(
         first=now.first,

@@ -67,7 +67,7 @@ class Head:
 
     @property
     def exists(self) -> bool:
-        """True if readers see the thread."""
+        """True if the thread exists for its readers."""
         return self.living is not None and (self.living.is_set or self.record is not None)
 
     @property

@@ -103,7 +103,7 @@ class CosmosStorage(Storage):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the storage that a URL names.
+        """Return the storage that a URL names.
 
         The form is `cosmos://:KEY@ACCOUNT.documents.azure.com/DATABASE/CONTAINER`, with a percent-encoded key. The key
         may be in the environment variable `COSMOS_KEY` instead, which keeps it out of command lines. Both names default

@@ -96,7 +96,7 @@ class FileStorage(Storage):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the storage of `file:///absolute/folder` (RFC 8089), `file:relative/folder` or `file:~/folder`.
+        """Return the storage at `file:///absolute/folder` (RFC 8089), `file:relative/folder` or `file:~/folder`.
 
         Raises:
             ConfigurationError: the URL has another form.

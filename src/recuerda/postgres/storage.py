@@ -105,7 +105,7 @@ class PostgresStorage(Storage):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the storage of `postgresql://user:password@host:5432/database`; `?schema=name` names another schema."""
+        """Return the storage at `postgresql://user:password@host:5432/database`; `?schema=name` sets the schema."""
         address, schema = split_schema(url)
         return cls(address, schema=schema)
 

@@ -40,7 +40,7 @@ _FACT_CHARACTERS = 500
 
 
 class FactSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn that a fact came from."""
+    """A turn from which a fact comes."""
 
     thread_id: str
     turn: int
@@ -55,7 +55,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
         valid_from_us: the time from which it is valid, in microseconds since 1970 (UTC).
         valid_until_us: the time until which it was valid; None while it is valid.
         superseded_by: the number of the fact that replaced it; None while it is valid.
-        sources: the turns that it came from.
+        sources: the turns from which it comes.
     """
 
     id: int

@@ -149,7 +149,7 @@ class Server:
         return link.trips
 
     async def nodes(self) -> Sequence[object]:
-        """Return the nodes that together have all keys; only None for a server that has all keys itself."""
+        """Return the nodes that together have all keys; a single None for a server that has all keys itself."""
         await self.trips()
         client = (await self._links.get()).client
         await client.initialize()

@@ -114,7 +114,7 @@ class RedisStorage(Storage):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the storage that a URL names.
+        """Return the storage that a URL names.
 
         The query of the URL may set `key_prefix`, `ttl_s`, `max_connections`, `timeout_s` and `cluster=true`. Other
         settings are passed on to redis-py.

@@ -36,7 +36,7 @@ class Pipeline(Protocol):
 
 
 class RedisClient(Protocol):
-    """The part of redis-py's clients that is used, for a server or a cluster."""
+    """The methods of redis-py's clients that are used, for a server or a cluster."""
 
     def initialize(self) -> Awaitable[object]:
         """Discover the nodes of a cluster. A second call does nothing."""

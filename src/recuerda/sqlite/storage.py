@@ -82,7 +82,7 @@ class SQLiteStorage(Storage):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the storage of `sqlite:///relative.db` or, with four slashes, `sqlite:////absolute.db`."""
+        """Return the storage at `sqlite:///relative.db` or, with four slashes, `sqlite:////absolute.db`."""
         parts = urlsplit(url)
         path = unquote(parts.path[1:])
         # Without the slashes, the first character of the path would be lost: `sqlite:memory.db` is not `emory.db`.

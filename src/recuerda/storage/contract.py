@@ -90,7 +90,7 @@ class Storage(StorageHooks):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the storage that a URL names. A storage without a URL form does not override this method."""
+        """Return the storage that a URL names. A storage without a URL form does not override this method."""
         raise ConfigurationError(
             f"{cls.__name__} cannot be made from a URL (the scheme was {urlsplit(url).scheme!r}): call the class"
         )

@@ -40,7 +40,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         committed: the turn with the requested id; None if the thread does not have it yet.
         is_new: True if the thread has no turn yet.
         summary: the newest summary; None if it was not requested or there is none.
-        has_draft: True when a turn was begun on the thread and is neither committed nor dropped.
+        has_draft: True if a turn was begun on the thread and is neither committed nor dropped.
     """
 
     revision: int | None = None

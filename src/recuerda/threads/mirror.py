@@ -57,7 +57,7 @@ class Mirror:
     """The local copy of one thread.
 
     Args:
-        store: holds the copy.
+        store: the store that holds the copy.
     """
 
     def __init__(self, store: ChatMessageStore) -> None:

@@ -142,7 +142,7 @@ def _stepped(tally: Tally, budgets: Sequence[Budget], *, first: int = 0) -> int:
 
 
 def _oldest(budgets: Sequence[Budget], *, tally: Tally, first: int = 0) -> int:
-    """Return the index of the oldest turn from which on all turns fit the budgets, or of the last turn if none does."""
+    """Return the index of the oldest turn from which all turns fit the budgets, or of the last turn if none fits."""
 
     def fits(index: int) -> bool:
         return all(cost(index) <= limit for cost, limit in budgets)

@@ -61,7 +61,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last_messages(self) -> int | None:
-        """The number of newest messages that a storage must read for this window at most; None for no limit."""
+        """The largest number of messages that this window can hold; a storage need not read more. None for no limit."""
         by_tokens = None
         if self.max_tokens is not None:
             by_tokens = max(1, (self.max_tokens - self.reserve_tokens) // ESTIMATES.count([ChatMessage("user", "")]))

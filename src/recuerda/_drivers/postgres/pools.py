@@ -43,7 +43,8 @@ class PoolSettings:
     Attributes:
         address: where to connect.
         name: the name of the storage or index, for error messages.
-        max_connections: the most connections of one event loop. A caller waits while all of them are in use.
+        max_connections: the largest number of connections of one event loop. A caller waits while all of them are in
+            use.
         timeout_s: the seconds that a caller waits for a connection.
         prepares: True prepares statements on the server, unless a pooler stands in front of it. False is for statements
             whose types may be dropped and created again.

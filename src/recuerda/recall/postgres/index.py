@@ -101,7 +101,7 @@ class PostgresRecallIndex(RecallIndex):
 
     @classmethod
     def from_url(cls, url: str) -> PostgresRecallIndex:
-        """Make the index of `postgresql://user:password@host:5432/database`; `?schema=name` names another schema."""
+        """Return the index at `postgresql://user:password@host:5432/database`; `?schema=name` names another schema."""
         address, schema = split_schema(url)
         return cls(address, schema=schema)
 

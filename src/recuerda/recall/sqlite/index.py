@@ -78,7 +78,7 @@ class SQLiteRecallIndex(RecallIndex):
 
     @classmethod
     def from_url(cls, url: str) -> SQLiteRecallIndex:
-        """Make the index of `sqlite:///relative.db`, or with four slashes `sqlite:////absolute.db`."""
+        """Return the index at `sqlite:///relative.db` or, with four slashes, `sqlite:////absolute.db`."""
         parts = urlsplit(url)
         path = unquote(parts.path[1:])
         if parts.scheme != "sqlite" or parts.netloc or parts.query or not path:
