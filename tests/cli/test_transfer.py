@@ -44,7 +44,7 @@ def test_one_thread_can_be_imported_under_another_id(filled: CommandLine) -> Non
     exported = filled.ok("export", "one")
     assert "copy: 2 of 2 turns added\n" in filled.ok("import", "-", "--thread", "copy", input=exported)
     assert shown(filled, "copy") == shown(filled, "one")
-    assert "single one" in filled.refused("import", "-", "--thread", "copy", input=filled.ok("export", "--all"))
+    assert "single thread" in filled.refused("import", "-", "--thread", "copy", input=filled.ok("export", "--all"))
 
 
 def test_an_export_to_a_file_replaces_it_when_it_is_whole(filled: CommandLine) -> None:
