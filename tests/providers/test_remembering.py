@@ -47,7 +47,7 @@ def test_a_thread_of_another_user_is_refused_with_the_next_step() -> None:
 
 
 def test_two_thread_scopes_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="give one of them"):
+    with pytest.raises(ConfigurationError, match="give only one of them"):
         check_one_thread_scope("t", is_per_thread=True)
     check_one_thread_scope("t", is_per_thread=False)
     check_one_thread_scope(None, is_per_thread=True)

@@ -181,7 +181,7 @@ async def test_a_list_that_cannot_be_imported_leaves_the_thread_alone(storage: R
     await refused(r"entry 1 .* is not a message")
     await client.rpop(key)
     await storage.append("a", NewTurn(body=b"own", message_count=1))
-    await refused("turns of its own")
+    await refused("already has other turns")
     await storage.delete("a")
     await import_legacy_list(storage, "a", list_prefix=f"{prefix}-legacy")
     await client.rpush(key, message)
