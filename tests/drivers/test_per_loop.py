@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar, cast
 
 import pytest
 
@@ -121,6 +122,28 @@ async def test_values_end_with_an_owner_that_nobody_holds() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
     assert value.closed_in == [value.made_in]
+
+
+class Witness(Line):
+    """Note, when it is collected, whether it had been closed by then."""
+
+    was_closed: ClassVar[list[bool]] = []
+
+    def __del__(self) -> None:
+        self.was_closed.append(bool(self.closed_in))
+
+
+async def test_a_value_is_closed_before_it_is_collected_with_an_owner_in_a_cycle() -> None:
+    Witness.was_closed.clear()
+    ring: list[object] = [PerLoop(Witness, Witness.close)]
+    await cast("PerLoop[Witness]", ring[0]).get()
+    ring.append(ring)
+    del ring
+    async with asyncio.timeout(10):
+        while not Witness.was_closed:
+            gc.collect()
+            await asyncio.sleep(0)
+    assert Witness.was_closed == [True]
 
 
 def test_a_loop_that_ended_without_closing_its_generators_leaves_a_value_to_finish() -> None:

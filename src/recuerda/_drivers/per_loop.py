@@ -19,7 +19,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from weakref import WeakSet, ref
+from weakref import WeakSet, finalize, ref
 
 T = TypeVar("T")
 
@@ -54,6 +54,9 @@ class PerLoop(Generic[T]):
         self._leases: dict[asyncio.AbstractEventLoop, _Lease[T]] = {}
         self._mutex = threading.Lock()
         self._is_closed = False
+        # The registry of `finalize` holds the values until this object is gone. So the garbage collector, when it finds
+        # this object in a cycle of references, never takes a value together with it, before its guard has closed it.
+        finalize(self, self._leases.clear).atexit = False
         _every.add(self)
 
     def __len__(self) -> int:
@@ -112,7 +115,8 @@ class PerLoop(Generic[T]):
             self._finish(value)
 
     def _take_all(self) -> dict[asyncio.AbstractEventLoop, _Lease[T]]:
-        taken, self._leases = self._leases, {}
+        taken = dict(self._leases)
+        self._leases.clear()
         return taken
 
     def _forget(self, loop: asyncio.AbstractEventLoop, value: T) -> None:
