@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,9 @@ from recuerda.file.locks import StripedLocks
 from recuerda.file.names import file_stem, files_of
 from recuerda.storage.records import DraftStep, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
+from tests.storage.file_fixtures import folder, reads, storage
+
+__all__ = ["folder", "reads", "storage"]
 
 HOSTILE = (
     "",
@@ -41,32 +43,6 @@ HOSTILE = (
     "a",
     "a ",
 )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "threads"
-
-
-@pytest.fixture
-async def storage(folder: Path) -> AsyncIterator[FileStorage]:
-    async with FileStorage(folder) as storage:
-        yield storage
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Give the sizes of all reads from files, as they happen."""
-    sizes: list[int] = []
-    read = os.read
-
-    def counted(fd: int, size: int) -> bytes:
-        data = read(fd, size)
-        sizes.append(len(data))
-        return data
-
-    monkeypatch.setattr(os, "read", counted)
-    return sizes
 
 
 def content_of(folder: Path) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,22 +18,9 @@ from recuerda.file.disk import Disk
 from recuerda.file.names import files_of
 from recuerda.storage.records import DraftStep, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
+from tests.storage.file_fixtures import folder, log, storage
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "threads"
-
-
-@pytest.fixture
-async def storage(folder: Path) -> AsyncIterator[FileStorage]:
-    async with FileStorage(folder) as storage:
-        yield storage
-
-
-@pytest.fixture
-def log(folder: Path) -> Path:
-    return files_of(folder, "a").log
+__all__ = ["folder", "log", "storage"]
 
 
 def failing(code: int) -> Callable[..., int]:

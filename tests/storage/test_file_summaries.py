@@ -1,9 +1,7 @@
 """Summaries and drafts in files: what they cost, and what crashes, damage and a person's hand make of them."""
 
 import errno
-import os
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,37 +12,9 @@ from recuerda.file.disk import Disk
 from recuerda.file.names import files_of
 from recuerda.storage.records import DraftStep, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, fill, numbers
+from tests.storage.file_fixtures import folder, log, reads, storage
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "threads"
-
-
-@pytest.fixture
-async def storage(folder: Path) -> AsyncIterator[FileStorage]:
-    async with FileStorage(folder) as storage:
-        yield storage
-
-
-@pytest.fixture
-def log(folder: Path) -> Path:
-    return files_of(folder, "a").log
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Give the sizes of all reads from files, as they happen."""
-    sizes: list[int] = []
-    read = os.read
-
-    def counted(fd: int, size: int) -> bytes:
-        data = read(fd, size)
-        sizes.append(len(data))
-        return data
-
-    monkeypatch.setattr(os, "read", counted)
-    return sizes
+__all__ = ["folder", "log", "reads", "storage"]
 
 
 def a_step(number: int, revision: int = 0, body: bytes = b'{"v":1}') -> DraftStep:
