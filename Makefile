@@ -68,7 +68,7 @@ lowest:  ## Run the tests of every technology on the lowest versions that pyproj
 	uv venv --quiet --clear --python 3.11 .venv-lowest
 	uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --all-extras --no-header pyproject.toml \
 		-o .venv-lowest/lowest.txt
-	uv pip install --quiet --python .venv-lowest -r .venv-lowest/lowest.txt -r requirements/lowest.in -e .
+	uv pip install --quiet --compile-bytecode --python .venv-lowest -r .venv-lowest/lowest.txt -r requirements/lowest.in -e .
 	.venv-lowest/bin/python -m pytest -n $(JOBS) $(ARGS) $(LOWEST)
 
 format: $(VENV)/.dev-installed  ## Put the code into shape
