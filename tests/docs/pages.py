@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(
     r'^```(?P<kind>[\w-]*)(?: title="(?P<title>[^"\n]*)")?\n(?P<code>.*?)^```$', re.MULTILINE | re.DOTALL
 )

@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+from tests.docs.pages import PAGES, page_id
+
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-
-
-def page_id(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
 
 
 def text_of(page: Path) -> str:

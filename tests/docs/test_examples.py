@@ -20,13 +20,12 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks, page_id, run_python
+from tests.docs.pages import PAGES, ROOT, blocks, page_id, run_python
 from tests.servers.postgres_server import postgres_url
 from tests.servers.qdrant import open_no_stray_connection
 from tests.servers.redis_search_server import redis_search_url
 from tests.small_model import write_small_model
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 KNOWN_KINDS = {"python", "theirs", "text", "sh", "json", "sql", "toml"}
 
 

@@ -9,14 +9,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+from tests.docs.pages import PAGES, ROOT, page_id
+
 NAMED = re.compile(r"`(test_\w+)`")
 FILES = re.compile(r"`(tests/[\w/]+\.py)`")
-
-
-def page_id(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
 
 
 @cache

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks, page_id
+from tests.docs.pages import PAGES, ROOT, blocks, page_id
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SCRIPTS = Path(sys.executable).parent
 BODY = "    "
 
