@@ -11,8 +11,8 @@ A page has 8 KiB: about eleven two-message turns fit with little waste. A file f
 from __future__ import annotations
 
 import sqlite3
-import time
 
+from recuerda._drivers.sqlite import switch_to_wal
 from recuerda.errors import StorageUnavailable
 
 APPLICATION_ID = 0x52454355
@@ -114,8 +114,7 @@ def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bo
     try:
         _check_owner(connection, path)
         connection.execute("PRAGMA page_size = 8192")
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            _switch_to_wal(connection, busy_timeout_s)
+        switch_to_wal(connection, busy_timeout_s=busy_timeout_s)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA secure_delete = ON")
         _make_tables(connection)
@@ -140,21 +139,6 @@ def _check_owner(connection: sqlite3.Connection, path: str) -> None:
         raise StorageUnavailable(
             f"{path} was made by a newer recuerda (schema {version}, this one knows {VERSION}); upgrade recuerda"
         )
-
-
-def _switch_to_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    # When two connections switch at the same time, SQLite refuses one of them as "locked" immediately, without the busy
-    # timeout.
-    deadline = time.monotonic() + busy_timeout_s
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.002)
-        else:
-            return
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

@@ -16,6 +16,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from recuerda._drivers.sqlite import switch_to_wal
 from recuerda.errors import StorageUnavailable
 from recuerda.recall.text import TERMS_VERSION
 
@@ -116,7 +117,7 @@ def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
         _check_owner(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        switch_to_wal(connection, busy_timeout_s=busy_timeout_s)
         # A power failure may lose the last entries, but never consistency. They can be read again from the log.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
