@@ -37,6 +37,7 @@ from recuerda.errors import (
     ThreadNotFound,
     ThreadOwnershipError,
     ToolOutcomeUnknown,
+    TurnDropped,
     TurnPending,
 )
 from recuerda.messages.message import (
@@ -58,7 +59,7 @@ from recuerda.providers.context import Context, ContextProvider
 from recuerda.providers.embedding import Embedder
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, NewTurn, ThreadInfo, ThreadPage, ThreadSlice, TurnRecord
+from recuerda.storage.records import Appended, NewTurn, ThreadInfo, ThreadPage, ThreadSlice, TurnRecord, Version
 from recuerda.storage.registry import open_storage
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.protocol import ChatMessageStoreProtocol
@@ -132,12 +133,14 @@ __all__ = [
     "TokenCounter",
     "ToolOutcomeUnknown",
     "Turn",
+    "TurnDropped",
     "TurnPending",
     "TurnRecord",
     "UnknownContent",
     "UriContent",
     "Usage",
     "UsageContent",
+    "Version",
     "open_storage",
     "tool",
 ]

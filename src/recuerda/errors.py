@@ -11,6 +11,7 @@ credentials.
     │   └── EncodeError             a value cannot be stored; the error names its place
     ├── StateError                  a serialized thread cannot be restored
     ├── ThreadConflict              the thread has changed since it was read: read it again, or retry the run
+    ├── TurnDropped                 the turn was committed, and was deleted since: do not run it again
     ├── ThreadNotFound              there is no thread with this id
     ├── ThreadOwnershipError        the thread belongs to another owner: a service, or another user
     ├── StorageError                the storage cannot carry out the operation now
@@ -75,15 +76,40 @@ class StateError(RecuerdaError, ValueError):
 
 
 class ThreadConflict(RecuerdaError):
-    """Raised when an append expected a revision that the thread no longer has; nothing was written."""
+    """Raised when a thread is not in the state that an operation expected; nothing was written.
+
+    `expected` and `actual` are revisions. They may be equal: then the thread was deleted and begun anew, the storage
+    was put back to an earlier state, or settings have changed.
+    """
 
     def __init__(self, thread_id: str, *, expected: int, actual: int) -> None:
         self.thread_id = thread_id
         self.expected = expected
         self.actual = actual
+        state = (
+            f"is at revision {actual}, not {expected}: another writer has changed it"
+            if actual != expected
+            else f"is not the one that was read at revision {expected}: it was changed, or was begun anew"
+        )
         super().__init__(
-            f"thread {thread_id!r} is at revision {actual}, not {expected}: another writer has changed it. "
+            f"thread {thread_id!r} {state}. "
             "Nothing was written. Run again, so that the answer takes the new turns into account."
+        )
+
+
+class TurnDropped(RecuerdaError):
+    """Raised when a turn with this id was committed, and a trim or a limit has deleted it since; nothing was written.
+
+    The turn's answer is gone, and its tools have run. `number` is the turn's number in its thread.
+    """
+
+    def __init__(self, thread_id: str, *, turn_id: str, number: int) -> None:
+        self.thread_id = thread_id
+        self.turn_id = turn_id
+        self.number = number
+        super().__init__(
+            f"turn {turn_id!r} of thread {thread_id!r} was committed as number {number}, and has been deleted since by "
+            "a limit or a trim. Nothing was written. To say it again, run with a new turn id."
         )
 
 

@@ -4,15 +4,18 @@
 on every storage.
 """
 
-from recuerda.storage.contract import Erasure, Storage, system_clock
+from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.copying import Copied, copy_thread, copy_threads
-from recuerda.storage.hooks import Clock
+from recuerda.storage.erasure import Erasure, Follower, Forgotten
+from recuerda.storage.hooks import Clock, check_state, check_user
 from recuerda.storage.leases import Lease
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import (
     Appended,
     Draft,
     DraftStep,
+    Expected,
+    Guard,
     NewRecord,
     NewTurn,
     ReadQuery,
@@ -21,10 +24,12 @@ from recuerda.storage.records import (
     ThreadPage,
     ThreadSlice,
     TurnRecord,
+    Version,
 )
 from recuerda.storage.registry import open_storage
 from recuerda.storage.retention import Retained, RetentionPolicy
 from recuerda.storage.thread_log import ThreadLog, list_infos
+from recuerda.storage.view import UserStorage
 
 __all__ = [
     "Appended",
@@ -33,6 +38,10 @@ __all__ = [
     "Draft",
     "DraftStep",
     "Erasure",
+    "Expected",
+    "Follower",
+    "Forgotten",
+    "Guard",
     "Lease",
     "MemoryStorage",
     "NewRecord",
@@ -47,6 +56,10 @@ __all__ = [
     "ThreadPage",
     "ThreadSlice",
     "TurnRecord",
+    "UserStorage",
+    "Version",
+    "check_state",
+    "check_user",
     "copy_thread",
     "copy_threads",
     "list_infos",

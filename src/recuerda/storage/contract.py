@@ -12,26 +12,35 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
 from types import TracebackType
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
 from msgspec import structs
 
-from recuerda.errors import ConfigurationError, EncodeError, InvalidInput, ThreadConflict, ThreadNotFound
+from recuerda.errors import (
+    ConfigurationError,
+    EncodeError,
+    InvalidInput,
+    ThreadConflict,
+    ThreadNotFound,
+    ThreadOwnershipError,
+)
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import check_text, to_json_object
-from recuerda.storage.hooks import Clock, StorageHooks
+from recuerda.storage.erasure import Erasure, Follower, tell_deleted, tell_erased
+from recuerda.storage.hooks import Clock, StorageHooks, check_state, check_user
 from recuerda.storage.leases import Lease
 from recuerda.storage.records import (
+    NO_GUARD,
     Appended,
     Draft,
     DraftStep,
+    Expected,
+    Guard,
     NewRecord,
     NewTurn,
     ReadQuery,
@@ -41,6 +50,7 @@ from recuerda.storage.records import (
     ThreadPage,
     ThreadSlice,
     TurnRecord,
+    Version,
     parse_cursor,
     to_microseconds,
 )
@@ -52,25 +62,6 @@ _MOST = 2**63 - 1
 def system_clock() -> int:
     """Return the machine's time in microseconds since 1970."""
     return time.time_ns() // 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Erasure:
-    """A receipt for the threads of a user that were erased, or that would be erased in a dry run.
-
-    Attributes:
-        user_id: the user who owned the threads.
-        threads: the number of threads.
-        turns: the number of turns in these threads.
-        messages: the number of messages in these turns.
-        is_dry_run: True when the threads were only counted.
-    """
-
-    user_id: str
-    threads: int
-    turns: int
-    messages: int
-    is_dry_run: bool
 
 
 class Storage(StorageHooks):
@@ -87,6 +78,7 @@ class Storage(StorageHooks):
     def __init__(self, *, clock: Clock = system_clock) -> None:
         super().__init__(clock=clock)
         self._locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
+        self.followers: WeakSet[Follower] = WeakSet()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -102,7 +94,7 @@ class Storage(StorageHooks):
         thread_id: str,
         turn: NewTurn,
         *,
-        expected: int | None = None,
+        expected: Expected | None = None,
         keep_messages: int | None = None,
         user_id: str | None = None,
         title: str | None = None,
@@ -115,30 +107,37 @@ class Storage(StorageHooks):
         Args:
             thread_id: any text of 1 to 512 bytes without NUL.
             turn: the turn to append.
-            expected: the revision that the thread must have: 0 for a new thread, None for any revision.
+            expected: the version that the thread must have, as `ThreadInfo.version` gives it; or its revision alone,
+                0 for a new thread. None for any.
             keep_messages: after the append, drop the oldest whole turns until the thread holds at most this number of
                 messages. The new turn always stays.
-            user_id: the thread's user. It is set only by the first turn, and only if the thread has no user yet.
-            title: the thread's title. It is set only by the first turn, and only if the thread has no title yet.
+            user_id: the user for whom the turn is appended. The first turn gives the thread to this user, unless it
+                already has one.
+            title: a title made of the turn. It is set if this is the thread's first turn and the thread has no title
+                yet, or if the turn of which the title was made has been deleted.
 
         Raises:
+            ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`. A turn id that the thread already holds is a replay, not a
                 conflict.
+            TurnDropped: the thread held a turn with this id, and a trim or a limit has deleted it. The thread remembers
+                the ids of its newest 1,000 records.
             InvalidInput: an id cannot be used.
             EncodeError: the body is longer than the storage's `max_body_bytes`.
             StorageError: the storage cannot append now; the subclasses say why.
         """
         check_id(thread_id, "thread id")
-        record = self._new_record(turn, keep_messages=keep_messages, user_id=user_id, title=title)
+        record = self._new_record(turn, keep_messages=keep_messages, title=title)
+        guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id):
-            return await self._append(thread_id, record, expected)
+            return await self._append(thread_id, record, guard)
 
     async def append_all(
         self,
         thread_id: str,
         turns: Sequence[NewTurn],
         *,
-        expected: int | None = None,
+        expected: Expected | None = None,
         user_id: str | None = None,
         title: str | None = None,
     ) -> list[Appended]:
@@ -149,71 +148,86 @@ class Storage(StorageHooks):
         the first turn only.
         """
         check_id(thread_id, "thread id")
-        records = [self._new_record(turn, keep_messages=None, user_id=user_id, title=title) for turn in turns]
+        records = [self._new_record(turn, keep_messages=None, title=title) for turn in turns]
+        guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id):
-            return await self._append_all(thread_id, records, expected)
+            return await self._append_all(thread_id, records, guard)
 
     async def read(
         self,
         thread_id: str,
         *,
-        after: int = 0,
-        incarnation: str | None = None,
+        after: Expected = 0,
         last_messages: int | None = None,
         last_turns: int | None = None,
         turn_id: str | None = None,
         with_summary: bool = False,
+        user_id: str | None = None,
     ) -> ThreadSlice:
         """Return the information about a thread, and its records: one consistent snapshot, in one trip.
 
         Args:
             thread_id: the thread. A thread that does not exist gives an empty slice.
             after: return only records with a higher number, including undos, trims and summaries. 0 starts a new read
-                and returns turns only.
-            incarnation: the incarnation that the thread had when `after` was read. If it has changed, the read starts
-                anew.
+                and returns turns only. Give the version that was read last. If the thread did not continue from that
+                version, the read starts anew: the thread was deleted and begun anew, its storage was put back to an
+                earlier state, or a body was rewritten. A number alone is not checked.
             last_messages: return only the newest whole turns that together hold at most this number of messages. The
                 newest turn is returned in any case.
             last_turns: return only this number of the newest turns. 0 returns only the information about the thread.
             turn_id: also find the turn with this id, wherever it is in the thread.
             with_summary: if the read starts anew and the thread has a summary, return the newest summary, and only the
                 turns after the last turn that it covers.
+            user_id: the user for whom the thread is read; None for any user.
 
         Raises:
+            ThreadOwnershipError: the thread belongs to another user.
             InvalidInput: an id cannot be used, `last_messages` is below 1, or another number is below 0.
         """
         check_id(thread_id, "thread id")
+        version = after if isinstance(after, Version) else None
         query = ReadQuery(
-            after=after,
-            incarnation=incarnation,
+            after=after.revision if isinstance(after, Version) else after,
+            incarnation=version and version.incarnation,
+            record_id=version and version.record_id,
+            edits=version and version.edits,
             last_messages=last_messages,
             last_turns=last_turns,
             turn_id=turn_id,
             with_summary=with_summary,
         )
+        guard = to_guard(None, user_id)
         with self._translated("read", thread_id):
-            return await self._read(thread_id, query)
+            found = await self._read(thread_id, query)
+        check_user(thread_id, guard, found.info.user_id if found.info else None)
+        return found
 
-    async def head(self, thread_id: str) -> ThreadInfo | None:
-        """Return the information about a thread without its turns, or None if the thread does not exist."""
-        return (await self.read(thread_id, last_turns=0)).info
+    async def head(self, thread_id: str, *, user_id: str | None = None) -> ThreadInfo | None:
+        """Return the information about a thread without its turns, or None if the thread does not exist.
 
-    async def undo(self, thread_id: str, *, expected: int | None = None) -> TurnRecord | None:
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user than `user_id`.
+        """
+        return (await self.read(thread_id, last_turns=0, user_id=user_id)).info
+
+    async def undo(
+        self, thread_id: str, *, expected: Expected | None = None, user_id: str | None = None
+    ) -> TurnRecord | None:
         """Remove the last turn of a thread and return it, or None when the thread holds no turn.
 
         The turn's body is deleted for good, its id may be used again, and the summaries that cover the turn are deleted
         too. The undo is a record of its own, so the revision grows.
 
         Raises:
+            ThreadOwnershipError: the thread belongs to another user than `user_id`.
             ThreadConflict: the thread is not at `expected`, or another writer changed it in between.
         """
-        found = await self.read(thread_id, last_turns=1)
+        found = await self.read(thread_id, last_turns=1, user_id=user_id)
         if found.info is None or not found.records:
             return None
-        if expected not in (None, found.info.revision):
-            raise ThreadConflict(thread_id, expected=expected or 0, actual=found.info.revision)
+        _check_expected(found.info, expected)
         last = found.records[-1]
-        await self._append_other(thread_id, "undo", last.number, found.info.revision)
+        await self._append_other(found.info, "undo", last.number, user_id)
         return last
 
     async def trim(
@@ -223,7 +237,8 @@ class Storage(StorageHooks):
         keep_messages: int | None = None,
         keep_turns: int | None = None,
         before: datetime | None = None,
-        expected: int | None = None,
+        expected: Expected | None = None,
+        user_id: str | None = None,
     ) -> int:
         """Delete a thread's oldest turns for good, and return the number of deleted turns.
 
@@ -236,41 +251,70 @@ class Storage(StorageHooks):
             keep_messages: keep the newest whole turns that together hold at most this number of messages. The newest
                 turn stays in any case.
             keep_turns: keep this number of the newest turns.
-            before: delete the turns from before this aware time, even if these are all turns. The thread itself stays.
+            before: delete each turn that was said before this aware time, even if these are all turns. An imported old
+                turn that stands between newer turns is deleted alone; this takes one write for each such turn. The
+                thread itself stays.
                 Give exactly one of `keep_messages`, `keep_turns` and `before`.
             expected: as in `append`.
+            user_id: the user for whom the turns are deleted; None for any user.
 
         Raises:
             InvalidInput: not exactly one limit is given, or the limit is below 1.
+            ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`, or another writer changed it in between.
             ThreadNotFound: there is no such thread.
         """
         if [keep_messages, keep_turns, before].count(None) != 2:
             raise InvalidInput("give exactly one of keep_messages, keep_turns and before")
         if before is not None:
-            found = await self._read_since(thread_id, to_microseconds(before))
-        else:
-            check_limit(keep_messages or keep_turns or 0, "keep_messages" if keep_turns is None else "keep_turns")
-            found = await self.read(thread_id, last_messages=keep_messages, last_turns=keep_turns)
+            return await self._trim_before(thread_id, to_microseconds(before), expected, user_id)
+        check_limit(keep_messages or keep_turns or 0, "keep_messages" if keep_turns is None else "keep_turns")
+        found = await self.read(thread_id, last_messages=keep_messages, last_turns=keep_turns, user_id=user_id)
         if found.info is None:
             raise ThreadNotFound(thread_id)
-        if expected not in (None, found.info.revision):
-            raise ThreadConflict(thread_id, expected=expected or 0, actual=found.info.revision)
+        _check_expected(found.info, expected)
         gone = found.info.turns - len(found.records)
         if gone:
             first = found.records[0].number if found.records else found.info.revision + 1
-            if before is not None:
-                await self._empty_summaries(thread_id, first)
-            await self._append_other(thread_id, "trim", first, found.info.revision)
+            await self._append_other(found.info, "trim", first, user_id)
         return gone
 
-    async def _empty_summaries(self, thread_id: str, first: int) -> None:
-        """Empty the summaries from the turn before `first` on: they cover turns that are about to be deleted."""
-        found = await self.read(thread_id, after=max(1, first - 1))
-        if told := {record.number: b"" for record in found.records if record.kind == "summary" and record.body}:
-            await self.rewrite(thread_id, told)
+    async def _trim_before(self, thread_id: str, moment_us: int, expected: Expected | None, user_id: str | None) -> int:
+        """Delete the turns that were said before a moment: the oldest together, and each later one alone."""
+        found = await self.read(thread_id, user_id=user_id)
+        if (info := found.info) is None:
+            raise ThreadNotFound(thread_id)
+        _check_expected(info, expected)
+        old = [record for record in found.records if record.created_us < moment_us]
+        if not old:
+            return 0
+        first = next((one.number for one in found.records if one.created_us >= moment_us), info.revision + 1)
+        info = await self._empty_summaries(info, old[0].number, user_id)
+        for record in reversed(old):
+            if record.number > first:
+                info = _after(info, await self._append_other(info, "undo", record.number, user_id))
+        if old[0].number < first:
+            await self._append_other(info, "trim", first, user_id)
+        return len(old)
 
-    async def summarize(self, thread_id: str, body: bytes, *, through: int, expected: int | None = None) -> Appended:
+    async def _empty_summaries(self, info: ThreadInfo, first: int, user_id: str | None) -> ThreadInfo:
+        """Empty the summaries after turn `first`, because they cover turns that are about to be deleted."""
+        found = await self.read(info.id, after=first, user_id=user_id)
+        told = {record.number: b"" for record in found.records if record.kind == "summary" and record.body}
+        if not told:
+            return info
+        await self.rewrite(info.id, told, expected=info.version, user_id=user_id)
+        return structs.replace(info, edits=info.edits + 1, rewritten=info.edits + 1)
+
+    async def summarize(
+        self,
+        thread_id: str,
+        body: bytes,
+        *,
+        through: int,
+        expected: Expected | None = None,
+        user_id: str | None = None,
+    ) -> Appended:
         """Append a summary of a thread's older turns. The summary is a record of its own; the turns stay unchanged.
 
         `read(with_summary=True)` returns the newest summary in place of the turns that it covers. Any other read
@@ -282,10 +326,12 @@ class Storage(StorageHooks):
             body: opaque bytes.
             through: the number of the last turn that the summary covers.
             expected: as in `append`.
+            user_id: the user for whom the summary is appended; None for any user.
 
         Raises:
             InvalidInput: `through` is below 1 or beyond the thread's revision; nothing was written.
             ThreadNotFound: there is no such thread.
+            ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`.
             EncodeError: the body is longer than the storage's `max_body_bytes`.
         """
@@ -293,30 +339,19 @@ class Storage(StorageHooks):
         check_limit(through, "through")
         self._check_body(body)
         while True:
-            info = await self.head(thread_id)
+            info = await self.head(thread_id, user_id=user_id)
             if info is None:
                 raise ThreadNotFound(thread_id)
-            if expected not in (None, info.revision):
-                raise ThreadConflict(thread_id, expected=expected or 0, actual=info.revision)
+            _check_expected(info, expected)
             if through > info.revision:
                 raise InvalidInput(
                     f"thread {thread_id!r} is at revision {info.revision}, so a summary cannot cover turn {through}"
                 )
             try:
-                return await self._append_other(thread_id, "summary", through, info.revision, body)
+                return await self._append_other(info, "summary", through, user_id, body)
             except ThreadConflict:
                 if expected is not None:
                     raise
-
-    async def _read_since(self, thread_id: str, moment_us: int) -> ThreadSlice:
-        """Return the newest turns, back to the first turn that is older than a given time."""
-        wanted = 64
-        while True:
-            found = await self.read(thread_id, last_turns=wanted)
-            kept = list(takewhile(lambda record: record.created_us >= moment_us, reversed(found.records)))
-            if found.info is None or len(kept) < len(found.records) or len(kept) == found.info.turns:
-                return structs.replace(found, records=tuple(reversed(kept)))
-            wanted *= 4
 
     # -- listing and settings ------------------------------------------------------------------------------------------
 
@@ -343,13 +378,23 @@ class Storage(StorageHooks):
         return ThreadPage.cut(found, limit)
 
     async def threads(self, *, user_id: str | None = None) -> AsyncIterator[ThreadInfo]:
-        """Yield all threads, or all threads of a user, the most recently updated first. It reads page by page."""
-        cursor: str | None = None
+        """Yield each thread, or each thread of a user, once. The order has no meaning.
+
+        Every thread that exists during the whole walk is met, even if threads are used, begun and deleted meanwhile. A
+        thread that is deleted meanwhile may still be yielded. This reads page by page.
+        """
+        if user_id is not None:
+            check_id(user_id, "user id")
+        seen: set[str] = set()
+        position: str | None = None
         while True:
-            page = await self.list_threads(user_id=user_id, limit=200, cursor=cursor)
-            for info in page.threads:
-                yield info
-            if (cursor := page.cursor) is None:
+            with self._translated("list", None):
+                found, position = await self._walk(user_id, position)
+            for info in found:
+                if info.id not in seen:
+                    seen.add(info.id)
+                    yield info
+            if position is None:
                 return
 
     async def update_thread(
@@ -359,6 +404,8 @@ class Storage(StorageHooks):
         user_id: str | msgspec.UnsetType | None = msgspec.UNSET,
         title: str | msgspec.UnsetType | None = msgspec.UNSET,
         metadata: Mapping[str, object] | msgspec.UnsetType = msgspec.UNSET,
+        expected: Expected | None = None,
+        expected_user_id: str | None = None,
     ) -> ThreadInfo:
         """Change a thread's settings and return the information about it. A thread that does not exist is made.
 
@@ -366,11 +413,18 @@ class Storage(StorageHooks):
 
         Args:
             thread_id: the thread.
-            user_id: the user who owns the thread; None for no user.
+            user_id: the user who owns the thread from now on; None for no user.
             title: a title for people to read; None for no title.
-            metadata: the application's own JSON object. It replaces the earlier one.
+            metadata: keys of the application's own JSON object, with their new values. A key with None is removed. All
+                other keys stay, so two writers that set different keys do not disturb each other.
+            expected: the version that the thread must have, as `ThreadInfo.version` gives it, including its settings;
+                or its revision alone. None for any.
+            expected_user_id: the user for whom the settings are changed, who must own the thread. A thread that is made
+                belongs to this user. None for any user.
 
         Raises:
+            ThreadOwnershipError: the thread belongs to another user than `expected_user_id`.
+            ThreadConflict: the thread is not at `expected`.
             InvalidInput: an id or the title cannot be used.
             EncodeError: `metadata` is not JSON.
         """
@@ -384,12 +438,15 @@ class Storage(StorageHooks):
             title=title,
             metadata=msgspec.UNSET if metadata is msgspec.UNSET else to_json_object(metadata, "metadata"),
         )
+        guard = to_guard(expected, expected_user_id, with_edits=True)
         with self._translated("update", thread_id):
-            return await self._update(thread_id, changes, self.clock())
+            return await self._update(thread_id, changes, self.clock(), guard)
 
     # -- drafts --------------------------------------------------------------------------------------------------------
 
-    async def save_draft(self, thread_id: str, step: DraftStep) -> None:
+    async def save_draft(
+        self, thread_id: str, step: DraftStep, *, expected: Expected | None = None, user_id: str | None = None
+    ) -> None:
         """Save one step of a running turn, outside of the thread, in one atomic operation and one trip.
 
         A thread has at most one draft, and a draft belongs to one turn. Step 1 begins the draft, on the thread's
@@ -402,9 +459,18 @@ class Storage(StorageHooks):
 
         Appending any turn to the thread removes the draft in the same atomic operation. So does the replay of the
         draft's own turn. An undo, a trim and a summary leave the draft, but then its `revision` differs from the
-        thread's.
+        thread's. A draft on a thread that does not exist makes the thread, at revision 0, so that the draft has an
+        owner from its first step on.
+
+        Args:
+            thread_id: the thread.
+            step: the step.
+            expected: the version that the thread must have for step 1, as in `append`. Without it, `step.revision` is
+                checked alone.
+            user_id: the user for whom the turn runs; None for any user.
 
         Raises:
+            ThreadOwnershipError: the thread belongs to another user.
             DraftConflict: the step does not begin or continue the thread's draft. The draft may hold this step with
                 another body or revision, lack the step before it, belong to another turn (for step 1, a turn on the
                 same revision), or be gone.
@@ -419,14 +485,20 @@ class Storage(StorageHooks):
         self._check_body(step.body)
         if not step.created_us:
             step = structs.replace(step, created_us=self.clock())
+        guard = to_guard(expected, user_id)
         with self._translated("save a draft of", thread_id):
-            await self._save_draft(thread_id, step)
+            await self._save_draft(thread_id, step, guard)
 
-    async def load_draft(self, thread_id: str) -> Draft | None:
-        """Return the thread's draft in one trip; None if it has no draft."""
+    async def load_draft(self, thread_id: str, *, user_id: str | None = None) -> Draft | None:
+        """Return the thread's draft in one trip; None if it has no draft.
+
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user than `user_id`.
+        """
         check_id(thread_id, "thread id")
+        guard = to_guard(None, user_id)
         with self._translated("load the draft of", thread_id):
-            steps = await self._load_draft(thread_id)
+            steps = await self._load_draft(thread_id, guard)
         if not steps:
             return None
         return Draft(turn_id=steps[0].turn_id, revision=steps[0].revision, steps=tuple(steps))
@@ -447,56 +519,117 @@ class Storage(StorageHooks):
         with self._translated("list the drafts of", None):
             return await self._list_drafts(min(limit, _MOST))
 
-    async def drop_draft(self, thread_id: str) -> bool:
-        """Delete the thread's draft. Return False if it has none."""
+    async def drop_draft(self, thread_id: str, *, expected: Expected | None = None, user_id: str | None = None) -> bool:
+        """Delete the thread's draft. Return False if it has none. The thread stays.
+
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user than `user_id`.
+            ThreadConflict: the thread is not at `expected`, so the draft is another one.
+        """
         check_id(thread_id, "thread id")
+        guard = to_guard(expected, user_id)
         with self._translated("drop the draft of", thread_id):
-            return await self._drop_draft(thread_id)
+            return await self._drop_draft(thread_id, guard)
 
     # -- deletion ------------------------------------------------------------------------------------------------------
 
-    async def delete(self, thread_id: str) -> bool:
-        """Delete a thread with everything that it holds. Return False if there is no such thread."""
+    async def delete(self, thread_id: str, *, expected: Expected | None = None, user_id: str | None = None) -> bool:
+        """Delete a thread with everything that it holds. Return False if there is no such thread.
+
+        The indexes and mirrors that follow this storage in this program forget the thread too (see `follow`).
+
+        Args:
+            thread_id: the thread.
+            expected: the version that the thread must have, as `ThreadInfo.version` gives it, including its settings;
+                or its revision alone. None for any.
+            user_id: the user for whom the thread is deleted; None for any user.
+
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user.
+            ThreadConflict: the thread is not at `expected`.
+        """
         check_id(thread_id, "thread id")
+        guard = to_guard(expected, user_id, with_edits=True)
         with self._translated("delete", thread_id):
-            return await self._delete(thread_id)
+            was_there = await self._delete(thread_id, guard)
+        await tell_deleted(self.followers, thread_id)
+        return was_there
 
     async def erase_user(self, user_id: str, *, dry_run: bool = False) -> Erasure:
         """Delete all threads of a user with everything that they hold, and return a receipt.
 
-        An interruption leaves whole threads; the same call erases the rest.
+        Everything that follows this storage in this program forgets the user too, such as the index of a recall
+        provider or a mirror. The receipt says what each of them did. An interruption leaves whole threads; the same
+        call erases the rest.
 
         Args:
             user_id: the user.
             dry_run: True only counts, and deletes nothing.
         """
         check_id(user_id, "user id")
-        threads = turns = messages = 0
-        async for info in self.threads(user_id=user_id):
-            if dry_run or await self.delete(info.id):
-                threads += 1
-                turns += info.turns
-                messages += info.messages
-        return Erasure(user_id=user_id, threads=threads, turns=turns, messages=messages, is_dry_run=dry_run)
+        guard = to_guard(None, user_id)
+        erased = [info async for info in self.threads(user_id=user_id) if dry_run or await self._erase(info.id, guard)]
+        return Erasure(
+            user_id=user_id,
+            threads=len(erased),
+            turns=sum(info.turns for info in erased),
+            messages=sum(info.messages for info in erased),
+            is_dry_run=dry_run,
+            followers=() if dry_run else await tell_erased(self.followers, user_id, [info.id for info in erased]),
+        )
+
+    async def _erase(self, thread_id: str, guard: Guard) -> bool:
+        """Delete a thread, unless it has become another user's meanwhile."""
+        try:
+            with self._translated("delete", thread_id):
+                return await self._delete(thread_id, guard)
+        except ThreadOwnershipError:
+            return False
+
+    def follow(self, follower: Follower) -> None:
+        """Tell a follower from now on which threads are deleted and which users are erased.
+
+        The storage holds the follower weakly: a follower that is no longer in use ends by itself.
+        """
+        self.followers.add(follower)
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
-    async def rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        """Replace the bodies of turns and summaries, given by number, with new bodies of the same meaning.
+    async def rewrite(
+        self,
+        thread_id: str,
+        bodies: Mapping[int, bytes],
+        *,
+        expected: Expected | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        """Replace the bodies of turns and summaries, given by number.
 
-        The revision does not grow, because a handle that has read the thread can still use the turns that it holds.
+        The revision does not grow. A handle that has read the thread reads it anew, because a body was rewritten.
         Encrypting a thread with a new key uses this method.
+
+        Args:
+            thread_id: the thread.
+            bodies: the new bodies by the numbers of their records. A number that the thread does not hold is skipped.
+            expected: the version that the thread must have, as `ThreadInfo.version` gives it, including its settings;
+                or its revision alone. Give the version at which the old bodies were read. None for any.
+            user_id: the user for whom the bodies are replaced; None for any user.
+
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user.
+            ThreadConflict: the thread is not at `expected`.
         """
         check_id(thread_id, "thread id")
         for body in bodies.values():
             self._check_body(body)
+        guard = to_guard(expected, user_id, with_edits=True)
         with self._translated("rewrite", thread_id):
             if bodies:
-                await self._rewrite(thread_id, bodies)
+                await self._rewrite(thread_id, bodies, guard)
 
     # -- leases --------------------------------------------------------------------------------------------------------
 
-    def lease(self, thread_id: str, ttl: timedelta = timedelta(seconds=30)) -> Lease:
+    def lease(self, thread_id: str, ttl: timedelta = timedelta(seconds=30), *, user_id: str | None = None) -> Lease:
         """Return a lease of the thread for `async with`: it has one holder at a time, across processes.
 
         A lease avoids conflicts; it does not protect data. A holder that pauses for longer than `ttl` loses its lease,
@@ -506,13 +639,16 @@ class Storage(StorageHooks):
             thread_id: the thread. It need not exist.
             ttl: the time after which the lease of a dead holder is free again. A living holder renews its lease in the
                 background.
+            user_id: the user for whom the lease is taken; entering the lease of another user's thread raises
+                `ThreadOwnershipError`. None for any user.
         """
-        return Lease(self, check_id(thread_id, "thread id"), ttl)
+        return Lease(self, check_id(thread_id, "thread id"), ttl, user_id=user_id)
 
-    async def take_lease(self, thread_id: str, holder: str, ttl: timedelta) -> bool:
+    async def take_lease(self, thread_id: str, holder: str, ttl: timedelta, *, user_id: str | None = None) -> bool:
         """Take or renew a thread's lease; `lease` calls this method. Return False if another holder has it."""
+        guard = to_guard(None, user_id)
         with self._translated("lease", thread_id):
-            return await self._lease(thread_id, holder, ttl // timedelta(microseconds=1))
+            return await self._lease(thread_id, holder, ttl // timedelta(microseconds=1), guard)
 
     async def release_lease(self, thread_id: str, holder: str) -> None:
         """Release a thread's lease if this holder has it."""
@@ -546,38 +682,97 @@ class Storage(StorageHooks):
             lock = self._locks[key] = asyncio.Lock()
         return lock
 
+    # -- views ---------------------------------------------------------------------------------------------------------
+
+    def for_user(self, user_id: str) -> Storage:
+        """Return a view of this storage for one user. Each of its operations is refused for another user's thread.
+
+        A thread that is begun through the view belongs to the user. Listings show only the user's threads. A thread
+        without a user can be used through every view. Closing the view closes nothing.
+        """
+        from recuerda.storage.view import UserStorage
+
+        return UserStorage(self, check_id(user_id, "user id"))
+
     # -- shared by the methods above -----------------------------------------------------------------------------------
 
-    def _new_record(
-        self, turn: NewTurn, *, keep_messages: int | None, user_id: str | None, title: str | None
-    ) -> NewRecord:
+    def _new_record(self, turn: NewTurn, *, keep_messages: int | None, title: str | None) -> NewRecord:
         if keep_messages is not None:
             check_limit(keep_messages, "keep_messages")
-        if user_id is not None:
-            check_id(user_id, "user id")
         check_text(title or "", "title")
         self._check_body(turn.body)
+        now_us = self.clock()
         return NewRecord(
             id=new_id() if turn.id is None else check_id(turn.id, "turn id"),
             is_new_id=turn.id is None,
-            created_us=self.clock() if turn.created_us is None else turn.created_us,
+            created_us=now_us if turn.created_us is None else turn.created_us,
+            committed_us=now_us,
             message_count=turn.message_count,
             body=turn.body,
             keep_messages=keep_messages,
-            user_id=user_id,
             title=title,
         )
 
     async def _append_other(
-        self, thread_id: str, kind: RecordKind, target: int, expected: int, body: bytes = b""
+        self, info: ThreadInfo, kind: RecordKind, target: int, user_id: str | None, body: bytes = b""
     ) -> Appended:
+        """Append a record that is not a turn to a thread that is still in the given state."""
+        now_us = self.clock()
         record = NewRecord(
-            id=new_id(), is_new_id=True, created_us=self.clock(), message_count=0, body=body, kind=kind, target=target
+            id=new_id(),
+            is_new_id=True,
+            created_us=now_us,
+            committed_us=now_us,
+            message_count=0,
+            body=body,
+            kind=kind,
+            target=target,
         )
-        with self._translated("summarize" if kind == "summary" else kind, thread_id):
-            return await self._append(thread_id, record, expected)
+        with self._translated("summarize" if kind == "summary" else kind, info.id):
+            return await self._append(info.id, record, to_guard(info.version, user_id))
 
     def _check_body(self, body: bytes) -> None:
         limit = self.max_body_bytes
         if limit is not None and len(body) > limit:
             raise EncodeError("the turn", f"it has {len(body):,} bytes, and this storage keeps at most {limit:,}")
+
+
+def to_guard(expected: Expected | None, user_id: str | None, *, with_edits: bool = False) -> Guard:
+    """Return the conditions of an operation.
+
+    Args:
+        expected: the version or the revision that the thread must have; None for any.
+        user_id: the user for whom the operation is; None for any.
+        with_edits: True also checks the version's `edits`. An append ignores them.
+
+    Raises:
+        InvalidInput: the user id cannot be used.
+    """
+    if user_id is not None:
+        check_id(user_id, "user id")
+    elif expected is None:
+        return NO_GUARD
+    if not isinstance(expected, Version):
+        return Guard(user_id=user_id, revision=expected)
+    return Guard(
+        user_id=user_id,
+        revision=expected.revision,
+        incarnation=expected.incarnation,
+        record_id=expected.record_id,
+        edits=expected.edits if with_edits else None,
+    )
+
+
+def _check_expected(info: ThreadInfo, expected: Expected | None) -> None:
+    check_state(
+        info.id,
+        to_guard(expected, None),
+        revision=info.revision,
+        incarnation=info.incarnation,
+        record_id=info.record_id,
+        edits=info.edits,
+    )
+
+
+def _after(info: ThreadInfo, appended: Appended) -> ThreadInfo:
+    return structs.replace(info, revision=appended.revision, record_id=appended.record.id)

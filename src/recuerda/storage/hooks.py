@@ -12,11 +12,31 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, TypeAlias
 
-from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, StorageError, ThreadConflict
-from recuerda.storage.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
+from recuerda.errors import (
+    ConfigurationError,
+    DraftConflict,
+    RecuerdaError,
+    StorageError,
+    ThreadConflict,
+    ThreadOwnershipError,
+)
+from recuerda.storage.records import (
+    Appended,
+    DraftStep,
+    Guard,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
 
 Clock: TypeAlias = Callable[[], int]
 """A function that returns the time in microseconds since 1970 (UTC)."""
+
+
+WALK_PAGE = 200
+"""The number of threads that a walk reads at once."""
 
 
 class StorageHooks(ABC):
@@ -35,15 +55,18 @@ class StorageHooks(ABC):
         self.clock = clock
 
     @abstractmethod
-    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         """Write one record in one atomic operation.
 
         Check in this order:
 
-        1. Does the thread hold a record with the same id? Then return that record as replayed, and remove the thread's
-           draft if it belongs to that turn. Skip the look-up when `record.is_new_id`.
-        2. Is `expected` set and different from the revision (0 without a thread)? Then raise `ThreadConflict`.
-        3. Otherwise write the record as number `revision + 1`.
+        1. Is the thread another user's (`check_user`)? Then raise `ThreadOwnershipError`.
+        2. Does the thread hold a record with the same id? Then return that record as replayed, and remove the thread's
+           draft if it belongs to that turn. Does the thread remember the id as that of a dropped turn? Then raise
+           `TurnDropped`. Skip both look-ups when `record.is_new_id`.
+        3. Is the thread not in the guard's state (`check_state`)? Then raise `ThreadConflict`.
+        4. Otherwise write the record as number `revision + 1`. The first record gives the thread the guard's user,
+           unless it has one.
 
         The new record removes other records from the thread:
 
@@ -53,20 +76,31 @@ class StorageHooks(ABC):
         - A trim deletes all records before number `target`.
         - With `keep_messages`, delete the oldest turns until the limit holds, and every record older than the last one
           deleted.
+
+        The thread remembers the ids of the removed records among its `REMEMBERED` newest numbers, for `_read`. An
+        append refuses the id of a dropped turn, but not the id of an undone turn or of another record.
+
+        A title that was made of a removed turn is removed as well. Then the next turn gives the thread its title, and
+        this may be the new record itself.
         """
 
-    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        """Write several records in order. A backend that can write them faster together overrides this hook."""
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
+        """Write several records in order. The guard's state is checked before the first record only.
+
+        A backend that can write the records faster together overrides this hook.
+        """
         done: list[Appended] = []
         for record in records:
-            done.append(await self._append(thread_id, record, expected))
-            expected = None
+            done.append(await self._append(thread_id, record, guard))
+            guard = Guard(user_id=guard.user_id)
         return done
 
     @abstractmethod
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         """Return the part of a thread that the query asks for (see `Storage.read`).
 
+        The read continues from `after` if the thread has the query's incarnation, if record `after` has the id
+        `record_id` or had it and is remembered, and if no body was rewritten since `edits`. Otherwise it starts anew.
         The cost must depend only on the returned records, even for finding the newest summary or its absence.
         """
 
@@ -77,43 +111,76 @@ class StorageHooks(ABC):
         `position` is the `updated_us` and `id` of the last thread on the previous page; None for the first page.
         """
 
-    @abstractmethod
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        """Set the given settings and return the information about the thread. A thread that does not exist is made."""
+    async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+        """Return some threads and the position after them; None as the position when there are no more. Optional.
+
+        A walk from position None to the end returns each thread that exists during the whole walk, however the threads
+        are used meanwhile. A thread may be returned twice.
+
+        A backend overrides this hook with an order that never changes, such as the order of ids. This version reads
+        the list until a whole pass finds nothing new, and then returns all threads at once.
+        """
+        found: dict[str, ThreadInfo] = {}
+        while True:
+            known, last = len(found), None
+            while page := await self._list(user_id, WALK_PAGE, last):
+                found |= {info.id: info for info in page}
+                last = page[-1].updated_us, page[-1].id
+            if len(found) == known:
+                return list(found.values()), None
 
     @abstractmethod
-    async def _delete(self, thread_id: str) -> bool:
-        """Delete the thread with its records, settings and draft. Return False when there was no thread."""
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        """Check the guard, set the given settings, and return the information about the thread.
+
+        A thread that does not exist is made, for the guard's user unless `changes` names one. `edits` grows by one.
+        """
 
     @abstractmethod
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        """Save a step in one atomic operation, if `is_new_step` returns True for it."""
+    async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        """Check the guard, and delete the thread with its records, settings and draft. Return False without a thread.
+
+        Without a thread, nothing is checked.
+        """
 
     @abstractmethod
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        """Return the steps of the thread's draft in order, or an empty list."""
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        """Save a step in one atomic operation, if `is_new_step` returns True for it.
+
+        Check the guard's user first, and the rest of the guard if the step is new and has number 1. A thread that does
+        not exist is made, as by `_update`, so that a draft always has its thread's user.
+        """
 
     @abstractmethod
-    async def _drop_draft(self, thread_id: str) -> bool:
-        """Delete the thread's draft. Return False when there was none."""
+    async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
+        """Check the guard's user, and return the steps of the thread's draft in order, or an empty list."""
+
+    @abstractmethod
+    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
+        """Check the guard, and delete the thread's draft.
+
+        Return False when there was none. Then only the user is checked.
+        """
 
     async def _list_drafts(self, limit: int) -> list[str]:
         """Return the ids of up to `limit` threads that have a draft, always in the same order. Optional."""
         raise ConfigurationError(f"{type(self).__name__} cannot list drafts (asked for {limit}); name a thread instead")
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        """Replace the bodies of turns and summaries by number, in one atomic operation. Optional.
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        """Check the guard, and replace the bodies of turns and summaries by number, in one atomic operation. Optional.
 
-        A number that the thread no longer holds is skipped.
+        A number that the thread no longer holds is skipped. `edits` grows by one, and `rewritten` becomes that number.
+        Without a thread and without a guard, nothing happens.
         """
         raise ConfigurationError(
             f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"
         )
 
-    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         """Give the thread's lease to `holder` for `ttl_us` microseconds from now. Optional, together with `_release`.
 
-        Return False when another holder has the lease.
+        Check the guard's user first, if the thread exists. Return False when another holder has the lease. The end of a
+        lease must not depend on a wall clock that may be put back.
         """
         raise ConfigurationError(f"{type(self).__name__} has no leases: {thread_id!r} cannot be leased for {ttl_us} us")
 
@@ -131,6 +198,49 @@ class StorageHooks(ABC):
 
     def _translated(self, action: str, thread_id: str | None) -> _Translated:
         return _Translated(self, action, thread_id)
+
+
+def check_user(thread_id: str, guard: Guard, user_id: str | None) -> None:
+    """Check that a thread is not another user's.
+
+    Args:
+        thread_id: the thread.
+        guard: the conditions; only `user_id` is looked at.
+        user_id: the thread's user; None when the thread has no user or does not exist.
+
+    Raises:
+        ThreadOwnershipError: the guard and the thread have different users.
+    """
+    if guard.user_id is not None and user_id is not None and guard.user_id != user_id:
+        raise ThreadOwnershipError(
+            f"thread {thread_id!r} belongs to another user; open it with the user id with which it was made"
+        )
+
+
+def check_state(
+    thread_id: str, guard: Guard, *, revision: int, incarnation: str | None, record_id: str, edits: int
+) -> None:
+    """Check that a thread is in the state that a guard expects.
+
+    Args:
+        thread_id: the thread.
+        guard: the conditions; all but `user_id`.
+        revision: the thread's revision; 0 without a thread.
+        incarnation: the thread's incarnation; None without a thread.
+        record_id: the id of the newest record; "" without one.
+        edits: the thread's `edits`; 0 without a thread.
+
+    Raises:
+        ThreadConflict: the thread is in another state.
+    """
+    if (
+        guard.revision not in (None, revision)
+        or guard.incarnation not in (None, incarnation)
+        or guard.record_id not in (None, record_id)
+        or guard.edits not in (None, edits)
+    ):
+        expected = revision if guard.revision is None else guard.revision
+        raise ThreadConflict(thread_id, expected=expected, actual=revision)
 
 
 def is_new_step(

@@ -25,7 +25,7 @@ _logger = logging.getLogger("recuerda")
 class LeaseKeeper(Protocol):
     """The two methods of a storage that a lease uses."""
 
-    async def take_lease(self, thread_id: str, holder: str, ttl: timedelta) -> bool:
+    async def take_lease(self, thread_id: str, holder: str, ttl: timedelta, *, user_id: str | None = None) -> bool:
         """Take or renew the lease. Return False when another holder has it."""
         ...
 
@@ -37,18 +37,19 @@ class LeaseKeeper(Protocol):
 class Lease:
     """A lease of one thread: `async with storage.lease(thread_id): …` waits until it is free."""
 
-    def __init__(self, keeper: LeaseKeeper, thread_id: str, ttl: timedelta) -> None:
+    def __init__(self, keeper: LeaseKeeper, thread_id: str, ttl: timedelta, *, user_id: str | None = None) -> None:
         if ttl < timedelta(milliseconds=100):
             raise InvalidInput(f"the ttl of a lease must be at least 100 ms, not {ttl}")
         self._keeper = keeper
         self._thread_id = thread_id
+        self._user_id = user_id
         self._ttl = ttl
         self._holder = new_id()
         self._renewal: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         wait_s = FIRST_WAIT_S
-        while not await self._keeper.take_lease(self._thread_id, self._holder, self._ttl):
+        while not await self._take():
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the waiting, hides nothing
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         self._renewal = asyncio.create_task(self._renew())
@@ -66,11 +67,14 @@ class Lease:
             # The work under the lease is finished, so the error is only logged. The lease ends by itself.
             _logger.warning("a lease could not be released, so it will run out: %s", failure)
 
+    async def _take(self) -> bool:
+        return await self._keeper.take_lease(self._thread_id, self._holder, self._ttl, user_id=self._user_id)
+
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._ttl.total_seconds() / 3)
             try:
-                if not await self._keeper.take_lease(self._thread_id, self._holder, self._ttl):
+                if not await self._take():
                     _logger.warning("the lease of thread %r was lost to another holder", self._thread_id)
                     return
             except RecuerdaError as failure:

@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 
 from recuerda.errors import ConfigurationError, StorageUnavailable
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
+from recuerda.storage.records import (
+    Appended,
+    DraftStep,
+    Guard,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
 from recuerda.storage.thread_log import ThreadLog, list_infos
 
 
@@ -41,10 +50,10 @@ class MemoryStorage(Storage):
             raise ConfigurationError("the URL of the RAM storage must be 'memory:'")
         return cls()
 
-    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         with self._open():
             log = self._log(thread_id)
-            appended = log.append(record, expected)
+            appended = log.append(record, guard)
             self._logs[thread_id] = log
             return appended
 
@@ -56,43 +65,53 @@ class MemoryStorage(Storage):
         with self._open():
             return list_infos(self._logs.values(), user_id, limit, position)
 
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+    async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         with self._open():
-            log = self._logs[thread_id] = self._log(thread_id)
-            return log.update(changes, now_us)
+            # One step returns all threads, so nothing can change in between.
+            return [log.info() for log in self._logs.values() if user_id in (None, log.user_id)], None
 
-    async def _delete(self, thread_id: str) -> bool:
-        with self._open():
-            log = self._logs.pop(thread_id, None)
-            return log is not None and log.exists
-
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
         with self._open():
             log = self._log(thread_id)
-            log.save_step(step)
+            info = log.update(changes, now_us, guard)
+            self._logs[thread_id] = log
+            return info
+
+    async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        with self._open():
+            log = self._logs.get(thread_id)
+            if log is None:
+                return False
+            log.check_user(guard)
+            log.check_state(guard)
+            del self._logs[thread_id]
+            return True
+
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        with self._open():
+            log = self._log(thread_id)
+            log.save_step(step, guard)
             self._logs[thread_id] = log
 
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+    async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         with self._open():
-            return list(self._log(thread_id).draft)
+            return self._log(thread_id).load_draft(guard)
 
     async def _list_drafts(self, limit: int) -> list[str]:
         with self._open():
             return sorted(thread_id for thread_id, log in self._logs.items() if log.draft)[:limit]
 
-    async def _drop_draft(self, thread_id: str) -> bool:
+    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
         with self._open():
-            log = self._log(thread_id)
-            if not log.exists:
-                self._logs.pop(thread_id, None)
-            return log.drop_draft()
+            return self._log(thread_id).drop_draft(guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
         with self._open():
-            self._log(thread_id).rewrite(bodies)
+            self._log(thread_id).rewrite(bodies, guard)
 
-    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         with self._open():
+            self._log(thread_id).check_user(guard)
             now_us = time.monotonic_ns() // 1000
             other, until_us = self._leases.get(thread_id, (holder, 0))
             if other != holder and now_us < until_us:

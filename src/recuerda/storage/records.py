@@ -23,6 +23,9 @@ RecordKind: TypeAlias = Literal["turn", "undo", "trim", "summary"]
 MAX_MESSAGE_COUNT = 2**31 - 1
 """The largest number of messages in one turn."""
 
+REMEMBERED = 1000
+"""The number of a thread's newest records whose ids are remembered, even when a trim or a limit has dropped them."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_10000_US = 253_402_300_800_000_000
 
@@ -47,7 +50,9 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         number: the thread's revision after this record was written. It grows by one with each record.
         id: the record's id, unique in the thread. A retry with the same id writes nothing.
-        created_us: the time of writing, in microseconds since 1970 (UTC), for people to read. No order depends on it.
+        created_us: the time at which the turn was said, in microseconds since 1970 (UTC). An imported turn keeps its
+            earlier time. Retention goes by this time; no order depends on it.
+        committed_us: the time at which this storage wrote the record, in the same unit.
         message_count: the number of messages in the body; 0 for every record that is not a turn.
         body: opaque bytes; empty for an undo or a trim.
         kind: "turn", "undo", "trim" or "summary".
@@ -58,6 +63,7 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     number: int
     id: str
     created_us: int
+    committed_us: int
     message_count: int
     body: bytes
     kind: RecordKind = "turn"
@@ -99,6 +105,29 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             raise InvalidInput(f"a turn's time is from 1970 to 9999 in microseconds, not {self.created_us}")
 
 
+class Version(msgspec.Struct, frozen=True, gc=False):
+    """The exact state of a thread: its life, its newest record, and the changes that are not records.
+
+    A number alone is not enough. A thread that was deleted and begun anew counts from 1 again. A storage that was put
+    back to an earlier state, such as a restored backup, gives the same numbers to other records.
+
+    Attributes:
+        incarnation: the thread's incarnation.
+        revision: the thread's revision.
+        record_id: the id of the record with that number; "" at revision 0.
+        edits: the number of changes of settings and of bodies. An append ignores it.
+    """
+
+    incarnation: str
+    revision: int
+    record_id: str
+    edits: int = 0
+
+
+Expected: TypeAlias = Version | int
+"""The state that a thread must have: a `Version`, or a revision alone. 0 stands for a thread without records."""
+
+
 class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The information about a thread that a storage keeps beside its records.
 
@@ -106,27 +135,42 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
         id: the thread's id.
         revision: the number of records ever committed. It grows by one with each record and never decreases.
         incarnation: a random id that changes when the thread is deleted and made again under the same id.
+        record_id: the id of the record whose number is `revision`; "" at revision 0.
+        edits: the number of changes of the settings and of the bodies of records.
+        rewritten: the value of `edits` after the last change of a body; 0 if no body was ever changed.
         first: a number; all turns with a lower number are gone.
         turns: the number of turns that the thread holds now.
         messages: the number of messages in these turns.
         user_id: the user who owns the thread, or None.
         title: a title for people to read; by default the start of the first message.
+        title_turn: the number of the turn of which the title was made; the title goes with that turn. 0 when that turn
+            is gone and the next turn gives a new title. None when the title was set, or none was made yet.
         metadata: the application's own JSON object.
-        created_us: the time of the first record or setting, in microseconds since 1970 (UTC).
-        updated_us: the time of the last record or setting, in the same unit.
+        created_us: the time of the first record, draft or setting, in microseconds since 1970 (UTC).
+        updated_us: the time of the last record or setting, in the same unit. A turn with an earlier time of its own
+            does not put it back.
     """
 
     id: str
     revision: int
     incarnation: str
+    record_id: str
+    edits: int
+    rewritten: int
     first: int
     turns: int
     messages: int
     user_id: str | None
     title: str | None
+    title_turn: int | None
     metadata: dict[str, Any]
     created_us: int
     updated_us: int
+
+    @property
+    def version(self) -> Version:
+        """The thread's exact state, for `expected=` and `after=`."""
+        return Version(self.incarnation, self.revision, self.record_id, self.edits)
 
     @property
     def created_at(self) -> datetime:
@@ -156,10 +200,19 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The part of a thread to read; see `Storage.read` for each field."""
+    """The part of a thread to read; see `Storage.read` for the fields that are not described here.
+
+    Attributes:
+        after: the number of the last record that the reader knows; 0 starts a new read.
+        incarnation: the incarnation of that record's thread; None for any.
+        record_id: the id of that record; None for any.
+        edits: the thread's `edits` at that time; None for any.
+    """
 
     after: int = 0
     incarnation: str | None = None
+    record_id: str | None = None
+    edits: int | None = None
     last_messages: int | None = None
     last_turns: int | None = None
     turn_id: str | None = None
@@ -184,7 +237,9 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
             continues an earlier read also holds undos, trims and summaries.
         start: the number from which on `records` is complete. (A slice that starts anew has all turns, but no other
             records.)
+        is_continued: True if the records continue from `after`; False if the slice starts anew.
         found: the turn that the query asked for by id, or None.
+        dropped: the number of the turn that the query asked for by id, if the thread dropped it and still knows its id.
         summary: the newest summary, if the query asked for it and the slice starts anew; `records` then starts after
             the last turn that it covers. Otherwise None.
         has_draft: True if a turn was begun on the thread and is neither committed nor dropped.
@@ -193,7 +248,9 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
     info: ThreadInfo | None
     records: tuple[TurnRecord, ...] = ()
     start: int = 1
+    is_continued: bool = False
     found: TurnRecord | None = None
+    dropped: int | None = None
     summary: TurnRecord | None = None
     has_draft: bool = False
 
@@ -236,22 +293,23 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         id: the record's id, always set.
+        committed_us: the storage's time. It differs from `created_us` only if the turn came with a time of its own.
         is_new_id: True if the id has just been made at random. No thread can hold it yet, so no look-up is needed.
         keep_messages: after the append, drop the oldest whole turns until at most this number of messages is left.
             The new turn always stays.
-        user_id: the thread's user, to be set if the thread has no record and no user yet.
-        title: the thread's title, to be set if the thread has no record and no title yet.
+        title: a title made of this turn, to be set if the thread has no title, and this is its first record or its
+            made title is gone.
     """
 
     id: str
     is_new_id: bool
     created_us: int
+    committed_us: int
     message_count: int
     body: bytes
     kind: RecordKind = "turn"
     target: int | None = None
     keep_messages: int | None = None
-    user_id: str | None = None
     title: str | None = None
 
     def numbered(self, number: int) -> TurnRecord:
@@ -260,6 +318,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             number=number,
             id=self.id,
             created_us=self.created_us,
+            committed_us=self.committed_us,
             message_count=self.message_count,
             body=self.body,
             kind=self.kind,
@@ -267,8 +326,35 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
+class Guard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The conditions of an operation. The hook checks them in the same atomic step; see `check_guard`.
+
+    Attributes:
+        user_id: the user for whom the operation is. A thread of another user is refused. A thread that is made, or that
+            has no record and no user yet, becomes this user's. None for any user.
+        revision: the revision that the thread must have; 0 for a thread without records or no thread. None for any.
+        incarnation: the incarnation that the thread must have; None for any.
+        record_id: the id that the newest record must have; None for any.
+        edits: the `edits` that the thread must have; None for any.
+    """
+
+    user_id: str | None = None
+    revision: int | None = None
+    incarnation: str | None = None
+    record_id: str | None = None
+    edits: int | None = None
+
+
+NO_GUARD = Guard()
+"""No condition."""
+
+
 class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """New settings of a thread. A field that is `UNSET` leaves its setting unchanged."""
+    """New settings of a thread. A field that is `UNSET` leaves its setting unchanged.
+
+    Attributes:
+        metadata: the keys to set. A key with None is removed. All other keys stay.
+    """
 
     user_id: str | msgspec.UnsetType | None = msgspec.UNSET
     title: str | msgspec.UnsetType | None = msgspec.UNSET

@@ -13,12 +13,14 @@ from typing import Any
 
 import msgspec
 
-from recuerda.errors import ThreadConflict
+from recuerda.errors import TurnDropped
 from recuerda.ids import new_id
-from recuerda.storage.hooks import is_new_step
+from recuerda.storage.hooks import check_state, check_user, is_new_step
 from recuerda.storage.records import (
+    REMEMBERED,
     Appended,
     DraftStep,
+    Guard,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -27,14 +29,17 @@ from recuerda.storage.records import (
     TurnRecord,
 )
 
+_SWEEP = 100
+"""The number of records after which old ids are forgotten."""
+
 
 class ThreadLog(msgspec.Struct):
     """A thread's records, settings and draft. msgspec turns it into JSON and back.
 
     Attributes:
         id: the thread's id.
-        created_us: the time of the first record or setting, in microseconds since 1970 (UTC). None if there is neither;
-            then the thread does not exist, but it may have a draft.
+        created_us: the time of the first record, draft or setting, in microseconds since 1970 (UTC). None if there is
+            none; then the thread does not exist.
         updated_us: the time of the last record or setting.
         incarnation: a random id. A thread that begins again after its deletion gets a new id.
         revision: the number of records ever written.
@@ -42,7 +47,12 @@ class ThreadLog(msgspec.Struct):
         messages: the number of messages in the records.
         turns: the number of records that are turns.
         records: the records by their numbers.
+        edits: the number of changes of the settings and of bodies.
+        rewritten: the value of `edits` after the last change of a body.
+        title_turn: the number of the turn of which the title was made; see `ThreadInfo.title_turn`.
         numbers: the numbers of the records by their ids.
+        dropped: the ids of removed records by their numbers, among the newest `REMEMBERED` numbers.
+        retries: the numbers of dropped turns by their ids, which no other turn may use.
         summaries: the numbers of the summaries, ascending.
         draft: the steps of the turn that has begun and is not committed.
     """
@@ -59,14 +69,25 @@ class ThreadLog(msgspec.Struct):
     messages: int = 0
     turns: int = 0
     records: dict[int, TurnRecord] = msgspec.field(default_factory=dict[int, TurnRecord])
+    edits: int = 0
+    rewritten: int = 0
+    title_turn: int | None = None
     numbers: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    dropped: dict[int, str] = msgspec.field(default_factory=dict[int, str])
+    retries: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     summaries: list[int] = msgspec.field(default_factory=list[int])
     draft: list[DraftStep] = msgspec.field(default_factory=list[DraftStep])
 
     @property
     def exists(self) -> bool:
-        """True when the thread exists; False when it has at most a draft."""
+        """True when the thread exists."""
         return self.created_us is not None
+
+    @property
+    def record_id(self) -> str:
+        """The id of the newest record; "" without one."""
+        # Every record that is removed is older than the record that removes it.
+        return self.records[self.revision].id if self.revision else ""
 
     def info(self) -> ThreadInfo:
         """Return the information about the thread, which must exist."""
@@ -74,44 +95,65 @@ class ThreadLog(msgspec.Struct):
             id=self.id,
             revision=self.revision,
             incarnation=self.incarnation,
+            record_id=self.record_id,
+            edits=self.edits,
+            rewritten=self.rewritten,
             first=self.first,
             turns=self.turns,
             messages=self.messages,
             user_id=self.user_id,
             title=self.title,
+            title_turn=self.title_turn,
             metadata=deepcopy(self.metadata),
             created_us=self.created_us or 0,
             updated_us=self.updated_us,
         )
 
+    def check_user(self, guard: Guard) -> None:
+        """Refuse the thread of another user."""
+        check_user(self.id, guard, self.user_id)
+
+    def check_state(self, guard: Guard) -> None:
+        """Refuse a thread that is not in the guard's state."""
+        check_state(
+            self.id,
+            guard,
+            revision=self.revision,
+            incarnation=self.incarnation if self.exists else None,
+            record_id=self.record_id,
+            edits=self.edits,
+        )
+
     # -- records -------------------------------------------------------------------------------------------------------
 
-    def append(self, record: NewRecord, expected: int | None) -> Appended:
+    def append(self, record: NewRecord, guard: Guard) -> Appended:
         """Do what `Storage._append` describes."""
-        if not record.is_new_id and (number := self.numbers.get(record.id)):
-            if self.draft and self.draft[0].turn_id == record.id:
-                self.draft = []
-            return Appended(revision=number, replayed=True, record=self.records[number])
-        if expected is not None and expected != self.revision:
-            raise ThreadConflict(self.id, expected=expected, actual=self.revision)
+        self.check_user(guard)
+        if not record.is_new_id:
+            if number := self.numbers.get(record.id):
+                if self.draft and self.draft[0].turn_id == record.id:
+                    self.draft = []
+                return Appended(revision=number, replayed=True, record=self.records[number])
+            if number := self.retries.get(record.id):
+                raise TurnDropped(self.id, turn_id=record.id, number=number)
+        self.check_state(guard)
         is_first = self.revision == 0
-        if self.created_us is None:
-            self.created_us = record.created_us
-        if is_first:
-            self.user_id = record.user_id if self.user_id is None else self.user_id
-            self.title = record.title if self.title is None else self.title
+        self._make(record.created_us, guard)
         if record.kind == "turn":
             self.draft = []
         committed = record.numbered(self.revision + 1)
         self._add(committed)
         self._cut(record)
+        self._forget_old_ids()
+        if self.title is None and record.title is not None and (is_first or self.title_turn == 0):
+            self.title, self.title_turn = record.title, committed.number
         return Appended(revision=committed.number, replayed=False, record=committed, created=is_first)
 
     def read(self, query: ReadQuery) -> ThreadSlice:
         """Do what `Storage._read` describes."""
         if not self.exists:
-            return ThreadSlice(info=None, has_draft=bool(self.draft))
-        after = query.after if query.incarnation in (None, self.incarnation) else 0
+            return ThreadSlice(info=None)
+        after = query.after if self._continues(query) else 0
         found = self.numbers.get(query.turn_id) if query.turn_id else None
         newest = self.summaries[-1] if query.with_summary and not after and self.summaries else 0
         summary = self.records.get(newest)
@@ -121,25 +163,58 @@ class ThreadLog(msgspec.Struct):
             info=self.info(),
             records=tuple(reversed(records)),
             start=start,
+            is_continued=after > 0,
             found=self.records[found] if found else None,
+            dropped=self.retries.get(query.turn_id) if query.turn_id and not found else None,
             summary=summary,
             has_draft=bool(self.draft),
         )
 
-    def rewrite(self, bodies: Mapping[int, bytes]) -> None:
-        """Replace the bodies of records by number. A number that is gone is skipped."""
+    def rewrite(self, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        """Do what `Storage._rewrite` describes."""
+        self.check_user(guard)
+        self.check_state(guard)
+        if not self.exists:
+            return
+        self.edits += 1
+        self.rewritten = self.edits
         for number, body in bodies.items():
             if number in self.records:
                 self.records[number] = msgspec.structs.replace(self.records[number], body=body)
 
-    def update(self, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        """Set the given settings, and return the information about the thread, which exists from now on."""
-        self.created_us = now_us if self.created_us is None else self.created_us
+    def update(self, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        """Do what `Storage._update` describes."""
+        self.check_user(guard)
+        self.check_state(guard)
+        self._make(now_us, guard)
         self.updated_us = now_us
-        for name in ("user_id", "title", "metadata"):
-            if (value := getattr(changes, name)) is not msgspec.UNSET:
-                setattr(self, name, value)
+        self.edits += 1
+        if changes.user_id is not msgspec.UNSET:
+            self.user_id = changes.user_id
+        if changes.title is not msgspec.UNSET:
+            self.title, self.title_turn = changes.title, None
+        if changes.metadata is not msgspec.UNSET:
+            merged = self.metadata | changes.metadata
+            self.metadata = {key: value for key, value in merged.items() if value is not None}
         return self.info()
+
+    def _make(self, now_us: int, guard: Guard) -> None:
+        """Make the thread if it does not exist. Without a record and a user, it becomes the guard's user's."""
+        if self.created_us is None:
+            self.created_us = self.updated_us = now_us
+        if self.revision == 0 and self.user_id is None:
+            self.user_id = guard.user_id
+
+    def _continues(self, query: ReadQuery) -> bool:
+        """Return True if the records after the query's position continue what its reader knows."""
+        if query.incarnation not in (None, self.incarnation):
+            return False
+        if query.edits is not None and self.rewritten > query.edits:
+            return False
+        if query.record_id is None or not query.after:
+            return True
+        held = self.records.get(query.after)
+        return query.record_id == (held.id if held else self.dropped.get(query.after))
 
     def _add(self, record: TurnRecord) -> None:
         self.records[record.number] = record
@@ -147,7 +222,8 @@ class ThreadLog(msgspec.Struct):
         self.revision = record.number
         self.turns += record.kind == "turn"
         self.messages += record.message_count
-        self.updated_us = record.created_us
+        is_past = record.created_us != record.committed_us
+        self.updated_us = max(self.updated_us, record.created_us) if is_past else record.created_us
         if record.kind == "summary":
             self.summaries.append(record.number)
 
@@ -165,6 +241,7 @@ class ThreadLog(msgspec.Struct):
 
     def _undo(self, number: int) -> None:
         self._drop(number)
+        self.retries.pop(self.dropped.get(number, ""), None)
         # A summary is newer than every turn that it covers.
         for summary in [one for one in self.summaries if one > number and (self.records[one].target or 0) >= number]:
             self._drop(summary)
@@ -182,6 +259,20 @@ class ThreadLog(msgspec.Struct):
             self.messages -= record.message_count
             if record.kind == "summary":
                 self.summaries.remove(number)
+            if record.kind == "turn":
+                self.retries[record.id] = number
+            if self.title_turn == number:
+                self.title, self.title_turn = None, 0
+            self.dropped[number] = record.id
+
+    def _forget_old_ids(self) -> None:
+        """Forget the ids of removed records that are too old for a retry or a continued read."""
+        if self.revision % _SWEEP:
+            return
+        for number in [number for number in self.dropped if number <= self.revision - REMEMBERED]:
+            record_id = self.dropped.pop(number)
+            if self.retries.get(record_id) == number:
+                del self.retries[record_id]
 
     def _newest(self, after: int, lowest: int, query: ReadQuery) -> tuple[list[TurnRecord], int]:
         """Return the records that a query asks for, newest first, and the number from which they are complete."""
@@ -204,8 +295,9 @@ class ThreadLog(msgspec.Struct):
 
     # -- the draft -----------------------------------------------------------------------------------------------------
 
-    def save_step(self, step: DraftStep) -> None:
+    def save_step(self, step: DraftStep, guard: Guard) -> None:
         """Do what `Storage._save_draft` describes."""
+        self.check_user(guard)
         is_new = is_new_step(
             self.id,
             step,
@@ -214,13 +306,26 @@ class ThreadLog(msgspec.Struct):
             newest=len(self.draft),
             revision=self.revision,
         )
-        if is_new:
-            self.draft = [step] if step.number == 1 else [*self.draft, step]
+        if is_new and step.number == 1:
+            self.check_state(guard)
+            self._make(step.created_us, guard)
+            self.draft = [step]
+        elif is_new:
+            self.draft = [*self.draft, step]
 
-    def drop_draft(self) -> bool:
-        """Remove the draft; return whether there was one."""
-        had_draft, self.draft = bool(self.draft), []
-        return had_draft
+    def load_draft(self, guard: Guard) -> list[DraftStep]:
+        """Do what `Storage._load_draft` describes."""
+        self.check_user(guard)
+        return list(self.draft)
+
+    def drop_draft(self, guard: Guard) -> bool:
+        """Do what `Storage._drop_draft` describes."""
+        self.check_user(guard)
+        if not self.draft:
+            return False
+        self.check_state(guard)
+        self.draft = []
+        return True
 
 
 def list_infos(

@@ -27,9 +27,11 @@ pytest.register_assert_rewrite(
     "recuerda.testing.storage_contract.ids",
     "recuerda.testing.storage_contract.life",
     "recuerda.testing.storage_contract.model",
+    "recuerda.testing.storage_contract.owners",
     "recuerda.testing.storage_contract.read",
     "recuerda.testing.storage_contract.summaries",
     "recuerda.testing.storage_contract.threads",
+    "recuerda.testing.storage_contract.versions",
 )
 
 from recuerda.testing.storage_contract.append import AppendContract  # noqa: E402 - asserts are rewritten at import
@@ -38,9 +40,11 @@ from recuerda.testing.storage_contract.drafts import DraftContract, DraftListCon
 from recuerda.testing.storage_contract.ids import IdContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.life import LifeContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.model import ModelContract  # noqa: E402 - as above
+from recuerda.testing.storage_contract.owners import OwnerContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.read import ReadContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.summaries import SummaryContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.threads import ThreadContract  # noqa: E402 - as above
+from recuerda.testing.storage_contract.versions import VersionContract  # noqa: E402 - as above
 
 __all__ = ["DraftListContract", "StorageContract"]
 
@@ -55,6 +59,8 @@ class StorageContract(
     IdContract,
     LifeContract,
     ModelContract,
+    VersionContract,
+    OwnerContract,
 ):
     """Tests for every promise of `Storage`. A subclass defines the fixture `storage` and, if possible, `another`.
 

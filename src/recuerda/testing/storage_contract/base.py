@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, NewTurn, ThreadSlice
+from recuerda.storage.records import Appended, NewTurn, ThreadSlice, Version
 
 
 @pytest.mark.asyncio
@@ -16,6 +16,10 @@ class ContractBase:
     def another(self, storage: Storage) -> Storage:
         """Return a second handle on the same data; by default the first handle itself."""
         return storage
+
+
+OTHER_LIFE = Version("of another life", 2, "t2")
+"""The version of a thread that is not there."""
 
 
 def a_turn(

@@ -116,12 +116,6 @@ class CutContract(ContractBase):
         assert found.info is not None
         assert found.info.first == 3
 
-    async def test_a_trimmed_id_is_free_again(self, storage: Storage) -> None:
-        await fill(storage, "a", 1, 1)
-        await storage.trim("a", keep_turns=1)
-        assert not (await storage.append("a", a_turn(id="t1"))).replayed
-        assert (await storage.append("a", a_turn(id="t2"))).replayed
-
     async def test_a_trim_passes_over_undone_turns(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1, 1)
         await storage.undo("a")

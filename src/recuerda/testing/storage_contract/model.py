@@ -19,7 +19,7 @@ from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, Draft, DraftStep, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import Appended, Draft, DraftStep, ThreadInfo, ThreadSlice, TurnRecord, Version
 from recuerda.testing.storage_contract.base import ContractBase, a_turn
 
 Options: TypeAlias = dict[str, Any]
@@ -34,7 +34,8 @@ class Operation:
         thread: "a" or "b".
         options: the arguments of the call.
         ahead: the difference of `expected` from the true revision; None for a call without `expected`.
-        life: the incarnation that a read names: "any" for none, "same" for the thread's own, "other" for a past one.
+        life: the version after which a read asks: "any" for a number alone, "same" for the thread's own incarnation,
+            "other" for a past one.
     """
 
     name: str
@@ -169,9 +170,7 @@ async def _call(storage: Storage, operation: Operation, thread: str) -> object:
             turn = a_turn(options.pop("body", b""), messages=options.pop("messages", 1), id=options.pop("id", None))
             return await storage.append(thread, turn, **options)
         case "read":
-            info = await storage.head(thread)
-            lives = {"any": None, "same": info.incarnation if info else None, "other": "another life"}
-            return await storage.read(thread, incarnation=lives[operation.life], **options)
+            return await storage.read(thread, **(options | await _after(storage, operation, thread)))
         case "list":
             prefix = thread[: -len(operation.thread)]
             return {info.id async for info in storage.threads(**options) if info.id.startswith(prefix)}
@@ -180,12 +179,26 @@ async def _call(storage: Storage, operation: Operation, thread: str) -> object:
             return await getattr(storage, method.get(operation.name, operation.name))(thread, **options)
 
 
+async def _after(storage: Storage, operation: Operation, thread: str) -> Options:
+    """Return the argument `after` of a read, with the version that the drawn number had or never had."""
+    after = operation.options.get("after", 0)
+    info = await storage.head(thread)
+    if operation.life == "any" or info is None or not after:
+        return {"after": after}
+    if operation.life == "other":
+        return {"after": Version("another life", after, "another record", info.edits)}
+    if after == info.revision:
+        return {"after": info.version}
+    held = {record.number: record.id for record in (await storage.read(thread)).records}
+    return {"after": Version(info.incarnation, after, held.get(after, "never there"), info.edits)}
+
+
 def _check_same(got: object, wanted: object, operation: Operation, *, held: set[int]) -> None:
     first = 0
     if isinstance(got, ThreadSlice) and isinstance(wanted, ThreadSlice) and got.info and wanted.info:
         first = max(got.info.first, wanted.info.first)
         covered = wanted.summary.target or 0 if wanted.summary else 0
-        after = 0 if operation.life == "other" else operation.options.get("after", 0)
+        after = operation.options.get("after", 0) if wanted.is_continued else 0
         shown = [record.number for record in got.records]
         left_out = [number for number in held - set(shown) if number > max(after, covered)]
         assert got.start > max(left_out, default=max(after, covered)), operation
@@ -214,11 +227,12 @@ def _comparable(value: object, first: int = 0) -> object:
 
 
 def _info(info: ThreadInfo) -> ThreadInfo:
-    return replace(info, incarnation="", first=0, created_us=0, updated_us=0)
+    record_id = info.record_id if info.record_id in (*_IDS, "") else "drawn at random"
+    return replace(info, incarnation="", record_id=record_id, first=0, created_us=0, updated_us=0)
 
 
 def _record(record: TurnRecord) -> TurnRecord:
-    return replace(record, created_us=0, id=record.id if record.id in _IDS else "drawn at random")
+    return replace(record, created_us=0, committed_us=0, id=record.id if record.id in _IDS else "drawn at random")
 
 
 async def _check_whole(storage: Storage, oracle: Storage, thread: str, newest_cut: int) -> None:

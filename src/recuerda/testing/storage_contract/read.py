@@ -8,8 +8,8 @@ import pytest
 
 from recuerda.errors import InvalidInput
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadSlice
-from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill, numbers
+from recuerda.storage.records import ThreadSlice, Version
+from recuerda.testing.storage_contract.base import OTHER_LIFE, ContractBase, a_turn, fill, numbers
 
 # For a thread whose turns have 2, 3, 1 and 4 messages: a query, and the numbers of the turns that it returns.
 WINDOWS: list[tuple[dict[str, int], list[int]]] = [
@@ -93,7 +93,7 @@ class ReadContract(ContractBase):
         await fill(storage, "a", 1, 1, 1)
         info = await storage.head("a")
         assert info is not None
-        found = await storage.read("a", after=2, incarnation=info.incarnation)
+        found = await storage.read("a", after=Version(info.incarnation, 2, "t2"))
         assert numbers(found) == [3]
 
     async def test_a_thread_deleted_and_made_anew_reads_afresh(self, storage: Storage, another: Storage) -> None:
@@ -101,9 +101,9 @@ class ReadContract(ContractBase):
         old = await storage.head("a")
         assert old is not None
         await another.delete("a")
-        await another.append("a", a_turn(b"new 1"))
+        await another.append("a", a_turn(b"new 1", id="t1"))
         await another.append("a", a_turn(b"new 2"))
-        found = await storage.read("a", after=1, incarnation=old.incarnation)
+        found = await storage.read("a", after=Version(old.incarnation, 1, "t1"))
         assert [record.body for record in found.records] == [b"new 1", b"new 2"]
         assert found.start <= 1
         assert found.info is not None
@@ -112,7 +112,7 @@ class ReadContract(ContractBase):
     async def test_a_fresh_read_by_incarnation_leaves_undos_out(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
         await storage.undo("a")
-        found = await storage.read("a", after=2, incarnation="of another life")
+        found = await storage.read("a", after=OTHER_LIFE)
         assert [record.kind for record in found.records] == ["turn"]
 
     async def test_head_tells_the_info_that_a_read_gives(self, storage: Storage) -> None:

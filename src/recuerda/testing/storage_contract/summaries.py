@@ -10,7 +10,7 @@ import pytest
 from recuerda.errors import EncodeError, InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadSlice, from_microseconds
-from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
+from recuerda.testing.storage_contract.base import OTHER_LIFE, ContractBase, a_turn, bodies, fill, numbers
 
 
 async def look(storage: Storage) -> tuple[bytes | None, list[int]]:
@@ -114,10 +114,10 @@ class SummaryContract(ContractBase):
     async def test_a_read_that_starts_afresh_by_incarnation_gives_the_summary(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
         await storage.summarize("a", b"so far", through=1)
-        found = await storage.read("a", after=3, incarnation="of another life", with_summary=True)
+        found = await storage.read("a", after=OTHER_LIFE, with_summary=True)
         assert found.summary is not None
         assert numbers(found) == [2]
-        assert (await storage.read("a", after=3, incarnation="of another life")).summary is None
+        assert (await storage.read("a", after=OTHER_LIFE)).summary is None
 
     async def test_the_newest_summary_is_the_one_that_is_read(self, storage: Storage) -> None:
         await fill(storage, "a", *[1] * 5)

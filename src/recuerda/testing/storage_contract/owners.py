@@ -1,0 +1,216 @@
+"""Tests of owners: whatever a thread has is its user's, and an operation for another user is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import pytest
+
+from recuerda.errors import ThreadConflict, ThreadOwnershipError
+from recuerda.ids import new_id
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import ThreadInfo
+from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill
+from recuerda.testing.storage_contract.versions import a_step, everything, head
+
+Call: TypeAlias = Callable[[Storage, str], Awaitable[object]]
+
+MINUTE = timedelta(minutes=1)
+
+OPERATIONS: dict[str, Call] = {
+    "append": lambda storage, user: storage.append("a", a_turn("evil"), user_id=user),
+    "append, a replay": lambda storage, user: storage.append("a", a_turn("evil", id="t1"), user_id=user),
+    "append_all": lambda storage, user: storage.append_all("a", [a_turn("evil")], user_id=user),
+    "read": lambda storage, user: storage.read("a", user_id=user),
+    "read, by id": lambda storage, user: storage.read("a", turn_id="t1", last_turns=0, user_id=user),
+    "head": lambda storage, user: storage.head("a", user_id=user),
+    "undo": lambda storage, user: storage.undo("a", user_id=user),
+    "trim": lambda storage, user: storage.trim("a", keep_turns=1, user_id=user),
+    "summarize": lambda storage, user: storage.summarize("a", b"evil", through=1, user_id=user),
+    "update_thread": lambda storage, user: storage.update_thread("a", title="evil", expected_user_id=user),
+    "update_thread, a theft": lambda storage, user: storage.update_thread("a", user_id=user, expected_user_id=user),
+    "save_draft": lambda storage, user: storage.save_draft("a", a_step(1, turn_id="evil"), user_id=user),
+    "save_draft, a later step": lambda storage, user: storage.save_draft("a", a_step(2), user_id=user),
+    "load_draft": lambda storage, user: storage.load_draft("a", user_id=user),
+    "drop_draft": lambda storage, user: storage.drop_draft("a", user_id=user),
+    "rewrite": lambda storage, user: storage.rewrite("a", {1: b"evil"}, user_id=user),
+    "delete": lambda storage, user: storage.delete("a", user_id=user),
+    "take_lease": lambda storage, user: storage.take_lease("a", new_id(), MINUTE, user_id=user),
+}
+"""Every operation on one thread, for a user."""
+
+VIEWED: dict[str, Callable[[Storage], Awaitable[object]]] = {
+    "append": lambda view: view.append("a", a_turn("evil")),
+    "append_all": lambda view: view.append_all("a", [a_turn("evil")]),
+    "read": lambda view: view.read("a"),
+    "head": lambda view: view.head("a"),
+    "undo": lambda view: view.undo("a"),
+    "trim": lambda view: view.trim("a", keep_turns=1),
+    "summarize": lambda view: view.summarize("a", b"evil", through=1),
+    "update_thread": lambda view: view.update_thread("a", title="evil"),
+    "save_draft": lambda view: view.save_draft("a", a_step(1, turn_id="evil")),
+    "load_draft": lambda view: view.load_draft("a"),
+    "drop_draft": lambda view: view.drop_draft("a"),
+    "rewrite": lambda view: view.rewrite("a", {1: b"evil"}),
+    "delete": lambda view: view.delete("a"),
+    "take_lease": lambda view: view.take_lease("a", new_id(), MINUTE),
+}
+"""Every operation on one thread, on a view."""
+
+
+async def _with_turns(storage: Storage) -> None:
+    await storage.append("a", a_turn("1", id="t1"), user_id="ana", title="T")
+    await storage.append("a", a_turn("2", id="t2"))
+
+
+async def _with_a_first_draft(storage: Storage) -> None:
+    await storage.save_draft("a", a_step(), user_id="ana")
+
+
+async def _with_settings_alone(storage: Storage) -> None:
+    await storage.update_thread("a", user_id="ana", title="T")
+
+
+async def _given_away(storage: Storage) -> None:
+    await storage.append("a", a_turn("1", id="t1"), user_id="bo")
+    await storage.update_thread("a", user_id="ana")
+
+
+async def _made_anew(storage: Storage) -> None:
+    await storage.append("a", a_turn("bo's", id="t1"), user_id="bo")
+    await storage.erase_user("bo")
+    await storage.append("a", a_turn("1", id="t1"), user_id="ana")
+
+
+STRANGERS: dict[str, Callable[[Storage], Awaitable[None]]] = {
+    "with turns": _with_turns,
+    "with the draft of its first turn": _with_a_first_draft,
+    "with settings alone": _with_settings_alone,
+    "given away": _given_away,
+    "made anew": _made_anew,
+}
+"""The ways in which a thread can be ana's, and not bo's."""
+
+
+class OwnerContract(ContractBase):
+    """Tests of `user_id`, `expected_user_id` and `Storage.for_user`."""
+
+    @pytest.mark.parametrize("how", STRANGERS)
+    @pytest.mark.parametrize("name", OPERATIONS)
+    async def test_an_operation_for_another_user_is_refused(
+        self, storage: Storage, another: Storage, name: str, how: str
+    ) -> None:
+        await STRANGERS[how](storage)
+        before = await everything(storage)
+        with pytest.raises(ThreadOwnershipError):
+            await OPERATIONS[name](another, "bo")
+        assert await everything(storage) == before
+        assert await storage.take_lease("a", "ana's", MINUTE, user_id="ana")
+
+    @pytest.mark.parametrize("how", STRANGERS)
+    @pytest.mark.parametrize("name", VIEWED)
+    async def test_a_view_of_another_user_is_refused(
+        self, storage: Storage, another: Storage, name: str, how: str
+    ) -> None:
+        await STRANGERS[how](storage)
+        before = await everything(storage)
+        with pytest.raises(ThreadOwnershipError):
+            await VIEWED[name](another.for_user("bo"))
+        assert await everything(storage) == before
+
+    @pytest.mark.parametrize("name", OPERATIONS)
+    async def test_an_operation_for_the_threads_user_passes(self, storage: Storage, name: str) -> None:
+        await _with_turns(storage)
+        if name == "save_draft, a later step":
+            await storage.save_draft("a", a_step(revision=2))
+            await storage.save_draft("a", a_step(2, revision=2), user_id="ana")
+        elif name == "save_draft":
+            await storage.save_draft("a", a_step(revision=2), user_id="ana")
+        else:
+            await OPERATIONS[name](storage, "ana")
+
+    async def test_the_owner_comes_before_the_state(self, storage: Storage) -> None:
+        await _with_turns(storage)
+        with pytest.raises(ThreadOwnershipError):
+            await storage.append("a", a_turn("evil"), user_id="bo", expected=0)
+        with pytest.raises(ThreadConflict):
+            await storage.append("a", a_turn("mine"), user_id="ana", expected=0)
+
+    async def test_a_thread_without_a_user_is_everybodys(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        await storage.append("a", a_turn("ana's"), user_id="ana")
+        await storage.for_user("bo").append("a", a_turn("bo's"))
+        assert ((await head(storage)).user_id, (await head(storage)).turns) == (None, 4)
+
+    async def test_what_is_begun_through_a_view_is_its_users(self, storage: Storage) -> None:
+        view = storage.for_user("ana")
+        await view.append("turn", a_turn())
+        await view.append_all("turns", [a_turn(), a_turn()])
+        await view.update_thread("settings", title="T")
+        await view.save_draft("draft", a_step())
+        await storage.append("bo's", a_turn(), user_id="bo")
+        owners = {info.id: info.user_id async for info in storage.threads()}
+        assert owners == {"turn": "ana", "turns": "ana", "settings": "ana", "draft": "ana", "bo's": "bo"}
+        assert {info.id async for info in view.threads()} == owners.keys() - {"bo's"}
+        assert {info.id for info in (await view.list_threads()).threads} == owners.keys() - {"bo's"}
+
+    async def test_a_view_gives_nothing_away_and_lists_no_other(self, storage: Storage) -> None:
+        view = storage.for_user("ana")
+        await view.append("a", a_turn())
+        calls: list[Awaitable[Any]] = [
+            view.update_thread("a", user_id="bo"),
+            view.update_thread("a", user_id=None),
+            view.list_threads(user_id="bo"),
+            view.erase_user("bo"),
+            view.list_drafts(),
+        ]
+        for call in calls:
+            with pytest.raises(ThreadOwnershipError):
+                await call
+        with pytest.raises(ThreadOwnershipError):
+            view.for_user("bo")
+        assert view.for_user("ana") is view
+        assert (await head(storage)).user_id == "ana"
+
+    async def test_closing_a_view_closes_nothing(self, storage: Storage) -> None:
+        async with storage.for_user("ana") as view:
+            await view.append("a", a_turn())
+        assert (await head(storage)).turns == 1
+
+    async def test_runs_through_two_views_queue(self, storage: Storage) -> None:
+        assert storage.for_user("ana").run_lock("a") is storage.run_lock("a")
+
+    # -- erasure -------------------------------------------------------------------------------------------------------
+
+    async def test_an_erasure_takes_all_of_a_user_and_nothing_of_others(self, storage: Storage) -> None:
+        await storage.append("a", a_turn(messages=3), user_id="ana")
+        await storage.update_thread("b", user_id="ana")
+        await storage.save_draft("c", a_step(), user_id="ana")
+        await storage.append("d", a_turn(), user_id="bo")
+        await storage.append("e", a_turn())
+        dry = await storage.erase_user("ana", dry_run=True)
+        receipt = await storage.erase_user("ana")
+        for one in (dry, receipt):
+            assert (one.threads, one.turns, one.messages) == (3, 1, 3)
+        assert {info.id async for info in storage.threads()} == {"d", "e"}
+        assert await storage.load_draft("c") is None
+        assert (await storage.erase_user("ana")).threads == 0
+
+    async def test_an_erasure_leaves_a_thread_that_became_anothers(
+        self, storage: Storage, another: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await storage.append("a", a_turn(), user_id="ana")
+        await storage.append("b", a_turn(), user_id="ana")
+        threads = storage.threads
+
+        async def and_one_is_given_away(*, user_id: str | None = None) -> AsyncIterator[ThreadInfo]:
+            async for info in threads(user_id=user_id):
+                await another.update_thread("a", user_id="bo")
+                yield info
+
+        monkeypatch.setattr(storage, "threads", and_one_is_given_away)
+        assert (await storage.erase_user("ana")).threads == 1
+        monkeypatch.undo()
+        assert {info.id async for info in storage.threads()} == {"a"}
