@@ -34,7 +34,7 @@ credentials.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 
@@ -225,15 +225,22 @@ class TurnPending(RecuerdaError):
     """Raised when a run meets a turn that was begun on the thread and never committed.
 
     `turn_id` is the turn's id, `step` is the number of its saved steps, and `age` is the time since the last step.
+    `waiting` has the ids of the calls that wait for approval.
     """
 
-    def __init__(self, thread_id: str, *, turn_id: str, step: int, age: timedelta) -> None:
+    def __init__(self, thread_id: str, *, turn_id: str, step: int, age: timedelta, waiting: Sequence[str] = ()) -> None:
         self.thread_id = thread_id
         self.turn_id = turn_id
         self.step = step
         self.age = age
+        self.waiting = tuple(waiting)
+        since = f"{age.total_seconds():.0f} s ago"
         super().__init__(
-            f"thread {thread_id!r} has a turn that was interrupted after step {step}, {age.total_seconds():.0f} s ago: "
+            f"thread {thread_id!r} has a turn whose calls {', '.join(map(repr, waiting))} wait for approval since "
+            f"{since}: decide with agent.resume(thread, approvals={{call_id: True or False}}), or drop the turn with "
+            "agent.discard_turn(thread)"
+            if waiting
+            else f"thread {thread_id!r} has a turn that was interrupted after step {step}, {since}: "
             'resume it with agent.resume(thread), or run with on_pending="resume" or "discard"'
         )
 

@@ -126,9 +126,9 @@ class Attempt:
                 f"{names} has to be allowed first, and this run has no thread on which it could wait: run(…, thread=…)"
             )
         if self._exchange.journal is None:
-            store, revision = durable_store(self._request.thread), self._reading.loaded.revision
+            store, version = durable_store(self._request.thread), self._reading.loaded.version
             self._turn_id = self._turn_id or new_id()
-            self._exchange.journal = Journal(store, turn_id=self._turn_id, revision=revision or 0)
+            self._exchange.journal = Journal(store, turn_id=self._turn_id, version=version or 0)
             await self._exchange.journal.save(self._turn.whole())
         calls = pending_calls(self._turn, list(self._turn.waiting))
         return self._responded(self._turn_id, pending=calls, warnings=tuple(self._warnings))
@@ -143,7 +143,7 @@ class Attempt:
             self._request.thread.commit(
                 turn,
                 turn_id=self._turn_id,
-                expected=self._reading.loaded.revision,
+                expected=self._reading.loaded.version,
                 service_thread_id=self._exchange.service_thread_id,
             )
         )

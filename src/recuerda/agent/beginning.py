@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from recuerda.agent.journal import Journal, durable_store, load_draft, revision_after
+from recuerda.agent.journal import Journal, durable_store, load_draft, version_after
 from recuerda.agent.request import RunRequest
-from recuerda.agent.resuming import draft_age, running_turn
+from recuerda.agent.resuming import calls_to_allow, draft_age, running_turn
 from recuerda.agent.settings import AgentSettings
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.errors import InvalidInput, ThreadConflict, TurnPending
@@ -38,7 +38,13 @@ async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSe
     """
     draft = await load_draft(request.thread) if loaded.has_draft else None
     if draft is not None:
-        raise TurnPending(request.thread.id, turn_id=draft.turn_id, step=len(draft.steps), age=draft_age(draft))
+        raise TurnPending(
+            request.thread.id,
+            turn_id=draft.turn_id,
+            step=len(draft.steps),
+            age=draft_age(draft),
+            waiting=calls_to_allow(draft),
+        )
     turn, turn_id = RunningTurn([Step(input=request.messages)]), request.turn_id
     if request.keep_partial:
         # A commit can fail although the turn was written. The partial turn that is then kept must not become a second
@@ -46,7 +52,7 @@ async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSe
         turn_id = turn_id or new_id()
     if request.durability == "steps":
         turn_id = turn_id or new_id()
-        journal = Journal(durable_store(request.thread), turn_id=turn_id, revision=loaded.revision or 0)
+        journal = Journal(durable_store(request.thread), turn_id=turn_id, version=loaded.version or 0)
         return Beginning(turn=turn, turn_id=turn_id, journal=journal)
     if any(tool.needs_approval for tool in settings.tools):
         durable_store(request.thread)
@@ -67,7 +73,7 @@ async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
             f"thread {thread.id!r} has no interrupted turn: it was already resumed or dropped, or never begun"
         )
     store = durable_store(thread)
-    if loaded.revision != draft.revision and await revision_after(store, draft.revision) != loaded.revision:
-        raise ThreadConflict(thread.id, expected=draft.revision, actual=loaded.revision or 0)
-    journal = Journal(store, turn_id=draft.turn_id, revision=draft.revision, number=len(draft.steps))
+    if loaded.revision != draft.revision and await version_after(store, draft.revision) != loaded.version:
+        raise ThreadConflict(thread.id, expected=draft.revision, actual=loaded.revision)
+    journal = Journal(store, turn_id=draft.turn_id, version=draft.revision, number=len(draft.steps))
     return Beginning(turn=running_turn(draft), turn_id=draft.turn_id, journal=journal)

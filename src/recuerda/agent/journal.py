@@ -14,9 +14,8 @@ import msgspec
 from recuerda.agent.steps import Step, encode_step
 from recuerda.errors import ConfigurationError, DraftConflict, StorageError, ThreadConflict
 from recuerda.ids import new_id
-from recuerda.storage.records import Draft, DraftStep
-from recuerda.threads.conflicts import revision_after_summaries
-from recuerda.threads.history import History
+from recuerda.storage.records import Draft, DraftStep, Expected, Version
+from recuerda.threads.conflicts import version_after_summaries
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
@@ -34,16 +33,20 @@ class Journal:
     Args:
         store: the thread's store.
         turn_id: the turn's id.
-        revision: the thread's revision when the turn began.
+        version: the thread's version when the turn began, or its revision alone.
         number: the number of the last step that is saved already.
     """
 
-    def __init__(self, store: ChatMessageStore, *, turn_id: str, revision: int, number: int = 0) -> None:
+    def __init__(self, store: ChatMessageStore, *, turn_id: str, version: Expected, number: int = 0) -> None:
         self._store = store
         self._turn_id = turn_id
-        self._revision = revision
+        self._version = version
         self.number: int = number
         self._order = asyncio.Lock()
+
+    @property
+    def _revision(self) -> int:
+        return self._version.revision if isinstance(self._version, Version) else self._version
 
     async def save(self, step: Step) -> None:
         """Save the next step.
@@ -69,18 +72,18 @@ class Journal:
             try:
                 return await self._write(step)
             except ThreadConflict:
-                revision = await revision_after(self._store, step.revision)
-                if revision is None:
+                version = await version_after(self._store, self._version)
+                if version is None:
                     raise
                 await self._check_alone(step)
-                self._revision = revision
-                step = msgspec.structs.replace(step, revision=revision)
+                self._version = version
+                step = msgspec.structs.replace(step, revision=version.revision)
         return await self._write(step)
 
     async def _check_alone(self, step: DraftStep) -> None:
         # A turn that began before the summary can go on after it. But the storage compares revisions only, and treats
         # the draft of that turn as outdated.
-        draft = await self._store.storage.load_draft(self._store.thread_id)
+        draft = await self._store.view.load_draft(self._store.thread_id)
         if draft is not None and draft.turn_id != step.turn_id:
             raise DraftConflict(self._store.thread_id, turn_id=step.turn_id, number=step.number)
 
@@ -88,7 +91,8 @@ class Journal:
         # Writing a step again changes nothing, so an attempt that failed half-way can simply be repeated.
         for attempt in range(ATTEMPTS):
             try:
-                return await self._store.storage.save_draft(self._store.thread_id, step)
+                expected = self._version if step.number == 1 else None
+                return await self._store.view.save_draft(self._store.thread_id, step, expected=expected)
             except StorageError:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -96,21 +100,21 @@ class Journal:
         return None
 
 
-async def revision_after(store: ChatMessageStore, revision: int) -> int | None:
-    """Return the thread's revision if only summaries came after `revision`; otherwise None."""
-    return await revision_after_summaries(store.storage, History(store.thread_id), revision)
+async def version_after(store: ChatMessageStore, version: Expected) -> Version | None:
+    """Return the thread's version if only summaries came after `version`; otherwise None."""
+    return await version_after_summaries(store.view, store.thread_id, version)
 
 
 async def load_draft(thread: AgentThread) -> Draft | None:
     """Return the thread's draft, or None; only a thread of a `ChatMessageStore` can have one."""
     store = thread.turn_store
-    return None if store is None else await store.storage.load_draft(store.thread_id)
+    return None if store is None else await store.view.load_draft(store.thread_id)
 
 
 async def drop_draft(thread: AgentThread) -> bool:
     """Delete the thread's draft; return False if it has none."""
     store = thread.turn_store
-    return store is not None and await store.storage.drop_draft(store.thread_id)
+    return store is not None and await store.view.drop_draft(store.thread_id)
 
 
 def durable_store(thread: AgentThread) -> ChatMessageStore:

@@ -60,6 +60,12 @@ def pending_calls(state: RunningTurn, positions: Sequence[int]) -> tuple[Pending
     )
 
 
+def calls_to_allow(draft: Draft) -> tuple[str, ...]:
+    """Return the ids of a draft's calls that wait for approval."""
+    state = running_turn(draft)
+    return tuple(call.call_id for call in pending_calls(state, list(state.waiting)) if not call.is_started)
+
+
 def runnable(state: RunningTurn, tools: Mapping[str, FunctionTool]) -> list[int]:
     """Return the positions of the calls of a new answer that need no approval, and so may be started at once."""
     return [i for i, call in state.waiting.items() if not _needs_approval(call, tools)]

@@ -120,11 +120,11 @@ class Summarizer:
         """
         # This needs a handle of its own: a run that uses the given handle must not lose the turns that are being summed
         # up.
-        own = ChatMessageStore(storage=store.storage, thread_id=store.thread_id)
+        own = ChatMessageStore(storage=store.storage, thread_id=store.thread_id, user_id=store.user_id)
         last: int | None = None
         while True:
             before = await _last_summary(own)
-            turns, revision = own.turns, own.revision
+            turns, version = own.turns, own.version
             covered = turns[: len(turns) - self._kept(turns, window)]
             if last is None and covered and is_due(turns):
                 last = covered[-1].number
@@ -133,7 +133,7 @@ class Summarizer:
                 return last is not None
             summary = await self._written(before, piece)
             try:
-                await own.summarize(encode_summary(summary), through=piece[-1].number, expected=revision)
+                await own.summarize(encode_summary(summary), through=piece[-1].number, expected=version)
             except (ThreadConflict, ThreadNotFound):
                 return False
 

@@ -1,6 +1,6 @@
-"""Appends to a thread whose revision has changed in a way that does not matter to the new record.
+"""Appends to a thread whose version has changed in a way that does not matter to the new record.
 
-An append that expects another revision is a conflict, because somebody may have added a turn. A summary adds nothing to
+An append that expects another version is a conflict, because somebody may have added a turn. A summary adds nothing to
 the conversation, so a turn may be appended after it. In the same way a summary may be appended after later turns.
 """
 
@@ -10,24 +10,23 @@ from collections.abc import Awaitable, Callable
 
 from recuerda.errors import ThreadConflict
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, ThreadSlice
-from recuerda.threads.history import History
+from recuerda.storage.records import Appended, Expected, ThreadSlice, Version
 
 MAX_TRIES = 8
 """The number of appends after which a conflict is raised."""
 
 
 async def append_checked(
-    append: Callable[[int | None], Awaitable[Appended]],
-    later: Callable[[int], Awaitable[int | None]],
-    expected: int | None,
+    append: Callable[[Expected | None], Awaitable[Appended]],
+    later: Callable[[Expected], Awaitable[Version | None]],
+    expected: Expected | None,
 ) -> Appended:
-    """Append at a revision. After a conflict, append at the thread's later revision if no change in between matters.
+    """Append at a version. After a conflict, append at the thread's later version if no change in between matters.
 
     Args:
-        append: appends at a given revision.
-        later: returns the thread's revision, if the changes since a revision do not matter; otherwise None.
-        expected: the first revision; None for any revision.
+        append: appends at a given version.
+        later: returns the thread's version, if the changes since a version do not matter; otherwise None.
+        expected: the first version; None for any version.
 
     Raises:
         ThreadConflict: a change matters, or the thread kept changing.
@@ -36,34 +35,37 @@ async def append_checked(
         try:
             return await append(expected)
         except ThreadConflict:
-            revision = None if expected is None else await later(expected)
-            if revision is None:
+            version = None if expected is None else await later(expected)
+            if version is None:
                 raise
-            expected = revision
+            expected = version
     return await append(expected)
 
 
-async def revision_after_summaries(storage: Storage, history: History, expected: int) -> int | None:
-    """Return the thread's revision if only summaries came after `expected`; otherwise None."""
+async def version_after_summaries(storage: Storage, thread_id: str, expected: Expected) -> Version | None:
+    """Return the thread's version if only summaries came after `expected`; otherwise None."""
     # A single turn is enough to show that there is more than summaries.
-    found = await storage.read(history.thread_id, after=expected, incarnation=history.incarnation, last_turns=1)
-    return _revision_after(found, expected) if all(one.kind == "summary" for one in found.records) else None
+    found = await storage.read(thread_id, after=expected, last_turns=1)
+    return _version_after(found, expected) if all(one.kind == "summary" for one in found.records) else None
 
 
-async def revision_after_turns(storage: Storage, history: History, expected: int, *, through: int) -> int | None:
-    """Return the thread's revision if its turns up to `through` have not changed since `expected`; otherwise None.
+async def version_after_turns(storage: Storage, thread_id: str, expected: Expected, *, through: int) -> Version | None:
+    """Return the thread's version if its turns up to `through` have not changed since `expected`; otherwise None.
 
     It is also None if a summary was appended since.
     """
-    found = await storage.read(history.thread_id, after=expected, incarnation=history.incarnation)
+    found = await storage.read(thread_id, after=expected)
     for record in found.records:
         if record.kind == "summary" or (record.kind == "undo" and (record.target or 0) <= through):
             return None
-    return _revision_after(found, expected)
+    return _version_after(found, expected)
 
 
-def _revision_after(found: ThreadSlice, expected: int) -> int | None:
-    """Return the revision if the records and the turns that they undo are all changes since `expected`, or None."""
-    revision = 0 if found.info is None else found.info.revision
-    undone = [record for record in found.records if record.kind == "undo" and (record.target or 0) > expected]
-    return revision if revision - expected == len(found.records) + len(undone) > 0 else None
+def _version_after(found: ThreadSlice, expected: Expected) -> Version | None:
+    """Return the version if the records and the turns that they undo are all changes since `expected`, or None."""
+    if found.info is None or not found.is_continued:
+        return None
+    start = expected.revision if isinstance(expected, Version) else expected
+    undone = [record for record in found.records if record.kind == "undo" and (record.target or 0) > start]
+    is_all = found.info.revision - start == len(found.records) + len(undone) > 0
+    return found.info.version if is_all else None

@@ -1,9 +1,9 @@
 """The part of a thread that a handle has already read: its warm view.
 
-The first read of a thread fetches its window. Every later read asks only for records that are newer than the revision
-held here. That works because a revision never comes back with another meaning: an undo and a trim are records as well,
-and a thread that was deleted and made again has another incarnation. A view that cannot be continued safely is dropped,
-and the next read starts anew.
+The first read of a thread fetches its window. Every later read asks only for records that are newer than the version
+held here. That works because a version never comes back with another meaning: an undo and a trim are records as well, a
+thread that was deleted and made again has another incarnation, and a storage that was put back has other records. A
+view that cannot be continued is replaced by a new one.
 
 There are two views of a thread: all of its turns, or its newest summary and the turns that the summary does not cover.
 """
@@ -18,7 +18,7 @@ import msgspec
 from recuerda.errors import CorruptTurn
 from recuerda.messages.codec import decode_turn
 from recuerda.messages.message import ChatMessage, Turn, Usage
-from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
+from recuerda.storage.records import Expected, ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
 from recuerda.window.tally import Tally
 from recuerda.window.window import ContextWindow
 
@@ -115,14 +115,9 @@ class History:
         return 0 if self.info is None else self.info.revision
 
     @property
-    def incarnation(self) -> str | None:
-        """The incarnation of the thread at the last read; None for a thread that does not exist."""
-        return None if self.info is None else self.info.incarnation
-
-    @property
-    def position(self) -> tuple[int, str | None]:
-        """The point from which the next read continues. A read is outdated if this point changed during the read."""
-        return self.revision, self.incarnation
+    def version(self) -> Expected:
+        """The version of the last read, from which the next read continues; 0 for a thread that does not exist."""
+        return 0 if self.info is None else self.info.version
 
     def messages(self) -> list[ChatMessage]:
         """Return the messages of all held turns, in order, as a new list."""
@@ -165,9 +160,8 @@ class History:
             CorruptTurn: a record cannot be decoded; nothing has changed.
         """
         self.has_draft = found.has_draft
-        is_same = found.info is not None and self.incarnation == found.info.incarnation
-        is_next = is_same and found.start <= self.revision + 1
-        is_gap = is_same and not is_next
+        is_next = found.is_continued and found.start <= self.revision + 1
+        is_gap = found.is_continued and not is_next
         if found.info is None or (self.with_summary and (is_gap or not self._has_newest_summary(found))):
             self.forget()
             return
@@ -260,16 +254,11 @@ def _after(summary: TurnRecord | None) -> int:
 
 
 def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
-    return ThreadInfo(
-        id=info.id,
+    return msgspec.structs.replace(
+        info,
         revision=record.number,
-        incarnation=info.incarnation,
-        first=info.first,
+        record_id=record.id,
         turns=info.turns + (record.kind == "turn"),
         messages=info.messages + record.message_count,
-        user_id=info.user_id,
-        title=info.title,
-        metadata=info.metadata,
-        created_us=info.created_us,
         updated_us=record.created_us,
     )

@@ -8,6 +8,7 @@ from typing import Any
 from recuerda.errors import ConfigurationError, InvalidInput
 from recuerda.json_value import Json, to_json
 from recuerda.messages.message import ChatMessage, Turn
+from recuerda.storage.records import Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.owner import CUSTOM_KIND, Owner
 from recuerda.threads.protocol import ChatMessageStoreProtocol
@@ -67,7 +68,7 @@ class KeptByApplication(Owner):
         return LoadedThread(messages=messages, is_new=not messages)
 
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
+        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
     ) -> None:
         """Pass the turn's messages to the store in one call."""
         await self._store.add_messages(list(turn.messages))

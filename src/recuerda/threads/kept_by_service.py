@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from recuerda.errors import ChatClientError, ConfigurationError, ThreadOwnershipError
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import Appended
+from recuerda.storage.records import Appended, Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.mirror import Mirror
 from recuerda.threads.owner import Owner
@@ -100,10 +100,10 @@ class KeptByService(Owner):
         self._service_thread_id, committed = await self._mirror.load(
             query.service, self._service_thread_id, turn_id=query.turn_id
         )
-        return LoadedThread(revision=self._mirror.store.revision, committed=committed, is_new=not self.is_settled)
+        return LoadedThread(version=self._mirror.store.version, committed=committed, is_new=not self.is_settled)
 
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
+        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
     ) -> Appended | None:
         """Write the turn, which the service already has, to the local copy, and note the service's id of the thread."""
         if service_thread_id is None:

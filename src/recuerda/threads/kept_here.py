@@ -7,7 +7,7 @@ from typing import Any
 
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import Appended
+from recuerda.storage.records import Appended, Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.owner import CUSTOM_KIND, Owner
 from recuerda.threads.store import ChatMessageStore
@@ -60,7 +60,7 @@ class KeptHere(Owner):
         )
         history = self._store.history
         return LoadedThread(
-            revision=history.revision,
+            version=history.version,
             history=history,
             has_draft=history.has_draft,
             committed=committed,
@@ -69,9 +69,9 @@ class KeptHere(Owner):
         )
 
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
+        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
     ) -> Appended:
-        """Append the turn, if the thread is at the expected revision."""
+        """Append the turn, if the thread is at the expected version."""
         return await self._store.append(turn, turn_id=turn_id, expected=expected)
 
     async def store_state(self, **kwargs: Any) -> Json:

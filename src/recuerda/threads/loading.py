@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from recuerda.messages.message import ChatMessage
-from recuerda.storage.records import TurnRecord
+from recuerda.storage.records import Expected, TurnRecord, Version
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.mirror import ThreadService
 from recuerda.window.window import ContextWindow, group_turns
@@ -34,7 +34,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
     """The result of the read with which a run starts.
 
     Attributes:
-        revision: the revision that the commit expects; None when the thread's owner has no revisions.
+        version: the version that the commit expects; None when the thread's owner has no versions.
         history: the turns that were read; None when the store knows no turns, or a service keeps the thread.
         messages: the messages of a store that knows no turns.
         committed: the turn with the requested id; None if the thread does not have it yet.
@@ -43,13 +43,18 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         has_draft: True if a turn was begun on the thread and is neither committed nor dropped.
     """
 
-    revision: int | None = None
+    version: Expected | None = None
     history: History | None = None
     messages: Sequence[ChatMessage] = ()
     committed: StoredTurn | None = None
     is_new: bool = False
     summary: TurnRecord | None = None
     has_draft: bool = False
+
+    @property
+    def revision(self) -> int:
+        """The revision of `version`; 0 without a version."""
+        return self.version.revision if isinstance(self.version, Version) else self.version or 0
 
     def select(
         self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0

@@ -22,7 +22,7 @@ from recuerda.messages.message import (
     TextContent,
     Turn,
 )
-from recuerda.storage.records import Appended
+from recuerda.storage.records import Appended, Expected
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow, group_turns
@@ -92,7 +92,7 @@ class Mirror:
             )
         return mirrored or reference, found
 
-    async def append(self, turn: Turn, *, turn_id: str | None, expected: int | None, reference: str) -> Appended:
+    async def append(self, turn: Turn, *, turn_id: str | None, expected: Expected | None, reference: str) -> Appended:
         """Write a turn that the service already has."""
         turn = msgspec.structs.replace(turn, service_thread_id=reference)
         return await self.store.append(turn, turn_id=turn_id, expected=expected)
@@ -124,28 +124,27 @@ class Mirror:
         """
         reference = await self._known(reference)
         await self.store.refresh()
-        revision = self.store.revision
+        version = self.store.version
         missing = await self.verify(service, reference)
         for turn in group_turns(missing):
-            appended = await self.append(turn, turn_id=None, expected=revision, reference=reference)
-            revision = appended.revision
+            await self.append(turn, turn_id=None, expected=version, reference=reference)
+            version = self.store.version
         self._is_checked = True
         return len(missing)
 
     async def set_reference(self, reference: str | None) -> None:
         """Note the service's id of the thread from now on; None if recuerda keeps the thread."""
         info = await self.store.info()
-        metadata: dict[str, Any] = {} if info is None else dict(info.metadata)
-        metadata[REFERENCE_KEY] = {"id": reference, "revision": 0 if info is None else info.revision}
-        await self.store.storage.update_thread(self.store.thread_id, metadata=metadata)
+        noted = {"id": reference, "revision": 0 if info is None else info.revision}
+        await self.store.view.update_thread(self.store.thread_id, metadata={REFERENCE_KEY: noted})
 
     async def hand_over(self, service: ThreadService) -> str:
         """Copy the store's messages to a service, and return the service's id; see `AgentThread.attach`."""
         messages = await self.store.list_messages()
-        revision = self.store.revision
+        version, revision = self.store.version, self.store.revision
         reference = await service.create_thread(messages)
         await self.store.refresh()
-        if self.store.revision != revision:
+        if self.store.version != version:
             await service.delete_thread(reference)
             raise ThreadConflict(self.store.thread_id, expected=revision, actual=self.store.revision)
         await self.set_reference(reference)

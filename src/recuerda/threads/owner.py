@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from recuerda.errors import InvalidInput, StateError, ThreadOwnershipError
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import Appended
+from recuerda.storage.records import Appended, Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.mirror import Mirror
 from recuerda.threads.protocol import ChatMessageStoreProtocol
@@ -137,7 +137,7 @@ class Owner(ABC):
 
     @abstractmethod
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None
+        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
     ) -> Appended | None:
         """Append a run's turn in one write, and return the stored turn; None if this owner knows no turns."""
 
@@ -179,7 +179,7 @@ class Owner(ABC):
         The lease does nothing if `ttl` is None, or if no part of the thread is on a storage.
         """
         store = self.local_store
-        return nullcontext() if ttl is None or store is None else store.storage.lease(store.thread_id, ttl)
+        return nullcontext() if ttl is None or store is None else store.view.lease(store.thread_id, ttl)
 
     def _own_lock(self) -> asyncio.Lock:
         return self._locks.setdefault(id(asyncio.get_running_loop()), asyncio.Lock())

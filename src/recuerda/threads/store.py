@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
 
-from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadConflict, ThreadNotFound, ThreadOwnershipError
+import msgspec
+
+from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadConflict, ThreadNotFound, TurnDropped
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import Appended, Expected, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.storage.registry import open_storage
-from recuerda.threads.conflicts import append_checked, revision_after_summaries, revision_after_turns
+from recuerda.threads.conflicts import append_checked, version_after_summaries, version_after_turns
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
 from recuerda.threads.store_state import add_missing, read_store_state, write_turns
 from recuerda.threads.transfer import export_lines, import_lines
@@ -55,15 +57,29 @@ class ChatMessageStore:
             raise InvalidInput("messages= is for a store in RAM; with a storage, await store.add_messages(...)")
         self.thread_id: str = new_id() if thread_id is None else check_id(thread_id, "thread id")
         self.max_messages = None if max_messages is None else check_limit(max_messages, "max_messages")
-        self.user_id: str | None = None if user_id is None else check_id(user_id, "user id")
         self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage or MemoryStorage()
         self._owns_storage = isinstance(storage, str) or storage is None
-        self._is_owner_known = False
+        self.user_id = user_id
         self._history = History(self.thread_id)
         self._first_messages = tuple(messages or ())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(thread_id={self.thread_id!r}, storage={self.storage.kind!r})"
+
+    @property
+    def user_id(self) -> str | None:
+        """The user to whom the thread belongs; None opens the thread of any user."""
+        return self._user_id
+
+    @user_id.setter
+    def user_id(self, user_id: str | None) -> None:
+        self._user_id = user_id
+        self._view = self.storage if user_id is None else self.storage.for_user(user_id)
+
+    @property
+    def view(self) -> Storage:
+        """The storage as the store's user sees it. It refuses the threads of other users."""
+        return self._view
 
     @property
     def owns_storage(self) -> bool:
@@ -123,7 +139,7 @@ class ChatMessageStore:
         if self.max_messages is not None:
             state["max_messages"] = self.max_messages
         if isinstance(self.storage, MemoryStorage):
-            state["turns"] = await write_turns(self.storage, self.thread_id)
+            state["turns"] = await write_turns(self._view, self.thread_id)
         return state
 
     async def update_from_state(self, serialized_store_state: Any, **kwargs: Any) -> None:
@@ -138,14 +154,13 @@ class ChatMessageStore:
         """
         state = read_store_state(serialized_store_state, thread_id=self.thread_id)
         if state.kind == MemoryStorage.kind:
-            await add_missing(self.storage, state, self.user_id)
+            await add_missing(self._view, state)
         elif state.kind != self.storage.kind:
             raise StateError(
                 f"this thread lives in a storage of kind {state.kind!r}, but the given store is on "
                 f"{self.storage.kind!r}: restore it with the storage that it was saved with"
             )
         self.thread_id = state.thread_id
-        self._is_owner_known = False
         self.max_messages = state.max_messages or self.max_messages
         self._first_messages = ()
         self._history = History(self.thread_id)
@@ -180,16 +195,18 @@ class ChatMessageStore:
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
+            TurnDropped: the thread held a turn with `turn_id`, and a limit or a trim has deleted it.
         """
         await self._write_first_messages()
         self._history, found = await read_on(
-            self.storage,
+            self._view,
             lambda: self._history,
             last_messages=None if window is None else window.last_messages,
             turn_id=turn_id,
             with_summary=with_summary,
-            check=self._check_owner,
         )
+        if found.dropped is not None:
+            raise TurnDropped(self.thread_id, turn_id=turn_id or "", number=found.dropped)
         return None if found.found is None else stored_turn(found.found, self.thread_id)
 
     async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
@@ -220,51 +237,53 @@ class ChatMessageStore:
         return self._history.summary
 
     @property
+    def version(self) -> Expected:
+        """The version at the last read; 0 for a thread that does not exist."""
+        return self._history.version
+
+    @property
     def revision(self) -> int:
         """The revision at the last read; 0 for a thread that does not exist."""
         return self._history.revision
 
-    async def append(self, turn: Turn, *, turn_id: str | None = None, expected: int | None = None) -> Appended:
+    async def append(self, turn: Turn, *, turn_id: str | None = None, expected: Expected | None = None) -> Appended:
         """Append one turn atomically, and return the stored turn. If a value has no JSON form, nothing is written.
 
         Args:
             turn: the turn.
             turn_id: makes a retry safe: if the thread already has a turn with this id, that turn is returned and
                 nothing is written. None for a random id.
-            expected: the revision that the thread must have; None for any revision. Summaries after that revision are
+            expected: the version or the revision that the thread must have; None for any. Summaries after it are
                 allowed, because they add nothing to the conversation.
 
         Raises:
             EncodeError: a value has no JSON form; the error names its path.
+            ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`.
+            TurnDropped: the thread held a turn with `turn_id`, and a limit or a trim has deleted it.
         """
         new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
         await self._write_first_messages()
-        await self._know_owner()
+        title = title_of(turn) if self._may_need_title() else None
 
-        async def append(revision: int | None) -> Appended:
-            return await self.storage.append(
-                self.thread_id,
-                new,
-                expected=revision,
-                keep_messages=self.max_messages,
-                user_id=self.user_id,
-                title=None if revision else title_of(turn),
+        async def append(version: Expected | None) -> Appended:
+            return await self._view.append(
+                self.thread_id, new, expected=version, keep_messages=self.max_messages, title=title
             )
 
-        later = partial(revision_after_summaries, self.storage, self._history)
+        later = partial(version_after_summaries, self._view, self.thread_id)
         appended = await append_checked(append, later, expected)
         if not appended.replayed:
             self._history.committed(appended.record, turn)
         return appended
 
-    async def summarize(self, body: bytes, *, through: int, expected: int | None = None) -> Appended:
+    async def summarize(self, body: bytes, *, through: int, expected: Expected | None = None) -> Appended:
         """Append a summary of the turns up to `through`; see `Storage.summarize`.
 
         Args:
             body: opaque bytes.
             through: the number of the last turn that the summary covers.
-            expected: the revision that was summed up; None for any revision. Later records are allowed, unless a
+            expected: the version or the revision that was summed up; None for any. Later records are allowed, unless a
                 covered turn was undone or another summary was appended.
 
         Raises:
@@ -273,12 +292,11 @@ class ChatMessageStore:
             InvalidInput: the thread has no turn with the number `through`.
         """
         await self._write_first_messages()
-        await self._know_owner()
 
-        async def append(revision: int | None) -> Appended:
-            return await self.storage.summarize(self.thread_id, body, through=through, expected=revision)
+        async def append(version: Expected | None) -> Appended:
+            return await self._view.summarize(self.thread_id, body, through=through, expected=version)
 
-        later = partial(revision_after_turns, self.storage, self._history, through=through)
+        later = partial(version_after_turns, self._view, self.thread_id, through=through)
         appended = await append_checked(append, later, expected)
         self._history.summarized(appended.record)
         return appended
@@ -288,8 +306,8 @@ class ChatMessageStore:
 
         A turn that cannot be read is removed as well, and is returned without messages.
         """
-        await self.info()
-        record = await self.storage.undo(self.thread_id)
+        await self._write_first_messages()
+        record = await self._view.undo(self.thread_id)
         if record is None:
             return None
         try:
@@ -299,47 +317,60 @@ class ChatMessageStore:
 
     async def trim(self, *, keep_turns: int | None = None, keep_messages: int | None = None) -> int:
         """Delete the oldest turns for good and return their number; see `Storage.trim`."""
-        await self.info()
-        return await self.storage.trim(self.thread_id, keep_turns=keep_turns, keep_messages=keep_messages)
+        await self._write_first_messages()
+        return await self._view.trim(self.thread_id, keep_turns=keep_turns, keep_messages=keep_messages)
 
-    async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
-        """Return a store on a new thread that starts as a copy of this thread.
+    async def fork(
+        self, *, through: int | None = None, before: int | None = None, thread_id: str | None = None
+    ) -> Self:
+        """Return a store on a new thread that starts as a copy of this thread, with its settings.
 
         Args:
             through: the number of the last turn to copy; None for all turns.
+            before: copy only the turns before the turn with this number, to say that turn in another way. The new
+                thread has no turn if it is the first one. Give at most one of `through` and `before`.
             thread_id: the id of the new thread; a random id by default.
 
         Raises:
             InvalidInput: the thread has no turn with that number.
+            ThreadNotFound: this thread does not exist.
             ThreadConflict: a thread with that id already has turns.
         """
+        if through is not None and before is not None:
+            raise InvalidInput("give through or before: both say where the copy ends")
         await self._write_first_messages()
         found = await self._read_afresh(None)
-        if found.info is None:
+        if (info := found.info) is None:
             raise ThreadNotFound(self.thread_id)
-        if through is not None and through not in {record.number for record in found.records}:
-            raise InvalidInput(f"thread {self.thread_id!r} has no turn {through} to fork from")
-        copy = self.for_thread(thread_id or new_id())
+        end = through if before is None else before
+        if end is not None and end not in {record.number for record in found.records}:
+            raise InvalidInput(f"thread {self.thread_id!r} has no turn {end} to fork from")
+        copy = self.for_thread(thread_id or new_id(), user_id=info.user_id)
         # The turns keep their ids. On an older fork, the append would replay them instead of raising a conflict.
-        if (taken := await self.storage.head(copy.thread_id)) is not None and taken.revision:
+        if (taken := await copy.view.head(copy.thread_id)) is not None and taken.revision:
             raise ThreadConflict(copy.thread_id, expected=0, actual=taken.revision)
-        turns = [record.as_new_turn() for record in found.records if through is None or record.number <= through]
-        await self.storage.append_all(
-            copy.thread_id, turns, expected=0, user_id=found.info.user_id, title=found.info.title
-        )
+        last = found.records[-1].number if end is None and found.records else (end or 0) - (before is not None)
+        turns = [record.as_new_turn() for record in found.records if record.number <= last]
+        await copy._take_settings(info, has_made_title=bool(turns))
+        title = info.title if info.title_turn else None
+        await copy.view.append_all(copy.thread_id, turns, expected=0, title=title)
         return copy
+
+    async def _take_settings(self, info: ThreadInfo, *, has_made_title: bool) -> None:
+        """Give this store's thread the settings of another thread, and make the thread if it does not exist."""
+        title = info.title if info.title_turn is None else msgspec.UNSET
+        if not has_made_title or info.metadata or isinstance(title, str):
+            await self._view.update_thread(self.thread_id, title=title, metadata=info.metadata)
 
     async def info(self) -> ThreadInfo | None:
         """Return the storage's description of the thread; None before its first turn."""
         await self._write_first_messages()
-        info = await self.storage.head(self.thread_id)
-        self._check_owner(info)
-        return info
+        return await self._view.head(self.thread_id)
 
     async def export_jsonl(self) -> str:
         """Return the thread as JSON Lines: a line about the thread, then a line for each turn."""
-        await self.info()
-        return "".join([line async for line in export_lines(self.storage, self.thread_id)])
+        await self._write_first_messages()
+        return "".join([line async for line in export_lines(self._view, self.thread_id)])
 
     async def import_jsonl(self, text: str) -> int:
         """Add the turns of an export to this thread, and return the number of new turns. Repeating it adds nothing.
@@ -347,17 +378,16 @@ class ChatMessageStore:
         Raises:
             StateError: a line is not a line of an export; nothing was added.
         """
-        await self.info()
+        await self._write_first_messages()
         lines = text.split("\n")  # `splitlines` would also cut at other line breaks, which JSON may hold
-        imported = await import_lines(self.storage, lines, thread_id=self.thread_id, user_id=self.user_id)
+        imported = await import_lines(self._view, lines, thread_id=self.thread_id, user_id=self.user_id)
         return sum(item.added for item in imported)
 
     async def clear(self) -> bool:
         """Delete the thread with all its turns; return False if there was no thread."""
         self._first_messages = ()
-        await self.info()
         self._history = History(self.thread_id)
-        return await self.storage.delete(self.thread_id)
+        return await self._view.delete(self.thread_id)
 
     async def close(self) -> None:
         """Close the storage if this store opened it. A storage that was passed to it stays open."""
@@ -370,17 +400,9 @@ class ChatMessageStore:
             await self.add_messages(messages)
 
     async def _read_afresh(self, last_messages: int | None) -> ThreadSlice:
-        found = await self.storage.read(self.thread_id, last_messages=last_messages)
-        self._check_owner(found.info)
-        return found
+        return await self._view.read(self.thread_id, last_messages=last_messages)
 
-    async def _know_owner(self) -> None:
-        if self.user_id is not None and not self._is_owner_known:
-            await self.info()
-
-    def _check_owner(self, info: ThreadInfo | None) -> None:
-        if self.user_id is not None and info is not None and info.user_id not in (None, self.user_id):
-            raise ThreadOwnershipError(
-                f"thread {self.thread_id!r} belongs to another user; open it with the user id with which it was made"
-            )
-        self._is_owner_known = True
+    def _may_need_title(self) -> bool:
+        """Return False if the thread surely has a title that the next turn will not delete."""
+        info = self._history.info
+        return info is None or info.title is None or self.max_messages is not None

@@ -91,7 +91,7 @@ async def write_turns(storage: Storage, thread_id: str) -> list[Json]:
     return [msgspec.json.decode(encode_turn_line(record, thread_id)) for record in found.records]
 
 
-async def add_missing(storage: Storage, state: StoreState, user_id: str | None) -> None:
+async def add_missing(storage: Storage, state: StoreState) -> None:
     """Append the turns of a state that its thread does not have and never had.
 
     Raises:
@@ -109,10 +109,10 @@ async def add_missing(storage: Storage, state: StoreState, user_id: str | None) 
         raise StateError(
             f"thread {thread_id!r} is already in this storage, with other turns than in the state; nothing was restored"
         )
-    revision = 0 if found.info is None else found.info.revision
+    version = 0 if found.info is None else found.info.version
     title = title_of(decode_turn(missing[0].body, thread_id="", number=0))
     try:
-        await storage.append_all(thread_id, missing, expected=revision, user_id=user_id, title=title)
+        await storage.append_all(thread_id, missing, expected=version, title=title)
     except ThreadConflict as error:
         raise StateError(
             f"another process changed thread {thread_id!r} at the same time; restore the state again"

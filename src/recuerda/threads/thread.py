@@ -17,7 +17,7 @@ from recuerda.ids import check_id, new_id
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended
+from recuerda.storage.records import Appended, Expected
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.kept_by_application import KeptByApplication
 from recuerda.threads.kept_by_service import KeptByService
@@ -145,12 +145,14 @@ class AgentThread:
         """Remove the last turn; see `ChatMessageStore.undo`. It raises the same errors as `list_turns`."""
         return await self._settled().known_turns().undo()
 
-    async def fork(self, *, through: int | None = None, thread_id: str | None = None) -> Self:
+    async def fork(
+        self, *, through: int | None = None, before: int | None = None, thread_id: str | None = None
+    ) -> Self:
         """Return a new thread that starts as a copy of this thread; see `ChatMessageStore.fork`.
 
         It also raises the errors of `list_turns`.
         """
-        store = await self._settled().known_turns().fork(through=through, thread_id=thread_id)
+        store = await self._settled().known_turns().fork(through=through, before=before, thread_id=thread_id)
         return type(self)(message_store=store)
 
     # -- a service's thread --------------------------------------------------------------------------------------------
@@ -236,7 +238,7 @@ class AgentThread:
         return await self._settled().load(query)
 
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: int | None, service_thread_id: str | None = None
+        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None = None
     ) -> Appended | None:
         """Append a run's turn in one write, and return the stored turn; None if the thread's owner knows no turns.
 

@@ -16,8 +16,7 @@ async def read_on(
     last_messages: int | None,
     turn_id: str | None = None,
     with_summary: bool = False,
-    check: Callable[[ThreadInfo | None], None],
-    is_current: Callable[[ThreadInfo, ThreadInfo], bool] = lambda _held, _found: True,
+    check: Callable[[ThreadInfo | None], None] = lambda _found: None,
 ) -> tuple[History, ThreadSlice]:
     """Read the new records of a thread. Return its current history, and the result of the last trip.
 
@@ -32,8 +31,6 @@ async def read_on(
         turn_id: the id of a turn to look for as well; None looks for no turn.
         with_summary: True reads the newest summary, and only the turns after it.
         check: gets the storage's description of the thread before the history changes; it may raise an error.
-        is_current: gets the held description and the newly read description of the thread. It returns False if the
-            history must not be continued.
 
     Raises:
         CorruptTurn: a turn cannot be read.
@@ -42,21 +39,17 @@ async def read_on(
         history = held()
         if not history.covers(last_messages, with_summary=with_summary):
             history = History(history.thread_id, with_summary=with_summary)
-        position = history.position
+        version = history.version
         found = await storage.read(
             history.thread_id,
-            after=history.revision,
-            incarnation=history.incarnation,
+            after=version,
             last_messages=last_messages,
             turn_id=turn_id,
             with_summary=with_summary,
         )
         check(found.info)
-        if history.position != position:
+        if history.version != version:
             continue  # Another task's read, or an append, came first, so continue from there.
-        if history.info is not None and found.info is not None and not is_current(history.info, found.info):
-            history.forget()
-            continue
         is_fresh = history.info is None
         history.take(found, last_messages=last_messages)
         if is_fresh or history.covers(last_messages, with_summary=with_summary):
