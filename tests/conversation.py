@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from recuerda import Agent, AgentResponse, ChatMessage, Storage
+from recuerda import Agent, AgentResponse, Appended, ChatMessage, Storage, ThreadSlice
 from recuerda.agent.agent import RunInput
+from recuerda.storage.records import Guard, NewRecord, ReadQuery
 
 LOCAL = ("memory", "sqlite", "file")
 """The storages that need no server: what is above storages is tested on these."""
@@ -39,19 +40,20 @@ class Counts:
     def __init__(self, storage: Storage, patch: pytest.MonkeyPatch) -> None:
         self.reads: list[int] = []
         self.appends = 0
-        read, append = storage.read, storage.append
+        # The hooks, because a user's view of the storage calls them too.
+        read, append = storage._read, storage._append  # pyright: ignore[reportPrivateUsage] - as above
 
-        async def counting_read(*args: object, **options: object) -> object:
-            found = await read(*args, **options)  # pyright: ignore[reportArgumentType] - passed on as they came
+        async def counting_read(thread_id: str, query: ReadQuery) -> ThreadSlice:
+            found = await read(thread_id, query)
             self.reads.append(len(found.records))
             return found
 
-        async def counting_append(*args: object, **options: object) -> object:
+        async def counting_append(thread_id: str, record: NewRecord, guard: Guard) -> Appended:
             self.appends += 1
-            return await append(*args, **options)  # pyright: ignore[reportArgumentType] - as above
+            return await append(thread_id, record, guard)
 
-        patch.setattr(storage, "read", counting_read)
-        patch.setattr(storage, "append", counting_append)
+        patch.setattr(storage, "_read", counting_read)
+        patch.setattr(storage, "_append", counting_append)
 
     def taken(self) -> tuple[Sequence[int], int]:
         """Return the counts so far, and start anew."""

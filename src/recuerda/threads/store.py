@@ -272,7 +272,7 @@ class ChatMessageStore:
             )
 
         later = partial(version_after_summaries, self._view, self.thread_id)
-        appended = await append_checked(append, later, expected)
+        appended = await append_checked(append, later, self._exact(expected))
         if not appended.replayed:
             self._history.committed(appended.record, turn)
         return appended
@@ -297,7 +297,7 @@ class ChatMessageStore:
             return await self._view.summarize(self.thread_id, body, through=through, expected=version)
 
         later = partial(version_after_turns, self._view, self.thread_id, through=through)
-        appended = await append_checked(append, later, expected)
+        appended = await append_checked(append, later, self._exact(expected))
         self._history.summarized(appended.record)
         return appended
 
@@ -401,6 +401,10 @@ class ChatMessageStore:
 
     async def _read_afresh(self, last_messages: int | None) -> ThreadSlice:
         return await self._view.read(self.thread_id, last_messages=last_messages)
+
+    def _exact(self, expected: Expected | None) -> Expected | None:
+        """Return the version that was read last if `expected` is its revision; otherwise `expected` itself."""
+        return self._history.version if expected == self._history.revision else expected
 
     def _may_need_title(self) -> bool:
         """Return False if the thread surely has a title that the next turn will not delete."""
