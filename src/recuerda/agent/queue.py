@@ -1,7 +1,7 @@
 """The queue of runs on one thread.
 
 Runs on one thread follow one another, so that each run sees the turns of the earlier runs. A run that is started inside
-another run on the same thread would wait for ever: the outer run waits for the inner run, and the inner run waits for
+another run on the same thread would wait forever: the outer run waits for the inner run, and the inner run waits for
 the outer run. So the inner run is refused. There are two ways to start a run inside another run. A tool or a provider
 of the outer run can start it; a context variable shows that. Or the body of a loop over a stream can start it; then the
 same task already holds the queue.

@@ -68,7 +68,7 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def fold(text: str) -> str:
-    """Return a text in the form for comparisons: in lower case, without accents, and with plain apostrophes."""
+    """Return a text prepared for comparison: in lower case, without accents, and with plain apostrophes."""
     plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'"))
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 

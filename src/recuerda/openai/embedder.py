@@ -114,7 +114,7 @@ class OpenAIEmbedder:
 
     async def _ask(self, texts: list[str]) -> list[list[float]]:
         if self._is_closed:
-            raise EmbedderError("this embedder has been closed: make a new one")
+            raise EmbedderError("this embedder has been closed: create a new one")
         sdk = await self._client()
         try:
             answer = await sdk.embeddings.create(
@@ -138,7 +138,7 @@ class OpenAIEmbedder:
         try:
             return await self._clients.get()
         except ChatClientError as error:
-            raise EmbedderError("this embedder has been closed: make a new one") from error
+            raise EmbedderError("this embedder has been closed: create a new one") from error
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -223,7 +223,7 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
 class RecallIndex(ABC):
     """Store documents and find candidates. Several processes may use one index at once.
 
-    An index that is damaged, or was made with another `text.TERMS_VERSION`, empties itself when it is opened. Its
+    An index that is damaged, or was built with another `text.TERMS_VERSION`, empties itself when it is opened. Its
     threads then have no position and are followed from their start. Driver errors are translated into `StorageError`
     and its branches.
 

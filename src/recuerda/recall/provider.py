@@ -267,7 +267,7 @@ class RecallProvider(ContextProvider):
 
     def _of(self, storage: Storage | None = None) -> Recollection:
         if self._is_closed and self._owns_index:
-            raise StorageUnavailable("this provider has been closed, and its index with it; make a new provider")
+            raise StorageUnavailable("this provider has been closed, and its index with it; create a new provider")
         if self._recollection is None:
             storage = self._storage or storage
             index = self._given_index
@@ -283,7 +283,8 @@ class RecallProvider(ContextProvider):
             return self.user_id
         if self.user_id not in (None, check_id(user_id, "user id")):
             raise ThreadOwnershipError(
-                "this provider has the memories of another user; make a provider without user_id, or one for this user"
+                "this provider has the memories of another user; create a provider without user_id, or one "
+                "for this user"
             )
         return user_id
 
@@ -296,6 +297,6 @@ class RecallProvider(ContextProvider):
             return
         if position.scope != user_scope(self.user_id):
             raise ThreadOwnershipError(
-                f"thread {thread_id!r} belongs to another user than this provider's memories; make a provider for each "
-                "user, or one without user_id"
+                f"thread {thread_id!r} belongs to another user than this provider's memories; create a provider for "
+                "each user, or one without user_id"
             )

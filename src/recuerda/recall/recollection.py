@@ -33,7 +33,7 @@ NEWEST_THREADS = 20
 """The number of a user's most recently changed threads that are compared with the index before each search."""
 
 MAX_QUERY = 2_000
-"""The largest number of characters of a question that are used. Of a longer question, the last characters are used."""
+"""The largest number of characters of a question that are used. A longer question loses its beginning."""
 
 _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500

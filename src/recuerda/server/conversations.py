@@ -33,7 +33,7 @@ class Conversations:
         self._threads = threads
 
     async def create(self, call: ApiCall) -> Response:
-        """Make a conversation, with the items in the request."""
+        """Create a conversation, with the items in the request."""
         request = parse_body(call.body, CreateConversation)
         name = f"conv_{call.tenancy.token('conversation', call.idempotency_key)}"
         turn_id = call.tenancy.token("first items", name, call.idempotency_key)
