@@ -53,12 +53,12 @@ class Agent:
         options: the service's own options for each model call, such as `{"temperature": 0}`.
         lease: makes runs on one thread wait for each other across processes; without it they would conflict. The value
             is the time for which a thread stays locked after its process has died, such as `timedelta(seconds=30)`.
-            None takes no lease. See `Storage.lease`.
+            If None, no lease is taken. See `Storage.lease`.
         durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
             as soon as it exists, so that `resume` can continue a run whose process died.
-        summarizer: summarizes turns that are too old for the window; None leaves them out without a summary.
-        mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL. None keeps no
-            copies.
+        summarizer: summarizes turns that are too old for the window. If None, they are left out without a summary.
+        mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL. If None, no
+            copies are kept.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.

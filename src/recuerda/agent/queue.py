@@ -28,7 +28,7 @@ class QueueTicket:
 
     Args:
         thread: the thread.
-        lease: the duration of a lease that makes runs in other processes queue as well; None takes no lease.
+        lease: the duration of a lease that makes runs in other processes queue as well. If None, no lease is taken.
     """
 
     def __init__(self, thread: AgentThread, lease: timedelta | None) -> None:

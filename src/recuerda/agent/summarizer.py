@@ -179,7 +179,7 @@ class Summarizer:
 
 
 async def _last_summary(store: ChatMessageStore) -> Summary | None:
-    """Read the last summary, or all turns if it cannot be read. Return the summary; None without one."""
+    """Read the last summary, or all turns if it cannot be read. Return the summary; None if there is none."""
     await store.refresh(with_summary=True)
     if store.summary is None:
         return None

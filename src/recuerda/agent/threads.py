@@ -72,8 +72,8 @@ class AgentThreads:
         if self.by_service and not self._has_mirror:
             raise ConfigurationError(
                 f"thread {thread_id!r} cannot be opened by name: this client's service keeps the threads, and knows "
-                "them by its own ids. Use get_new_thread(service_thread_id=…), restore a saved state, or let the agent "
-                "keep a mirror, which knows names"
+                "them by its own ids. Use get_new_thread(service_thread_id=…), restore a saved state, or give the "
+                "agent a mirror, whose threads have names"
             )
         if self.by_service:
             return self._of_service(AgentThread(thread_id), user_id)
@@ -102,7 +102,7 @@ class AgentThreads:
         if thread.service_thread_id is not None or thread.mirror is not None:
             raise ThreadOwnershipError(
                 f"thread {thread.id!r} is kept by a service, and this agent's client keeps none: use an agent of that "
-                "service's client, or thread.detach() where there is a mirror"
+                "service's client, or thread.detach() if there is a mirror"
             )
         if not thread.is_initialized:
             store = self._made_store()

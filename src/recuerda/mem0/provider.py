@@ -208,7 +208,7 @@ class Mem0Provider(ContextProvider):
         owned = [memory for memory in memories if scope.owns(memory)]
         if len(owned) < len(memories):
             _logger.warning(
-                "%s: Mem0 gave %d memories of another owner for thread %r, which are left out",
+                "%s: Mem0 returned %d memories of another owner for thread %r; they are left out",
                 self.name,
                 len(memories) - len(owned),
                 thread.id,

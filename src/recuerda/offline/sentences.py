@@ -1,4 +1,4 @@
-"""Clauses of a text, each of which tells one fact or asks one question.
+"""Clauses of a text, each of which states one fact or asks one question.
 
 Runs of spaces are first reduced to one space, and every pattern looks at a limited number of characters. So the time
 grows linearly with the length of the text, even for hostile texts.

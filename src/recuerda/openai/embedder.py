@@ -82,7 +82,10 @@ class OpenAIEmbedder:
 
     @property
     def model_id(self) -> str:
-        """The model's name, followed by `/` and the dimensions if they are set, because such vectors do not compare."""
+        """The model's name, followed by `/` and the dimensions if they are set.
+
+        Vectors of different lengths cannot be compared, so they need different names.
+        """
         return self._model if self._dimensions is None else f"{self._model}/{self._dimensions}"
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:

@@ -242,7 +242,7 @@ def _linked(part: UriContent) -> JsonObject:
 def _attached(part: DataContent) -> JsonObject:
     name = mend_text(part.name or "file")
     if part.media_type.startswith(("audio/", "video/")):
-        # This API takes no sound and no video. It would refuse the file, and then the thread could never be used again.
+        # This API accepts no sound or video. It would refuse the file, and then the thread could never be used again.
         return _FORMAT.text(f"{name} ({part.media_type}, which this model does not accept)")
     uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
     if part.media_type.startswith("image/"):

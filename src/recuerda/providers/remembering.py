@@ -37,7 +37,7 @@ def check_thread_user(thread: AgentThread, user_id: str | None, *, advice: str) 
 
     Args:
         thread: the thread of a run.
-        user_id: the provider's user; None accepts every thread.
+        user_id: the provider's user. If None, every thread is accepted.
         advice: the next step for the developer, for the error.
 
     Raises:

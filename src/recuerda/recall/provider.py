@@ -37,13 +37,13 @@ class RecallProvider(ContextProvider):
 
     Args:
         index: the index: a path, a `sqlite:///` or `postgresql://` URL, or a `RecallIndex` (which the provider does not
-            close). None puts the index beside the storage: `memory.db` has its index in `memory.recall.db`.
-        user_id: the user whose threads are remembered. A thread of another user raises `ThreadOwnershipError`. None
-            takes each thread's own user; a thread without a user recalls only its own messages.
-        storage: the storage of the threads, or its URL; None takes the storage of the first thread.
-        embedder: turns texts into vectors, to search by meaning too; None searches by words only. Vectors from another
-            model in the index are replaced.
-        facts: finds facts in the messages after the reply; see `FactExtractor`. None finds no facts.
+            close). If None, the index is beside the storage: `memory.db` has its index in `memory.recall.db`.
+        user_id: the user whose threads are remembered. A thread of another user raises `ThreadOwnershipError`. If
+            None, each thread's own user is taken; a thread without a user recalls only its own messages.
+        storage: the storage of the threads, or its URL. If None, the storage of the first thread is used.
+        embedder: turns texts into vectors, to search by meaning too. If None, searches are by words only. Vectors
+            from another model in the index are replaced.
+        facts: finds facts in the messages after the reply; see `FactExtractor`. If None, no facts are extracted.
         limit: the largest number of memories, and of facts, that a run gets.
         recent_turns: the number of the newest turns of the current thread that are not recalled, because they are sent
             anyway.

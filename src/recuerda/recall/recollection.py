@@ -52,7 +52,7 @@ class Recollection:
     Args:
         index: the index of the memories.
         storage: the storage of the threads; None until `bind`.
-        embedder: turns texts into vectors; None searches by words only.
+        embedder: turns texts into vectors. If None, searches are by words only.
         clock: gives the time in microseconds since 1970.
     """
 

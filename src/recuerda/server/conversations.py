@@ -140,7 +140,7 @@ class Conversations:
 
 
 async def check_ids(threads: Threads, call: ApiCall, name: str, items: Sequence[Item]) -> None:
-    """Check that no id that the client chose is already in the conversation or comes twice in the request.
+    """Check that no id that the client chose is already in the conversation or appears twice in the request.
 
     If two items had the same id, a client could not ask for the page that begins after that id. A retry with the same
     idempotency key has the same ids and is accepted.

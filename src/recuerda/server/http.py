@@ -80,7 +80,7 @@ class Gate:
 
     Args:
         settings: the limits of the service.
-        keys: the keys that clients must send; None admits every program on this machine, and no others.
+        keys: the keys that clients must send. If None, every program on this machine is admitted, and no other.
         metrics: counts each request.
     """
 

@@ -30,7 +30,7 @@ _PASSED_ON = (400, 404, 409, 413, 415, 422, 429)
 
 
 class UpstreamAnswer:
-    """A successful answer of the model's server, of which the body may still arrive."""
+    """A successful answer of the model's server, whose body may still be arriving."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response

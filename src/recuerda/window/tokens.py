@@ -94,7 +94,7 @@ class TokenCounter:
 
     Args:
         encoding: the model's encoding, such as `tiktoken.get_encoding("o200k_base")`, or a function that returns the
-            number of tokens in a text. None estimates.
+            number of tokens in a text. If None, tokens are estimated.
 
     Raises:
         ConfigurationError: `encoding` is neither an encoding nor a function.
