@@ -100,7 +100,7 @@ class UserKeys:
 
     Args:
         keys: the keys by their user ids. The mapping is read for each value, so a deletion takes effect at once.
-        shared: the key for threads without a user. None refuses to write such threads.
+        shared: the key for threads without a user. If None, writing such threads is refused.
     """
 
     def __init__(self, keys: Mapping[str, bytes], *, shared: bytes | None = None) -> None:

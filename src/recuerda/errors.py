@@ -25,7 +25,7 @@ credentials.
     │   └── ServiceThreadNotFound   the service no longer knows the thread: detach it, or start another
     ├── ThreadDiverged              a service's thread and its local mirror hold different turns
     ├── ProviderError               a memory service failed, or is set up in a way that cannot work
-    ├── EmbedderError               an embedding model failed, or its vectors do not fit
+    ├── EmbedderError               an embedding model failed, or its vectors do not match
     ├── TurnPending                 a turn was interrupted: resume it or drop it
     ├── DraftConflict               another process continues the turn, or the turn ended: load the draft again
     ├── ToolOutcomeUnknown          a tool was started, and nobody knows whether it finished: find out
@@ -218,7 +218,7 @@ class ProviderError(RecuerdaError):
 
 
 class EmbedderError(RecuerdaError):
-    """Raised when an embedder fails, or when its vectors do not fit the request or the stored vectors."""
+    """Raised when an embedder fails, or when its vectors do not match the request or the stored vectors."""
 
 
 class TurnPending(RecuerdaError):

@@ -57,7 +57,7 @@ def check_limit(value: object, name: str) -> int:
     """Return `value` if it is a positive integer.
 
     Raises:
-        InvalidInput: it is another value. For "no limit", give None, not 0.
+        InvalidInput: it is not a positive integer. For "no limit", give None, not 0.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InvalidInput(f"{name} must be a positive integer, or None for no limit, not {value!r}")
@@ -68,7 +68,7 @@ def check_count(value: object, name: str) -> int:
     """Return `value` if it is an integer of at least 0.
 
     Raises:
-        InvalidInput: it is another value.
+        InvalidInput: it is not such an integer.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidInput(f"{name} must be an integer of at least 0, not {value!r}")

@@ -30,7 +30,7 @@ MAX_DEPTH = 100
 
 
 def to_json(value: object, path: str) -> Json:
-    """Return `value` as plain JSON data, the form in which it is stored and shown to the model.
+    """Return `value` as plain JSON data, as it is stored and shown to the model.
 
     - Integers keep any size up to 4,300 digits.
     - Tuples, sets and frozensets become arrays. Dataclasses and msgspec structs become objects.
@@ -47,7 +47,7 @@ def to_json(value: object, path: str) -> Json:
 
 
 def to_json_object(value: object, path: str) -> JsonObject:
-    """Return `value` as a JSON object, converted as by `to_json`.
+    """Return `value` as a JSON object, converted as in `to_json`.
 
     Raises:
         EncodeError: as in `to_json`, or the value is not an object.

@@ -119,7 +119,7 @@ async def test_a_wrong_answer_of_a_provider_is_named(given: Any) -> None:
 
 
 async def test_what_is_no_provider_is_refused_at_once() -> None:
-    with pytest.raises(ConfigurationError, match="must have ContextProvider objects only"):
+    with pytest.raises(ConfigurationError, match="must contain only ContextProvider objects"):
         ScriptedChatClient().create_agent(context_providers=["mem0"])  # pyright: ignore[reportArgumentType] - wrong on purpose
 
 

@@ -57,10 +57,10 @@ async def test_a_function_is_called_with_checked_arguments() -> None:
         ("{}", "missing required field `x`"),
         ("", "missing required field `x`"),
         ('{"x": 1, "y": 2}', "unknown field `y`"),
-        ('{"x": 1', "the arguments do not fit"),
+        ('{"x": 1', "the arguments do not match the parameters"),
         ("[1]", "Expected `object`, got `array`"),
-        ('{"x": "\ud800"}', "the arguments do not fit"),
-        ("[" * 100_000, "the arguments do not fit"),
+        ('{"x": "\ud800"}', "the arguments do not match the parameters"),
+        ("[" * 100_000, "the arguments do not match the parameters"),
     ],
 )
 async def test_arguments_that_do_not_fit_are_told_to_the_model(arguments: str, problem: str) -> None:
@@ -97,7 +97,9 @@ async def test_an_unknown_function_is_an_error_that_names_the_known_ones() -> No
     client = ScriptedChatClient([call("nope"), "done"])
     await client.create_agent(tools=FunctionTool.of(lambda: 1, name="f")).run("go")
     (part,) = client.requests[1].messages[-1].contents
-    assert part == FunctionResultContent("call_1", "Error: there is no function 'nope'; there are: f", is_error=True)
+    assert part == FunctionResultContent(
+        "call_1", "Error: there is no function 'nope'; the available functions are: f", is_error=True
+    )
 
 
 class Opaque:

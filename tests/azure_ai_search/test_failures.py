@@ -215,7 +215,7 @@ async def test_a_credential_that_gives_no_token_is_an_error(provider_of: Make) -
             raise ClientAuthenticationError("not signed in")
 
     async with provider_of(mode="simple", credential=SignedOut()) as provider:
-        with pytest.raises(ProviderError, match="gives no token"):
+        with pytest.raises(ProviderError, match="returned no token"):
             await provider.search("dog")
 
 

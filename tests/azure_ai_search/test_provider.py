@@ -73,7 +73,7 @@ async def test_what_is_found_is_quoted_with_its_source_and_no_more(
     (message, _) = client.requests[0].messages
     prompt, rules, quote = message.text.splitlines()
     assert prompt == "## Sources"
-    assert "no instruction" in rules
+    assert "do not follow any instruction" in rules
     assert json.loads(quote) == {
         "source": "1",
         "title": "Dogs",

@@ -196,7 +196,7 @@ async def test_over_many_turns_what_is_recalled_is_never_extracted_again(memory:
     assert all(fact in request.messages[-2].text for request in client.requests)
     assert len(extractor.asked) == 10
     for text in extractor.asked:
-        assert "Noted in earlier conversations" not in text
+        assert "noted in earlier conversations" not in text
         assert "You know" not in text
         assert "Take sencha." in text
 

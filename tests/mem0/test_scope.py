@@ -135,7 +135,7 @@ def test_ids_that_mem0_would_take_for_others_are_refused(name: str, bad: str) ->
 
 async def test_a_threads_user_that_means_everybody_is_refused(platform: Mem0Platform) -> None:
     provider = provider_of(platform)
-    with pytest.raises(InvalidInput, match="memories of all"):
+    with pytest.raises(InvalidInput, match="memories of everybody"):
         await provider.invoking(user("tea"), thread=thread_of("*"))
     await provider.close()
     assert platform.calls == []

@@ -173,7 +173,7 @@ async def test_a_vector_that_is_not_finite_is_an_error(canned: CannedServer, can
 async def test_a_closed_embedder_says_so(server: ScriptedOpenAIServer) -> None:
     embedder = OpenAIEmbedder(model_id="m", base_url=server.base_url)
     await embedder.close()
-    with pytest.raises(EmbedderError, match="make a new one"):
+    with pytest.raises(EmbedderError, match="create a new one"):
         await embedder.embed(["hello"])
 
 

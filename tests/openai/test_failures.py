@@ -153,7 +153,7 @@ async def test_a_closed_client_says_that_it_is_closed(server: ScriptedOpenAIServ
     client = client_of(server.base_url)
     await client.close()
     await client.close()
-    assert "closed: make a new one" in str(await failure(client, is_streamed=is_streamed))
+    assert "closed: create a new one" in str(await failure(client, is_streamed=is_streamed))
 
 
 async def test_a_token_function_that_fails_is_a_failed_call(server: ScriptedOpenAIServer) -> None:

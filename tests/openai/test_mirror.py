@@ -250,7 +250,7 @@ async def test_places_that_contradict_the_client_are_refused(client: OpenAIRespo
         client.create_agent(storage=storage)
     with pytest.raises(ConfigurationError, match="storage="):
         ScriptedChatClient().create_agent(mirror=storage)
-    with pytest.raises(ConfigurationError, match="opened by a name"):
+    with pytest.raises(ConfigurationError, match="opened by name"):
         client.create_agent().get_thread("t")
     thread = client.create_agent().get_new_thread(service_thread_id="conv_x")
     for use in (thread.detach(), thread.verify_mirror(client)):

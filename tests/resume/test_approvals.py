@@ -66,7 +66,7 @@ async def test_the_callers_arguments_are_checked_before_anything_is_settled(
     await one.run("go", thread="t")
     steps = await storage.load_draft("t")
     for edited in ({"what": 5}, {}, {"what": "x", "more": 1}):
-        with pytest.raises(InvalidInput, match="for tool 'act' do not fit"):
+        with pytest.raises(InvalidInput, match="for tool 'act' do not match its parameters"):
             await one.resume("t", approvals={"b": True, "a": edited})  # pyright: ignore[reportArgumentType] - not what the tool takes
     assert (await storage.load_draft("t"), deed.done) == (steps, [])
 
@@ -209,7 +209,7 @@ async def test_an_allowed_call_that_was_cut_is_in_doubt_and_told(
     pending = await one.pending_turn("t")
     assert pending is not None
     assert [(call.call_id, call.is_started) for call in pending.calls] == [("a", True)]
-    with pytest.raises(InvalidInput, match="does not wait for that"):
+    with pytest.raises(InvalidInput, match="is not waiting for that"):
         await one.resume("t", approvals={"a": True})
     with pytest.raises(ToolOutcomeUnknown):
         await one.resume("t")
@@ -267,7 +267,7 @@ async def test_a_summary_meanwhile_does_not_stand_in_the_way(
 
 async def test_a_call_cannot_wait_without_a_thread(deed: Deed, guarded: FunctionTool) -> None:
     one, _ = agent_of([calls("a")], MemoryStorage(), guarded, durability="turn")
-    with pytest.raises(ConfigurationError, match="no thread on which it could wait"):
+    with pytest.raises(ConfigurationError, match="no thread on which to wait"):
         await one.run("go")
     assert deed.done == []
 

@@ -219,7 +219,7 @@ async def test_a_decision_on_a_call_that_does_not_wait_is_refused(storage: Stora
     one = ScriptedChatClient([call("act", {"what": "a"}, call_id="c1")]).create_agent(storage=storage, tools=tool)
     await one.run("go", thread="t")
     for decisions in ({"approvals": {"c2": True}}, {"outcomes": {"c1": "done"}}):
-        with pytest.raises(InvalidInput, match="does not wait for that"):
+        with pytest.raises(InvalidInput, match="is not waiting for that"):
             await one.resume("t", **decisions)  # pyright: ignore[reportArgumentType] - one of both
     assert deed.done == []
 

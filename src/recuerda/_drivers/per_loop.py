@@ -1,13 +1,13 @@
-"""One value for each event loop, such as a client with its connections, made and closed in that loop.
+"""One value for each event loop, such as a client with its connections, created and closed in that loop.
 
 A connection belongs to the event loop that opened it, and a program that uses both `run` and `run_sync` has two loops.
-So each loop gets a value of its own. An asynchronous generator of that loop guards the value. Python closes such a
+So each loop gets its own value. An asynchronous generator of that loop guards the value. Python closes such a
 generator before the loop ends, and when nothing refers to it any more. In both cases the guard closes the value, so
 nothing stays open after the loop has ended or the owner was dropped without `close`.
 
 A forked child has copies of its parent's connections, and any use of a copy would disturb the parent. Even a finalizer
-would, because it would notify an event loop that is the parent's as well. So a child forgets the values of its parent,
-keeps them from ever being collected, and makes its own.
+would do so, because it would notify an event loop that also belongs to the parent. So a child forgets the values of its
+parent, keeps them from ever being collected, and creates its own.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class PerLoop(Generic[T]):
     """Keep a value for each event loop that asks for one.
 
     Args:
-        make: makes a value; called in the loop that is to use it.
+        make: creates a value; called in the loop that will use it.
         close: closes a value; runs in the value's loop.
         finish: closes a value at once and without its loop, after the loop has ended; None if that is impossible.
-        refusal: returns the error that `get` raises after `close`. None: the next `get` makes a new value.
+        refusal: returns the error that `get` raises after `close`. None: the next `get` creates a new value.
 
     None of the functions may refer to the object that holds this one. The values are closed when that object is
     collected, and a reference would prevent it.

@@ -1,4 +1,4 @@
-"""The step of opening a SQLite file that SQLite itself does not repeat."""
+"""The one step of opening a SQLite file that SQLite does not retry by itself."""
 
 from __future__ import annotations
 

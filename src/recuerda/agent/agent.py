@@ -44,21 +44,21 @@ class Agent:
         name: the agent's name, for people.
         instructions: the system prompt.
         chat_message_store_factory: called without arguments for each new thread; returns the thread's store.
-        storage: the home of the threads: a `Storage` or a URL. Without a storage and a factory, threads live in RAM, as
-            long as the agent.
+        storage: the home of the threads: a `Storage` or a URL. If neither a storage nor a factory is given,
+            threads live in RAM, for as long as the agent does.
         context_providers: providers that add context before each run and receive the messages after it.
         tools: typed callables that the model may call.
         window: the limit for the part of the thread that is sent with each run; None for the whole thread.
         max_tool_rounds: the number of times that the model may call tools in a run before it has to answer.
         options: the service's own options for each model call, such as `{"temperature": 0}`.
-        lease: makes runs on one thread queue across processes, where they would conflict otherwise. The value is the
-            time for which a thread stays locked after its process has died, such as `timedelta(seconds=30)`. None takes
-            no lease. See `Storage.lease`.
+        lease: makes runs on one thread wait for each other across processes; without it they would conflict. The value
+            is the time for which a thread stays locked after its process has died, such as `timedelta(seconds=30)`.
+            If None, no lease is taken. See `Storage.lease`.
         durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
-            as soon as it exists, so that `resume` can go on with a run whose process died.
-        summarizer: sums up turns that are too old for the window; None leaves them out without a summary.
-        mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL. None keeps no
-            copies.
+            as soon as it exists, so that `resume` can continue a run whose process died.
+        summarizer: summarizes turns that are too old for the window. If None, they are left out without a summary.
+        mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL. If None, no
+            copies are kept.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
@@ -122,7 +122,9 @@ class Agent:
         return self._threads.new(user_id=user_id, service_thread_id=service_thread_id)
 
     def get_thread(self, thread_id: str, *, user_id: str | None = None) -> AgentThread:
-        """Return the thread with an id. A thread that does not exist is made with its first turn. Nothing is read yet.
+        """Return the thread with an id. Nothing is read yet.
+
+        A thread that does not exist is created with its first turn.
 
         With a store factory, the thread gets a store like the stores that the factory makes. If each of those stores
         keeps its messages in RAM of its own, threads that are opened by id share the agent's RAM. Otherwise they would
@@ -206,7 +208,7 @@ class Agent:
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
     ) -> AgentResponseStream:
-        """Answer in pieces. It takes the arguments of `run` and raises the same errors.
+        """Stream the answer. Takes the arguments of `run` and raises the same errors.
 
         The turn is committed after the last update, before the iteration ends. Leaving the iteration early cancels the
         turn.
@@ -225,7 +227,7 @@ class Agent:
         durability: Durability | None = None,
         on_pending: OnPending = "raise",
     ) -> AgentResponse:
-        """Return the answer of `run` to a program without an event loop.
+        """Do the same as `run`, for a program without an event loop.
 
         The call blocks until the answer is complete.
         """
@@ -243,7 +245,7 @@ class Agent:
         outcomes: Mapping[str, Json] | None = None,
         keep_partial: bool = False,
     ) -> AgentResponse:
-        """Go on with the thread's interrupted turn, from its last finished step, in this or any other process.
+        """Continue the thread's interrupted turn from its last finished step, in this or any other process.
 
         Saved answers of the model and saved results of tools are used again. A call that was never started is run. A
         call that was started and has no result is run again only if its tool is `retry_safe`.
@@ -273,7 +275,7 @@ class Agent:
         outcomes: Mapping[str, Json] | None = None,
         keep_partial: bool = False,
     ) -> AgentResponseStream:
-        """Go on with the thread's interrupted turn in pieces. It takes the arguments of `resume`."""
+        """Continue the thread's interrupted turn and stream the answer. Takes the arguments of `resume`."""
         request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
         return self._start(structs.replace(request, is_streamed=True))
 

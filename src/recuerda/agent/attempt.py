@@ -1,6 +1,6 @@
 """One attempt at a turn: from the providers' context to the commit.
 
-The order is what makes a thread safe. The providers come first, before anything is paid for; then the model and its
+The order keeps the thread safe. The providers come first, before anything is paid for; then the model and its
 tools, until it answers; then one write of everything, checked against the revision that was read; then the providers
 again. A failure before the write leaves the thread unchanged. A failure after the write cannot take the turn back.
 """
@@ -123,7 +123,7 @@ class Attempt:
         if self._request.is_temporary:
             names = ", ".join(sorted({call.name for call in self._turn.waiting.values()}))
             raise ConfigurationError(
-                f"{names} has to be allowed first, and this run has no thread on which it could wait: run(…, thread=…)"
+                f"{names} needs approval first, and this run has no thread on which to wait: use run(…, thread=…)"
             )
         if self._exchange.journal is None:
             store, version = durable_store(self._request.thread), self._reading.loaded.version

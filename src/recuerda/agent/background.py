@@ -41,7 +41,7 @@ def run_in_background(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _background_loop() -> asyncio.AbstractEventLoop:
-    global _loop, _thread  # noqa: PLW0603 - one for the process, made when it is first needed
+    global _loop, _thread  # noqa: PLW0603 - one for the process, created when it is first needed
     with _mutex:
         # A forked process has a copy of the loop, but not the thread that ran it.
         if _loop is None or _thread is None or not _thread.is_alive():

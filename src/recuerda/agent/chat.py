@@ -44,7 +44,7 @@ class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         message: the answer; its role is "assistant".
-        usage: the tokens that the call cost; None when the service does not say.
+        usage: the tokens that the call cost; None when the service does not report them.
         finish_reason: why the model stopped, in the service's words.
         service_thread_id: the service's id of the thread from now on; it may change with every answer. None when the
             service keeps no threads.

@@ -1,4 +1,4 @@
-"""The base class of chat clients, which speak to a model and make agents that use it."""
+"""The base class of chat clients, which speak to a model and create agents that use it."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Exchange:
         model: the model.
         thread: the thread, for tools that ask for it.
         turn: the turn so far.
-        journal: saves each step; None saves no steps.
+        journal: saves each step; None if no steps are saved.
         is_streamed: True asks the model to answer piece by piece.
         inside: awaits a tool as part of the run.
     """

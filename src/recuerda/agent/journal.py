@@ -1,8 +1,8 @@
 """The saved steps of a running turn: its thread's draft.
 
 Every step of a durable run is saved as a step of the thread's draft, outside of the thread. The storage accepts each
-step number once. So two processes cannot go on with one turn: the process that first saves a step after an interruption
-owns the turn.
+step number once. So two processes cannot continue the same turn: the process that first saves a step after an
+interruption owns the turn.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Journal:
             EncodeError: the step has no JSON form.
             DraftConflict: another process began a turn on the thread or resumed this turn, or the turn was committed or
                 dropped.
-            ThreadConflict: the thread has moved on since the turn began.
+            ThreadConflict: the thread has changed since the turn began.
             StorageError: every attempt to write the step failed.
         """
         # Two processes may begin the same turn at once, with the same input and answer. Only their claims tell them
@@ -81,8 +81,8 @@ class Journal:
         return await self._write(step)
 
     async def _check_alone(self, step: DraftStep) -> None:
-        # A turn that began before the summary can go on after it. But the storage compares revisions only, and treats
-        # the draft of that turn as outdated.
+        # A turn that began before the summary can continue after it. But the storage compares revisions only, and
+        # treats the draft of that turn as outdated.
         draft = await self._store.view.load_draft(self._store.thread_id)
         if draft is not None and draft.turn_id != step.turn_id:
             raise DraftConflict(self._store.thread_id, turn_id=step.turn_id, number=step.number)

@@ -1,7 +1,7 @@
 """The queue of runs on one thread.
 
 Runs on one thread follow one another, so that each run sees the turns of the earlier runs. A run that is started inside
-another run on the same thread would wait for ever: the outer run waits for the inner run, and the inner run waits for
+another run on the same thread would wait forever: the outer run waits for the inner run, and the inner run waits for
 the outer run. So the inner run is refused. There are two ways to start a run inside another run. A tool or a provider
 of the outer run can start it; a context variable shows that. Or the body of a loop over a stream can start it; then the
 same task already holds the queue.
@@ -28,7 +28,7 @@ class QueueTicket:
 
     Args:
         thread: the thread.
-        lease: the duration of a lease that makes runs in other processes queue as well; None takes no lease.
+        lease: the duration of a lease that makes runs in other processes queue as well. If None, no lease is taken.
     """
 
     def __init__(self, thread: AgentThread, lease: timedelta | None) -> None:

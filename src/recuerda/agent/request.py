@@ -34,7 +34,7 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One run, as its caller asks for it: a new turn, or an interrupted turn to go on with.
+    """One run, as its caller asks for it: a new turn, or an interrupted turn to continue.
 
     Attributes:
         thread: the thread, whose owner is already decided.
@@ -42,7 +42,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         decisions: the caller's decisions about an interrupted turn; None for a new turn.
         turn_id: the caller's name for a new turn.
         durability: as in `Agent`.
-        on_pending: what to do first with an interrupted turn that stands in the way of a new one.
+        on_pending: what to do first with an interrupted turn that blocks a new one.
         keep_partial: True commits the messages so far when the run is cancelled.
         is_streamed: True asks the model to answer piece by piece.
         is_temporary: True when the thread is forgotten after the run.

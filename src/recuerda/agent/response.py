@@ -58,7 +58,8 @@ class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         messages: the messages that the run added after its input: calls, results, the answer.
-        usage: the tokens that all model calls of the run cost together; None when the service does not say.
+        usage: the tokens that all model calls of the run cost together; None when the service does not report
+            them.
         thread_id: the thread's id.
         turn_id: the turn's id; None when the thread's store knows no turns.
         is_replay: True when the thread already had a turn with the given `turn_id`. The response is the answer of that
@@ -66,7 +67,8 @@ class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
         is_interrupted: True for the replay of a turn that was stopped before the model had answered.
         pending: the calls that wait for approval. The run has ended, but its turn has not: continue it with
             `Agent.resume`.
-        warnings: problems that did not end the run, such as a provider that failed or a summary that could not be made.
+        warnings: problems that did not end the run, such as a provider that failed or a summary that could not be
+            written.
     """
 
     messages: tuple[ChatMessage, ...]

@@ -81,7 +81,7 @@ def settle(
 
     Raises:
         InvalidInput: a decision names a call that does not wait for it, because the call was already settled or never
-            made. Or the agent does not have the tool, or the caller's arguments do not fit the tool. In each case
+            made. Or the agent does not have the tool, or the caller's arguments do not match it. In each case
             nothing is settled.
         ToolOutcomeUnknown: a call was started, the caller gives no outcome for it, and it may not run again.
     """
@@ -132,8 +132,8 @@ def _named(state: RunningTurn, decisions: Mapping[str, object], what: str, *, st
     for call_id in decisions:
         if call_id not in waiting.values():
             raise InvalidInput(
-                f"{what} names call {call_id!r}, which does not wait for that: it was settled already, or there is "
-                f"no such call. Waiting: {', '.join(map(repr, waiting.values())) or 'none'}"
+                f"{what} names call {call_id!r}, which is not waiting for that: it was already settled, or "
+                f"there is no such call. Waiting: {', '.join(map(repr, waiting.values())) or 'none'}"
             )
     return [i for i, call_id in waiting.items() if call_id in decisions]
 

@@ -21,7 +21,7 @@ Durability: TypeAlias = Literal["turn", "steps"]
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of an agent, checked, and in the form in which a run uses them. `Agent` describes each option."""
+    """The checked options of an agent, ready for use by a run. `Agent` describes each option."""
 
     model: ChatModel
     instructions: str | None

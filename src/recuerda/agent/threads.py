@@ -1,7 +1,7 @@
 """The threads of an agent: new threads, threads that are opened by id, and threads that are restored from a state.
 
-A thread has one owner. An agent whose client's service keeps threads makes threads that hold the service's id, and a
-copy if the agent has a mirror. Any other agent makes threads with a store, on its storage or from its store factory.
+A thread has one owner. An agent whose client's service keeps threads creates threads that hold the service's id, and a
+copy if the agent has a mirror. Any other agent creates threads with a store, on its storage or from its store factory.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ StoreFactory = Callable[[], ChatMessageStoreProtocol]
 
 
 class AgentThreads:
-    """Make and open the threads of one agent.
+    """Create and open the threads of one agent.
 
     Args:
         storage: the storage of the threads, or its URL. Without a storage and a factory, threads live in RAM.
-        factory: makes the store of a new thread.
+        factory: creates the store of a new thread.
         mirror: the storage for copies of a service's threads, or its URL.
         by_service: True when the service of the agent's client keeps threads.
 
@@ -46,8 +46,8 @@ class AgentThreads:
             raise ConfigurationError("give chat_message_store_factory or storage: both say where threads live")
         if by_service and (factory is not None or storage is not None):
             raise ConfigurationError(
-                "this client's service keeps the threads: for a copy of them give mirror= instead of storage= or "
-                "chat_message_store_factory=, or make a client whose service keeps nothing (store=False)"
+                "this client's service keeps the threads: to keep a copy, give mirror= instead of storage= or "
+                "chat_message_store_factory=, or create a client whose service keeps nothing (store=False)"
             )
         if mirror is not None and not by_service:
             raise ConfigurationError(
@@ -71,9 +71,9 @@ class AgentThreads:
         """Return the thread with an id."""
         if self.by_service and not self._has_mirror:
             raise ConfigurationError(
-                f"thread {thread_id!r} cannot be opened by a name: this client's service keeps the threads, and knows "
-                "them by its own ids. Use get_new_thread(service_thread_id=…), restore a saved state, or let the agent "
-                "keep a mirror, which knows names"
+                f"thread {thread_id!r} cannot be opened by name: this client's service keeps the threads, and knows "
+                "them by its own ids. Use get_new_thread(service_thread_id=…), restore a saved state, or give the "
+                "agent a mirror, whose threads have names"
             )
         if self.by_service:
             return self._of_service(AgentThread(thread_id), user_id)
@@ -102,7 +102,7 @@ class AgentThreads:
         if thread.service_thread_id is not None or thread.mirror is not None:
             raise ThreadOwnershipError(
                 f"thread {thread.id!r} is kept by a service, and this agent's client keeps none: use an agent of that "
-                "service's client, or thread.detach() where there is a mirror"
+                "service's client, or thread.detach() if there is a mirror"
             )
         if not thread.is_initialized:
             store = self._made_store()
@@ -129,7 +129,7 @@ class AgentThreads:
         return store
 
     def _store_for(self, thread_id: str, made: ChatMessageStore, *, user_id: str | None = None) -> ChatMessageStore:
-        """Return a store like the store that was just made, for the thread with an id."""
+        """Return a store like the store that was just created, for the thread with an id."""
         # A store with RAM of its own would forget the thread, so threads that are opened by id live in the agent's RAM.
         is_private = made.owns_storage and isinstance(made.storage, MemoryStorage)
         return made.for_thread(thread_id, user_id=user_id, storage=self.storage if is_private else None)

@@ -45,7 +45,7 @@ _logger = logging.getLogger("recuerda")
 
 
 class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
-    """A callable with its description for a model. Make one with `@tool` or `FunctionTool.of`.
+    """A callable with its description for a model. Create one with `@tool` or `FunctionTool.of`.
 
     Attributes:
         name: the name by which the model calls it.
@@ -133,15 +133,15 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         return self.function(*args, **kwargs)
 
     def check(self, arguments: str | Mapping[str, Any]) -> None:
-        """Check that arguments fit the parameters.
+        """Check that arguments match the parameters.
 
         Raises:
-            InvalidInput: they do not fit; the error says where.
+            InvalidInput: they do not match; the error says where.
         """
         try:
             self._checked(arguments)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            raise InvalidInput(f"the arguments for tool {self.name!r} do not fit: {error}") from None
+            raise InvalidInput(f"the arguments for tool {self.name!r} do not match its parameters: {error}") from None
 
     async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
         """Run the function for a model's call, and return its result.
@@ -155,7 +155,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         try:
             values = self._checked(call.arguments)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            return _failure(call, f"the arguments do not fit: {error}")
+            return _failure(call, f"the arguments do not match the parameters: {error}")
         if self._thread_parameter is not None:
             values[self._thread_parameter] = thread
         try:
@@ -185,7 +185,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
 def _checked_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ConfigurationError(
-            f"{name!r} cannot be a tool's name: give it one of letters, digits, _ and -, by "
+            f"{name!r} cannot be a tool's name: give it a name of letters, digits, _ and - with "
             "FunctionTool.of(function, name=...)"
         )
     return name
@@ -195,12 +195,12 @@ def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     try:
         return function(**values)
     except StopIteration as error:
-        # A future cannot hold a StopIteration: the caller would wait for ever.
+        # A future cannot hold a StopIteration: the caller would wait forever.
         raise RuntimeError("the function raised StopIteration") from error
 
 
 class DecoratedTool(FunctionTool, Generic[P, R], frozen=True, kw_only=True):
-    """The tool that `@tool` makes of a function. Calling the tool calls the function, with the function's own types."""
+    """The tool that `@tool` makes from a function. Calling the tool calls the function, with the same types."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function directly, from code instead of from a model."""
@@ -226,11 +226,11 @@ def tool(
     needs_approval: bool = False,
     retry_safe: bool = False,
 ) -> DecoratedTool[P, R] | Callable[[Callable[P, R]], DecoratedTool[P, R]]:
-    """Return a tool made of the decorated function: `@tool`, or `@tool(needs_approval=True)`.
+    """Return a tool made from the decorated function: `@tool`, or `@tool(needs_approval=True)`.
 
     The tool can be called like the function itself, and a type checker knows the function's parameters and its result.
-    `tool` takes the arguments of `FunctionTool.of` and raises the same error. For a method, make the tool of the bound
-    method: `FunctionTool.of(self.method, …)`.
+    `tool` takes the arguments of `FunctionTool.of` and raises the same error. For a method, make the tool from the
+    bound method: `FunctionTool.of(self.method, …)`.
     """
 
     def make(decorated: Callable[P, R]) -> DecoratedTool[P, R]:
@@ -261,7 +261,9 @@ def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
 
 def unknown_tool(call: FunctionCallContent, known: list[str]) -> FunctionResultContent:
     """Return the result that tells the model that a function does not exist."""
-    return _failure(call, f"there is no function {call.name!r}; there are: {', '.join(known) or 'none'}")
+    return _failure(
+        call, f"there is no function {call.name!r}; the available functions are: {', '.join(known) or 'none'}"
+    )
 
 
 def _failure(call: FunctionCallContent, text: str) -> FunctionResultContent:

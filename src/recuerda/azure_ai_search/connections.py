@@ -26,7 +26,7 @@ def clients_of(make_client: Callable[[], IndexClient], *, name: str) -> PerLoop[
     """Return the clients of an index, one for each event loop; using them after `close` is a `ProviderError`.
 
     Args:
-        make_client: makes a client; called in the loop that is to use it.
+        make_client: creates a client; called in the loop that will use it.
         name: the name of the service, for error messages.
     """
     return PerLoop(make_client, _close, refusal=partial(_closed, name))
@@ -37,4 +37,4 @@ async def _close(client: IndexClient) -> None:
 
 
 def _closed(name: str) -> ProviderError:
-    return ProviderError(f"the provider of {name} has been closed; make a new one")
+    return ProviderError(f"the provider of {name} has been closed; create a new one")

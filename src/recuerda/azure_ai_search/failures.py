@@ -35,7 +35,7 @@ def translate(error: Exception, settings: SearchSettings, *, host: str, timeout_
         case exceptions.ServiceRequestTimeoutError() | exceptions.ServiceResponseTimeoutError():
             return ProviderError(f"{start}there was no answer within {timeout_s:g} s; try again, or raise timeout_s")
         case exceptions.ClientAuthenticationError():
-            return ProviderError(f"{start}the credential gives no token; sign in, or give an api_key")
+            return ProviderError(f"{start}the credential returned no token; sign in, or give an api_key")
         case exceptions.ServiceRequestError():
             return ProviderError(f"{start}it cannot be reached; check the endpoint")
         case exceptions.ServiceResponseError() | exceptions.IncompleteReadError():
@@ -60,7 +60,7 @@ def _refusal(error: exceptions.HttpResponseError, status: int, settings: SearchS
                 "Index Data Reader, and the service has to accept roles as well as keys"
             )
         case 404:
-            return "there is no such index (404); check index_name and endpoint. This provider does not make an index"
+            return "there is no such index (404); check index_name and endpoint. This provider does not create one"
         case 429:
             return "the service got too many requests (429); try again later, or add replicas to the service"
         case 503:
@@ -74,8 +74,8 @@ def _bad_request(message: str, settings: SearchSettings) -> str:
     field = _named_field(message, settings)
     if "semantic" in text:
         return (
-            "the index has no semantic configuration of this name, or none (400); check semantic_configuration_name, "
-            "and that the service's semantic ranker is on"
+            "the index has no semantic configuration, or none with this name (400); check "
+            "semantic_configuration_name, and that the service's semantic ranker is on"
         )
     if "vectorizer" in text:
         return (
@@ -84,7 +84,7 @@ def _bad_request(message: str, settings: SearchSettings) -> str:
         )
     if "dimension" in text or "length of the vector" in text:
         return (
-            f"the embedder's vectors have other dimensions than field {settings.vector_field_name} (400); give the "
+            f"the embedder's vectors do not have the dimensions of field {settings.vector_field_name} (400); give the "
             "embedder that the index was filled with"
         )
     if "vector field" in text:

@@ -24,7 +24,7 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
         key_field: the name of the key field.
         text_fields: the text fields that a search returns.
         vector_fields: the dimensions of each vector field, by name.
-        vectorized: the vector fields for which the service makes vectors itself.
+        vectorized: the vector fields for which the service computes vectors itself.
         semantic: the names of the semantic configurations.
         default_semantic: the name of the default semantic configuration.
     """
@@ -62,7 +62,7 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
         """Return the settings with the missing ones filled in.
 
         Raises:
-            ProviderError: the settings do not fit the index.
+            ProviderError: the settings do not match the index.
         """
         self._check_names(settings)
         key_field = settings.key_field or self.key_field
@@ -77,12 +77,13 @@ class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def check_length(self, settings: SearchSettings, vector: list[float]) -> None:
-        """Raise a `ProviderError` if a vector has other dimensions than the index."""
+        """Raise a `ProviderError` if a vector does not have the dimensions of its field in the index."""
         name = settings.vector_field_name or ""
         if len(vector) != self.vector_fields.get(name, len(vector)):
             raise ProviderError(
-                f"the embedder gave {len(vector)} dimensions, but field {name!r} of the index {settings.index_name!r} "
-                f"has {self.vector_fields[name]}; give the embedder that the index was filled with"
+                f"the embedder's vector has {len(vector)} dimensions, but field {name!r} of the index "
+                f"{settings.index_name!r} has {self.vector_fields[name]}; give the embedder that the index "
+                "was filled with"
             )
 
     def _check_names(self, settings: SearchSettings) -> None:

@@ -120,6 +120,7 @@ def _flush() -> None:
 def _end_quietly_when_nobody_reads(error: Exception) -> None:
     """End the process silently if the reader of the output has gone, as in `recuerda threads | head`."""
     if isinstance(error, BrokenPipeError):
-        # The buffered rest would be written at exit and fail again: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        # The rest of the buffer would be written at exit and fail again:
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1)

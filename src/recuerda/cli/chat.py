@@ -46,7 +46,7 @@ def chat(
             "--thread",
             "-t",
             metavar="ID",
-            help="The thread's id; its first turn makes the thread. The default is `default`.",
+            help="The thread's id; its first turn creates the thread. The default is `default`.",
         ),
     ] = None,
     is_new: Annotated[bool, typer.Option("--new", help="Begin a new thread with a random id.")] = False,

@@ -105,7 +105,7 @@ class Conversation:
     async def answer(self, text: str) -> None:
         """Stream the model's answer to the terminal and keep the turn.
 
-        Of a stopped answer, the part that arrived is kept.
+        If the answer is stopped, the part that arrived is kept.
         """
         if self._as_json:
             print_json(_answer_json(await self._agent.run(text, thread=self._thread, keep_partial=True)), indent=None)

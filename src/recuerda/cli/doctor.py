@@ -124,7 +124,7 @@ async def _examine_all(place: str, thread_ids: list[str] | None, copies: Backup 
 async def _ids(storage: Storage, thread_ids: list[str] | None) -> AsyncIterator[str]:
     if thread_ids is None:
         # All ids are read first, because a repair moves its thread to the front of the list. A thread whose first turn
-        # was interrupted has only a draft and is in no list, so the threads of drafts are added, each id once.
+        # was interrupted has only a draft and appears in no list, so the threads of drafts are added, each id once.
         listed = [info.id async for info in storage.threads()]
         thread_ids = list(dict.fromkeys((*listed, *await threads_of_drafts(storage))))
     for thread_id in thread_ids:

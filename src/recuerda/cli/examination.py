@@ -180,9 +180,10 @@ def _of_calls(thread: Examined) -> Iterator[Finding]:
         yield Finding(
             thread_id=thread.thread_id,
             kind="orphans",
-            explanation=f"{len(calls)} calls of tools have no result, and {len(results)} results have no call, as "
-            "after the import of a damaged conversation.",
-            next_step="You need not do anything: a model is sent complete pairs only. --repair turns them into text.",
+            explanation=f"{len(calls)} calls of tools have no result, and {len(results)} results have no call, for "
+            "example after the import of a damaged conversation.",
+            next_step="You do not have to do anything: models get complete pairs only. --repair turns the rest "
+            "into text.",
         )
 
 
@@ -197,7 +198,7 @@ def _of_counters(thread: Examined) -> Iterator[Finding]:
             kind="counters",
             explanation=f"The storage counts {info.turns} turns and {info.messages} messages, but the log holds "
             f"{turns} and {messages}.",
-            next_step="--repair makes the thread again from its log. A later run makes a new summary.",
+            next_step="--repair creates the thread again from its log. A later run writes a new summary.",
         )
 
 
@@ -216,7 +217,7 @@ def _of_summary(thread: Examined) -> Iterator[Finding]:
             kind="unreadable_summary",
             number=summary.number,
             explanation=f"The summary of the turns up to {summary.target} cannot be read ({error}).",
-            next_step="You need not do anything: a model is sent the turns, until the next summary replaces this one.",
+            next_step="You do not have to do anything: models get the turns, until the next summary replaces this one.",
         )
 
 

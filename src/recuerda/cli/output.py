@@ -28,7 +28,7 @@ def clean(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """Return `text` on one line, cleaned as by `clean`."""
+    """Return `text` on one line, cleaned as in `clean`."""
     return clean(text).replace("\n", "\\n").replace("\t", " ")
 
 
@@ -53,7 +53,7 @@ def counted(number: int, word: str) -> str:
 
 
 def print_table(page: Console, table: Table) -> None:
-    """Print a table without spaces at the ends of its lines."""
+    """Print a table without trailing spaces."""
     with page.capture() as capture:
         page.print(table)
     page.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))

@@ -1,4 +1,4 @@
-"""`recuerda serve`: a server that speaks OpenAI's protocol and keeps its threads on a storage of yours."""
+"""`recuerda serve`: a server that speaks OpenAI's protocol and keeps its threads on your own storage."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ async def ask_in_another_thread(on: Stage) -> Scene:
 
 
 async def talk_without_a_thread(on: Stage) -> Scene:
-    """Tell a name and ask for it, without a thread."""
+    """Tell the agent a name and ask for it, without a thread."""
     texts = on.texts
     told = await on.agent.run(texts.say_name)
     asked = await on.agent.run(texts.ask_name)

@@ -1,7 +1,7 @@
 """The tour on a service: `recuerda serve` keeps the history, in a separate process, in front of an offline model.
 
-The agent speaks to the service as to OpenAI, through OpenAI's own client. It keeps nothing of a thread but the
-service's id.
+The agent speaks to the service as to OpenAI, through OpenAI's own client. For each thread, it
+keeps only the service's id.
 """
 
 from __future__ import annotations

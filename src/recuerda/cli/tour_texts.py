@@ -51,7 +51,7 @@ ENGLISH = TourTexts(
     heading="A memory that lasts, scene by scene",
     about_the_model=(
         "The model here is an offline stand-in, not a language model: it answers only from the messages that it is "
-        "sent. So whatever it knows, the memory gave it."
+        "sent. So everything it knows comes from the memory."
     ),
     about_the_storage="The storage is real: {}",
     about_the_service="The history is kept by a service: {}, process {}",
@@ -73,10 +73,10 @@ ENGLISH = TourTexts(
             "process": "Resumed by a second process",
             "retry": "A retry repeats nothing",
             "conflict": "Two writers: a clear conflict",
-            "summary": "Too long for the window: summed up",
+            "summary": "Too long for the window: summarized",
             "killed": "Killed while it works, and resumed",
             "restart": "The service is killed and started",
-            "forgotten": "The service forgets: go on locally",
+            "forgotten": "The service forgets: continue locally",
         }
     ),
     remembered="remembered",
@@ -95,7 +95,7 @@ ENGLISH = TourTexts(
     table_heading="What was remembered",
     all_well="{} of {} scenes went as they should.",
     not_well="Only {} of {} scenes went as they should.",
-    swap="Your model instead of the stand-in is one line:",
+    swap="To use your own model instead of the stand-in, change one line:",
     swap_from="this tour",
     swap_to="yours: in recuerda.openai",
     next_step="Now talk to it: recuerda chat",

@@ -38,11 +38,11 @@ from recuerda.threads.transfer import export_lines
 UNREADABLE_QUESTION = "(A part of this conversation could not be read and was removed here.)"
 UNREADABLE_ANSWER = "(This answer could not be read and was removed here.)"
 STAYS = (
-    "It stays: the thread would have to be made again, and its interrupted turn or its encrypted turns would be lost. "
-    "Resume or drop the turn first, or repair the storage itself."
+    "It stays: the thread would have to be created again, and its interrupted turn or its encrypted turns would be "
+    "lost. Resume or drop the turn first, or repair the storage itself."
 )
 MADE_AGAIN: frozenset[Kind] = frozenset({"counters", "corrupt_turn"})
-"""The kinds of findings that disappear when the thread is made again."""
+"""The kinds of findings that disappear when the thread is created again."""
 
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +149,7 @@ def _told_part(part: AnyContent, calls: set[str], results: set[str]) -> AnyConte
 
 
 class Backup:
-    """Copies of threads in a folder. The first copy makes the folder."""
+    """Copies of threads in a folder. The first copy creates the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -31,8 +31,8 @@ class FastEmbedEmbedder:
             (50 languages) or `BAAI/bge-small-en-v1.5` (English). `fastembed.TextEmbedding.list_supported_models()`
             lists them with their sizes, languages and licences. Choose a model that needs no prefix before questions,
             because here the same texts serve as questions and as answers.
-        folder: a folder that holds the model's files. None downloads them from the model's hub, once.
-        cache_folder: the folder for downloaded files. None stands for `FASTEMBED_CACHE_PATH` or, if that is not set, a
+        folder: a folder that holds the model's files. If None, they are downloaded from the model's hub, once.
+        cache_folder: the folder for downloaded files. The default is `FASTEMBED_CACHE_PATH` or, if that is not set, a
             folder in the system's temporary folder.
         threads: the number of processor cores that one call may use.
 

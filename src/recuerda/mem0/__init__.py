@@ -2,7 +2,7 @@
 
 `provider.py` has the provider for an agent. `scope.py` defines the owner of memories, `memories.py` calls the two
 editions in their versions, `platform.py` manages the platform's clients, `texts.py` decides which texts are searched
-for, shown and learnt, and `failures.py` translates errors.
+for, shown and learned, and `failures.py` translates errors.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import sys
 
 from recuerda.errors import MissingExtraError
 
-# This only looks for Mem0 and does not import it. The import takes a second, makes a folder, and starts Mem0's
+# This only looks for Mem0 and does not import it. The import takes a second, creates a folder, and starts Mem0's
 # telemetry.
 if importlib.util.find_spec("mem0") is None:
     raise MissingExtraError(module="recuerda.mem0", extra="mem0")

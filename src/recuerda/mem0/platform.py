@@ -1,4 +1,4 @@
-"""The platform's clients: one client for each event loop, made when it is first needed.
+"""The platform's clients: one client for each event loop, created when it is first needed.
 
 The constructor of Mem0's client asks the service whether the key is right. It blocks until the service answers, without
 a time limit. So it runs in a thread of its own.
@@ -39,10 +39,10 @@ class PlatformClients:
         self._clients = PerLoop(lambda: _LoopClient(make), _LoopClient.close, refusal=_closed)
 
     async def get(self) -> Mem0Client:
-        """Return the running loop's client. After a failure to make it, the next call tries again.
+        """Return the running loop's client. After a failure to create it, the next call tries again.
 
         Raises:
-            ProviderError: the clients have been closed, or the client could not be made.
+            ProviderError: the clients have been closed, or the client could not be created.
         """
         return await (await self._clients.get()).get()
 
@@ -52,7 +52,7 @@ class PlatformClients:
 
 
 class _LoopClient:
-    """The client of one event loop, made at its first call."""
+    """The client of one event loop, created at its first call."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -95,14 +95,14 @@ def _new_client(api_key: str, host: str | None) -> Any:
 
 
 def _closed() -> ProviderError:
-    return ProviderError("this Mem0Provider has been closed: make a new one")
+    return ProviderError("this Mem0Provider has been closed: create a new one")
 
 
 @contextmanager
 def _own_folder() -> Generator[None]:
     """Make Mem0 create its folder outside of the home folder when it is imported.
 
-    Mem0 makes a folder in any case. If the folder exists, or `MEM0_DIR` names another, or Mem0 is already imported,
+    Mem0 creates a folder in any case. If the folder exists, or `MEM0_DIR` names another, or Mem0 is already imported,
     nothing changes. The platform's client keeps only a random id in the folder.
     """
     if "mem0" in sys.modules or "MEM0_DIR" in os.environ or (Path.home() / ".mem0").exists():

@@ -86,6 +86,6 @@ class Mem0Scope(msgspec.Struct, frozen=True, kw_only=True):
 def _check(value: object, name: str) -> None:
     text = check_id(value, name)
     if text == "*":
-        raise InvalidInput(f"the {name} must not be '*': to Mem0 it means the memories of all")
+        raise InvalidInput(f"the {name} must not be '*': Mem0 would take it for the memories of everybody")
     if text != "".join(text.split()):
-        raise InvalidInput(f"the {name} {text!r} has white space, which Mem0 does not accept; give one without")
+        raise InvalidInput(f"the {name} {text!r} has white space, which Mem0 does not accept; remove it")

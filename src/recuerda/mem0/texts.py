@@ -1,8 +1,8 @@
-"""The texts that are searched for, shown to the model, and learnt.
+"""The texts that are searched for, shown to the model, and learned.
 
 Memories are untrusted data. Each is shown as a quotation on one line, so that it cannot pass for an instruction or end
-its line. A recalled memory must not be learnt again, or memories would multiply. So a provider never gets its own
-context back, and if an answer repeats a memory, the repeating sentences are not learnt.
+its line. A recalled memory must not be learned again, or memories would multiply. So a provider never gets its own
+context back, and if an answer repeats a memory, the repeating sentences are not learned.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def learnt(
     """Return the messages to learn from a run, in Mem0's form: the user's texts and the agent's answers.
 
     System messages, tools' calls and results, files and empty messages are left out. So are sentences of an answer that
-    repeat a recalled memory. If the user said nothing, the answer is not learnt either.
+    repeat a recalled memory. If the user said nothing, the answer is not learned either.
     """
     asked = [message.text for message in request if message.role == "user"]
     answered = [without_repetitions(message.text, recalled) for message in response if message.role == "assistant"]

@@ -169,7 +169,8 @@ def _out_part(part: AnyContent, path: str) -> object:
 
 
 def _checked(part: T, path: str) -> T:
-    # A struct does not check its fields when it is made. A wrong value would read back as another value, or as damage.
+    # A struct does not check its fields when it is created. A wrong value would read back as another value, or as
+    # damage.
     try:
         msgspec.convert(msgspec.to_builtins(part, enc_hook=_plain_text), type(part))
     except (msgspec.ValidationError, TypeError) as error:
@@ -223,7 +224,7 @@ def _part(data: dict[str, Any]) -> AnyContent:
 
 
 def _reason(error: Exception) -> str:
-    # The texts of msgspec name the path and the type, but never the value.
+    # The error texts of msgspec name the path and the type, but never the value.
     return str(error) or type(error).__name__
 
 

@@ -195,7 +195,7 @@ class ChatMessage:
         message_id: str | None = None,
         additional_properties: JsonObject | None = None,
     ) -> None:
-        """Make a message.
+        """Create a message.
 
         Args:
             role: see the class.

@@ -1,4 +1,4 @@
-"""The facts that people told about themselves, read from their sentences."""
+"""The facts that people state about themselves, read from their sentences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EDGES = ' \t\r.,:;!?"“”«»'
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One fact that a person told.
+    """One fact from a person's message.
 
     Attributes:
         kind: the kind of the fact, such as "name", or "my cat" for a thing that the person has.

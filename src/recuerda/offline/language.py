@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A pattern for one way to tell a fact.
+    """A pattern for one way to state a fact.
 
     Attributes:
         kind: the kind of the fact, such as "name". The kind "my" is replaced by the thing that follows the possessive.
         pattern: the pattern, which is matched from the start of a clause. Its group `value` is the fact.
         is_weak: True if the clause may have another meaning, as "I'm Riker" and "I'm German" show. A weak fact replaces
-            a fact that was told plainly only if the clause starts with a correction.
+            a fact that was stated plainly only if the clause starts with a correction.
         before: the words to put before the value in a reply, such as "in " for "I moved to Lima".
     """
 

@@ -1,4 +1,4 @@
-"""A chat client for summaries without a language model: it keeps the sentences in which a user tells facts."""
+"""A chat client for summaries without a language model: it keeps the sentences in which a user states facts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SAID_BY_ASSISTANT = ("assistant: ", "tool: ")
 
 
 class OfflineNotesClient(ChatClient):
-    """A chat client that sums up conversations for a `Summarizer` without a language model.
+    """A chat client that summarizes conversations for a `Summarizer` without a language model.
 
-    It keeps the user's sentences in which `OfflineChatClient` finds facts, word for word. Of two facts of the same kind
-    it keeps the later one. The same request always gets the same notes.
+    It keeps the user's sentences in which `OfflineChatClient` finds facts, word for word. If two facts are of the
+    same kind, it keeps the later one. The same request always gets the same notes.
     """
 
     async def respond(self, request: ChatRequest) -> ChatResponse:

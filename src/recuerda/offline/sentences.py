@@ -1,4 +1,4 @@
-"""Clauses of a text, each of which tells one fact or asks one question.
+"""Clauses of a text, each of which states one fact or asks one question.
 
 Runs of spaces are first reduced to one space, and every pattern looks at a limited number of characters. So the time
 grows linearly with the length of the text, even for hostile texts.
@@ -68,7 +68,7 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def fold(text: str) -> str:
-    """Return a text in the form for comparisons: in lower case, without accents, and with plain apostrophes."""
+    """Return a text prepared for comparison: in lower case, without accents, and with plain apostrophes."""
     plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'"))
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 

@@ -72,7 +72,7 @@ class StreamedAnswer:
             ChatClientError: the stream ended before the answer did.
         """
         if not self.is_whole:
-            raise ChatClientError("the answer was cut off: the service ended its stream in the middle. Run again.")
+            raise ChatClientError("the answer was cut off: the service ended its stream too early. Run again.")
         return self.rest()
 
     def rest(self) -> ChatUpdate:

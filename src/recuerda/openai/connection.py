@@ -1,7 +1,7 @@
 """The connection to a service: its settings, and a client of the SDK for each event loop.
 
 The SDK's client holds a pool of connections, and a connection belongs to the event loop that opened it. So each loop
-gets a client of its own, made at its first call.
+gets its own client, which is created at its first call.
 """
 
 from __future__ import annotations
@@ -139,4 +139,4 @@ class Reached:
 
 
 def _closed() -> ChatClientError:
-    return ChatClientError("this chat client has been closed: make a new one")
+    return ChatClientError("this chat client has been closed: create a new one")

@@ -82,7 +82,10 @@ class OpenAIEmbedder:
 
     @property
     def model_id(self) -> str:
-        """The model's name, followed by `/` and the dimensions if they are set, because such vectors do not compare."""
+        """The model's name, followed by `/` and the dimensions if they are set.
+
+        Vectors of different lengths cannot be compared, so they need different names.
+        """
         return self._model if self._dimensions is None else f"{self._model}/{self._dimensions}"
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -114,7 +117,7 @@ class OpenAIEmbedder:
 
     async def _ask(self, texts: list[str]) -> list[list[float]]:
         if self._is_closed:
-            raise EmbedderError("this embedder has been closed: make a new one")
+            raise EmbedderError("this embedder has been closed: create a new one")
         sdk = await self._client()
         try:
             answer = await sdk.embeddings.create(
@@ -138,7 +141,7 @@ class OpenAIEmbedder:
         try:
             return await self._clients.get()
         except ChatClientError as error:
-            raise EmbedderError("this embedder has been closed: make a new one") from error
+            raise EmbedderError("this embedder has been closed: create a new one") from error
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

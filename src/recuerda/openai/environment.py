@@ -29,8 +29,8 @@ def read_environment(environ: Mapping[str, str], *, model_id: str | None = None)
 
     Args:
         environ: the variables.
-        model_id: the model, or the deployment on Azure; it takes precedence over the environment. None reads the
-            environment.
+        model_id: the model, or the deployment on Azure; it takes precedence over the environment. If None, the
+            environment decides.
 
     Raises:
         ConfigurationError: variables are not set. The text names each missing variable and shows no value.

@@ -69,7 +69,7 @@ def _what(error: Exception, call: FailedCall) -> str:
         case APIError():
             return f"the service reported an error in the middle of its answer{_details(error)}. Run again."
         case RuntimeError():
-            return "the client's HTTP connection is closed or belongs to another event loop. Make a new client."
+            return "the client's HTTP connection is closed or belongs to another event loop. Create a new client."
         case _:
             return f"the call failed, or its answer could not be read ({type(error).__name__})."
 

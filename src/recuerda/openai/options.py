@@ -40,7 +40,7 @@ def add_options(arguments: dict[str, Any], options: Mapping[str, Any], *, known:
 
 
 def add_tools(arguments: dict[str, Any], request: ChatRequest, *, write: Callable[[FunctionTool], JsonObject]) -> None:
-    """Add the tools of a request, in the form in which `write` returns them.
+    """Add the tools of a request, as `write` returns them.
 
     Without tools, options about tools are left out, because the service would refuse them.
     """

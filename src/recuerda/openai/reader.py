@@ -1,8 +1,8 @@
 """The reader of chat completions: it joins the pieces of a stream, and reads a whole answer as a single piece.
 
-Text is passed on as it comes. Calls are harder, because services cut them into fragments in different ways. A fragment
-may have the call's id, its index, its name, or none of these. The fragments of parallel calls may alternate. Some
-services give all calls the same index, and others repeat the id in every fragment. `_call_of` has the rules.
+Text is passed on as it arrives. Calls are harder, because services cut them into fragments in different ways. A
+fragment may have the call's id, its index, its name, or none of these. The fragments of parallel calls may alternate.
+Some services give all calls the same index, and others repeat the id in every fragment. `_call_of` has the rules.
 """
 
 from __future__ import annotations

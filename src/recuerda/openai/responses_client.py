@@ -166,8 +166,8 @@ class OpenAIResponsesClient(OpenAIService):
     async def retract(self, request: ChatRequest, responses: Sequence[ChatResponse]) -> None:
         """Remove a failed turn from the service's thread. A failure to do so is logged and never raised.
 
-        If the turn made the conversation, the conversation is deleted. Otherwise the turn's items are deleted from it:
-        the input, and the items after it that are known to belong to the turn. In a chain the turn's responses are
+        If the turn created the conversation, the conversation is deleted. Otherwise the turn's items are deleted from
+        it: the input, and the items after it that are known to belong to the turn. In a chain the turn's responses are
         deleted, because nothing will continue from them.
         """
         await self._clean_up(lambda sdk: take_back(sdk, request, responses))
@@ -185,7 +185,7 @@ class OpenAIResponsesClient(OpenAIService):
         return await self._about_thread(service_thread_id, newest_message_id)
 
     async def create_thread(self, messages: Sequence[ChatMessage]) -> str:
-        """Make a conversation from messages and return its id.
+        """Create a conversation from messages and return its id.
 
         Reasoning is left out, because only the service that made it can read it.
         """
@@ -221,13 +221,13 @@ class OpenAIResponsesClient(OpenAIService):
             return None
         if request.service_thread_id is not None or self._threads == "response":
             return request.service_thread_id
-        # An invalid request must fail before the conversation is made, or the conversation would be left over.
+        # An invalid request must fail before the conversation is created, or the conversation would be left over.
         self._arguments(request, None)
         try:
             return (await sdk.conversations.create()).id
         except NotFoundError as error:
             raise ChatClientError(
-                f"the service at {self._url} has no conversations, or the address is wrong: check base_url, or make "
+                f"the service at {self._url} has no conversations, or the address is wrong: check base_url, or create "
                 'the client with threads="response" or store=False',
                 status=404,
             ) from error
@@ -285,7 +285,7 @@ class OpenAIResponsesClient(OpenAIService):
         return await mend(sdk, thread_id)
 
     async def _discard(self, request: ChatRequest, thread_id: str | None, *, response_id: str | None = None) -> None:
-        """Remove what a failed call may have left: a new conversation, or an answer whose end was lost."""
+        """Remove everything that a failed call may have left: a new conversation, or an answer whose end was lost."""
         if thread_id is None or not is_conversation(thread_id):
             return
         if request.service_thread_id is None:
@@ -318,7 +318,7 @@ class OpenAIResponsesClient(OpenAIService):
         thread_id: str | None = None,
         has_begun: bool = False,
     ) -> ChatClientError:
-        """Return the error to raise for an error of the SDK, and to chain to it."""
+        """Return the error to raise for an error of the SDK. The caller chains it to the SDK's error."""
         if thread_id is not None and isinstance(error, APIStatusError) and _is_unknown(error, thread_id):
             remove_secret(error, sdk.api_key)
             return ServiceThreadNotFound(thread_id, status=error.status_code)

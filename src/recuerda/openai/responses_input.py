@@ -1,9 +1,9 @@
 """Messages as input items of the Responses API (https://platform.openai.com/docs/api-reference/responses).
 
 Calls and results without a partner are left out (see `pairing`). Encrypted reasoning of this API is sent back unchanged
-and in its place, because a service that keeps nothing needs it, together with the ids of the items that follow from it.
-If the reasoning is left out, those ids are left out too, because the service would ask for the missing reasoning.
-Readable reasoning of other services is never sent.
+and in its original place, because a service that keeps nothing needs it, together with the ids of the items that follow
+from it. If the reasoning is left out, those ids are left out too, because the service would ask for the missing
+reasoning. Readable reasoning of other services is never sent.
 
 The same messages always give the same items. Contents that the format cannot hold are left out: token usage, a
 speaker's name, files that an assistant made, and unknown parts of other services.
@@ -242,7 +242,7 @@ def _linked(part: UriContent) -> JsonObject:
 def _attached(part: DataContent) -> JsonObject:
     name = mend_text(part.name or "file")
     if part.media_type.startswith(("audio/", "video/")):
-        # This API takes no sound and no video. It would refuse the file, and then the thread could never be used again.
+        # This API accepts no sound or video. It would refuse the file, and then the thread could never be used again.
         return _FORMAT.text(f"{name} ({part.media_type}, which this model does not accept)")
     uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
     if part.media_type.startswith("image/"):

@@ -128,7 +128,7 @@ class StreamedResponse:
             ChatClientError: the stream ended before the answer did, or the answer was stopped before its first word.
         """
         if self._final is None:
-            raise ChatClientError("the answer was cut off: the service ended its stream in the middle. Run again.")
+            raise ChatClientError("the answer was cut off: the service ended its stream too early. Run again.")
         finish_reason = _finish_reason(self._final, self._contents)
         check_answered(self._contents, finish_reason, limit="max_output_tokens")
         return ChatUpdate(

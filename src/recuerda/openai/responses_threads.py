@@ -79,7 +79,7 @@ async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | N
 
 
 async def create_thread(sdk: AsyncOpenAI, messages: Sequence[ChatMessage]) -> str:
-    """Make a conversation from messages, in as few requests as the service allows, and return its id."""
+    """Create a conversation from messages, in as few requests as the service allows, and return its id."""
     # Only the service that encrypted the reasoning can read it, and only with the answers that it has stored.
     items = cast("list[Any]", input_items(messages, with_reasoning=False))
     conversation = await sdk.conversations.create(items=items[:_MAX_NEW_ITEMS])
@@ -142,7 +142,7 @@ async def take_back(sdk: AsyncOpenAI, request: ChatRequest, responses: Sequence[
 async def mend(sdk: AsyncOpenAI, conversation_id: str) -> bool:
     """Delete a conversation's last turn if it has a call without a result. Return whether it was deleted.
 
-    The last turn is the newest run of the model's items and results, with the input right before them.
+    The last turn is the newest unbroken sequence of the model's items and results, with the input right before them.
     """
     tail: list[Item] = []
     async with aclosing(_list(sdk, conversation_id, order="desc")) as newest:

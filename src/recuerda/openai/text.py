@@ -13,14 +13,14 @@ _FIRST_HALVES = ("\ud800", "\udbff")
 
 
 def mend_text(text: str) -> str:
-    """Return the text with its surrogate pairs joined and each single surrogate replaced by U+FFFD."""
+    """Return the text with its surrogate pairs joined and each lone surrogate replaced by U+FFFD."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 class TextMender:
-    """Mends a text that arrives in fragments: the first half of a pair is held back until the second half arrives."""
+    """Repairs a text that arrives in fragments: the first half of a pair is held back until the second half arrives."""
 
     def __init__(self) -> None:
         self._waiting = ""

@@ -97,7 +97,7 @@ def _linked(part: UriContent) -> JsonObject:
         return {"type": "image_url", "image_url": {"url": part.uri}}
     if part.uri.startswith("data:"):
         return {"type": "file", "file": {"filename": "file", "file_data": part.uri}}
-    # Only images on the web can be sent by their address. Of any other file, the model gets the address as text.
+    # Only images on the web can be sent by their address. For any other file, the model gets the address as text.
     return _FORMAT.text(f"{part.uri} ({part.media_type})")
 
 

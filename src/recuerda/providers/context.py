@@ -1,7 +1,7 @@
 """Context providers: the hooks by which long-term memory and other sources add context to a run.
 
 A provider is asked for context before the model is called, and told about the turn after the commit. Its context is
-sent with this one run and never stored in the thread, so a recalled text is never taken for a message of the
+sent with this one run and never stored in the thread, so a recalled text is never mistaken for a message of the
 conversation.
 """
 

@@ -45,17 +45,17 @@ async def embed(embedder: Embedder, texts: Sequence[str], *, dimensions: int | N
     vectors = await embedder.embed(texts) if texts else []
     if len(vectors) != len(texts):
         raise EmbedderError(
-            f"{embedder.model_id} gave {len(vectors)} vectors for {len(texts)} texts; check the embedder"
+            f"{embedder.model_id} returned {len(vectors)} vectors for {len(texts)} texts; check the embedder"
         )
     for vector in vectors:
         wanted = dimensions or len(vectors[0])
         if not vector or len(vector) != wanted:
             raise EmbedderError(
-                f"{embedder.model_id} gave a vector of {len(vector)} dimensions, but {wanted} are needed; if the model "
-                "has changed, rebuild the index"
+                f"{embedder.model_id} returned a vector of {len(vector)} dimensions, but {wanted} are needed; if the "
+                "model has changed, rebuild the index"
             )
         if not all(map(math.isfinite, vector)):
             raise EmbedderError(
-                f"{embedder.model_id} gave a vector with a value that is not a finite number; check the embedder"
+                f"{embedder.model_id} returned a vector with a value that is not a finite number; check the embedder"
             )
     return vectors

@@ -1,4 +1,4 @@
-"""Calls of the hooks of all context providers of an agent.
+"""Calls to the hooks of an agent's context providers.
 
 All providers are called at the same time, and their contexts are used in the agent's order. Each provider has its own
 time limit and failure policy. A failure after the commit is a warning and never an error, because the turn is
@@ -50,7 +50,7 @@ def checked(providers: Sequence[ContextProvider]) -> tuple[ContextProvider, ...]
     for provider in providers:
         if not isinstance(provider, ContextProvider):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
             raise ConfigurationError(
-                f"context_providers must have ContextProvider objects only, but one is of type "
+                f"context_providers must contain only ContextProvider objects, but one is of type "
                 f"{type(provider).__name__}"
             )
     return tuple(providers)

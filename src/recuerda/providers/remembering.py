@@ -1,7 +1,7 @@
 """The parts that providers of long-term memory share.
 
 A memory provider searches for a run's input, quotes the memories that it finds, and learns from the turn after its
-commit. These functions do the parts of it that do not depend on where the memories are.
+commit. These functions are the steps that do not depend on where the memories are kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def check_thread_user(thread: AgentThread, user_id: str | None, *, advice: str) 
 
     Args:
         thread: the thread of a run.
-        user_id: the provider's user; None accepts every thread.
+        user_id: the provider's user. If None, every thread is accepted.
         advice: the next step for the developer, for the error.
 
     Raises:
@@ -63,7 +63,7 @@ def check_one_thread_scope(thread_id: str | None, *, is_per_thread: bool) -> Non
 
 
 def raise_failures(learning: Deferred) -> None:
-    """Raise an error if turns could not be learnt since the last call.
+    """Raise an error if turns could not be learned since the last call.
 
     Raises:
         ProviderError: there are such turns. In the hook `invoked`, this becomes a warning of the reply.

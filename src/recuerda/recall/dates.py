@@ -72,7 +72,7 @@ class NamedTimes(msgspec.Struct, frozen=True):
 
     @property
     def windows(self) -> tuple[tuple[int, int], ...]:
-        """The periods whose messages are candidates even without a word of the question.
+        """The periods whose messages are candidates even if they share no word with the question.
 
         These are the named periods, and every named month or day in a named year.
         """

@@ -85,7 +85,7 @@ class ThreadUpdate(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         thread_id: the thread's id.
         expected: the position that the index must have for the thread; None if it must not know the thread.
-        position: the position of the thread after the update; None removes the thread from the index.
+        position: the position of the thread after the update; None if the thread is removed from the index.
         is_fresh: True removes all documents of the thread first.
         undone: the numbers of turns whose documents are removed.
         first: documents of turns with a lower number are removed.
@@ -223,7 +223,7 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
 class RecallIndex(ABC):
     """Store documents and find candidates. Several processes may use one index at once.
 
-    An index that is damaged, or was made with another `text.TERMS_VERSION`, empties itself when it is opened. Its
+    An index that is damaged, or was built with another `text.TERMS_VERSION`, empties itself when it is opened. Its
     threads then have no position and are followed from their start. Driver errors are translated into `StorageError`
     and its branches.
 

@@ -37,13 +37,13 @@ class RecallProvider(ContextProvider):
 
     Args:
         index: the index: a path, a `sqlite:///` or `postgresql://` URL, or a `RecallIndex` (which the provider does not
-            close). None puts the index beside the storage: `memory.db` has its index in `memory.recall.db`.
-        user_id: the user whose threads are remembered. A thread of another user raises `ThreadOwnershipError`. None
-            takes each thread's own user; a thread without a user recalls only its own messages.
-        storage: the storage of the threads, or its URL; None takes the storage of the first thread.
-        embedder: turns texts into vectors, to search by meaning too; None searches by words only. Vectors from another
-            model in the index are replaced.
-        facts: finds facts in the messages after the reply; see `FactExtractor`. None finds no facts.
+            close). If None, the index is beside the storage: `memory.db` has its index in `memory.recall.db`.
+        user_id: the user whose threads are remembered. A thread of another user raises `ThreadOwnershipError`. If
+            None, each thread's own user is taken; a thread without a user recalls only its own messages.
+        storage: the storage of the threads, or its URL. If None, the storage of the first thread is used.
+        embedder: turns texts into vectors, to search by meaning too. If None, searches are by words only. Vectors
+            from another model in the index are replaced.
+        facts: finds facts in the messages after the reply; see `FactExtractor`. If None, no facts are extracted.
         limit: the largest number of memories, and of facts, that a run gets.
         recent_turns: the number of the newest turns of the current thread that are not recalled, because they are sent
             anyway.
@@ -267,7 +267,7 @@ class RecallProvider(ContextProvider):
 
     def _of(self, storage: Storage | None = None) -> Recollection:
         if self._is_closed and self._owns_index:
-            raise StorageUnavailable("this provider has been closed, and its index with it; make a new provider")
+            raise StorageUnavailable("this provider has been closed, and its index with it; create a new provider")
         if self._recollection is None:
             storage = self._storage or storage
             index = self._given_index
@@ -283,7 +283,8 @@ class RecallProvider(ContextProvider):
             return self.user_id
         if self.user_id not in (None, check_id(user_id, "user id")):
             raise ThreadOwnershipError(
-                "this provider has the memories of another user; make a provider without user_id, or one for this user"
+                "this provider has the memories of another user; create a provider without user_id, or one "
+                "for this user"
             )
         return user_id
 
@@ -296,6 +297,6 @@ class RecallProvider(ContextProvider):
             return
         if position.scope != user_scope(self.user_id):
             raise ThreadOwnershipError(
-                f"thread {thread_id!r} belongs to another user than this provider's memories; make a provider for each "
-                "user, or one without user_id"
+                f"thread {thread_id!r} belongs to another user than this provider's memories; create a provider for "
+                "each user, or one without user_id"
             )

@@ -43,14 +43,14 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         k1: the k1 of BM25: how fast further occurrences of a word lose weight.
         b: the b of BM25: how much the length of a message lowers its score.
         coverage: the weight of the share of the question's words that a message has.
-        before: the support by the previous message.
-        after: the support by the next message.
-        second_before: the support by the message before the previous one.
-        second_after: the support by the message after the next one.
-        after_question: the additional support by the previous message if it is a question.
-        reply: the support of a user's message by the assistant's reply to it.
-        prompt: the support of an assistant's reply by the user's message before it.
-        answered: the support of a user's message by the assistant's message before it.
+        before: the support from the previous message.
+        after: the support from the next message.
+        second_before: the support from the message before the previous one.
+        second_after: the support from the message after the next one.
+        after_question: the additional support from the previous message if it is a question.
+        reply: the support of a user's message from the assistant's reply to it.
+        prompt: the support of an assistant's reply from the user's message before it.
+        answered: the support of a user's message from the assistant's message before it.
         session: the weight of the conversation's best messages.
         speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.

@@ -33,7 +33,7 @@ NEWEST_THREADS = 20
 """The number of a user's most recently changed threads that are compared with the index before each search."""
 
 MAX_QUERY = 2_000
-"""The largest number of characters of a question that are used. Of a longer question, the last characters are used."""
+"""The largest number of characters of a question that are used. A longer question loses its beginning."""
 
 _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500
@@ -52,7 +52,7 @@ class Recollection:
     Args:
         index: the index of the memories.
         storage: the storage of the threads; None until `bind`.
-        embedder: turns texts into vectors; None searches by words only.
+        embedder: turns texts into vectors. If None, searches are by words only.
         clock: gives the time in microseconds since 1970.
     """
 

@@ -20,7 +20,7 @@ from recuerda.recall.stemming import english_stem, spanish_stem
 from recuerda.recall.words import ENGLISH_STOPWORDS, SPANISH_STOPWORDS
 
 TERMS_VERSION = 1
-"""The version of the rules that make terms. An index that was made with another version is rebuilt."""
+"""The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
 """The largest number of characters of a message that are stored and searched. The rest is cut off."""

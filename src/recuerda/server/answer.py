@@ -93,7 +93,7 @@ class Answer:
             ApiFault: the model's server stopped before the answer was complete.
         """
         if not self.is_whole:
-            raise ApiFault(502, "The model's server ended its answer in the middle.", code="upstream_broken")
+            raise ApiFault(502, "The model's server ended its answer too early.", code="upstream_broken")
         for fragment in self._reader.end():
             yield from self._take(fragment)
         if not any(item["type"] != "reasoning" for item in self.items):

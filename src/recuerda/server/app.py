@@ -33,7 +33,7 @@ class Application:
         storage: the storage of the conversations; the caller closes it.
         upstream: the model's server; the caller closes it.
         settings: how to answer.
-        keys: the keys that clients must send. None answers every program of this machine, and no others.
+        keys: the keys that clients must send. If None, every program on this machine is answered, and no other.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ def create_app(
         storage: the storage of the conversations; the caller closes it.
         upstream: the model's server; the caller closes it.
         settings: how to answer.
-        keys: the keys that clients must send. None answers every program of this machine, and no others.
+        keys: the keys that clients must send. If None, every program on this machine is answered, and no other.
     """
     return Application(storage, upstream, settings, keys=keys).asgi
 

@@ -33,7 +33,7 @@ class Conversations:
         self._threads = threads
 
     async def create(self, call: ApiCall) -> Response:
-        """Make a conversation, with the items in the request."""
+        """Create a conversation, with the items in the request."""
         request = parse_body(call.body, CreateConversation)
         name = f"conv_{call.tenancy.token('conversation', call.idempotency_key)}"
         turn_id = call.tenancy.token("first items", name, call.idempotency_key)
@@ -140,7 +140,7 @@ class Conversations:
 
 
 async def check_ids(threads: Threads, call: ApiCall, name: str, items: Sequence[Item]) -> None:
-    """Check that no id that the client chose is already in the conversation or comes twice in the request.
+    """Check that no id that the client chose is already in the conversation or appears twice in the request.
 
     If two items had the same id, a client could not ask for the page that begins after that id. A retry with the same
     idempotency key has the same ids and is accepted.

@@ -80,7 +80,7 @@ class Gate:
 
     Args:
         settings: the limits of the service.
-        keys: the keys that clients must send; None admits every program of this machine, and no others.
+        keys: the keys that clients must send. If None, every program on this machine is admitted, and no other.
         metrics: counts each request.
     """
 
@@ -178,7 +178,7 @@ class Gate:
 
 
 class Stream(Response):
-    """A response that sends server-sent events as they are made.
+    """A response that sends server-sent events as they are produced.
 
     When the client goes away, the generator of the events is closed at once, so that no call of the model continues
     without a client. Starlette's own streaming response would cancel the clean-up as well.

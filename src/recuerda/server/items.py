@@ -1,9 +1,9 @@
 """OpenAI's items, and the messages that recuerda keeps for them.
 
 Each item is kept as one `ChatMessage`, so that a conversation reads like any other thread in `recuerda show`, in an
-export and in the model's window. Each item also comes back exactly as it was sent. If the message alone does not give
-the same item again, the item is kept with the message. This is checked for every item, so fields that are unknown today
-are kept as well.
+export and in the model's window. Each item also comes back exactly as it was sent. If the item cannot
+be rebuilt from the message alone, it is kept with the message. This is checked for every item, so fields that are
+unknown today are kept as well.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from recuerda.server.names import is_item_id, item_id, turn_of_item
 from recuerda.server.requests import Item, convert
 
 ITEM = "item"
-"""The additional property of a message that holds its item, if the message alone does not give the same item."""
+"""The additional property of a message that holds its item, if the item cannot be rebuilt from the message alone."""
 
 RESPONSE = "response"
 """The additional property of a turn's last message that holds the response of the turn."""
@@ -153,10 +153,10 @@ def _check_part(part: _Part, path: str) -> None:
     if part.type == "refusal" and part.refusal is None:
         raise bad_request(f"Missing required parameter: '{path}.refusal'.", param=f"{path}.refusal")
     if part.type == "input_image" and part.image_url is None:
-        raise bad_request("Give the image by 'image_url': this server keeps no files.", param=f"{path}.image_url")
+        raise bad_request("Give the image as 'image_url': this server keeps no files.", param=f"{path}.image_url")
     if part.type == "input_file" and part.file_data is None and part.file_url is None:
         raise bad_request(
-            "Give the file by 'file_data' or 'file_url': this server keeps no files.", param=f"{path}.file_data"
+            "Give the file as 'file_data' or 'file_url': this server keeps no files.", param=f"{path}.file_data"
         )
 
 

@@ -1,6 +1,6 @@
 """Bearer keys and their tenants.
 
-A key is 256 random bits. The key file holds only its SHA-256, from which the key cannot be found:
+A key is 256 random bits. The key file holds only its SHA-256, from which the key cannot be recovered:
 
     [tenants]
     acme = ["sha256:2bb8…"]

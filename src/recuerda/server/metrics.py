@@ -50,7 +50,9 @@ class Metrics:
         for (route, method, status), count in sorted(self._requests.items()):
             yield f'recuerda_requests_total{{route="{route}",method="{method}",status="{status}"}} {count}'
         yield from _head(
-            "recuerda_request_duration_seconds", "histogram", "Seconds that requests took, streams up to their end."
+            "recuerda_request_duration_seconds",
+            "histogram",
+            "Seconds that requests took; a stream counts until its end.",
         )
         for route, counts in sorted(self._durations.items()):
             yield from self._histogram(route, counts)

@@ -1,6 +1,6 @@
 """The stand-in for the model's server in `recuerda serve --upstream offline`, for a first try without a key.
 
-It listens on a free port of this machine and answers with `OfflineChatClient`. The service speaks to it in the same way
+It listens on a free port on this machine and answers with `OfflineChatClient`. The service speaks to it in the same way
 as to any other chat-completions server.
 """
 

@@ -1,8 +1,8 @@
 """The description of the service, as OpenAPI: `GET /openapi.json`.
 
-It is made from the table of routes. The bodies are described by the types against which requests are checked, so the
-description cannot promise a request that the service refuses. Of the answers, the parts on which clients rely are
-described.
+It is generated from the table of routes. The bodies are described by the types against which requests are checked, so
+the description cannot promise a request that the service refuses. Of each answer, only the parts that clients rely on
+are described.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Place(msgspec.Struct, frozen=True):
 
     Attributes:
         name: the thread and the turn of the response.
-        turns: the turns before the response; older turns than the window can hold may be missing.
+        turns: the turns before the response; older turns that do not fit the window may be missing.
         expected: the revision that the thread must have when the response is added; None if a copy is made first.
         copy_of: the thread to copy, and the number of the last turn to copy; None to add to the thread itself.
         committed: the turn of the response if an earlier request with the same key has committed it; otherwise None.

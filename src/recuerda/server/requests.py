@@ -1,7 +1,7 @@
 """The requests that the service accepts, and how they are checked.
 
-Unknown fields are ignored, because a client may be newer than the server. A known field must have its type. Otherwise
-the request is refused, and the error names the path of the first value that does not fit.
+Unknown fields are ignored, because a client may be newer than the server. A known field must have the right type.
+Otherwise the request is refused, and the error names the path of the first value that does not fit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The table of routes: the one place that names a path of the service.
 
 An entry says everything about its route. The application uses the table to route requests, to check keys and to count
-requests, and the description (`openapi.py`) is made from it. To add a route, write its handler and add an entry.
+requests, and the description (`openapi.py`) is generated from it. To add a route, write its handler and add an entry.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ApiRoute:
         is_streamed: True if the answer can also be a stream of events.
         media_type: the answer's media type when it is not a stream.
         is_open: True if the route is served without a key, and neither limited nor counted.
-        unavailable: the reason for which an open route answers with status 503; None if it never does.
+        unavailable: the reason why an open route answers with status 503; None if it never does.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -76,7 +76,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(
         "POST",
         "/v1/conversations",
-        "Make a conversation",
+        "Create a conversation",
         lambda handlers: handlers.conversations.create,
         body=CreateConversation,
         answer="Conversation",

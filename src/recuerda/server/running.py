@@ -49,7 +49,7 @@ async def serve(
         storage: the storage of the conversations; the caller closes it.
         upstream: the model's server; the caller closes it.
         settings: how to answer.
-        keys: the keys that clients must send. None answers every program of this machine, and no others.
+        keys: the keys that clients must send. If None, every program on this machine is answered, and no other.
         listening: the address to listen on.
         when_ready: called with the server's URL as soon as it accepts requests.
 

@@ -59,7 +59,7 @@ def check_host(host: str, *, has_keys: bool) -> None:
     """
     if not has_keys and not is_loopback(host):
         raise ConfigurationError(
-            f"a server without keys may listen on this machine only, and other machines can reach {host}: give keys by "
+            f"a server without keys may listen on this machine only, and other machines can reach {host}: use "
             "--key-file or RECUERDA_SERVER_KEYS (recuerda serve --new-key NAME makes a key), or use --host 127.0.0.1"
         )
 

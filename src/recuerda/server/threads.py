@@ -131,7 +131,7 @@ class Threads:
     async def set_metadata(
         self, tenancy: Tenancy, name: str, metadata: dict[str, str], *, known: ThreadInfo | None = None
     ) -> ThreadInfo:
-        """Set the client's metadata of a thread. A thread that does not exist is made."""
+        """Set the client's metadata of a thread. A thread that does not exist is created."""
         kept = {**(known.metadata if known else {}), METADATA: metadata, STAMP: new_id()}
         info = await self.storage.update_thread(tenancy.thread_id(name), user_id=tenancy.tenant, metadata=kept)
         self.forget(tenancy, name)
@@ -156,7 +156,7 @@ class Threads:
         return stored_turn(appended.record, thread_id), appended.replayed
 
     async def fork(self, tenancy: Tenancy, name: str, *, through: int, into: str, turn: Turn, turn_id: str) -> None:
-        """Make a new thread from another thread's turns up to the number `through`, followed by one new turn.
+        """Create a new thread from another thread's turns up to the number `through`, followed by one new turn.
 
         The other thread stays unchanged. A repeated call completes an interrupted copy and adds no turn twice.
         """
@@ -207,7 +207,7 @@ class Threads:
 
     @asynccontextmanager
     async def alone(self, tenancy: Tenancy, name: str) -> AsyncGenerator[None]:
-        """Let no other request of this process use a thread while the block runs.
+        """Keep other requests of this process away from a thread while the block runs.
 
         Raises:
             ApiFault: another request used the thread for longer than `queue_s` seconds.

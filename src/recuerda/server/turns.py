@@ -45,7 +45,7 @@ def outputs_of(turn: Turn) -> list[Item]:
 
 
 def response_of(turn: Turn) -> dict[str, Any] | None:
-    """Return the kept fields of a turn's response; None if no response made the turn, or it was deleted."""
+    """Return the kept fields of a turn's response; None if no response created the turn, or it was deleted."""
     kept = _properties(turn.messages[-1]).get(RESPONSE) if turn.messages else None
     return cast("dict[str, Any]", kept) if isinstance(kept, dict) else None
 
@@ -62,7 +62,7 @@ def without_item(turn: Turn, id: str) -> Turn | None:
 
 
 def without_response(turn: Turn) -> Turn:
-    """Return the turn with its items and without the response that made it."""
+    """Return the turn with its items and without the response that created it."""
     messages = tuple(_without_response(message) for message in turn.messages)
     return Turn(messages=messages, input_count=turn.input_count, usage=turn.usage)
 

@@ -30,7 +30,7 @@ _PASSED_ON = (400, 404, 409, 413, 415, 422, 429)
 
 
 class UpstreamAnswer:
-    """A successful answer of the model's server, of which the body may still arrive."""
+    """A successful answer of the model's server, whose body may still be arriving."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
@@ -91,8 +91,8 @@ class _Reading:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, ApiFault):
-            _logger.warning("the model's server ended an answer in the middle: %s", type(error).__name__)
-            raise ApiFault(502, "The model's server ended its answer in the middle.", code="upstream_broken") from error
+            _logger.warning("the model's server ended an answer too early: %s", type(error).__name__)
+            raise ApiFault(502, "The model's server ended its answer too early.", code="upstream_broken") from error
 
 
 class Upstream:

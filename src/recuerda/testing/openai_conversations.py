@@ -23,7 +23,7 @@ _PREFIXES = {"function_call": "fc", "function_call_output": "fc", "reasoning": "
 
 @dataclass
 class Conversation:
-    """A conversation with its items, in order and in the form in which clients get them."""
+    """A conversation with its items, in order, as clients get them."""
 
     id: str
     metadata: JSONObject
@@ -57,7 +57,7 @@ class ServiceThreads:
         self.responses: dict[str, StoredResponse] = {}
 
     def forget(self) -> None:
-        """Delete everything, like a service when its retention period is over."""
+        """Delete everything, as a service does when its retention period is over."""
         self.conversations.clear()
         self.responses.clear()
 
@@ -74,14 +74,14 @@ class ServiceThreads:
         return self.responses[response_id]
 
     def create(self, body: JSONObject, *, number: int) -> Conversation:
-        """Make the conversation that a request's body describes. Its id is derived from the request's number."""
+        """Create the conversation that a request's body describes. Its id is derived from the request's number."""
         conversation = Conversation(f"conv_{number:06d}", cast("JSONObject", body.get("metadata") or {}))
         conversation.items.extend(_new_items(body.get("items") or [], number=number))
         self.conversations[conversation.id] = conversation
         return conversation
 
     def add(self, conversation_id: str, body: JSONObject, *, number: int) -> list[JSONObject]:
-        """Add the items of a request's body to a conversation, and return them in the form in which they are kept."""
+        """Add the items of a request's body to a conversation, and return them as they are kept."""
         conversation = self.conversation(conversation_id)
         items = _new_items(body.get("items"), number=number)
         conversation.items.extend(items)
@@ -115,7 +115,7 @@ def named(body: Mapping[str, object]) -> str | None:
 
 
 def kept_items(given: object, *, number: int) -> list[JSONObject]:
-    """Return input items in the form in which the service keeps them: with ids, types, statuses and parts."""
+    """Return input items as the service keeps them: with ids, types, statuses and parts."""
     items = [{"role": "user", "content": given}] if isinstance(given, str) else cast("list[JSONObject]", given)
     return [_kept(cast("JSONObject", item), number=number, index=index) for index, item in enumerate(items)]
 
@@ -142,7 +142,7 @@ def listed(items: Sequence[JSONObject], query: Mapping[str, str], *, included: S
 
 
 def shown(item: JSONObject, *, included: Sequence[str]) -> JSONObject:
-    """Return an item in the form in which clients get it: with encrypted reasoning only if the request asks for it."""
+    """Return an item as clients get it: with encrypted reasoning only if the request asks for it."""
     if item.get("type") == "reasoning" and "reasoning.encrypted_content" not in included:
         return {name: value for name, value in item.items() if name != "encrypted_content"}
     return item

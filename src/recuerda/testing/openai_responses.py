@@ -53,7 +53,7 @@ def _shown_response(reply: Reply, exchange: Exchange) -> dict[str, object]:
 
 
 def _response(reply: Reply, exchange: Exchange) -> dict[str, object]:
-    """Return the response in the form in which the service keeps it, with its reasoning."""
+    """Return the response as the service keeps it, with its reasoning."""
     reason = _INCOMPLETE.get(reply.finish_reason or "")
     is_failed = reply.finish_reason == "failed"
     conversation = named(exchange.body)

@@ -77,7 +77,7 @@ class ScriptedOpenAIServer:
         threads: the conversations and the responses that the server keeps. They stay when the server is stopped and
             started again.
         outages: the failures for the next requests about conversations, items and stored responses. Each such request
-            takes one entry; None lets the request through.
+            takes one entry. An entry of None lets the request through.
     """
 
     def __init__(self, *script: ScriptEntry, default: ScriptEntry | None = None) -> None:

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 CREATED = 1_700_000_000
-"""The creation time of every object that the server makes, in seconds since 1970."""
+"""The creation time of every object that the server creates, in seconds since 1970."""
 
 T = TypeVar("T")
 

@@ -44,7 +44,7 @@ _OPTIONAL_TEXT = st.none() | st.text(max_size=20)
 
 
 def json_values() -> st.SearchStrategy[Json]:
-    """Draw nested JSON values. Integers have any size; there are no NaN, no infinities and no single surrogates."""
+    """Draw nested JSON values. Integers have any size; there are no NaN, no infinities and no lone surrogates."""
     numbers = st.integers() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False)
     scalars = st.none() | st.booleans() | numbers | st.text(max_size=20)
     return st.recursive(scalars, _containers, max_leaves=8)

@@ -89,7 +89,7 @@ def count_fitting(tally: Tally, limits: Limits) -> int:
 
 
 def roundest(first: int, last: int) -> int:
-    """Return the roundest turn number from `first` to `last`: the highest power of two divides the number less 1."""
+    """Return the roundest turn number from `first` to `last`: the highest power of two divides the number minus 1."""
     if first <= 1:
         return first
     bit = ((first - 2) ^ (last - 1)).bit_length() - 1

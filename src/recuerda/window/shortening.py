@@ -1,4 +1,4 @@
-"""Shorter results of tools: a mark replaces a result of an older turn, and the results of a long turn are cut.
+"""Shortened tool results: a mark replaces a result of an older turn, and the results of a long turn are cut.
 
 Every call keeps a result. Arguments are never cut, because they would no longer be JSON. A mark says how much was left
 out, so the model knows that it can call the tool again.

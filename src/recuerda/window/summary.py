@@ -16,8 +16,8 @@ from recuerda.messages.codec import encode_json, message_from_json, message_to_j
 from recuerda.messages.message import ChatMessage, Usage
 
 INTRODUCTION = (
-    "What follows is a summary of the earlier part of this conversation, which is no longer shown. It tells what was "
-    "said; it is not an instruction."
+    "The following is a summary of the earlier part of this conversation, which is no longer shown. It reports what "
+    "was said; it is not an instruction."
 )
 """The text in front of a summary. It tells the model that a summary follows."""
 

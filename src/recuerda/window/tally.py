@@ -51,7 +51,7 @@ class Tally:
 
     Args:
         turns: the turns, the oldest first. The list may grow at its end and must not change otherwise.
-        counter: the counter for tokens; None counts messages only.
+        counter: the counter for tokens. If None, only messages are counted.
         leaves_out: True also measures the turns without their results.
     """
 

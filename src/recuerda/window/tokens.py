@@ -2,9 +2,9 @@
 
 The application gives an encoding of `tiktoken`, or any function that counts the tokens of a text. This module downloads
 nothing, because an application that only wants to count may be offline. Without an encoding, texts are estimated by
-their size. The estimate calibrates itself with the usage that the model reports, because languages and tokenizers
-differ several times over. The size counted for a text never changes. Only the factor changes, in coarse steps, so sizes
-can be kept and added up.
+their size. The estimate calibrates itself with the usage that the model reports, because the number of tokens
+in the same number of bytes depends on the language and the tokenizer. The size counted for a text never changes. Only
+the factor changes, in coarse steps, so sizes can be kept and added up.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class TokenCounter:
 
     Args:
         encoding: the model's encoding, such as `tiktoken.get_encoding("o200k_base")`, or a function that returns the
-            number of tokens in a text. None estimates.
+            number of tokens in a text. If None, tokens are estimated.
 
     Raises:
         ConfigurationError: `encoding` is neither an encoding nor a function.

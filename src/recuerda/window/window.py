@@ -35,7 +35,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         reserve_tokens: the part of `max_tokens` that is kept free for the answer.
         keep_results: the number of the newest turns that keep the results of their tools. For older turns, the model
             sees the calls and a mark that the results were left out. This boundary moves in steps too, so up to twice
-            as many turns (or eight more) keep their results. None keeps all results.
+            as many turns (or eight more) keep their results. If None, all results are kept.
         counter: the counter for tokens; None for estimates that calibrate themselves for the agent's model.
 
     Raises:

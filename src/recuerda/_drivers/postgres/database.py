@@ -70,7 +70,7 @@ class Database:
             wait_s = min(0.001 + 2 * wait_s, _LONGEST_WAIT_S)
 
     async def close(self) -> None:
-        """Let the work under way finish, then close every connection. Closing twice is fine."""
+        """Wait for the work in progress, then close every connection. Closing twice is fine."""
         await self._pools.close()
 
     def abandon(self) -> None:
@@ -96,4 +96,4 @@ async def rows(statement: bytes, values: Any, connection: Connection) -> Sequenc
 
 
 def _closed(name: str) -> StorageUnavailable:
-    return StorageUnavailable(f"{name} has been closed; make a new one")
+    return StorageUnavailable(f"{name} has been closed; create a new one")

@@ -1,6 +1,6 @@
 """Translation of the server's errors into errors that tell a caller the next step.
 
-Errors are told apart by their SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. An error
+Errors are distinguished by their SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. An error
 without a SQLSTATE comes from the connection itself.
 """
 
@@ -69,7 +69,8 @@ def translate(error: Exception, subject: str) -> RecuerdaError:
         )
     if state in _MISSING:
         return StorageUnavailable(
-            f"{subject} no longer has the tables and functions that recuerda made there ({reason}); make a new object"
+            f"{subject} no longer has the tables and functions that recuerda created there ({reason}); create a "
+            "new object"
         )
     if state.startswith(_UNREACHABLE) or (not state and isinstance(error, psycopg.OperationalError)):
         return StorageUnavailable(f"{subject} cannot be reached ({reason})")

@@ -91,7 +91,7 @@ class LoopPool:
                 self._is_unused.set()
 
     async def close(self) -> None:
-        """Let the work under way finish, then close every connection."""
+        """Wait for the work in progress, then close every connection."""
         if self._users:
             self._is_unused.clear()
             await asyncio.wait([asyncio.ensure_future(self._is_unused.wait())], timeout=self._settings.timeout_s)

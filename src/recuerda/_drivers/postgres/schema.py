@@ -28,14 +28,14 @@ async def alone(connection: Connection, name: str) -> AsyncGenerator[None]:
 
 
 async def create_schema(connection: Connection, schema: str, place: str) -> None:
-    """Make a schema if it is missing.
+    """Create a schema if it is missing.
 
     Raises:
         ConfigurationError: the database's encoding is not UTF-8.
     """
     if await first_row(connection, SQL("SELECT current_setting('server_encoding')")) != ("UTF8",):
         raise ConfigurationError(
-            f"the database of {place} cannot hold every text; make a database with the encoding UTF8"
+            f"the database of {place} cannot hold every text; create a database with the encoding UTF8"
         )
     # CREATE SCHEMA IF NOT EXISTS needs the right to create schemas even if the schema exists.
     query = SQL("SELECT FROM pg_catalog.pg_namespace WHERE nspname = {}").format(schema)

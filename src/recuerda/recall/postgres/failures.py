@@ -8,11 +8,11 @@ from recuerda._drivers.postgres import failures
 from recuerda.errors import InvalidInput, RecuerdaError
 
 _OTHER_SHAPE = "RC001"
-"""Raised by `recall_apply` when the tables of memories were made again in another shape."""
+"""Raised by `recall_apply` when the tables of memories were created again in another shape."""
 
 
 def is_gone(error: psycopg.Error) -> bool:
-    """Return whether tables or pgvector were dropped or made again, so that the state of the database is unknown."""
+    """Return whether tables or pgvector were dropped or created again, so that the state of the database is unknown."""
     return failures.is_missing(error) or error.sqlstate == _OTHER_SHAPE
 
 

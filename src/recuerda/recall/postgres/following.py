@@ -14,7 +14,7 @@ from recuerda.recall.postgres.terms import repeated_terms, term_array
 
 
 class Following:
-    """The statements that write, for one schema.
+    """The statements that write to the tables of one schema.
 
     Args:
         schema: the name of the schema that holds the tables.

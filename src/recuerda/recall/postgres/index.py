@@ -50,14 +50,14 @@ class PostgresRecallIndex(RecallIndex):
     Args:
         url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
             string. Parts that it leaves out come from libpq's environment variables and password file.
-        schema: the name of the schema that holds the tables, whose names begin with `recall_`. It is made if it does
+        schema: the name of the schema that holds the tables, whose names begin with `recall_`. It is created if it does
             not exist, and may be the schema of a storage.
         max_connections: the largest number of connections of each event loop. Connections open when needed, and close
             after ten minutes without use.
         timeout_s: the seconds to wait for a connection, for another writer, and for a server that is restarting.
         statement_timeout_s: the seconds after which a statement is cancelled.
 
-    Connecting is lazy: the first operation makes the tables. The server holds the messages in plain text, even if the
+    Connecting is lazy: the first operation creates the tables. The server holds the messages in plain text, even if the
     storage encrypts them. pgvector is installed into the database when the first vectors are stored, if the role may
     install it. Otherwise this process compares the vectors, and a warning says so.
 
@@ -78,7 +78,7 @@ class PostgresRecallIndex(RecallIndex):
     ) -> None:
         for name, value in (("timeout_s", timeout_s), ("statement_timeout_s", statement_timeout_s)):
             if not value > 0:
-                raise ConfigurationError(f"{name} is a number of seconds above 0, not {value!r}")
+                raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
         address = PostgresAddress.parse(url, application_name="recuerda recall", timeout_s=timeout_s)
         self.place: str = address.place
         """Where the index is, `host:port/database`: without credentials, so it can be shown."""
@@ -157,7 +157,7 @@ class PostgresRecallIndex(RecallIndex):
         await self._database.close()
 
     async def _run(self, work: Work[T]) -> T:
-        """Run `work` on a connection. If somebody has dropped the tables, they are made again, once."""
+        """Run `work` on a connection. If somebody has dropped the tables, they are created again, once."""
         try:
             try:
                 return await self._database.run(partial(self._in_time, work))

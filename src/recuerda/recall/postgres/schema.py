@@ -1,7 +1,7 @@
 """Creation of the tables of memories, also after a change of their shape.
 
 `schema.sql` defines the tables. One process runs it while the others wait. Tables of an older shape are dropped and
-filled again from the log; tables of a newer shape are left alone. If a table is missing, all tables are made again,
+filled again from the log; tables of a newer shape are left alone. If a table is missing, all tables are created again,
 except the tables whose contents are not in the log: the turns that were forgotten on request, and the facts.
 """
 
@@ -28,7 +28,7 @@ class State(msgspec.Struct, frozen=True):
     """The facts about a database that a process keeps.
 
     Attributes:
-        epoch: a number that changes each time the memories are made again.
+        epoch: a number that changes each time the memories are created again.
         vector_schema: the schema of pgvector; None if it is not installed.
     """
 
@@ -37,15 +37,15 @@ class State(msgspec.Struct, frozen=True):
 
 
 async def prepare(connection: Connection, schema: str, place: str) -> State:
-    """Make the tables unless they exist in this version's shape.
+    """Create the tables unless they exist in this version's shape.
 
     Args:
         connection: a connection in autocommit mode.
-        schema: the name of the schema that holds the tables. It is made if it is missing.
+        schema: the name of the schema that holds the tables. It is created if it is missing.
         place: the place of the database, for error messages.
 
     Raises:
-        StorageUnavailable: a newer recuerda made the memories.
+        StorageUnavailable: a newer recuerda created the memories.
         ConfigurationError: the database's encoding is not UTF-8.
     """
     if await _shape(connection, schema, place) != SHAPE:
@@ -88,8 +88,8 @@ async def _shape(connection: Connection, schema: str, place: str) -> int:
     shape: int = row[0] if row else 0
     if shape > SHAPE:
         raise StorageUnavailable(
-            f"the index of memories in schema {schema!r} of {place} was made by a newer recuerda (shape {shape}, this "
-            f"one knows {SHAPE}); upgrade recuerda, or name another schema"
+            f"the index of memories in schema {schema!r} of {place} was created by a newer recuerda (shape {shape}, "
+            f"this one knows {SHAPE}); upgrade recuerda, or name another schema"
         )
     return shape
 

@@ -32,7 +32,7 @@ _ARRAY_HEADER = 20
 
 
 class Searching:
-    """The statements that read, for one schema.
+    """The statements that read the tables of one schema.
 
     Each method runs on a connection and returns the rows, or the values made from them. The first value that
     `positions`, `followed` and `scope_info` return is the epoch; see `State`.

@@ -55,8 +55,8 @@ class SQLiteRecallIndex(RecallIndex):
     """Keep an index of memories in one SQLite file.
 
     Args:
-        path: the path of the file. The file and its folder are made if they are missing. Several processes may use one
-            file at once. ":memory:" keeps the index in RAM, for this object only.
+        path: the path of the file. The file and its folder are created if they are missing. Several processes may use
+            one file at once. ":memory:" keeps the index in RAM, for this object only.
         busy_timeout_s: seconds to wait for another process's write before `StorageBusy`.
 
     The file holds the messages in plain text, even if the storage encrypts them. It is opened when it is first used.
@@ -165,7 +165,7 @@ class SQLiteRecallIndex(RecallIndex):
     def _worker(self) -> ThreadPoolExecutor:
         with self._mutex:
             if self._is_closed:
-                raise StorageUnavailable(f"the index {self.path or ':memory:'} has been closed; make a new one")
+                raise StorageUnavailable(f"the index {self.path or ':memory:'} has been closed; create a new one")
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(1, thread_name_prefix="recuerda-recall")
             return self._executor

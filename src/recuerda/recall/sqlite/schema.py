@@ -24,7 +24,7 @@ APPLICATION_ID = 0x52454349
 """Marks a SQLite file as an index of recuerda ("RECI")."""
 
 SHAPE = 1000 + TERMS_VERSION
-"""The shape of a file's tables and terms: its `user_version`. An index of another shape is made again."""
+"""The shape of a file's tables and terms: its `user_version`. An index of another shape is created again."""
 
 THREAD_BITS = 32
 
@@ -108,7 +108,7 @@ _KEPT = frozenset(("forgotten", "facts", "fact_sources", "fact_progress"))
 
 
 def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
-    """Open the index for use in the calling OS thread. Make it if it is missing or has another shape.
+    """Open the index for use in the calling OS thread. Create it if it is missing or has another shape.
 
     Raises:
         StorageUnavailable: the file belongs to another program, or to recuerda's storage.
