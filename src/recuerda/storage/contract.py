@@ -118,8 +118,8 @@ class Storage(StorageHooks):
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
-            ThreadConflict: the thread is not at `expected`. A turn id that the thread already holds is a replay, not a
-                conflict.
+            ThreadConflict: the thread is not at `expected`, or was read as the user's own and is another user's now.
+                A turn id that the thread already holds is a replay, not a conflict.
             TurnDropped: the thread held a turn with this id, and a trim or a limit has deleted it. The thread remembers
                 the ids of its newest 1,000 records.
             InvalidInput: an id cannot be used.
@@ -130,7 +130,7 @@ class Storage(StorageHooks):
         record = self._new_record(turn, keep_messages=keep_messages, title=title)
         guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id):
-            return await self._append(thread_id, record, guard)
+            return await self._append_checked(thread_id, record, guard)
 
     async def append_all(
         self,
@@ -729,7 +729,17 @@ class Storage(StorageHooks):
             target=target,
         )
         with self._translated("summarize" if kind == "summary" else kind, info.id):
-            return await self._append(info.id, record, to_guard(info.version, user_id))
+            return await self._append_checked(info.id, record, to_guard(info.version, user_id))
+
+    async def _append_checked(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        try:
+            return await self._append(thread_id, record, guard)
+        except ThreadOwnershipError:
+            if guard.incarnation is None:
+                raise
+            # The caller has read the thread as its own. So the thread has changed hands since, or was begun anew.
+            revision = guard.revision or 0
+            raise ThreadConflict(thread_id, expected=revision, actual=revision) from None
 
     def _check_body(self, body: bytes) -> None:
         limit = self.max_body_bytes

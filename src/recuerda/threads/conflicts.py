@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from recuerda.errors import ThreadConflict
+from recuerda.errors import ThreadConflict, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Appended, Expected, ThreadSlice, Version
 
@@ -35,11 +35,19 @@ async def append_checked(
         try:
             return await append(expected)
         except ThreadConflict:
-            version = None if expected is None else await later(expected)
+            version = None if expected is None else await _unless_taken(later(expected))
             if version is None:
                 raise
             expected = version
     return await append(expected)
+
+
+async def _unless_taken(later: Awaitable[Version | None]) -> Version | None:
+    """Return the later version; None if the thread has become another user's."""
+    try:
+        return await later
+    except ThreadOwnershipError:
+        return None
 
 
 async def version_after_summaries(storage: Storage, thread_id: str, expected: Expected) -> Version | None:

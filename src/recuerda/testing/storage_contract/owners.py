@@ -138,6 +138,21 @@ class OwnerContract(ContractBase):
         with pytest.raises(ThreadConflict):
             await storage.append("a", a_turn("mine"), user_id="ana", expected=0)
 
+    async def test_a_turn_for_a_thread_that_changed_hands_since_it_was_read_conflicts(
+        self, storage: Storage, another: Storage
+    ) -> None:
+        await _with_turns(storage)
+        version = (await head(storage)).version
+        await another.update_thread("a", user_id="bo")
+        before = await everything(storage)
+        for call in (
+            storage.append("a", a_turn("late"), expected=version, user_id="ana"),
+            storage.for_user("ana").append("a", a_turn("late"), expected=version),
+        ):
+            with pytest.raises(ThreadConflict):
+                await call
+        assert await everything(storage) == before
+
     async def test_a_thread_without_a_user_is_everybodys(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
         await storage.append("a", a_turn("ana's"), user_id="ana")
