@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, NewTurn, Storage
@@ -21,9 +22,11 @@ async def thread(storage: Storage) -> Storage:
 
 async def test_bodies_are_replaced_and_nothing_else(thread: Storage) -> None:
     before = await thread.read("t")
+    assert before.info is not None
     await thread.rewrite("t", {2: b"\x00\xff sealed", 4: b'{"other":true}'})
     after = await thread.read("t")
-    assert after.info == before.info
+    edits = before.info.edits + 1
+    assert after.info == msgspec.structs.replace(before.info, edits=edits, rewritten=edits)
     assert [record.body for record in after.records] == [b'{"n":0}', b"\x00\xff sealed", b'{"n":2}', b'{"other":true}']
     assert [(r.number, r.id, r.created_us) for r in after.records] == [
         (r.number, r.id, r.created_us) for r in before.records

@@ -2,8 +2,8 @@
 
 A record's key packs its thread's key and its number into SQLite's 64-bit rowid: `position = thread_key << 32 | number`.
 So a thread's records lie side by side in the table's own B-tree, in order, without a second index, and a window is one
-short range scan. There are three indexes: the ids of records (for retries), the times of threads' last changes (for
-listings), and the summaries.
+short range scan. There are indexes of the ids of records (for retries), of the times of threads' last changes (for
+listings), of users' threads (for walks), and of the summaries.
 
 A page has 8 KiB: about eleven two-message turns fit with little waste. A file from a newer recuerda is refused.
 """
@@ -21,28 +21,38 @@ APPLICATION_ID = 0x52454355
 NUMBER_BITS = 32
 """The bits of a record's number. A thread has up to 4 billion records, and a file up to 2 billion threads."""
 
+NUMBER_MASK = (1 << NUMBER_BITS) - 1
+"""The bits of a position that hold the record's number."""
+
 VERSION = 1
 """The version of the schema. A later version will need the steps from this version to that one."""
 
 _SCHEMA = (
-    # AUTOINCREMENT never reuses the key of a deleted thread, so the key distinguishes a thread's incarnations.
+    # The incarnation is random. A key, even one that AUTOINCREMENT gives, comes back with a restored backup.
     """
     CREATE TABLE threads (
-        key INTEGER PRIMARY KEY AUTOINCREMENT,
+        key INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
-        revision INTEGER NOT NULL,
-        first INTEGER NOT NULL,
-        turns INTEGER NOT NULL,
-        messages INTEGER NOT NULL,
+        incarnation TEXT NOT NULL,
+        revision INTEGER NOT NULL DEFAULT 0,
+        record_id TEXT NOT NULL DEFAULT '',
+        edits INTEGER NOT NULL DEFAULT 0,
+        rewritten INTEGER NOT NULL DEFAULT 0,
+        first INTEGER NOT NULL DEFAULT 1,
+        turns INTEGER NOT NULL DEFAULT 0,
+        messages INTEGER NOT NULL DEFAULT 0,
         created_us INTEGER NOT NULL,
         updated_us INTEGER NOT NULL,
         user_id TEXT,
         title TEXT,
+        title_turn INTEGER,
         metadata TEXT NOT NULL DEFAULT '{}'
     )
     """,
     "CREATE INDEX threads_by_time ON threads (updated_us, id)",
     "CREATE INDEX threads_by_user ON threads (user_id, updated_us, id) WHERE user_id IS NOT NULL",
+    # A walk goes through a user's threads by key, which SQLite appends to each entry of an index.
+    "CREATE INDEX threads_of_user ON threads (user_id) WHERE user_id IS NOT NULL",
     """
     CREATE TABLE turns (
         position INTEGER PRIMARY KEY,
@@ -50,6 +60,7 @@ _SCHEMA = (
         kind TEXT,
         target INTEGER,
         created_us INTEGER NOT NULL,
+        committed_us INTEGER, -- NULL if it equals created_us
         message_count INTEGER NOT NULL,
         body BLOB NOT NULL
     )
@@ -57,21 +68,32 @@ _SCHEMA = (
     "CREATE UNIQUE INDEX turns_by_id ON turns (position >> 32, id)",
     # This index finds a thread's newest summary, or shows that there is none, in one step. It does not contain turns.
     "CREATE INDEX summaries ON turns (position) WHERE kind = 'summary'",
+    # The ids of the newest removed records. A retry must not repeat a turn that a trim or a limit has dropped.
+    """
+    CREATE TABLE removed (
+        position INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        is_dropped_turn INTEGER NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX dropped_turns ON removed (position >> 32, id) WHERE is_dropped_turn",
     """
     CREATE TABLE drafts (
-        thread_id TEXT NOT NULL,
+        thread_key INTEGER NOT NULL,
         number INTEGER NOT NULL,
         turn_id TEXT NOT NULL,
         revision INTEGER NOT NULL,
         created_us INTEGER NOT NULL,
         body BLOB NOT NULL,
-        PRIMARY KEY (thread_id, number)
+        PRIMARY KEY (thread_key, number)
     ) WITHOUT ROWID
     """,
+    # The times come from the machine's monotonic clock, which starts anew when the machine starts.
     """
     CREATE TABLE leases (
         thread_id TEXT PRIMARY KEY,
         holder TEXT NOT NULL,
+        taken_us INTEGER NOT NULL,
         until_us INTEGER NOT NULL
     ) WITHOUT ROWID
     """,

@@ -27,13 +27,15 @@ from recuerda.errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
-from recuerda.sqlite import forks, operations
+from recuerda.sqlite import drafts, forks, leases, threads, turns
+from recuerda.sqlite.erasing import LATE_S
 from recuerda.sqlite.schema import connect
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
     DraftStep,
+    Guard,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -91,44 +93,50 @@ class SQLiteStorage(Storage):
             raise ConfigurationError("the URL of a SQLite storage is sqlite:///relative.db, or sqlite:////absolute.db")
         return cls(path)
 
-    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
-        return await self._write(partial(operations.append, thread_id, record, expected))
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        # An undo, a trim and a limit erase turns. A limit does so with each append.
+        erase_s = 0.0 if record.kind != "turn" else None if record.keep_messages is None else LATE_S
+        return await self._write(partial(turns.append, thread_id, record, guard), erase_s=erase_s)
 
-    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        return await self._write(partial(operations.append_all, thread_id, records, expected))
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
+        return await self._write(partial(turns.append_all, thread_id, records, guard))
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        return await self._look(partial(operations.read, thread_id, query))
+        return await self._look(partial(turns.read, thread_id, query))
 
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        return await self._look(partial(operations.list_threads, user_id, limit, position))
+        return await self._look(partial(threads.list_threads, user_id, limit, position))
 
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        return await self._write(partial(operations.update_thread, thread_id, changes, now_us))
+    async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+        return await self._look(partial(threads.walk, user_id, position))
 
-    async def _delete(self, thread_id: str) -> bool:
-        return await self._write(partial(operations.delete_thread, thread_id))
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        return await self._write(partial(threads.update, thread_id, changes, now_us, guard), erase_s=LATE_S)
 
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        await self._write(partial(operations.save_draft, thread_id, step))
+    async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        return await self._write(partial(threads.delete, thread_id, guard), erase_s=0.0)
 
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        return await self._look(partial(operations.load_draft, thread_id))
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        # The first step replaces a draft that has ended.
+        await self._write(partial(drafts.save, thread_id, step, guard), erase_s=LATE_S if step.number == 1 else None)
+
+    async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
+        return await self._look(partial(drafts.load, thread_id, guard))
 
     async def _list_drafts(self, limit: int) -> list[str]:
-        return await self._look(partial(operations.list_drafts, limit))
+        return await self._look(partial(drafts.list_ids, limit))
 
-    async def _drop_draft(self, thread_id: str) -> bool:
-        return await self._write(partial(operations.drop_draft, thread_id))
+    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
+        return await self._write(partial(drafts.drop, thread_id, guard), erase_s=0.0)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        await self._write(partial(operations.rewrite, thread_id, bodies))
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        await self._write(partial(turns.rewrite, thread_id, bodies, guard), erase_s=0.0)
 
-    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
-        return await self._write(partial(operations.lease, thread_id, holder, system_clock(), ttl_us))
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
+        return await self._write(partial(leases.take, thread_id, holder, ttl_us, guard))
 
     async def _release(self, thread_id: str, holder: str) -> None:
-        await self._write(partial(operations.release, thread_id, holder))
+        await self._write(partial(leases.release, thread_id, holder))
 
     async def _close(self) -> None:
         with forks.gate:
@@ -142,9 +150,10 @@ class SQLiteStorage(Storage):
             outcome = self._started()[0].submit(run)
         return await outcome
 
-    async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> T:
+        """Run a job that writes. If it erases something, the write-ahead log is emptied within `erase_s` seconds."""
         with forks.gate:
-            outcome = self._started()[1].submit(run)
+            outcome = self._started()[1].submit(run, erase_s=erase_s)
         return await outcome
 
     def _started(self) -> tuple[Worker, Worker]:

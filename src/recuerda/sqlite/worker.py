@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from recuerda.errors import RecuerdaError, StorageUnavailable
 from recuerda.sqlite import forks
+from recuerda.sqlite.erasing import LATE_S, LogEraser
 
 T = TypeVar("T")
 Connect: TypeAlias = Callable[[], sqlite3.Connection]
@@ -33,6 +34,7 @@ class _Job:
     run: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    erase_s: float | None = None
 
 
 class Worker:
@@ -50,6 +52,7 @@ class Worker:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._is_closed = False
         self._mutex = threading.Lock()
+        self._eraser = LogEraser()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         forks.watch(self)
         self._thread.start()
@@ -59,13 +62,14 @@ class Worker:
         """True when the worker takes no more jobs."""
         return self._is_closed
 
-    def submit(self, run: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+    def submit(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> asyncio.Future[T]:
         """Queue a job, and return a future that gets the job's outcome when its transaction has ended.
 
-        A job that is cancelled while it waits does not run. A job that has started runs to its end.
+        A job that is cancelled while it waits does not run. A job that has started runs to its end. With `erase_s`, the
+        job erases something, and the write-ahead log is emptied within this number of seconds (see `erasing.py`).
         """
         loop = asyncio.get_running_loop()
-        job = _Job(run, loop.create_future(), loop)
+        job = _Job(run, loop.create_future(), loop, erase_s)
         with self._mutex:
             if self._is_closed:
                 raise StorageUnavailable("the SQLite storage has been closed; make a new one")
@@ -94,26 +98,47 @@ class Worker:
             group, is_open = self._next_group()
             if group:
                 connection = self._attend(connection, group)
+            elif connection is not None:
+                self._eraser.work(connection)
         if connection is not None:
+            self._eraser.finish(connection)
             connection.close()
 
     def _attend(self, connection: sqlite3.Connection | None, group: list[_Job]) -> sqlite3.Connection | None:
         """Run a group of jobs, and return the connection for the next group; None if it failed to open, or broke."""
         try:
-            connection = connection or self._connect()
+            connection = connection or self._opened()
             outcomes = self._run_group(connection, group)
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             outcomes: list[Outcome] = [(job, None, error) for job in group]
             if connection is not None:
                 connection.close()
             connection = None
+        else:
+            self._erase(connection, outcomes)
         _settle(outcomes)
         group.clear()  # Otherwise the results, perhaps a long thread, would stay in memory until the next job.
         return connection
 
+    def _opened(self) -> sqlite3.Connection:
+        connection = self._connect()
+        if self._is_writer:
+            # A process that was killed may have left the log with erased text.
+            self._eraser.note(LATE_S)
+        return connection
+
+    def _erase(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> None:
+        delays = [job.erase_s for job, _, error in outcomes if error is None and job.erase_s is not None]
+        if delays:
+            self._eraser.note(min(delays))
+        self._eraser.work(connection)
+
     def _next_group(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
-        job = self._jobs.get()
+        try:
+            job = self._jobs.get(timeout=self._eraser.timeout_s())
+        except queue.Empty:
+            return group, True
         while job is not None:
             if not job.future.cancelled():
                 group.append(job)

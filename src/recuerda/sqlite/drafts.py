@@ -1,0 +1,90 @@
+"""Drafts: the finished steps of turns that are still running."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from recuerda.sqlite.threads import find, make
+from recuerda.storage.hooks import is_new_step
+from recuerda.storage.records import DraftStep, Guard
+
+_STEPS = "SELECT turn_id, revision, number, body, created_us FROM drafts WHERE thread_key = :key"
+_NEWEST = "(SELECT max(number) FROM drafts WHERE thread_key = :key)"
+
+
+def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) -> None:
+    """Do `Storage._save_draft`."""
+    head = find(thread_id, guard, db)
+    there = _needed(head.key, step.number, db) if head.has_draft else {}
+    is_new = is_new_step(
+        thread_id,
+        step,
+        first=there.get(1),
+        same=there.get(step.number),
+        newest=max(there, default=0),
+        revision=head.revision,
+    )
+    if not is_new:
+        return
+    key = head.key
+    if step.number == 1:
+        head.check(thread_id, guard)
+        key = key or make(thread_id, guard.user_id, step.created_us, db)
+        if head.key and head.new_user(guard) != head.user_id:
+            db.execute("UPDATE threads SET user_id = ? WHERE key = ?", (guard.user_id, key))
+        if there:
+            remove(key, db)
+    db.execute(
+        "INSERT INTO drafts (thread_key, number, turn_id, revision, body, created_us) VALUES (?, ?, ?, ?, ?, ?)",
+        (key, step.number, step.turn_id, step.revision, step.body, step.created_us),
+    )
+
+
+def _needed(key: int, number: int, db: sqlite3.Connection) -> dict[int, DraftStep]:
+    """Return step 1, step `number` and the newest step of a draft by their numbers, and no other step."""
+    rows = db.execute(f"{_STEPS} AND number IN (1, :number, {_NEWEST})", {"key": key, "number": number})
+    return {step.number: step for step in map(_step, rows)}
+
+
+def load(thread_id: str, guard: Guard, db: sqlite3.Connection) -> list[DraftStep]:
+    """Do `Storage._load_draft`."""
+    head = find(thread_id, guard, db)
+    if not head.has_draft:
+        return []
+    return [_step(row) for row in db.execute(f"{_STEPS} ORDER BY number", {"key": head.key})]
+
+
+def drop(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:
+    """Do `Storage._drop_draft`."""
+    head = find(thread_id, guard, db)
+    if not head.has_draft:
+        return False
+    head.check(thread_id, guard)
+    remove(head.key, db)
+    return True
+
+
+def remove(key: int, db: sqlite3.Connection) -> None:
+    """Delete a thread's draft."""
+    db.execute("DELETE FROM drafts WHERE thread_key = ?", (key,))
+
+
+def end(key: int, turn_id: str, db: sqlite3.Connection) -> None:
+    """Delete a thread's draft if it belongs to this turn."""
+    first = db.execute("SELECT turn_id FROM drafts WHERE thread_key = ? AND number = 1", (key,)).fetchone()
+    if first == (turn_id,):
+        remove(key, db)
+
+
+def list_ids(limit: int, db: sqlite3.Connection) -> list[str]:
+    """Do `Storage._list_drafts`."""
+    rows = db.execute(
+        "SELECT id FROM threads WHERE key IN (SELECT thread_key FROM drafts) ORDER BY id LIMIT ?", (limit,)
+    )
+    return [thread_id for (thread_id,) in rows]
+
+
+def _step(row: tuple[Any, ...]) -> DraftStep:
+    turn_id, revision, number, body, created_us = row
+    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)

@@ -1,0 +1,187 @@
+"""The row of a thread: its state, its settings, and the lists of threads.
+
+The functions here, and those of `turns.py`, `drafts.py` and `leases.py`, are the storage's hooks as functions of a
+connection. They run inside a worker's transaction. Checks come before the first write, so a refusal leaves nothing to
+roll back. Every statement finds its rows by a key or a short range of keys.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, NamedTuple
+
+import msgspec
+
+from recuerda.ids import new_id
+from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
+from recuerda.storage.hooks import WALK_PAGE, check_state, check_user
+from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo
+
+THREAD = (
+    "SELECT key, id, incarnation, revision, record_id, edits, rewritten, first, turns, messages, user_id, title,"
+    " title_turn, metadata, created_us, updated_us FROM threads"
+)
+_HEAD = """
+    SELECT key, user_id, incarnation, revision, record_id, edits, first, turns, messages, title, title_turn, updated_us,
+        EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)
+    FROM threads WHERE id = ?
+"""
+
+
+class Head(NamedTuple):
+    """The part of a thread's row that a writing hook needs. `key` is 0 and `incarnation` is None without a thread."""
+
+    key: int
+    user_id: str | None
+    incarnation: str | None
+    revision: int
+    record_id: str
+    edits: int
+    first: int
+    turns: int
+    messages: int
+    title: str | None
+    title_turn: int | None
+    updated_us: int
+    has_draft: int
+
+    def check(self, thread_id: str, guard: Guard) -> None:
+        """Refuse a thread that is not in the guard's state."""
+        if guard is not NO_GUARD:
+            check_state(
+                thread_id,
+                guard,
+                revision=self.revision,
+                incarnation=self.incarnation,
+                record_id=self.record_id,
+                edits=self.edits,
+            )
+
+    def new_user(self, guard: Guard) -> str | None:
+        """Return the thread's user after a write: a thread without a record and a user becomes the guard's user's."""
+        return guard.user_id if self.revision == 0 and self.user_id is None else self.user_id
+
+
+_NO_THREAD = Head(0, None, None, 0, "", 0, 1, 0, 0, None, None, 0, 0)
+
+
+def find(thread_id: str, guard: Guard, db: sqlite3.Connection) -> Head:
+    """Return the head of a thread, which need not exist. Refuse another user's thread."""
+    row = db.execute(_HEAD, (thread_id,)).fetchone()
+    if row is None:
+        return _NO_THREAD
+    check_user(thread_id, guard, row[1])
+    return Head(*row)
+
+
+def make(thread_id: str, user_id: str | None, now_us: int, db: sqlite3.Connection) -> int:
+    """Make a thread without records, and return its key."""
+    cursor = db.execute(
+        "INSERT INTO threads (id, incarnation, user_id, created_us, updated_us) VALUES (?, ?, ?, ?, ?)",
+        (thread_id, new_id(), user_id, now_us, now_us),
+    )
+    return cursor.lastrowid or 0
+
+
+def list_threads(
+    user_id: str | None, limit: int, position: tuple[int, str] | None, db: sqlite3.Connection
+) -> list[ThreadInfo]:
+    """Do `Storage._list`."""
+    conditions: list[str] = []
+    values: list[Any] = []
+    if user_id is not None:
+        conditions.append("user_id = ?")
+        values.append(user_id)
+    if position is not None:
+        conditions.append("(updated_us, id) < (?, ?)")
+        values.extend(position)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = db.execute(f"{THREAD} {where} ORDER BY updated_us DESC, id DESC LIMIT ?", (*values, limit))
+    return [to_info(row) for row in rows]
+
+
+def walk(user_id: str | None, position: str | None, db: sqlite3.Connection) -> tuple[list[ThreadInfo], str | None]:
+    """Do `Storage._walk`, in the order of keys."""
+    chosen, values = ("", ()) if user_id is None else ("user_id = ? AND", (user_id,))
+    rows = db.execute(
+        f"{THREAD} WHERE {chosen} key > ? ORDER BY key LIMIT ?",
+        (*values, int(position or 0), WALK_PAGE),
+    ).fetchall()
+    return [to_info(row) for row in rows], str(rows[-1][0]) if len(rows) == WALK_PAGE else None
+
+
+def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db: sqlite3.Connection) -> ThreadInfo:
+    """Do `Storage._update`."""
+    head = find(thread_id, guard, db)
+    head.check(thread_id, guard)
+    key = head.key or make(thread_id, None, now_us, db)
+    user_id = head.new_user(guard) if changes.user_id is msgspec.UNSET else changes.user_id
+    db.execute(
+        "UPDATE threads SET updated_us = ?, edits = edits + 1, user_id = ? WHERE key = ?", (now_us, user_id, key)
+    )
+    if changes.title is not msgspec.UNSET:
+        db.execute("UPDATE threads SET title = ?, title_turn = NULL WHERE key = ?", (changes.title, key))
+    if changes.metadata is not msgspec.UNSET:
+        _merge(key, changes.metadata, db)
+    return to_info(db.execute(f"{THREAD} WHERE key = ?", (key,)).fetchone())
+
+
+def _merge(key: int, changed: dict[str, Any], db: sqlite3.Connection) -> None:
+    """Set keys of a thread's metadata, and remove the keys with None."""
+    (text,) = db.execute("SELECT metadata FROM threads WHERE key = ?", (key,)).fetchone()
+    merged = msgspec.json.decode(text, type=dict[str, Any]) | changed
+    kept = {name: value for name, value in merged.items() if value is not None}
+    db.execute("UPDATE threads SET metadata = ? WHERE key = ?", (msgspec.json.encode(kept).decode(), key))
+
+
+def delete(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:
+    """Do `Storage._delete`."""
+    head = find(thread_id, guard, db)
+    if not head.key:
+        return False
+    head.check(thread_id, guard)
+    records = (head.key << NUMBER_BITS, head.key << NUMBER_BITS | NUMBER_MASK)
+    db.execute("DELETE FROM turns WHERE position BETWEEN ? AND ?", records)
+    db.execute("DELETE FROM removed WHERE position BETWEEN ? AND ?", records)
+    db.execute("DELETE FROM drafts WHERE thread_key = ?", (head.key,))
+    db.execute("DELETE FROM threads WHERE key = ?", (head.key,))
+    return True
+
+
+def to_info(row: tuple[Any, ...]) -> ThreadInfo:
+    """Return the information in a row of `THREAD`."""
+    (
+        _,
+        thread_id,
+        incarnation,
+        revision,
+        record_id,
+        edits,
+        rewritten,
+        first,
+        turns,
+        messages,
+        user_id,
+        title,
+        title_turn,
+        metadata,
+        created_us,
+        updated_us,
+    ) = row
+    return ThreadInfo(
+        id=thread_id,
+        revision=revision,
+        incarnation=incarnation,
+        record_id=record_id,
+        edits=edits,
+        rewritten=rewritten,
+        first=first,
+        turns=turns,
+        messages=messages,
+        user_id=user_id,
+        title=title,
+        title_turn=title_turn,
+        metadata=msgspec.json.decode(metadata),
+        created_us=created_us,
+        updated_us=updated_us,
+    )

@@ -1,0 +1,327 @@
+"""The records of a thread: appending and reading them, and replacing their bodies.
+
+No statement reads a thread in order to write it, and the cost of a read depends only on the records that it returns.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from recuerda.errors import TurnDropped
+from recuerda.sqlite import drafts
+from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
+from recuerda.sqlite.threads import THREAD, Head, find, make, to_info
+from recuerda.storage.records import (
+    REMEMBERED,
+    Appended,
+    Guard,
+    NewRecord,
+    ReadQuery,
+    RecordKind,
+    ThreadInfo,
+    ThreadSlice,
+    TurnRecord,
+)
+
+_LOOK = THREAD.replace(" FROM", ", EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key) FROM")
+_TURN = "SELECT position, id, created_us, committed_us, message_count, body FROM turns"
+_RECORD = "SELECT position, id, created_us, committed_us, message_count, body, kind, target FROM turns"
+_SUMMARIES = "turns INDEXED BY summaries WHERE kind = 'summary' AND position BETWEEN ? AND ?"
+_DELETE = "DELETE FROM"
+_REMEMBER = "INSERT INTO removed (position, id, is_dropped_turn) SELECT position, id, ? AND kind IS NULL FROM"
+
+
+class _Cut(NamedTuple):
+    """The records that a new record removes: the numbers from `low` to `high`, and the turns and messages in them."""
+
+    first: int
+    low: int
+    high: int
+    turns: int
+    messages: int
+
+
+# -- appending ---------------------------------------------------------------------------------------------------------
+
+
+def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connection) -> Appended:
+    """Do `Storage._append`."""
+    head = find(thread_id, guard, db)
+    if head.key and not record.is_new_id and (found := _held(thread_id, record.id, head, db)):
+        if head.has_draft:
+            drafts.end(head.key, record.id, db)
+        return Appended(revision=found.number, replayed=True, record=found)
+    head.check(thread_id, guard)
+    key = head.key or make(thread_id, None, record.created_us, db)
+    committed = record.numbered(head.revision + 1)
+    _insert(db, key, committed)
+    cut = _cut(db, key << NUMBER_BITS, record, head)
+    _advance(db, key, head, cut, committed)
+    _name(db, key, head, cut, title=record.title, user_id=head.new_user(guard))
+    if head.has_draft and record.kind == "turn":
+        drafts.remove(key, db)
+    return Appended(revision=committed.number, replayed=False, record=committed, created=head.revision == 0)
+
+
+def append_all(thread_id: str, records: Sequence[NewRecord], guard: Guard, db: sqlite3.Connection) -> list[Appended]:
+    """Append records in order, in this one transaction."""
+    appended: list[Appended] = []
+    for record in records:
+        appended.append(append(thread_id, record, guard, db))
+        guard = Guard(user_id=guard.user_id)
+    return appended
+
+
+def _held(thread_id: str, record_id: str, head: Head, db: sqlite3.Connection) -> TurnRecord | None:
+    """Return the record with an id, if the thread holds it. Refuse the id of a dropped turn."""
+    found = _by_id(db, head.key, record_id)
+    if found is None and (number := _dropped(db, head.key, head.first, record_id)):
+        raise TurnDropped(thread_id, turn_id=record_id, number=number)
+    return found
+
+
+def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
+    db.execute(
+        "INSERT INTO turns (position, id, kind, target, created_us, committed_us, message_count, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            key << NUMBER_BITS | record.number,
+            record.id,
+            None if record.kind == "turn" else record.kind,
+            record.target,
+            record.created_us,
+            None if record.committed_us == record.created_us else record.committed_us,
+            record.message_count,
+            record.body,
+        ),
+    )
+
+
+def _advance(db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, record: TurnRecord) -> None:
+    """Bring the thread's row up to a new record."""
+    gone = cut or _Cut(head.first, 1, 0, 0, 0)
+    is_past = record.created_us != record.committed_us
+    db.execute(
+        "UPDATE threads SET revision = ?, record_id = ?, first = ?, turns = ?, messages = ?, updated_us = ?"
+        " WHERE key = ?",
+        (
+            record.number,
+            record.id,
+            gone.first,
+            head.turns - gone.turns + (record.kind == "turn"),
+            head.messages - gone.messages + record.message_count,
+            max(head.updated_us, record.created_us) if is_past else record.created_us,
+            key,
+        ),
+    )
+
+
+def _name(
+    db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, *, title: str | None, user_id: str | None
+) -> None:
+    """Set a thread's user, and the title that a new record made, if the thread's own title is missing or removed."""
+    named: tuple[str | None, int | None] = head.title, head.title_turn
+    if cut is not None and cut.low <= (head.title_turn or 0) <= cut.high:
+        named = None, 0
+    if named[0] is None and title is not None and (head.revision == 0 or named[1] == 0):
+        named = title, head.revision + 1
+    if (*named, user_id) != (head.title, head.title_turn, head.user_id):
+        db.execute("UPDATE threads SET title = ?, title_turn = ?, user_id = ? WHERE key = ?", (*named, user_id, key))
+
+
+def _cut(db: sqlite3.Connection, base: int, record: NewRecord, head: Head) -> _Cut | None:
+    """Delete the records that a new record removes."""
+    number = head.revision + 1
+    if record.kind == "undo" and record.target is not None:
+        return _undo(db, base, record.target, head)
+    if record.kind == "trim" and record.target is not None:
+        return _drop_before(db, base, record.target, head)
+    messages = head.messages + record.message_count
+    if record.keep_messages is None or messages <= record.keep_messages:
+        return None
+    enough = max(record.keep_messages, record.message_count)
+    end = base + head.first
+    rows = db.execute("SELECT position, message_count FROM turns WHERE position BETWEEN ? AND ?", (end, base + number))
+    for position, count in rows:
+        end = position
+        if messages <= enough:
+            break
+        messages -= count
+    rows.close()
+    return _drop_before(db, base, end - base, head)
+
+
+def _undo(db: sqlite3.Connection, base: int, number: int, head: Head) -> _Cut:
+    # A summary is newer than the turns that it covers.
+    summaries = (base + number, base + NUMBER_MASK, number)
+    db.execute(f"{_REMEMBER} {_SUMMARIES} AND target >= ?", (False, *summaries))
+    db.execute(f"{_DELETE} {_SUMMARIES} AND target >= ?", summaries)
+    turns, messages = _delete_range(db, base, number, number, head, is_drop=False)
+    return _Cut(head.first, number, number, turns, messages)
+
+
+def _drop_before(db: sqlite3.Connection, base: int, first: int, head: Head) -> _Cut:
+    turns, messages = _delete_range(db, base, head.first, first - 1, head, is_drop=True)
+    return _Cut(max(first, head.first), head.first, first - 1, turns, messages)
+
+
+def _delete_range(
+    db: sqlite3.Connection, base: int, low: int, high: int, head: Head, *, is_drop: bool
+) -> tuple[int, int]:
+    """Delete records by number, and return the number of their turns and messages. Remember the ids of new ones."""
+    turns, messages = db.execute(
+        "SELECT count(*), coalesce(sum(message_count), 0) FROM turns WHERE position BETWEEN ? AND ? AND kind IS NULL",
+        (base + low, base + high),
+    ).fetchone()
+    too_old = head.revision + 1 - REMEMBERED
+    new = (base + max(low, too_old + 1), base + high)
+    db.execute(f"{_REMEMBER} turns WHERE position BETWEEN ? AND ?", (is_drop, *new))
+    if too_old > 0:
+        db.execute("DELETE FROM removed WHERE position BETWEEN ? AND ?", (base, base + too_old))
+    db.execute("DELETE FROM turns WHERE position BETWEEN ? AND ?", (base + low, base + high))
+    return turns, messages
+
+
+def _by_id(db: sqlite3.Connection, key: int, record_id: str) -> TurnRecord | None:
+    row = db.execute(f"{_RECORD} WHERE position >> 32 = ? AND id = ?", (key, record_id)).fetchone()
+    return None if row is None else _record(row)
+
+
+def _dropped(db: sqlite3.Connection, key: int, first: int, turn_id: str) -> int | None:
+    """Return the number of a dropped turn whose id is remembered, or None."""
+    if first == 1:  # Nothing was ever dropped.
+        return None
+    row = db.execute(
+        "SELECT position FROM removed WHERE position >> 32 = ? AND id = ? AND is_dropped_turn", (key, turn_id)
+    ).fetchone()
+    return None if row is None else row[0] & NUMBER_MASK
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
+    """Do `Storage._read`."""
+    row = db.execute(f"{_LOOK} WHERE id = ?", (thread_id,)).fetchone()
+    if row is None:
+        return ThreadSlice(info=None)
+    key, info, has_draft = row[0], to_info(row[:-1]), bool(row[-1])
+    base = key << NUMBER_BITS
+    after = query.after if query.after and _continues(db, base, info, query) else 0
+    found = dropped = None
+    if query.turn_id:
+        found = _by_id(db, key, query.turn_id)
+        dropped = None if found else _dropped(db, key, info.first, query.turn_id)
+    summary = _newest_summary(db, base) if query.with_summary and not after else None
+    if after >= info.revision or query.last_turns == 0:
+        records, start = [], max(after, info.revision) + 1
+    else:
+        lowest = max(after + 1, info.first, (summary.target or 0) + 1 if summary else 1)
+        records, start = _newest(db, base, after, (lowest, info.revision), query)
+    return ThreadSlice(
+        info=info,
+        records=tuple(reversed(records)),
+        start=start,
+        is_continued=after > 0,
+        found=found,
+        dropped=dropped,
+        summary=summary,
+        has_draft=has_draft,
+    )
+
+
+def _continues(db: sqlite3.Connection, base: int, info: ThreadInfo, query: ReadQuery) -> bool:
+    """Return True if the records after the query's position continue the history that its reader knows."""
+    if query.incarnation not in (None, info.incarnation):
+        return False
+    if query.edits is not None and info.rewritten > query.edits:
+        return False
+    if query.record_id is None or query.after == info.revision:
+        return query.record_id in (None, info.record_id)
+    row = db.execute(
+        "SELECT id FROM turns WHERE position = :position UNION ALL SELECT id FROM removed WHERE position = :position",
+        {"position": base + query.after},
+    ).fetchone()
+    return row == (query.record_id,)
+
+
+def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:
+    row = db.execute(
+        f"{_RECORD} INDEXED BY summaries WHERE kind = 'summary' AND position BETWEEN ? AND ? "
+        "ORDER BY position DESC LIMIT 1",
+        (base, base + NUMBER_MASK),
+    ).fetchone()
+    return None if row is None else _record(row)
+
+
+def _newest(
+    db: sqlite3.Connection, base: int, after: int, numbers: tuple[int, int], query: ReadQuery
+) -> tuple[list[TurnRecord], int]:
+    """Walk back from the newest record until the window is full. The cost depends on the window, not on the thread."""
+    lowest, highest = numbers
+    records: list[TurnRecord] = []
+    turns = messages = 0
+    # A fresh read gives turns only. A long read spends its time on columns, so it omits the two columns that turns do
+    # not use.
+    columns, only_turns, make_record = (_RECORD, "", _record) if after else (_TURN, "AND kind IS NULL", _turn)
+    rows = db.execute(
+        f"{columns} WHERE position BETWEEN ? AND ? {only_turns} ORDER BY position DESC",
+        (base + lowest, base + highest),
+    )
+    if query.last_turns is None and query.last_messages is None:
+        return [make_record(row) for row in rows], lowest
+    for row in rows:
+        turns += not after or row[6] is None
+        messages += row[4]
+        is_enough = query.last_turns is not None and turns > query.last_turns
+        is_too_much = query.last_messages is not None and messages > query.last_messages and turns > 1
+        if is_enough or is_too_much:
+            rows.close()
+            return records, (row[0] & NUMBER_MASK) + 1
+        records.append(make_record(row))
+    return records, lowest
+
+
+def _turn(row: tuple[Any, ...]) -> TurnRecord:
+    position, record_id, created_us, committed_us, message_count, body = row
+    return TurnRecord(
+        number=position & NUMBER_MASK,
+        id=record_id,
+        created_us=created_us,
+        committed_us=created_us if committed_us is None else committed_us,
+        message_count=message_count,
+        body=body,
+    )
+
+
+def _record(row: tuple[Any, ...]) -> TurnRecord:
+    position, record_id, created_us, committed_us, message_count, body, kind, target = row
+    kind_name: RecordKind = kind or "turn"
+    return TurnRecord(
+        number=position & NUMBER_MASK,
+        id=record_id,
+        created_us=created_us,
+        committed_us=created_us if committed_us is None else committed_us,
+        message_count=message_count,
+        body=body,
+        kind=kind_name,
+        target=target,
+    )
+
+
+# -- replacing bodies --------------------------------------------------------------------------------------------------
+
+
+def rewrite(thread_id: str, bodies: Mapping[int, bytes], guard: Guard, db: sqlite3.Connection) -> None:
+    """Do `Storage._rewrite`."""
+    head = find(thread_id, guard, db)
+    head.check(thread_id, guard)
+    if not head.key:
+        return
+    base = head.key << NUMBER_BITS
+    db.execute("UPDATE threads SET edits = edits + 1, rewritten = edits + 1 WHERE key = ?", (head.key,))
+    db.executemany(
+        "UPDATE turns SET body = ? WHERE position = ?", [(body, base + number) for number, body in bodies.items()]
+    )
