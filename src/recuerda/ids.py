@@ -24,14 +24,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def new_id() -> str:
-    """Return a new random id: 12 URL-safe characters, 72 bits from the system's random source."""
+    """Return a new random id: 16 URL-safe characters, 96 bits from the system's random source."""
     try:
         return _ready.popleft()
     except IndexError:
         # One system call costs as much as the rest of an append, so many ids are drawn at once.
-        drawn = base64.urlsafe_b64encode(os.urandom(9 * _DRAWN)).decode()
-        _ready.extend(drawn[at : at + 12] for at in range(12, len(drawn), 12))
-        return drawn[:12]
+        drawn = base64.urlsafe_b64encode(os.urandom(12 * _DRAWN)).decode()
+        _ready.extend(drawn[at : at + 16] for at in range(16, len(drawn), 16))
+        return drawn[:16]
 
 
 def check_id(value: object, name: str) -> str:

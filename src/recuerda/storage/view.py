@@ -12,6 +12,7 @@ from recuerda.errors import RecuerdaError, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import check_user
 from recuerda.storage.records import (
+    NO_GUARD,
     Appended,
     DraftStep,
     Guard,
@@ -39,6 +40,7 @@ class UserStorage(Storage):
         self.followers = storage.followers
         self.user_id = user_id
         self.storage = storage
+        self._only_mine = Guard(user_id=user_id)
 
     def __repr__(self) -> str:
         return f"{self.storage!r}.for_user({self.user_id!r})"
@@ -65,7 +67,7 @@ class UserStorage(Storage):
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         found = await self.storage._read(thread_id, query)
-        check_user(thread_id, Guard(user_id=self.user_id), found.info.user_id if found.info else None)
+        check_user(thread_id, self._only_mine, found.info.user_id if found.info else None)
         return found
 
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
@@ -113,6 +115,8 @@ class UserStorage(Storage):
         return self.storage._translate(error, action)
 
     def _mine(self, thread_id: str, guard: Guard) -> Guard:
+        if guard is NO_GUARD:
+            return self._only_mine
         check_user(thread_id, guard, self.user_id)
         return structs.replace(guard, user_id=self.user_id)
 
