@@ -39,7 +39,11 @@ from datetime import timedelta
 
 
 class RecuerdaError(Exception):
-    """The root of every error that recuerda raises on purpose."""
+    """The root of every error that recuerda raises on purpose. It can be pickled and copied with its fields."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The usual way calls the class with the text alone, but most of these classes need their fields.
+        return _remade, (type(self), self.args, self.__dict__)
 
 
 class ConfigurationError(RecuerdaError):
@@ -293,3 +297,11 @@ class RunLimitError(RecuerdaError):
         super().__init__(
             f"the model still called tools after {rounds} rounds: raise max_tool_rounds if that is expected"
         )
+
+
+def _remade(kind: type[RecuerdaError], args: tuple[object, ...], fields: dict[str, object]) -> RecuerdaError:
+    """Return an error that was pickled or copied, without calling its class."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
