@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from recuerda import AgentThread, ConfigurationError, InvalidInput, ThreadOwnershipError
+from recuerda import AgentThread, ChatMessageStore, ConfigurationError, InvalidInput, ThreadOwnershipError
 from recuerda.mem0 import Mem0Provider
+from recuerda.storage import MemoryStorage
+from recuerda.testing import ScriptedChatClient
 from tests.mem0.threads import assistant, recalled, teach, thread_of, user
 from tests.servers.mem0_platform import Fault, Mem0Platform
 
@@ -91,7 +93,7 @@ async def test_without_a_scope_nothing_is_asked_or_written(platform: Mem0Platfor
 
 
 async def test_another_users_thread_is_refused_and_never_learnt(platform: Mem0Platform, provider: Mem0Provider) -> None:
-    with pytest.raises(ThreadOwnershipError, match="'bob'"):
+    with pytest.raises(ThreadOwnershipError, match="another user"):
         await provider.invoking(user("tea"), thread=thread_of("bob"))
     with pytest.raises(ThreadOwnershipError, match="leave user_id out"):
         await provider.invoked(user("tea"), assistant("Yes."), thread=thread_of("bob"))
@@ -152,3 +154,15 @@ async def test_nothing_but_add_and_search_is_ever_asked_for(platform: Mem0Platfo
         "/v2/memories/search/",
         "/v3/memories/search/",
     }
+
+
+async def test_a_thread_of_another_user_that_was_opened_without_a_user_is_refused(
+    platform: Mem0Platform, provider: Mem0Provider
+) -> None:
+    storage = MemoryStorage()
+    await ChatMessageStore(storage=storage, thread_id="bob's", user_id="bob").add_messages(user("I am Bob."))
+    client = ScriptedChatClient(default="Noted.")
+    async with client.create_agent(storage=storage, context_providers=provider) as agent:
+        with pytest.raises(ThreadOwnershipError, match="another user"):
+            await agent.run("What do I drink?", thread=agent.get_thread("bob's"))
+    assert (client.requests, platform.calls) == ([], [])

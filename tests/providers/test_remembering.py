@@ -1,5 +1,7 @@
 """The parts that providers of long-term memory share."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from recuerda import AgentThread, ChatMessage, ContextProvider
@@ -8,9 +10,11 @@ from recuerda.providers import Deferred
 from recuerda.providers.remembering import (
     check_one_thread_scope,
     check_thread_user,
+    follow_storage,
     input_text,
     quotes_below,
     raise_failures,
+    user_of,
 )
 from recuerda.storage import MemoryStorage
 from recuerda.threads.store import ChatMessageStore
@@ -39,11 +43,48 @@ def test_quotes_stop_where_the_next_one_does_not_fit() -> None:
 
 
 def test_a_thread_of_another_user_is_refused_with_the_next_step() -> None:
-    with pytest.raises(ThreadOwnershipError, match=r"user 'ben'.*user_id='ana'; make another one"):
+    with pytest.raises(ThreadOwnershipError, match=r"another user.*user_id='ana'; make another one"):
         check_thread_user(thread_of("ben"), "ana", advice="make another one")
     check_thread_user(thread_of("ana"), "ana", advice="")
     check_thread_user(thread_of(None), "ana", advice="")
     check_thread_user(thread_of("ben"), None, advice="")
+
+
+async def test_a_thread_that_was_opened_without_a_user_belongs_to_its_stored_owner() -> None:
+    storage = MemoryStorage()
+    bens = ChatMessageStore(storage=storage, thread_id="t", user_id="ben")
+    await bens.add_messages([ChatMessage("user", "Hello.")])
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    thread = AgentThread(message_store=store)
+    assert user_of(thread) is None
+    await store.refresh()
+    assert user_of(thread) == "ben"
+    with pytest.raises(ThreadOwnershipError, match="another user"):
+        check_thread_user(thread, "ana", advice="")
+
+
+async def test_memories_are_told_which_users_the_threads_storage_erases() -> None:
+    class Memories:
+        name = "memories"
+
+        def __init__(self) -> None:
+            self.forgotten: list[tuple[tuple[str, ...], str | None]] = []
+
+        async def forget(self, thread_ids: Sequence[str], *, user_id: str | None) -> int:
+            self.forgotten.append((tuple(thread_ids), user_id))
+            return len(thread_ids)
+
+    storage, memories = MemoryStorage(), Memories()
+    store = ChatMessageStore(storage=storage, thread_id="t", user_id="ana")
+    follow_storage(AgentThread(message_store=store), memories)
+    await store.add_messages([ChatMessage("user", "Hello.")])
+    receipt = await storage.erase_user("ana")
+    assert memories.forgotten == [(("t",), "ana")]
+    assert [(answer.name, answer.outcome, answer.items) for answer in receipt.followers] == [("memories", "removed", 1)]
+
+
+def test_a_thread_that_a_service_keeps_has_no_storage_to_follow() -> None:
+    follow_storage(AgentThread(service_thread_id="s"), object())  # pyright: ignore[reportArgumentType] - never used
 
 
 def test_two_thread_scopes_are_refused() -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from recuerda.errors import ConfigurationError, InvalidInput
 from recuerda.ids import check_id
-from recuerda.providers.remembering import check_thread_user
+from recuerda.providers.remembering import check_thread_user, user_of
 from recuerda.threads.thread import AgentThread
 
 APPLICATION_KEY = "application_id"
@@ -51,7 +51,7 @@ class Mem0Scope(msgspec.Struct, frozen=True, kw_only=True):
         """
         check_thread_user(thread, self.user_id, advice="leave user_id out, and it takes each thread's own user")
         whole = Mem0Scope(
-            user_id=self.user_id or thread.user_id,
+            user_id=self.user_id or user_of(thread),
             agent_id=self.agent_id,
             application_id=self.application_id,
             thread_id=thread.id if is_per_thread else self.thread_id,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from recuerda.errors import ConfigurationError, ProviderError, ThreadOwnershipError
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.deferred import Deferred
+from recuerda.storage.erasure import Follower
 from recuerda.threads.thread import AgentThread
 
 
@@ -32,6 +33,29 @@ def quotes_below(prompt: str, quotes: Iterable[str], *, max_characters: int) -> 
     return "\n".join(lines)
 
 
+def user_of(thread: AgentThread) -> str | None:
+    """Return the user to whom a run's thread belongs; None if it belongs to nobody.
+
+    That is the user for whom the thread was opened. If it was opened without a user, it is the thread's owner, as the
+    run has read it.
+    """
+    if thread.user_id is not None:
+        return thread.user_id
+    store = thread.turn_store or thread.mirror
+    info = None if store is None else store.history.info
+    return None if info is None else info.user_id
+
+
+def follow_storage(thread: AgentThread, follower: Follower) -> None:
+    """Let the storage of a run's thread tell the memories which threads are deleted and which users are erased.
+
+    A thread that only an application or a service keeps has no such storage.
+    """
+    store = thread.turn_store or thread.mirror
+    if store is not None:
+        store.storage.follow(follower)
+
+
 def check_thread_user(thread: AgentThread, user_id: str | None, *, advice: str) -> None:
     """Check that a provider of one user's memories is not used on a thread of another user.
 
@@ -41,12 +65,13 @@ def check_thread_user(thread: AgentThread, user_id: str | None, *, advice: str) 
         advice: the next step for the developer, for the error.
 
     Raises:
-        ThreadOwnershipError: the thread was opened for another user.
+        ThreadOwnershipError: the thread was opened for another user, or belongs to one.
     """
-    if user_id is not None and thread.user_id not in (None, user_id):
+    owner = user_of(thread)
+    if user_id is not None and owner not in (None, user_id):
         raise ThreadOwnershipError(
-            f"thread {thread.id!r} belongs to user {thread.user_id!r}, but the provider has user_id={user_id!r}; "
-            f"{advice}"
+            f"thread {thread.id!r} belongs to another user than the memories of this provider, which has "
+            f"user_id={user_id!r}; {advice}"
         )
 
 
