@@ -120,7 +120,8 @@ def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db
         "UPDATE threads SET updated_us = ?, edits = edits + 1, user_id = ? WHERE key = ?", (now_us, user_id, key)
     )
     if changes.title is not msgspec.UNSET:
-        db.execute("UPDATE threads SET title = ?, title_turn = NULL WHERE key = ?", (changes.title, key))
+        title = (changes.title, changes.title_turn)
+        db.execute("UPDATE threads SET title = ?, title_turn = ? WHERE key = ?", (*title, key))
     if changes.metadata is not msgspec.UNSET:
         _merge(key, changes.metadata, db)
     return to_info(db.execute(f"{THREAD} WHERE key = ?", (key,)).fetchone())

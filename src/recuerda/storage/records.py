@@ -353,11 +353,14 @@ class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
     """New settings of a thread. A field that is `UNSET` leaves its setting unchanged.
 
     Attributes:
+        title_turn: the number of the turn of which `title` was made; None for a title that somebody has chosen. A made
+            title that is only encrypted with another key still goes with its turn.
         metadata: the keys to set. A key with None is removed. All other keys stay.
     """
 
     user_id: str | msgspec.UnsetType | None = msgspec.UNSET
     title: str | msgspec.UnsetType | None = msgspec.UNSET
+    title_turn: int | None = None
     metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 

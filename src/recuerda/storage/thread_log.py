@@ -192,7 +192,7 @@ class ThreadLog(msgspec.Struct):
         if changes.user_id is not msgspec.UNSET:
             self.user_id = changes.user_id
         if changes.title is not msgspec.UNSET:
-            self.title, self.title_turn = changes.title, None
+            self.title, self.title_turn = changes.title, changes.title_turn
         if changes.metadata is not msgspec.UNSET:
             merged = self.metadata | changes.metadata
             self.metadata = {key: value for key, value in merged.items() if value is not None}
