@@ -15,9 +15,10 @@ import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from recuerda.errors import (
     ConfigurationError,
@@ -26,18 +27,22 @@ from recuerda.errors import (
     MissingExtraError,
     RecuerdaError,
     ThreadConflict,
+    ThreadOwnershipError,
 )
 from recuerda.storage.contract import Storage
+from recuerda.storage.hooks import check_state, check_user
 from recuerda.storage.records import (
     SEAL,
     Appended,
     DraftStep,
+    Guard,
     NewRecord,
     ReadQuery,
     ThreadChanges,
     ThreadInfo,
     ThreadSlice,
     TurnRecord,
+    Version,
 )
 
 try:
@@ -52,7 +57,13 @@ NONCE_BYTES = 12
 _SEALED = ("turn", "summary")
 """The kinds of records whose bodies are encrypted."""
 
-KNOWN_USERS = 10_000
+_METADATA = "sealed"
+"""The only key of the metadata that the other storage keeps. All keys of a thread are one encrypted value."""
+
+SEAL_BYTES = len(SEAL) + 1 + 255 + NONCE_BYTES + 16
+"""The largest number of bytes that encryption adds to a value, with the longest id of a key and AES-GCM's tag."""
+
+KNOWN_THREADS = 10_000
 """The number of threads whose users are remembered. A forgotten thread costs one look-up."""
 
 
@@ -134,9 +145,12 @@ class EncryptedStorage(Storage):
         super().__init__(clock=storage.clock)
         # The inner storage raises the driver errors and translates them.
         self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
+        longest = storage.max_body_bytes
+        self.max_body_bytes: int | None = None if longest is None else longest - SEAL_BYTES  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
+        self.followers = storage.followers
         self._inner = storage
         self._keys = keys
-        self._users: OrderedDict[str, str | None] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"EncryptedStorage({self._inner!r})"
@@ -144,76 +158,131 @@ class EncryptedStorage(Storage):
     async def rotate(self, thread_id: str) -> int:
         """Encrypt a thread again with the current key, and return the number of records that had another key.
 
-        The thread can be used while this runs. Its content and its revision do not change.
+        The thread can be used while this runs. Its content, its revision and its times do not change. If the thread
+        changes meanwhile, the rotation reads it again, so it never puts an earlier value back.
+
+        A draft keeps its key until its turn is committed or dropped, because a saved step is never changed. Keep the
+        old key as long as `list_drafts` names a thread that was rotated with a draft.
+
+        Raises:
+            DecryptionError: a value cannot be opened, for example because its key is missing. Nothing was written.
+            ConfigurationError: the current key is missing. Nothing was written.
         """
-        found = await self._inner.read(thread_id)
-        if found.info is None:
-            return 0
-        self._note(found.info)
-        seal = self._sealer(found.info.user_id)
+        while True:
+            found = await self._inner.read(thread_id)
+            if found.info is None:
+                return 0
+            with suppress(ThreadConflict):
+                if (records := await self._all_records(found)) is not None:
+                    return await self._rotate(found.info, records)
+
+    async def _all_records(self, found: ThreadSlice) -> Sequence[TurnRecord] | None:
+        """Return the records of a slice with all turns, and the thread's summaries. None if the thread has changed."""
+        assert found.info is not None  # noqa: S101 - the caller has checked it
+        newest = await self._inner.read(found.info.id, last_turns=0, with_summary=True)
+        if newest.summary is None:
+            return found.records if _version(newest) == found.info.version else None
         # A read that continues also returns summaries. A summary is never the first record.
-        later = await self._inner.read(thread_id, after=1, incarnation=found.info.incarnation)
-        sealed = (*found.records, *(record for record in later.records if record.kind == "summary"))
+        later = await self._inner.read(found.info.id, after=1)
+        summaries = [record for record in later.records if record.kind == "summary"]
+        return (*found.records, *summaries) if _version(later) == found.info.version else None
+
+    async def _rotate(self, info: ThreadInfo, records: Sequence[TurnRecord]) -> int:
+        """Encrypt a thread with the current key if it is still in this state.
+
+        Everything is opened before the first write.
+        """
+        seal = self._sealer(info.user_id)
         bodies = {
-            record.number: seal(self._record(thread_id, record).body, _record_place(thread_id, record))
-            for record in sealed
+            record.number: seal(self._record(info.id, record).body, _record_place(info.id, record))
+            for record in records
             if _key_id(record.body) != seal.key_id
         }
-        await self._inner.rewrite(thread_id, bodies)
-        info = self._info(found.info)
-        if info.title is not None or info.metadata:
-            await self.update_thread(thread_id, title=info.title, metadata=info.metadata)
+        changes = self._resealed(info, seal)
+        if changes != ThreadChanges():
+            info = await self._inner._update(info.id, changes, info.updated_us, _exactly(info))
+        if bodies:
+            await self._inner._rewrite(info.id, bodies, _exactly(info))
         return len(bodies)
+
+    def _resealed(self, info: ThreadInfo, seal: _Sealer) -> ThreadChanges:
+        """Return the settings that have another key, encrypted with the current key."""
+        changes = ThreadChanges()
+        if info.title is not None and _key_id(_bytes(info.title)) != seal.key_id:
+            place = _place(info.id, "title")
+            title = _text(seal(self._open(_bytes(info.title), info.id, place), place))
+            changes = replace(changes, title=title, title_turn=info.title_turn)
+        sealed = info.metadata.get(_METADATA)
+        if isinstance(sealed, str) and _key_id(_bytes(sealed)) != seal.key_id:
+            changes = replace(changes, metadata={_METADATA: self._sealed_metadata(info.id, self._metadata(info), seal)})
+        return changes
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
-    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        if record.kind not in _SEALED:
+            return await self._inner._append(thread_id, record, guard)
         while True:
-            revision = await self._revision(thread_id) if expected is None else expected
             try:
-                sealed = await self._sealed(thread_id, record, revision + 1)
-                appended = await self._inner._append(thread_id, sealed, revision)
-            except ThreadConflict:
-                if expected is not None:
-                    raise
+                to = await self._destination(thread_id, guard)
+            except ConfigurationError:
+                # A replay needs no key.
+                if replay := await self._replay(thread_id, record, guard):
+                    return replay
+                raise
+            try:
+                appended = await self._inner._append(thread_id, self._sealed(thread_id, record, to, 1), to.guard)
+            except (ThreadConflict, ThreadOwnershipError):
+                _check(thread_id, guard, await self._head(thread_id))
+            else:
+                return replace(appended, record=self._record(thread_id, appended.record))
+
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
+        while True:
+            info = await self._head(thread_id)
+            # A value is bound to its number, so replays have to be recognized before anything is encrypted.
+            held = await self._replays(thread_id, records, guard) if info and info.revision else {}
+            if records and records[0].id in held:
+                guard = Guard(user_id=guard.user_id)
+            _check(thread_id, guard, info)
+            new = {record.id: record for record in records if record.id not in held}
+            try:
+                committed = await self._append_new(thread_id, list(new.values()), info, guard)
+            except (ThreadConflict, ThreadOwnershipError):
                 continue
-            return msgspec.structs.replace(appended, record=self._record(thread_id, appended.record))
+            return _in_order(records, held | {item.record.id: item for item in committed})
 
-    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        # A value is bound to its number, so replays have to be recognized before anything is encrypted.
-        found = await self._inner.read(thread_id)
-        revision = 0 if found.info is None else found.info.revision
-        there = {record.id: record for record in found.records}
-        if expected not in (None, revision) and not (records and records[0].id in there):
-            raise ThreadConflict(thread_id, expected=expected or 0, actual=revision)
-        new = [record for record in records if record.id not in there]
-        sealed = [await self._sealed(thread_id, record, revision + i) for i, record in enumerate(new, 1)]
-        committed = await self._inner._append_all(thread_id, sealed, revision) if sealed else []
-        if not sealed:
-            await self._end_draft(thread_id, records)
-        by_id = {item.record.id: item for item in committed}
-        by_id |= {id: Appended(revision=old.number, replayed=True, record=old) for id, old in there.items()}
-        return [
-            msgspec.structs.replace(by_id[record.id], record=self._record(thread_id, by_id[record.id].record))
-            for record in records
-        ]
+    async def _append_new(
+        self, thread_id: str, records: Sequence[NewRecord], info: ThreadInfo | None, guard: Guard
+    ) -> list[Appended]:
+        """Append records that the thread does not hold, if it is still in this state."""
+        if not records:
+            return []
+        to = _Destination(self._sealer(_user(info, guard)), None, _at(info, guard))
+        sealed = [self._sealed(thread_id, record, to, i) for i, record in enumerate(records, 1)]
+        committed = await self._inner._append_all(thread_id, sealed, to.guard)
+        return [replace(item, record=self._record(thread_id, item.record)) for item in committed]
 
-    async def _end_draft(self, thread_id: str, replayed: Sequence[NewRecord]) -> None:
-        """Remove the draft of a turn that is already in the thread, as a replay of that turn does."""
-        steps = await self._inner._load_draft(thread_id)
-        for record in replayed:
-            if steps and record.id == steps[0].turn_id:
-                with suppress(
-                    ThreadConflict
-                ):  # No thread has revision -1, so nothing is written if the turn has been removed since.
-                    await self._inner._append(thread_id, record, -1)
+    async def _replays(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> dict[str, Appended]:
+        """Return the records that the thread already holds, by id."""
+        found = [await self._replay(thread_id, record, guard) for record in records if not record.is_new_id]
+        return {one.record.id: one for one in found if one}
+
+    async def _replay(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended | None:
+        """Return the record if the thread already holds it, as an append does. Otherwise write nothing."""
+        never = Guard(user_id=guard.user_id, revision=-1)
+        try:
+            appended = await self._inner._append(thread_id, replace(record, body=b"", title=None), never)
+        except ThreadConflict:
+            return None
+        return replace(appended, record=self._record(thread_id, appended.record))
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         found = await self._inner._read(thread_id, query)
         if found.info is None:
             return found
         self._note(found.info)
-        return msgspec.structs.replace(
+        return replace(
             found,
             info=self._info(found.info),
             records=tuple(self._record(thread_id, record) for record in found.records),
@@ -224,56 +293,90 @@ class EncryptedStorage(Storage):
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
         return [self._info(info) for info in await self._inner._list(user_id, limit, position)]
 
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        user_id = await self._user(thread_id) if changes.user_id is msgspec.UNSET else changes.user_id
-        seal = self._sealer(user_id)
-        title, metadata = changes.title, changes.metadata
-        if isinstance(title, str):
-            title = _text(seal(title.encode(), _place(thread_id, "title")))
-        if not isinstance(metadata, msgspec.UnsetType) and metadata:
-            metadata = {"sealed": _text(seal(msgspec.json.encode(metadata), _place(thread_id, "metadata")))}
-        changes = ThreadChanges(user_id=changes.user_id, title=title, metadata=metadata)
-        info = await self._inner._update(thread_id, changes, now_us)
-        self._note(info)
-        return self._info(info)
+    async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+        found, position = await self._inner._walk(user_id, position)
+        return [self._info(info) for info in found], position
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        seal = self._sealer(await self._user(thread_id))
-        later = await self._inner.read(thread_id, after=1)
-        summaries = [record for record in later.records if record.kind == "summary"]
-        places = {summary.number: _record_place(thread_id, summary) for summary in summaries}
-        sealed = {n: seal(body, places.get(n) or _place(thread_id, n)) for n, body in bodies.items()}
-        await self._inner._rewrite(thread_id, sealed)
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        while True:
+            # The metadata is one encrypted value, so it is merged here, if nobody changes it meanwhile.
+            info = await self._head(thread_id)
+            _check(thread_id, guard, info)
+            sealed = self._sealed_changes(thread_id, changes, info, guard)
+            with suppress(ThreadConflict, ThreadOwnershipError):
+                updated = await self._inner._update(thread_id, sealed, now_us, _at(info, guard))
+                self._note(updated)
+                return self._info(updated)
 
-    async def _delete(self, thread_id: str) -> bool:
-        self._users.pop(thread_id, None)
-        return await self._inner._delete(thread_id)
+    def _sealed_changes(
+        self, thread_id: str, changes: ThreadChanges, info: ThreadInfo | None, guard: Guard
+    ) -> ThreadChanges:
+        """Return changes with the title and with all keys of the metadata encrypted."""
+        user_id = _user(info, guard) if changes.user_id is msgspec.UNSET else changes.user_id
+        if isinstance(changes.title, str):
+            title = self._sealer(user_id)(changes.title.encode(), _place(thread_id, "title"))
+            changes = replace(changes, title=_text(title))
+        if changes.metadata is not msgspec.UNSET and changes.metadata:
+            merged = (self._metadata(info) if info else {}) | changes.metadata
+            kept = {name: value for name, value in merged.items() if value is not None}
+            sealed = self._sealed_metadata(thread_id, kept, self._sealer(user_id)) if kept else None
+            changes = replace(changes, metadata={_METADATA: sealed})
+        return changes
 
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        seal = self._sealer(await self._user(thread_id))
-        body = seal(step.body, _place(thread_id, f"{step.turn_id}/{step.number}"))
-        try:
-            await self._inner._save_draft(thread_id, msgspec.structs.replace(step, body=body))
-        except DraftConflict:
-            # Encrypting the same body again gives other bytes. So the saved step must be opened and compared.
-            steps = await self._inner._load_draft(thread_id)
-            there = steps[step.number - 1] if step.number <= len(steps) else None
-            if there is None or there.turn_id != step.turn_id:
-                raise
-            if msgspec.structs.replace(self._step(thread_id, there), created_us=step.created_us) != step:
-                raise
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        while True:
+            # A read that continues also returns summaries. A summary is never the first record.
+            found = await self._inner._read(thread_id, ReadQuery(after=max(1, min(bodies, default=1) - 1)))
+            _check(thread_id, guard, found.info)
+            if found.info is None:
+                return
+            seal = self._sealer(_user(found.info, guard))
+            places = {1: _place(thread_id, 1)} | {one.number: _record_place(thread_id, one) for one in found.records}
+            sealed = {number: seal(body, places[number]) for number, body in bodies.items() if number in places}
+            with suppress(ThreadConflict, ThreadOwnershipError):
+                await self._inner._rewrite(thread_id, sealed, replace(_exactly(found.info), user_id=guard.user_id))
+                return
 
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        return [self._step(thread_id, step) for step in await self._inner._load_draft(thread_id)]
+    async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        self._known.pop(thread_id, None)
+        return await self._inner._delete(thread_id, guard)
+
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        while True:
+            to = await self._destination(thread_id, replace(guard, revision=step.revision))
+            exact = to.guard if step.number == 1 else Guard(user_id=guard.user_id or to.user_id)
+            body = to.seal(step.body, _step_place(thread_id, step))
+            try:
+                return await self._inner._save_draft(thread_id, replace(step, body=body), exact)
+            except DraftConflict:
+                # Encrypting the same body again gives other bytes. So the saved step must be opened and compared.
+                if not await self._has_step(thread_id, step, guard):
+                    raise
+                return None
+            except (ThreadConflict, ThreadOwnershipError):
+                info = await self._head(thread_id)
+                _check(thread_id, guard if step.number == 1 else Guard(user_id=guard.user_id), info)
+                if step.number == 1:
+                    _check(thread_id, Guard(revision=step.revision), info)
+
+    async def _has_step(self, thread_id: str, step: DraftStep, guard: Guard) -> bool:
+        steps = await self._inner._load_draft(thread_id, guard)
+        there = steps[step.number - 1] if step.number <= len(steps) else None
+        if there is None or there.turn_id != step.turn_id:
+            return False
+        return replace(self._step(thread_id, there), created_us=step.created_us) == step
+
+    async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
+        return [self._step(thread_id, step) for step in await self._inner._load_draft(thread_id, guard)]
 
     async def _list_drafts(self, limit: int) -> list[str]:
         return await self._inner._list_drafts(limit)
 
-    async def _drop_draft(self, thread_id: str) -> bool:
-        return await self._inner._drop_draft(thread_id)
+    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
+        return await self._inner._drop_draft(thread_id, guard)
 
-    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
-        return await self._inner._lease(thread_id, holder, ttl_us)
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
+        return await self._inner._lease(thread_id, holder, ttl_us, guard)
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._inner._release(thread_id, holder)
@@ -284,15 +387,57 @@ class EncryptedStorage(Storage):
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         return self._inner._translate(error, action)
 
+    # -- the state of threads ------------------------------------------------------------------------------------------
+
+    async def _destination(self, thread_id: str, guard: Guard) -> _Destination:
+        """Return the key for a thread's next value, and a guard that refuses the value if the thread needs another key.
+
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user.
+            ConfigurationError: there is no key.
+        """
+        # The key of a thread that was another user's may be gone. Then the thread is looked up.
+        with suppress(ConfigurationError):
+            if guard.revision == 0 and guard.user_id is not None:
+                # A thread without a record is this user's, or becomes this user's.
+                return _Destination(self._sealer(guard.user_id), guard.user_id, guard)
+            known = self._known.get(thread_id)
+            if known and guard.revision is not None and guard.incarnation in (None, known.incarnation):
+                exact = replace(guard, incarnation=known.incarnation, edits=known.edits)
+                return _Destination(self._sealer(known.user_id), known.user_id, exact)
+        info = await self._head(thread_id)
+        check_user(thread_id, guard, info.user_id if info else None)
+        user_id = _user(info, guard)
+        return _Destination(self._sealer(user_id), user_id, _at(info, guard))
+
+    async def _head(self, thread_id: str) -> ThreadInfo | None:
+        """Return the information about a thread as it is stored, and note it."""
+        info = (await self._inner._read(thread_id, ReadQuery(last_turns=0))).info
+        if info is None:
+            self._known.pop(thread_id, None)
+        else:
+            self._note(info)
+        return info
+
+    def _note(self, info: ThreadInfo) -> None:
+        self._known[info.id] = _Known(info.user_id, info.incarnation, info.edits)
+        self._known.move_to_end(info.id)
+        if len(self._known) > KNOWN_THREADS:
+            self._known.popitem(last=False)
+
     # -- sealing -------------------------------------------------------------------------------------------------------
 
-    async def _sealed(self, thread_id: str, record: NewRecord, number: int) -> NewRecord:
-        if record.kind not in _SEALED:
-            return record
-        seal = self._sealer(record.user_id or await self._user(thread_id))
-        title = None if record.title is None else _text(seal(record.title.encode(), _place(thread_id, "title")))
-        place = _record_place(thread_id, record.numbered(number))
-        return msgspec.structs.replace(record, body=seal(record.body, place), title=title)
+    def _sealed(self, thread_id: str, record: NewRecord, to: _Destination, distance: int) -> NewRecord:
+        """Encrypt a record whose number is this distance behind the thread's revision."""
+        title = record.title
+        if title is not None:
+            title = _text(to.seal(title.encode(), _place(thread_id, "title")))
+        place = _record_place(thread_id, record.numbered((to.guard.revision or 0) + distance))
+        return replace(record, body=to.seal(record.body, place), title=title)
+
+    @staticmethod
+    def _sealed_metadata(thread_id: str, metadata: Mapping[str, object], seal: _Sealer) -> str:
+        return _text(seal(msgspec.json.encode(metadata), _place(thread_id, "metadata")))
 
     def _sealer(self, user_id: str | None) -> _Sealer:
         key_id = self._keys.current(user_id)
@@ -321,45 +466,46 @@ class EncryptedStorage(Storage):
         if record.kind not in _SEALED:
             return record
         body = self._open(record.body, thread_id, _record_place(thread_id, record), record.number)
-        return msgspec.structs.replace(record, body=body)
+        return replace(record, body=body)
 
     def _step(self, thread_id: str, step: DraftStep) -> DraftStep:
-        body = self._open(step.body, thread_id, _place(thread_id, f"{step.turn_id}/{step.number}"))
-        return msgspec.structs.replace(step, body=body)
+        return replace(step, body=self._open(step.body, thread_id, _step_place(thread_id, step)))
 
     def _info(self, info: ThreadInfo) -> ThreadInfo:
-        title = None if info.title is None else self._open_text(info.title, info.id, "title")
-        sealed = info.metadata.get("sealed")
-        metadata = self._open_text(sealed, info.id, "metadata") if isinstance(sealed, str) else None
-        return msgspec.structs.replace(
-            info,
-            title=None if title is None else title.decode(),
-            metadata={} if metadata is None else msgspec.json.decode(metadata),
-        )
+        """Open a title and metadata. Leave out a value that cannot be opened."""
+        title, metadata = None, dict[str, Any]()
+        with suppress(DecryptionError):
+            title = self._title(info)
+        with suppress(DecryptionError):
+            metadata = self._metadata(info)
+        return replace(info, title=title, metadata=metadata)
 
-    def _open_text(self, text: str, thread_id: str, place: str) -> bytes | None:
-        try:
-            return self._open(base64.b64decode(text, validate=True), thread_id, _place(thread_id, place))
-        except (DecryptionError, binascii.Error):
+    def _title(self, info: ThreadInfo) -> str | None:
+        if info.title is None:
             return None
+        return self._open(_bytes(info.title), info.id, _place(info.id, "title")).decode()
 
-    async def _revision(self, thread_id: str) -> int:
-        info = await self._inner.head(thread_id)
-        if info is None:
-            return 0
-        self._note(info)
-        return info.revision
+    def _metadata(self, info: ThreadInfo) -> dict[str, Any]:
+        sealed = info.metadata.get(_METADATA)
+        if not isinstance(sealed, str):
+            return {}
+        return msgspec.json.decode(self._open(_bytes(sealed), info.id, _place(info.id, "metadata")))
 
-    async def _user(self, thread_id: str) -> str | None:
-        if thread_id not in self._users:
-            await self._revision(thread_id)
-        return self._users.get(thread_id)
 
-    def _note(self, info: ThreadInfo) -> None:
-        self._users[info.id] = info.user_id
-        self._users.move_to_end(info.id)
-        if len(self._users) > KNOWN_USERS:
-            self._users.popitem(last=False)
+class _Known(NamedTuple):
+    """The state of a thread that decides about its key, when the thread was last seen."""
+
+    user_id: str | None
+    incarnation: str
+    edits: int
+
+
+class _Destination(NamedTuple):
+    """The state for which a value is encrypted: the key, its user, and the guard under which the value is written."""
+
+    seal: _Sealer
+    user_id: str | None
+    guard: Guard
 
 
 class _Sealer:
@@ -395,11 +541,73 @@ def _record_place(thread_id: str, record: TurnRecord) -> bytes:
     return _place(thread_id, f"{record.kind} {record.number} {record.target}")
 
 
+def _step_place(thread_id: str, step: DraftStep) -> bytes:
+    return _place(thread_id, f"{step.turn_id}/{step.number}")
+
+
+def _user(info: ThreadInfo | None, guard: Guard) -> str | None:
+    """Return the user whom a thread has after an operation with this guard."""
+    if info is None:
+        return guard.user_id
+    return info.user_id or (guard.user_id if info.revision == 0 else None)
+
+
+def _check(thread_id: str, guard: Guard, info: ThreadInfo | None) -> None:
+    """Refuse a thread of another user, and then a thread that is not in the guard's state."""
+    check_user(thread_id, guard, info.user_id if info else None)
+    check_state(
+        thread_id,
+        guard,
+        revision=info.revision if info else 0,
+        incarnation=info.incarnation if info else None,
+        record_id=info.record_id if info else "",
+        edits=info.edits if info else 0,
+    )
+
+
+def _at(info: ThreadInfo | None, guard: Guard) -> Guard:
+    """Return a guard that also demands the state in which a thread was seen, wherever `guard` demands none."""
+    return Guard(
+        user_id=guard.user_id,
+        revision=(info.revision if info else 0) if guard.revision is None else guard.revision,
+        incarnation=guard.incarnation or (info.incarnation if info else None),
+        record_id=guard.record_id,
+        edits=(info.edits if info else 0) if guard.edits is None else guard.edits,
+    )
+
+
+def _exactly(info: ThreadInfo) -> Guard:
+    """Return a guard that demands the state in which a thread was seen."""
+    return Guard(revision=info.revision, incarnation=info.incarnation, record_id=info.record_id, edits=info.edits)
+
+
+def _version(found: ThreadSlice) -> Version | None:
+    return found.info and found.info.version
+
+
+def _in_order(records: Sequence[NewRecord], by_id: Mapping[str, Appended]) -> list[Appended]:
+    """Return the outcome of each record. A second record with the same id is a replay of the first one."""
+    outcomes: list[Appended] = []
+    seen: set[str] = set()
+    for record in records:
+        outcome = by_id[record.id]
+        outcomes.append(replace(outcome, replayed=True, created=False) if record.id in seen else outcome)
+        seen.add(record.id)
+    return outcomes
+
+
 def _key_id(body: bytes) -> str | None:
     start = len(SEAL) + 1
     if not body.startswith(SEAL) or len(body) <= start:
         return None
     return body[start : start + body[len(SEAL)]].decode(errors="replace")
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return b""  # This is not an encrypted value, so it cannot be opened.
 
 
 def _text(sealed: bytes) -> str:
