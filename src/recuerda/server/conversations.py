@@ -40,29 +40,27 @@ class Conversations:
         items = checked_items(request.items or [], turn_id, at="items")
         # A retry returns the conversation in its current state.
         known = await self._threads.head(call.tenancy, name) if call.idempotency_key else None
-        info = known or await self._threads.set_metadata(call.tenancy, name, request.metadata or {})
+        info = known or await self._threads.create(call.tenancy, name, request.metadata or {})
         if items:
-            await self._threads.append(call.tenancy, name, pack_turn(items), turn_id=turn_id, expected=None)
+            await self._threads.append(call.tenancy, name, pack_turn(items), turn_id=turn_id, expected=info.version)
         return json_response(conversation_object(name, info))
 
     async def retrieve(self, call: ApiCall) -> Response:
         """Return a conversation."""
         name = _name(call)
-        return json_response(conversation_object(name, await self._info(call, name)))
+        return json_response(conversation_object(name, await self._threads.existing(call.tenancy, name)))
 
     async def update(self, call: ApiCall) -> Response:
         """Set a conversation's metadata."""
         request = parse_body(call.body, UpdateConversation)
         name = _name(call)
-        known = await self._info(call, name)
-        info = await self._threads.set_metadata(call.tenancy, name, request.metadata or {}, known=known)
+        info = await self._threads.set_metadata(call.tenancy, name, request.metadata or {})
         return json_response(conversation_object(name, info))
 
     async def delete(self, call: ApiCall) -> Response:
         """Delete a conversation and all its items."""
         name = _name(call)
         async with self._threads.alone(call.tenancy, name):
-            await self._info(call, name)
             await self._threads.delete(call.tenancy, name)
         return json_response({"id": name, "object": "conversation.deleted", "deleted": True})
 
@@ -74,9 +72,8 @@ class Conversations:
         name = _name(call)
         turn_id = call.tenancy.token("items", name, call.idempotency_key)
         async with self._threads.alone(call.tenancy, name):
-            await self._info(call, name)
             items = await self._new_items(call, name, request.items, turn_id)
-            kept, _ = await self._threads.append(call.tenancy, name, pack_turn(items), turn_id=turn_id, expected=None)
+            kept = await self._threads.add(call.tenancy, name, pack_turn(items), turn_id=turn_id)
         return json_response(list_object(items_of(kept.turn), has_more=False))
 
     async def list_items(self, call: ApiCall) -> Response:
@@ -104,15 +101,9 @@ class Conversations:
         turn = await self._turn_with(call, name, id)
         if not await self._threads.rewrite(call.tenancy, name, turn.id, lambda found: without_item(found, id)):
             raise not_found("Item", id)
-        return json_response(conversation_object(name, await self._info(call, name)))
+        return json_response(conversation_object(name, await self._threads.existing(call.tenancy, name)))
 
     # -- shared by the handlers ----------------------------------------------------------------------------------------
-
-    async def _info(self, call: ApiCall, name: str) -> ThreadInfo:
-        info = await self._threads.head(call.tenancy, name)
-        if info is None:
-            raise not_found("Conversation", name)
-        return info
 
     async def _new_items(self, call: ApiCall, name: str, items: Sequence[Item], turn_id: str) -> list[Item]:
         checked = checked_items(items, turn_id, at="items")

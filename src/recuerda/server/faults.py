@@ -17,6 +17,7 @@ from recuerda.errors import (
     ThreadConflict,
     ThreadNotFound,
     ThreadOwnershipError,
+    TurnDropped,
 )
 from recuerda.json_value import JsonObject
 
@@ -87,6 +88,16 @@ def locked() -> ApiFault:
     )
 
 
+def dropped() -> ApiFault:
+    """Return the fault for a retry whose answer was committed and has been deleted by a trim or a limit since."""
+    return ApiFault(
+        422,
+        "The answer to this idempotency key was given before and has been deleted since. Send a new request with a new "
+        "key.",
+        code="idempotency_key_reused",
+    )
+
+
 def fault_of(error: Exception) -> ApiFault | None:
     """Return the fault that answers an error of the library; None for an unexpected error."""
     match error:
@@ -94,6 +105,8 @@ def fault_of(error: Exception) -> ApiFault | None:
             return error
         case ThreadConflict():
             return locked()
+        case TurnDropped():
+            return dropped()
         case ThreadNotFound() | ThreadOwnershipError():
             return ApiFault(404, "There is no such conversation.")
         case InvalidInput():

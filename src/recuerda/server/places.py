@@ -12,11 +12,12 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from recuerda.server.faults import bad_request, not_found
+from recuerda.server.faults import bad_request, dropped, not_found
 from recuerda.server.names import ResponseName, Tenancy, is_conversation_id, parse_response_id
 from recuerda.server.requests import CreateResponse
 from recuerda.server.threads import Threads, View
 from recuerda.server.turns import response_of
+from recuerda.storage.records import Expected
 from recuerda.threads.history import StoredTurn
 
 
@@ -26,14 +27,14 @@ class Place(msgspec.Struct, frozen=True):
     Attributes:
         name: the thread and the turn of the response.
         turns: the turns before the response; older turns that do not fit the window may be missing.
-        expected: the revision that the thread must have when the response is added; None if a copy is made first.
+        expected: the version that the thread must have when the response is added; it has no effect on a copy.
         copy_of: the thread to copy, and the number of the last turn to copy; None to add to the thread itself.
         committed: the turn of the response if an earlier request with the same key has committed it; otherwise None.
     """
 
     name: ResponseName
     turns: Sequence[StoredTurn] = ()
-    expected: int | None = 0
+    expected: Expected = 0
     copy_of: tuple[str, int] | None = None
     committed: StoredTurn | None = None
 
@@ -67,7 +68,7 @@ async def find_place(
     if request.previous_response_id is not None:
         return await _after(threads, tenancy, request, turn_id=turn_id, key=key, held=held)
     name = ResponseName(f"chain_{tenancy.token('chain', key)}", turn_id)
-    if key is not None and (found := (await threads.turn(tenancy, name.thread, turn_id)).found) is not None:
+    if key is not None and (found := _committed(await threads.turn(tenancy, name.thread, turn_id))) is not None:
         return Place(name, committed=found)
     return Place(name)
 
@@ -79,7 +80,7 @@ async def _in_conversation(threads: Threads, tenancy: Tenancy, id: str, turn_id:
     view = await threads.newest(tenancy, id, turn_id=turn_id)
     if view.info is None:
         raise not_found("Conversation", id)
-    return Place(ResponseName(id, turn_id), view.turns, view.revision, committed=view.found)
+    return Place(ResponseName(id, turn_id), view.turns, view.version, committed=_committed(view))
 
 
 async def _after(
@@ -92,7 +93,7 @@ async def _after(
     copy = ResponseName(f"chain_{tenancy.token('copy', previous_id, key)}", turn_id)
     if key is not None:
         for name in (ResponseName(previous.thread, turn_id), copy):
-            if (found := (await threads.turn(tenancy, name.thread, turn_id)).found) is not None:
+            if (found := _committed(await threads.turn(tenancy, name.thread, turn_id))) is not None:
                 return Place(name, committed=found)
     # A conversation is continued only by its own id. While another request is adding to a chain, this request gets a
     # copy.
@@ -103,9 +104,9 @@ async def _after(
     if view.found is None or not is_kept(view.found):
         raise _no_previous(previous_id)
     if may_add and view.turns and view.turns[-1].id == previous.turn:
-        return Place(ResponseName(previous.thread, turn_id), view.turns, view.revision)
+        return Place(ResponseName(previous.thread, turn_id), view.turns, view.version)
     turns = await _through(threads, tenancy, previous.thread, view, view.found.number)
-    return Place(copy, turns, None, copy_of=(previous.thread, view.found.number))
+    return Place(copy, turns, copy_of=(previous.thread, view.found.number))
 
 
 async def _through(threads: Threads, tenancy: Tenancy, thread: str, view: View, number: int) -> Sequence[StoredTurn]:
@@ -114,6 +115,17 @@ async def _through(threads: Threads, tenancy: Tenancy, thread: str, view: View, 
     if view.info is not None and len(turns) < view.info.turns:
         turns = (await threads.whole(tenancy, thread)).turns
     return [turn for turn in turns if turn.number <= number]
+
+
+def _committed(view: View) -> StoredTurn | None:
+    """Return the turn that an earlier request with the same key committed; None without such a turn.
+
+    Raises:
+        ApiFault: the turn was committed, and a trim or a limit has deleted it.
+    """
+    if view.is_dropped:
+        raise dropped()
+    return view.found
 
 
 def is_kept(turn: StoredTurn) -> bool:

@@ -103,13 +103,7 @@ class Responses:
             await threads.rewrite(tenancy, name.thread, name.turn, without_response)
         else:
             async with threads.alone(tenancy, name.thread):
-                view = await threads.newest(tenancy, name.thread)
-                is_newest = bool(view.turns) and view.turns[-1].id == name.turn
-                if is_newest and view.info is not None and view.info.turns == 1:
-                    await threads.delete(tenancy, name.thread)
-                elif is_newest:
-                    await threads.undo(tenancy, name.thread, expected=view.revision)
-                else:
+                if not await threads.remove_newest(tenancy, name.thread, name.turn):
                     await threads.rewrite(tenancy, name.thread, name.turn, lambda _: EMPTY_TURN)
         return json_response({"id": name.id, "object": "response", "deleted": True})
 

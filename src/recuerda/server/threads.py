@@ -1,38 +1,42 @@
 """The service's access to the threads of a storage: a request sees its own tenant's threads and reads only new turns.
 
+Each operation goes through the tenant's view of the storage, so the storage itself refuses the thread of another
+tenant. Each change is made on the version that was read. So a late write brings no deleted thread back, and undoes no
+change of another server.
+
 The newest turns of recently used threads stay in memory (`History`), so that a request in a long conversation reads
-only the turns that were added since. Deleting an item rewrites its turn without a new revision. So every change except
-a new turn gives the thread a new stamp, and a thread with a changed stamp is read again from the start.
+only the turns that were added since. If an item was deleted meanwhile, the storage starts the read anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar, cast
 
 import msgspec
 
-from recuerda.errors import ConfigurationError, ThreadNotFound
-from recuerda.ids import new_id
+from recuerda.errors import ThreadConflict, ThreadNotFound, ThreadOwnershipError
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
-from recuerda.server.faults import locked
+from recuerda.server.faults import locked, not_found
 from recuerda.server.names import Tenancy
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, ThreadInfo, ThreadSlice
+from recuerda.storage.records import Expected, NewTurn, ThreadInfo, ThreadSlice
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
 from recuerda.threads.warm import read_on
 
 METADATA = "conversation"
 """The key in a thread's metadata under which the client's own metadata is kept."""
 
-STAMP = "stamp"
-"""The key in a thread's metadata that gets a new value with every change except a new turn."""
+MAX_TRIES = 8
+"""The number of tries after which a change gives up because other writers change the thread each time."""
 
 _WHOLE_THREADS = 16
+
+T = TypeVar("T")
 
 
 class View(msgspec.Struct, frozen=True):
@@ -42,16 +46,18 @@ class View(msgspec.Struct, frozen=True):
         info: the thread's data; None when the thread does not exist or belongs to another tenant.
         turns: all turns, or the newest turns that are enough for the window.
         found: the turn that was asked for by its id; None when the thread does not have it.
+        is_dropped: True when the thread had that turn, and a trim or a limit has deleted it.
     """
 
     info: ThreadInfo | None
     turns: Sequence[StoredTurn] = ()
     found: StoredTurn | None = None
+    is_dropped: bool = False
 
     @property
-    def revision(self) -> int:
-        """The thread's revision, which an append has to expect."""
-        return 0 if self.info is None else self.info.revision
+    def version(self) -> Expected:
+        """The thread's version, which a change has to expect; 0 when the thread does not exist."""
+        return 0 if self.info is None else self.info.version
 
 
 class Threads:
@@ -68,6 +74,7 @@ class Threads:
         self.storage = storage
         self._last_messages = last_messages
         self._queue_s = queue_s
+        self._views: dict[str, Storage] = {}
         self._newest: _Warm = _Warm(max_warm)
         self._whole: _Warm = _Warm(_WHOLE_THREADS)
 
@@ -99,9 +106,31 @@ class Threads:
         """Return a thread's data; None when the thread does not exist or belongs to another tenant."""
         return (await self._look(tenancy, name, last_turns=0)).info
 
+    async def existing(self, tenancy: Tenancy, name: str) -> ThreadInfo:
+        """Return the data of a conversation's thread.
+
+        Raises:
+            ApiFault: the thread does not exist or belongs to another tenant.
+        """
+        info = await self.head(tenancy, name)
+        if info is None:
+            raise not_found("Conversation", name)
+        return info
+
+    def _of(self, tenancy: Tenancy) -> Storage:
+        """Return the tenant's view of the storage. Without tenants, it is the storage itself."""
+        if tenancy.tenant is None:
+            return self.storage
+        if tenancy.tenant not in self._views:
+            self._views[tenancy.tenant] = self.storage.for_user(tenancy.tenant)
+        return self._views[tenancy.tenant]
+
     async def _look(self, tenancy: Tenancy, name: str, **query: Any) -> View:
         thread_id = tenancy.thread_id(name)
-        return _view(tenancy, await self.storage.read(thread_id, **query), thread_id)
+        try:
+            return _view(tenancy, await self._of(tenancy).read(thread_id, **query), thread_id)
+        except ThreadOwnershipError:
+            return View(None)
 
     async def _read(self, warm: _Warm, tenancy: Tenancy, name: str, limit: int | None, turn_id: str | None) -> View:
         thread_id = tenancy.thread_id(name)
@@ -112,91 +141,149 @@ class Threads:
 
         try:
             history, found = await read_on(
-                self.storage,
+                self._of(tenancy),
                 lambda: warm.get(thread_id),
                 last_messages=limit,
                 turn_id=turn_id,
                 check=check,
-                is_current=lambda held, found: _stamp(held) == _stamp(found),
             )
-        except ThreadNotFound:
+        except (ThreadNotFound, ThreadOwnershipError):
             warm.forget(thread_id)
             return View(None)
         warm.keep(thread_id, history)
         committed = None if found.found is None else stored_turn(found.found, thread_id)
-        return View(found.info, tuple(history.turns), committed)
+        return View(found.info, tuple(history.turns), committed, found.dropped is not None)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    async def set_metadata(
-        self, tenancy: Tenancy, name: str, metadata: dict[str, str], *, known: ThreadInfo | None = None
-    ) -> ThreadInfo:
-        """Set the client's metadata of a thread. A thread that does not exist is created."""
-        kept = {**(known.metadata if known else {}), METADATA: metadata, STAMP: new_id()}
-        info = await self.storage.update_thread(tenancy.thread_id(name), user_id=tenancy.tenant, metadata=kept)
-        self.forget(tenancy, name)
-        return info
+    async def create(self, tenancy: Tenancy, name: str, metadata: dict[str, str]) -> ThreadInfo:
+        """Create a thread with the client's metadata.
+
+        Raises:
+            ThreadConflict: the thread has turns already.
+        """
+        thread_id = tenancy.thread_id(name)
+        return await self._of(tenancy).update_thread(thread_id, metadata={METADATA: metadata}, expected=0)
+
+    async def set_metadata(self, tenancy: Tenancy, name: str, metadata: dict[str, str]) -> ThreadInfo:
+        """Replace the client's metadata of a thread that exists. The application's other metadata stays.
+
+        Raises:
+            ApiFault: the thread does not exist, or was deleted meanwhile.
+        """
+
+        async def step() -> ThreadInfo:
+            info = await self.existing(tenancy, name)
+            kept = {METADATA: metadata}
+            return await self._of(tenancy).update_thread(info.id, metadata=kept, expected=info.version)
+
+        return await repeated(step)
 
     async def append(
-        self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, expected: int | None
+        self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, expected: Expected
     ) -> tuple[StoredTurn, bool]:
         """Append a turn in one atomic step. Return the stored turn, and whether the thread had it before.
 
         Raises:
-            ThreadConflict: the thread's revision is not `expected`.
+            ThreadConflict: the thread is not at the version `expected`.
         """
         thread_id = tenancy.thread_id(name)
-        new = NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
-        appended = await self.storage.append(
-            thread_id, new, expected=expected, user_id=tenancy.tenant, title=None if expected else title_of(turn)
+        appended = await self._of(tenancy).append(
+            thread_id, _new_turn(turn, turn_id), expected=expected, title=title_of(turn)
         )
         if not appended.replayed:
             for warm in (self._newest, self._whole):
-                warm.get(thread_id).committed(appended.record, turn)
+                history = warm.get(thread_id)
+                if history.version == expected:
+                    history.committed(appended.record, turn)
         return stored_turn(appended.record, thread_id), appended.replayed
+
+    async def add(self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str) -> StoredTurn:
+        """Append a turn to a thread that exists, after any turns that other writers add. Return the stored turn.
+
+        Raises:
+            ApiFault: the thread does not exist, or was deleted meanwhile.
+        """
+
+        async def step() -> StoredTurn:
+            info = await self.existing(tenancy, name)
+            return (await self.append(tenancy, name, turn, turn_id=turn_id, expected=info.version))[0]
+
+        return await repeated(step)
 
     async def fork(self, tenancy: Tenancy, name: str, *, through: int, into: str, turn: Turn, turn_id: str) -> None:
         """Create a new thread from another thread's turns up to the number `through`, followed by one new turn.
 
         The other thread stays unchanged. A repeated call completes an interrupted copy and adds no turn twice.
+
+        Raises:
+            ThreadConflict: the other thread does not hold the turn `through` any more.
         """
-        found = await self.storage.read(tenancy.thread_id(name))
-        copied = [record.as_new_turn() for record in found.records if record.number <= through]
-        new = NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
-        await self.storage.append_all(
+        storage, thread_id = self._of(tenancy), tenancy.thread_id(name)
+        found = await storage.read(thread_id)
+        copied = [record for record in found.records if record.number <= through]
+        if not copied or copied[-1].number != through:
+            raise ThreadConflict(thread_id, expected=through, actual=found.info.revision if found.info else 0)
+        await storage.append_all(
             tenancy.thread_id(into),
-            [*copied, new],
-            user_id=tenancy.tenant,
-            title=found.info.title if found.info else None,
+            [*(record.as_new_turn() for record in copied), _new_turn(turn, turn_id)],
+            title=title_of(stored_turn(copied[0], thread_id).turn),
         )
 
     async def rewrite(self, tenancy: Tenancy, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
         """Replace a turn by the turn that `change` returns for it.
 
-        Return False, and change nothing, if the thread does not have the turn or `change` returns None.
+        Return False, and change nothing, if the thread does not have the turn or `change` returns None. A title that
+        was made of the removed text is removed first, so that an interruption leaves the text in the turn alone.
         """
-        thread_id = tenancy.thread_id(name)
-        async with self._editing(thread_id):
+
+        async def step() -> bool:
             view = await self.turn(tenancy, name, turn_id)
             changed = None if view.found is None else change(view.found.turn)
             if view.found is None or view.info is None or changed is None:
                 return False
-            await self.storage.rewrite(thread_id, {view.found.number: encode_turn(changed)})
-            # The title is the start of a message, and must not outlive it.
-            is_titled = view.info.title is not None and title_of(view.found.turn) == view.info.title
-            title = title_of(changed) if is_titled else msgspec.UNSET
-            await self.storage.update_thread(thread_id, title=title, metadata={**view.info.metadata, STAMP: new_id()})
+            storage, info = self._of(tenancy), view.info
+            if info.title_turn == view.found.number and title_of(changed) != info.title:
+                info = await storage.update_thread(info.id, title=None, expected=info.version)
+            await storage.rewrite(info.id, {view.found.number: encode_turn(changed)}, expected=info.version)
+            return True
+
+        is_done = await repeated(step)
         self.forget(tenancy, name)
-        return True
+        return is_done
 
     async def delete(self, tenancy: Tenancy, name: str) -> None:
-        """Delete a thread with all its turns."""
-        await self.storage.delete(tenancy.thread_id(name))
+        """Delete a thread with all its turns.
+
+        Raises:
+            ApiFault: the thread does not exist.
+        """
+
+        async def step() -> bool:
+            info = await self.existing(tenancy, name)
+            return await self._of(tenancy).delete(info.id, expected=info.version)
+
+        await repeated(step)
         self.forget(tenancy, name)
 
-    async def undo(self, tenancy: Tenancy, name: str, *, expected: int) -> None:
-        """Remove the last turn for good."""
-        await self.storage.undo(tenancy.thread_id(name), expected=expected)
+    async def remove_newest(self, tenancy: Tenancy, name: str, turn_id: str) -> bool:
+        """Remove a turn for good, together with the thread if it has no other turn.
+
+        Return False, and change nothing, if the turn is not the newest one.
+        """
+
+        async def step() -> bool:
+            view = await self.newest(tenancy, name)
+            if view.info is None or not view.turns or view.turns[-1].id != turn_id:
+                return False
+            storage = self._of(tenancy)
+            remove = storage.delete if view.info.turns == 1 else storage.undo
+            await remove(view.info.id, expected=view.info.version)
+            return True
+
+        is_done = await repeated(step)
+        self.forget(tenancy, name)
+        return is_done
 
     def forget(self, tenancy: Tenancy, name: str) -> None:
         """Drop the turns of a thread that are kept in memory."""
@@ -226,22 +313,6 @@ class Threads:
     def is_busy(self, tenancy: Tenancy, name: str) -> bool:
         """Return whether a request of this process is using a thread."""
         return self.storage.run_lock(tenancy.thread_id(name)).locked()
-
-    @asynccontextmanager
-    async def _editing(self, thread_id: str) -> AsyncGenerator[None]:
-        """Let only one process at a time rewrite turns of a thread, if the storage has leases."""
-        lock = self.storage.run_lock(f"{thread_id}/editing")
-        async with lock:
-            lease = self.storage.lease(thread_id)
-            try:
-                await lease.__aenter__()
-            except ConfigurationError:
-                yield
-                return
-            try:
-                yield
-            finally:
-                await lease.__aexit__(None, None, None)
 
 
 class _Warm:
@@ -281,12 +352,25 @@ def client_metadata(info: ThreadInfo) -> dict[str, str]:
     return cast("dict[str, str]", kept) if isinstance(kept, dict) else {}
 
 
-def _stamp(info: ThreadInfo | None) -> object:
-    return None if info is None else info.metadata.get(STAMP)
+async def repeated(step: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of a step that reads a thread and changes it. Repeat the step if another writer came between.
+
+    Raises:
+        ThreadConflict: another writer came between each time.
+    """
+    for _ in range(MAX_TRIES - 1):
+        with suppress(ThreadConflict):
+            return await step()
+    return await step()
+
+
+def _new_turn(turn: Turn, turn_id: str) -> NewTurn:
+    return NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
 
 
 def _view(tenancy: Tenancy, found: ThreadSlice, thread_id: str) -> View:
     if found.info is None or found.info.user_id != tenancy.tenant:
         return View(None)
     turns = tuple(stored_turn(record, thread_id) for record in found.records if record.kind == "turn")
-    return View(found.info, turns, None if found.found is None else stored_turn(found.found, thread_id))
+    committed = None if found.found is None else stored_turn(found.found, thread_id)
+    return View(found.info, turns, committed, found.dropped is not None)
