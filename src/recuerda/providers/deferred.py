@@ -46,15 +46,16 @@ class Deferred:
         self._jobs: dict[_Job, None] = {}  # the jobs that have not ended, in the order of their start
         self._failures: deque[str] = deque(maxlen=self._max_waiting)
 
-    async def start(self, key: str, work: Work) -> None:
+    async def start(self, key: str, work: Work, *, is_optional: bool = False) -> None:
         """Start a job that calls and awaits `work` after the earlier jobs of `key` have ended, even if they failed.
 
         Returns at once or, if there are already `max_waiting` jobs, as soon as one of them has ended. If the caller is
         cancelled while it waits, the job is not started. A later cancellation of the caller does not affect the job.
+        `is_optional` is True for work that is done again later: its failure is neither kept nor logged as a warning.
         """
         for job in [job for job in self._unfinished() if job.is_lost]:
             self._drop(job, _STOPPED)
-        while isinstance(job := self._admitted(key), _Blocked):
+        while isinstance(job := self._admitted(key, is_optional=is_optional), _Blocked):
             await job.by.over()
         # From here on the mutex is not needed: the job belongs to this loop, and nothing has been awaited since.
         task = asyncio.ensure_future(_carry_out(job, work))
@@ -87,13 +88,13 @@ class Deferred:
         with self._mutex:
             return list(self._jobs)
 
-    def _admitted(self, key: str) -> _Job | _Blocked:
+    def _admitted(self, key: str, *, is_optional: bool) -> _Job | _Blocked:
         with self._mutex:
             waiting = [job for job in self._jobs if not job.is_stuck]
             if len(waiting) >= self._max_waiting:
                 return _Blocked(waiting[0])
             previous = next((job for job in reversed(waiting) if job.key == key), None)
-            job = _Job(key, previous)
+            job = _Job(key, previous, is_optional=is_optional)
             self._jobs[job] = None
             return job
 
@@ -111,6 +112,9 @@ class Deferred:
             self._jobs.pop(job, None)
             if failure is None:
                 return
+            if job.is_optional:
+                _logger.debug("%s: optional work after a reply ended early (%s): %s", self._owner, job.key, failure)
+                return
             text = f"{self._owner}: work after a reply failed ({job.key}): {failure}"
             self._failures.append(text)
         _logger.warning("%s", text)
@@ -119,8 +123,9 @@ class Deferred:
 class _Job:
     """One piece of work, on the loop that started it."""
 
-    def __init__(self, key: str, previous: _Job | None) -> None:
+    def __init__(self, key: str, previous: _Job | None, *, is_optional: bool) -> None:
         self.key = key
+        self.is_optional = is_optional
         self.previous = previous
         self.task: asyncio.Future[Any] | None = None
         self.has_ended = threading.Event()

@@ -1,9 +1,10 @@
 """Functions that keep an index in step with the log from which it is derived.
 
-The index knows the revision up to which it has followed each thread. A storage gives the records after it: turns, undos
+The index knows the version up to which it has followed each thread. A storage gives the records after it: turns, undos
 and trims. So it does not matter which process wrote a turn, or whether the process died between the commit and the
-update of the index: the next reader adds the missing turns. If a thread was deleted, its documents are removed. If it
-was recreated under its id, it is then followed from its start.
+update of the index: the next reader adds the missing turns. If a thread was deleted, its documents are removed. If the
+thread does not continue that version, it is followed again from its start: it was made anew under its id, its storage
+was put back to an earlier state, or a body was rewritten.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -49,15 +51,40 @@ def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> s
     Args:
         info: the information about the thread. If the thread has a user, the scope is that user's.
         user_id: the user on whose behalf the thread is followed, if the thread itself has no user.
-        known: the position in the index. A thread without a user stays in the scope that it had.
+        known: the position in the index. A thread without a user stays with the first user for whom it was followed.
     """
     if info.user_id is not None:
         return user_scope(info.user_id)
-    if user_id is not None:
-        return user_scope(user_id)
     if known is not None and known.incarnation == info.incarnation and known.scope.startswith("user:"):
         return known.scope
-    return thread_scope(info.id)
+    return thread_scope(info.id) if user_id is None else user_scope(user_id)
+
+
+def is_current(info: ThreadInfo, known: Position | None) -> bool:
+    """Return True if a position is that of the thread as it is now, so that nothing has to be followed."""
+    if known is None or (known.incarnation, known.revision, known.record_id) != (
+        info.incarnation,
+        info.revision,
+        info.record_id,
+    ):
+        return False
+    if not info.rewritten <= known.edits <= info.edits:
+        return False
+    return info.user_id is None or known.scope == user_scope(info.user_id)
+
+
+class Followed(NamedTuple):
+    """The outcome of following a thread.
+
+    Attributes:
+        position: the position that was reached; None if the thread does not exist.
+        user_id: the thread's own user; None if it has none.
+        added: the number of messages that were added.
+    """
+
+    position: Position | None
+    user_id: str | None
+    added: int
 
 
 async def follow(
@@ -68,22 +95,20 @@ async def follow(
     user_id: str | None = None,
     is_anew: bool = False,
     guess: Position | None = None,
-) -> tuple[Position | None, int]:
-    """Bring an index up to date with a thread, and return its new position and the number of added messages.
+) -> Followed:
+    """Bring an index up to date with a thread.
 
     Args:
         storage: the storage that has the thread.
         index: the index to update.
         thread_id: the thread's id.
-        user_id: see `scope_of`.
+        user_id: see `scope_of`. The thread of another user is refused before anything is changed.
         is_anew: True indexes the whole thread again.
         guess: the position that the index probably has, which saves a request. Give it only after a commit, because
             then an update follows, and the index checks the position as part of the update.
 
-    Returns:
-        The position that was reached (None if the thread does not exist), and the number of messages that were added.
-
     Raises:
+        ThreadOwnershipError: the thread belongs to another user than `user_id`.
         StorageBusy: other processes kept changing the index.
     """
     for _ in range(_TRIES):
@@ -97,16 +122,16 @@ async def follow(
             raise
         if found.info is None:
             if await _drop(index, thread_id, known):
-                return None, 0
+                return Followed(None, None, 0)
             continue
         position, added = known, 0
-        for update, turns in _updates(found, known, user_id, is_anew=is_anew):
+        for update, turns in _updates(found, known, user_id):
             documents = await _documents(thread_id, turns)
             if not await index.apply(structs.replace(update, added=documents)):
                 break
             position, added = update.position, added + len(documents)
         else:
-            return position, added
+            return Followed(position, found.info.user_id, added)
     raise StorageBusy(
         f"the index of memories could not follow thread {thread_id!r}, because other processes keep changing it; "
         "try again"
@@ -114,11 +139,13 @@ async def follow(
 
 
 async def _read(storage: Storage, thread_id: str, known: Position | None, user_id: str | None) -> ThreadSlice:
-    if known is not None:
-        found = await storage.read(thread_id, after=known.revision, incarnation=known.incarnation)
-        if found.info is None or scope_of(found.info, user_id, known) == known.scope:
-            return found
-    return await storage.read(thread_id)
+    found = await storage.read(thread_id, after=0 if known is None else known.version, user_id=user_id)
+    if known is None or found.info is None or not found.is_continued:
+        return found
+    # Edits are only ever counted up. Fewer edits than before mean that the storage was put back to an earlier state.
+    if found.info.edits >= known.edits and scope_of(found.info, user_id, known) == known.scope:
+        return found
+    return await storage.read(thread_id, user_id=user_id)
 
 
 async def _drop(index: RecallIndex, thread_id: str, known: Position | None) -> bool:
@@ -126,19 +153,14 @@ async def _drop(index: RecallIndex, thread_id: str, known: Position | None) -> b
 
 
 def _updates(
-    found: ThreadSlice, known: Position | None, user_id: str | None, *, is_anew: bool
+    found: ThreadSlice, known: Position | None, user_id: str | None
 ) -> Iterator[tuple[ThreadUpdate, Sequence[TurnRecord]]]:
     """Yield the updates that bring an index up to date, each with the turns whose documents it has to add."""
     info = found.info
     if info is None:
         return
     scope = scope_of(info, user_id, known)
-    is_next = (
-        not is_anew
-        and known is not None
-        and (known.incarnation, known.scope) == (info.incarnation, scope)
-        and found.start <= known.revision + 1
-    )
+    is_next = found.is_continued or _is_empty(known, info, scope)
     if is_next and known is not None and known.revision == info.revision:
         return
     turns = [record for record in found.records if record.kind == "turn"]
@@ -147,8 +169,14 @@ def _updates(
     expected = known
     for start in starts:
         batch = turns[start : start + BATCH_TURNS]
-        revision = info.revision if start == starts[-1] else batch[-1].number
-        position = Position(scope=scope, incarnation=info.incarnation, revision=revision)
+        is_last = start == starts[-1]
+        position = Position(
+            scope=scope,
+            incarnation=info.incarnation,
+            revision=info.revision if is_last else batch[-1].number,
+            record_id=info.record_id if is_last else batch[-1].id,
+            edits=info.edits,
+        )
         is_first = start == 0
         update = ThreadUpdate(
             thread_id=info.id,
@@ -160,6 +188,13 @@ def _updates(
         )
         yield update, batch
         expected = position
+
+
+def _is_empty(known: Position | None, info: ThreadInfo, scope: str) -> bool:
+    """Return True if the index knows a thread from before its first record, so that no read can continue from there."""
+    if known is None or known.revision:
+        return False
+    return (known.incarnation, known.scope) == (info.incarnation, scope)
 
 
 async def _documents(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:

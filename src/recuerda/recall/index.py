@@ -20,6 +20,7 @@ import msgspec
 
 from recuerda.errors import ConfigurationError
 from recuerda.recall.facts import Fact, NewFact
+from recuerda.storage.records import Version
 
 NEIGHBOUR_REACH = 2
 """The number of neighbours that are fetched on each side of a document."""
@@ -32,11 +33,20 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         scope: the scope of the thread's documents.
         incarnation: the incarnation of the thread that was read; see `ThreadInfo`.
         revision: the revision up to which the index has followed the thread.
+        record_id: the id of the record with that number; "" at revision 0.
+        edits: the thread's `edits` at that time.
     """
 
     scope: str
     incarnation: str
     revision: int
+    record_id: str
+    edits: int
+
+    @property
+    def version(self) -> Version:
+        """The version of the thread that was read last, from which the next read continues."""
+        return Version(self.incarnation, self.revision, self.record_id, self.edits)
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -85,7 +95,8 @@ class ThreadUpdate(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         thread_id: the thread's id.
         expected: the position that the index must have for the thread; None if it must not know the thread.
-        position: the position of the thread after the update; None if the thread is removed from the index.
+        position: the position of the thread after the update; None if the thread is removed from the index. The list of
+            its forgotten turns stays.
         is_fresh: True removes all documents of the thread first.
         undone: the numbers of turns whose documents are removed.
         first: documents of turns with a lower number are removed.
@@ -245,8 +256,11 @@ class RecallIndex(ABC):
     async def apply(self, update: ThreadUpdate) -> bool:
         """Apply the changes of a thread in one atomic step, and return True.
 
-        Documents of forgotten turns are left out. If the index does not have the position that the update expects,
-        because another process has followed the thread, nothing changes and the result is False.
+        Documents of forgotten turns are left out. Facts that came from an added turn when it had another id or another
+        text are removed, and the thread is searched for facts again.
+
+        If the index does not have the position that the update expects, because another process has followed the
+        thread, nothing changes and the result is False.
         """
 
     @abstractmethod
@@ -266,6 +280,31 @@ class RecallIndex(ABC):
         """Delete the documents of ranges of turns, note the ranges as forgotten, and return the number of documents."""
 
     @abstractmethod
+    async def known_threads(self, after: str, limit: int) -> list[str]:
+        """Return the next ids, in the order of ids, of threads of which the index holds anything.
+
+        This includes threads of which only facts or forgotten turns are left.
+
+        Args:
+            after: return only greater ids; "" returns the first ids.
+            limit: the largest number of ids.
+        """
+
+    @abstractmethod
+    async def next_to_check(self, limit: int) -> list[str]:
+        """Return the `limit` known threads that were returned least recently, also across processes.
+
+        The index keeps the place of the last call. After the last thread, the next call begins again.
+        """
+
+    @abstractmethod
+    async def erase(self, thread_ids: Sequence[str], scope: str | None) -> int:
+        """Delete everything about these threads and, with `scope`, everything in that scope.
+
+        Vectors and the lists of forgotten turns are deleted too. Returns the number of deleted documents and facts.
+        """
+
+    @abstractmethod
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
         """Return up to `limit` documents of a scope that have no vector from a model, the newest first."""
 
@@ -276,10 +315,13 @@ class RecallIndex(ABC):
         Vectors of documents that have been removed are left out.
         """
 
-    async def add_facts(self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact]) -> None:
+    async def add_facts(
+        self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], *, turn_id: str | None = None
+    ) -> None:
         """Store the facts that a model found in a turn, and note that the turn was searched for facts.
 
-        A replaced fact stays, with the time until which it was valid. If the turn is gone, nothing is stored. When a
+        A replaced fact stays, with the time until which it was valid. If the turn is gone, or its id is not `turn_id`
+        (None accepts any id), nothing is stored. When a
         turn is removed, the facts that came only from it are removed as well, and the facts that they had replaced are
         valid again. An index does not have to support facts.
         """

@@ -7,6 +7,7 @@ it, and every memory is checked against it before it is returned.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,10 +19,10 @@ from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder
-from recuerda.providers.remembering import input_text
+from recuerda.providers.remembering import check_thread_user, follow_storage, input_text
 from recuerda.recall.facts import Fact, FactExtractor
-from recuerda.recall.following import user_scope
-from recuerda.recall.index import IndexStats, Position, RecallIndex
+from recuerda.recall.following import Followed, thread_scope, user_scope
+from recuerda.recall.index import IndexStats, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
@@ -30,6 +31,10 @@ from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
 from recuerda.storage.registry import open_storage
 from recuerda.threads.thread import AgentThread
+
+_ADVICE = "make a provider for each user, or one without user_id"
+_CHECK_S = 10
+"""The time limit, in seconds, for comparing threads with the storage without a search."""
 
 
 class RecallProvider(ContextProvider):
@@ -90,25 +95,20 @@ class RecallProvider(ContextProvider):
         self._recollection: Recollection | None = None
         self._learning = Deferred(self.name)
         self._is_closed = False
+        self._follower = _Follower(self)
+        if self._storage is not None:
+            self._storage.follow(self._follower)
 
     # -- the provider --------------------------------------------------------------------------------------------------
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
         query = input_text(messages)[-MAX_QUERY:]
-        scope, recent = self._scope_of_run(thread), Filters()
-        if (store := thread.turn_store) is not None:
-            recollection = self._of(store.storage)
-            recollection.bind(store.storage, thread.id)
-            position = await recollection.follow(thread.id, user_id=self.user_id)
-            self._check_owner(thread.id, position)
-            if position is not None:
-                first_recent = position.revision - self.recent_turns + 1
-                recent = Filters(recent_thread=thread.id, recent_turn=first_recent)
-                scope = position.scope
+        scope, admitted = await self._looked_in(thread)
         if not query or scope is None:
             return None
-        memories = await self._of().search(query, scope, limit=self.limit, filters=recent)
-        facts = await self._of().facts(scope, has_history=False) if self._extractor is not None else []
+        memories = await self._of().search(query, scope, limit=self.limit, filters=admitted)
+        has_facts = self._extractor is not None and admitted.only_thread is None
+        facts = await self._of().facts(scope, has_history=False) if has_facts else []
         return context_of(
             memories,
             facts=fitting(facts, query, self.limit),
@@ -129,10 +129,12 @@ class RecallProvider(ContextProvider):
         store = thread.turn_store
         if invoke_exception is not None or store is None:
             return
-        recollection = self._of(store.storage)
-        recollection.bind(store.storage, thread.id)
-        position = await recollection.follow(thread.id, user_id=self.user_id, has_grown=True)
-        self._check_owner(thread.id, position)
+        recollection = self._bound(thread, store.storage)
+        followed = await recollection.follow(thread.id, user_id=self.user_id, has_grown=True)
+        self._check_owner(thread.id, followed)
+        if recollection.count_turn():
+            await self._learning.start("index", self._check, is_optional=True)
+        position = followed.position
         if position is None:
             return
         if self._embedder is not None:
@@ -143,14 +145,26 @@ class RecallProvider(ContextProvider):
 
     async def close(self) -> None:
         """Finish pending work, and close the index and the storage if the provider opened them."""
+        if self._recollection is not None and not self._is_closed:
+            await self._learning.start("index", self._check, is_optional=True)
         await self._learning.finish()
         self._is_closed = True
+        self._end_following()
         recollection, self._recollection = self._recollection, None
         index = recollection.index if recollection is not None else self._given_index
         if self._owns_index and index is not None:
             await index.close()
         if self._owns_storage and self._storage is not None:
             await self._storage.close()
+
+    async def _check(self) -> None:
+        async with asyncio.timeout(_CHECK_S):
+            await self._of().check()
+
+    def _end_following(self) -> None:
+        known = () if self._recollection is None else self._recollection.storages
+        for storage in (*known, *([] if self._storage is None else [self._storage])):
+            storage.followers.discard(self._follower)
 
     # -- memories ------------------------------------------------------------------------------------------------------
 
@@ -233,16 +247,16 @@ class RecallProvider(ContextProvider):
         if (thread_id is None) == (user is None):
             raise InvalidInput("forget needs one of thread=, thread= and turn=, user=, or query=")
         if thread_id is not None:
-            position = await self._of().follow(check_id(thread_id, "thread id"), user_id=None)
-            self._check_owner(thread_id, position)
+            self._check_owner(thread_id, await self._of().follow(check_id(thread_id, "thread id")))
             return await self._of().forget_thread(thread_id, turn)
         return await self._of().forget_user(self._user(user) or "")
 
     async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
         """Bring the index up to date with a user's threads, or with all threads.
 
-        A search does the same for those threads of the user that changed last. The first search for a user in a process
-        does it for all of the user's threads.
+        Everything that was made of threads that are gone is removed, also if another process deleted them. A search
+        does the same for those threads of the user that changed last. The first search for a user in a process does it
+        for all of the user's threads. After every eighth turn, the provider does it for some threads of all users.
 
         Args:
             user_id: the user; None for the provider's user or, if it has none, for all threads.
@@ -288,15 +302,62 @@ class RecallProvider(ContextProvider):
             )
         return user_id
 
-    def _scope_of_run(self, thread: AgentThread) -> str | None:
-        user = self.user_id or thread.user_id
-        return None if user is None else user_scope(user)
+    def _bound(self, thread: AgentThread, storage: Storage) -> Recollection:
+        """Return the recollection for a run's thread, which must not be another user's."""
+        check_thread_user(thread, self.user_id, advice=_ADVICE)
+        recollection = self._of(storage)
+        recollection.bind(storage, thread.id)
+        follow_storage(thread, self._follower)
+        return recollection
 
-    def _check_owner(self, thread_id: str, position: Position | None) -> None:
+    async def _looked_in(self, thread: AgentThread) -> tuple[str | None, Filters]:
+        """Return the scope in which a run may search, and the memories that it may get; None without a scope."""
+        check_thread_user(thread, self.user_id, advice=_ADVICE)
+        user = self.user_id or thread.user_id
+        scope = None if user is None else user_scope(user)
+        if (store := thread.turn_store) is None:
+            return scope, Filters()
+        followed = await self._bound(thread, store.storage).follow(thread.id, user_id=self.user_id)
+        self._check_owner(thread.id, followed)
+        if (position := followed.position) is None:
+            return scope, Filters()
+        # A thread without a user gets only its own memories, even if another provider follows it for a user.
+        is_lent = user is None and followed.user_id is None and position.scope != thread_scope(thread.id)
+        return position.scope, Filters(
+            recent_thread=thread.id,
+            recent_turn=position.revision - self.recent_turns + 1,
+            only_thread=thread.id if is_lent else None,
+        )
+
+    def _check_owner(self, thread_id: str, followed: Followed) -> None:
+        position = followed.position
         if self.user_id is None or position is None or not position.scope.startswith("user:"):
             return
         if position.scope != user_scope(self.user_id):
             raise ThreadOwnershipError(
-                f"thread {thread_id!r} belongs to another user than this provider's memories; create a provider for "
-                "each user, or one without user_id"
+                f"thread {thread_id!r} belongs to another user than this provider's memories; {_ADVICE}"
             )
+
+
+class _Follower:
+    """Tells the index which threads and which users are erased. The provider's own `forget` has another meaning.
+
+    Args:
+        provider: the provider of the index.
+    """
+
+    def __init__(self, provider: RecallProvider) -> None:
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self._provider.name
+
+    async def forget(self, thread_ids: Sequence[str], *, user_id: str | None) -> int:
+        """Delete the messages, vectors and facts of these threads and of the user; return the number of items.
+
+        Raises:
+            StorageUnavailable: the index cannot be reached, or has been closed with its provider.
+        """
+        return await self._provider._of().erase(thread_ids, user_id)  # pyright: ignore[reportPrivateUsage]  # its other half

@@ -3,20 +3,23 @@
 A search first brings the index up to date and ranks its candidates. Then it compares the threads of its results with
 the storage. If a thread has changed since, perhaps by another process, the index follows the change and the search is
 repeated. So a search never returns a message that was deleted, undone or trimmed.
+
+Nobody may ever search for a user again whose threads are gone. So after some turns, a few threads of the index are
+compared with the storage without a search, those first that were compared longest ago.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TypeAlias
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
-from recuerda.errors import ConfigurationError, DecryptionError, EmbedderError
+from recuerda.errors import ConfigurationError, DecryptionError, EmbedderError, ThreadOwnershipError
 from recuerda.providers.embedding import Embedder, embed
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor
-from recuerda.recall.following import follow, thread_scope, user_scope
+from recuerda.recall.following import Followed, follow, is_current, thread_scope, user_scope
 from recuerda.recall.index import CandidateQuery, Forgetting, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
@@ -32,6 +35,12 @@ Tell: TypeAlias = Callable[[Progress], None]
 NEWEST_THREADS = 20
 """The number of a user's most recently changed threads that are compared with the index before each search."""
 
+CHECK_EVERY = 8
+"""The number of turns after which threads of the index are compared with the storage without a search."""
+
+CHECKED_PER_TURN = 4
+"""The number of threads that are then compared, for each of these turns."""
+
 MAX_QUERY = 2_000
 """The largest number of characters of a question that are used. A longer question loses its beginning."""
 
@@ -42,6 +51,8 @@ _LAST_POSITIONS = 1_000
 _TURNS_FOR_FACTS = 10
 _EMBED_AT_ONCE = 32
 _EMBEDDED_CHARACTERS = 2_000
+_LISTED_AT_ONCE = 1_000
+_ERASED_AT_ONCE = 200
 
 _logger = logging.getLogger("recuerda")
 
@@ -61,9 +72,12 @@ class Recollection:
         self.embedder = embedder
         self._clock = clock
         self._storage = storage
+        self._storages: WeakSet[Storage] = WeakSet([] if storage is None else [storage])
         self._of_threads: WeakValueDictionary[str, Storage] = WeakValueDictionary()
         self._known_scopes: set[str] = set()
         self._last: dict[str, Position] = {}
+        self._erasures = 0
+        self._unchecked_turns = 0
         self._generation = index.generation
 
     @property
@@ -79,47 +93,76 @@ class Recollection:
             )
         return self._storage
 
+    @property
+    def storages(self) -> tuple[Storage, ...]:
+        """All storages of threads that were noted."""
+        return tuple(self._storages)
+
     def bind(self, storage: Storage, thread_id: str) -> None:
         """Note the storage of a thread. The user's other threads are looked up in the first noted storage."""
         if self._storage is None:
             self._storage = storage
         elif storage is not self._storage:
             self._of_threads[thread_id] = storage
+        self._storages.add(storage)
 
     # -- following -----------------------------------------------------------------------------------------------------
 
-    async def follow(self, thread_id: str, *, user_id: str | None, has_grown: bool = False) -> Position | None:
-        """Bring the index up to date with a thread, and return its position.
+    async def follow(
+        self, thread_id: str, *, user_id: str | None = None, has_grown: bool = False, is_anew: bool = False
+    ) -> Followed:
+        """Bring the index up to date with a thread.
 
-        `has_grown` is True if the thread has changed.
+        Args:
+            thread_id: the thread.
+            user_id: as in `following.follow`.
+            has_grown: True if the thread has changed.
+            is_anew: True indexes the whole thread again.
         """
-        guess = self._last.get(thread_id) if has_grown else None
-        position, _ = await follow(self._home(thread_id), self.index, thread_id, user_id=user_id, guess=guess)
-        if position is None:
-            self._last.pop(thread_id, None)
-        else:
+        while True:
+            erasures = self._erasures
+            guess = self._last.get(thread_id) if has_grown else None
+            followed = await follow(
+                self._home(thread_id), self.index, thread_id, user_id=user_id, is_anew=is_anew, guess=guess
+            )
+            self._note(thread_id, followed.position)
+            if self._erasures == erasures:
+                return followed
+            # The thread may have been erased between its reading and this update of the index.
+
+    def _note(self, thread_id: str, position: Position | None) -> None:
+        self._last.pop(thread_id, None)
+        if position is not None:
             self._last[thread_id] = position
             if len(self._last) > _LAST_POSITIONS:
                 del self._last[next(iter(self._last))]
-        return position
 
     async def catch_up(self, user_id: str | None, tell: Tell | None = None, *, is_anew: bool = False) -> Progress:
         """Bring the index up to date with a user's threads (None: all threads), and remove threads that are gone."""
         threads = messages = 0
         scope = None if user_id is None else user_scope(user_id)
-        gone = await self.index.followed(scope)
+        known = await self.index.followed(scope)
+        gone = set(known) if scope is not None else {thread_id async for thread_id in self._known_threads()}
         async for info in self.storage.threads(user_id=user_id):
-            known = gone.pop(info.id, None)
+            gone.discard(info.id)
             threads += 1
-            if is_anew or not _is_current(info, known):
+            if is_anew or not is_current(info, known.get(info.id)):
                 messages += await self._follow_or_skip(info.id, is_anew=is_anew)
             if tell is not None:
                 tell(Progress(threads=threads, messages=messages))
         for thread_id in gone:
-            messages += await self._follow_or_skip(thread_id)
+            messages += await self._compare(thread_id)
         if scope is not None:
             self._known_scopes.add(scope)
         return Progress(threads=threads, messages=messages)
+
+    async def _known_threads(self) -> AsyncIterator[str]:
+        """Yield the ids of all threads of which the index holds anything."""
+        after = ""
+        while page := await self.index.known_threads(after, _LISTED_AT_ONCE):
+            for thread_id in page:
+                yield thread_id
+            after = page[-1]
 
     async def _freshen(self, scope: str) -> set[str]:
         """Bring the index up to date with the threads of a scope that changed last.
@@ -132,14 +175,14 @@ class Recollection:
             self._known_scopes.clear()
         kind, _, name = scope.partition(":")
         if kind == "thread":
-            await self.follow(name, user_id=None)
+            await self.follow(name)
             return set()
         if scope not in self._known_scopes:
             await self.catch_up(name)
             return set()
         page = await self.storage.list_threads(user_id=name, limit=NEWEST_THREADS)
         known = await self.index.positions([info.id for info in page.threads])
-        stale = [info.id for info in page.threads if not _is_current(info, known.get(info.id))]
+        stale = [info.id for info in page.threads if not is_current(info, known.get(info.id))]
         for thread_id in stale:
             await self._follow_or_skip(thread_id)
         if self.storage.kind == "encrypted":
@@ -148,11 +191,54 @@ class Recollection:
 
     async def _follow_or_skip(self, thread_id: str, *, is_anew: bool = False) -> int:
         try:
-            _, added = await follow(self._home(thread_id), self.index, thread_id, is_anew=is_anew)
+            return (await self.follow(thread_id, is_anew=is_anew)).added
         except DecryptionError as error:
             _logger.warning("a thread is left out of the index of memories: %s", error)
+        except ThreadOwnershipError:
+            _logger.debug("thread %r is not compared with the index, because it is hidden from this user", thread_id)
+        return 0
+
+    # -- checking without a search -------------------------------------------------------------------------------------
+
+    def count_turn(self) -> bool:
+        """Count a turn, and return True if it is time for `check`."""
+        self._unchecked_turns += 1
+        return self._unchecked_turns >= CHECK_EVERY
+
+    async def check(self) -> int:
+        """Compare the threads that were compared longest ago with the storage, and return their number.
+
+        There are four of them for each turn since the last check. A thread that is gone is removed from the index with
+        everything that was made of it. The threads are compared one after the other, so that the storage stays free
+        for other work.
+        """
+        turns, self._unchecked_turns = self._unchecked_turns, 0
+        thread_ids = await self.index.next_to_check(CHECKED_PER_TURN * turns) if turns else []
+        for thread_id in thread_ids:
+            await self._compare(thread_id)
+        return len(thread_ids)
+
+    async def _compare(self, thread_id: str) -> int:
+        """Compare a thread with its storage, follow it if it has changed, and return the number of added messages."""
+        try:
+            info = await self._seen(thread_id) or await self._found_elsewhere(thread_id)
+        except ThreadOwnershipError:
+            return 0  # The storage is the view of another user.
+        known = (await self.index.positions([thread_id])).get(thread_id)
+        if info is not None and is_current(info, known):
             return 0
+        added = await self._follow_or_skip(thread_id, is_anew=info is None)
+        if info is None and await self._home(thread_id).head(thread_id) is None:
+            await self.index.erase([thread_id], None)
         return added
+
+    async def _found_elsewhere(self, thread_id: str) -> ThreadInfo | None:
+        """Look for a thread in the other storages that this process has seen, and note where it is."""
+        for storage in self.storages:
+            if storage is not self._home(thread_id) and (info := await storage.head(thread_id)) is not None:
+                self._of_threads[thread_id] = storage
+                return info
+        return None
 
     def _home(self, thread_id: str) -> Storage:
         return self._of_threads.get(thread_id) or self.storage
@@ -210,7 +296,7 @@ class Recollection:
         stale = [
             thread_id
             for thread_id, info in zip(ids, heads, strict=True)
-            if info is None or not _is_current(info, known.get(thread_id)) or known[thread_id].scope != scope
+            if info is None or not is_current(info, known.get(thread_id)) or known[thread_id].scope != scope
         ]
         for thread_id in stale:
             # An encrypted thread is read completely, because deleting its key does not change the revision.
@@ -289,18 +375,31 @@ class Recollection:
                 known = (await self.index.facts(position.scope))[-KNOWN_FACTS:]
                 async with asyncio.timeout(extractor.timeout.total_seconds()):
                     facts = await extractor.extract(stored_turn(record, thread_id), known)
-                await self.index.add_facts(thread_id, position, record.number, facts)
+                await self.index.add_facts(thread_id, position, record.number, facts, turn_id=record.id)
                 learnt += len(facts)
         return learnt
 
-    # -- forgetting ----------------------------------------------------------------------------------------------------
+    # -- erasing and forgetting ----------------------------------------------------------------------------------------
+
+    async def erase(self, thread_ids: Sequence[str], user_id: str | None) -> int:
+        """Delete everything that was made of threads that are gone and, with `user_id`, of everything of a user.
+
+        Returns the number of deleted messages and facts.
+        """
+        self._erasures += 1
+        for thread_id in thread_ids:
+            self._last.pop(thread_id, None)
+        items = 0 if user_id is None else await self.index.erase([], user_scope(user_id))
+        for start in range(0, len(thread_ids), _ERASED_AT_ONCE):
+            items += await self.index.erase(thread_ids[start : start + _ERASED_AT_ONCE], None)
+        return items
 
     async def forget_thread(self, thread_id: str, turn: int | str | None) -> int:
         """Forget all current turns of a thread, or one turn by its number or id; return the number of messages."""
         if isinstance(turn, str):
             found = (await self._home(thread_id).read(thread_id, last_turns=0, turn_id=turn)).found
             turn = -1 if found is None else found.number
-        position = await self.follow(thread_id, user_id=None)
+        position = (await self.follow(thread_id)).position
         if position is None or turn == -1:
             return 0
         first, last = (1, position.revision) if turn is None else (turn, turn)
@@ -351,12 +450,6 @@ def scope_for(user_id: str | None, thread_id: str | None) -> str:
             "there is no user whose memories to search; give user_id=, or thread_id= for a thread that has no user"
         )
     return thread_scope(thread_id)
-
-
-def _is_current(info: ThreadInfo, known: Position | None) -> bool:
-    if known is None or (known.incarnation, known.revision) != (info.incarnation, info.revision):
-        return False
-    return info.user_id is None or known.scope == user_scope(info.user_id)
 
 
 def _forgetting(thread_id: str, position: Position, first: int, last: int) -> Forgetting:

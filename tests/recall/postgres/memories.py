@@ -37,7 +37,7 @@ def document(thread_id: str, turn: int, text: str, *, speaker: str | None = None
 
 def position(revision: int, *, scope: str = "user:ana", incarnation: str = "1") -> Position:
     """Return a position in a thread."""
-    return Position(scope=scope, incarnation=incarnation, revision=revision)
+    return Position(scope=scope, incarnation=incarnation, revision=revision, record_id=f"record {revision}", edits=0)
 
 
 async def remember(index: RecallIndex, thread_id: str, texts: Sequence[str], *, scope: str = "user:ana") -> bool:

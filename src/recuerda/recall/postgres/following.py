@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from recuerda._drivers.postgres.database import composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
@@ -25,7 +27,8 @@ class Following:
         composed = composer(schema)
         self._lock_timeout_ms = lock_timeout_ms
         self._apply = composed(
-            "SELECT {schema}.recall_apply(%s::integer, %s::integer, %s, %s, %s, %s::bigint, %s, %s, %s::bigint, "
+            "SELECT {schema}.recall_apply(%s::integer, %s::integer, %s, "
+            "%s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
             "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
             "%s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
         )
@@ -37,8 +40,10 @@ class Following:
         )
         self._add_facts = composed(
             "SELECT {schema}.recall_add_facts(%s::integer, %s, %s, %s, %s::bigint, %s::text[], %s::bigint[], "
-            "%s::bigint[], %s::text[])"
+            "%s::bigint[], %s::text[], %s::text)"
         )
+        self._next_to_check = composed("SELECT {schema}.recall_next_to_check(%s::integer)")
+        self._erase = composed("SELECT {schema}.recall_erase(%s::integer, %s::text[], %s::text)")
 
     async def apply(self, update: ThreadUpdate, connection: Connection) -> bool:
         known, position = update.expected, update.position
@@ -46,8 +51,8 @@ class Following:
             SHAPE,
             self._lock_timeout_ms,
             update.thread_id,
-            *((known.scope, known.incarnation, known.revision) if known else (None, None, None)),
-            *((position.scope, position.incarnation, position.revision) if position else (None, None, None)),
+            *(_values(known)),
+            *(_values(position)),
             update.is_fresh,
             update.first,
             sorted(update.undone),
@@ -64,6 +69,12 @@ class Following:
         )
         return (await rows(self._forget, (self._lock_timeout_ms, *columns), connection))[0][0]
 
+    async def next_to_check(self, limit: int, connection: Connection) -> list[str]:
+        return (await rows(self._next_to_check, (limit,), connection))[0][0]
+
+    async def erase(self, thread_ids: Sequence[str], scope: str | None, connection: Connection) -> int:
+        return (await rows(self._erase, (self._lock_timeout_ms, list(thread_ids), scope), connection))[0][0]
+
     async def add_vectors(
         self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]], connection: Connection
     ) -> None:
@@ -71,7 +82,14 @@ class Following:
         await rows(self._add_vectors, (self._lock_timeout_ms, scope, model_id, list(vectors), texts), connection)
 
     async def add_facts(
-        self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], connection: Connection
+        self,
+        thread_id: str,
+        position: Position,
+        turn: int,
+        facts: Sequence[NewFact],
+        connection: Connection,
+        *,
+        turn_id: str | None,
     ) -> None:
         values = (
             self._lock_timeout_ms,
@@ -83,8 +101,13 @@ class Following:
             [new.valid_from_us for new in facts],
             [new.confirms for new in facts],
             [f"{{{','.join(map(str, new.replaces))}}}" for new in facts],
+            turn_id,
         )
         await rows(self._add_facts, values, connection)
+
+
+def _values(position: Position | None) -> tuple[Any, ...]:
+    return (None,) * 5 if position is None else msgspec.structs.astuple(position)
 
 
 def _columns(scope: str, added: Sequence[NewDocument]) -> tuple[list[Any], ...]:

@@ -132,6 +132,15 @@ class PostgresRecallIndex(RecallIndex):
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         return await self._run(partial(self._following.forget, forgettings)) if forgettings else 0
 
+    async def known_threads(self, after: str, limit: int) -> list[str]:
+        return await self._run(partial(self._searching.known_threads, after, limit))
+
+    async def next_to_check(self, limit: int) -> list[str]:
+        return await self._run(partial(self._following.next_to_check, limit))
+
+    async def erase(self, thread_ids: Sequence[str], scope: str | None) -> int:
+        return await self._run(partial(self._following.erase, thread_ids, scope))
+
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
         if not self._has_asked_for_vectors:
             await self._run(self._ask_for_vectors)
@@ -141,8 +150,10 @@ class PostgresRecallIndex(RecallIndex):
         if vectors:
             await self._run(partial(self._following.add_vectors, scope, model_id, vectors))
 
-    async def add_facts(self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact]) -> None:
-        await self._run(partial(self._following.add_facts, thread_id, position, turn, facts))
+    async def add_facts(
+        self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], *, turn_id: str | None = None
+    ) -> None:
+        await self._run(partial(self._following.add_facts, thread_id, position, turn, facts, turn_id=turn_id))
 
     async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
         return await self._run(partial(self._searching.facts_through, thread_id, incarnation))

@@ -13,7 +13,9 @@ CREATE TABLE {schema}.recall_state (
     -- Another number each time that the memories are made anew, so that processes which know the old ones notice.
     epoch bigint NOT NULL,
     -- Which tables and terms these are.
-    shape integer NOT NULL
+    shape integer NOT NULL,
+    -- The last thread that was compared with the storage without being searched.
+    checked text COLLATE "C" NOT NULL DEFAULT ''
 );
 
 -- Every turn leaves a dead row in this table and in `recall_threads`: the fill factor keeps room in the page for the
@@ -32,7 +34,9 @@ CREATE TABLE {schema}.recall_threads (
     revision bigint NOT NULL,
     -- The place of its next document.
     next bigint NOT NULL,
+    edits bigint NOT NULL,
     incarnation text COLLATE "C" NOT NULL,
+    record_id text COLLATE "C" NOT NULL,
     id text COLLATE "C" NOT NULL UNIQUE
 ) WITH (fillfactor = 60);
 
@@ -99,6 +103,8 @@ CREATE TABLE IF NOT EXISTS {schema}.recall_fact_sources (
     turn bigint NOT NULL,
     thread_id text COLLATE "C" NOT NULL,
     incarnation text COLLATE "C" NOT NULL,
+    -- A digest of the id and the texts of the turn. Another text has another mark.
+    mark text COLLATE "C" NOT NULL,
     PRIMARY KEY (fact, thread_id, incarnation, turn)
 );
 
@@ -106,7 +112,8 @@ CREATE TABLE IF NOT EXISTS {schema}.recall_fact_sources (
 CREATE TABLE IF NOT EXISTS {schema}.recall_fact_progress (
     through bigint NOT NULL,
     thread_id text COLLATE "C" PRIMARY KEY,
-    incarnation text COLLATE "C" NOT NULL
+    incarnation text COLLATE "C" NOT NULL,
+    mark text COLLATE "C" NOT NULL
 );
 
 -- INDEXES -------------------------------------------------------------------------------------------------------------
@@ -120,7 +127,7 @@ CREATE INDEX recall_vectors_by_scope ON {schema}.recall_vectors (scope, model);
 CREATE INDEX IF NOT EXISTS recall_facts_by_scope ON {schema}.recall_facts (scope, valid_from_us);
 CREATE INDEX IF NOT EXISTS recall_facts_by_successor ON {schema}.recall_facts (superseded_by)
     WHERE superseded_by IS NOT NULL;
-CREATE INDEX IF NOT EXISTS recall_fact_sources_by_thread ON {schema}.recall_fact_sources (thread_id);
+CREATE INDEX IF NOT EXISTS recall_fact_sources_by_thread ON {schema}.recall_fact_sources (thread_id, turn);
 
 -- FUNCTIONS THAT READ -------------------------------------------------------------------------------------------------
 
@@ -215,8 +222,8 @@ END $$;
 -- Take in the changes of a thread; false if another process has followed the thread meanwhile.
 CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_shape integer, p_lock_timeout_ms integer, p_thread_id text,
-    p_known_scope text, p_known_incarnation text, p_known_revision bigint,
-    p_scope text, p_incarnation text, p_revision bigint,
+    p_known_scope text, p_known_incarnation text, p_known_revision bigint, p_known_record_id text, p_known_edits bigint,
+    p_scope text, p_incarnation text, p_revision bigint, p_record_id text, p_edits bigint,
     p_is_fresh boolean, p_first bigint, p_undone bigint[],
     p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
     p_roles text[], p_speakers text[], p_turn_ids text[], p_terms text[], p_repeated text[], p_texts text[]
@@ -237,11 +244,11 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the index of memories has another shape' USING ERRCODE = 'RC001';
     END IF;
-    SELECT t.key, t.scope, t.next, s.id AS scope_id, t.incarnation, t.revision INTO v_known
+    SELECT t.key, t.scope, t.next, s.id AS scope_id, t.incarnation, t.revision, t.record_id, t.edits INTO v_known
     FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope
     WHERE t.id = p_thread_id FOR UPDATE OF t;
-    IF ROW(v_known.scope_id, v_known.incarnation, v_known.revision)
-        IS DISTINCT FROM ROW(p_known_scope, p_known_incarnation, p_known_revision) THEN
+    IF ROW(v_known.scope_id, v_known.incarnation, v_known.revision, v_known.record_id, v_known.edits)
+        IS DISTINCT FROM ROW(p_known_scope, p_known_incarnation, p_known_revision, p_known_record_id, p_known_edits) THEN
         RETURN false;
     END IF;
 
@@ -271,8 +278,8 @@ BEGIN
         ON CONFLICT (id) DO UPDATE SET size = s.size RETURNING s.key INTO v_scope;
     END IF;
     IF v_known.key IS NULL THEN
-        INSERT INTO {schema}.recall_threads (id, scope, incarnation, revision, next)
-        VALUES (p_thread_id, v_scope, p_incarnation, p_revision, 0)
+        INSERT INTO {schema}.recall_threads (id, scope, incarnation, revision, record_id, edits, next)
+        VALUES (p_thread_id, v_scope, p_incarnation, p_revision, p_record_id, p_edits, 0)
         ON CONFLICT (id) DO NOTHING RETURNING key INTO v_thread;
         IF v_thread IS NULL THEN
             RETURN false;
@@ -314,7 +321,9 @@ BEGIN
         UPDATE {schema}.recall_scopes s SET documents = s.documents + v_added, size = s.size + v_size
         WHERE s.key = v_scope;
     END IF;
-    UPDATE {schema}.recall_threads t SET revision = p_revision, next = v_next + v_added WHERE t.key = v_thread;
+    UPDATE {schema}.recall_threads t
+    SET revision = p_revision, record_id = p_record_id, edits = p_edits, next = v_next + v_added WHERE t.key = v_thread;
+    PERFORM {schema}.recall_remove_changed(p_thread_id, v_thread, p_turns);
     IF v_removed > 0 OR p_is_fresh THEN
         PERFORM {schema}.recall_remove_orphans(p_thread_id, v_thread, p_incarnation, p_revision);
     END IF;
@@ -345,11 +354,65 @@ BEGIN
     RETURN v_count;
 END $$;
 
+-- The digest of a turn's id and texts.
+CREATE OR REPLACE FUNCTION {schema}.recall_mark(p_thread bigint, p_turn bigint) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT md5(coalesce(string_agg(md5(d.turn_id) || md5(d.text), '' ORDER BY d.key), ''))
+    FROM {schema}.recall_documents d
+    WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn = p_turn
+$$;
+
+-- Delete the facts that came from one of these turns when it had another id or another text: a body was rewritten, or
+-- the storage was put back. The thread is then searched for facts again.
+CREATE OR REPLACE FUNCTION {schema}.recall_remove_changed(p_thread_id text, p_thread bigint, p_turns bigint[])
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_changed bigint[];
+    v_facts bigint[];
+BEGIN
+    SELECT array_agg(DISTINCT m.turn) INTO v_changed
+    FROM (
+        SELECT s.turn, s.mark FROM {schema}.recall_fact_sources s
+        WHERE s.thread_id = p_thread_id AND s.turn = ANY (p_turns)
+        UNION SELECT p.through, p.mark FROM {schema}.recall_fact_progress p
+        WHERE p.thread_id = p_thread_id AND p.through = ANY (p_turns)
+    ) m WHERE m.mark <> {schema}.recall_mark(p_thread, m.turn);
+    IF v_changed IS NULL THEN
+        RETURN;
+    END IF;
+    DELETE FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id;
+    WITH gone AS (
+        DELETE FROM {schema}.recall_fact_sources s WHERE s.thread_id = p_thread_id AND s.turn = ANY (v_changed)
+        RETURNING s.fact
+    )
+    SELECT array_agg(DISTINCT g.fact) INTO v_facts FROM gone g;
+    PERFORM {schema}.recall_remove_facts(v_facts);
+END $$;
+
+-- Delete those of the facts that have no source left; returns the number of deleted facts. The facts that they had
+-- replaced are valid again.
+CREATE OR REPLACE FUNCTION {schema}.recall_remove_facts(p_facts bigint[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_gone bigint[];
+BEGIN
+    WITH gone AS (
+        DELETE FROM {schema}.recall_facts f
+        WHERE f.id = ANY (p_facts)
+            AND NOT EXISTS (SELECT FROM {schema}.recall_fact_sources s WHERE s.fact = f.id)
+        RETURNING f.id
+    )
+    SELECT array_agg(g.id) INTO v_gone FROM gone g;
+    UPDATE {schema}.recall_facts f SET valid_until_us = NULL, superseded_by = NULL WHERE f.superseded_by = ANY (v_gone);
+    RETURN coalesce(cardinality(v_gone), 0);
+END $$;
+
 -- Delete the facts of which every turn is gone; the facts that they had replaced hold again. Turns after p_revision are
 -- not followed yet and count as present. Without p_incarnation, the thread is gone.
 CREATE OR REPLACE FUNCTION {schema}.recall_remove_orphans(
     p_thread_id text, p_thread bigint, p_incarnation text, p_revision bigint
-) RETURNS void
+) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     v_facts bigint[];
@@ -369,16 +432,9 @@ BEGIN
         DELETE FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id;
     END IF;
     IF v_facts IS NULL THEN
-        RETURN;
+        RETURN 0;
     END IF;
-    WITH gone AS (
-        DELETE FROM {schema}.recall_facts f
-        WHERE f.id = ANY (v_facts)
-            AND NOT EXISTS (SELECT FROM {schema}.recall_fact_sources s WHERE s.fact = f.id)
-        RETURNING f.id
-    )
-    SELECT array_agg(g.id) INTO v_facts FROM gone g;
-    UPDATE {schema}.recall_facts f SET valid_until_us = NULL, superseded_by = NULL WHERE f.superseded_by = ANY (v_facts);
+    RETURN {schema}.recall_remove_facts(v_facts);
 END $$;
 
 CREATE OR REPLACE FUNCTION {schema}.recall_drop_scope_if_unused(p_scope bigint) RETURNS void
@@ -406,12 +462,13 @@ END $$;
 -- Take in the facts that were found in a turn, unless the turn is gone or has been searched before.
 CREATE OR REPLACE FUNCTION {schema}.recall_add_facts(
     p_lock_timeout_ms integer, p_thread_id text, p_scope text, p_incarnation text, p_turn bigint,
-    p_texts text[], p_valid_from bigint[], p_confirms bigint[], p_replaces text[]
+    p_texts text[], p_valid_from bigint[], p_confirms bigint[], p_replaces text[], p_turn_id text
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_thread bigint;
     v_fact bigint;
+    v_mark text;
 BEGIN
     PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
     SELECT t.key INTO v_thread FROM {schema}.recall_threads t
@@ -420,26 +477,29 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM {schema}.recall_documents d
         WHERE d.key >= v_thread << 32 AND d.key < (v_thread + 1) << 32 AND d.turn = p_turn
+            AND d.turn_id = coalesce(p_turn_id, d.turn_id)
     ) OR EXISTS (
         SELECT FROM {schema}.recall_fact_progress p
         WHERE p.thread_id = p_thread_id AND p.incarnation = p_incarnation AND p.through >= p_turn
     ) THEN
         RETURN;
     END IF;
+    v_mark := {schema}.recall_mark(v_thread, p_turn);
     FOR i IN 1 .. cardinality(p_texts) LOOP
         SELECT f.id INTO v_fact FROM {schema}.recall_facts f WHERE f.id = p_confirms[i] AND f.scope = p_scope;
         IF v_fact IS NULL THEN
             INSERT INTO {schema}.recall_facts (scope, text, valid_from_us)
             VALUES (p_scope, p_texts[i], p_valid_from[i]) RETURNING id INTO v_fact;
         END IF;
-        INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn)
-        VALUES (v_fact, p_thread_id, p_incarnation, p_turn) ON CONFLICT DO NOTHING;
+        INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn, mark)
+        VALUES (v_fact, p_thread_id, p_incarnation, p_turn, v_mark) ON CONFLICT DO NOTHING;
         UPDATE {schema}.recall_facts f SET valid_until_us = p_valid_from[i], superseded_by = v_fact
         WHERE f.id = ANY (p_replaces[i]::bigint[]) AND f.scope = p_scope AND f.superseded_by IS NULL AND f.id <> v_fact;
     END LOOP;
-    INSERT INTO {schema}.recall_fact_progress (thread_id, incarnation, through)
-    VALUES (p_thread_id, p_incarnation, p_turn)
-    ON CONFLICT (thread_id) DO UPDATE SET incarnation = excluded.incarnation, through = excluded.through;
+    INSERT INTO {schema}.recall_fact_progress (thread_id, incarnation, through, mark)
+    VALUES (p_thread_id, p_incarnation, p_turn, v_mark)
+    ON CONFLICT (thread_id)
+    DO UPDATE SET incarnation = excluded.incarnation, through = excluded.through, mark = excluded.mark;
 END $$;
 
 -- Delete the documents of turns and remember that these were forgotten; returns the number of documents.
@@ -469,4 +529,73 @@ BEGIN
         PERFORM {schema}.recall_remove_orphans(v_found.id, v_found.key, v_found.incarnation, v_found.revision);
     END LOOP;
     RETURN v_count;
+END $$;
+
+-- The next ids of threads of which the index holds anything, in the order of ids.
+CREATE OR REPLACE FUNCTION {schema}.recall_known_threads(p_after text, p_limit integer) RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    (SELECT t.id FROM {schema}.recall_threads t WHERE t.id > p_after COLLATE "C" ORDER BY t.id LIMIT p_limit)
+    UNION (
+        SELECT DISTINCT s.thread_id FROM {schema}.recall_fact_sources s WHERE s.thread_id > p_after COLLATE "C"
+        ORDER BY s.thread_id LIMIT p_limit
+    ) UNION (
+        SELECT DISTINCT f.thread_id FROM {schema}.recall_forgotten f WHERE f.thread_id > p_after COLLATE "C"
+        ORDER BY f.thread_id LIMIT p_limit
+    )
+    ORDER BY 1 LIMIT p_limit
+$$;
+
+-- The known threads that were returned least recently; the place is kept for the next call, of any process.
+CREATE OR REPLACE FUNCTION {schema}.recall_next_to_check(p_limit integer) RETURNS text[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_after text;
+    v_ids text[];
+BEGIN
+    SELECT st.checked INTO v_after FROM {schema}.recall_state st FOR UPDATE;
+    v_ids := ARRAY(SELECT * FROM {schema}.recall_known_threads(v_after, p_limit));
+    IF cardinality(v_ids) < p_limit THEN
+        v_ids := v_ids || ARRAY(
+            SELECT k.id FROM {schema}.recall_known_threads('', p_limit - cardinality(v_ids)) AS k (id)
+            WHERE k.id <> ALL (v_ids)
+        );
+    END IF;
+    IF cardinality(v_ids) > 0 THEN
+        UPDATE {schema}.recall_state SET checked = v_ids[cardinality(v_ids)];
+    END IF;
+    RETURN v_ids;
+END $$;
+
+-- Delete everything about threads and, unless it is NULL, about a scope; returns the number of documents and facts.
+CREATE OR REPLACE FUNCTION {schema}.recall_erase(p_lock_timeout_ms integer, p_thread_ids text[], p_scope text)
+RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_found record;
+    v_ids text[];
+    v_id text;
+    v_facts bigint[];
+    v_count bigint := 0;
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    v_ids := p_thread_ids || ARRAY(
+        SELECT t.id FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE s.id = p_scope
+    );
+    -- All threads before any scope, as in `recall_forget`.
+    PERFORM FROM {schema}.recall_threads t WHERE t.id = ANY (v_ids) ORDER BY t.key FOR UPDATE;
+    PERFORM FROM {schema}.recall_scopes s
+    WHERE s.key IN (SELECT t.scope FROM {schema}.recall_threads t WHERE t.id = ANY (v_ids)) ORDER BY s.key FOR UPDATE;
+    FOR v_found IN SELECT t.key, t.scope FROM {schema}.recall_threads t WHERE t.id = ANY (v_ids) LOOP
+        v_count := v_count + {schema}.recall_remove(v_found.key, 0, 9223372036854775807);
+        DELETE FROM {schema}.recall_threads t WHERE t.key = v_found.key;
+        PERFORM {schema}.recall_drop_scope_if_unused(v_found.scope);
+    END LOOP;
+    FOREACH v_id IN ARRAY v_ids LOOP
+        v_count := v_count + {schema}.recall_remove_orphans(v_id, NULL, NULL, NULL);
+    END LOOP;
+    DELETE FROM {schema}.recall_forgotten f WHERE f.thread_id = ANY (v_ids);
+    UPDATE {schema}.recall_state SET checked = '' WHERE checked = ANY (v_ids);
+    v_facts := ARRAY(SELECT f.id FROM {schema}.recall_facts f WHERE f.scope = p_scope);
+    DELETE FROM {schema}.recall_fact_sources s WHERE s.fact = ANY (v_facts);
+    RETURN v_count + {schema}.recall_remove_facts(v_facts);
 END $$;

@@ -42,15 +42,18 @@ class Searching:
         composed = composer(schema)
         self._schema = schema
         self._followed = composed(
-            "SELECT st.epoch, t.id, t.scope, t.incarnation, t.revision FROM {schema}.recall_state st LEFT JOIN ("
-            "SELECT t.id, s.id AS scope, t.incarnation, t.revision FROM {schema}.recall_threads t "
+            "SELECT st.epoch, t.* FROM {schema}.recall_state st LEFT JOIN ("
+            "SELECT t.id, s.id AS scope, t.incarnation, t.revision, t.record_id, t.edits "
+            "FROM {schema}.recall_threads t "
             "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE %s::text IS NULL OR s.id = %s) t ON true"
         )
         self._positions = composed(
-            "SELECT st.epoch, t.id, t.scope, t.incarnation, t.revision FROM {schema}.recall_state st LEFT JOIN ("
-            "SELECT t.id, s.id AS scope, t.incarnation, t.revision FROM {schema}.recall_threads t "
+            "SELECT st.epoch, t.* FROM {schema}.recall_state st LEFT JOIN ("
+            "SELECT t.id, s.id AS scope, t.incarnation, t.revision, t.record_id, t.edits "
+            "FROM {schema}.recall_threads t "
             "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE t.id = ANY (%s::text[])) t ON true"
         )
+        self._known_threads = composed("SELECT {schema}.recall_known_threads(%s, %s::integer)")
         self._scope_info = composed(
             "SELECT st.epoch, s.documents, s.size, "
             "(SELECT array_agg(name) FROM {schema}.recall_speakers p WHERE p.scope = s.key) "
@@ -106,6 +109,9 @@ class Searching:
 
     async def followed(self, scope: str | None, connection: Connection) -> tuple[int, dict[str, Position]]:
         return _positions(await rows(self._followed, (scope, scope), connection))
+
+    async def known_threads(self, after: str, limit: int, connection: Connection) -> list[str]:
+        return [thread_id for (thread_id,) in await rows(self._known_threads, (after, limit), connection)]
 
     async def scope_info(self, scope: str, connection: Connection) -> tuple[int, ScopeInfo]:
         found = await rows(self._scope_info, (scope,), connection)
@@ -199,8 +205,8 @@ class Searching:
 
 def _positions(found: Sequence[Row]) -> tuple[int, dict[str, Position]]:
     return found[0][0] if found else 0, {
-        thread_id: Position(scope=scope, incarnation=incarnation, revision=revision)
-        for _, thread_id, scope, incarnation, revision in found
+        thread_id: Position(scope=scope, incarnation=incarnation, revision=revision, record_id=record_id, edits=edits)
+        for _, thread_id, scope, incarnation, revision, record_id, edits in found
         if thread_id is not None
     }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -13,12 +14,19 @@ from recuerda.recall.sqlite.schema import THREAD_BITS
 
 
 def add_facts(
-    thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], connection: sqlite3.Connection
+    thread_id: str,
+    position: Position,
+    turn: int,
+    facts: Sequence[NewFact],
+    connection: sqlite3.Connection,
+    *,
+    turn_id: str | None,
 ) -> None:
     """Store the facts of a turn; see `RecallIndex.add_facts`."""
     through = facts_through(thread_id, position.incarnation, connection)
-    if not _has_turn(connection, thread_id, position, turn) or (through is not None and through >= turn):
+    if not _has_turn(connection, thread_id, position, turn, turn_id) or (through is not None and through >= turn):
         return
+    mark = _mark(connection, _thread_key(connection, thread_id), turn)
     for new in facts:
         number = new.confirms
         if number is None:
@@ -27,7 +35,8 @@ def add_facts(
                 (position.scope, new.text, new.valid_from_us),
             ).fetchone()[0]
         connection.execute(
-            "INSERT OR IGNORE INTO fact_sources VALUES (?, ?, ?, ?)", (number, thread_id, position.incarnation, turn)
+            "INSERT OR IGNORE INTO fact_sources VALUES (?, ?, ?, ?, ?)",
+            (number, thread_id, position.incarnation, turn, mark),
         )
         connection.executemany(
             "UPDATE facts SET valid_until_us = ?, superseded_by = ? "
@@ -35,9 +44,7 @@ def add_facts(
             [(new.valid_from_us, number, old, position.scope, number) for old in new.replaces],
         )
     connection.execute(
-        "INSERT INTO fact_progress VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE SET "
-        "incarnation = excluded.incarnation, through = excluded.through",
-        (thread_id, position.incarnation, turn),
+        "INSERT OR REPLACE INTO fact_progress VALUES (?, ?, ?, ?)", (thread_id, position.incarnation, turn, mark)
     )
 
 
@@ -71,30 +78,80 @@ def list_facts(scope: str, connection: sqlite3.Connection, *, has_history: bool)
     ]
 
 
-def remove_orphans(connection: sqlite3.Connection, thread_id: str, position: Position | None) -> None:
-    """Remove facts that have no turns left. The facts that they had replaced are valid again.
+def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collection[int]) -> None:
+    """Remove the facts that came from one of these turns when it had another id or another text.
 
-    Turns after the position are kept as sources: the index has not followed them yet.
+    This happens when a body was rewritten, or the storage was put back. The thread is then searched for facts again.
     """
-    if connection.execute("SELECT 1 FROM fact_sources WHERE thread_id = ? LIMIT 1", (thread_id,)).fetchone() is None:
-        return
-    if position is None:
-        connection.execute("DELETE FROM fact_sources WHERE thread_id = ?", (thread_id,))
-    else:
-        start = _thread_key(connection, thread_id) << THREAD_BITS
-        connection.execute(
-            "DELETE FROM fact_sources WHERE thread_id = ? AND (incarnation != ? OR turn <= ? AND turn NOT IN "
-            "(SELECT turn FROM documents WHERE key BETWEEN ? AND ?))",
-            (thread_id, position.incarnation, position.revision, start, start + (1 << THREAD_BITS) - 1),
+    marks = connection.execute(
+        "SELECT turn, mark FROM fact_sources WHERE thread_id = :thread_id "
+        "AND turn IN (SELECT value FROM json_each(:turns)) UNION "
+        "SELECT through, mark FROM fact_progress WHERE thread_id = :thread_id "
+        "AND through IN (SELECT value FROM json_each(:turns))",
+        {"thread_id": thread_id, "turns": msgspec.json.encode(list(turns)).decode()},
+    ).fetchall()
+    thread = _thread_key(connection, thread_id) if marks else -1
+    changed = [turn for turn, mark in marks if mark != _mark(connection, thread, turn)]
+    for turn in changed:
+        _remove_sources(
+            connection, "DELETE FROM fact_sources WHERE thread_id = ? AND turn = ? RETURNING fact", (thread_id, turn)
         )
-    gone = "SELECT id FROM facts WHERE NOT EXISTS (SELECT 1 FROM fact_sources WHERE fact = facts.id)"
-    numbers = [number for (number,) in connection.execute(gone)]
-    for number in numbers:
-        connection.execute("DELETE FROM facts WHERE id = ?", (number,))
+    if changed:
+        connection.execute("DELETE FROM fact_progress WHERE thread_id = ?", (thread_id,))
+
+
+def erase_facts(connection: sqlite3.Connection, scope: str) -> int:
+    """Delete all facts of a scope, and return their number."""
+    statement = "DELETE FROM fact_sources WHERE fact IN (SELECT id FROM facts WHERE scope = ?) RETURNING fact"
+    return _remove_sources(connection, statement, (scope,))
+
+
+def remove_orphans(connection: sqlite3.Connection, thread_id: str, position: Position | None) -> int:
+    """Remove facts that have no turns left, and return their number. The facts that they had replaced are valid again.
+
+    Turns after the position are kept as sources: the index has not followed them yet. Without a position, the thread is
+    gone.
+    """
+    if position is None:
+        connection.execute("DELETE FROM fact_progress WHERE thread_id = ?", (thread_id,))
+        return _remove_sources(connection, "DELETE FROM fact_sources WHERE thread_id = ? RETURNING fact", (thread_id,))
+    start = _thread_key(connection, thread_id) << THREAD_BITS
+    return _remove_sources(
+        connection,
+        "DELETE FROM fact_sources WHERE thread_id = ? AND (incarnation != ? OR turn <= ? AND turn NOT IN "
+        "(SELECT turn FROM documents WHERE key BETWEEN ? AND ?)) RETURNING fact",
+        (thread_id, position.incarnation, position.revision, start, start + (1 << THREAD_BITS) - 1),
+    )
+
+
+def _remove_sources(connection: sqlite3.Connection, statement: str, values: Sequence[str | int]) -> int:
+    """Remove sources of facts, and the facts that then have none; return the number of these facts.
+
+    `statement` deletes the sources and returns their facts.
+    """
+    found = connection.execute(statement, values).fetchall()
+    gone = [
+        number
+        for (number,) in set(found)
+        if connection.execute(
+            "DELETE FROM facts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM fact_sources WHERE fact = ?1)", (number,)
+        ).rowcount
+    ]
     connection.executemany(
         "UPDATE facts SET valid_until_us = NULL, superseded_by = NULL WHERE superseded_by = ?",
-        [(number,) for number in numbers],
+        [(number,) for number in gone],
     )
+    return len(gone)
+
+
+def _mark(connection: sqlite3.Connection, thread: int, turn: int) -> str:
+    """Return a digest of the id and the texts of a turn: another text has another mark."""
+    start = thread << THREAD_BITS
+    rows = connection.execute(
+        "SELECT turn_id, text FROM documents WHERE key BETWEEN ? AND ? AND turn = ? ORDER BY key",
+        (start, start + (1 << THREAD_BITS) - 1, turn),
+    ).fetchall()
+    return hashlib.blake2b(msgspec.json.encode(rows), digest_size=16).hexdigest()
 
 
 def _thread_key(connection: sqlite3.Connection, thread_id: str) -> int:
@@ -102,12 +159,14 @@ def _thread_key(connection: sqlite3.Connection, thread_id: str) -> int:
     return -1 if found is None else found[0]
 
 
-def _has_turn(connection: sqlite3.Connection, thread_id: str, position: Position, turn: int) -> bool:
+def _has_turn(
+    connection: sqlite3.Connection, thread_id: str, position: Position, turn: int, turn_id: str | None
+) -> bool:
     """Return True if the turn still exists. It may have been undone while the model was working."""
     start = _thread_key(connection, thread_id) << THREAD_BITS
     found = connection.execute(
         "SELECT 1 FROM threads JOIN documents ON documents.key BETWEEN ? AND ? "
-        "WHERE threads.id = ? AND incarnation = ? AND turn = ? LIMIT 1",
-        (start, start + (1 << THREAD_BITS) - 1, thread_id, position.incarnation, turn),
+        "WHERE threads.id = ? AND incarnation = ? AND turn = ? AND turn_id = coalesce(?, turn_id) LIMIT 1",
+        (start, start + (1 << THREAD_BITS) - 1, thread_id, position.incarnation, turn, turn_id),
     ).fetchone()
     return found is not None

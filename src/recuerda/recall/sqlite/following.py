@@ -1,4 +1,4 @@
-"""The writes to the index: they apply a thread's changes, enter pending terms, and forget turns."""
+"""The writes to the index: they apply a thread's changes, enter pending terms, forget turns, and erase threads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
-from recuerda.recall.sqlite.facts import remove_orphans
+from recuerda.recall.sqlite.facts import erase_facts, remove_changed, remove_orphans
 from recuerda.recall.sqlite.schema import THREAD_BITS
+from recuerda.recall.sqlite.searching import followed, known_threads
 from recuerda.recall.text import terms_of
 
 MAX_WAITING = 128
@@ -40,11 +41,11 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
     """Apply an update; see `RecallIndex.apply`."""
     found = connection.execute(
-        "SELECT threads.key, threads.scope, scopes.id, incarnation, revision, next FROM threads "
+        "SELECT threads.key, threads.scope, next, scopes.id, incarnation, revision, record_id, edits FROM threads "
         "JOIN scopes ON scopes.key = threads.scope WHERE threads.id = ?",
         (update.thread_id,),
     ).fetchone()
-    has = None if found is None else Position(scope=found[2], incarnation=found[3], revision=found[4])
+    has = None if found is None else _position(*found[3:])
     if has != update.expected:
         return Applied(is_applied=False)
     removed = 0
@@ -53,20 +54,24 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
     if update.position is None:
         connection.execute("DELETE FROM threads WHERE id = ?", (update.thread_id,))
         remove_orphans(connection, update.thread_id, None)
+        _drop_unused_scopes(connection, found)
         return Applied(removed=removed)
     scope = _scope_key(connection, update.position.scope)
     if found is None or update.is_fresh:
         thread, following = _new_thread(connection, scope, update.thread_id, update.position), 0
     else:
-        thread, following = found[0], found[5]
+        thread, following = found[0], found[2]
     added = _not_forgotten(connection, update)
     _add(connection, scope, (thread << THREAD_BITS) + following, added)
     connection.execute(
-        "UPDATE threads SET revision = ?, next = ? WHERE key = ?",
-        (update.position.revision, following + len(added), thread),
+        "UPDATE threads SET revision = ?, record_id = ?, edits = ?, next = ? WHERE key = ?",
+        (update.position.revision, update.position.record_id, update.position.edits, following + len(added), thread),
     )
+    remove_changed(connection, update.thread_id, {new.document.turn for new in added})
     if removed or update.is_fresh:
         remove_orphans(connection, update.thread_id, update.position)
+    if update.is_fresh:
+        _drop_unused_scopes(connection, found)
     waiting = connection.execute("SELECT waiting FROM scopes WHERE key = ?", (scope,)).fetchone()[0]
     return Applied(removed=removed, full_scope=scope if waiting >= MAX_WAITING else None)
 
@@ -94,15 +99,58 @@ def forget(forgettings: Sequence[Forgetting], connection: sqlite3.Connection) ->
         row = (forgetting.thread_id, forgetting.incarnation, forgetting.first, forgetting.last)
         connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?, ?)", row)
         thread = connection.execute(
-            "SELECT threads.key, scopes.id, revision FROM threads JOIN scopes ON scopes.key = scope "
+            "SELECT threads.key, scopes.id, incarnation, revision, record_id, edits "
+            "FROM threads JOIN scopes ON scopes.key = scope "
             "WHERE threads.id = ? AND incarnation = ?",
             row[:2],
         ).fetchone()
         if thread is not None:
             gone += _remove(connection, thread[0], forgetting.first, forgetting.last)
-            position = Position(scope=thread[1], incarnation=forgetting.incarnation, revision=thread[2])
-            remove_orphans(connection, forgetting.thread_id, position)
+            remove_orphans(connection, forgetting.thread_id, _position(*thread[1:]))
     return gone
+
+
+def erase(thread_ids: Sequence[str], scope: str | None, connection: sqlite3.Connection) -> int:
+    """Delete everything about threads and a scope; see `RecallIndex.erase`."""
+    ids = set(thread_ids)
+    if scope is not None:
+        ids |= followed(scope, connection).keys()
+    gone = sum(_erase(connection, thread_id) for thread_id in sorted(ids))
+    return gone if scope is None else gone + erase_facts(connection, scope)
+
+
+def next_to_check(limit: int, connection: sqlite3.Connection) -> list[str]:
+    """See `RecallIndex.next_to_check`."""
+    last = connection.execute("SELECT thread_id FROM checked").fetchone()
+    found = known_threads(last[0] if last else "", limit, connection)
+    if len(found) < limit:
+        found += known_threads("", limit - len(found), connection)
+    if found:
+        connection.execute("INSERT OR REPLACE INTO checked VALUES (1, ?)", (found[-1],))
+    return list(dict.fromkeys(found))
+
+
+def _erase(connection: sqlite3.Connection, thread_id: str) -> int:
+    found = connection.execute("SELECT key, scope FROM threads WHERE id = ?", (thread_id,)).fetchone()
+    gone = 0 if found is None else _remove(connection, found[0], 0, _LAST_TURN)
+    connection.execute("DELETE FROM threads WHERE id = ?", (thread_id,))
+    connection.execute("DELETE FROM forgotten WHERE thread_id = ?", (thread_id,))
+    connection.execute("UPDATE checked SET thread_id = '' WHERE thread_id = ?", (thread_id,))
+    gone += remove_orphans(connection, thread_id, None)
+    _drop_unused_scopes(connection, found)
+    return gone
+
+
+def _drop_unused_scopes(connection: sqlite3.Connection, thread: Sequence[int] | None) -> None:
+    """Delete the scope of a thread that is gone, if no other thread has it. Its id is the user's."""
+    if thread is not None:
+        connection.execute(
+            "DELETE FROM scopes WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM threads WHERE scope = ?1)", (thread[1],)
+        )
+
+
+def _position(scope: str, incarnation: str, revision: int, record_id: str, edits: int) -> Position:
+    return Position(scope=scope, incarnation=incarnation, revision=revision, record_id=record_id, edits=edits)
 
 
 def _remove_changed(connection: sqlite3.Connection, thread: int, update: ThreadUpdate) -> int:
@@ -160,8 +208,8 @@ def _scope_key(connection: sqlite3.Connection, scope: str) -> int:
 
 def _new_thread(connection: sqlite3.Connection, scope: int, thread_id: str, position: Position) -> int:
     connection.execute("DELETE FROM threads WHERE id = ?", (thread_id,))
-    row = (thread_id, scope, position.incarnation, position.revision)
-    return connection.execute("INSERT INTO threads VALUES (NULL, ?, ?, ?, ?, 0) RETURNING key", row).fetchone()[0]
+    row = (thread_id, scope, position.incarnation, position.revision, position.record_id, position.edits)
+    return connection.execute("INSERT INTO threads VALUES (NULL, ?, ?, ?, ?, ?, ?, 0) RETURNING key", row).fetchone()[0]
 
 
 def _not_forgotten(connection: sqlite3.Connection, update: ThreadUpdate) -> list[NewDocument]:

@@ -119,6 +119,19 @@ class SQLiteRecallIndex(RecallIndex):
         await self._look(_cut_log)
         return gone
 
+    async def known_threads(self, after: str, limit: int) -> list[str]:
+        return await self._look(partial(searching.known_threads, after, limit))
+
+    async def next_to_check(self, limit: int) -> list[str]:
+        return await self._write(partial(following.next_to_check, limit))
+
+    async def erase(self, thread_ids: Sequence[str], scope: str | None) -> int:
+        if self.path is not None and self._connection is None and not self.path.exists():
+            return 0  # nothing was ever remembered, so no file is made for it
+        gone = await self._write(partial(following.erase, thread_ids, scope))
+        await self._look(_cut_log)
+        return gone
+
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
         return await self._look(partial(searching.unembedded, scope, model_id, limit))
 
@@ -126,8 +139,10 @@ class SQLiteRecallIndex(RecallIndex):
         packed = {key: pack(vector) for key, vector in vectors.items()}
         await self._write(partial(following.add_vectors, scope, model_id, packed))
 
-    async def add_facts(self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact]) -> None:
-        await self._write(partial(fact_tables.add_facts, thread_id, position, turn, facts))
+    async def add_facts(
+        self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], *, turn_id: str | None = None
+    ) -> None:
+        await self._write(partial(fact_tables.add_facts, thread_id, position, turn, facts, turn_id=turn_id))
 
     async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
         return await self._look(partial(fact_tables.facts_through, thread_id, incarnation))

@@ -39,7 +39,8 @@ _TABLES = (
     """
     CREATE TABLE threads (
         key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, scope INTEGER NOT NULL,
-        incarnation TEXT NOT NULL, revision INTEGER NOT NULL, next INTEGER NOT NULL
+        incarnation TEXT NOT NULL, revision INTEGER NOT NULL, record_id TEXT NOT NULL, edits INTEGER NOT NULL,
+        next INTEGER NOT NULL
     )
     """,
     "CREATE INDEX threads_by_scope ON threads (scope)",
@@ -64,6 +65,8 @@ _TABLES = (
         PRIMARY KEY (scope, document)
     ) WITHOUT ROWID
     """,
+    # The last thread that was compared with the storage without being searched.
+    "CREATE TABLE checked (is_the_only_one INTEGER PRIMARY KEY CHECK (is_the_only_one = 1), thread_id TEXT NOT NULL)",
     """
     CREATE TABLE speakers (
         scope INTEGER NOT NULL, name TEXT NOT NULL, documents INTEGER NOT NULL, PRIMARY KEY (scope, name)
@@ -94,13 +97,13 @@ _KEPT_TABLES = (
     """
     CREATE TABLE IF NOT EXISTS fact_sources (
         fact INTEGER NOT NULL, thread_id TEXT NOT NULL, incarnation TEXT NOT NULL, turn INTEGER NOT NULL,
-        PRIMARY KEY (fact, thread_id, incarnation, turn)
+        mark TEXT NOT NULL, PRIMARY KEY (fact, thread_id, incarnation, turn)
     ) WITHOUT ROWID
     """,
-    "CREATE INDEX IF NOT EXISTS fact_sources_by_thread ON fact_sources (thread_id)",
+    "CREATE INDEX IF NOT EXISTS fact_sources_by_thread ON fact_sources (thread_id, turn)",
     """
     CREATE TABLE IF NOT EXISTS fact_progress (
-        thread_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, through INTEGER NOT NULL
+        thread_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, through INTEGER NOT NULL, mark TEXT NOT NULL
     ) WITHOUT ROWID
     """,
 )

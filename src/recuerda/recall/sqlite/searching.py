@@ -37,7 +37,8 @@ _Matches = dict[int, dict[str, int]]
 def positions(thread_ids: Sequence[str], connection: sqlite3.Connection) -> dict[str, Position]:
     """See `RecallIndex.positions`."""
     rows = connection.execute(
-        "SELECT threads.id, scopes.id, incarnation, revision FROM threads JOIN scopes ON scopes.key = threads.scope "
+        "SELECT threads.id, scopes.id, incarnation, revision, record_id, edits "
+        "FROM threads JOIN scopes ON scopes.key = threads.scope "
         "WHERE threads.id IN (SELECT value FROM json_each(?))",
         (_json(thread_ids),),
     )
@@ -47,11 +48,26 @@ def positions(thread_ids: Sequence[str], connection: sqlite3.Connection) -> dict
 def followed(scope: str | None, connection: sqlite3.Connection) -> dict[str, Position]:
     """See `RecallIndex.followed`."""
     rows = connection.execute(
-        "SELECT threads.id, scopes.id, incarnation, revision FROM scopes JOIN threads ON scopes.key = threads.scope "
+        "SELECT threads.id, scopes.id, incarnation, revision, record_id, edits "
+        "FROM scopes JOIN threads ON scopes.key = threads.scope "
         "WHERE :scope IS NULL OR scopes.id = :scope",
         {"scope": scope},
     )
     return _positions(rows)
+
+
+def known_threads(after: str, limit: int, connection: sqlite3.Connection) -> list[str]:
+    """See `RecallIndex.known_threads`."""
+    rows = connection.execute(
+        "SELECT * FROM (SELECT id FROM threads WHERE id > :after ORDER BY id LIMIT :limit) "
+        "UNION SELECT * FROM "
+        "(SELECT DISTINCT thread_id FROM fact_sources WHERE thread_id > :after ORDER BY thread_id LIMIT :limit) "
+        "UNION SELECT * FROM "
+        "(SELECT DISTINCT thread_id FROM forgotten WHERE thread_id > :after ORDER BY thread_id LIMIT :limit) "
+        "ORDER BY 1 LIMIT :limit",
+        {"after": after, "limit": limit},
+    )
+    return [thread_id for (thread_id,) in rows]
 
 
 def scope_info(scope: str, connection: sqlite3.Connection) -> ScopeInfo:
@@ -214,10 +230,10 @@ def _threads(connection: sqlite3.Connection, candidates: Iterable[int]) -> dict[
     )
 
 
-def _positions(rows: Iterable[tuple[str, str, str, int]]) -> dict[str, Position]:
+def _positions(rows: Iterable[tuple[str, str, str, int, str, int]]) -> dict[str, Position]:
     return {
-        thread_id: Position(scope=scope, incarnation=incarnation, revision=revision)
-        for thread_id, scope, incarnation, revision in rows
+        thread_id: Position(scope=scope, incarnation=incarnation, revision=revision, record_id=record_id, edits=edits)
+        for thread_id, scope, incarnation, revision, record_id, edits in rows
     }
 
 
