@@ -12,7 +12,15 @@ from msgspec.structs import replace
 
 from recuerda.errors import RecuerdaError, ThreadConflict, TurnDropped
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import REMEMBERED, DraftStep, ThreadInfo, Version, from_microseconds
+from recuerda.storage.records import (
+    REMEMBERED,
+    DraftStep,
+    Guard,
+    ThreadChanges,
+    ThreadInfo,
+    Version,
+    from_microseconds,
+)
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
 Call: TypeAlias = Callable[[Storage, Version], Awaitable[object]]
@@ -343,6 +351,18 @@ class VersionContract(ContractBase):
         await storage.update_thread("a", title=None)
         await storage.append("a", a_turn(), title="Made again")
         assert (await head(storage)).title is None
+
+    async def test_a_made_title_in_another_form_still_goes_with_its_turn(
+        self, storage: Storage, another: Storage
+    ) -> None:
+        await storage.append("a", a_turn(), title="Made")
+        info = await head(storage)
+        changes = ThreadChanges(title="Made, in another form", title_turn=1)
+        await storage._update("a", changes, info.updated_us, Guard(edits=info.edits))  # pyright: ignore[reportPrivateUsage]  # as a wrapper does
+        changed = await head(another)
+        assert (changed.title, changed.title_turn, changed.updated_us) == (changes.title, 1, info.updated_us)
+        await storage.undo("a")
+        assert ((await head(another)).title, (await head(another)).title_turn) == (None, 0)
 
     # -- metadata ------------------------------------------------------------------------------------------------------
 
