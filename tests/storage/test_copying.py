@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,132 @@ async def test_two_histories_are_never_mixed(source: Storage, storage: Storage) 
     assert copied.digest is None
     assert copied.problem is not None
     assert [record.body for record in (await storage.read("a")).records] == [b"something else"]
+
+
+async def test_a_walk_leaves_out_what_is_deleted_meanwhile_and_meets_everything_else(storage: Storage) -> None:
+    source = MemoryStorage()
+    for number in range(450):
+        await source.append(f"t{number:03}", turn("x"))
+    copied: list[str] = []
+    gone = used = ""
+    async for one in copy_threads(source, storage):
+        copied.append(one.thread_id)
+        if len(copied) == 3:
+            gone, used = [i for i in (f"t{number:03}" for number in range(450)) if i not in copied][:2]
+            await source.delete(gone)
+            await source.append(used, turn("y"))
+    assert sorted(copied) == [f"t{number:03}" for number in range(450) if f"t{number:03}" != gone]
+    assert [record.body for record in (await storage.read(used)).records] == [b"x", b"y"]
+
+
+async def test_a_named_thread_that_is_deleted_meanwhile_is_an_error(source: Storage, storage: Storage) -> None:
+    copying = copy_threads(source, storage, thread_ids=["a", "b"])
+    await anext(copying)
+    await source.delete("b")
+    with pytest.raises(ThreadNotFound, match="'b'"):
+        await anext(copying)
+
+
+async def test_a_thread_of_another_user_at_the_target_stays_theirs(source: Storage, storage: Storage) -> None:
+    await storage.update_thread("a", user_id="bo", title="Bo's own")
+    first = (await source.read("b")).records[0].as_new_turn()
+    await storage.append("b", first, user_id="ana")
+    for thread_id in ("a", "b"):
+        before = await storage.head(thread_id)
+        copied = await copy_thread(source, storage, thread_id)
+        assert copied.digest is None
+        assert copied.problem is not None
+        assert "another user" in copied.problem
+        assert await storage.head(thread_id) == before
+
+
+async def test_a_thread_without_a_user_at_the_target_becomes_its_users(source: Storage, storage: Storage) -> None:
+    await storage.update_thread("a", metadata={"of": "the target"})
+    assert (await copy_thread(source, storage, "a")).problem is None
+    info = await storage.head("a")
+    assert info is not None
+    assert (info.user_id, info.metadata) == ("ana", {"of": "the target", "k": [1]})
+
+
+@pytest.mark.parametrize("method", ["append_all", "update_thread"])
+async def test_a_writer_at_the_target_stops_the_copy_of_its_thread_only(
+    source: Storage, storage: Storage, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    real = getattr(storage, method)
+
+    async def interrupted(thread_id: str, *arguments: Any, **options: Any) -> Any:
+        if thread_id == "a":
+            await storage.append("a", turn("of another writer"))
+        return await real(thread_id, *arguments, **options)
+
+    monkeypatch.setattr(storage, method, interrupted)
+    outcomes = {one.thread_id: one.problem async for one in copy_threads(source, storage)}
+    assert "another writer" in (outcomes.pop("a") or "")
+    assert set(outcomes.values()) == {None}
+    bodies = [record.body for record in (await storage.read("a")).records]
+    assert bodies.count(b"of another writer") == 1
+    assert (await source.read("a")).info == (await source.head("a"))
+
+
+async def test_a_writer_between_two_parts_of_a_long_copy_is_noticed(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = MemoryStorage()
+    await source.append_all("long", [turn(f"{number}", id=f"{number}") for number in range(5)])
+    monkeypatch.setattr("recuerda.storage.copying.CHUNK", 2)
+    assert (await copy_thread(source, storage, "long")).problem is None
+    await storage.delete("long")
+    real, calls = storage.append_all, list[str]()
+
+    async def interrupted(thread_id: str, *arguments: Any, **options: Any) -> Any:
+        calls.append(thread_id)
+        if len(calls) == 2:
+            await storage.append("long", turn("of another writer"))
+        return await real(thread_id, *arguments, **options)
+
+    monkeypatch.setattr(storage, "append_all", interrupted)
+    assert "another writer" in ((await copy_thread(source, storage, "long")).problem or "")
+    assert [r.body for r in (await storage.read("long")).records] == [b"0", b"1", b"of another writer"]
+
+
+async def test_a_title_that_was_made_of_a_turn_goes_with_its_copy(storage: Storage) -> None:
+    source = MemoryStorage()
+    await source.append("t", turn("a"), title="made of a")
+    await source.append("t", turn("b"))
+    await copy_thread(source, storage, "t")
+    info = await storage.head("t")
+    assert info is not None
+    assert (info.title, info.title_turn) == ("made of a", 1)
+    await storage.trim("t", keep_turns=1)
+    info = await storage.head("t")
+    assert info is not None
+    assert info.title is None
+
+
+async def test_a_title_that_was_set_stays_set(source: Storage, storage: Storage) -> None:
+    await source.update_thread("a", title="Set by hand")
+    await copy_thread(source, storage, "a")
+    info = await storage.head("a")
+    assert info is not None
+    assert (info.title, info.title_turn) == ("Set by hand", None)
+
+
+async def test_a_copied_turn_knows_when_it_was_said_and_when_it_was_copied(source: Storage, storage: Storage) -> None:
+    await copy_thread(source, storage, "a")
+    record = (await storage.read("a")).records[0]
+    assert record.created_us == 1000
+    assert record.committed_us > 1_000_000
+
+
+async def test_turns_that_the_target_has_dropped_are_not_copied_again(source: Storage, storage: Storage) -> None:
+    await copy_thread(source, storage, "a")
+    await storage.append("a", NewTurn(body=b"of the target", message_count=1, id="own"))
+    await storage.trim("a", keep_turns=1)
+    await storage.undo("a")
+    copied = await copy_thread(source, storage, "a")
+    assert copied.digest is None
+    assert "deleted turns" in (copied.problem or "")
+    assert (await storage.read("a")).records == ()
 
 
 async def test_a_trimmed_and_undone_thread_arrives_as_it_is(source: Storage, storage: Storage) -> None:

@@ -2,7 +2,8 @@
 
 A thread is copied turn by turn with the same ids and times. An interrupted copy therefore continues where it stopped,
 and a repeated copy adds nothing. Afterwards both sides are read and their digests are compared. When the target already
-has other turns in a thread, the copy leaves the thread unchanged and reports it, so that two histories never mix.
+has other turns in a thread, or the thread belongs to another user there, the copy leaves the thread unchanged and
+reports it. Every write expects the version of the target that was read, so two histories never mix.
 """
 
 from __future__ import annotations
@@ -10,13 +11,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
-from recuerda.errors import ThreadNotFound
+from recuerda.errors import ThreadConflict, ThreadNotFound, ThreadOwnershipError, TurnDropped
+from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import SEAL, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import SEAL, Expected, ThreadInfo, ThreadSlice, TurnRecord, Version
 
 CHUNK = 500
 """The number of turns in one append. It is small enough to show progress and to keep requests small."""
+
+_OTHER_TURNS = "the target has other turns in this thread: copy it under another id, or delete it at the target"
+_OTHER_USER = "the thread belongs to another user at the target: copy it under another id, or delete it at the target"
+_DROPPED = "the target has deleted turns of this thread by a trim or a limit: delete it at the target to copy it anew"
+_SEALED = "its encrypted turns are bound to numbers that would change: copy it through EncryptedStorage"
+_MOVED = "another writer changed the thread at the target meanwhile: copy it again"
+_DIFFERS = "the copy differs from the original: copy it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +48,12 @@ class Copied:
     problem: str | None = None
 
 
+class _Changes(TypedDict, total=False):
+    user_id: str
+    title: str | None
+    metadata: JsonObject
+
+
 def digest_turns(records: Sequence[TurnRecord]) -> str:
     """Return the SHA-256 of the ids, times, message counts and bodies of turns, in order.
 
@@ -54,6 +70,9 @@ def digest_turns(records: Sequence[TurnRecord]) -> str:
 async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copied:
     """Copy one thread with its settings, and return the outcome. The source stays unchanged.
 
+    The turns keep their times of `created_us`. Metadata is set key by key, so further keys at the target stay. A title
+    that was made of a turn is the title of that turn's copy, and goes with it.
+
     Raises:
         ThreadNotFound: the source has no such thread.
         StorageError: one of the storages failed. The same call continues the copy.
@@ -63,30 +82,25 @@ async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copie
         raise ThreadNotFound(thread_id)
     there = await target.read(thread_id)
     missing = _missing(found, there)
-    if missing is None:
-        problem = "the target has other turns in this thread: copy it under another id, or delete it at the target"
+    problem = _OTHER_TURNS if missing is None else _refusal(found.info, there, missing)
+    if missing is None or problem is not None:
         return Copied(thread_id=thread_id, turns=len(found.records), added=0, digest=None, problem=problem)
-    revision = there.info.revision if there.info else 0
-    if any(record.body.startswith(SEAL) and record.number != revision + i for i, record in enumerate(missing, 1)):
-        problem = "its encrypted turns are bound to numbers that would change: copy it through EncryptedStorage"
-        return Copied(thread_id=thread_id, turns=len(found.records), added=0, digest=None, problem=problem)
-    if there.info is None or _settings(there.info) != _settings(found.info):
-        await target.update_thread(
-            thread_id, user_id=found.info.user_id, title=found.info.title, metadata=found.info.metadata
-        )
-    for start in range(0, len(missing), CHUNK):
-        chunk = [record.as_new_turn() for record in missing[start : start + CHUNK]]
-        appended = await target.append_all(thread_id, chunk, expected=revision)
-        revision = appended[-1].revision
-    digest = digest_turns(found.records)
-    copied = await target.read(thread_id)
-    is_same = digest_turns(copied.records[: len(found.records)]) == digest
+    try:
+        is_same = await _copy(found, found.info, there, target, missing)
+    except ThreadConflict:
+        problem = _MOVED
+    except ThreadOwnershipError:
+        problem = _OTHER_USER
+    except TurnDropped:
+        problem = _DROPPED
+    else:
+        problem = None if is_same else _DIFFERS
     return Copied(
         thread_id=thread_id,
         turns=len(found.records),
         added=len(missing),
-        digest=digest if is_same else None,
-        problem=None if is_same else "the copy differs from the original: copy it again",
+        digest=None if problem else digest_turns(found.records),
+        problem=problem,
     )
 
 
@@ -94,6 +108,9 @@ async def copy_threads(
     source: Storage, target: Storage, *, thread_ids: Sequence[str] | None = None, user_id: str | None = None
 ) -> AsyncIterator[Copied]:
     """Copy threads one after the other, and yield the outcome of each.
+
+    Every thread that the source holds during the whole copy is copied, even if threads are used meanwhile. A thread
+    that is deleted meanwhile is left out, unless `thread_ids` names it.
 
     Args:
         source: the storage to copy from.
@@ -106,7 +123,11 @@ async def copy_threads(
             yield await copy_thread(source, target, thread_id)
         return
     async for info in source.threads(user_id=user_id):
-        yield await copy_thread(source, target, info.id)
+        try:
+            copied = await copy_thread(source, target, info.id)
+        except ThreadNotFound:
+            continue  # it was deleted meanwhile
+        yield copied
 
 
 def _missing(found: ThreadSlice, there: ThreadSlice) -> Sequence[TurnRecord] | None:
@@ -117,5 +138,56 @@ def _missing(found: ThreadSlice, there: ThreadSlice) -> Sequence[TurnRecord] | N
     return found.records[len(present) :]
 
 
-def _settings(info: ThreadInfo) -> tuple[object, ...]:
-    return info.user_id, info.title, info.metadata
+def _refusal(info: ThreadInfo, there: ThreadSlice, missing: Sequence[TurnRecord]) -> str | None:
+    """Return the reason why the missing turns cannot be appended at the target; None if they can."""
+    if info.user_id is not None and there.info is not None and there.info.user_id not in (None, info.user_id):
+        return _OTHER_USER
+    revision = there.info.revision if there.info else 0
+    if any(record.body.startswith(SEAL) and record.number != revision + i for i, record in enumerate(missing, 1)):
+        return _SEALED
+    return None
+
+
+async def _copy(
+    found: ThreadSlice, info: ThreadInfo, there: ThreadSlice, target: Storage, missing: Sequence[TurnRecord]
+) -> bool:
+    """Append the missing turns, copy the settings, and return whether both sides have the same turns."""
+    expected: Expected = there.info.version if there.info else 0
+    title = _made_title(info, missing)
+    for start in range(0, len(missing), CHUNK):
+        chunk = [record.as_new_turn() for record in missing[start : start + CHUNK]]
+        appended = await target.append_all(info.id, chunk, expected=expected, user_id=info.user_id, title=title)
+        last = appended[-1]
+        if start + CHUNK < len(missing):
+            expected = await _version(target, info.id, last.revision, last.record.id)
+    copied = await target.read(info.id) if missing else there
+    changes = _changes(info, copied.info)
+    if changes or copied.info is None:
+        expected = copied.info.version if copied.info else 0
+        await target.update_thread(info.id, **changes, expected=expected, expected_user_id=info.user_id)
+    return digest_turns(copied.records[: len(found.records)]) == digest_turns(found.records)
+
+
+async def _version(target: Storage, thread_id: str, revision: int, record_id: str) -> Version:
+    """Return the version of the target after an append, even if another writer has changed the thread since."""
+    info = await target.head(thread_id)
+    return Version(info.incarnation if info else "", revision, record_id)
+
+
+def _made_title(info: ThreadInfo, missing: Sequence[TurnRecord]) -> str | None:
+    """Return the title that was made of the first missing turn, to be made of its copy; otherwise None."""
+    return info.title if missing and info.title_turn == missing[0].number else None
+
+
+def _changes(info: ThreadInfo, there: ThreadInfo | None) -> _Changes:
+    """Return the settings that the target has to change."""
+    changes = _Changes()
+    if info.user_id is not None and (there is None or there.user_id is None):
+        changes["user_id"] = info.user_id
+    is_made = bool(info.title_turn) and info.title is not None
+    if not is_made and info.title != (there and there.title):
+        changes["title"] = info.title
+    held = there.metadata if there else {}
+    if metadata := {key: value for key, value in info.metadata.items() if held.get(key) != value}:
+        changes["metadata"] = metadata
+    return changes
