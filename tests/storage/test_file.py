@@ -111,7 +111,7 @@ async def test_a_later_change_of_the_working_directory_changes_nothing(
 def test_a_file_name_is_safe_on_every_system(thread_id: str) -> None:
     for path in files_of(Path("folder"), thread_id).paths:
         assert path.parent == Path("folder")
-        assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*-[0-9a-f]{32}\.(jsonl|draft)(\.new)?", path.name)
+        assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*-[0-9a-f]{32}\.(jsonl|draft|lease)(\.new)?", path.name)
         # Windows reserves device names up to the first dot, and many systems end a name at 255 bytes.
         assert not re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", path.name.partition(".")[0])
         assert len(path.name) <= 100
@@ -218,7 +218,9 @@ async def test_an_append_and_a_window_read_as_much_of_a_long_thread_as_of_a_shor
     assert max(costs[1]) < 20_000
 
 
-async def test_an_append_is_one_write_and_one_sync(storage: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_append_is_one_write_one_sync_and_the_newline(
+    storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await fill(storage, "a", 1)
     calls: list[str] = []
     write, sync = os.write, os.fdatasync
@@ -234,10 +236,10 @@ async def test_an_append_is_one_write_and_one_sync(storage: FileStorage, monkeyp
     monkeypatch.setattr(os, "write", counted_write)
     monkeypatch.setattr(os, "fdatasync", counted_sync)
     await storage.append("a", a_turn())
-    assert calls == ["write", "sync"]
+    assert calls == ["write", "sync", "write"]
     calls.clear()
     await storage.append_all("a", [a_turn() for _ in range(50)])
-    assert calls == ["write", "sync"] * 2
+    assert calls == ["write", "sync", "write"]
 
 
 async def test_without_fsync_nothing_is_synced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,12 +290,13 @@ async def test_former_settings_leave_the_file_once_they_outweigh_the_rest(storag
 
 
 async def test_an_undo_and_a_trim_leave_no_byte_of_what_they_delete(storage: FileStorage, folder: Path) -> None:
-    for word in (b"one", b"two", b"three"):
+    words = (b"Anchorage", b"Baltimore", b"Cleveland")
+    for word in words:
         await storage.append("a", NewTurn(body=b'{"secret":"%s"}' % word, message_count=1))
     await storage.undo("a")
     await storage.trim("a", keep_turns=1)
     (content,) = content_of(folder).values()
-    assert [word in content for word in (b"one", b"two", b"three")] == [False, True, False]
+    assert [word in content for word in words] == [False, True, False]
 
 
 # -- locks and processes -----------------------------------------------------------------------------------------------

@@ -72,11 +72,13 @@ async def test_a_line_cut_at_any_byte_leaves_the_turns_before_it(storage: FileSt
     start = len(content_of(log))
     await storage.append("a", a_turn(b"2"))
     whole = content_of(log)
-    for size in range(start, len(whole)):
+    for size in range(start, len(whole) - 1):
         overwrite(log, whole[:size])
         assert numbers(await storage.read("a")) == [1]
-    overwrite(log, whole)
-    assert numbers(await storage.read("a")) == [1, 2]
+    # Only the newline is missing: the line is whole, and no writer is at work any more.
+    for size in (len(whole) - 1, len(whole)):
+        overwrite(log, whole[:size])
+        assert numbers(await storage.read("a")) == [1, 2]
 
 
 async def test_a_file_without_a_whole_line_is_no_thread(storage: FileStorage, log: Path) -> None:
@@ -313,20 +315,17 @@ async def test_a_crash_before_the_new_file_is_in_place_changes_nothing(
     before = await storage.read("a")
     with monkeypatch.context() as patch:
         patch.setattr(Disk, "put_in_place", failing(errno.EIO))
-        for step in (storage.undo("a"), storage.trim("a", keep_turns=1), storage.append("new", a_turn(b"secret"))):
+        for step in (storage.undo("a"), storage.trim("a", keep_turns=1), storage.rewrite("a", {1: b"new"})):
             with pytest.raises(StorageUnavailable):
                 await step
     assert files_of(folder, "a").new_log.exists()
     async with FileStorage(folder) as another:
         assert await another.read("a") == before
-        assert await another.head("new") is None
         assert [info.id for info in (await another.list_threads()).threads] == ["a"]
         undone = await another.undo("a", expected=3)
         assert undone is not None
         assert numbers(await another.read("a")) == [1, 2]
         assert not files_of(folder, "a").new_log.exists()
-        await another.delete("new")
-    assert not files_of(folder, "new").new_log.exists()
 
 
 async def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:

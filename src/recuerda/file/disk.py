@@ -13,8 +13,12 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from recuerda.file.os_locks import claimed
+
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _SHARING_TIMEOUT_S = 5.0
+# Windows syncs a file only through a descriptor that can write.
+_SYNCABLE = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
 
 
 @contextmanager
@@ -55,14 +59,40 @@ class Disk:
     def __init__(self, *, fsync: bool) -> None:
         self._fsync = fsync
 
-    def extend(self, fd: int, offset: int, data: bytes) -> None:
-        """Write `data` as the end of the file, from `offset` on. After a failure, the file ends at `offset`."""
+    def extend(self, fd: int, offset: int, lines: bytes) -> None:
+        """Write whole lines as the end of the file, from `offset` on. After a failure, the file ends at `offset`.
+
+        The last newline is written after the sync. A reader counts a line once its newline is there, so it never sees a
+        line whose sync then fails. The lock tells readers that the writer is still at work.
+        """
+        with claimed(fd):
+            try:
+                if self._fsync:
+                    write_at(fd, offset, lines[:-1])
+                    self.sync(fd)
+                    write_at(fd, offset + len(lines) - 1, lines[-1:])
+                else:
+                    write_at(fd, offset, lines)
+            except BaseException:
+                with suppress(OSError):
+                    os.ftruncate(fd, offset)
+                raise
+
+    def begin(self, path: Path, content: bytes, *, mark_at: int, mark: bytes) -> None:
+        """Write a file that is new or holds nothing of value, and then set the mark that makes it count.
+
+        After a failure, the file is gone.
+        """
         try:
-            write_at(fd, offset, data)
-            self.sync(fd)
+            with opened(path, os.O_RDWR | os.O_CREAT) as fd, claimed(fd):
+                self.sync_folder(path.parent)
+                os.ftruncate(fd, 0)
+                write_at(fd, 0, content)
+                self.sync(fd)
+                write_at(fd, mark_at, mark)
         except BaseException:
             with suppress(OSError):
-                os.ftruncate(fd, offset)
+                path.unlink()
             raise
 
     def sync(self, fd: int) -> None:
@@ -70,18 +100,30 @@ class Disk:
         if self._fsync:
             _sync(fd)
 
+    def sync_file(self, path: Path) -> None:
+        """Write a file's content to the disk, for a reader."""
+        if self._fsync:
+            with opened(path, _SYNCABLE) as fd:
+                _sync(fd)
+
     def put_in_place(self, new: Path, path: Path) -> None:
         """Give a finished and synced file its name in one atomic operation. The file with that name is replaced."""
         _retried(lambda: new.replace(path))
-        self._sync_folder(path.parent)
+        self.sync_folder(path.parent)
 
     def remove(self, path: Path) -> bool:
+        """Delete a file for good; return False if there is none."""
+        was_there = self.unlink(path)
+        if was_there:
+            self.sync_folder(path.parent)
+        return was_there
+
+    def unlink(self, path: Path) -> bool:
         """Delete a file; return False if there is none."""
         try:
             _retried(path.unlink)
         except FileNotFoundError:
             return False
-        self._sync_folder(path.parent)
         return True
 
     def make_folder(self, path: Path) -> None:
@@ -89,10 +131,10 @@ class Disk:
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         for folder in missing:
-            self._sync_folder(folder.parent)
+            self.sync_folder(folder.parent)
 
-    def _sync_folder(self, folder: Path) -> None:
-        # A new name is on the disk only once its folder is synced. Windows has no such call and needs none.
+    def sync_folder(self, folder: Path) -> None:
+        """Write the names in a folder to the disk. Windows has no such call and needs none."""
         if self._fsync and sys.platform != "win32":
             with opened(folder, os.O_RDONLY) as fd:
                 os.fsync(fd)

@@ -4,14 +4,15 @@ The append of a turn must remove the draft in the same atomic operation, but two
 step holds the thread's revision at the time of saving. Once the thread has a later turn, the draft no longer counts,
 whether or not its file still exists.
 
-Saving a step writes one line. Of the earlier steps, it reads only the first line and the last line.
+Saving a step writes one line. Of the earlier steps, it reads only the first line and the last line. As in a thread's
+file, a line counts once its newline is there, or once no writer is at work (see `log.py`).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -20,8 +21,9 @@ from typing import NamedTuple
 from recuerda.errors import StorageError
 from recuerda.file.disk import Disk, opened, write_at
 from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
-from recuerda.file.log import backward_lines, forward_lines, line_at, open_log
+from recuerda.file.log import Log, backward_lines, forward_lines, last_piece, line_at, open_log
 from recuerda.file.names import DRAFT_SUFFIX, ThreadFiles, files_of
+from recuerda.file.os_locks import shared
 from recuerda.storage.hooks import is_new_step
 from recuerda.storage.records import DraftStep
 
@@ -29,9 +31,12 @@ _log = logging.getLogger(__name__)
 
 
 class _Place(NamedTuple):
+    """The facts about the thread by which a draft is judged."""
+
     revision: int = 0
     incarnation: str = ""
     last_turn: int = 0
+    user_id: str | None = None
 
 
 class _Saved(NamedTuple):
@@ -43,20 +48,32 @@ class _Saved(NamedTuple):
     end: int = 0
 
 
-def save_step(files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep) -> None:
-    """Save a step if `is_new_step` returns True for it. The caller holds the thread's lock."""
-    place = _place(files)
-    saved = _look_up(files, place, step.number)
+def save_step(
+    files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep, *, log: Log | None, begin: Callable[[], str]
+) -> None:
+    """Save a step if `is_new_step` returns True for it. The caller holds the thread's lock.
+
+    Args:
+        files: the thread's files.
+        disk: the disk.
+        thread_id: the thread.
+        step: the step.
+        log: the thread's file; None if there is no thread.
+        begin: is called before a draft begins. It makes the thread if necessary, and returns its incarnation.
+    """
+    place = _place_in(log)
+    saved = _look_up(files, disk, place, step.number)
     if not is_new_step(
         thread_id, step, first=saved.first, same=saved.same, newest=saved.newest, revision=place.revision
     ):
         return
-    line = draft_line(thread_id, step, revision=place.revision, incarnation=place.incarnation)
     if step.number > 1:
+        line = draft_line(thread_id, step, revision=place.revision, incarnation=place.incarnation)
         with opened(files.draft, os.O_RDWR) as fd:
             os.ftruncate(fd, saved.end)
             disk.extend(fd, saved.end, line)
         return
+    line = draft_line(thread_id, step, revision=place.revision, incarnation=begin())
     try:
         with opened(files.new_draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC) as fd:
             write_at(fd, 0, line)
@@ -68,27 +85,35 @@ def save_step(files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep) -
     disk.put_in_place(files.new_draft, files.draft)
 
 
-def load_steps(files: ThreadFiles) -> list[DraftStep]:
-    """Return the steps of the draft, or an empty list if there is no draft or it has ended."""
+def load_steps(
+    files: ThreadFiles, disk: Disk, *, check: Callable[[str | None], None] = lambda _: None
+) -> list[DraftStep]:
+    """Return the steps of the draft, or an empty list if there is no draft or it has ended.
+
+    `check` is called with the thread's user.
+    """
     # The draft is read first, so an append between the two reads shows in the thread's revision.
     lines: list[tuple[Line, DraftLine]] = []
-    with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
-        lines = _readable(fd)
-    if not lines or not _is_fresh(lines[0][1], _place(files)):
-        return []
-    return [found.step() for _, found in lines]
+    with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd, shared(fd) as is_settled:
+        lines = _readable(fd, with_tail=is_settled)
+        if lines and lines[-1][0].end > os.fstat(fd).st_size:
+            disk.sync_file(files.draft)
+    with open_log(files.log, disk) as log:
+        place = _place_in(log)
+    check(place.user_id)
+    return [found.step() for _, found in lines] if lines and _is_fresh(lines[0][1], place) else []
 
 
-def list_drafts(folder: Path, limit: int) -> list[str]:
+def list_drafts(folder: Path, disk: Disk, limit: int) -> list[str]:
     """Return the ids of up to `limit` threads that have a draft, in the order of their files' names."""
     with suppress(FileNotFoundError):
         names = sorted(path.name for path in folder.iterdir() if path.suffix == DRAFT_SUFFIX)
-        found = (thread_id for name in names if (thread_id := _thread_of(folder, name)) is not None)
+        found = (thread_id for name in names if (thread_id := _thread_of(folder, disk, name)) is not None)
         return list(islice(found, limit))
     return []
 
 
-def _thread_of(folder: Path, name: str) -> str | None:
+def _thread_of(folder: Path, disk: Disk, name: str) -> str | None:
     """Return the id of the thread whose draft is in this file. None when the draft has ended or cannot be read."""
     try:
         thread_id = _named_in(folder / name)
@@ -97,7 +122,7 @@ def _thread_of(folder: Path, name: str) -> str | None:
             return None
         files = files_of(folder, thread_id)
         # A copy of a file under another name is not a second draft.
-        return thread_id if files.draft.name == name and load_steps(files) else None
+        return thread_id if files.draft.name == name and load_steps(files, disk) else None
     except StorageError as error:
         # One bad file must not hide the other files.
         _log.warning("not listed: %s", error)
@@ -111,13 +136,6 @@ def _named_in(draft: Path) -> str | None:
     return None
 
 
-def drop_draft(files: ThreadFiles, disk: Disk) -> bool:
-    """Delete the draft, and return whether there was one. The caller holds the thread's lock."""
-    was_there = bool(load_steps(files))
-    disk.remove(files.draft)
-    return was_there
-
-
 def end_draft(files: ThreadFiles, disk: Disk, turn_ids: Collection[str]) -> None:
     """Delete the draft if it belongs to one of these turns, which are in the thread. The caller holds the lock."""
     first = None
@@ -127,8 +145,9 @@ def end_draft(files: ThreadFiles, disk: Disk, turn_ids: Collection[str]) -> None
         disk.remove(files.draft)
 
 
-def _look_up(files: ThreadFiles, place: _Place, number: int) -> _Saved:
-    with suppress(FileNotFoundError), opened(files.draft, os.O_RDONLY) as fd:
+def _look_up(files: ThreadFiles, disk: Disk, place: _Place, number: int) -> _Saved:
+    with suppress(FileNotFoundError), opened(files.draft, os.O_RDWR) as fd:
+        _finish(fd, disk)
         size = os.fstat(fd).st_size
         first = parse_draft(line_at(fd, 0, size).data)
         if first is None or not _is_fresh(first, place):
@@ -145,24 +164,32 @@ def _look_up(files: ThreadFiles, place: _Place, number: int) -> _Saved:
     return _Saved()
 
 
-def _readable(fd: int) -> list[tuple[Line, DraftLine]]:
+def _finish(fd: int, disk: Disk) -> None:
+    """Complete a step whose writer has ended before the newline."""
+    size = os.fstat(fd).st_size
+    tail = last_piece(fd, size)
+    if tail and parse_draft(tail) is not None:
+        disk.sync(fd)
+        write_at(fd, size, b"\n")
+
+
+def _readable(fd: int, *, with_tail: bool = False) -> list[tuple[Line, DraftLine]]:
     lines: list[tuple[Line, DraftLine]] = []
-    for line in forward_lines(fd, 0, os.fstat(fd).st_size):
+    size = os.fstat(fd).st_size
+    for line in forward_lines(fd, 0, size):
         found = parse_draft(line.data)
-        if found is None:
+        if found is None or (line.end > size and not with_tail):
             break  # steps after a damaged step cannot be resumed
         lines.append((line, found))
     return lines
 
 
-def _place(files: ThreadFiles) -> _Place:
-    with open_log(files.log) as log:
-        if log is None:
-            return _Place()
-        settings = log.settings()
-        return _Place(log.state.revision, settings.incarnation if settings else "", log.state.last_turn)
+def _place_in(log: Log | None) -> _Place:
+    if log is None:
+        return _Place()
+    settings = log.settings()
+    return _Place(log.state.revision, settings.incarnation if settings else "", log.state.last_turn, log.user_id)
 
 
 def _is_fresh(first: DraftLine, place: _Place) -> bool:
-    # A draft may be older than its thread: settings may have made the thread after the draft was begun.
-    return first.thread_revision >= place.last_turn and first.thread_incarnation in ("", place.incarnation)
+    return first.thread_revision >= place.last_turn and first.thread_incarnation == place.incarnation

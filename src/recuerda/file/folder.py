@@ -1,42 +1,40 @@
 """The operations of a storage on a folder of files. They run in the calling OS thread and may block.
 
-A writer holds the thread's lock; a reader holds none (see `log.py`). An append reads the end of the file, adds one line
-and syncs. Rarer operations write a new file. An operation is done once its line is in the file, or once the new file is
-in place. Deleting the draft's file afterwards only tidies up.
+A writer holds the thread's lock; a reader holds none (see `log.py`). An append reads the end of the file, adds lines
+and syncs. Rarer operations write a new file. An operation is done once its lines count, or once the new file is in
+place. Deleting the draft's file and freeing space afterwards only tidy up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from functools import partial
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from recuerda.errors import ThreadConflict
+from recuerda.errors import StorageUnavailable, TurnDropped
 from recuerda.file.disk import Disk
-from recuerda.file.drafts import drop_draft, end_draft, list_drafts, load_steps, save_step
-from recuerda.file.id_index import IdIndex
-from recuerda.file.lines import thread_info
+from recuerda.file.drafts import end_draft, list_drafts, load_steps, save_step
+from recuerda.file.id_index import Found, IdIndex
+from recuerda.file.leases import Leases
+from recuerda.file.lines import State, thread_info
 from recuerda.file.listing import Listing
 from recuerda.file.locks import StripedLocks
-from recuerda.file.log import open_log
+from recuerda.file.log import Log, open_log
 from recuerda.file.names import ThreadFiles, files_of
-from recuerda.file.writing import (
-    changed_settings,
-    new_settings,
-    write_bodies,
-    write_record,
-    write_records,
-    write_settings,
-)
+from recuerda.file.rewrite import is_worth_it, write_bodies, write_removal, write_without_dead
+from recuerda.file.writing import add_records, add_settings, changed_settings, new_settings, owned
+from recuerda.storage.hooks import check_state, check_user
 from recuerda.storage.records import (
+    NO_GUARD,
     Appended,
     DraftStep,
+    Guard,
     NewRecord,
     ReadQuery,
     ThreadChanges,
     ThreadInfo,
     ThreadSlice,
+    TurnRecord,
 )
 
 
@@ -54,130 +52,299 @@ class Folder:
         self._disk = Disk(fsync=fsync)
         self._locks = StripedLocks(path / ".locks", timeout_s=busy_timeout_s, disk=self._disk)
         self._ids = IdIndex()
-        self._listing = Listing(path)
+        self._listing = Listing(path, self._disk)
+        self._leases = Leases()
 
-    def append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+    # -- records -------------------------------------------------------------------------------------------------------
+
+    def append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         """See `Storage._append`."""
-        files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe):
-            with open_log(files.log, is_writer=True) as log:
-                if log is not None and not record.is_new_id and (found := self._ids.find(log, record.id)):
-                    end_draft(files, self._disk, {record.id})
-                    return Appended(revision=found.number, replayed=True, record=found)
-                revision = log.state.revision if log else 0
-                if expected not in (None, revision):
-                    raise ThreadConflict(thread_id, expected=expected or 0, actual=revision)
-                committed, is_new_file = write_record(files, self._disk, thread_id=thread_id, log=log, record=record)
-            if is_new_file:
-                self._disk.put_in_place(files.new_log, files.log)
-            if committed.kind == "turn":
-                _clear_draft(files)
-        return Appended(revision=committed.number, replayed=False, record=committed, created=revision == 0)
+        if record.kind in ("undo", "trim"):
+            return self._remove(thread_id, record, guard)
+        return self.append_all(thread_id, [record], guard)[0]
 
-    def append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        """See `Storage.append_all`. All turns after the first are added in one write and one sync."""
+    def append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
+        """See `Storage.append_all`. All records are added in one write and one sync."""
         if not records:
             return []
-        first = self.append(thread_id, records[0], expected)
         files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe), open_log(files.log, is_writer=True) as log:
-            if log is not None:
-                rest = write_records(log, self._disk, records=records[1:], find=partial(self._ids.find, log))
-                if all(one.replayed for one in rest):
+        with self._locks.hold(files.stripe):
+            with self._open(files) as log:
+                _check_user(thread_id, guard, log)
+                held = [self._find(log, thread_id, record) for record in records]
+                if held[0] is None:
+                    _check_state(thread_id, guard, log)
+                new = _first_of_each_id(records, held)
+                if not new:
                     end_draft(files, self._disk, {record.id for record in records})
-                else:
-                    _clear_draft(files)
-                return [first, *rest]
-        # Another process deleted the thread in between.
-        return [first, *(self.append(thread_id, record, None) for record in records[1:])]
+                    return [_replayed(record) for record in held if record is not None]
+                revision = log.state.revision if log else 0
+                committed, state = add_records(
+                    files, self._disk, log=log, thread_id=thread_id, records=new, user_id=guard.user_id
+                )
+            self._tidy_up(files, thread_id, state)
+            if committed[0].kind == "turn":
+                with suppress(OSError):  # the thread has a later turn, so the draft no longer counts
+                    files.draft.unlink()
+        return _outcomes(records, held, committed, is_first=revision == 0)
+
+    def _remove(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        """Undo or trim. The new file holds no byte of the removed records but their ids."""
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe):
+            with self._open(files) as log:
+                _check_user(thread_id, guard, log)
+                _check_state(thread_id, guard, log)
+                if log is None:
+                    raise StorageUnavailable(f"thread {thread_id!r} does not exist, so nothing can be removed from it")
+                committed = write_removal(files, self._disk, log=log, thread_id=thread_id, record=record)
+            self._disk.put_in_place(files.new_log, files.log)
+        return Appended(revision=committed.number, replayed=False, record=committed)
 
     def read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        """See `Storage.read`."""
+        """See `Storage._read`."""
         files = files_of(self._path, thread_id)
         has_draft = files.draft.exists()
-        with open_log(files.log) as log:
+        with open_log(files.log, self._disk) as log:
             if log is None:
-                return ThreadSlice(info=None, has_draft=has_draft)
+                return ThreadSlice(info=None)
             info = thread_info(log.settings_of(thread_id), log.state)
-            after = query.after if query.incarnation in (None, info.incarnation) else 0
-            found = self._ids.find(log, query.turn_id) if query.turn_id else None
+            after = query.after if _continues(log, info, query) else 0
+            found = self._ids.find(log, query.turn_id) if query.turn_id else Found()
             summary = log.summary() if query.with_summary and not after else None
             if after >= info.revision or query.last_turns == 0:
-                start = max(after, info.revision) + 1
-                return ThreadSlice(info=info, start=start, found=found, summary=summary, has_draft=has_draft)
-            covered = summary.target or 0 if summary else 0
-            records, start = log.newest(after, query, covered=covered)
-            return ThreadSlice(
-                info=info,
-                records=tuple(reversed(records)),
-                start=start,
-                found=found,
-                summary=summary,
-                has_draft=has_draft,
-            )
+                records, start = [], max(after, info.revision) + 1
+            else:
+                records, start = log.newest(after, query, covered=summary.target or 0 if summary else 0)
+        return ThreadSlice(
+            info=info,
+            records=tuple(reversed(records)),
+            start=start,
+            is_continued=after > 0,
+            found=found.record,
+            dropped=found.dropped,
+            summary=summary,
+            has_draft=has_draft,
+        )
 
-    def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        """See `Storage._list`."""
-        return self._listing.newest(user_id, limit, position)
-
-    def update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        """See `Storage.update_thread`."""
+    def rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        """See `Storage._rewrite`. A new file replaces the old one in one atomic operation."""
         files = files_of(self._path, thread_id)
         with self._locks.hold(files.stripe):
-            with open_log(files.log, is_writer=True) as log:
-                settings = log.settings_of(thread_id) if log else new_settings(thread_id, now_us)
-                settings = changed_settings(settings, changes, now_us)
-                state, is_new_file = write_settings(files, self._disk, log=log, settings=settings)
-            if is_new_file:
-                self._disk.put_in_place(files.new_log, files.log)
-        return thread_info(settings, state)
-
-    def rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        """See `Storage.rewrite`. A new file replaces the old one in one atomic operation."""
-        files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe):
-            with open_log(files.log, is_writer=True) as log:
+            with self._open(files) as log:
+                _check_user(thread_id, guard, log)
+                _check_state(thread_id, guard, log)
                 if log is None:
                     return
                 write_bodies(files, self._disk, log=log, thread_id=thread_id, bodies=bodies)
             self._disk.put_in_place(files.new_log, files.log)
 
-    def delete(self, thread_id: str) -> bool:
-        """See `Storage.delete`."""
+    # -- threads -------------------------------------------------------------------------------------------------------
+
+    def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+        """See `Storage._list`."""
+        return self._listing.newest(user_id, limit, position)
+
+    def walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+        """See `Storage._walk`."""
+        return self._listing.walk(user_id, position)
+
+    def update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        """See `Storage._update`."""
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe):
+            with self._open(files) as log:
+                _check_user(thread_id, guard, log)
+                _check_state(thread_id, guard, log)
+                settings = log.settings_of(thread_id) if log else new_settings(thread_id, now_us)
+                settings = owned(settings, log.state.revision if log else 0, guard.user_id)
+                settings = changed_settings(settings, changes, now_us)
+                state = add_settings(files, self._disk, log=log, settings=settings)
+            self._tidy_up(files, thread_id, state)
+        return thread_info(settings, state)
+
+    def delete(self, thread_id: str, guard: Guard) -> bool:
+        """See `Storage._delete`. The thread's own file goes last, so that an interrupted deletion can be repeated."""
         files = files_of(self._path, thread_id)
         if not any(path.exists() for path in files.paths):
             return False
         with self._locks.hold(files.stripe):
-            was_there = self._disk.remove(files.log)
+            was_there = self._check_before_delete(files, thread_id, guard)
             for path in files.paths:
-                path.unlink(missing_ok=True)
+                self._disk.unlink(path)
+            self._disk.sync_folder(self._path)
+            self._ids.forget(files.log)
         return was_there
 
-    def save_draft(self, thread_id: str, step: DraftStep) -> None:
-        """See `Storage.save_draft`."""
-        files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe):
-            save_step(files, self._disk, thread_id, step)
+    def _check_before_delete(self, files: ThreadFiles, thread_id: str, guard: Guard) -> bool:
+        """Check the guard, and return whether the thread exists."""
+        try:
+            with self._open(files) as log:
+                if log is not None:
+                    _check_user(thread_id, guard, log)
+                    _check_state(thread_id, guard, log)
+                return log is not None
+        except StorageUnavailable:
+            if guard != NO_GUARD:
+                raise
+            return True  # a file that cannot be read can still be deleted
 
-    def load_draft(self, thread_id: str) -> list[DraftStep]:
-        """See `Storage.load_draft`."""
-        return load_steps(files_of(self._path, thread_id))
+    # -- drafts --------------------------------------------------------------------------------------------------------
+
+    def save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        """See `Storage._save_draft`."""
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe), self._open(files) as log:
+            _check_user(thread_id, guard, log)
+
+            def begin() -> str:
+                _check_state(thread_id, guard, log)
+                return self._owned_thread(files, thread_id, log, step.created_us, guard)
+
+            save_step(files, self._disk, thread_id, step, log=log, begin=begin)
+
+    def _owned_thread(self, files: ThreadFiles, thread_id: str, log: Log | None, now_us: int, guard: Guard) -> str:
+        """Make the thread of a draft, or give it a user. Return its incarnation."""
+        settings = log.settings_of(thread_id) if log else new_settings(thread_id, now_us)
+        mine = owned(settings, log.state.revision if log else 0, guard.user_id)
+        if log is None or mine != settings:
+            add_settings(files, self._disk, log=log, settings=mine)
+        return mine.incarnation
+
+    def load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
+        """See `Storage._load_draft`."""
+        files = files_of(self._path, thread_id)
+        return load_steps(files, self._disk, check=lambda user_id: check_user(thread_id, guard, user_id))
 
     def list_drafts(self, limit: int) -> list[str]:
         """See `Storage.list_drafts`."""
-        return list_drafts(self._path, limit)
+        return list_drafts(self._path, self._disk, limit)
 
-    def drop_draft(self, thread_id: str) -> bool:
-        """See `Storage.drop_draft`."""
+    def drop_draft(self, thread_id: str, guard: Guard) -> bool:
+        """See `Storage._drop_draft`."""
         files = files_of(self._path, thread_id)
-        if not files.draft.exists():
+        if guard.user_id is None and not files.draft.exists():
             return False
         with self._locks.hold(files.stripe):
-            return drop_draft(files, self._disk)
+            was_there = bool(self.load_draft(thread_id, guard))
+            if was_there:
+                with self._open(files) as log:
+                    _check_state(thread_id, guard, log)
+            self._disk.remove(files.draft)
+        return was_there
+
+    # -- leases --------------------------------------------------------------------------------------------------------
+
+    def lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
+        """See `Storage._lease`."""
+        files = files_of(self._path, thread_id)
+        with self._locks.hold(files.stripe):
+            if guard.user_id is not None:
+                with self._open(files) as log:
+                    _check_user(thread_id, guard, log)
+            return self._leases.take(files.lease, holder, ttl_us)
+
+    def release(self, thread_id: str, holder: str) -> None:
+        """See `Storage._release`."""
+        files = files_of(self._path, thread_id)
+        if files.lease.exists():
+            with self._locks.hold(files.stripe):
+                self._leases.release(files.lease, holder)
+
+    # -- shared by the methods above -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _open(self, files: ThreadFiles) -> Generator[Log | None, None, None]:
+        with open_log(files.log, self._disk, is_writer=True) as log:
+            yield log
+
+    def _find(self, log: Log | None, thread_id: str, record: NewRecord) -> TurnRecord | None:
+        """Return the record that a thread holds under a new record's id.
+
+        Raises:
+            TurnDropped: the thread has dropped the turn with this id.
+        """
+        if log is None or record.is_new_id:
+            return None
+        found = self._ids.find(log, record.id)
+        if found.dropped is not None:
+            raise TurnDropped(thread_id, turn_id=record.id, number=found.dropped)
+        return found.record
+
+    def _tidy_up(self, files: ThreadFiles, thread_id: str, state: State) -> None:
+        """Free the space of dropped turns and former settings, if it is worth its cost."""
+        if not is_worth_it(state):
+            return
+        with suppress(OSError):  # the next append tries again
+            with self._open(files) as log:
+                if log is None:
+                    return
+                write_without_dead(files, self._disk, log=log, thread_id=thread_id)
+            self._disk.put_in_place(files.new_log, files.log)
 
 
-def _clear_draft(files: ThreadFiles) -> None:
-    # The thread has a later turn, so the draft no longer counts. A draft file that cannot be deleted is no reason to
-    # fail.
-    with suppress(OSError):
-        files.draft.unlink()
+def _check_user(thread_id: str, guard: Guard, log: Log | None) -> None:
+    if log is not None and guard.user_id is not None:
+        check_user(thread_id, guard, log.user_id)
+
+
+def _check_state(thread_id: str, guard: Guard, log: Log | None) -> None:
+    if guard == NO_GUARD:
+        return
+    if log is None:
+        check_state(thread_id, guard, revision=0, incarnation=None, record_id="", edits=0)
+        return
+    needs_settings = guard.incarnation is not None or guard.edits is not None
+    settings = log.settings_of(thread_id) if needs_settings else None
+    check_state(
+        thread_id,
+        guard,
+        revision=log.state.revision,
+        incarnation=settings and settings.incarnation,
+        record_id=log.state.record_id,
+        edits=settings.edits if settings else 0,
+    )
+
+
+def _continues(log: Log, info: ThreadInfo, query: ReadQuery) -> bool:
+    """Return True if the records after the query's position continue the records that its reader knows."""
+    if query.incarnation not in (None, info.incarnation):
+        return False
+    if query.edits is not None and info.rewritten > query.edits:
+        return False
+    if query.record_id is None or not query.after:
+        return True
+    return query.after <= info.revision and log.id_at(query.after) == query.record_id
+
+
+def _first_of_each_id(records: Sequence[NewRecord], held: Sequence[TurnRecord | None]) -> list[NewRecord]:
+    """Return the records that the thread does not hold, without a second record of the same id."""
+    new: dict[str, NewRecord] = {}
+    for record, old in zip(records, held, strict=True):
+        if old is None:
+            new.setdefault(record.id, record)
+    return list(new.values())
+
+
+def _outcomes(
+    records: Sequence[NewRecord],
+    held: Sequence[TurnRecord | None],
+    committed: Sequence[TurnRecord],
+    *,
+    is_first: bool,
+) -> list[Appended]:
+    by_id = {record.id: record for record in committed}
+    done: list[Appended] = []
+    written = set[str]()
+    for record, old in zip(records, held, strict=True):
+        if old is not None or record.id in written:
+            done.append(_replayed(old or by_id[record.id]))
+            continue
+        written.add(record.id)
+        now = by_id[record.id]
+        done.append(Appended(revision=now.number, replayed=False, record=now, created=is_first and len(written) == 1))
+    return done
+
+
+def _replayed(record: TurnRecord) -> Appended:
+    return Appended(revision=record.number, replayed=True, record=record)

@@ -11,8 +11,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from recuerda.file.lines import Line, parse_record
+from recuerda.file.lines import Line, is_gone, parse_gone, parse_record
 from recuerda.file.log import Log, forward_lines, line_at
 from recuerda.storage.records import TurnRecord
 
@@ -21,6 +22,13 @@ MAX_FILES = 256
 
 MAX_IDS = 1_000_000
 """The number of ids in the index at which files are dropped. An id takes about 100 bytes of memory."""
+
+
+class Found(NamedTuple):
+    """The record that a thread holds under an id, or the number of a turn with that id that it has dropped."""
+
+    record: TurnRecord | None = None
+    dropped: int | None = None
 
 
 @dataclass(slots=True)
@@ -38,23 +46,30 @@ class _FileIds:
                 self.forget()
         for line in forward_lines(log.fd, start, log.state.end):
             self.last = line
-            record = parse_record(line.data)
-            if record is not None:
-                self.offsets[record.id] = line.at
+            known = parse_gone(line.data) if is_gone(line.data) else parse_record(line.data)
+            if known is not None:
+                self.offsets[known.id] = line.at
 
     def forget(self) -> None:
         self.offsets.clear()
         self.last = None
 
-    def look_up(self, log: Log, record_id: str) -> tuple[bool, TurnRecord | None]:
+    def look_up(self, log: Log, record_id: str) -> Found | None:
+        """Return what the log knows of the id; None if the index is wrong."""
         self.catch_up(log)
         offset = self.offsets.get(record_id)
         if offset is None:
-            return True, None
-        line = parse_record(line_at(log.fd, offset, log.state.end).data)
-        if line is None or line.id != record_id:
-            return False, None
-        return True, line.record() if line.number >= log.state.first else None
+            return Found()
+        line = line_at(log.fd, offset, log.state.end).data
+        if is_gone(line):
+            gone = parse_gone(line)
+            return Found(dropped=gone.gone if gone.dropped else None) if gone and gone.id == record_id else None
+        record = parse_record(line)
+        if record is None or record.id != record_id:
+            return None
+        if record.number >= log.state.first:
+            return Found(record=record.record())
+        return Found(dropped=None if record.kind else record.number)
 
 
 class IdIndex:
@@ -64,15 +79,20 @@ class IdIndex:
         self._files: OrderedDict[Path, _FileIds] = OrderedDict()
         self._mutex = threading.Lock()
 
-    def find(self, log: Log, record_id: str) -> TurnRecord | None:
-        """Return the record with this id, or None when the thread does not hold it."""
+    def find(self, log: Log, record_id: str) -> Found:
+        """Return the record with this id, or the number of the turn that had it."""
         file = self._file(log.path)
         with file.mutex:
-            is_sure, record = file.look_up(log, record_id)
-            if not is_sure:
+            found = file.look_up(log, record_id)
+            if found is None:
                 file.forget()
-                _, record = file.look_up(log, record_id)
-        return record
+                found = file.look_up(log, record_id)
+        return found or Found()
+
+    def forget(self, path: Path) -> None:
+        """Forget the ids of a file that was deleted."""
+        with self._mutex:
+            self._files.pop(path, None)
 
     def _file(self, path: Path) -> _FileIds:
         with self._mutex:

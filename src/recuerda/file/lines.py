@@ -1,14 +1,16 @@
 """The format of the lines in a thread's file.
 
-    {"recuerda":1,"thread":"riker","incarnation":"…","created_us":…,"updated_us":…,"user_id":…,"title":…,"metadata":{…},…}
+    {"recuerda":1,"whole":1,"rest":…,"thread":"riker","incarnation":"…","created_us":…,"updated_us":…,"title":…,…}
     {"number":1,"count":2,"id":"…","created_us":…,"turns":1,"messages":2,"body":{"messages":[…]}}
+    {"gone":2,"id":"…"}
 
-The first line holds the thread's settings. Each later line holds a record, or the settings again after a change. Every
-line also carries the thread's totals after that line, so the last line alone gives the thread's state. A body that is
-one JSON object on one line is embedded byte for byte, for people and `jq`. Any other body, such as an encrypted body,
-is stored as base64 in `body_base64`.
+The first line holds the thread's settings. Each later line holds a record, or the settings again after a change, or the
+id of a record that was removed. Every line but the last kind also carries the thread's totals after that line, so the
+last line alone gives the thread's state. A body that is one JSON object on one line is embedded byte for byte, for
+people and `jq`. Any other body, such as an encrypted body, is stored as base64 in `body_base64`.
 
 `first_at`, `settings_at` and `summary_at` are offsets in the same file. They save a search and are checked before use.
+`whole`, `rest` and `more` tell which lines were written together; `log.py` says when they count.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from recuerda.storage.records import DraftStep, RecordKind, ThreadInfo, TurnReco
 
 FORMAT = 1
 SETTINGS_START = b'{"recuerda":'
+GONE_START = b'{"gone":'
+
+_UNFINISHED = b',"whole":0,'
 
 _NO_BODY = msgspec.Raw()
 _NO_METADATA = msgspec.Raw(b"{}")
@@ -44,7 +49,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a thread after one line of its file.
 
     Attributes:
-        revision, first, turns, messages, updated_us: see `ThreadInfo`.
+        revision, record_id, first, turns, messages, updated_us: see `ThreadInfo`.
         first_at: every record from the number `first` on is at this offset or after it.
         settings_at: the offset of the current settings.
         summary_at: the offset of the newest summary, which may have a lower number than `first`; 0 without a summary.
@@ -54,6 +59,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     revision: int = 0
+    record_id: str = ""
     first: int = 1
     turns: int = 0
     messages: int = 0
@@ -67,7 +73,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
-    """A record, and the thread's state after it."""
+    """A record, and the thread's state after it.
+
+    `committed_us` and the thread's `updated_us` are 0 if they equal `created_us`. `more` is true if the next line was
+    written together with this line.
+    """
 
     number: int
     kind: Literal["undo", "trim", "summary"] | None = None
@@ -75,6 +85,9 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
     count: int = 0
     id: str
     created_us: int
+    committed_us: int = 0
+    updated_us: int = 0
+    more: bool = False
     first: int = 1
     first_at: int = 0
     settings_at: int = 0
@@ -92,6 +105,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
             number=self.number,
             id=self.id,
             created_us=self.created_us,
+            committed_us=self.committed_us or self.created_us,
             message_count=self.count,
             body=bytes(self.body) or self.body_base64,
             kind=self.kind or "turn",
@@ -100,17 +114,28 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
 
 
 class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
-    """A thread's settings, and the thread's state after them."""
+    """A thread's settings, and the thread's state after them.
+
+    The first settings of a new thread begin with `whole`, which is 0 until the thread is on the disk, and with `rest`,
+    the number of bytes that follow them. `more` is as in `RecordLine`.
+    """
 
     recuerda: int
+    whole: int | None = None
+    rest: int = 0
     thread: str
     incarnation: str
     created_us: int
     updated_us: int
     user_id: str | None = None
     title: str | None = None
+    title_turn: int | None = None
     metadata: msgspec.Raw = _NO_METADATA
+    edits: int = 0
+    rewritten: int = 0
+    more: bool = False
     revision: int = 0
+    record_id: str = ""
     first: int = 1
     first_at: int = 0
     settings_at: int = 0
@@ -119,6 +144,14 @@ class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True
     dead: int = 0
     turns: int = 0
     messages: int = 0
+
+
+class GoneLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, gc=False):
+    """The number and the id of a removed record. `dropped` is true for a turn that a trim or a limit has removed."""
+
+    gone: int
+    id: str
+    dropped: bool = False
 
 
 class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
@@ -148,10 +181,11 @@ class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
 _encode = msgspec.json.Encoder().encode
 _decode_record = msgspec.json.Decoder(RecordLine).decode
 _decode_settings = msgspec.json.Decoder(SettingsLine).decode
+_decode_gone = msgspec.json.Decoder(GoneLine).decode
 _decode_draft = msgspec.json.Decoder(DraftLine).decode
 
 
-def record_line(record: TurnRecord, state: State) -> bytes:
+def record_line(record: TurnRecord, state: State, *, more: bool = False) -> bytes:
     """Return the line of a record. `state` is the thread's state after it."""
     line = RecordLine(
         number=record.number,
@@ -160,6 +194,9 @@ def record_line(record: TurnRecord, state: State) -> bytes:
         count=record.message_count,
         id=record.id,
         created_us=record.created_us,
+        committed_us=0 if record.committed_us == record.created_us else record.committed_us,
+        updated_us=0 if state.updated_us == record.created_us else state.updated_us,
+        more=more,
         **_totals(state, last_turn=0 if record.kind == "turn" else state.last_turn),
     )
     return _with_body(line, record.body)
@@ -173,16 +210,24 @@ def line_with_body(data: bytes, body: bytes) -> bytes:
     return _with_body(msgspec.structs.replace(line, body=_NO_BODY, body_base64=b""), body).removesuffix(b"\n")
 
 
-def settings_line(settings: SettingsLine, state: State) -> bytes:
+def settings_line(settings: SettingsLine, state: State, *, more: bool = False) -> bytes:
     """Return the line of a thread's settings. `state` is the thread's state after it."""
-    line = msgspec.structs.replace(
-        settings,
-        recuerda=FORMAT,
-        updated_us=state.updated_us,
-        revision=state.revision,
-        **_totals(state, last_turn=state.last_turn),
-    )
-    return _encode(line) + b"\n"
+    return _encode(_with_state(settings, state, more=more)) + b"\n"
+
+
+def first_line(settings: SettingsLine, state: State, *, rest: int) -> bytes:
+    """Return the first line of a new thread, of which `rest` bytes follow. It does not count yet; see `FINISHED`."""
+    return _encode(msgspec.structs.replace(_with_state(settings, state), whole=0, rest=rest)) + b"\n"
+
+
+FINISHED_AT = len(SETTINGS_START) + len(f"{FORMAT}") + len(_UNFINISHED) - 2
+FINISHED = b"1"
+"""The byte that makes a new thread's first line count, and its offset in the file."""
+
+
+def gone_line(gone: GoneLine) -> bytes:
+    """Return the line that remembers a removed record."""
+    return _encode(gone) + b"\n"
 
 
 def draft_line(thread_id: str, step: DraftStep, *, revision: int, incarnation: str) -> bytes:
@@ -232,13 +277,36 @@ def parse_draft(data: bytes) -> DraftLine | None:
         return None
 
 
+def parse_gone(data: bytes) -> GoneLine | None:
+    """Return the removed record in `data`, or None when the line is damaged."""
+    try:
+        return _decode_gone(data)
+    except _UNREADABLE:
+        return None
+
+
+def is_unfinished(start: bytes) -> bool:
+    """Return whether a file with these first bytes holds a new thread that was not on the disk yet."""
+    return start[FINISHED_AT + 2 - len(_UNFINISHED) :].startswith(_UNFINISHED)
+
+
 def is_settings(data: bytes) -> bool:
     """Return whether a line holds settings, by its first bytes."""
     return data.startswith(SETTINGS_START)
 
 
+def is_gone(data: bytes) -> bool:
+    """Return whether a line holds a removed record, by its first bytes."""
+    return data.startswith(GONE_START)
+
+
+def number_of(data: bytes) -> int:
+    """Return the number of a record's line or of a removed record's line, by its first bytes; 0 without a number."""
+    return _find(rb'^\{"(?:number|gone)":(\d{1,18}),', data[:40], 0)
+
+
 def read_record(data: bytes, fallback: int) -> TurnRecord:
-    """Return the record of a line that holds no settings.
+    """Return the record of a line that holds neither settings nor a removed record.
 
     A damaged line becomes a turn whose body is the line itself. No decoder accepts that body, so the reader of the
     thread learns which turn is lost and can still read the other turns. The record keeps the number that the line still
@@ -253,7 +321,15 @@ def read_record(data: bytes, fallback: int) -> TurnRecord:
     kind: RecordKind = "turn"
     if re.match(rb'\{"number":\d{1,18},"kind":"summary",', data):
         kind, count = "summary", 0
-    return TurnRecord(number=number, id=f"damaged-{number}", created_us=0, message_count=count, body=data, kind=kind)
+    return TurnRecord(
+        number=number,
+        id=f"damaged-{number}",
+        created_us=0,
+        committed_us=0,
+        message_count=count,
+        body=data,
+        kind=kind,
+    )
 
 
 def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
@@ -262,14 +338,32 @@ def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
         id=settings.thread,
         revision=state.revision,
         incarnation=settings.incarnation,
+        record_id=state.record_id,
+        edits=settings.edits,
+        rewritten=settings.rewritten,
         first=state.first,
         turns=state.turns,
         messages=state.messages,
         user_id=settings.user_id,
         title=settings.title,
+        title_turn=settings.title_turn,
         metadata=msgspec.json.decode(settings.metadata),
         created_us=settings.created_us,
         updated_us=state.updated_us,
+    )
+
+
+def _with_state(settings: SettingsLine, state: State, *, more: bool = False) -> SettingsLine:
+    return msgspec.structs.replace(
+        settings,
+        recuerda=FORMAT,
+        whole=None,
+        rest=0,
+        updated_us=state.updated_us,
+        more=more,
+        revision=state.revision,
+        record_id=state.record_id,
+        **_totals(state, last_turn=state.last_turn),
     )
 
 

@@ -13,10 +13,12 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from recuerda.errors import StorageError
+from recuerda.file.disk import Disk
 from recuerda.file.lines import SettingsLine, State, thread_info
 from recuerda.file.log import open_log
 from recuerda.file.names import LOG_SUFFIX, file_stem, is_log_name
@@ -24,6 +26,9 @@ from recuerda.storage.records import ThreadInfo
 
 MAX_KNOWN = 100_000
 """The largest number of files that are remembered. Any further file is read for every list."""
+
+NAMES_PER_PAGE = 2_000
+"""The number of files that one step of a walk looks at. Each step lists the folder, so a step takes many files."""
 
 Stamp: TypeAlias = tuple[int, int, int, int]
 
@@ -42,8 +47,9 @@ class _Thread(NamedTuple):
 class Listing:
     """The list of the threads in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: Disk) -> None:
         self._folder = folder
+        self._disk = disk
         self._known: dict[str, tuple[Stamp, _Thread | None]] = {}
         self._mutex = threading.Lock()
 
@@ -59,35 +65,67 @@ class Listing:
             newest = heapq.nlargest(limit, threads, key=lambda thread: thread.position)
         return [thread_info(thread.settings, thread.state) for thread in newest]
 
+    def walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+        """Return the threads in the next files by name after a position, and the position after them.
+
+        A file's name never changes, so the use of a thread does not move it.
+        """
+        names = heapq.nsmallest(NAMES_PER_PAGE, (name for name in self._names() if position is None or name > position))
+        with self._mutex:
+            found = [self._entry(name, stamp) for name in names if (stamp := _stamp(self._folder / name))]
+        threads = [thread for _, thread in found if thread and user_id in (None, thread.settings.user_id)]
+        last = names[-1] if len(names) == NAMES_PER_PAGE else None
+        return [thread_info(thread.settings, thread.state) for thread in threads], last
+
+    def _names(self) -> set[str]:
+        # While a file is replaced, some file systems leave it out of a list of the folder. A second list has it.
+        with suppress(FileNotFoundError):
+            twice = chain(self._folder.iterdir(), self._folder.iterdir())
+            return {path.name for path in twice if is_log_name(path.name)}
+        return set()
+
     def _threads(self) -> Iterator[_Thread]:
         known = self._known
         self._known = {}
         for name, stamp in _stamps(self._folder):
-            before = known.get(name)
-            entry = before if before and before[0] == stamp else (stamp, self._look(name))
-            if len(self._known) < MAX_KNOWN:
-                self._known[name] = entry
-            if entry[1] is not None:
-                yield entry[1]
+            if name in known:
+                self._known[name] = known[name]
+            _, thread = self._entry(name, stamp)
+            if thread is not None:
+                yield thread
 
-    def _look(self, name: str) -> _Thread | None:
+    def _entry(self, name: str, stamp: Stamp) -> tuple[Stamp, _Thread | None]:
+        """Return the thread in a file, from memory if the file has not changed."""
+        before = self._known.get(name)
+        if before and before[0] == stamp:
+            return before
+        thread, is_settled = self._look(name)
+        if is_settled and len(self._known) < MAX_KNOWN:
+            self._known[name] = stamp, thread
+        else:
+            self._known.pop(name, None)
+        return stamp, thread
+
+    def _look(self, name: str) -> tuple[_Thread | None, bool]:
+        """Return the thread in a file, and whether the file has to change before another thread is in it."""
         path = self._folder / name
         try:
-            with open_log(path) as log:
+            with open_log(path, self._disk) as log:
                 if log is None:
-                    return None
-                settings, state = log.settings(), log.state
+                    return None, False
+                settings, state, is_settled = log.settings(), log.state, not log.is_in_doubt
         except StorageError as error:
             # One bad file must not hide the other files.
             _log.warning("not listed: %s", error)
-            return None
+            return None, True
         if settings is None:
             _log.warning(
                 "not listed: the settings of %s cannot be read. Its turns can be read by the thread's id.", path
             )
-            return None
+            return None, True
         # A copy of a file under another name is not a second thread.
-        return _Thread(settings, state) if name == file_stem(settings.thread) + LOG_SUFFIX else None
+        is_copy = name != file_stem(settings.thread) + LOG_SUFFIX
+        return None if is_copy else _Thread(settings, state), is_settled
 
 
 def _stamps(folder: Path) -> Iterator[tuple[str, Stamp]]:
@@ -95,5 +133,14 @@ def _stamps(folder: Path) -> Iterator[tuple[str, Stamp]]:
         for entry in entries:
             if is_log_name(entry.name):
                 with suppress(FileNotFoundError):
-                    found = entry.stat()
-                    yield entry.name, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                    yield entry.name, _stamp_of(entry.stat())
+
+
+def _stamp(path: Path) -> Stamp | None:
+    with suppress(FileNotFoundError):
+        return _stamp_of(path.stat())
+    return None
+
+
+def _stamp_of(found: os.stat_result) -> Stamp:
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -8,7 +8,6 @@ A writer waits in an OS thread of the pool, and raises `StorageBusy` after the t
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Generator
@@ -18,9 +17,7 @@ from pathlib import Path
 from recuerda.errors import StorageBusy
 from recuerda.file.disk import Disk, opened
 from recuerda.file.names import STRIPES
-
-FIRST_PAUSE_S = 0.0005
-LONGEST_PAUSE_S = 0.02
+from recuerda.file.os_locks import unlock, wait_for_lock
 
 
 class StripedLocks:
@@ -51,13 +48,14 @@ class StripedLocks:
             raise self._busy()
         try:
             with self._opened(stripe) as fd:
-                self._lock(fd, deadline)
+                if not wait_for_lock(fd, deadline):
+                    raise self._busy()
                 try:
                     yield
                 finally:
                     # The file is unlocked before it is closed: otherwise a child that was forked in the meantime would
                     # keep the lock.
-                    _unlock(fd)
+                    unlock(fd)
         finally:
             mutex.release()
 
@@ -72,49 +70,6 @@ class StripedLocks:
                 fd = stack.enter_context(opened(path, os.O_RDWR | os.O_CREAT))
             yield fd
 
-    def _lock(self, fd: int, deadline: float) -> None:
-        pause_s = FIRST_PAUSE_S
-        while not _try_lock(fd):
-            if time.monotonic() + pause_s > deadline:
-                raise self._busy()
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
-
     def _busy(self) -> StorageBusy:
         folder = self._folder.parent
         return StorageBusy(f"another writer has locked {folder} for more than {self._timeout_s:g} s: try again")
-
-
-if sys.platform == "win32":
-
-    def _try_lock(fd: int) -> bool:
-        import msvcrt
-
-        try:
-            os.lseek(fd, 0, os.SEEK_SET)
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
-
-    def _unlock(fd: int) -> None:
-        import msvcrt
-
-        os.lseek(fd, 0, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
-
-else:
-
-    def _try_lock(fd: int) -> bool:
-        import fcntl
-
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(fd: int) -> None:
-        import fcntl
-
-        fcntl.flock(fd, fcntl.LOCK_UN)

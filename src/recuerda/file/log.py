@@ -1,9 +1,14 @@
 """Read one thread's file in the state in which it was opened.
 
 A writer only adds lines at the end or replaces the whole file. So an open file, up to its last newline, is a consistent
-snapshot without a lock. Bytes after the last newline belong to a write that never finished and was never acknowledged;
-they are ignored. Reading goes backwards from the end and stops when it has enough records, so its cost depends on the
-returned records and not on the length of the thread.
+snapshot without a lock. Reading goes backwards from the end and stops when it has enough records, so its cost depends
+on the returned records and not on the length of the thread.
+
+A writer sets the last newline after its sync. (In a new thread, it sets a mark in the first line.) The last lines are
+in doubt without that newline, and also if the last line says that `more` was written together with it. While a writer
+is at work, lines in doubt do not count, because the sync may still fail. If no writer is at work, the writer was killed
+or the power failed, perhaps after it had acknowledged the lines. Then the reader syncs them itself, and whole lines
+count.
 """
 
 from __future__ import annotations
@@ -18,20 +23,28 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from recuerda.errors import StorageUnavailable
-from recuerda.file.disk import opened, read_at
+from recuerda.file.disk import Disk, opened, read_at, write_at
 from recuerda.file.lines import (
+    FINISHED,
+    FINISHED_AT,
     FORMAT,
+    GoneLine,
     Line,
     RecordLine,
     SettingsLine,
     State,
     format_of,
+    is_gone,
     is_settings,
+    is_unfinished,
+    number_of,
+    parse_gone,
     parse_record,
     parse_settings,
     read_record,
 )
-from recuerda.storage.records import ReadQuery, TurnRecord
+from recuerda.file.os_locks import shared
+from recuerda.storage.records import REMEMBERED, ReadQuery, TurnRecord
 
 FIRST_CHUNK = 8 * 1024
 LARGEST_CHUNK = 512 * 1024
@@ -40,35 +53,55 @@ LARGEST_CHUNK = 512 * 1024
 class Log:
     """A thread's open file.
 
-    Attributes:
+    Args:
         fd: the file's descriptor. The code that opened it closes it.
         path: the file's path.
+        counts_all: True also counts the whole lines that are in doubt. Give it only while no writer is at work.
+
+    Attributes:
         size: the file's size when it was opened.
-        state: the thread's state after the last complete line.
-        is_empty: True when the file has no complete line. Then the thread does not exist.
+        state: the thread's state after the last line that counts.
+        is_empty: True when no line counts. Then the thread does not exist.
     """
 
-    def __init__(self, fd: int, path: Path) -> None:
+    def __init__(self, fd: int, path: Path, *, counts_all: bool = False) -> None:
         self.fd = fd
         self.path = path
         self.size: int = os.fstat(fd).st_size
-        if format_of(read_at(fd, 0, 32)) > FORMAT:
+        self._counts_all = counts_all
+        start = read_at(fd, 0, 64)
+        if format_of(start) > FORMAT:
             raise StorageUnavailable(f"{path} was written by a newer recuerda: upgrade recuerda")
-        self._older = backward_lines(fd, self.size)
+        self.is_unfinished: bool = is_unfinished(start)
+        self._older = backward_lines(fd, self.size, with_tail=counts_all and _has_whole_tail(fd, self.size))
         self._seen: list[Line] = []
-        self.state: State = self._last_state()
+        self._settings: SettingsLine | None = None
+        self.state: State = State() if self._is_beginning() else self._last_state()
         self.is_empty: bool = not self._seen
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """True if there are bytes after the lines that count."""
+        return self.size > self.state.end
+
+    @property
+    def user_id(self) -> str | None:
+        """The thread's user."""
+        settings = self.settings()
+        return settings.user_id if settings else None
+
     def settings(self) -> SettingsLine | None:
-        """Return the current settings.
+        """Return the current settings, without a title that was made of a turn that is gone.
 
         If they are damaged, return the last readable settings, or None if there are none.
         """
-        found = parse_settings(line_at(self.fd, self.state.settings_at, self.state.end).data)
-        if found is None:
-            for line in forward_lines(self.fd, 0, self.state.end):
-                found = parse_settings(line.data) or found
-        return found
+        if self._settings is None:
+            found = parse_settings(line_at(self.fd, self.state.settings_at, self.state.end).data)
+            if found is None:
+                for line in forward_lines(self.fd, 0, self.state.end):
+                    found = parse_settings(line.data) or found
+            self._settings = found and without_lost_title(found, self.state.first)
+        return self._settings
 
     def settings_of(self, thread_id: str) -> SettingsLine:
         """Return the current settings; empty settings if all are damaged, so that the turns stay readable."""
@@ -88,6 +121,22 @@ class Log:
         # The line is damaged, or moved when somebody edited the file. Take the newest summary that can be read.
         readable = [parse_record(line.data) for line, record in self.records() if record.kind == "summary"]
         return next((line.record() for line in reversed(readable) if line is not None), None)
+
+    def id_at(self, number: int) -> str | None:
+        """Return the id of a record that the thread holds or remembers, by its number."""
+        state = self.state
+        if number == state.revision:
+            return state.record_id
+        if number < state.first and number <= state.revision - REMEMBERED:
+            return None
+        for line in backward_lines(self.fd, min(state.end, self.size)):
+            found = number_of(line.data)
+            if found == number:
+                known = parse_gone(line.data) if is_gone(line.data) else read_record(line.data, number)
+                return known and known.id
+            if 0 < found < number:
+                return None
+        return None
 
     def newest(self, after: int, query: ReadQuery, *, covered: int = 0) -> tuple[list[TurnRecord], int]:
         """Return the records that the query asks for, newest first, and the number from which they are complete.
@@ -114,19 +163,34 @@ class Log:
 
     def records(self) -> Iterator[tuple[Line, TurnRecord]]:
         """Yield the records that the thread holds, with their lines, the oldest record first."""
+        first_at = self._first_at()
+        for line, record in self._history(first_at, first_at):
+            if isinstance(record, TurnRecord) and record.number >= self.state.first:
+                yield line, record
+
+    def history(self) -> Iterator[tuple[Line, TurnRecord | GoneLine]]:
+        """Yield all records in the file with their lines, including dropped and removed records."""
+        yield from self._history(0, self._first_at())
+
+    def _history(self, start: int, first_at: int) -> Iterator[tuple[Line, TurnRecord | GoneLine]]:
         number = self.state.first - 1
-        for line in forward_lines(self.fd, self._first_at(), self.state.end):
-            if is_settings(line.data):
-                continue
-            record = read_record(line.data, number + 1)
-            if record.number >= self.state.first:
-                number = record.number
+        for line in forward_lines(self.fd, start, self.state.end):
+            record: TurnRecord | GoneLine | None = None
+            if is_gone(line.data):
+                record = parse_gone(line.data)
+            elif line.at < first_at:
+                found = parse_record(line.data)
+                record = found and found.record()
+            elif not is_settings(line.data):
+                record = read_record(line.data, number + 1)
+                number = record.number if record.number >= self.state.first else number
+            if record is not None:
                 yield line, record
 
     def _backward_records(self) -> Iterator[TurnRecord]:
         number = self.state.revision + 1
         for line in chain(self._seen, self._older):
-            if not is_settings(line.data):
+            if not is_settings(line.data) and not is_gone(line.data):
                 record = read_record(line.data, number - 1)
                 number = record.number
                 yield record
@@ -136,35 +200,107 @@ class Log:
         line = parse_record(line_at(self.fd, self.state.first_at, self.state.end).data)
         return self.state.first_at if line is not None and line.number == self.state.first else 0
 
+    def _is_beginning(self) -> bool:
+        """Return True if the file holds a new thread whose writer has not finished."""
+        if not self.is_unfinished:
+            return False
+        first = line_at(self.fd, 0, self.size)
+        settings = parse_settings(first.data)
+        is_complete = settings is not None and self.size >= first.end + settings.rest
+        return not (self._counts_all and is_complete and _ends_with_newline(self.fd, self.size))
+
     def _last_state(self) -> State:
         damaged: list[Line] = []
         for line in self._older:
+            found = None if is_gone(line.data) else parse_record(line.data) or parse_settings(line.data)
+            if found is not None and not self._seen and not self._counts(found):
+                continue
             self._seen.append(line)
-            found = parse_record(line.data) or parse_settings(line.data)
             if found is not None:
                 return _after_damage(_state(found), damaged, self._seen[0].end)
-            damaged.append(line)
+            if not is_gone(line.data):
+                damaged.append(line)
         if damaged:
             raise StorageUnavailable(
                 f"{self.path} is damaged: none of its lines can be read; restore a copy, or move the file away"
             )
         return State()
 
+    def _counts(self, last: RecordLine | SettingsLine) -> bool:
+        # New settings belong to the record after them. Alone they would give a title or a user to nothing.
+        return not last.more or (self._counts_all and isinstance(last, RecordLine))
+
 
 @contextmanager
-def open_log(path: Path, *, is_writer: bool = False) -> Generator[Log | None, None, None]:
-    """Open a thread's file for a `with` block; the block gets None when there is no thread."""
+def open_log(path: Path, disk: Disk, *, is_writer: bool = False) -> Generator[Log | None, None, None]:
+    """Open a thread's file for a `with` block; the block gets None when there is no thread.
+
+    A writer holds the thread's lock.
+    """
     with ExitStack() as stack:
         log = None
         with suppress(FileNotFoundError):
             log = Log(stack.enter_context(opened(path, os.O_RDWR if is_writer else os.O_RDONLY)), path)
+        if log is not None and log.is_in_doubt:
+            log = _finished(log, disk) if is_writer else _decided(log, disk)
         yield None if log is None or log.is_empty else log
 
 
-def backward_lines(fd: int, end: int) -> Iterator[Line]:
-    """Yield a file's complete lines from the last to the first."""
+def _decided(log: Log, disk: Disk) -> Log:
+    """Return the log for a reader, without the lines in doubt if a writer is at work."""
+    with shared(log.fd) as is_settled:
+        if not is_settled:
+            return log
+        again = Log(log.fd, log.path)  # the writer may have finished, or given up
+        whole = Log(log.fd, log.path, counts_all=True) if again.is_in_doubt else again
+        if whole.state.end != again.state.end:
+            disk.sync_file(log.path)
+        return whole
+
+
+def _finished(log: Log, disk: Disk) -> Log:
+    """Return the log for a writer, who finishes the work of an earlier writer."""
+    whole = Log(log.fd, log.path, counts_all=True)
+    if whole.state.end != log.state.end:
+        disk.sync(log.fd)
+        if whole.state.end > whole.size:
+            write_at(log.fd, whole.size, b"\n")
+        if whole.is_unfinished:
+            write_at(log.fd, FINISHED_AT, FINISHED)
+        return Log(log.fd, log.path, counts_all=True)
+    return whole
+
+
+def without_lost_title(settings: SettingsLine, first: int) -> SettingsLine:
+    """Return the settings without the title, if it was made of a turn before number `first`."""
+    if settings.title_turn and settings.title_turn < first:
+        return replace(settings, title=None, title_turn=0)
+    return settings
+
+
+def last_piece(fd: int, size: int) -> bytes:
+    """Return the bytes after the last newline."""
+    if not size or _ends_with_newline(fd, size):
+        return b""
+    return next(backward_lines(fd, size, with_tail=True)).data
+
+
+def _ends_with_newline(fd: int, size: int) -> bool:
+    return read_at(fd, size - 1, 1) == b"\n"
+
+
+def _has_whole_tail(fd: int, size: int) -> bool:
+    tail = last_piece(fd, size)
+    return bool(tail) and (parse_record(tail) or parse_settings(tail)) is not None
+
+
+def backward_lines(fd: int, end: int, *, with_tail: bool = False) -> Iterator[Line]:
+    """Yield a file's complete lines from the last to the first.
+
+    `with_tail` also yields the bytes after the last newline, as a line.
+    """
     position, chunk = end, FIRST_CHUNK
-    is_torn = True
+    is_torn = not with_tail
     held: list[bytes] = []  # the pieces of a line whose start has not been read yet, the last piece first
     while position > 0:
         size = min(chunk, position)
@@ -187,7 +323,7 @@ def backward_lines(fd: int, end: int) -> Iterator[Line]:
 
 
 def forward_lines(fd: int, start: int, end: int) -> Iterator[Line]:
-    """Yield a file's complete lines, from the line at `start` to the last line before `end`."""
+    """Yield a file's lines, from the line at `start` to the last line before `end`, which may lack its newline."""
     at = position = start
     held: list[bytes] = []
     while position < end and (data := read_at(fd, position, min(LARGEST_CHUNK, end - position))):
@@ -200,20 +336,22 @@ def forward_lines(fd: int, start: int, end: int) -> Iterator[Line]:
             at = line.end
             held.clear()
         held.append(pieces[-1])
+    if tail := b"".join(held):
+        yield Line(at, tail)
 
 
 def line_at(fd: int, offset: int, end: int) -> Line:
-    """Return the line at an offset; an empty line if there is none."""
+    """Return the line at an offset; an empty line if there is none. The last line may lack its newline."""
     held: list[bytes] = []
     chunk, position = FIRST_CHUNK, offset
     while position < end and (data := read_at(fd, position, min(chunk, end - position))):
         piece, newline, _ = data.partition(b"\n")
         held.append(piece)
         if newline:
-            return Line(offset, b"".join(held))
+            break
         position += len(data)
         chunk = min(chunk * 2, LARGEST_CHUNK)
-    return Line(offset, b"")
+    return Line(offset, b"".join(held))
 
 
 def _state(line: RecordLine | SettingsLine) -> State:
@@ -222,10 +360,11 @@ def _state(line: RecordLine | SettingsLine) -> State:
     is_turn = is_record and line.kind is None
     return State(
         revision=revision,
+        record_id=line.id if isinstance(line, RecordLine) else line.record_id,
         first=line.first,
         turns=line.turns,
         messages=line.messages,
-        updated_us=line.created_us if is_record else line.updated_us,
+        updated_us=line.updated_us or line.created_us,
         first_at=line.first_at,
         settings_at=line.settings_at,
         summary_at=line.summary_at,
@@ -239,15 +378,17 @@ def _after_damage(state: State, damaged: list[Line], end: int) -> State:
 
     Each of them counts as a turn, the most likely kind of record.
     """
-    revision, turns, messages = state.revision, state.turns, state.messages
+    revision, turns, messages, record_id = state.revision, state.turns, state.messages, state.record_id
     for line in reversed(damaged):
         if not is_settings(line.data):
             record = read_record(line.data, revision + 1)
             revision, messages = max(record.number, revision + 1), messages + record.message_count
             turns += record.kind == "turn"
+            record_id = record.id
     return replace(
         state,
         revision=revision,
+        record_id=record_id,
         turns=turns,
         messages=messages,
         last_turn=revision if turns > state.turns else state.last_turn,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 SLUG_LENGTH = 40
 LOG_SUFFIX = ".jsonl"
 DRAFT_SUFFIX = ".draft"
+LEASE_SUFFIX = ".lease"
 STRIPES = 256
 """The number of lock files. Threads share them by their hash, so the folder of locks never grows."""
 
@@ -50,9 +51,14 @@ class ThreadFiles(NamedTuple):
         return self.folder / f"{self.stem}{DRAFT_SUFFIX}.new"
 
     @property
+    def lease(self) -> Path:
+        """The file of the thread's lease."""
+        return self.folder / f"{self.stem}{LEASE_SUFFIX}"
+
+    @property
     def paths(self) -> tuple[Path, ...]:
-        """All four files."""
-        return self.log, self.new_log, self.draft, self.new_draft
+        """All five files, `log` as the last."""
+        return self.new_log, self.draft, self.new_draft, self.lease, self.log
 
 
 def file_stem(thread_id: str) -> str:

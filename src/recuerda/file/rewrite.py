@@ -1,9 +1,9 @@
-"""Creation of the next version of a thread's file, beside the file. The caller then puts it in place in one operation.
+"""The next version of a thread's file, made beside the file. The caller then puts it in place in one operation.
 
-A new thread, an undo and a trim write a new version. So does an append after which the bytes of dropped turns outweigh
-the other bytes. A crash before the file is in place leaves a `.new` file, which has no meaning and is overwritten by
-the next version. Lines that stay are copied unchanged. This includes damaged lines, because somebody may still repair
-them.
+An undo, a trim and a change of bodies write a new version. So does a writer after whose work the bytes of dropped turns
+and former settings outweigh the other bytes. A crash before the file is in place leaves a `.new` file, which has no
+meaning and is overwritten by the next version. Lines that stay are copied unchanged. This includes damaged lines,
+because somebody may still repair them. Of a removed record, only the id stays, among the newest `REMEMBERED` numbers.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from os import fstat
-from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from recuerda.file.disk import Disk
-from recuerda.file.lines import SettingsLine, State, line_with_body, settings_line
-from recuerda.file.log import Log
-from recuerda.storage.records import TurnRecord
+from recuerda.file.lines import GoneLine, SettingsLine, State, gone_line, line_with_body, record_line, settings_line
+from recuerda.file.log import Log, without_lost_title
+from recuerda.file.names import ThreadFiles
+from recuerda.file.writing import added
+from recuerda.storage.records import REMEMBERED, NewRecord, TurnRecord
 
 MIN_DEAD_BYTES = 64 * 1024
 """The number of dead bytes up to which a rewrite is not worth its cost."""
@@ -35,42 +37,87 @@ def is_worth_it(state: State) -> bool:
     return state.dead > MIN_DEAD_BYTES and state.dead * 2 > state.end
 
 
-def write_new_log(
-    path: Path,
-    *,
-    disk: Disk,
-    settings: SettingsLine,
-    old: Log | None,
-    stays: Callable[[TurnRecord], bool],
-    last_line: Callable[[State], bytes] | None,
-    bodies: Mapping[int, bytes] = MappingProxyType({}),
-) -> None:
-    """Write the next version of a thread's file, synced, to `path`.
+class _Plan(Struct, frozen=True, kw_only=True):
+    """The difference between two versions of a file.
 
-    Args:
-        path: the path of the new file.
-        disk: the disk that syncs it.
-        settings: the settings for the first line.
-        old: the present version, or None for a new thread.
-        stays: returns True for a record of `old` that is to be copied.
-        last_line: returns the last line, given the state after the copied records. The line carries the thread's new
-            state. None if there is no record; then the settings carry the state.
-        bodies: new bodies for some of the copied records, by number.
+    Attributes:
+        first: records with a lower number are removed.
+        undone: the number of a turn to remove, with the summaries that cover it; None for none.
+        horizon: the ids of removed records after this number stay.
+        bodies: new bodies by the numbers of their records.
     """
+
+    first: int
+    undone: int | None = None
+    horizon: int
+    bodies: Mapping[int, bytes] = MappingProxyType({})
+
+    def keeps(self, record: TurnRecord) -> bool:
+        if record.number < self.first or record.number == self.undone:
+            return False
+        return self.undone is None or record.kind != "summary" or (record.target or 0) < self.undone
+
+
+def write_removal(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, record: NewRecord) -> TurnRecord:
+    """Write a version after an undo or a trim, and return the record with its number."""
+    committed = record.numbered(log.state.revision + 1)
+    first, undone, settings = log.state.first, None, log.settings_of(thread_id)
+    if committed.kind == "undo":
+        undone = committed.target
+        if undone and settings.title_turn == undone:
+            settings = replace(settings, title=None, title_turn=0)
+    else:
+        first = max(first, committed.target or 1)
+
+    def last_line(kept: State) -> bytes:
+        return record_line(committed, added(kept, committed))
+
+    plan = _Plan(first=first, undone=undone, horizon=committed.number - REMEMBERED)
+    _write(files, disk, log=log, settings=without_lost_title(settings, first), plan=plan, last_line=last_line)
+    return committed
+
+
+def write_bodies(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+    """Write a version in which some records have other bodies."""
+    settings = log.settings_of(thread_id)
+    settings = replace(settings, edits=settings.edits + 1, rewritten=settings.edits + 1)
+    _write_same(files, disk, log=log, settings=settings, bodies=bodies)
+
+
+def write_without_dead(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str) -> None:
+    """Write a version without the bytes of dropped turns and former settings."""
+    _write_same(files, disk, log=log, settings=log.settings_of(thread_id), bodies={})
+
+
+def _write_same(
+    files: ThreadFiles, disk: Disk, *, log: Log, settings: SettingsLine, bodies: Mapping[int, bytes]
+) -> None:
+    def last_line(kept: State) -> bytes:
+        return settings_line(settings, replace(kept, settings_at=kept.end))
+
+    plan = _Plan(first=log.state.first, horizon=log.state.revision - REMEMBERED, bodies=bodies)
+    _write(files, disk, log=log, settings=settings, plan=plan, last_line=last_line)
+
+
+def _write(
+    files: ThreadFiles,
+    disk: Disk,
+    *,
+    log: Log,
+    settings: SettingsLine,
+    plan: _Plan,
+    last_line: Callable[[State], bytes],
+) -> None:
+    """Write the next version, synced. The last line carries the thread's state; `last_line` makes it."""
+    path = files.new_log
     try:
         with path.open("wb") as out:
-            if old is not None:
-                path.chmod(stat.S_IMODE(fstat(old.fd).st_mode))
-            first = old.state.first if old else 1
-            header = settings_line(settings, State(revision=first - 1, first=first, updated_us=settings.updated_us))
+            path.chmod(stat.S_IMODE(fstat(log.fd).st_mode))
+            header = settings_line(
+                settings, State(revision=plan.first - 1, first=plan.first, updated_us=log.state.updated_us)
+            )
             out.write(header)
-            state = State(first=first, end=len(header))
-            if old is not None:
-                state = replace(state, revision=old.state.revision, last_turn=old.state.last_turn)
-            if old is not None:
-                state = _copy(old, out, state, stays, bodies)
-            if last_line is not None:
-                out.write(last_line(state))
+            out.write(last_line(_copy(log, out, plan, len(header))))
             out.flush()
             disk.sync(out.fileno())
     except BaseException:
@@ -79,18 +126,41 @@ def write_new_log(
         raise
 
 
-def _copy(
-    old: Log, out: BinaryIO, state: State, stays: Callable[[TurnRecord], bool], bodies: Mapping[int, bytes]
-) -> State:
-    turns = messages = summary_at = 0
-    end = state.end
-    for line, record in old.records():
-        if stays(record):
-            body = bodies.get(record.number)
-            data = line.data if body is None else line_with_body(line.data, body)
-            out.write(data + b"\n")
+def _copy(log: Log, out: BinaryIO, plan: _Plan, end: int) -> State:
+    """Copy the lines that stay, and return the thread's state after them. `end` is the offset of the first of them."""
+    old = log.state
+    turns = messages = summary_at = first_at = 0
+    for line, record in log.history():
+        data = _next_version(line.data, record, old, plan)
+        if isinstance(record, TurnRecord) and record.number >= old.first and plan.keeps(record):
             turns += record.kind == "turn"
             messages += record.message_count
             summary_at = end if record.kind == "summary" else summary_at
-            end += len(data) + 1
-    return replace(state, turns=turns, messages=messages, end=end, summary_at=summary_at)
+            first_at = end if record.number == plan.first else first_at
+        out.write(data)
+        end += len(data)
+    return State(
+        revision=old.revision,
+        record_id=old.record_id,
+        first=plan.first,
+        first_at=first_at,
+        turns=turns,
+        messages=messages,
+        updated_us=old.updated_us,
+        summary_at=summary_at,
+        last_turn=old.last_turn,
+        end=end,
+    )
+
+
+def _next_version(data: bytes, record: TurnRecord | GoneLine, old: State, plan: _Plan) -> bytes:
+    """Return a record's line in the next version: the same line, the line of a removed record, or nothing."""
+    if isinstance(record, GoneLine):
+        return gone_line(record) if record.gone > plan.horizon else b""
+    if record.number >= old.first and plan.keeps(record):
+        body = plan.bodies.get(record.number)
+        return (data if body is None else line_with_body(data, body)) + b"\n"
+    if record.number <= plan.horizon:
+        return b""
+    is_dropped = record.kind == "turn" and record.number != plan.undone
+    return gone_line(GoneLine(gone=record.number, id=record.id, dropped=is_dropped))

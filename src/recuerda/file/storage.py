@@ -27,7 +27,16 @@ from recuerda.errors import (
 )
 from recuerda.file.folder import Folder
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
+from recuerda.storage.records import (
+    Appended,
+    DraftStep,
+    Guard,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
 
 T = TypeVar("T")
 
@@ -111,11 +120,11 @@ class FileStorage(Storage):
             path = path[1:]
         return cls(path)
 
-    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
-        return await self._write(lambda folder: folder.append(thread_id, record, expected))
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        return await self._write(lambda folder: folder.append(thread_id, record, guard))
 
-    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
-        return await self._write(lambda folder: folder.append_all(thread_id, records, expected))
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
+        return await self._write(lambda folder: folder.append_all(thread_id, records, guard))
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         return await self._look(lambda folder: folder.read(thread_id, query))
@@ -123,26 +132,35 @@ class FileStorage(Storage):
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
         return await self._look(lambda folder: folder.newest(user_id, limit, position))
 
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        return await self._write(lambda folder: folder.update(thread_id, changes, now_us))
+    async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+        return await self._look(lambda folder: folder.walk(user_id, position))
 
-    async def _delete(self, thread_id: str) -> bool:
-        return await self._write(lambda folder: folder.delete(thread_id))
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        return await self._write(lambda folder: folder.update(thread_id, changes, now_us, guard))
 
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        await self._write(lambda folder: folder.save_draft(thread_id, step))
+    async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        return await self._write(lambda folder: folder.delete(thread_id, guard))
 
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        return await self._look(lambda folder: folder.load_draft(thread_id))
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        await self._write(lambda folder: folder.save_draft(thread_id, step, guard))
+
+    async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
+        return await self._look(lambda folder: folder.load_draft(thread_id, guard))
 
     async def _list_drafts(self, limit: int) -> list[str]:
         return await self._look(lambda folder: folder.list_drafts(limit))
 
-    async def _drop_draft(self, thread_id: str) -> bool:
-        return await self._write(lambda folder: folder.drop_draft(thread_id))
+    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
+        return await self._write(lambda folder: folder.drop_draft(thread_id, guard))
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        await self._write(lambda folder: folder.rewrite(thread_id, bodies))
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        await self._write(lambda folder: folder.rewrite(thread_id, bodies, guard))
+
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
+        return await self._write(lambda folder: folder.lease(thread_id, holder, ttl_us, guard))
+
+    async def _release(self, thread_id: str, holder: str) -> None:
+        await self._write(lambda folder: folder.release(thread_id, holder))
 
     async def _close(self) -> None:
         self._is_closed = True
