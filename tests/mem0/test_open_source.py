@@ -250,3 +250,13 @@ async def test_a_library_without_a_model_still_searches(memory: Any, extractor: 
     messages = [ChatMessage("user", "green tea")]
     assert await provider.invoking(messages, thread=thread_of()) is None
     await provider.close()
+
+
+async def test_an_erased_user_is_not_remembered_and_others_are(memory: Any, extractor: Extractor) -> None:
+    provider = Mem0Provider(memory, application_id="shop")
+    for name in ("ada", "bob"):
+        await learn(provider, extractor, f"{name} drinks tea", thread=thread_of(user_id=name))
+    assert await provider.forget(["one"], user_id="ada") == 1
+    assert await recalled(provider, "tea", thread=thread_of(user_id="ada")) == ""
+    assert "bob drinks tea" in await recalled(provider, "tea", thread=thread_of(user_id="bob"))
+    await provider.close()

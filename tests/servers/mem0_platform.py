@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,7 +56,7 @@ class Mem0Platform:
     """Answer on a free port of 127.0.0.1, from a thread of its own; a context manager.
 
     `memories` is everything that was kept, `calls` every request, `pings` how often a client was made. Each entry of
-    `on_add` and `on_search` is the answer to one request instead of the right one; None is the right one.
+    `on_add`, `on_search` and `on_list` is the answer to one request instead of the right one; None is the right one.
     """
 
     def __init__(self, key: str = "m0-test-key") -> None:
@@ -66,11 +67,13 @@ class Mem0Platform:
         """Be as new: no memories, no faults."""
         self.key = key
         self.memories: list[dict[str, Any]] = []
+        self._numbers = count()
         self.calls: list[Call] = []
         self.pings = 0
         self.on_ping: deque[Fault | None] = deque()
         self.on_add: deque[Fault | None] = deque()
         self.on_search: deque[Fault | None] = deque()
+        self.on_list: deque[Fault | None] = deque()
 
     @property
     def added(self) -> list[dict[str, Any]]:
@@ -89,6 +92,9 @@ class Mem0Platform:
             Route("/v3/memories/add/", self._add, methods=["POST"]),
             Route("/v2/memories/search/", self._search, methods=["POST"]),
             Route("/v3/memories/search/", self._search, methods=["POST"]),
+            Route("/v2/memories/", self._list, methods=["POST"]),
+            Route("/v3/memories/", self._list, methods=["POST"]),
+            Route("/v1/memories/{memory_id}/", self._delete, methods=["DELETE"]),
         ]
         config = uvicorn.Config(
             Starlette(routes=routes), http="h11", ws="none", lifespan="off", access_log=False, log_config=None
@@ -130,8 +136,12 @@ class Mem0Platform:
         kept = {name: body.get(name) for name in ENTITIES}
         if kept["user_id"] and kept["agent_id"]:
             kept["agent_id" if message["role"] == "user" else "user_id"] = None
-        number = len(self.memories)
-        return {"id": f"mem-{number}", "memory": message["content"], "metadata": body.get("metadata"), **kept}
+        return {
+            "id": f"mem-{next(self._numbers)}",
+            "memory": message["content"],
+            "metadata": body.get("metadata"),
+            **kept,
+        }
 
     async def _search(self, request: Request) -> Response:
         body = await self._record(request)
@@ -145,6 +155,19 @@ class Mem0Platform:
         found = [(self._score(memory, body["query"]), memory) for memory in self.memories if _fits(memory, conditions)]
         best = sorted((pair for pair in found if pair[0]), key=lambda pair: -pair[0])[: body.get("top_k", 10)]
         return JSONResponse({"results": [{**memory, "score": score, "categories": []} for score, memory in best]})
+
+    async def _list(self, request: Request) -> Response:
+        body: dict[str, Any] = await request.json()
+        if (answer := await self._refusal(request, self.on_list)) is not None:
+            return answer
+        found = [memory for memory in self.memories if _fits(memory, body["filters"]["AND"])]
+        return JSONResponse({"count": len(found), "results": found[: int(request.query_params["page_size"])]})
+
+    async def _delete(self, request: Request) -> Response:
+        if (answer := await self._refusal(request, deque())) is not None:
+            return answer
+        self.memories = [memory for memory in self.memories if memory["id"] != request.path_params["memory_id"]]
+        return JSONResponse({"message": "Memory deleted successfully!"})
 
     def _score(self, memory: dict[str, Any], query: str) -> float:
         words, wanted = (set(re.findall(r"\w+", text.lower())) for text in (memory["memory"], query))

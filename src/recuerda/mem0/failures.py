@@ -1,4 +1,4 @@
-"""Translation of Mem0's errors into a `ProviderError` that says what to do next.
+"""Translation of Mem0's errors into an error that says what to do next.
 
 Depending on its version, Mem0 raises an error of its own, an error of its HTTP library, or a bare ValueError. In each
 case, the chain of errors contains the status. The service's own text stays in the chained error, because it may repeat
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from recuerda.errors import ProviderError
+from recuerda.errors import ProviderError, StorageUnavailable
 
 _NETWORK = ("httpx", "httpcore", "requests", "urllib3")
 
@@ -18,6 +18,14 @@ _NETWORK = ("httpx", "httpcore", "requests", "urllib3")
 def failure_of(error: BaseException, doing: str) -> ProviderError:
     """Return the error to raise; `doing` names the failed action, as in "cannot search"."""
     return ProviderError(f"Mem0 {doing}: {_what(error)}")
+
+
+def erasure_failure_of(error: BaseException) -> ProviderError | StorageUnavailable:
+    """Return the error to raise if memories could not be deleted: `StorageUnavailable` if Mem0 is not reachable now."""
+    failure = failure_of(error, "cannot delete memories")
+    status = next(filter(None, map(_status, _chain(error))), 0)
+    is_away = status == 429 or status >= 500 or (not status and any(map(_is_network, _chain(error))))
+    return StorageUnavailable(str(failure)) if is_away or isinstance(error, TimeoutError) else failure
 
 
 def _what(error: BaseException) -> str:

@@ -11,13 +11,18 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
-from recuerda.errors import ConfigurationError
+from recuerda.errors import ConfigurationError, ProviderError
 from recuerda.mem0.scope import APPLICATION_KEY, Mem0Scope
+from recuerda.mem0.texts import memories_in
 
 T = TypeVar("T")
+
+_LISTED_AT_ONCE = 100
+_NEW_OPTIONS = ("delete_linked", "show_expired")
 
 
 class Mem0Client(Protocol):
@@ -48,6 +53,15 @@ class Memories(Protocol):
 
     async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Mem0Scope) -> None:
         """Learn from messages."""
+        ...
+
+    async def erase(self, scope: Mem0Scope, *, wild: AbstractSet[str] = frozenset()) -> int:
+        """Delete all memories of a scope, and return their number.
+
+        Args:
+            scope: the scope.
+            wild: names of ids, such as "run_id", that a memory of the scope may have with any value.
+        """
         ...
 
 
@@ -95,6 +109,13 @@ class PlatformMemories:
         client = await self._get()
         await call(client.add, list(messages), **_entities(scope), metadata=scope.metadata or None)
 
+    async def erase(self, scope: Mem0Scope, *, wild: AbstractSet[str] = frozenset()) -> int:
+        conditions = [{name: value} for name, value in {**_entities(scope), **dict.fromkeys(wild, "*")}.items()]
+        if scope.metadata:
+            conditions.append({"metadata": scope.metadata})  # pyright: ignore[reportArgumentType]  # JSON of two shapes
+        client = await self._get()
+        return await _erase_all(client, scope, wild, filters={"AND": conditions}, page=1, page_size=_LISTED_AT_ONCE)
+
 
 class OpenSourceMemories:
     """Mem0's library.
@@ -123,6 +144,13 @@ class OpenSourceMemories:
 
     async def add(self, messages: Sequence[Mapping[str, str]], *, scope: Mem0Scope) -> None:
         await call(self._client.add, list(messages), **_sessions(scope), metadata=_marks(scope) or None)
+
+    async def erase(self, scope: Mem0Scope, *, wild: AbstractSet[str] = frozenset()) -> int:
+        if self._version == 1:
+            ids, marks = _sessions(scope), _marks(scope) or None
+            return await _erase_all(self._client, scope, wild, **ids, filters=marks, limit=_LISTED_AT_ONCE)
+        filters = {**_sessions(scope), **_marks(scope)}
+        return await _erase_all(self._client, scope, wild, filters=filters, top_k=_LISTED_AT_ONCE, show_expired=True)
 
 
 async def call(method: Callable[..., Any], *args: object, **kwargs: object) -> object:
@@ -157,6 +185,38 @@ async def in_thread(work: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="recuerda-mem0", daemon=True).start()
     return await done
+
+
+async def _erase_all(client: Mem0Client, scope: Mem0Scope, wild: AbstractSet[str], **listing: object) -> int:
+    """List memories and delete them one by one, until a list has none that is new. Return their number."""
+    get_all, delete = (_method(client, name) for name in ("get_all", "delete"))
+    deleted: set[str] = set()
+    while True:
+        found = memories_in(await call(get_all, **_accepted(get_all, listing)))
+        ids = [str(memory["id"]) for memory in found if scope.owns(memory, wild=wild) and memory.get("id")]
+        new = [memory_id for memory_id in ids if memory_id not in deleted]
+        if not new:
+            return len(deleted)
+        for memory_id in new:
+            # The platform keeps the older memories that this one replaced.
+            await call(delete, memory_id, **_accepted(delete, {"delete_linked": True}))
+        deleted.update(new)
+
+
+def _method(client: Mem0Client, name: str) -> Callable[..., Any]:
+    method = getattr(client, name, None)
+    if not callable(method):
+        raise ProviderError(
+            f"Mem0's memories cannot be deleted, because the client of type {type(client).__name__} has no {name}; "
+            "delete them in Mem0"
+        )
+    return method
+
+
+def _accepted(method: Callable[..., Any], options: Mapping[str, object]) -> dict[str, object]:
+    """Return the options without those that only other versions of a method know."""
+    known = inspect.signature(inspect.unwrap(method)).parameters
+    return {name: value for name, value in options.items() if name in known or name not in _NEW_OPTIONS}
 
 
 def _entities(scope: Mem0Scope) -> dict[str, str]:

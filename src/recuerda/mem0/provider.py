@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from recuerda.errors import ConfigurationError, ProviderError, RecuerdaError
 from recuerda.ids import check_limit
-from recuerda.mem0.failures import failure_of
+from recuerda.mem0.failures import erasure_failure_of, failure_of
 from recuerda.mem0.memories import Mem0Client, Memories, PlatformMemories, memories_of
 from recuerda.mem0.platform import PlatformClients
-from recuerda.mem0.scope import Mem0Scope
+from recuerda.mem0.scope import Mem0Scope, is_usable
 from recuerda.mem0.texts import learnt, lines_of, memories_in, query_of, shown
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
-from recuerda.providers.remembering import check_one_thread_scope, raise_failures
+from recuerda.providers.remembering import check_one_thread_scope, follow_storage, raise_failures
 from recuerda.threads.thread import AgentThread
 
 DEFAULT_CONTEXT_PROMPT = (
@@ -150,6 +153,47 @@ class Mem0Provider(ContextProvider):
             await self._learning.start(thread.id, lambda: self._add(messages, scope))
         raise_failures(self._learning)
 
+    async def forget(self, thread_ids: Sequence[str], *, user_id: str | None = None) -> int:
+        """Delete memories of deleted threads and of a user, and return their number. The threads' storage calls this.
+
+        Mem0 does not know from which thread a memory comes. So the memories of a thread can be deleted only if each
+        thread has memories of its own; otherwise they stay until the user is erased. Memories under other agents and
+        applications than the provider's stay.
+
+        Args:
+            thread_ids: the threads.
+            user_id: the user; None deletes only the threads' own memories.
+
+        Raises:
+            StorageUnavailable: Mem0 cannot be reached now.
+            ProviderError: Mem0 refused, or the client cannot delete.
+        """
+        scopes = [*self._scopes_of_user(user_id), *self._scopes_of_threads(thread_ids)]
+        if not scopes:
+            return 0
+        await self._learning.finish()
+        try:
+            return sum([await self._memories.erase(scope, wild=wild) for scope, wild in scopes])
+        except RecuerdaError:
+            raise
+        except Exception as error:
+            raise erasure_failure_of(error) from error
+
+    def _scopes_of_user(self, user_id: str | None) -> Iterator[tuple[Mem0Scope, AbstractSet[str]]]:
+        if user_id is None or self._scope.user_id not in (None, user_id) or not is_usable(user_id):
+            return
+        scope = msgspec.structs.replace(self._scope, user_id=user_id)
+        yield scope, frozenset()
+        if self._is_per_thread:
+            yield scope, {"run_id"}
+
+    def _scopes_of_threads(self, thread_ids: Sequence[str]) -> Iterator[tuple[Mem0Scope, AbstractSet[str]]]:
+        for thread_id in filter(is_usable, thread_ids if self._is_per_thread else ()):
+            scope = msgspec.structs.replace(self._scope, thread_id=thread_id)
+            yield scope, frozenset()
+            if scope.user_id is None:
+                yield scope, {"user_id"}
+
     async def close(self) -> None:
         """Wait until all turns are learned, and close the connections. A `mem0_client` is left open."""
         self._is_closed = True
@@ -177,6 +221,7 @@ class Mem0Provider(ContextProvider):
     def _scope_on(self, thread: AgentThread) -> Mem0Scope:
         if self._is_closed:
             raise ProviderError("this Mem0Provider has been closed; create a new one")
+        follow_storage(thread, self)
         scope = self._scope.on(thread, is_per_thread=self._is_per_thread)
         self._memories.check(scope)
         return scope

@@ -8,6 +8,7 @@ memories are filed under the user, and the agent is stored as metadata, which a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -75,17 +76,27 @@ class Mem0Scope(msgspec.Struct, frozen=True, kw_only=True):
         """The metadata of a memory: the agent, if the memory is filed under the user."""
         return {AGENT_KEY: self.agent_id} if self.agent_id is not None and self.user_id is not None else {}
 
-    def owns(self, memory: Mapping[str, object]) -> bool:
-        """Return False if a memory from a search names another owner."""
-        if memory.get("user_id") not in (None, self.user_id):
+    def owns(self, memory: Mapping[str, object], *, wild: AbstractSet[str] = frozenset()) -> bool:
+        """Return False if a memory names another owner.
+
+        Args:
+            memory: a memory as Mem0 gave it.
+            wild: names of ids, such as "user_id", that may have any value.
+        """
+        if memory.get("user_id") not in (None, self.user_id) and "user_id" not in wild:
             return False
         wanted = {"agent_id": self.agent_id, "app_id": self.application_id, "run_id": self.thread_id}
         return all(value is None or memory.get(name) in (None, value) for name, value in wanted.items())
+
+
+def is_usable(text: str) -> bool:
+    """Return True if Mem0 accepts a text as an id. It has no memories under any other text."""
+    return text != "*" and text == "".join(text.split())
 
 
 def _check(value: object, name: str) -> None:
     text = check_id(value, name)
     if text == "*":
         raise InvalidInput(f"the {name} must not be '*': Mem0 would take it for the memories of everybody")
-    if text != "".join(text.split()):
+    if not is_usable(text):
         raise InvalidInput(f"the {name} {text!r} has white space, which Mem0 does not accept; remove it")
