@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import pytest
 
+from recuerda import MemoryStorage, NewTurn, ThreadNotFound
+from recuerda.cli.export_threads import export
+from recuerda.errors import StorageUnavailable
+from recuerda.storage.records import ThreadSlice
 from tests.cli.processes import CommandLine
 
 HISTORY = "My name is José \u2028 \x85 and I live in Lima.\nI like tea.\n"
@@ -120,3 +127,111 @@ def test_a_copy_needs_to_know_what_and_where(filled: CommandLine) -> None:
     assert "--all" in filled.refused("copy", "memory:", "file:x", code=2)
     assert "same storage" in filled.refused("copy", "file:x", "file:x", "--all")
     assert "no thread 'nobody'" in filled.refused("copy", "file:x", "file:y", "--thread", "nobody")
+
+
+def three_threads(patch: pytest.MonkeyPatch, *, broken: str, failure: BaseException) -> None:
+    """Let the export open a storage of three threads, of which one cannot be read."""
+    storage = MemoryStorage()
+
+    async def fill() -> None:
+        for name in ("a", "b", "c"):
+            body = f'{{"messages":[{{"role":"user","content":"of {name}"}}]}}'.encode()
+            await storage.append(name, NewTurn(body=body, message_count=1))
+
+    asyncio.run(fill())
+    real = storage.read
+
+    async def read(name: str, **options: Any) -> ThreadSlice:
+        if name == broken:
+            raise failure
+        return await real(name, **options)
+
+    def opened(_: str | None) -> MemoryStorage:
+        return storage
+
+    patch.setattr(storage, "read", read)
+    patch.setattr("recuerda.cli.export_threads.opened", opened)
+
+
+@pytest.mark.parametrize(
+    "failure", [StorageUnavailable("the server is gone"), KeyboardInterrupt()], ids=["gone", "ctrl-c"]
+)
+def test_an_export_that_breaks_off_leaves_whole_threads_and_says_where(
+    recuerda: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: BaseException,
+) -> None:
+    three_threads(monkeypatch, broken="c", failure=failure)
+    output = recuerda.folder / "backup.jsonl"
+    with pytest.raises(type(failure)):
+        export(is_all=True, output=output)
+    assert f"{output} holds the 2 threads before that" in capsys.readouterr().err
+    assert "2 threads, 2 turns added" in recuerda.ok("import", "backup.jsonl")
+
+
+def test_an_export_that_breaks_off_leaves_an_older_file_alone(
+    recuerda: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = recuerda.folder / "backup.jsonl"
+    output.write_text("before")
+    for thread_id, is_kept in (("a", False), ("c", True)):
+        three_threads(monkeypatch, broken=thread_id, failure=StorageUnavailable("the server is gone"))
+        with pytest.raises(StorageUnavailable):
+            export(is_all=True, output=output)
+        assert output.read_text() == "before"
+        parts = list(recuerda.folder.glob("*.part"))
+        assert len(parts) == is_kept
+    assert str(parts[0]) in capsys.readouterr().err
+    assert "2 threads, 2 turns added" in recuerda.ok("import", str(parts[0]))
+
+
+def test_an_export_on_a_full_disk_keeps_whole_threads(
+    recuerda: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    three_threads(monkeypatch, broken="nobody", failure=KeyError())
+    output = recuerda.folder / "backup.jsonl"
+
+    def opened(path: Path, _: Path) -> BinaryIO:
+        return cast("BinaryIO", SmallDisk(path.open("xb"), size=350))
+
+    monkeypatch.setattr("recuerda.cli.export_threads._opened", opened)
+    with pytest.raises(OSError, match="No space"):
+        export(is_all=True, output=output)
+    assert "the 2 threads before that" in capsys.readouterr().err
+    assert "2 threads, 2 turns added" in recuerda.ok("import", "backup.jsonl")
+
+
+class SmallDisk:
+    """A file on a disk that takes only some bytes."""
+
+    def __init__(self, file: BinaryIO, *, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def write(self, data: bytes) -> int:
+        taken = self._file.write(data[: self._left])
+        self._left -= taken
+        self._file.flush()
+        if taken < len(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return taken
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def test_threads_that_are_deleted_during_an_export_are_left_out(
+    recuerda: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    three_threads(monkeypatch, broken="b", failure=ThreadNotFound("b"))
+    output = recuerda.folder / "backup.jsonl"
+    export(is_all=True, output=output)
+    assert "1 thread left out" in capsys.readouterr().err
+    assert "2 threads, 2 turns added" in recuerda.ok("import", "backup.jsonl")
+
+
+def test_an_import_into_another_users_thread_writes_nothing(filled: CommandLine) -> None:
+    exported = filled.ok("export", "--all").replace('"user_id":"ana"', '"user_id":"bo"').replace("one", "three")
+    assert "'two' belongs to another user" in filled.refused("import", "-", input=exported)
+    assert len(json.loads(filled.ok("threads", "--json"))["threads"]) == 2

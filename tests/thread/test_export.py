@@ -1,6 +1,8 @@
 """Threads travel as JSON Lines."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -8,13 +10,16 @@ from recuerda import (
     ChatMessage,
     ChatMessageStore,
     CorruptTurn,
+    MemoryStorage,
     NewTurn,
     StateError,
     Storage,
     ThreadNotFound,
+    ThreadOwnershipError,
     Turn,
     UnknownContent,
 )
+from recuerda.errors import StorageFull
 from recuerda.threads.transfer import import_lines
 from tests.conversation import exchange, texts
 
@@ -38,7 +43,8 @@ async def test_an_import_makes_the_same_thread(storage: Storage) -> None:
 async def test_an_export_is_a_line_about_the_thread_and_a_line_a_turn(storage: Storage) -> None:
     store = await filled(storage)
     lines = [json.loads(line) for line in (await store.export_jsonl()).splitlines()]
-    assert lines[0] == {"format": "recuerda-thread", "version": 1, "id": "t", "title": "one"}
+    first = {"format": "recuerda-thread", "version": 1, "id": "t", "title": "one", "title_turn": lines[1]["id"]}
+    assert lines[0] == first
     assert [sorted(line) for line in lines[1:]] == [["created_us", "id", "turn"]] * 2
 
 
@@ -164,8 +170,102 @@ async def test_a_threads_settings_travel_with_it_and_do_not_replace_others(stora
     assert (copied.user_id, copied.title, copied.metadata) == ("ana", "Trip", {"tags": ["x"]})
 
     mine = await filled(storage, "mine")
-    await storage.update_thread("mine", user_id="bob", title="Mine")
+    await storage.update_thread("mine", user_id="ana", title="Mine", metadata={"tags": []})
     await mine.import_jsonl(export)
     kept = await storage.head("mine")
     assert kept is not None
-    assert (kept.user_id, kept.title) == ("bob", "Mine")
+    assert (kept.user_id, kept.title, kept.metadata) == ("ana", "Mine", {"tags": []})
+
+
+async def test_a_made_title_stays_bound_to_its_turn_and_a_set_title_stays_set(storage: Storage) -> None:
+    store = await filled(storage)
+    await import_lines(storage, (await store.export_jsonl()).split("\n"), thread_id="made")
+    await storage.update_thread("t", title="Set")
+    await import_lines(storage, (await store.export_jsonl()).split("\n"), thread_id="set")
+    assert await title_of(storage, "made") == ("one", 1)
+    assert await title_of(storage, "set") == ("Set", None)
+    await storage.trim("made", keep_turns=1)
+    assert await title_of(storage, "made") == (None, 0)
+
+
+async def title_of(storage: Storage, thread_id: str) -> tuple[str | None, int | None]:
+    info = await storage.head(thread_id)
+    assert info is not None
+    return info.title, info.title_turn
+
+
+async def test_turns_that_a_trim_deleted_stay_away_when_an_import_is_repeated(storage: Storage) -> None:
+    store = await filled(storage)
+    lines = (await store.export_jsonl()).split("\n")
+    await storage.trim("t", keep_turns=1)
+    assert [one.added for one in await import_lines(storage, lines)] == [0]
+    await storage.trim("t", before=datetime.now(UTC) + timedelta(days=1))
+    assert [one.added for one in await import_lines(storage, lines)] == [0]
+    assert (await storage.read("t")).records == ()
+
+
+def two_threads(second: str) -> list[str]:
+    turn = '{"id":"1","turn":{"messages":[{"role":"user","content":"a"}]}}'
+    return ['{"format":"recuerda-thread","version":1,"id":"first"}', turn, *second.split("\n")]
+
+
+TURN = '{"id":"1","turn":{"messages":[{"role":"user"}]}}'
+OTHER_TURN = '{"id":"1","turn":{"messages":[{"role":"user","content":"b"}]}}'
+TURN_TOO_DEEP = TURN.replace('"user"', f'"user","additional_properties":{{"a":{"[" * 300}{"]" * 300}}}')
+HEAD = '{"format":"recuerda-thread","version":1,"id":"second"'
+
+
+@pytest.mark.parametrize(
+    ("second", "problem"),
+    [
+        (f'{HEAD},"user_id":""}}', "line 3 .* user id"),
+        (f'{HEAD},"user_id":"{"x" * 600}"}}', "line 3 .* user id"),
+        (f'{HEAD},"user_id":"a\\u0000b"}}', "line 3 .* NUL"),
+        (f'{HEAD},"metadata":{{"a":{"[" * 900}{"]" * 900}}}}}', "line 3 .* deep"),
+        (f'{HEAD},"metadata":{{"a":{"[" * 90_000}{"]" * 90_000}}}}}', "line 3"),
+        (f'{HEAD},"metadata":{{"a":1e999}}}}', "line 3"),
+        (f"{HEAD}}}\n{TURN_TOO_DEEP}", "line 4 .* deep"),
+        (f"{HEAD}}}\n{TURN}\n{OTHER_TURN}", "line 5.* two different turns"),
+    ],
+    ids=["empty-user", "long-user", "nul", "deep", "very-deep", "infinite", "deep-turn", "id-twice"],
+)
+async def test_every_line_of_every_thread_is_checked_before_the_first_is_written(second: str, problem: str) -> None:
+    storage = MemoryStorage()
+    with pytest.raises(StateError, match=problem):
+        await import_lines(storage, two_threads(second))
+    assert [info.id async for info in storage.threads()] == []
+
+
+async def test_a_turn_that_the_storage_cannot_keep_is_refused_before_the_first_is_written() -> None:
+    storage = MemoryStorage()
+    storage.max_body_bytes = 100  # pyright: ignore[reportAttributeAccessIssue]  # a storage with a limit
+    turn = f'{{"id":"1","turn":{{"messages":[{{"role":"user","content":"{"x" * 100}"}}]}}}}'
+    with pytest.raises(StateError, match=r"line 4: the turn has 1\d\d bytes, and this storage keeps at most 100"):
+        await import_lines(storage, two_threads(f"{HEAD}}}\n{turn}"))
+    assert [info.id async for info in storage.threads()] == []
+
+
+async def test_another_users_thread_refuses_the_whole_import(storage: Storage) -> None:
+    await storage.append("second", NewTurn(body=b"of bo", message_count=1), user_id="bo")
+    with pytest.raises(ThreadOwnershipError, match="'second'"):
+        await import_lines(storage, two_threads(f'{HEAD},"user_id":"ana"}}'))
+    assert {info.id async for info in storage.threads()} == {"second"}
+
+
+async def test_an_import_that_the_storage_refuses_later_says_how_far_it_came_and_goes_on(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = two_threads(f'{HEAD}}}\n{{"id":"1","turn":{{"messages":[{{"role":"user","content":"b"}}]}}}}')
+    append_all = storage.append_all
+
+    async def full(thread_id: str, *arguments: Any, **options: Any) -> Any:
+        if thread_id == "second":
+            raise StorageFull("no space is left")
+        return await append_all(thread_id, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "append_all", full)
+        with pytest.raises(StorageFull) as failure:
+            await import_lines(storage, lines)
+    assert "1 of 2 threads were imported before this, and thread 'second'" in failure.value.__notes__[0]
+    assert [(one.thread_id, one.added) for one in await import_lines(storage, lines)] == [("first", 0), ("second", 1)]

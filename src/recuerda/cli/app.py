@@ -32,7 +32,7 @@ from recuerda.cli import (
     tour,
 )  # need the extra
 from recuerda.cli.environment import load_env_file
-from recuerda.cli.output import fail
+from recuerda.cli.output import fail, warn
 
 del rich
 
@@ -97,6 +97,8 @@ def run() -> NoReturn:
     except (RecuerdaError, OSError) as error:
         _end_quietly_when_nobody_reads(error)
         fail(str(error))
+        for note in getattr(error, "__notes__", ()):
+            warn(note)
     except SystemExit:
         _flush()
         raise

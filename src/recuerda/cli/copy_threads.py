@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from recuerda.cli.options import JsonOption, public_url
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
-from recuerda.errors import ConfigurationError
+from recuerda.errors import ConfigurationError, RecuerdaError
 from recuerda.storage.copying import Copied, copy_threads
 from recuerda.storage.registry import open_storage
 
@@ -34,8 +34,9 @@ def copy(  # noqa: PLR0917 - in typer, a positional parameter is an argument of 
 ) -> None:
     """Copy threads to another storage, and compare both sides.
 
-    The same command again adds only new turns, so it also continues an interrupted copy. If a thread has other turns in
-    the target, it is not copied, and the exit code is 1.
+    The same command again adds only new turns, so it also continues an interrupted copy. If a thread has other turns or
+    another user in the target, it is not copied, and the exit code is 1. Other programs may use both storages at the
+    same time.
 
     With --json, the output is {"threads": [{"id", "turns", "added", "digest", "problem"}]}.
     """
@@ -63,9 +64,16 @@ async def _copy(source: str, target: str, *, thread_ids: list[str] | None, user:
     async with open_storage(source) as source_storage, open_storage(target) as target_storage:
         with Progress(console=page, transient=True, disable=not page.is_terminal) as progress:
             task = progress.add_task("copying", total=None if thread_ids is None else len(thread_ids))
-            async for one in copy_threads(source_storage, target_storage, thread_ids=thread_ids, user_id=user):
-                copied.append(one)
-                progress.update(task, advance=1, description=f"copying, {counted(len(copied), 'thread')}")
+            try:
+                async for one in copy_threads(source_storage, target_storage, thread_ids=thread_ids, user_id=user):
+                    copied.append(one)
+                    progress.update(task, advance=1, description=f"copying, {counted(len(copied), 'thread')}")
+            except RecuerdaError as error:
+                if copied:
+                    error.add_note(
+                        f"{counted(len(copied), 'thread')} came before this; the same command continues the copy"
+                    )
+                raise
     return copied
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -14,8 +14,8 @@ import typer
 from rich.progress import track
 
 from recuerda.cli.options import StorageOption, opened
-from recuerda.cli.output import console, fail, inert_json
-from recuerda.errors import CorruptTurn, InvalidInput
+from recuerda.cli.output import console, counted, fail, inert_json, warn
+from recuerda.errors import CorruptTurn, InvalidInput, ThreadNotFound
 from recuerda.storage.contract import Storage
 from recuerda.threads.transfer import export_lines
 
@@ -40,32 +40,73 @@ def export(
 ) -> None:
     """Write threads as JSON Lines.
 
-    A thread is one line about itself, and then one line for each of its turns. The file is written whole or not at all.
-    A thread with an unreadable turn is left out, and the exit code is 1.
+    A thread is one line about itself, and then one line for each of its turns. Other programs may use the storage at
+    the same time: with --all, a thread that is deleted meanwhile is left out. A thread with an unreadable turn is left
+    out, and the exit code is 1.
+
+    If the export breaks off, the threads that were written stay, and can be imported. The command says where they are:
+    an existing file is replaced only by a whole export.
     """
     if bool(thread_ids) == is_all:
         raise typer.BadParameter("give the ids of the threads to export, or --all")
-    with _destination(output) as file:
-        left_out = asyncio.run(_export(storage, thread_ids, file))
-    for error in left_out:
-        fail(f"thread {error.thread_id!r} was left out: its turn {error.number} cannot be read ({error.reason})")
+    with _destination(output) as out:
+        left_out = asyncio.run(_export(storage, thread_ids, out))
+    for problem in left_out:
+        fail(problem)
     if left_out:
         raise typer.Exit(1)
 
 
-async def _export(storage: str | None, thread_ids: list[str] | None, file: BinaryIO) -> list[CorruptTurn]:
-    left_out: list[CorruptTurn] = []
+class _Output:
+    """Writes whole threads to a file, and knows where the last of them ends."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.threads = 0
+        self.size = 0
+
+    def write(self, thread: str) -> None:
+        """Write a thread's lines."""
+        data = (inert_json(thread) if self.file.isatty() else thread).encode()
+        self.file.write(data)
+        self.file.flush()
+        self.threads += 1
+        self.size += len(data)
+
+
+async def _export(storage: str | None, thread_ids: list[str] | None, out: _Output) -> list[str]:
+    """Write the threads, and return a sentence for each thread that was left out but was asked for."""
+    left_out: list[str] = []
+    gone = 0
     async with opened(storage) as opened_storage:
-        ids = thread_ids or [info.id async for info in opened_storage.threads()]
-        for thread_id in _progress(ids):
+        for thread_id in _progress(await _ids(opened_storage, thread_ids)):
             try:
-                text = await _exported(opened_storage, thread_id)
+                out.write(await _exported(opened_storage, thread_id))
             except CorruptTurn as error:
-                left_out.append(error)
-                continue
-            file.write((inert_json(text) if file.isatty() else text).encode())
-    file.flush()
+                left_out.append(
+                    f"thread {thread_id!r} was left out: its turn {error.number} cannot be read ({error.reason})"
+                )
+            except ThreadNotFound:
+                gone += 1
+                if thread_ids:
+                    left_out.append(f"thread {thread_id!r} was left out: it was deleted meanwhile")
+    if gone and not thread_ids:
+        warn(f"{counted(gone, 'thread')} left out, because another program deleted them meanwhile")
     return left_out
+
+
+async def _ids(storage: Storage, thread_ids: list[str] | None) -> list[str]:
+    """Return the ids of the threads to export.
+
+    Raises:
+        ThreadNotFound: there is no thread with one of the given ids.
+    """
+    if not thread_ids:
+        return [info.id async for info in storage.threads()]
+    for thread_id in thread_ids:
+        if await storage.head(thread_id) is None:
+            raise ThreadNotFound(thread_id)
+    return thread_ids
 
 
 async def _exported(storage: Storage, thread_id: str) -> str:
@@ -73,20 +114,36 @@ async def _exported(storage: Storage, thread_id: str) -> str:
 
 
 @contextmanager
-def _destination(output: Path | None) -> Generator[BinaryIO]:
+def _destination(output: Path | None) -> Generator[_Output]:
     """Open the file to write. It replaces a file of the same name only once everything is written."""
     if output is None:
-        yield sys.stdout.buffer
+        yield _Output(sys.stdout.buffer)
         return
     partial = output.with_name(f"{output.name}.{os.getpid()}.part")
+    file = _opened(partial, output)
+    out = _Output(file)
     try:
-        with _opened(partial, output) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield out
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
         partial.replace(output)
-    finally:
+    except BaseException:
+        with suppress(OSError):  # a full disk refuses the rest once more
+            file.close()
+        _keep_whole_threads(partial, output, out)
+        raise
+
+
+def _keep_whole_threads(partial: Path, output: Path, out: _Output) -> None:
+    """Keep the whole threads of an export that broke off, and say where they are."""
+    if not out.threads:
         partial.unlink(missing_ok=True)
+        return
+    os.truncate(partial, out.size)
+    kept = partial if output.exists() else output
+    partial.replace(kept)
+    warn(f"the export broke off; {kept} holds the {counted(out.threads, 'thread')} before that and can be imported")
 
 
 def _opened(partial: Path, output: Path) -> BinaryIO:

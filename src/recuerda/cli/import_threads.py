@@ -34,7 +34,8 @@ def import_(
 ) -> None:
     """Add the threads of an export to the storage. Repeating an import adds nothing.
 
-    All lines are checked before the first turn is written.
+    All lines, and the owners of the threads, are checked before the first turn is written. If the storage fails later,
+    the same import adds the rest.
 
     With --json, the output is {"threads": [{"id", "added", "turns"}]}.
     """

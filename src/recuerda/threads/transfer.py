@@ -1,19 +1,23 @@
 """Threads as JSON Lines: exports and imports.
 
-An export starts each thread with a line that describes it. A line for each turn follows; see `turn_line.py`.
+An export starts each thread with a line that describes it. A line for each turn follows; see `turn_line.py`. An import
+checks every line, and the owner of every thread at its place, before it writes anything. If the storage refuses a later
+thread nevertheless, the error says how far the import came, and the same import continues from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
-from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadNotFound
+from recuerda.errors import CorruptTurn, EncodeError, InvalidInput, RecuerdaError, StateError, ThreadNotFound
 from recuerda.ids import check_id
+from recuerda.json_value import MAX_DEPTH, JsonObject, check_text, to_json_object
+from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, ThreadInfo
+from recuerda.storage.records import NewTurn, ThreadInfo, ThreadSlice
 from recuerda.threads.turn_line import decode_turn_line, encode_turn_line
 
 FORMAT = "recuerda-thread"
@@ -25,11 +29,26 @@ class _ThreadLine(msgspec.Struct, omit_defaults=True, tag_field="format", tag=FO
     id: str
     user_id: str | None = None
     title: str | None = None
+    title_turn: str | None = None  # the id of the turn of which the title was made
     metadata: dict[str, Any] = {}
 
 
 class _AnyLine(msgspec.Struct):
     format: str | None = None
+
+
+class _Import(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread of an export, and where it goes."""
+
+    line: _ThreadLine
+    turns: list[NewTurn]
+    thread_id: str
+    user_id: str | None
+
+
+class _Changes(TypedDict, total=False):
+    title: str
+    metadata: JsonObject
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +80,7 @@ async def export_lines(storage: Storage, thread_id: str, *, skip_corrupt: bool =
     found = await storage.read(thread_id)
     if found.info is None:
         raise ThreadNotFound(thread_id)
-    yield _thread_line(found.info)
+    yield _thread_line(found, found.info)
     for record in found.records:
         try:
             line = encode_turn_line(record, thread_id)
@@ -77,6 +96,9 @@ async def import_lines(
 ) -> list[Imported]:
     """Add exported threads to a storage. Everything is checked before the first turn is written.
 
+    Repeating an import adds nothing. A turn that the thread had and that a trim or a limit has deleted is not added
+    again.
+
     Args:
         storage: the storage to which the threads are added.
         lines: the lines of one or several exports; empty lines are skipped.
@@ -84,21 +106,42 @@ async def import_lines(
         user_id: the user to whom new threads belong; None uses the users in the export.
 
     Raises:
-        StateError: a line is not a line of an export; the error names the line.
+        StateError: a line is not a line of an export; the error names the line, and nothing was written.
+        ThreadOwnershipError: a thread belongs to another user in this storage; nothing was written.
+        StorageError: the storage failed. A note of the error says how many threads were imported before. The same
+            import again adds the rest.
     """
-    threads = _parse(lines)
+    threads = _parse(lines, storage.max_body_bytes)
     if thread_id is not None and len(threads) != 1:
         raise StateError(f"the export holds {len(threads)} threads; only a single thread can get another id")
-    return [await _import_one(storage, thread_id or line.id, line, turns, user_id) for line, turns in threads]
+    imports = [
+        _Import(line=line, turns=turns, thread_id=thread_id or line.id, user_id=user_id or line.user_id)
+        for line, turns in threads
+    ]
+    for one in imports:
+        await storage.head(one.thread_id, user_id=one.user_id)  # this refuses the thread of another user
+    done: list[Imported] = []
+    for one in imports:
+        try:
+            done.append(await _import_one(storage, one))
+        except RecuerdaError as error:
+            error.add_note(
+                f"{len(done)} of {len(imports)} threads were imported before this, and thread {one.thread_id!r} may "
+                "hold a part of its turns. Import again to add the rest; no turn is added twice."
+            )
+            raise
+    return done
 
 
-def _thread_line(info: ThreadInfo) -> str:
-    line = _ThreadLine(VERSION, info.id, info.user_id, info.title, info.metadata)
+def _thread_line(found: ThreadSlice, info: ThreadInfo) -> str:
+    made_of = next((record.id for record in found.records if record.number == info.title_turn), None)
+    line = _ThreadLine(VERSION, info.id, info.user_id, info.title, made_of, info.metadata)
     return msgspec.json.encode(line).decode() + "\n"
 
 
-def _parse(lines: Iterable[str]) -> list[tuple[_ThreadLine, list[NewTurn]]]:
+def _parse(lines: Iterable[str], max_body_bytes: int | None) -> list[tuple[_ThreadLine, list[NewTurn]]]:
     threads: list[tuple[_ThreadLine, list[NewTurn]]] = []
+    bodies: dict[tuple[str, str | None], bytes] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -107,8 +150,25 @@ def _parse(lines: Iterable[str]) -> list[tuple[_ThreadLine, list[NewTurn]]]:
         elif not threads:
             raise StateError(f'line {number}: an export starts with a line of "format": "{FORMAT}"')
         else:
-            threads[-1][1].append(decode_turn_line(line, f"line {number}"))
+            turn = _parse_turn(line, number, max_body_bytes)
+            if bodies.setdefault((threads[-1][0].id, turn.id), turn.body) != turn.body:
+                raise StateError(f"line {number}: the thread has two different turns with the id {turn.id!r}")
+            threads[-1][1].append(turn)
     return threads
+
+
+def _parse_turn(line: str, number: int, max_body_bytes: int | None) -> NewTurn:
+    turn = decode_turn_line(line, f"line {number}")
+    if max_body_bytes is not None and len(turn.body) > max_body_bytes:
+        raise StateError(
+            f"line {number}: the turn has {len(turn.body):,} bytes, and this storage keeps at most {max_body_bytes:,}"
+        )
+    if turn.body.count(b"{") + turn.body.count(b"[") > MAX_DEPTH:
+        try:
+            encode_turn(decode_turn(turn.body, thread_id="", number=0))  # this refuses values that are nested too deep
+        except EncodeError as error:
+            raise StateError(f"line {number} is not a turn: {error}") from None
+    return turn
 
 
 def _has_format(line: str, number: int) -> bool:
@@ -122,6 +182,10 @@ def _parse_thread(line: str, number: int) -> _ThreadLine:
     try:
         parsed = msgspec.json.decode(line, type=_ThreadLine)
         check_id(parsed.id, "thread id")
+        if parsed.user_id is not None:
+            check_id(parsed.user_id, "user id")
+        check_text(parsed.title or "", "title")
+        to_json_object(parsed.metadata, "metadata")
     except (msgspec.DecodeError, UnicodeEncodeError, InvalidInput) as error:
         raise StateError(f"line {number} does not describe a thread: {error}") from None
     if parsed.version != VERSION:
@@ -129,15 +193,37 @@ def _parse_thread(line: str, number: int) -> _ThreadLine:
     return parsed
 
 
-async def _import_one(
-    storage: Storage, thread_id: str, line: _ThreadLine, turns: list[NewTurn], user_id: str | None
-) -> Imported:
-    owner = user_id or line.user_id
-    appended = await storage.append_all(thread_id, turns, user_id=owner, title=line.title)
-    info = await storage.head(thread_id)
-    if info is None:
-        await storage.update_thread(thread_id, user_id=owner, title=line.title, metadata=line.metadata)
-    elif line.metadata and not info.metadata:
-        await storage.update_thread(thread_id, metadata=line.metadata)
+async def _import_one(storage: Storage, one: _Import) -> Imported:
+    turns, info = await _without_dropped(storage, one)
+    is_new = info is None or not info.revision
+    # A made title goes with the turn of which it was made.
+    title = one.line.title if is_new and turns and one.line.title_turn == turns[0].id else None
+    appended = await storage.append_all(one.thread_id, turns, user_id=one.user_id, title=title)
+    await _set_missing(storage, one)
     added = sum(not item.replayed for item in appended)
-    return Imported(thread_id=thread_id, added=added, turns=len(turns))
+    return Imported(thread_id=one.thread_id, added=added, turns=len(one.turns))
+
+
+async def _without_dropped(storage: Storage, one: _Import) -> tuple[list[NewTurn], ThreadInfo | None]:
+    """Return the turns without the first turns that a trim or a limit has deleted in this storage, and the thread."""
+    info: ThreadInfo | None = None
+    for start, turn in enumerate(one.turns):
+        found = await storage.read(one.thread_id, last_turns=0, turn_id=turn.id)
+        info = found.info
+        if found.dropped is None:
+            return one.turns[start:], info
+    return [], info
+
+
+async def _set_missing(storage: Storage, one: _Import) -> None:
+    """Set the exported settings that the thread does not have. Settings that it has stay."""
+    info = await storage.head(one.thread_id)
+    held = info.metadata if info else {}
+    changes = _Changes()
+    if metadata := {key: value for key, value in one.line.metadata.items() if key not in held}:
+        changes["metadata"] = metadata
+    if one.line.title is not None and one.line.title_turn is None and (info is None or info.title is None):
+        changes["title"] = one.line.title
+    if changes or info is None:
+        version = info.version if info else 0
+        await storage.update_thread(one.thread_id, **changes, expected=version, expected_user_id=one.user_id)
