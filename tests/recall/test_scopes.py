@@ -12,6 +12,7 @@ from recuerda.recall import RecallProvider
 from recuerda.recall.text import MAX_TEXT
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.ram import MemoryStorage
+from recuerda.testing.scripted import ScriptedChatClient
 from tests.recall.talking import pair, say
 
 HOSTILE = (
@@ -76,6 +77,46 @@ async def test_a_thread_of_nobody_is_the_provider_s_user_s_once_it_ran_there(
     thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="one"))
     await recall.invoked([], [], thread=thread)
     assert (await recall.search("amber"))[0].text == "I collect amber."
+
+
+async def test_a_new_thread_of_another_user_is_refused_before_anything_is_searched(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "one", *pair("I collect amber."))
+    thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="new", user_id="ben"))
+    with pytest.raises(ThreadOwnershipError, match="another user"):
+        await recall.invoking([ChatMessage("user", "amber")], thread=thread)
+    with pytest.raises(ThreadOwnershipError, match="another user"):
+        await recall.invoked([], [], thread=thread)
+    assert (await recall.stats()).threads == 0
+
+
+async def test_a_thread_of_nobody_stays_with_the_first_user_for_whom_a_provider_ran(storage: SQLiteStorage) -> None:
+    recalls = {name: RecallProvider(storage=storage, user_id=name) for name in ("ana", "ben")}
+    client = ScriptedChatClient(default="I see.")
+    agents = {name: client.create_agent(storage=storage, context_providers=recall) for name, recall in recalls.items()}
+    await agents["ana"].run("I collect amber.", thread="default")
+    reply = await agents["ben"].run("I collect basalt.", thread="default")
+    assert len(reply.warnings) == 2
+    assert all("belongs to another user" in warning for warning in reply.warnings)
+    assert await recalls["ben"].search("collect amber basalt") == []
+    assert "I collect amber." in {memory.text for memory in await recalls["ana"].search("amber")}
+    for recall in recalls.values():
+        await recall.close()
+
+
+async def test_a_provider_of_all_users_lends_no_other_memories_to_a_thread_of_nobody(storage: SQLiteStorage) -> None:
+    anas, everybodys = RecallProvider(storage=storage, user_id="ana"), RecallProvider(storage=storage, recent_turns=0)
+    await say(storage, "secret", *pair("My secret stone is amber."))
+    await say(storage, "default", *pair("My favourite stone is basalt."), user=None)
+    thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="default"))
+    await anas.invoked([], [], thread=thread)
+    context = await everybodys.invoking([ChatMessage("user", "Which stone?")], thread=thread)
+    assert context is not None
+    assert "basalt" in context.messages[0].text
+    assert "amber" not in context.messages[0].text
+    await anas.close()
+    await everybodys.close()
 
 
 async def test_memories_of_one_thread_alone_are_found(storage: SQLiteStorage, recall: RecallProvider) -> None:

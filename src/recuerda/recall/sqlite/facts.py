@@ -78,8 +78,8 @@ def list_facts(scope: str, connection: sqlite3.Connection, *, has_history: bool)
     ]
 
 
-def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collection[int]) -> None:
-    """Remove the facts that came from one of these turns when it had another id or another text.
+def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collection[int]) -> int:
+    """Remove the facts that came from one of these turns when it had another id or another text; return their number.
 
     This happens when a body was rewritten, or the storage was put back. The thread is then searched for facts again.
     """
@@ -92,12 +92,10 @@ def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collec
     ).fetchall()
     thread = _thread_key(connection, thread_id) if marks else -1
     changed = [turn for turn, mark in marks if mark != _mark(connection, thread, turn)]
-    for turn in changed:
-        _remove_sources(
-            connection, "DELETE FROM fact_sources WHERE thread_id = ? AND turn = ? RETURNING fact", (thread_id, turn)
-        )
     if changed:
         connection.execute("DELETE FROM fact_progress WHERE thread_id = ?", (thread_id,))
+    statement = "DELETE FROM fact_sources WHERE thread_id = ? AND turn = ? RETURNING fact"
+    return sum(_remove_sources(connection, statement, (thread_id, turn)) for turn in changed)
 
 
 def erase_facts(connection: sqlite3.Connection, scope: str) -> int:

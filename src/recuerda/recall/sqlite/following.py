@@ -29,7 +29,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         is_applied: False if the index had another position.
-        removed: the number of removed documents.
+        removed: the number of removed documents and facts.
         full_scope: the key of the scope, if it has many pending documents.
     """
 
@@ -53,7 +53,7 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
         removed = _remove_changed(connection, found[0], update)
     if update.position is None:
         connection.execute("DELETE FROM threads WHERE id = ?", (update.thread_id,))
-        remove_orphans(connection, update.thread_id, None)
+        removed += remove_orphans(connection, update.thread_id, None)
         _drop_unused_scopes(connection, found)
         return Applied(removed=removed)
     scope = _scope_key(connection, update.position.scope)
@@ -67,9 +67,9 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
         "UPDATE threads SET revision = ?, record_id = ?, edits = ?, next = ? WHERE key = ?",
         (update.position.revision, update.position.record_id, update.position.edits, following + len(added), thread),
     )
-    remove_changed(connection, update.thread_id, {new.document.turn for new in added})
+    removed += remove_changed(connection, update.thread_id, {new.document.turn for new in added})
     if removed or update.is_fresh:
-        remove_orphans(connection, update.thread_id, update.position)
+        removed += remove_orphans(connection, update.thread_id, update.position)
     if update.is_fresh:
         _drop_unused_scopes(connection, found)
     waiting = connection.execute("SELECT waiting FROM scopes WHERE key = ?", (scope,)).fetchone()[0]

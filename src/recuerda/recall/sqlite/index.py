@@ -74,6 +74,7 @@ class SQLiteRecallIndex(RecallIndex):
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] | None = None
         self._is_closed = False
+        self._has_old_log = False
         _watch(self)
 
     @classmethod
@@ -98,11 +99,11 @@ class SQLiteRecallIndex(RecallIndex):
         applied = await self._write(partial(following.apply, update))
         if applied.full_scope is not None:
             self._enter_later(applied.full_scope)
-        if applied.removed and update.first > 1 and not update.undone:
+        if applied.removed and not (update.first > 1 and not update.undone):
+            await self._look(self._cut_log)
+        elif applied.removed or self._has_old_log:
             # A thread with a limit loses its oldest turns with each new turn. No caller waits for the clean-up.
-            self._later(partial(self._attend, _cut_log, is_write=False))
-        elif applied.removed:
-            await self._look(_cut_log)
+            self._later(partial(self._attend, partial(self._cut_log, timeout_s=0), is_write=False))
         return applied.is_applied
 
     async def scope_info(self, scope: str) -> ScopeInfo:
@@ -116,7 +117,7 @@ class SQLiteRecallIndex(RecallIndex):
 
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         gone = await self._write(partial(following.forget, forgettings))
-        await self._look(_cut_log)
+        await self._look(self._cut_log)
         return gone
 
     async def known_threads(self, after: str, limit: int) -> list[str]:
@@ -129,7 +130,7 @@ class SQLiteRecallIndex(RecallIndex):
         if self.path is not None and self._connection is None and not self.path.exists():
             return 0  # nothing was ever remembered, so no file is made for it
         gone = await self._write(partial(following.erase, thread_ids, scope))
-        await self._look(_cut_log)
+        await self._look(self._cut_log)
         return gone
 
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
@@ -245,6 +246,23 @@ class SQLiteRecallIndex(RecallIndex):
         if connection is not None:
             connection.close()
 
+    def _cut_log(self, connection: sqlite3.Connection, *, timeout_s: float | None = None) -> None:
+        """Empty the write-ahead log, so that no deleted message stays in it.
+
+        This is impossible while another connection reads an older state of the index. Then a later update does it.
+
+        Args:
+            connection: the connection, in a transaction without changes.
+            timeout_s: seconds to wait for readers; None for the index's own limit.
+        """
+        connection.execute("COMMIT")
+        wait_s = self._busy_timeout_s if timeout_s is None else timeout_s
+        connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+        (is_blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * 1000)}")
+        self._has_old_log = bool(is_blocked)
+        connection.execute("BEGIN")
+
     def _make_anew(self, error: sqlite3.Error) -> None:
         if self.path is None:
             return
@@ -280,13 +298,6 @@ def _file_id(path: Path) -> tuple[int, int] | None:
 
 def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _cut_log(connection: sqlite3.Connection) -> None:
-    """Empty the write-ahead log, so that no deleted message stays in it."""
-    connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    connection.execute("BEGIN")
 
 
 _watched: weakref.WeakSet[SQLiteRecallIndex] = weakref.WeakSet()
