@@ -289,3 +289,16 @@ def test_many_threads_start_work_of_one_key_and_all_of_it_is_done() -> None:
     for name in "abcd":
         assert [entry for entry in done if entry[0] == name] == [f"{name}{number}" for number in range(50)]
     assert deferred.take_failures() == ()
+
+
+async def test_optional_work_is_left_out_at_the_limit_and_fails_quietly(caplog: pytest.LogCaptureFixture) -> None:
+    deferred, gate, done = Deferred("p", max_waiting=1), asyncio.Event(), list[str]()
+    await deferred.start("t", gated(gate, done, "t1"))
+    await deferred.start("index", noting(done, "left out"), is_optional=True)
+    gate.set()
+    await deferred.finish()
+    await deferred.start("index", failing(ValueError("no room")), is_optional=True)
+    await deferred.finish()
+    assert done == ["t1"]
+    assert deferred.take_failures() == ()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -51,11 +51,14 @@ class Deferred:
 
         Returns at once or, if there are already `max_waiting` jobs, as soon as one of them has ended. If the caller is
         cancelled while it waits, the job is not started. A later cancellation of the caller does not affect the job.
-        `is_optional` is True for work that is done again later: its failure is neither kept nor logged as a warning.
+        `is_optional` is True for work that is done again later. It is left out at the limit of jobs, and its failure is
+        neither kept nor logged as a warning.
         """
         for job in [job for job in self._unfinished() if job.is_lost]:
             self._drop(job, _STOPPED)
         while isinstance(job := self._admitted(key, is_optional=is_optional), _Blocked):
+            if is_optional:
+                return
             await job.by.over()
         # From here on the mutex is not needed: the job belongs to this loop, and nothing has been awaited since.
         task = asyncio.ensure_future(_carry_out(job, work))

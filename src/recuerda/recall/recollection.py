@@ -203,16 +203,17 @@ class Recollection:
     def count_turn(self) -> bool:
         """Count a turn, and return True if it is time for `check`."""
         self._unchecked_turns += 1
-        return self._unchecked_turns >= CHECK_EVERY
+        return self._unchecked_turns % CHECK_EVERY == 0
 
     async def check(self) -> int:
         """Compare the threads that were compared longest ago with the storage, and return their number.
 
-        There are four of them for each turn since the last check. A thread that is gone is removed from the index with
+        There are four of them for each turn since the last check, and at most 32. A thread that is gone is removed from the index with
         everything that was made of it. The threads are compared one after the other, so that the storage stays free
         for other work.
         """
-        turns, self._unchecked_turns = self._unchecked_turns, 0
+        turns = min(self._unchecked_turns, CHECK_EVERY)
+        self._unchecked_turns -= turns
         thread_ids = await self.index.next_to_check(CHECKED_PER_TURN * turns) if turns else []
         for thread_id in thread_ids:
             await self._compare(thread_id)

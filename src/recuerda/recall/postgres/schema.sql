@@ -323,7 +323,9 @@ BEGIN
     END IF;
     UPDATE {schema}.recall_threads t
     SET revision = p_revision, record_id = p_record_id, edits = p_edits, next = v_next + v_added WHERE t.key = v_thread;
-    PERFORM {schema}.recall_remove_changed(p_thread_id, v_thread, p_turns);
+    IF EXISTS (SELECT FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id) THEN
+        PERFORM {schema}.recall_remove_changed(p_thread_id, v_thread, p_turns);
+    END IF;
     IF v_removed > 0 OR p_is_fresh THEN
         PERFORM {schema}.recall_remove_orphans(p_thread_id, v_thread, p_incarnation, p_revision);
     END IF;
@@ -381,7 +383,7 @@ BEGIN
     IF v_changed IS NULL THEN
         RETURN;
     END IF;
-    DELETE FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id;
+    UPDATE {schema}.recall_fact_progress p SET through = 0, mark = '' WHERE p.thread_id = p_thread_id;
     WITH gone AS (
         DELETE FROM {schema}.recall_fact_sources s WHERE s.thread_id = p_thread_id AND s.turn = ANY (v_changed)
         RETURNING s.fact

@@ -83,6 +83,9 @@ def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collec
 
     This happens when a body was rewritten, or the storage was put back. The thread is then searched for facts again.
     """
+    searched = connection.execute("SELECT 1 FROM fact_progress WHERE thread_id = ?", (thread_id,)).fetchone()
+    if searched is None:
+        return 0
     marks = connection.execute(
         "SELECT turn, mark FROM fact_sources WHERE thread_id = :thread_id "
         "AND turn IN (SELECT value FROM json_each(:turns)) UNION "
@@ -93,7 +96,7 @@ def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collec
     thread = _thread_key(connection, thread_id) if marks else -1
     changed = [turn for turn, mark in marks if mark != _mark(connection, thread, turn)]
     if changed:
-        connection.execute("DELETE FROM fact_progress WHERE thread_id = ?", (thread_id,))
+        connection.execute("UPDATE fact_progress SET through = 0, mark = '' WHERE thread_id = ?", (thread_id,))
     statement = "DELETE FROM fact_sources WHERE thread_id = ? AND turn = ? RETURNING fact"
     return sum(_remove_sources(connection, statement, (thread_id, turn)) for turn in changed)
 
