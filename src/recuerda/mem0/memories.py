@@ -188,12 +188,17 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 async def _erase_all(client: Mem0Client, scope: Mem0Scope, wild: AbstractSet[str], **listing: object) -> int:
-    """List memories and delete them one by one, until a list has none that is new. Return their number."""
+    """List memories and delete them one by one, until a list has none that is new. Return their number.
+
+    Only memories that name the scope's own ids are deleted, even if a list has others.
+    """
     get_all, delete = (_method(client, name) for name in ("get_all", "delete"))
+    wanted = _sessions(scope).items()
     deleted: set[str] = set()
     while True:
         found = memories_in(await call(get_all, **_accepted(get_all, listing)))
-        ids = [str(memory["id"]) for memory in found if scope.owns(memory, wild=wild) and memory.get("id")]
+        own = [memory for memory in found if scope.owns(memory, wild=wild) and wanted <= memory.items()]
+        ids = [str(memory["id"]) for memory in own]
         new = [memory_id for memory_id in ids if memory_id not in deleted]
         if not new:
             return len(deleted)

@@ -208,9 +208,9 @@ class Recollection:
     async def check(self) -> int:
         """Compare the threads that were compared longest ago with the storage, and return their number.
 
-        There are four of them for each turn since the last check, and at most 32. A thread that is gone is removed from the index with
-        everything that was made of it. The threads are compared one after the other, so that the storage stays free
-        for other work.
+        There are four of them for each turn since the last check, and at most 32. A thread that is gone is removed from
+        the index with everything that was made of it. The threads are compared one after the other, so that the storage
+        stays free for other work.
         """
         turns = min(self._unchecked_turns, CHECK_EVERY)
         self._unchecked_turns -= turns
