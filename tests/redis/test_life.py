@@ -138,8 +138,12 @@ async def test_a_thread_expires_when_it_is_not_used(client: Any, prefix: str) ->
         assert (await storage.read("read")).records
         assert sorted([info.id async for info in storage.threads()]) == ["read", "written"]
         assert sorted([info.id async for info in storage.threads(user_id="ana")]) == ["read", "written"]
+        assert len((await storage.list_threads(user_id="ana")).threads) == 2
+        assert len((await storage.list_threads()).threads) == 2
         assert sorted(await _entries(client, f"{prefix}/threads")) == ["read", "written"]
         assert sorted(await _entries(client, f"{prefix}/user:ana")) == ["read", "written"]
+        assert sorted(await client.zrange(f"{prefix}/ids", 0, -1)) == ["read", "written"]
+        assert sorted(await client.zrange(f"{prefix}/ids:ana", 0, -1)) == ["read", "written"]
         assert (await storage.append("left", TURN, expected=0)).created
 
 
@@ -160,7 +164,9 @@ async def test_entries_of_expired_threads_go_without_a_listing(client: Any, pref
         for i in range(400):
             await storage.append("living", NewTurn(body=b"", message_count=1, created_us=i))
         assert await _entries(client, f"{prefix}/threads") == ["living"]
+        assert await client.zrange(f"{prefix}/ids", 0, -1) == ["living"]
         assert await client.keys(f"{prefix}/user:*") == []
+        assert await client.keys(f"{prefix}/ids:*") == []
 
 
 async def test_without_a_ttl_nothing_expires(client: Any, prefix: str) -> None:

@@ -30,7 +30,11 @@ async def client() -> AsyncIterator[Any]:
 
 
 async def ids(storage: RedisStorage, user_id: str | None = None) -> list[str]:
-    return [info.id async for info in storage.threads(user_id=user_id)]
+    return [info.id for info in (await storage.list_threads(user_id=user_id, limit=100)).threads]
+
+
+async def walked(storage: RedisStorage, user_id: str | None = None) -> set[str]:
+    return {info.id async for info in storage.threads(user_id=user_id)}
 
 
 async def test_the_keys_of_a_thread_are_in_one_slot_whatever_its_id() -> None:

@@ -1,11 +1,15 @@
 """The names of the keys. Ids in them are percent-encoded, so every id is safe and no two ids give the same key.
 
-    PREFIX:{THREAD}          hash: `head`, `title`, `metadata`, each record under its number, `i:` + id -> number,
+    PREFIX:{THREAD}          hash: `head`, `title`, `metadata`, `edit` (the id of the last change of the settings or of
+                             a body), each record under its number, `i:` + id -> number (also of a dropped turn),
+                             `r:` + number of a removed record -> its id,
                              `s:` + number of a summary -> number of the one before it
     PREFIX:{THREAD}:draft    hash: number -> step of the running turn
     PREFIX:{THREAD}:lease    string: the holder of the lease
     PREFIX/threads           sorted set of all threads; `lua.py` describes its entries
     PREFIX/user:USER         sorted set of a user's threads
+    PREFIX/ids               sorted set of the ids of all threads, in the order in which they were made
+    PREFIX/ids:USER          the same for the threads of a user
 
 The braces are part of the key: a Redis Cluster places a key by the text between them, so a thread's keys are on one
 node. All turns of a thread are one key: they expire, are evicted or are deleted together or not at all. A prefix has no
@@ -80,6 +84,10 @@ class ThreadKeys:
     def user(self, user_id: str) -> str:
         """Return the key of the listing of a user's threads."""
         return f"{self.prefix}/user:{quote(user_id, safe='')}"
+
+    def index(self, user_id: str | None) -> str:
+        """Return the key of the index of a user's threads, or of all threads if `user_id` is None."""
+        return f"{self.prefix}/ids" + ("" if user_id is None else f":{quote(user_id, safe='')}")
 
     def listing(self, user_id: str | None) -> str:
         """Return the key of a user's listing, or of the listing of all threads if `user_id` is None."""

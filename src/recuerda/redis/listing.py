@@ -1,7 +1,8 @@
 """Listings of threads and of drafts: how they are read, and how they are kept up to date where a script cannot do it.
 
-A listing is a sorted set of entries; `lua.py` describes an entry. An entry counts only while it agrees with its thread.
-An entry whose thread is gone or has changed is skipped and corrected, so an outdated listing gives no wrong answer.
+A listing is a sorted set of entries, and an index is a sorted set of ids; `lua.py` describes both. An entry counts only
+while it agrees with its thread. An entry whose thread is gone or has changed is skipped and corrected, so an outdated
+listing gives no wrong answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from recuerda.errors import RecuerdaError
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import ThreadKeys
 from recuerda.redis.trips import RedisCall
+from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import ThreadInfo
 
 SCAN_COUNT = 1000
@@ -47,7 +49,7 @@ async def list_threads(
         arguments = (bound, "-", "LIMIT", 0, wanted)
         reply = await run(RedisCall("ZREVRANGEBYLEX", (listing,), arguments), is_repeatable=True)
         entries = [entry.decode() for entry in cast("list[bytes]", reply)]
-        infos = await asyncio.gather(*(_look_up(run, keys, entry) for entry in entries))
+        infos = await asyncio.gather(*(_look_up(run, keys, _id(entry)) for entry in entries))
         wrong = [(entry, info) for entry, info in zip(entries, infos, strict=True) if _entry(info) != entry]
         found.extend(info for entry, info in zip(entries, infos, strict=True) if info and _entry(info) == entry)
         await asyncio.gather(
@@ -57,6 +59,41 @@ async def list_threads(
             break
         bound = f"({entries[-1]}"
     return found
+
+
+async def walk_threads(
+    run: Run, keys: ThreadKeys, *, user_id: str | None, position: str | None
+) -> tuple[list[ThreadInfo], str | None]:
+    """Return some threads and the position after them, as `Storage._walk` asks for.
+
+    The position is the place of an id in the index. Ids get higher and higher places, and keep them.
+    """
+    start = "-inf" if position is None else f"({position}"
+    call = RedisCall(scripts.NEXT_IDS, (keys.index(user_id),), (start, WALK_PAGE))
+    reply = await run(call, is_repeatable=True)
+    flat = cast("list[bytes]", reply)
+    ids = [thread_id.decode() for thread_id in flat[::2]]
+    infos = await asyncio.gather(*(_look_up(run, keys, thread_id) for thread_id in ids))
+    found = [info for info in infos if info and user_id in (None, info.user_id)]
+    wrong = set(ids) - {info.id for info in found}
+    await asyncio.gather(*(_leave(run, keys, thread_id, user_id) for thread_id in wrong))
+    return found, flat[-1].decode() if len(ids) == WALK_PAGE else None
+
+
+async def enter(run: Run, keys: ThreadKeys, thread_id: str, user: str) -> None:
+    """Give a thread a place in the index of all threads, and of a user's threads unless `user` is empty."""
+    indexes = {keys.index(None), keys.index(user or None)}
+    await asyncio.gather(
+        *(run(RedisCall(scripts.ENTER_ID, (index,), (thread_id,)), is_repeatable=True) for index in indexes)
+    )
+
+
+async def _leave(run: Run, keys: ThreadKeys, thread_id: str, user_id: str | None) -> None:
+    """Remove an id from an index. If the thread was made in this moment, its id returns."""
+    await run(RedisCall("ZREM", (keys.index(user_id),), (thread_id,)), is_repeatable=True)
+    info = await _look_up(run, keys, thread_id)
+    if info is not None and user_id in (None, info.user_id):
+        await enter(run, keys, thread_id, user_id or "")
 
 
 async def list_drafts(run: Run, keys: ThreadKeys, nodes: Sequence[object]) -> list[str]:
@@ -81,7 +118,7 @@ async def _scan(run: Run, pattern: str, node: object) -> list[bytes]:
 
 
 async def move_entries(run: Run, keys: ThreadKeys, old: str, new: str) -> None:
-    """Replace an entry in the listing of all threads and in the listings of its users.
+    """Replace an entry in the listing of all threads and in the listings of its users, and likewise in the indexes.
 
     A failure is logged and not raised: the thread itself has been changed, and reading a listing corrects it.
     """
@@ -92,13 +129,25 @@ async def move_entries(run: Run, keys: ThreadKeys, old: str, new: str) -> None:
         changes[keys.user(user)] = (old if _user(old) == user else "", new if _user(new) == user else "")
     calls = [RedisCall(scripts.MOVE, (key,), change) for key, change in changes.items() if change[0] != change[1]]
     try:
-        await asyncio.gather(*(run(call, is_repeatable=True) for call in calls))
+        await asyncio.gather(*(run(call, is_repeatable=True) for call in calls), _index(run, keys, old, new))
     except (RecuerdaError, *faults.DRIVER_ERRORS) as error:
         _log.warning("a listing of threads on Redis could not be brought up to date: %s", type(error).__name__)
 
 
-async def _look_up(run: Run, keys: ThreadKeys, entry: str) -> ThreadInfo | None:
-    thread_id = entry.partition(":")[2].partition("\0")[0]
+async def _index(run: Run, keys: ThreadKeys, old: str, new: str) -> None:
+    if old and new and _user(old) == _user(new):
+        return
+    thread_id = _id(new or old)
+    if not new:
+        await _leave(run, keys, thread_id, None)
+    if _user(old) and _user(old) != _user(new):
+        await _leave(run, keys, thread_id, _user(old))
+    if new:
+        # The id is there already, unless somebody has looked for the thread just before it was made.
+        await enter(run, keys, thread_id, _user(new))
+
+
+async def _look_up(run: Run, keys: ThreadKeys, thread_id: str) -> ThreadInfo | None:
     call = RedisCall("HMGET", (keys.thread(thread_id),), ("head", "title", "metadata"))
     head, title, metadata = cast("list[bytes | None]", await run(call, is_repeatable=True))
     return None if head is None else wire.info_of(thread_id, wire.read_head(head), title, metadata)
@@ -106,6 +155,10 @@ async def _look_up(run: Run, keys: ThreadKeys, entry: str) -> ThreadInfo | None:
 
 def _entry(info: ThreadInfo | None) -> str:
     return "" if info is None else f"{wire.digits(info.updated_us)}:{info.id}\0{info.user_id or ''}"
+
+
+def _id(entry: str) -> str:
+    return entry.partition(":")[2].partition("\0")[0]
 
 
 def _user(entry: str) -> str:

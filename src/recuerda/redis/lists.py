@@ -41,6 +41,7 @@ async def import_legacy_list(
     Raises:
         StateError: there is no such list, an entry is not a message, the list has changed since an earlier import, or
             the thread already has other turns. Nothing was added.
+        ThreadOwnershipError: the thread belongs to another user.
     """
     key = f"{list_prefix}:{thread_id}"
     name = check_id(new_thread_id or thread_id, "thread id")
@@ -53,13 +54,13 @@ async def import_legacy_list(
         for i, turn in enumerate(turns, 1)
     ]
     target = into or storage
-    found = await target.read(name)
+    found = await target.read(name, user_id=user_id)
     own = {record.id: record.body for record in found.records}
     if found.info is not None and found.info.revision and new[0].id not in own:
         raise StateError(f"thread {name!r} already has other turns; give another new_thread_id")
     if any(turn.id in own and own[turn.id] != turn.body for turn in new):
         raise StateError(f"the list {key!r} has changed since it was imported; import it under another new_thread_id")
-    expected = found.info.revision if found.info else 0
+    expected = found.info.version if found.info else 0
     appended = await target.append_all(name, new, expected=expected, user_id=user_id)
     return Imported(thread_id=name, added=sum(not one.replayed for one in appended), turns=len(new))
 

@@ -1,27 +1,117 @@
-r"""Lua code that scripts share: for a thread's head, for the steps of a draft, and for the entries of listings.
+r"""Lua code that scripts share: for a thread's head, a guard, a walk over records, the steps of a draft, and listings.
 
 An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0. A sorted set orders entries
-with the same score by their bytes, so the entries are ordered by time and then by id. Without a cluster, the script
-that changes a thread also moves its entries. In a cluster the listings are on other nodes: the script returns the old
-and the new entry instead, and the client moves them (`listing.py`).
+with the same score by their bytes, so the entries are ordered by time and then by id. Beside the listing there is an
+index of thread ids, in the order in which the threads were made. An id keeps its place while the thread is used, so a
+walk over all threads follows the index.
+
+Without a cluster, the script that changes a thread also changes the listings and the indexes. In a cluster they are on
+other nodes. Then the script returns the old and the new entry, and the client changes the listings (`listing.py`).
 """
 
 from __future__ import annotations
 
+from recuerda.storage.records import REMEMBERED
+
 # The fields of a head, which is a MessagePack array. `wire.Head` is its counterpart in Python.
 HEAD = """
 local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local RECORD_ID, EDITS, REWRITTEN, TITLE_TURN = 10, 11, 12, 13
 
--- Positions of fields in a record's bytes; `wire.py` describes the header.
-local KIND_AT, TARGET_AT, LENGTH_AT, SUMMARY_KIND = 17, 18, 22, 3
+-- Positions of fields in a record's bytes; `wire.py` describes the header. A kind above 127 is followed by a time.
+local KIND_AT, TARGET_AT, LENGTH_AT, ID_AT, SUMMARY_KIND, WITH_TIME = 17, 18, 22, 24, 3, 128
 
 local function open_head(packed, now, incarnation)
   if packed then return cmsgpack.unpack(packed) end
-  return {0, incarnation, 1, 0, 0, false, now, now, 0}
+  return {0, incarnation, 1, 0, 0, false, now, now, 0, '', 0, 0, false}
 end
 
 local function entry_of(head, id)
   return head[UPDATED] .. ':' .. id .. '\\0' .. (head[USER] or '')
+end
+"""
+
+# A guard is {user, revision, incarnation, record id, edits}; nil accepts everything. A refusal is {reason, number}.
+# `wire.Refusal` is its counterpart in Python. The rules are those of `check_user` and `check_state`.
+GUARD = """
+local STRANGER, CONFLICT, DROPPED, NO_STEP = 1, 2, 3, 4
+
+local function is_strangers(head, guard)
+  return guard[1] and head[USER] and guard[1] ~= head[USER]
+end
+
+local function is_in_state(head, guard, is_made)
+  local _, revision, incarnation, record_id, edits = unpack(guard, 1, 5)
+  return (not revision or revision == head[REVISION])
+    and (not incarnation or (is_made and incarnation == head[INCARNATION]))
+    and (not record_id or record_id == head[RECORD_ID])
+    and (not edits or edits == head[EDITS])
+end
+
+-- A thread without a record and without a user becomes the guard's user's.
+local function user_for(head, guard)
+  return head[USER] or (head[REVISION] == 0 and guard[1]) or false
+end
+"""
+
+# The numbers of undone turns are missing in a thread. If very many are missing, a number in the head may be wrong. Then
+# the walk continues with the numbers that the thread really holds, so a wrong number costs no more than the thread.
+WALK = """
+local function numbers_held(low, high)
+  local numbers = {}
+  for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+    local number = tonumber(name)
+    if number and number >= low and number <= high then numbers[#numbers + 1] = number end
+  end
+  table.sort(numbers)
+  return numbers
+end
+
+local function is_wrong(missing)
+  return missing > 1000 and missing > redis.call('HLEN', KEYS[1])
+end
+"""
+
+CUT = """
+-- Calls `visit` with the number and the bytes of each record from `low` to `high`, until `visit` returns true.
+local function each_record(low, high, visit)
+  local missing = 0
+  for number = math.max(1, low), high do
+    local value = redis.call('HGET', KEYS[1], tostring(number))
+    if value then
+      missing = 0
+      if visit(number, value) then return end
+    else
+      missing = missing + 1
+      if missing % 1000 == 1 and is_wrong(missing) then
+        for _, held in ipairs(numbers_held(number, high)) do
+          if visit(held, redis.call('HGET', KEYS[1], tostring(held))) then return end
+        end
+        return
+      end
+    end
+  end
+end
+"""
+
+FORGET = f"""
+local REMEMBERED, SWEEP = {REMEMBERED}, 100
+
+-- Adds to `gone` the fields of ids that are too old to be remembered. Each sweep looks at the next numbers.
+local function forget_old_ids(revision, gone)
+  if revision % SWEEP ~= 0 or revision <= REMEMBERED then return end
+  local fields, ids, names = {{}}, {{}}, {{}}
+  for number = revision - REMEMBERED - SWEEP + 1, revision - REMEMBERED do fields[#fields + 1] = 'r:' .. number end
+  for i, id in ipairs(redis.call('HMGET', KEYS[1], unpack(fields))) do
+    if id then
+      ids[#ids + 1], names[#names + 1] = 'i:' .. id, fields[i]
+    end
+  end
+  if #ids == 0 then return end
+  for i, number in ipairs(redis.call('HMGET', KEYS[1], unpack(ids))) do
+    gone[#gone + 1] = names[i]
+    if number and 'r:' .. number == names[i] then gone[#gone + 1] = ids[i] end
+  end
 end
 """
 
@@ -49,12 +139,29 @@ local function says(step, revision, body)
 end
 """
 
-# `place` is {prefix, thread id, ttl in ms or nil}. The listing's key is passed as the third key, so that a server which
-# has it on another node refuses the call before anything is written. Without this key, the old and the new entry follow
-# the answer, and the client moves them.
-LISTINGS = """
+# Gives an id a place at the end of an index, unless the index has the id.
+ENTER = """
+local function enter(key, id)
+  if redis.call('ZSCORE', key, id) then return end
+  local last = redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', key, (tonumber(last) or 0) + 1, id)
+end
+"""
+
+# `place` is {prefix, thread id, ttl in ms or nil, true if the indexes have the id already}. The listing's key is passed
+# as the third key, so that a server which has it on another node refuses the call before anything is written. Without
+# this key, the old and the new entry follow the answer, and the client moves them. The client enters the id of a new
+# thread in the indexes before it makes the thread. So a client that dies in between leaves no thread that a walk
+# misses. For this, a script that would make a thread, or give it to a user, first answers {false, user, ''}.
+LISTINGS = (
+    ENTER
+    + """
 local function quoted(text)
   return (string.gsub(text, '[^A-Za-z0-9_.~-]', function(c) return string.format('%%%02X', string.byte(c)) end))
+end
+
+local function user_of(entry)
+  return string.match(entry, '%z(.*)$') or ''
 end
 
 local function in_listings(command, prefix, entry)
@@ -62,8 +169,17 @@ local function in_listings(command, prefix, entry)
     if command == 'ZADD' then redis.call('ZADD', key, 0, entry) else redis.call('ZREM', key, entry) end
   end
   call(prefix .. '/threads')
-  local user = string.match(entry, '%z(.*)$')
+  local user = user_of(entry)
   if user ~= '' then call(prefix .. '/user:' .. quoted(user)) end
+end
+
+-- Brings the indexes from the old entry's user to the new entry's user; '' is no entry.
+local function in_indexes(prefix, id, old, new)
+  local before, after = user_of(old), user_of(new)
+  if new == '' then redis.call('ZREM', prefix .. '/ids', id) end
+  if before ~= '' and before ~= after then redis.call('ZREM', prefix .. '/ids:' .. quoted(before), id) end
+  if old == '' then enter(prefix .. '/ids', id) end
+  if after ~= '' and before ~= after then enter(prefix .. '/ids:' .. quoted(after), id) end
 end
 
 -- When a thread expires, its entries stay in the listings. So each change of a thread checks two random entries, and
@@ -71,7 +187,10 @@ end
 local function sweep(prefix)
   for _, entry in ipairs(redis.call('ZRANDMEMBER', prefix .. '/threads', 2)) do
     local id = string.match(entry, '^%d+:(.-)%z')
-    if redis.call('EXISTS', prefix .. ':{' .. quoted(id) .. '}') == 0 then in_listings('ZREM', prefix, entry) end
+    if redis.call('EXISTS', prefix .. ':{' .. quoted(id) .. '}') == 0 then
+      in_listings('ZREM', prefix, entry)
+      in_indexes(prefix, id, entry, '')
+    end
   end
 end
 
@@ -80,16 +199,22 @@ local function keep_alive(ttl)
   redis.call('PEXPIRE', KEYS[2], ttl)
 end
 
+local function must_enter(place, is_made, old_user, new_user)
+  return not KEYS[3] and not place[4] and (not is_made or (new_user and new_user ~= old_user))
+end
+
 local function answer(reply, old, new)
   if KEYS[3] then return reply end
   return {reply, old or '', new or ''}
 end
 
 local function moved(place, old, new)
-  local prefix, ttl = place[1], place[3]
+  local prefix, id, ttl = place[1], place[2], place[3]
   if not KEYS[3] or old == new then return end
   if new ~= '' then in_listings('ZADD', prefix, new) end
   if old ~= '' then in_listings('ZREM', prefix, old) end
+  if old == '' or new == '' or user_of(old) ~= user_of(new) then in_indexes(prefix, id, old, new) end
   if ttl then sweep(prefix) end
 end
 """
+)

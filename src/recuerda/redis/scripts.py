@@ -1,8 +1,10 @@
 r"""The scripts that run inside the server. Redis runs a script to its end, without any other command in between.
 
 A script that the server refuses (because it is out of memory, or a replica) must not leave a half-finished change.
-Redis refuses a script at its first write that needs memory. So every script reads first, and its first write is the
-write that adds data. The scripts run unchanged on Redis 6.2 and later.
+Redis refuses a script only at its first write; and it refuses a script for lack of memory only if this write needs
+memory. So every script reads first. The first write of a script that adds data is the write that adds it. The first
+write of a script that frees memory is a removal, which a full server carries out together with the rest of the script.
+The scripts run unchanged on Redis 6.2 and later.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from recuerda.redis.lua import HEAD, LISTINGS, STEP
+from recuerda.redis.lua import CUT, ENTER, FORGET, GUARD, HEAD, LISTINGS, STEP, WALK
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,15 @@ local function put(parts, text)
 end
 
 -- `got` has the head, the title and the metadata. The caller appends the records to the returned parts.
-local function start_look(got, found, summary, has_draft)
-  local parts = {'\\152', got[1]}
+local function start_look(got, found, dropped, summary, has_draft, is_continued)
+  local parts = {'\\154', got[1]}
   put(parts, got[2])
   put(parts, got[3])
   put(parts, found)
+  parts[#parts + 1] = cmsgpack.pack(dropped or 0)
   put(parts, summary)
   parts[#parts + 1] = has_draft and '\\195' or '\\194'
+  parts[#parts + 1] = is_continued and '\\195' or '\\194'
   return parts, #parts + 1
 end
 
@@ -54,81 +58,120 @@ end
 """
 
 _APPEND = """
--- Returns the new number, the old entry and the new entry. Or, without writing, one value: for a conflict the number
--- -1 - revision, and for an id that the thread already has, the bytes of its record.
-local function append(place, record, data)
-  local id, expected, created, count, kind, target, keep, user, title, incarnation = unpack(record, 1, 10)
+local function remove(fields)
+  for i = 1, #fields, 1000 do redis.call('HDEL', KEYS[1], unpack(fields, i, math.min(i + 999, #fields))) end
+end
+
+local function add(fields)
+  for i = 1, #fields, 1000 do redis.call('HSET', KEYS[1], unpack(fields, i, math.min(i + 999, #fields))) end
+end
+
+-- Returns the new number, the old entry and the new entry. Or, without writing, one value: a refusal, the bytes of the
+-- record that has the id already, or false and the user if the id must be entered in the indexes first.
+local function append(place, record, data, guard)
+  local id, created, is_past, count, kind, target, keep, title, incarnation = unpack(record, 1, 9)
   local thread = KEYS[1]
   local got = redis.call('HMGET', thread, 'head', 'i:' .. id)
+  local head = open_head(got[1], created, incarnation)
+  if is_strangers(head, guard) then return {STRANGER, 0} end
   if got[2] then
+    local held = redis.call('HGET', thread, got[2])
+    if not held then return {DROPPED, tonumber(got[2])} end
     local first = redis.call('HGET', KEYS[2], '1')
     if first and turn_of(first) == id then redis.call('DEL', KEYS[2]) end
-    return redis.call('HGET', thread, got[2])
+    return held
   end
-  local head = open_head(got[1], created, incarnation)
-  if expected and expected ~= head[REVISION] then return -1 - head[REVISION] end
+  if not is_in_state(head, guard, got[1]) then return {CONFLICT, head[REVISION]} end
+  local user = user_for(head, guard)
+  if must_enter(place, got[1], head[USER], user) then return false, user or '', '' end
 
   local old = got[1] and entry_of(head, place[2]) or ''
   local number = head[REVISION] + 1
-  local added = {tostring(number), struct.pack('>I4', number) .. data, 'i:' .. id, tostring(number)}
-  if number == 1 then
-    head[USER] = head[USER] or user or false
-    if title and redis.call('HEXISTS', thread, 'title') == 0 then
-      added[5], added[6] = 'title', title
-    end
-  end
-  head[REVISION], head[UPDATED] = number, created
+  head[REVISION], head[RECORD_ID], head[USER] = number, id, user
+  if not is_past or created > head[UPDATED] then head[UPDATED] = created end
   if count > 0 then head[TURNS], head[MESSAGES] = head[TURNS] + 1, head[MESSAGES] + count end
 
-  local gone = {}
-  local function drop(old)
-    local value = redis.call('HGET', thread, tostring(old))
-    if not value then return end
+  local added = {'head', '', tostring(number), struct.pack('>I4', number) .. data, 'i:' .. id, tostring(number)}
+  local gone, is_title_gone = {}, false
+  local function drop(old, value)
     local messages = struct.unpack('>I4', value, 5)
     local length = struct.unpack('>I2', value, LENGTH_AT)
+    local name = string.sub(value, ID_AT, ID_AT + length - 1)
+    local is_remembered = old > number - REMEMBERED
     gone[#gone + 1] = tostring(old)
-    gone[#gone + 1] = 'i:' .. string.sub(value, 24, 23 + length)
-    if string.byte(value, KIND_AT) == SUMMARY_KIND then gone[#gone + 1] = 's:' .. tostring(old) end
+    if is_remembered then added[#added + 1], added[#added + 2] = 'r:' .. old, name end
+    -- The id of a dropped turn stays, so that a retry of the turn is refused.
+    if not is_remembered or messages == 0 or kind == 'undo' then gone[#gone + 1] = 'i:' .. name end
+    if string.byte(value, KIND_AT) == SUMMARY_KIND then gone[#gone + 1] = 's:' .. old end
     if messages > 0 then head[TURNS], head[MESSAGES] = head[TURNS] - 1, head[MESSAGES] - messages end
+    if head[TITLE_TURN] == old then head[TITLE_TURN], is_title_gone = 0, true end
   end
-  local function drop_first()
-    drop(head[FIRST])
-    head[FIRST] = head[FIRST] + 1
-  end
-  local newer
-  local function chain(summary)
-    if newer then
-      added[#added + 1], added[#added + 2] = 's:' .. tostring(newer), tostring(summary)
-    else
-      head[SUMMARY] = summary
-    end
-    newer = summary
-  end
-  local older = head[SUMMARY]
   if kind == 'summary' then
-    chain(number)
-    chain(older)
+    if head[SUMMARY] > 0 then added[#added + 1], added[#added + 2] = 's:' .. number, tostring(head[SUMMARY]) end
+    head[SUMMARY] = number
   end
   if kind == 'undo' then
-    drop(target)
+    local value = redis.call('HGET', thread, tostring(target))
+    if value then drop(target, value) end
     -- A summary is newer than the turns it covers, so the summaries that cover this turn come first in the chain.
-    while older > target do
-      local at, value = older, redis.call('HGET', thread, tostring(older))
-      older = tonumber(redis.call('HGET', thread, 's:' .. tostring(at)) or 0)
-      if value and struct.unpack('>I4', value, TARGET_AT) < target then chain(at) elseif value then drop(at) end
+    local newer, at, has_gap = nil, head[SUMMARY], false
+    local function link()
+      if not has_gap then return end
+      if not newer then
+        head[SUMMARY] = at
+      elseif at > 0 then
+        added[#added + 1], added[#added + 2] = 's:' .. newer, tostring(at)
+      else
+        gone[#gone + 1] = 's:' .. newer
+      end
+      has_gap = false
     end
-    chain(older)
+    while at > target do
+      local value = redis.call('HGET', thread, tostring(at))
+      if value and struct.unpack('>I4', value, TARGET_AT) < target then
+        link()
+        newer = at
+      else
+        if value then drop(at, value) end
+        has_gap = true
+      end
+      local older = tonumber(redis.call('HGET', thread, 's:' .. at) or 0)
+      at = older < at and older or 0
+    end
+    link()
   end
   if kind == 'trim' then
-    while head[FIRST] < target do drop_first() end
+    each_record(head[FIRST], math.min(target, number) - 1, drop)
+    head[FIRST] = math.max(head[FIRST], target)
   end
-  if keep then
-    while head[MESSAGES] > math.max(keep, count) do drop_first() end
+  if keep and head[MESSAGES] > keep then
+    local enough = math.max(keep, count)
+    local function drop_oldest(old, value)
+      if head[MESSAGES] <= enough then return true end
+      drop(old, value)
+      head[FIRST] = old + 1
+      return head[MESSAGES] <= enough
+    end
+    each_record(head[FIRST], number - 1, drop_oldest)
+    -- If the older records were not enough, the counts were wrong. Now they are known: the new turn is alone.
+    if head[MESSAGES] > enough then head[FIRST], head[TURNS], head[MESSAGES] = number, 1, count end
+  end
+  forget_old_ids(number, gone)
+  if title and (head[TITLE_TURN] == 0 or (number == 1 and redis.call('HEXISTS', thread, 'title') == 0)) then
+    head[TITLE_TURN] = number
+    added[#added + 1], added[#added + 2] = 'title', title
+  elseif is_title_gone then
+    gone[#gone + 1] = 'title'
   end
 
-  local packed = cmsgpack.pack(head)
-  redis.call('HSET', thread, 'head', packed, unpack(added))
-  for i = 1, #gone, 1000 do redis.call('HDEL', thread, unpack(gone, i, math.min(i + 999, #gone))) end
+  added[2] = cmsgpack.pack(head)
+  if kind == 'undo' or kind == 'trim' then
+    remove(gone)
+    add(added)
+  else
+    add(added)
+    remove(gone)
+  end
   if kind == 'turn' then redis.call('DEL', KEYS[2]) end
   local new = entry_of(head, place[2])
   moved(place, old, new)
@@ -139,198 +182,387 @@ end
 
 APPEND = Script(
     HEAD
+    + GUARD
     + STEP
     + LISTINGS
+    + WALK
+    + CUT
+    + FORGET
     + _APPEND
     + """
-local reply, old, new = append(cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), ARGV[3])
-return answer(reply, old, new)
+local place, guard = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2])
+return answer(append(place, cmsgpack.unpack(ARGV[3]), ARGV[4], guard))
 """
 )
 """Append a record. The answer is the first value that `append` returns."""
 
 APPEND_ALL = Script(
     HEAD
+    + GUARD
     + STEP
     + LISTINGS
+    + WALK
+    + CUT
+    + FORGET
     + _APPEND
     + """
-local place, replies, first, last = cmsgpack.unpack(ARGV[1]), {}, nil, nil
-for i = 2, #ARGV, 2 do
-  local reply, old, new = append(place, cmsgpack.unpack(ARGV[i]), ARGV[i + 1])
+local place, guard, replies, first, last = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), {}, nil, nil
+for i = 3, #ARGV, 2 do
+  local reply, old, new = append(place, cmsgpack.unpack(ARGV[i]), ARGV[i + 1], guard)
+  if not reply then return answer(reply, old, new) end
   replies[#replies + 1] = reply
-  if type(reply) == 'number' and reply < 0 then break end
+  if type(reply) == 'table' then break end
   first, last = first or old, new or last
+  guard = {guard[1]}
+  place[4] = true
 end
 return answer(replies, first, last)
 """
 )
-"""Append several records, up to the first conflict. The answer is a list with the first value of each `append`."""
+"""Append several records, up to the first refusal. The answer is a list with the first value of each `append`."""
 
 READ = Script(
     HEAD
+    + WALK
     + _LOOK
     + """
-local after, incarnation, last_messages, last_turns, turn_id, ttl, with_summary = unpack(cmsgpack.unpack(ARGV[1]), 1, 7)
+local query = cmsgpack.unpack(ARGV[1])
+local after, incarnation, record_id, edits, last_messages, last_turns, turn_id, ttl, with_summary = unpack(query, 1, 9)
 local thread = KEYS[1]
 local got = redis.call('HMGET', thread, 'head', 'title', 'metadata', 'i:' .. (turn_id or ''))
 local has_draft = redis.call('EXISTS', KEYS[2])
-if not got[1] then return has_draft end
+if not got[1] then return 0 end
 local head = cmsgpack.unpack(got[1])
 local revision = head[REVISION]
 if ttl then
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
 end
-if incarnation and incarnation ~= head[INCARNATION] then after = 0 end
+
+local function id_of(number)
+  if number == revision then return head[RECORD_ID] end
+  local held = redis.call('HMGET', thread, tostring(number), 'r:' .. number)
+  local value = held[1]
+  if value then return string.sub(value, ID_AT, ID_AT + struct.unpack('>I2', value, LENGTH_AT) - 1) end
+  return held[2]
+end
+if (incarnation and incarnation ~= head[INCARNATION])
+  or (edits and head[REWRITTEN] > edits)
+  or (record_id and after > 0 and record_id ~= id_of(after)) then
+  after = 0
+end
+
 local found = got[4] and redis.call('HGET', thread, got[4])
+local dropped = got[4] and not found and tonumber(got[4])
 -- A trim does not reset the number of a summary that it removes.
 local summary, covered = false, 0
 if with_summary and after == 0 and head[SUMMARY] >= head[FIRST] then
   summary = redis.call('HGET', thread, tostring(head[SUMMARY]))
   covered = summary and struct.unpack('>I4', summary, TARGET_AT) or 0
 end
-local parts, at = start_look(got, found, summary, has_draft == 1)
+local parts, at = start_look(got, found, dropped, summary, has_draft == 1, after > 0)
 if last_turns == 0 or after >= revision then return end_look(parts, at, math.max(after, revision) + 1, 0) end
 
 parts[at] = ''
 local lowest = math.max(after + 1, head[FIRST], covered + 1)
 local turns, messages, put_in = 0, 0, 0
 local step = math.min(500, last_turns or 500, math.ceil((last_messages or 1000) / 2) + 1)
-local number = revision
-while number >= lowest do
+local number, missing, held = revision, 0, nil
+
+-- Returns the next numbers, newest first.
+local function next_numbers()
   local numbers = {}
-  for i = number, math.max(lowest, number - step + 1), -1 do numbers[#numbers + 1] = tostring(i) end
-  for i, value in ipairs(redis.call('HMGET', thread, unpack(numbers))) do
+  if not held and is_wrong(missing) then held = numbers_held(lowest, number) end
+  if held then
+    while #held > 0 and #numbers < step do numbers[#numbers + 1] = table.remove(held) end
+  else
+    for i = number, math.max(lowest, number - step + 1), -1 do numbers[#numbers + 1] = i end
+    number = number - #numbers
+  end
+  return numbers
+end
+
+local numbers = next_numbers()
+while #numbers > 0 do
+  local fields = {}
+  for i, one in ipairs(numbers) do fields[i] = tostring(one) end
+  missing = missing + #numbers
+  for i, value in ipairs(redis.call('HMGET', thread, unpack(fields))) do
     local count = value and struct.unpack('>I4', value, 5)
+    if value then missing = 0 end
     if value and (count > 0 or after > 0) then
       if count > 0 then turns, messages = turns + 1, messages + count end
       local is_enough = last_turns and turns > last_turns
       if is_enough or (last_messages and messages > last_messages and turns > 1) then
-        return end_look(parts, at, number - i + 2, put_in)
+        return end_look(parts, at, numbers[i] + 1, put_in)
       end
       put(parts, value)
       put_in = put_in + 1
     end
   end
-  number = number - #numbers
   step = math.min(500, step * 2)
+  numbers = next_numbers()
 end
 return end_look(parts, at, lowest, put_in)
 """
 )
 """Read a window, walking back from the newest record.
 
-Returns a `Look` with the newest record first. If there is no thread, it returns 1 if there is a draft, and 0 otherwise.
+Returns a `Look` with the newest record first, or 0 if there is no thread.
 """
 
 UPDATE = Script(
     HEAD
+    + GUARD
     + LISTINGS
     + _LOOK
     + """
-local place, changes = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2])
-local now, incarnation, user, title, metadata = unpack(changes, 1, 5)
+local place, guard, changes = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3])
+local now, incarnation, edit, user, title, title_turn, metadata = unpack(changes, 1, 7)
 local thread = KEYS[1]
-local before = redis.call('HGET', thread, 'head')
-local head = open_head(before, now, incarnation)
-local old = before and entry_of(head, place[2]) or ''
-head[UPDATED] = now
-if user ~= nil then head[USER] = user end
-local packed = cmsgpack.pack(head)
-local added = {'head', packed}
-if title then added[#added + 1] = 'title'; added[#added + 1] = title end
-if metadata then added[#added + 1] = 'metadata'; added[#added + 1] = metadata end
+
+local function look()
+  local parts, at = start_look(redis.call('HMGET', thread, 'head', 'title', 'metadata'))
+  return end_look(parts, at, 1, 0)
+end
+
+-- Returns the pairs of keys and values after the change, in the order in which the keys were set.
+local function merged(packed)
+  local changed, pairs_now = {}, {}
+  for i = 1, #metadata, 2 do changed[metadata[i]] = metadata[i + 1] end
+  local old = packed and cmsgpack.unpack(packed) or {}
+  for _, source in ipairs({old, metadata}) do
+    for i = 1, #source, 2 do
+      local key, value = source[i], source[i + 1]
+      if changed[key] ~= nil then value = changed[key] end
+      if changed[key] ~= true and value then
+        pairs_now[#pairs_now + 1], pairs_now[#pairs_now + 2] = key, value
+      end
+      if changed[key] ~= nil then changed[key] = true end
+    end
+  end
+  return pairs_now
+end
+
+local got = redis.call('HMGET', thread, 'head', 'edit', 'metadata')
+local head = open_head(got[1], now, incarnation)
+if is_strangers(head, guard) then return answer({STRANGER, 0}) end
+if got[2] == edit then return answer(look()) end
+if not is_in_state(head, guard, got[1]) then return answer({CONFLICT, head[REVISION]}) end
+local old_user = head[USER]
+local new_user = user_for(head, guard)
+if user ~= nil then new_user = user end
+if must_enter(place, got[1], old_user, new_user) then return answer(false, new_user or '', '') end
+
+local old = got[1] and entry_of(head, place[2]) or ''
+head[USER], head[UPDATED], head[EDITS] = new_user, now, head[EDITS] + 1
+local added, gone = {'edit', edit}, {}
+if title ~= nil then
+  head[TITLE_TURN] = title_turn or false
+  if title then added[3], added[4] = 'title', title else gone[1] = 'title' end
+end
+if metadata then
+  local pairs_now = merged(got[3])
+  if #pairs_now > 0 then
+    added[#added + 1], added[#added + 2] = 'metadata', cmsgpack.pack(pairs_now)
+  else
+    gone[#gone + 1] = 'metadata'
+  end
+end
+added[#added + 1], added[#added + 2] = 'head', cmsgpack.pack(head)
+if not got[1] then redis.call('DEL', KEYS[2]) end
+if #gone > 0 then redis.call('HDEL', thread, unpack(gone)) end
 redis.call('HSET', thread, unpack(added))
-if title == false then redis.call('HDEL', thread, 'title') end
 local new = entry_of(head, place[2])
 moved(place, old, new)
 if place[3] then keep_alive(place[3]) end
-local parts, at = start_look(redis.call('HMGET', thread, 'head', 'title', 'metadata'))
-return answer(end_look(parts, at, 1, 0), old, new)
+return answer(look(), old, new)
 """
 )
-"""Change a thread's settings: nil leaves a setting unchanged, false clears it. The answer is a `Look`."""
+"""Change a thread's settings: nil leaves a setting unchanged, false clears it. The answer is a `Look` or a refusal.
+
+A repeated call recognizes its own change by the random id `edit`.
+"""
 
 DELETE = Script(
     HEAD
+    + GUARD
     + LISTINGS
     + """
-local place = cmsgpack.unpack(ARGV[1])
+local place, guard = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2])
 local packed = redis.call('HGET', KEYS[1], 'head')
-local old = packed and entry_of(cmsgpack.unpack(packed), place[2]) or ''
+local old = ''
+if packed then
+  local head = cmsgpack.unpack(packed)
+  if is_strangers(head, guard) then return answer({STRANGER, 0}) end
+  if not is_in_state(head, guard, true) then return answer({CONFLICT, head[REVISION]}) end
+  old = entry_of(head, place[2])
+end
 redis.call('UNLINK', KEYS[1], KEYS[2])
 moved({place[1], place[2]}, old, '')
 return answer(packed and 1 or 0, old, '')
 """
 )
-"""Delete a thread and its draft. The answer is 1 if there was a thread, and 0 otherwise."""
+"""Delete a thread and its draft. The answer is 1 if there was a thread, 0 if there was none, or a refusal."""
 
-REWRITE = Script("""
-for i = 1, #ARGV, 2 do
+REWRITE = Script(
+    HEAD
+    + GUARD
+    + """
+local guard, edit = cmsgpack.unpack(ARGV[1]), ARGV[2]
+local got = redis.call('HMGET', KEYS[1], 'head', 'edit')
+local head = open_head(got[1], '', '')
+if is_strangers(head, guard) then return {STRANGER, 0} end
+if got[2] == edit then return 1 end
+if not is_in_state(head, guard, got[1]) then return {CONFLICT, head[REVISION]} end
+if not got[1] then return 0 end
+
+local added, gone, growth = {}, {}, 0
+for i = 3, #ARGV, 2 do
   local value = redis.call('HGET', KEYS[1], ARGV[i])
   if value then
-    local length = struct.unpack('>I2', value, 22)
-    redis.call('HSET', KEYS[1], ARGV[i], string.sub(value, 1, 23 + length) .. ARGV[i + 1])
+    local start = ID_AT + struct.unpack('>I2', value, LENGTH_AT)
+    if string.byte(value, KIND_AT) >= WITH_TIME then start = start + 8 end
+    local new = string.sub(value, 1, start - 1) .. ARGV[i + 1]
+    gone[#gone + 1] = ARGV[i]
+    added[#added + 1], added[#added + 2] = ARGV[i], new
+    growth = growth + #new - #value
   end
 end
+head[EDITS] = head[EDITS] + 1
+head[REWRITTEN] = head[EDITS]
+-- A change that frees memory starts with a removal; see the top of this file.
+if growth < 0 then redis.call('HDEL', KEYS[1], gone[1]) end
+redis.call('HSET', KEYS[1], 'edit', edit, 'head', cmsgpack.pack(head))
+for i = 1, #added, 2 do redis.call('HSET', KEYS[1], added[i], added[i + 1]) end
 return 1
-""")
-"""Replace the bodies of records. The arguments alternate: number, body, number, body …"""
+"""
+)
+"""Replace the bodies of records. The arguments after the guard and a random id alternate: number, body, number …
 
-LEASE = Script("""
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+Returns 1, 0 if there is no thread, or a refusal.
+"""
+
+LEASE = Script(
+    HEAD
+    + GUARD
+    + """
+local lease, guard, holder, ttl = KEYS[1], cmsgpack.unpack(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local packed = redis.call('HGET', KEYS[2], 'head')
+if packed and is_strangers(cmsgpack.unpack(packed), guard) then return {STRANGER, 0} end
+local held = redis.call('GET', lease)
+local other, granted = string.match(held or '', '^(.*):(%d+)$')
+if other and other ~= holder then
+  -- A lease that lasts longer than it was given for was given before the server's clock was put back.
+  if redis.call('PTTL', lease) > tonumber(granted) then redis.call('PEXPIRE', lease, granted) end
+  return 0
+end
+redis.call('SET', lease, holder .. ':' .. ARGV[3], 'PX', ttl)
 return 1
-""")
-"""Take or extend a lease. Returns 0 if another holder has it."""
+"""
+)
+"""Take or extend a lease. Returns 0 if another holder has it, or a refusal. The value is `{holder}:{ttl in ms}`."""
 
 RELEASE = Script("""
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+local holder = string.match(redis.call('GET', KEYS[1]) or '', '^(.*):%d+$')
+if holder == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """)
 """Release a lease if this holder has it."""
 
 SAVE = Script(
     HEAD
+    + GUARD
     + STEP
+    + LISTINGS
     + """
-local number, turn, revision, ttl = unpack(cmsgpack.unpack(ARGV[1]), 1, 4)
+local place, guard, step = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3])
+local number, turn, revision, created, incarnation = unpack(step, 1, 5)
 local thread, draft, field = KEYS[1], KEYS[2], tostring(number)
-local got = redis.call('HMGET', draft, '1', field)
+local packed = redis.call('HGET', thread, 'head')
+local head = open_head(packed, created, incarnation)
+if is_strangers(head, guard) then return answer({STRANGER, 0}) end
+-- A draft without its thread belongs to nobody: the server has evicted the thread.
+local got = packed and redis.call('HMGET', draft, '1', field, tostring(number - 1)) or {}
 local is_same_turn = got[1] and turn_of(got[1]) == turn
 local begins = number == 1 and not is_same_turn
+local old, new = '', ''
 if begins then
-  local packed = redis.call('HGET', thread, 'head')
-  local now = packed and cmsgpack.unpack(packed)[REVISION] or 0
-  if now ~= revision then return -1 - now end
-  if got[1] and revision_of(got[1]) == now then return 0 end
-elseif is_same_turn and got[2] then
-  return says(got[2], revision, ARGV[3]) and 1 or 0
-elseif not is_same_turn or redis.call('HEXISTS', draft, tostring(number - 1)) == 0 then
-  return 0
-end
-redis.call('HSET', draft, field, ARGV[2] .. ARGV[3])
-if begins then
+  local now = head[REVISION]
+  if now ~= revision then return answer({CONFLICT, now}) end
+  if got[1] and revision_of(got[1]) == now then return answer({NO_STEP, 0}) end
+  if not is_in_state(head, guard, packed) then return answer({CONFLICT, now}) end
+  local user = user_for(head, guard)
+  if must_enter(place, packed, head[USER], user) then return answer(false, user or '', '') end
+  old = packed and entry_of(head, place[2]) or ''
+  local is_changed = not packed or user ~= head[USER]
+  head[USER] = user
+  new = entry_of(head, place[2])
+  redis.call('HSET', draft, field, ARGV[4] .. ARGV[5])
   for _, other in ipairs(redis.call('HKEYS', draft)) do
     if other ~= '1' then redis.call('HDEL', draft, other) end
   end
+  if is_changed then redis.call('HSET', thread, 'head', cmsgpack.pack(head)) end
+  moved(place, old, new)
+elseif is_same_turn and got[2] then
+  return answer(says(got[2], revision, ARGV[5]) and 1 or {NO_STEP, 0})
+elseif not is_same_turn or not got[3] then
+  return answer({NO_STEP, 0})
+else
+  redis.call('HSET', draft, field, ARGV[4] .. ARGV[5])
 end
-if ttl then
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
-end
-return 1
+if place[3] then keep_alive(place[3]) end
+return answer(1, old, new)
 """
 )
-"""Save a step of a draft.
+"""Save a step of a draft. The answer is 1 if the step is saved, or a refusal."""
 
-Returns 1 if the step is saved. Returns 0 if another draft is valid, so that the step neither continues the draft nor
-may begin one. Returns -1 - revision if the step begins a draft on another revision than the thread has.
+LOAD = Script(
+    HEAD
+    + GUARD
+    + """
+local packed = redis.call('HGET', KEYS[1], 'head')
+if not packed then return {} end
+if is_strangers(cmsgpack.unpack(packed), cmsgpack.unpack(ARGV[1])) then return {STRANGER, 0} end
+return redis.call('HVALS', KEYS[2])
 """
+)
+"""Return the steps of a draft in any order, or a refusal."""
+
+DROP = Script(
+    HEAD
+    + GUARD
+    + """
+local guard, packed = cmsgpack.unpack(ARGV[1]), redis.call('HGET', KEYS[1], 'head')
+if not packed then
+  redis.call('DEL', KEYS[2])
+  return 0
+end
+local head = cmsgpack.unpack(packed)
+if is_strangers(head, guard) then return {STRANGER, 0} end
+if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
+if not is_in_state(head, guard, true) then return {CONFLICT, head[REVISION]} end
+return redis.call('DEL', KEYS[2])
+"""
+)
+"""Delete a draft. Returns 1, 0 if there was none, or a refusal."""
 
 MOVE = Script("""
-if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[2]) end
 if ARGV[1] ~= '' then redis.call('ZREM', KEYS[1], ARGV[1]) end
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[2]) end
 return 1
 """)
 """Replace an entry in one listing."""
+
+ENTER_ID = Script(
+    ENTER
+    + """
+enter(KEYS[1], ARGV[1])
+return 1
+"""
+)
+"""Give an id a place at the end of an index, unless the index has the id."""
+
+NEXT_IDS = Script("""
+return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+""")
+"""Return the next ids of an index and their places, in turn. From a script, every client gets a flat list."""

@@ -17,17 +17,26 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 from redis.credentials import CredentialProvider
 
-from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, StorageUnavailable, ThreadConflict
+from recuerda.errors import (
+    ConfigurationError,
+    DraftConflict,
+    RecuerdaError,
+    StorageUnavailable,
+    ThreadConflict,
+    TurnDropped,
+)
 from recuerda.ids import new_id
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import ThreadKeys, check_prefix
-from recuerda.redis.listing import list_drafts, list_threads, move_entries
+from recuerda.redis.listing import enter, list_drafts, list_threads, move_entries, walk_threads
 from recuerda.redis.server import Address, Persistence, Server, check_url
 from recuerda.redis.trips import Argument, RedisCall
 from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.hooks import check_user
 from recuerda.storage.records import (
     Appended,
     DraftStep,
+    Guard,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -179,26 +188,29 @@ class RedisStorage(Storage):
 
     # -- the hooks -----------------------------------------------------------------------------------------------------
 
-    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
-        reply = await self._change(scripts.APPEND, thread_id, *_append_arguments(record, expected))
-        return _appended(thread_id, record, cast("int | bytes", reply), expected)
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        about = wire.pack(_about(record))
+        reply = await self._change(scripts.APPEND, thread_id, guard, about, wire.pack_record(record))
+        return _appended(thread_id, record, cast("int | bytes | wire.Refusal", reply), guard)
 
-    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         done: list[Appended] = []
         for group in _groups(records):
             arguments: list[Argument] = []
             for record in group:
-                is_first = not done and not arguments
-                arguments += _append_arguments(record, expected if is_first else None)
-            reply = await self._change(scripts.APPEND_ALL, thread_id, *arguments)
-            replies = cast("list[int | bytes]", reply)
-            done += [_appended(thread_id, *one, expected) for one in zip(group, replies, strict=False)]
+                arguments += (wire.pack(_about(record)), wire.pack_record(record))
+            reply = await self._change(scripts.APPEND_ALL, thread_id, guard, *arguments)
+            replies = cast("list[int | bytes | wire.Refusal]", reply)
+            done += [_appended(thread_id, *one, guard) for one in zip(group, replies, strict=False)]
+            guard = Guard(user_id=guard.user_id)
         return done
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         about = (
             query.after,
             query.incarnation,
+            query.record_id,
+            query.edits,
             query.last_messages,
             query.last_turns,
             query.turn_id,
@@ -208,13 +220,15 @@ class RedisStorage(Storage):
         keys = self._keys.both(thread_id)
         reply = await self.run(RedisCall(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)
         if isinstance(reply, int):
-            return ThreadSlice(info=None, has_draft=reply == 1)
+            return ThreadSlice(info=None)
         look = wire.read_look(cast("bytes", reply))
         return ThreadSlice(
             info=look.info(thread_id),
             records=tuple(map(wire.read_record, reversed(look.records))),
             start=look.start,
+            is_continued=look.is_continued,
             found=None if look.found is None else wire.read_record(look.found),
+            dropped=look.dropped or None,
             summary=None if look.summary is None else wire.read_record(look.summary),
             has_draft=look.has_draft,
         )
@@ -225,49 +239,57 @@ class RedisStorage(Storage):
             self.run, self._keys, user_id=user_id, limit=limit, position=position, is_exact=is_exact
         )
 
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        user, title, metadata = changes.user_id, changes.title, changes.metadata
+    async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+        return await walk_threads(self.run, self._keys, user_id=user_id, position=position)
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
         about = (
             wire.digits(now_us),
             new_id(),
-            _unset_none_false(user),
-            _unset_none_false(title),
-            None if metadata is msgspec.UNSET else msgspec.json.encode(metadata).decode(),
+            new_id(),
+            _unset_none_false(changes.user_id),
+            _unset_none_false(changes.title),
+            changes.title_turn,
+            None if changes.metadata is msgspec.UNSET else wire.pack_metadata(changes.metadata),
         )
-        look = await self._change(scripts.UPDATE, thread_id, wire.pack(about))
-        return wire.read_look(cast("bytes", look)).info(thread_id)
+        reply = await self._change(scripts.UPDATE, thread_id, guard, wire.pack(about))
+        look = wire.read_look(cast("bytes", _accepted(thread_id, reply, guard)))
+        return look.info(thread_id)
 
-    async def _delete(self, thread_id: str) -> bool:
-        return await self._change(scripts.DELETE, thread_id, is_repeatable=False) == 1
+    async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        reply = await self._change(scripts.DELETE, thread_id, guard, is_repeatable=False)
+        return _accepted(thread_id, reply, guard) == 1
 
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
-        about = wire.pack((step.number, step.turn_id, step.revision, self._ttl_ms))
-        keys = self._keys.both(thread_id)
-        call = RedisCall(scripts.SAVE, keys, (about, wire.pack_step_head(step), step.body))
-        outcome = cast("int", await self.run(call, is_repeatable=True))
-        if outcome == 0:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        about = wire.pack((step.number, step.turn_id, step.revision, wire.digits(step.created_us), new_id()))
+        reply = await self._change(scripts.SAVE, thread_id, guard, about, wire.pack_step_head(step), step.body)
+        if reply == [wire.NO_STEP, 0]:
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
-        if outcome < 0:
-            raise ThreadConflict(thread_id, expected=step.revision, actual=-1 - outcome)
+        _accepted(thread_id, reply, guard, expected=step.revision)
 
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
-        reply = await self.run(RedisCall("HVALS", (self._keys.draft(thread_id),)), is_repeatable=True)
-        return sorted(map(wire.read_step, cast("list[bytes]", reply)), key=lambda step: step.number)
+    async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
+        call = RedisCall(scripts.LOAD, self._keys.both(thread_id), (wire.pack_guard(guard),))
+        steps = _accepted(thread_id, await self.run(call, is_repeatable=True), guard)
+        return sorted(map(wire.read_step, cast("list[bytes]", steps)), key=lambda step: step.number)
 
     async def _list_drafts(self, limit: int) -> list[str]:
         return (await list_drafts(self.run, self._keys, await self._server.nodes()))[:limit]
 
-    async def _drop_draft(self, thread_id: str) -> bool:
-        return bool(await self.run(RedisCall("DEL", (self._keys.draft(thread_id),))))
+    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
+        call = RedisCall(scripts.DROP, self._keys.both(thread_id), (wire.pack_guard(guard),))
+        return _accepted(thread_id, await self.run(call), guard) == 1
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
         pairs = [argument for pair in bodies.items() for argument in pair]
-        await self.run(RedisCall(scripts.REWRITE, (self._keys.thread(thread_id),), pairs), is_repeatable=True)
+        arguments = (wire.pack_guard(guard), new_id(), *pairs)
+        call = RedisCall(scripts.REWRITE, (self._keys.thread(thread_id),), arguments)
+        _accepted(thread_id, await self.run(call, is_repeatable=True), guard)
 
-    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         ttl_ms = max(1, ttl_us // 1000)
-        call = RedisCall(scripts.LEASE, (self._keys.lease(thread_id),), (holder, ttl_ms))
-        return await self.run(call, is_repeatable=True) == 1
+        keys = (self._keys.lease(thread_id), self._keys.thread(thread_id))
+        call = RedisCall(scripts.LEASE, keys, (wire.pack_guard(guard), holder, ttl_ms))
+        return _accepted(thread_id, await self.run(call, is_repeatable=True), guard) == 1
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self.run(RedisCall(scripts.RELEASE, (self._keys.lease(thread_id),), (holder,)), is_repeatable=True)
@@ -281,27 +303,40 @@ class RedisStorage(Storage):
     # -- what the hooks share ------------------------------------------------------------------------------------------
 
     async def _change(
-        self, script: scripts.Script, thread_id: str, *arguments: Argument, is_repeatable: bool = True
+        self, script: scripts.Script, thread_id: str, guard: Guard, *arguments: Argument, is_repeatable: bool = True
     ) -> object:
         """Run a script that may move the thread in the listings. The script gets their key if one node has all keys."""
-        place = wire.pack((self.key_prefix, thread_id, self._ttl_ms))
+        words = (wire.pack((self.key_prefix, thread_id, self._ttl_ms)), wire.pack_guard(guard), *arguments)
         keys = self._keys.both(thread_id)
         token = self._begin()
         try:
             if self._server.has_all_keys:
-                whole = RedisCall(script, (*keys, self._keys.threads), (place, *arguments))
+                whole = RedisCall(script, (*keys, self._keys.threads), words)
                 try:
                     return await self._send(whole, is_repeatable=is_repeatable)
                 except faults.ClusterCrossSlotError:
                     # This is a cluster behind a proxy that looks like one server. It checks the keys first, so nothing
                     # was run.
                     self._server.has_all_keys = False
-            answer = await self._send(RedisCall(script, keys, (place, *arguments)), is_repeatable=is_repeatable)
-            reply, old, new = cast("tuple[object, bytes, bytes]", answer)
-            await move_entries(self._send, self._keys, old.decode(), new.decode())
-            return reply
+            return await self._change_apart(thread_id, RedisCall(script, keys, words), is_repeatable=is_repeatable)
         finally:
             self._under_way.discard(token)
+
+    async def _change_apart(self, thread_id: str, call: RedisCall, *, is_repeatable: bool) -> object:
+        """Run a script that cannot reach the listings, and change the listings after it.
+
+        A script that would make a thread, or give it to a user, first asks for an entry in the indexes.
+        """
+        answer = await self._send(call, is_repeatable=is_repeatable)
+        reply, old, new = cast("tuple[object, bytes, bytes]", answer)
+        if reply is None:
+            await enter(self._send, self._keys, thread_id, old.decode())
+            place = wire.pack((self.key_prefix, thread_id, self._ttl_ms, True))
+            again = call._replace(arguments=(place, *call.arguments[1:]))
+            answer = await self._send(again, is_repeatable=is_repeatable)
+            reply, old, new = cast("tuple[object, bytes, bytes]", answer)
+        await move_entries(self._send, self._keys, old.decode(), new.decode())
+        return reply
 
     async def run(self, call: RedisCall, *, is_repeatable: bool = False) -> object:
         """Send a command and return its reply. A repeatable command is sent once more if the connection breaks."""
@@ -335,32 +370,59 @@ class RedisStorage(Storage):
         return faults.translate(error, action, server=self._server.name, timeout_s=self._timeout_s)
 
 
-def _append_arguments(record: NewRecord, expected: int | None) -> tuple[bytes, bytes]:
-    about = (
+def _about(record: NewRecord) -> tuple[object, ...]:
+    return (
         record.id,
-        expected,
         wire.digits(record.created_us),
+        True if record.created_us != record.committed_us else None,
         record.message_count,
         record.kind,
         record.target,
         record.keep_messages,
-        record.user_id,
         record.title,
         new_id(),  # the incarnation of the thread if this is its first record
     )
-    return wire.pack(about), wire.pack_record(record)
 
 
-def _appended(thread_id: str, record: NewRecord, reply: int | bytes, expected: int | None) -> Appended:
+def _appended(thread_id: str, record: NewRecord, reply: int | bytes | wire.Refusal, guard: Guard) -> Appended:
+    # If the thread already has a new id, this call wrote it, and the first answer was lost.
+    is_mine = record.is_new_id
     if isinstance(reply, bytes):
         found = wire.read_record(reply)
-        # If the thread already has a new id, this call wrote it, and the first answer was lost.
-        is_mine = record.is_new_id
         is_created = is_mine and found.number == 1
         return Appended(revision=found.number, replayed=not is_mine, record=found, created=is_created)
-    if reply < 0:
-        raise ThreadConflict(thread_id, expected=expected or 0, actual=-1 - reply)
-    return Appended(revision=reply, replayed=False, record=record.numbered(reply), created=reply == 1)
+    if isinstance(reply, int):
+        return Appended(revision=reply, replayed=False, record=record.numbered(reply), created=reply == 1)
+    reason, number = reply
+    if reason != wire.DROPPED:
+        _accepted(thread_id, reply, guard)
+    if not is_mine:
+        raise TurnDropped(thread_id, turn_id=record.id, number=number)
+    return Appended(revision=number, replayed=False, record=record.numbered(number), created=number == 1)
+
+
+def _accepted(thread_id: str, reply: object, guard: Guard, *, expected: int | None = None) -> object:
+    """Return a script's reply.
+
+    Args:
+        thread_id: the thread.
+        reply: the reply.
+        guard: the guard that the script has checked.
+        expected: the revision for the error; None takes the guard's.
+
+    Raises:
+        ThreadOwnershipError: the script refused the guard's user.
+        ThreadConflict: the script refused the rest of the guard.
+    """
+    match reply:
+        case [wire.STRANGER, 0]:
+            check_user(thread_id, guard, "")  # No user has this id.
+        case [wire.CONFLICT, int(actual)]:
+            wanted = guard.revision if expected is None else expected
+            raise ThreadConflict(thread_id, expected=actual if wanted is None else wanted, actual=actual)
+        case _:
+            pass
+    return cast("object", reply)
 
 
 def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:

@@ -103,6 +103,7 @@ class RedisChatMessageStore(ChatMessageStore):
             return
         self.storage, was_owner = before.with_prefix(prefix), self._owns_storage
         self._owns_storage = True
+        self.user_id = self.user_id  # makes the user's view of the other storage
         if was_owner:
             await before.close()
 

@@ -1,32 +1,41 @@
 """The format of the bytes that are stored on the server and exchanged with scripts.
 
 A record consists of a fixed header, its id and its body. The header starts with the number, which the script adds.
-Scripts read the message count and the id from the header, so `lua.py` and `scripts.py` depend on its layout. A step of
-a draft consists of the length of its head, the head and the body; scripts read this too. Everything else is
-MessagePack.
+A turn that was said before it was committed has the time of its commit (eight bytes) between its id and its body. Its
+kind has `WITH_TIME` added. A step of a draft consists of the length of its head, the head and the body. Scripts read
+these parts, so `lua.py` and `scripts.py` depend on the layout. Everything else is MessagePack.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 import msgspec
 
-from recuerda.storage.records import DraftStep, NewRecord, RecordKind, ThreadInfo, TurnRecord
+from recuerda.storage.records import NO_GUARD, DraftStep, Guard, NewRecord, RecordKind, ThreadInfo, TurnRecord
 
 _KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim", "summary")
 _HEADER = struct.Struct(">IIQBIH")
 """Number, message count, time, kind, target and length of the id: 23 bytes."""
 _UNNUMBERED = struct.Struct(">IQBIH")
+WITH_TIME = 128
+STRANGER, CONFLICT, DROPPED, NO_STEP = 1, 2, 3, 4
+
+Refusal: TypeAlias = list[int]
+"""The reply of a script that has written nothing: one of the four reasons above, and a number.
+
+The number is the thread's revision for `CONFLICT`, and the number of the turn for `DROPPED`.
+"""
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A thread's head: the counts and settings that scripts need.
 
     `user_id` is False if the thread has no user. `summary` is the number of the newest summary, which may be lower than
-    `first`; 0 if there is none.
+    `first`; 0 if there is none. `title_turn` is False for None.
     """
 
     revision: int
@@ -38,17 +47,23 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     created: str
     updated: str
     summary: int
+    record_id: str
+    edits: int
+    rewritten: int
+    title_turn: int | bool
 
 
 class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A script's reply about a thread. `records` starts with the newest record."""
+    """A script's reply about a thread. `records` starts with the newest record. `dropped` is 0 for None."""
 
     head: Head
     title: bytes | None
     metadata: bytes | None
     found: bytes | None
+    dropped: int
     summary: bytes | None
     has_draft: bool
+    is_continued: bool
     start: int
     records: list[bytes]
 
@@ -60,6 +75,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
 pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 read_look: Callable[[bytes], Look] = msgspec.msgpack.Decoder(Look).decode
 read_head: Callable[[bytes], Head] = msgspec.msgpack.Decoder(Head).decode
+_read_texts = msgspec.msgpack.Decoder(list[str]).decode
 _read_step_head = msgspec.msgpack.Decoder(tuple[str, int, int, int]).decode
 
 
@@ -68,26 +84,48 @@ def digits(time_us: int) -> str:
     return f"{time_us:018}"
 
 
+def pack_guard(guard: Guard) -> bytes:
+    """Return a guard's bytes."""
+    if guard is NO_GUARD:
+        return _NO_GUARD
+    return pack((guard.user_id, guard.revision, guard.incarnation, guard.record_id, guard.edits))
+
+
+_NO_GUARD = pack((None,) * 5)
+
+
+def pack_metadata(metadata: dict[str, Any]) -> list[str | bool]:
+    """Return keys and values in turn. A value is JSON, which scripts do not read; False removes its key."""
+    values = (False if value is None else msgspec.json.encode(value).decode() for value in metadata.values())
+    return list(chain.from_iterable(zip(metadata, values, strict=True)))
+
+
 def pack_record(record: NewRecord) -> bytes:
     """Return a record's bytes without its number."""
     name = record.id.encode()
-    header = _UNNUMBERED.pack(
-        record.message_count, record.created_us, _KINDS.index(record.kind), record.target or 0, len(name)
-    )
-    return b"".join((header, name, record.body))
+    kind, time = _KINDS.index(record.kind), b""
+    if record.committed_us != record.created_us:
+        kind, time = kind + WITH_TIME, record.committed_us.to_bytes(8)
+    header = _UNNUMBERED.pack(record.message_count, record.created_us, kind, record.target or 0, len(name))
+    return b"".join((header, name, time, record.body))
 
 
 def read_record(data: bytes) -> TurnRecord:
     """Return the record that these bytes contain."""
     fields: tuple[int, int, int, int, int, int] = _HEADER.unpack_from(data)
     number, count, created_us, kind, target, length = fields
-    end = _HEADER.size + length
+    start = end = _HEADER.size + length
+    committed_us = created_us
+    if kind >= WITH_TIME:
+        kind, start = kind - WITH_TIME, end + 8
+        committed_us = int.from_bytes(data[end:start])
     return TurnRecord(
         number=number,
         id=data[_HEADER.size : end].decode(),
         created_us=created_us,
+        committed_us=committed_us,
         message_count=count,
-        body=data[end:],
+        body=data[start:],
         kind=_KINDS[kind],
         target=target if kind else None,
     )
@@ -109,17 +147,25 @@ def read_step(data: bytes) -> DraftStep:
 
 def info_of(thread_id: str, head: Head, title: bytes | None, metadata: bytes | None) -> ThreadInfo:
     """Return the information about a thread with this head, title and metadata."""
-    settings: dict[str, Any] = {} if metadata is None else msgspec.json.decode(metadata)
     return ThreadInfo(
         id=thread_id,
         revision=head.revision,
         incarnation=head.incarnation,
+        record_id=head.record_id,
+        edits=head.edits,
+        rewritten=head.rewritten,
         first=head.first,
         turns=head.turns,
         messages=head.messages,
         user_id=head.user_id if isinstance(head.user_id, str) else None,
         title=None if title is None else title.decode(),
-        metadata=settings,
+        title_turn=None if head.title_turn is False else head.title_turn,
+        metadata={} if metadata is None else _read_metadata(metadata),
         created_us=int(head.created),
         updated_us=int(head.updated),
     )
+
+
+def _read_metadata(data: bytes) -> dict[str, Any]:
+    flat = _read_texts(data)
+    return {key: msgspec.json.decode(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
