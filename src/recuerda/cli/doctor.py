@@ -15,10 +15,12 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
-from recuerda.cli.examination import Finding, examine, threads_of_drafts
+from recuerda.cli.copies import Backup
+from recuerda.cli.examination import Finding, examine
 from recuerda.cli.options import JsonOption, opened, public_url, storage_url
 from recuerda.cli.output import clean_line, console, counted, print_json
-from recuerda.cli.treatment import Backup, Drops, kinds_to_repair, repair
+from recuerda.cli.treatment import Drops, kinds_to_repair, repair
+from recuerda.errors import ThreadNotFound
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
 
@@ -88,7 +90,9 @@ def doctor(
 
     Damage is an unreadable turn, an interrupted turn, a call without a result, or counters that disagree with the log.
     Without --repair, nothing is changed. With --repair, each thread is exported to a folder before it is changed.
-    Interrupted turns stay, unless --drop-drafts is given.
+    Interrupted turns stay, unless --drop-drafts is given. Other programs may use the storage at the same time: a thread
+    that they change during each try is left alone. If a repair is interrupted, `recuerda import` brings a thread back
+    from its copy.
 
     The exit code is 1 when the command finds something, or with --repair when something cannot be repaired.
 
@@ -123,24 +127,26 @@ async def _examine_all(place: str, thread_ids: list[str] | None, copies: Backup 
 
 async def _ids(storage: Storage, thread_ids: list[str] | None) -> AsyncIterator[str]:
     if thread_ids is None:
-        # All ids are read first, because a repair moves its thread to the front of the list. A thread whose first turn
-        # was interrupted has only a draft and appears in no list, so the threads of drafts are added, each id once.
-        listed = [info.id async for info in storage.threads()]
-        thread_ids = list(dict.fromkeys((*listed, *await threads_of_drafts(storage))))
-    for thread_id in thread_ids:
-        yield thread_id
+        async for info in storage.threads():
+            yield info.id
+    else:
+        for thread_id in thread_ids:
+            if await storage.head(thread_id) is None:
+                raise ThreadNotFound(thread_id)
+            yield thread_id
 
 
 async def _examine_one(storage: Storage, thread_id: str, report: _Report, copies: Backup | None, drops: Drops) -> None:
     thread = await examine(storage, thread_id)
+    if thread.info is None and not thread.findings:
+        return  # it was deleted meanwhile
     report.threads += 1
     report.turns += len(thread.records)
     report.sealed += thread.sealed
     before = thread.findings
-    if copies is not None and (kinds := kinds_to_repair(thread, drops)):
-        await copies.keep(storage, thread)
+    if copies is not None and kinds_to_repair(thread, drops):
         report.backup = copies.folder
-        thread = await repair(storage, thread, kinds)
+        thread = await repair(storage, thread, drops, copies)
     left = {finding.key: finding for finding in thread.findings}
     gone = [finding for finding in before if finding.key not in left]
     report.found += [*gone, *left.values()]

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from recuerda.cli.pending import is_sealed, read_pending, told_pending
-from recuerda.errors import ConfigurationError, CorruptTurn, StateError, StorageError, StorageReadOnly
+from recuerda.errors import CorruptTurn, StateError, StorageError
 from recuerda.messages.codec import VERSION, decode_turn
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent, Turn
 from recuerda.storage.contract import Storage
@@ -33,9 +33,6 @@ Kind: TypeAlias = Literal[
 
 REPAIRABLE: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft", "corrupt_turn", "orphans", "counters"})
 """The kinds of findings that can be repaired."""
-
-ALL = 2**31
-"""A number larger than the number of drafts in any storage."""
 
 DRAFTS: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft"})
 """The kinds of findings that are repaired by dropping the draft."""
@@ -69,7 +66,7 @@ class Examined(msgspec.Struct, kw_only=True):
 
     Attributes:
         thread_id: the thread's id.
-        info: the storage's information about the thread; None when the thread has only a draft.
+        info: the storage's information about the thread; None when there is no such thread, or it cannot be read.
         records: the thread's turns, as bytes.
         turns: the readable turns, by number.
         sealed: the number of encrypted values.
@@ -88,15 +85,19 @@ class Examined(msgspec.Struct, kw_only=True):
     findings: list[Finding] = msgspec.field(default_factory=list[Finding])
 
 
-async def examine(storage: Storage, thread_id: str) -> Examined:
-    """Examine a thread, and return it with its findings."""
+async def examine(storage: Storage, thread_id: str, *, user_id: str | None = None) -> Examined:
+    """Examine a thread, and return it with its findings.
+
+    Raises:
+        ThreadOwnershipError: the thread belongs to another user than `user_id`.
+    """
     thread = Examined(thread_id=thread_id)
     try:
-        found = await storage.read(thread_id)
+        found = await storage.read(thread_id, user_id=user_id)
         thread.info, thread.records = found.info, found.records
         if found.info is not None:
             thread.summary = (await storage.read(thread_id, last_turns=0, with_summary=True)).summary
-        if found.info is None or found.has_draft:
+        if found.has_draft:
             thread.draft = await storage.load_draft(thread_id)
     except StorageError as error:
         thread.findings.append(
@@ -110,14 +111,6 @@ async def examine(storage: Storage, thread_id: str) -> Examined:
     thread.findings += [*_of_turns(thread), *_of_calls(thread), *_of_counters(thread)]
     thread.findings += [*_of_summary(thread), *_of_draft(thread)]
     return thread
-
-
-async def threads_of_drafts(storage: Storage) -> list[str]:
-    """Return the ids of the threads with an interrupted turn, or none if the storage cannot list them."""
-    try:
-        return await storage.list_drafts(ALL)
-    except (ConfigurationError, StorageReadOnly):
-        return []  # the storage has no such list, or its user may not go through the server's keys
 
 
 def orphans_of(turns: Sequence[Turn]) -> tuple[set[str], set[str]]:

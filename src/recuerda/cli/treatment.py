@@ -1,26 +1,24 @@
 """The repairs of `recuerda doctor --repair`: first a copy of the thread, then as few changes as possible.
 
-The copy is an export that `recuerda import` reads. An export cannot hold unreadable turns and summaries or the steps of
-an interrupted turn, so these are kept beside it, byte for byte. Bodies are replaced in place: the thread keeps its
-revision, its numbers and its counts. A storage cannot replace other values, such as its counters. Then the thread is
-deleted and its turns are appended again.
+Bodies are replaced in place: the thread keeps its revision, its numbers and its counts. A storage cannot replace other
+values, such as its counters. Then the thread is made again (`remaking.py`).
+
+Other programs may use the storage meanwhile. Each repair expects the version that was examined and copied. If a program
+has changed the thread since, it is examined and copied anew, and left alone if that happens each time.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import os
-import re
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 
 from recuerda.agent.resuming import draft_age
+from recuerda.cli.copies import Backup
 from recuerda.cli.examination import DRAFTS, REPAIRABLE, Examined, Finding, Kind, examine, orphans_of
-from recuerda.errors import ThreadNotFound
+from recuerda.cli.remaking import make_again
+from recuerda.errors import ThreadConflict
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import (
     AnyContent,
@@ -32,8 +30,7 @@ from recuerda.messages.message import (
     with_contents,
 )
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, TurnRecord
-from recuerda.threads.transfer import export_lines
+from recuerda.storage.records import TurnRecord
 
 UNREADABLE_QUESTION = "(A part of this conversation could not be read and was removed here.)"
 UNREADABLE_ANSWER = "(This answer could not be read and was removed here.)"
@@ -41,6 +38,12 @@ STAYS = (
     "It stays: the thread would have to be created again, and its interrupted turn or its encrypted turns would be "
     "lost. Resume or drop the turn first, or repair the storage itself."
 )
+IN_USE = (
+    "It stays: the thread changed during each try. Stop the programs that use the thread and run the command again, or "
+    "repair the storage itself."
+)
+MAX_TRIES = 8
+"""The number of tries after which a thread that other programs keep changing is left alone."""
 MADE_AGAIN: frozenset[Kind] = frozenset({"counters", "corrupt_turn"})
 """The kinds of findings that disappear when the thread is created again."""
 
@@ -61,39 +64,45 @@ def kinds_to_repair(thread: Examined, drops: Drops) -> set[Kind]:
     return {finding.kind for finding in thread.findings if finding.kind in wanted}
 
 
-async def repair(storage: Storage, thread: Examined, kinds: set[Kind]) -> Examined:
-    """Repair a thread that has already been copied, and return the result of examining it again."""
+async def repair(storage: Storage, thread: Examined, drops: Drops, copies: Backup) -> Examined:
+    """Copy a thread, repair it, and return the result of examining it again."""
+    for _ in range(MAX_TRIES):
+        kinds = kinds_to_repair(thread, drops)
+        if not kinds:
+            return thread
+        copies.keep(thread)
+        try:
+            return await _repair_copied(storage, thread, kinds, copies)
+        except ThreadConflict:
+            thread = await examine(storage, thread.thread_id)
+    thread.findings = [msgspec.structs.replace(finding, next_step=IN_USE) for finding in thread.findings]
+    return thread
+
+
+async def _repair_copied(storage: Storage, thread: Examined, kinds: set[Kind], copies: Backup) -> Examined:
+    """Repair a thread in the version that was copied.
+
+    Raises:
+        ThreadConflict: another program changed the thread since it was copied.
+    """
+    if thread.info is None:
+        return thread
+    version = thread.info.version
     if bodies := _bodies(thread, kinds):
-        await storage.rewrite(thread.thread_id, bodies)
+        await storage.rewrite(thread.thread_id, bodies, expected=version)
+        version = msgspec.structs.replace(version, edits=version.edits + 1)
     if kinds & DRAFTS and await storage.load_draft(thread.thread_id) == thread.draft:
         # If there is another draft now, it belongs to a program that is working on the thread.
-        await storage.drop_draft(thread.thread_id)
+        await storage.drop_draft(thread.thread_id, expected=version)
     after = await examine(storage, thread.thread_id)
     is_left = any(finding.kind in kinds & MADE_AGAIN for finding in after.findings)
-    if is_left and after.draft is None and not after.sealed:
-        await _make_again(storage, after, _bodies(after, kinds))
+    if is_left and after.info is not None and after.draft is None and not after.sealed:
+        if after.info.version != version:  # the copy lacks the newest turns
+            raise ThreadConflict(thread.thread_id, expected=version.revision, actual=after.info.revision)
+        await make_again(storage, after, _bodies(after, kinds), copies)
         after = await examine(storage, thread.thread_id)
     after.findings = [_still_there(finding) if finding.kind in kinds else finding for finding in after.findings]
     return after
-
-
-async def _make_again(storage: Storage, thread: Examined, bodies: dict[int, bytes]) -> None:
-    """Delete a thread and append its turns again, with their ids and times and the thread's settings."""
-    info = thread.info
-    if info is None:
-        return
-    turns = [
-        NewTurn(
-            body=bodies.get(record.number, record.body),
-            message_count=max(1, record.message_count),
-            id=record.id or None,
-            created_us=record.created_us,
-        )
-        for record in thread.records
-    ]
-    await storage.delete(thread.thread_id)
-    await storage.append_all(thread.thread_id, turns, expected=0, user_id=info.user_id, title=info.title)
-    await storage.update_thread(thread.thread_id, user_id=info.user_id, title=info.title, metadata=info.metadata)
 
 
 def _still_there(finding: Finding) -> Finding:
@@ -146,59 +155,3 @@ def _told_part(part: AnyContent, calls: set[str], results: set[str]) -> AnyConte
     if isinstance(part, FunctionResultContent) and part.call_id in results:
         return TextContent(f"(a result without its call: {json.dumps(part.result, ensure_ascii=False)})")
     return part
-
-
-class Backup:
-    """Copies of threads in a folder. The first copy creates the folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.count: int = 0
-
-    async def keep(self, storage: Storage, thread: Examined) -> None:
-        """Write a copy of a thread to the disk, before the thread is changed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = _file_name(thread.thread_id)
-        try:
-            lines = [line async for line in export_lines(storage, thread.thread_id, skip_corrupt=True)]
-            _write(self.folder / f"{name}.jsonl", "".join(lines).encode())
-        except ThreadNotFound:
-            pass  # the thread has only a draft
-        unreadable = [record for record in thread.records if record.number not in thread.turns]
-        summary = [thread.summary] if thread.summary is not None else []
-        for record in [*unreadable, *summary]:
-            _write(self.folder / f"{name}.{record.kind}-{record.number}.bin", record.body)
-        if thread.draft is not None:
-            _write(self.folder / f"{name}.draft.jsonl", _draft_lines(thread))
-        self.count += 1
-
-
-def _draft_lines(thread: Examined) -> bytes:
-    steps = thread.draft.steps if thread.draft is not None else ()
-    return b"".join(
-        msgspec.json.encode(
-            {
-                "thread_id": thread.thread_id,
-                "turn_id": step.turn_id,
-                "revision": step.revision,
-                "number": step.number,
-                "created_us": step.created_us,
-                "body_base64": base64.b64encode(step.body).decode(),
-            }
-        )
-        + b"\n"
-        for step in steps
-    )
-
-
-def _file_name(thread_id: str) -> str:
-    """Return a readable name for the thread's files. Two threads never have the same name."""
-    digest = hashlib.sha256(thread_id.encode()).hexdigest()[:8]
-    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', thread_id)[:60]}-{digest}"
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -7,7 +7,7 @@ thread nevertheless, the error says how far the import came, and the same import
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, TypedDict
 
 import msgspec
@@ -17,7 +17,7 @@ from recuerda.ids import check_id
 from recuerda.json_value import MAX_DEPTH, JsonObject, check_text, to_json_object
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, ThreadInfo, ThreadSlice
+from recuerda.storage.records import NewTurn, ThreadInfo, TurnRecord
 from recuerda.threads.turn_line import decode_turn_line, encode_turn_line
 
 FORMAT = "recuerda-thread"
@@ -80,10 +80,25 @@ async def export_lines(storage: Storage, thread_id: str, *, skip_corrupt: bool =
     found = await storage.read(thread_id)
     if found.info is None:
         raise ThreadNotFound(thread_id)
-    yield _thread_line(found, found.info)
-    for record in found.records:
+    for line in lines_of(found.info, found.records, skip_corrupt=skip_corrupt):
+        yield line
+
+
+def lines_of(info: ThreadInfo, records: Sequence[TurnRecord], *, skip_corrupt: bool = False) -> Iterator[str]:
+    """Yield the export of a thread that was read, line by line; see `export_lines`.
+
+    Args:
+        info: the information about the thread.
+        records: all turns of the thread.
+        skip_corrupt: True leaves out turns that cannot be read.
+
+    Raises:
+        CorruptTurn: a turn cannot be read.
+    """
+    yield _thread_line(info, records)
+    for record in records:
         try:
-            line = encode_turn_line(record, thread_id)
+            line = encode_turn_line(record, info.id)
         except CorruptTurn:
             if not skip_corrupt:
                 raise
@@ -133,8 +148,8 @@ async def import_lines(
     return done
 
 
-def _thread_line(found: ThreadSlice, info: ThreadInfo) -> str:
-    made_of = next((record.id for record in found.records if record.number == info.title_turn), None)
+def _thread_line(info: ThreadInfo, records: Sequence[TurnRecord]) -> str:
+    made_of = next((record.id for record in records if record.number == info.title_turn), None)
     line = _ThreadLine(VERSION, info.id, info.user_id, info.title, made_of, info.metadata)
     return msgspec.json.encode(line).decode() + "\n"
 

@@ -1,0 +1,150 @@
+"""The last means of `recuerda doctor --repair`: a thread is deleted, and its turns are appended again.
+
+Other programs may use the thread meanwhile. The deletion expects the version of the copy, so the copy holds each turn
+that was acknowledged before. If a program begins the thread anew between the deletion and the append, its turns are
+copied as well and come after the old ones. If the command is stopped in between, the copy is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import msgspec
+
+from recuerda.cli.copies import Backup
+from recuerda.cli.examination import Examined, examine
+from recuerda.cli.output import warn
+from recuerda.errors import ThreadConflict
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import NewTurn, ThreadInfo
+
+MAX_TRIES = 8
+"""The number of tries after which the command no longer waits for a moment without other writers."""
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """The thread as it is to be made again."""
+
+    info: ThreadInfo
+    turns: list[NewTurn]
+    metadata: dict[str, Any]
+    made_title: str | None  # the title, if it was made of the first turn
+
+
+class _Changes(TypedDict, total=False):
+    title: str
+    metadata: dict[str, Any]
+
+
+async def make_again(storage: Storage, thread: Examined, bodies: Mapping[int, bytes], copies: Backup) -> None:
+    """Delete a thread that was copied, and append its turns again, with their ids and times and the thread's settings.
+
+    Args:
+        storage: the storage of the thread.
+        thread: the thread in the version of its copy.
+        bodies: new bodies of turns by number.
+        copies: the folder with the copy.
+
+    Raises:
+        ThreadConflict: another program changed the thread since it was copied. Nothing was changed.
+    """
+    info = thread.info
+    if info is None:
+        return
+    turns = [
+        NewTurn(
+            body=bodies.get(record.number, record.body),
+            message_count=max(1, record.message_count),
+            id=record.id or None,
+            created_us=record.created_us,
+        )
+        for record in thread.records
+    ]
+    is_made = bool(thread.records) and info.title_turn == thread.records[0].number
+    title = info.title if is_made else None
+    wanted = _Wanted(info=info, turns=turns, metadata=info.metadata, made_title=title)
+    copies.say_how_to_restore()
+    if not await storage.delete(info.id, expected=info.version):
+        return  # another program has deleted it, so it stays deleted
+    try:
+        await _begin(storage, wanted, copies)
+    except BaseException:
+        warn(
+            f"thread {info.id!r} was deleted to be made again, and this was interrupted; `recuerda import FILE` brings "
+            f"its missing turns back: {', '.join(map(str, copies.exports_of(info.id)))}"
+        )
+        raise
+
+
+async def _begin(storage: Storage, wanted: _Wanted, copies: Backup) -> None:
+    for _ in range(MAX_TRIES):
+        try:
+            await _append(storage, wanted, expected=0)
+            break
+        except ThreadConflict:
+            newer = await _with_newer(storage, wanted, copies)
+            if newer is None:
+                return
+            wanted = newer
+    else:
+        # A program uses the thread all the time. Then the order of the turns matters less than their presence. An
+        # interrupted turn, which the append removes, is kept in a copy.
+        copies.keep(await examine(storage, wanted.info.id, user_id=wanted.info.user_id))
+        await _append(storage, wanted, expected=None)
+    await _set_missing(storage, wanted)
+
+
+async def _append(storage: Storage, wanted: _Wanted, *, expected: int | None) -> None:
+    info = wanted.info
+    if wanted.turns:
+        await storage.append_all(
+            info.id, wanted.turns, expected=expected, user_id=info.user_id, title=wanted.made_title
+        )
+
+
+async def _with_newer(storage: Storage, wanted: _Wanted, copies: Backup) -> _Wanted | None:
+    """Copy and delete the thread that another program has begun anew, and add its turns to the wanted turns.
+
+    Return None if a program has deleted that thread. Then it stays deleted.
+    """
+    newer = await examine(storage, wanted.info.id, user_id=wanted.info.user_id)
+    if newer.info is None:
+        return None
+    if newer.draft is not None:
+        return wanted
+    copies.keep(newer)
+    try:
+        if not await storage.delete(newer.info.id, expected=newer.info.version, user_id=wanted.info.user_id):
+            return None
+    except ThreadConflict:
+        return wanted
+    known = {turn.id for turn in wanted.turns}
+    turns = [record.as_new_turn() for record in newer.records if record.id not in known]
+    metadata = wanted.metadata | newer.info.metadata
+    return msgspec.structs.replace(wanted, turns=[*wanted.turns, *turns], metadata=metadata)
+
+
+async def _set_missing(storage: Storage, wanted: _Wanted) -> None:
+    """Set the settings that the new thread does not have yet."""
+    for _ in range(MAX_TRIES):
+        info = await storage.head(wanted.info.id)
+        held = info.metadata if info else {}
+        changes = _Changes()
+        if metadata := {key: value for key, value in wanted.metadata.items() if key not in held}:
+            changes["metadata"] = metadata
+        if wanted.info.title is not None and wanted.info.title_turn is None and (info is None or info.title is None):
+            changes["title"] = wanted.info.title
+        if not changes and info is not None:
+            return
+        try:
+            await storage.update_thread(
+                wanted.info.id,
+                **changes,
+                expected=info.version if info else 0,
+                expected_user_id=wanted.info.user_id,
+            )
+        except ThreadConflict:
+            continue
+        return
+    raise ThreadConflict(wanted.info.id, expected=wanted.info.revision, actual=wanted.info.revision)
