@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from recuerda.file.disk import Disk
 from recuerda.file.lines import parse_record
 from recuerda.file.locks import StripedLocks
 from recuerda.file.names import file_stem, files_of
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.records import REMEMBERED, DraftStep, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 from tests.storage.file_fixtures import folder, reads, storage
 
@@ -297,6 +298,34 @@ async def test_an_undo_and_a_trim_leave_no_byte_of_what_they_delete(storage: Fil
     await storage.trim("a", keep_turns=1)
     (content,) = content_of(folder).values()
     assert [word in content for word in words] == [False, True, False]
+
+
+async def test_no_byte_of_erased_words_stays_in_the_folder(storage: FileStorage, folder: Path) -> None:
+    secret = b'{"said":"Timbuktu"}'
+    for thread in ("undone", "trimmed", "erased"):
+        await storage.append(thread, a_turn(secret), title="Timbuktu", user_id="ana")
+        await storage.summarize(thread, secret, through=1)
+    await storage.save_draft("erased", DraftStep(turn_id="d", revision=2, number=1, body=secret), user_id="ana")
+    await storage.save_draft("draft", DraftStep(turn_id="d", revision=0, number=1, body=secret), user_id="ana")
+    await storage.take_lease("erased", "holder", timedelta(seconds=30))
+    await storage.update_thread("undone", metadata={"k": 1})
+    await storage.undo("undone")
+    await storage.append("trimmed", a_turn())
+    await storage.trim("trimmed", keep_turns=1)
+    await storage.delete("draft")
+    await storage.delete("erased")
+    left = content_of(folder)
+    assert sorted(left) == sorted(files_of(folder, thread).log.name for thread in ("trimmed", "undone"))
+    assert not any(b"Timbuktu" in content for content in left.values())
+
+
+async def test_the_ids_of_removed_turns_do_not_pile_up(storage: FileStorage, folder: Path) -> None:
+    for _ in range(3):
+        await storage.append_all("a", [a_turn() for _ in range(REMEMBERED)])
+        await storage.trim("a", keep_turns=1)
+    gone = [line for line in lines_of(folder, "a") if "gone" in line]
+    assert REMEMBERED - 2 <= len(gone) <= REMEMBERED
+    assert all(line.keys() <= {"gone", "id", "dropped"} for line in gone)
 
 
 # -- locks and processes -----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 from recuerda.errors import StorageUnavailable, TurnDropped
 from recuerda.file.disk import Disk
 from recuerda.file.drafts import end_draft, list_drafts, load_steps, save_step
-from recuerda.file.id_index import Found, IdIndex
+from recuerda.file.id_index import NOTHING, IdIndex
 from recuerda.file.leases import Leases
 from recuerda.file.lines import State, thread_info
 from recuerda.file.listing import Listing
@@ -110,7 +110,7 @@ class Folder:
                 return ThreadSlice(info=None)
             info = thread_info(log.settings_of(thread_id), log.state)
             after = query.after if _continues(log, info, query) else 0
-            found = self._ids.find(log, query.turn_id) if query.turn_id else Found()
+            found = self._ids.find(log, query.turn_id) if query.turn_id else NOTHING
             summary = log.summary() if query.with_summary and not after else None
             if after >= info.revision or query.last_turns == 0:
                 records, start = [], max(after, info.revision) + 1

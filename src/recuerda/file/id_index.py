@@ -31,6 +31,10 @@ class Found(NamedTuple):
     dropped: int | None = None
 
 
+NOTHING = Found()
+"""The thread does not hold the id and does not remember it."""
+
+
 @dataclass(slots=True)
 class _FileIds:
     offsets: dict[str, int] = field(default_factory=dict[str, int])
@@ -59,7 +63,7 @@ class _FileIds:
         self.catch_up(log)
         offset = self.offsets.get(record_id)
         if offset is None:
-            return Found()
+            return NOTHING
         line = line_at(log.fd, offset, log.state.end).data
         if is_gone(line):
             gone = parse_gone(line)
@@ -87,7 +91,7 @@ class IdIndex:
             if found is None:
                 file.forget()
                 found = file.look_up(log, record_id)
-        return found or Found()
+        return found or NOTHING
 
     def forget(self, path: Path) -> None:
         """Forget the ids of a file that was deleted."""

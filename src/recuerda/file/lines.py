@@ -25,6 +25,7 @@ from recuerda.storage.records import DraftStep, RecordKind, ThreadInfo, TurnReco
 FORMAT = 1
 SETTINGS_START = b'{"recuerda":'
 GONE_START = b'{"gone":'
+_NO_RECORD = (SETTINGS_START, GONE_START)
 
 _UNFINISHED = b',"whole":0,'
 
@@ -287,7 +288,7 @@ def parse_gone(data: bytes) -> GoneLine | None:
 
 def is_unfinished(start: bytes) -> bool:
     """Return whether a file with these first bytes holds a new thread that was not on the disk yet."""
-    return start[FINISHED_AT + 2 - len(_UNFINISHED) :].startswith(_UNFINISHED)
+    return start.startswith(_UNFINISHED, FINISHED_AT + 2 - len(_UNFINISHED))
 
 
 def is_settings(data: bytes) -> bool:
@@ -298,6 +299,11 @@ def is_settings(data: bytes) -> bool:
 def is_gone(data: bytes) -> bool:
     """Return whether a line holds a removed record, by its first bytes."""
     return data.startswith(GONE_START)
+
+
+def holds_record(data: bytes) -> bool:
+    """Return whether a line holds a record, whole or damaged, by its first bytes."""
+    return not data.startswith(_NO_RECORD)
 
 
 def number_of(data: bytes) -> int:

@@ -34,6 +34,7 @@ from recuerda.file.lines import (
     SettingsLine,
     State,
     format_of,
+    holds_record,
     is_gone,
     is_settings,
     is_unfinished,
@@ -76,7 +77,7 @@ class Log:
         self._older = backward_lines(fd, self.size, with_tail=counts_all and _has_whole_tail(fd, self.size))
         self._seen: list[Line] = []
         self._settings: SettingsLine | None = None
-        self.state: State = State() if self._is_beginning() else self._last_state()
+        self.state: State = State() if self.is_unfinished and self._is_beginning() else self._last_state()
         self.is_empty: bool = not self._seen
 
     @property
@@ -190,7 +191,7 @@ class Log:
     def _backward_records(self) -> Iterator[TurnRecord]:
         number = self.state.revision + 1
         for line in chain(self._seen, self._older):
-            if not is_settings(line.data) and not is_gone(line.data):
+            if holds_record(line.data):
                 record = read_record(line.data, number - 1)
                 number = record.number
                 yield record
@@ -201,9 +202,7 @@ class Log:
         return self.state.first_at if line is not None and line.number == self.state.first else 0
 
     def _is_beginning(self) -> bool:
-        """Return True if the file holds a new thread whose writer has not finished."""
-        if not self.is_unfinished:
-            return False
+        """Return True if an unfinished file does not hold its thread yet."""
         first = line_at(self.fd, 0, self.size)
         settings = parse_settings(first.data)
         is_complete = settings is not None and self.size >= first.end + settings.rest

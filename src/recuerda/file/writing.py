@@ -92,7 +92,7 @@ def changed_settings(settings: SettingsLine, changes: ThreadChanges, now_us: int
         edits=settings.edits + 1,
         user_id=settings.user_id if changes.user_id is unset else changes.user_id,
         title=settings.title if changes.title is unset else changes.title,
-        title_turn=settings.title_turn if changes.title is unset else None,
+        title_turn=settings.title_turn if changes.title is unset else changes.title_turn,
         metadata=_merged(settings.metadata, changes),
     )
 
