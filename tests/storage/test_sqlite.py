@@ -5,6 +5,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Generator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from recuerda.errors import ConfigurationError, StorageBusy, ThreadConflict
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, FunctionCallContent, TextContent, Turn
-from recuerda.sqlite import SQLiteStorage, schema
+from recuerda.sqlite import SQLiteStorage, schema, threads
 from recuerda.sqlite import storage as sqlite_storage
 from recuerda.storage.records import DraftStep, NewTurn
 
@@ -248,6 +249,31 @@ async def test_a_read_sees_what_was_acknowledged_before_it(storage: SQLiteStorag
         appended = await storage.append("a", a_turn())
         found = await storage.read("a", last_turns=1)
         assert found.records == (appended.record,), i
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_lease_from_before_a_restart_of_the_machine_is_void(
+    storage: SQLiteStorage, plain: sqlite3.Connection
+) -> None:
+    assert await storage.take_lease("a", "old", timedelta(minutes=1))
+    assert not await storage.take_lease("a", "new", timedelta(minutes=1))
+    # The clock starts anew with the machine, so the old lease was taken in the future.
+    plain.execute("UPDATE leases SET taken_us = taken_us + 3600000000, until_us = until_us + 3600000000")
+    assert await storage.take_lease("a", "new", timedelta(minutes=1))
+
+
+# -- walks -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_walk_over_a_users_threads_reads_no_other_thread(
+    storage: SQLiteStorage, plain: sqlite3.Connection
+) -> None:
+    await storage.append("a", a_turn(), user_id="ana")
+    query = f"{threads.THREAD} WHERE user_id = 'ana' AND key > 0 ORDER BY key LIMIT 200"
+    (plan,) = plain.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+    assert plan[3] == "SEARCH threads USING INDEX threads_of_user (user_id=? AND rowid>?)"
 
 
 # -- the SQL view ------------------------------------------------------------------------------------------------------

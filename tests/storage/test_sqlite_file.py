@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import gc
+import re
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 
 from recuerda.errors import CorruptTurn, StorageError, StorageFull, StorageReadOnly, StorageUnavailable
 from recuerda.messages.codec import decode_turn
-from recuerda.sqlite import SQLiteStorage, schema
+from recuerda.sqlite import SQLiteStorage, erasing, schema
 from recuerda.sqlite import storage as sqlite_storage
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Storage
@@ -189,6 +191,80 @@ async def test_a_damaged_body_costs_that_turn_only(path: Path) -> None:
     assert [record.body for record in found.records] == [b"1", b'{"v":1,"mess', b"3"]
     with pytest.raises(CorruptTurn, match="turn 2 of thread 'a'"):
         decode_turn(found.records[1].body, thread_id="a", number=2)
+
+
+# -- erased text -------------------------------------------------------------------------------------------------------
+
+
+def secrets_in(folder: Path) -> set[bytes]:
+    """Return the marked texts in all bytes of a folder's files."""
+    return {found for file in folder.iterdir() for found in re.findall(rb"SECRET\d+!", file.read_bytes())}
+
+
+def secret_turn(number: int, *, size: int = 900) -> NewTurn:
+    return NewTurn(body=f"SECRET{number}!".encode() * (size // 10), message_count=1)
+
+
+async def erase_user(storage: SQLiteStorage) -> None:
+    await storage.erase_user("ana")
+
+
+async def trim(storage: SQLiteStorage) -> None:
+    await storage.trim("ana's", keep_turns=1)
+    await storage.undo("ana's")
+
+
+async def rewrite(storage: SQLiteStorage) -> None:
+    await storage.rewrite("ana's", dict.fromkeys(range(1, 101), b"sealed"))
+
+
+@pytest.mark.parametrize("erase", [erase_user, trim, rewrite])
+async def test_erased_text_is_in_no_byte_of_the_files(
+    path: Path, erase: Callable[[SQLiteStorage], Awaitable[None]]
+) -> None:
+    async with SQLiteStorage(path) as storage:
+        for number in range(100):
+            # The threads grow side by side, so SQLite splits pages that hold rows of both.
+            await storage.append("ana's", secret_turn(number), user_id="ana")
+            await storage.append("bo's", NewTurn(body=b"b" * 700, message_count=1), user_id="bo")
+        assert len(secrets_in(path.parent)) == 100
+        await erase(storage)
+        for _ in range(60):
+            if not secrets_in(path.parent):
+                break
+            await asyncio.sleep(0.05)
+        assert secrets_in(path.parent) == set()
+        assert len((await storage.read("bo's")).records) == 100
+
+
+async def test_erased_text_leaves_the_log_when_its_reader_has_ended(path: Path) -> None:
+    async with SQLiteStorage(path) as storage:
+        await storage.append("a", secret_turn(1), user_id="ana")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM turns").fetchall()
+            await storage.delete("a")
+            assert secrets_in(path.parent) == {b"SECRET1!"}
+            reader.execute("COMMIT")
+        await asyncio.sleep(1.5)
+        assert secrets_in(path.parent) == set()
+
+
+def do_nothing(eraser: erasing.Eraser, connection: sqlite3.Connection) -> None: ...
+
+
+async def test_the_log_that_a_killed_process_left_is_emptied(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "LATE_S", 0.1)
+    async with SQLiteStorage(path) as killed:
+        with monkeypatch.context() as patch:
+            patch.setattr(erasing.Eraser, "finish", do_nothing)
+            await killed.append("a", secret_turn(1))
+            await killed.delete("a")
+        assert secrets_in(path.parent) == {b"SECRET1!"}
+        async with SQLiteStorage(path) as storage:
+            await storage.append("b", a_turn())
+            await asyncio.sleep(0.5)
+            assert secrets_in(path.parent) == set()
 
 
 # -- schemas -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
-"""Erased text leaves the write-ahead log too.
+"""Erased text leaves the write-ahead log and the unused parts of pages too.
 
-SQLite overwrites deleted content in the file with zeros (`secure_delete`). But the write-ahead log keeps earlier pages
-until it starts anew. Therefore a worker that has erased something moves the log into the file and empties it soon.
+SQLite overwrites deleted content with zeros (`secure_delete`), but two copies of it may be left. The write-ahead log
+keeps earlier pages until it starts anew. And when SQLite splits a page, the unused part of the old page keeps a copy of
+the rows that moved. Therefore a worker that has erased something soon moves the log into the file and empties it.
+Before, it rewrites the file if the file is small. A large file would block other writers for too long, so its operator
+runs `VACUUM` at a quiet time (docs/operations.md).
 """
 
 from __future__ import annotations
@@ -14,45 +17,68 @@ SOON_S = 1.0
 """The shortest time between two emptyings, and the time after which one that was hindered is tried again."""
 
 LATE_S = 10.0
-"""The longest time until the log is emptied after each of many appends has dropped an old turn."""
+"""The longest time until the log is emptied after each of many operations has replaced a little text."""
+
+REWRITABLE_BYTES = 8 * 2**20
+"""The size of the largest file that is rewritten after an erasure; this takes about a tenth of a second."""
 
 _PATIENCE_MS = 50
-"""How long an emptying waits for readers. Other writers wait meanwhile."""
+"""How long the work waits for other connections. Other writers wait meanwhile."""
 
 
-class LogEraser:
-    """Knows when the log has to be emptied. An operation that erases little and often is not followed at once."""
+class Eraser:
+    """Knows when copies of erased text have to be removed, and removes them."""
 
     def __init__(self) -> None:
         self._due = math.inf
         self._last = -math.inf
+        self._is_file_clean = True
+
+    def note_opening(self) -> None:
+        """Empty the log in a while, because a process that was killed may have left erased text in it."""
+        self._set_due(LATE_S)
 
     def note(self, delay_s: float) -> None:
-        """Empty the log after this time, but not more often than once in `SOON_S`."""
-        self._due = min(self._due, max(time.monotonic() + delay_s, self._last + SOON_S))
+        """Remove copies of erased text after this time, but not more often than once in `SOON_S`."""
+        self._is_file_clean = False
+        self._set_due(delay_s)
 
     def timeout_s(self) -> float | None:
-        """Return the seconds until the log has to be emptied; None if it need not be."""
+        """Return the seconds until there is work; None if there is none."""
         return None if self._due == math.inf else max(0.0, self._due - time.monotonic())
 
     def work(self, connection: sqlite3.Connection) -> None:
-        """Empty the log if it is time. If another connection reads an older state, try again later."""
+        """Do the work if it is time. If another connection reads an older state, try again later."""
         if time.monotonic() >= self._due:
             self.finish(connection)
 
     def finish(self, connection: sqlite3.Connection) -> None:
-        """Empty the log now, if it has to be emptied at some time."""
-        if self._due < math.inf:
-            self._last = time.monotonic()
-            self._due = math.inf if _is_emptied(connection) else self._last + SOON_S
+        """Do the work now, if there is any."""
+        if self._due == math.inf:
+            return
+        try:
+            is_done = self._clean(connection)
+        except sqlite3.Error:
+            is_done = False  # The disk is full or fails. The next attempt meets the same error, or succeeds.
+        self._last = time.monotonic()
+        self._due = math.inf if is_done else self._last + SOON_S
 
-
-def _is_emptied(connection: sqlite3.Connection) -> bool:
-    try:
+    def _clean(self, connection: sqlite3.Connection) -> bool:
+        """Rewrite a small file, and empty the log. Return False if a reader hinders this."""
         patience_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
         connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
-        is_blocked = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
-    except sqlite3.Error:
-        return False  # The disk is full or fails. The next attempt meets the same error, or succeeds.
-    return not is_blocked
+        try:
+            if not self._is_file_clean and _size(connection) <= REWRITABLE_BYTES:
+                connection.execute("VACUUM")
+            self._is_file_clean = True
+            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+
+    def _set_due(self, delay_s: float) -> None:
+        self._due = min(self._due, max(time.monotonic() + delay_s, self._last + SOON_S))
+
+
+def _size(connection: sqlite3.Connection) -> int:
+    pages, page_size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return pages * page_size

@@ -139,6 +139,7 @@ def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bo
         switch_to_wal(connection, busy_timeout_s=busy_timeout_s)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")  # Otherwise a rewriting leaves a copy on another disk.
         _make_tables(connection)
         if is_reader:
             connection.execute("PRAGMA query_only = ON")

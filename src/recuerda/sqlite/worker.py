@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from recuerda.errors import RecuerdaError, StorageUnavailable
 from recuerda.sqlite import forks
-from recuerda.sqlite.erasing import LATE_S, LogEraser
+from recuerda.sqlite.erasing import Eraser
 
 T = TypeVar("T")
 Connect: TypeAlias = Callable[[], sqlite3.Connection]
@@ -52,7 +52,7 @@ class Worker:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._is_closed = False
         self._mutex = threading.Lock()
-        self._eraser = LogEraser()
+        self._eraser = Eraser()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         forks.watch(self)
         self._thread.start()
@@ -66,7 +66,7 @@ class Worker:
         """Queue a job, and return a future that gets the job's outcome when its transaction has ended.
 
         A job that is cancelled while it waits does not run. A job that has started runs to its end. With `erase_s`, the
-        job erases something, and the write-ahead log is emptied within this number of seconds (see `erasing.py`).
+        job erases something, and the write-ahead log is emptied within about this number of seconds (see `erasing.py`).
         """
         loop = asyncio.get_running_loop()
         job = _Job(run, loop.create_future(), loop, erase_s)
@@ -123,8 +123,7 @@ class Worker:
     def _opened(self) -> sqlite3.Connection:
         connection = self._connect()
         if self._is_writer:
-            # A process that was killed may have left the log with erased text.
-            self._eraser.note(LATE_S)
+            self._eraser.note_opening()
         return connection
 
     def _erase(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> None:
