@@ -13,7 +13,7 @@ import pytest
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
 from recuerda.cosmos import CosmosStorage, reading
-from recuerda.errors import DraftConflict, InvalidInput, ThreadConflict, ThreadNotFound
+from recuerda.errors import DraftConflict, InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
 from tests.cosmos.threads import WRITES, Do, Write, a_turn, check_goes_on, check_whole, prepare, seen
@@ -32,9 +32,10 @@ async def _make_anew(storage: Storage, thread: str) -> None:
 
 
 OTHERS: dict[str, Do] = {
-    "appends": lambda storage, thread: storage.append(thread, a_turn("other"), user_id="bob", title="Other"),
+    "appends": lambda storage, thread: storage.append(thread, a_turn("other"), user_id="ana", title="Other"),
+    "appends for another": lambda storage, thread: storage.append(thread, a_turn("other"), user_id="bob"),
     "appends with a limit": lambda storage, thread: storage.append(
-        thread, a_turn("other"), keep_messages=1, user_id="bob"
+        thread, a_turn("other"), keep_messages=1, user_id="ana"
     ),
     "appends and undoes": _undo_and_append,
     "updates": lambda storage, thread: storage.update_thread(thread, user_id="bob", title="Other"),
@@ -56,7 +57,7 @@ PAIRS = [
 async def outcome(storage: Storage, do: Do, thread: str) -> bool:
     try:
         await do(storage, thread)
-    except (ThreadConflict, ThreadNotFound, DraftConflict, InvalidInput):
+    except (ThreadConflict, ThreadNotFound, ThreadOwnershipError, DraftConflict, InvalidInput):
         return False
     return True
 
@@ -166,7 +167,7 @@ async def test_of_two_who_make_a_thread_at_once_it_is_the_one_whose_turn_is_firs
             return None
 
         wire.before = hold_up
-        with pytest.raises(ThreadConflict):
+        with pytest.raises(ThreadOwnershipError):
             await storage.append("a", a_turn("second"), user_id=loser, title=loser, expected=0)
         found = await check_whole(another, "a")
         assert found.info is not None

@@ -9,7 +9,8 @@ import pytest
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 from azure.cosmos.aio import CosmosClient
 
-from recuerda.cosmos import CosmosStorage
+from recuerda.cosmos import CosmosStorage, cutting
+from recuerda.errors import ThreadConflict, TurnDropped
 from tests.cosmos.threads import a_step, a_turn
 from tests.cosmos.wire import Died, is_create, wired
 from tests.servers.cosmos_server import KEY, cosmos_account, cosmos_url
@@ -40,7 +41,10 @@ async def test_what_is_cut_leaves_an_empty_item(tmp_path: Path) -> None:
     assert texts(items) == {"body of t5", "body of t6", "body of t10", ""}
     gone = [item for item in items if item["kind"] == "gone"]
     assert sorted(item["number"] for item in gone) == [1, 2, 3, 4, 7]
-    assert not any(item.get(key) for item in gone for key in ("text", "record_id", "call", "title", "user_id"))
+    assert not any(item.get(key) for item in gone for key in ("text", "data", "call", "title", "user_id"))
+    assert {item["number"]: item["record_id"] for item in gone if "record_id" in item} == {
+        number: f"t{number}" for number in (1, 2, 3, 4)
+    }
 
 
 async def test_a_summary_that_an_undo_takes_leaves_an_empty_item(tmp_path: Path) -> None:
@@ -89,10 +93,27 @@ async def test_a_draft_leaves_nothing_once_its_turn_is_there(tmp_path: Path) -> 
         assert texts(await kept(tmp_path)) == {"body of t1"}
 
 
-async def test_a_draft_that_a_killed_append_left_is_not_listed(tmp_path: Path) -> None:
+async def test_an_append_deletes_the_draft_in_the_same_request(tmp_path: Path) -> None:
     async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
         for thread in ("a", "b"):
             await storage.save_draft(thread, a_step(1))
+
+        async def die(request: HttpRequest) -> AsyncHttpResponse | None:
+            if is_create(request):
+                raise Died
+            return None
+
+        wire.after = die
+        with pytest.raises(Died):
+            await storage.append("a", a_turn("t1"))
+        assert {item["partition"] for item in await kept(tmp_path) if item["kind"] == "draft"} == {"thread:b"}
+        assert await another.list_drafts() == ["b"]
+
+
+async def test_a_draft_too_long_for_a_batch_is_deleted_by_the_next_change(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        for number in range(1, 101):
+            await storage.save_draft("a", a_step(number))
 
         async def die(request: HttpRequest) -> AsyncHttpResponse | None:
             if request.method == "DELETE":
@@ -102,11 +123,31 @@ async def test_a_draft_that_a_killed_append_left_is_not_listed(tmp_path: Path) -
         wire.before = die
         with pytest.raises(Died):
             await storage.append("a", a_turn("t1"))
-        assert {item["partition"] for item in await kept(tmp_path) if item["kind"] == "draft"} == {
-            "thread:a",
-            "thread:b",
-        }
-        assert await another.list_drafts() == ["b"]
+        assert await another.load_draft("a") is None
+        assert await another.list_drafts() == []
+        await another.append("a", a_turn("t2"))
+        assert texts(await kept(tmp_path)) == {"body of t1", "body of t2"}
+
+
+async def test_a_trim_too_long_for_a_batch_is_completed_by_the_next_change(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        await another.append_all("a", [a_turn(f"t{i}") for i in range(1, 101)])
+
+        async def die(request: HttpRequest) -> AsyncHttpResponse | None:
+            if is_create(request):
+                raise Died
+            return None
+
+        wire.after = die
+        with pytest.raises(Died):
+            await storage.trim("a", keep_turns=2)
+        assert [record.id for record in (await another.read("a")).records] == ["t99", "t100"]
+        with pytest.raises(TurnDropped):
+            await another.append("a", a_turn("t1"))
+        await another.append("a", a_turn("t102"))
+        assert texts(await kept(tmp_path)) == {"body of t99", "body of t100", "body of t102", ""}
+        with pytest.raises(TurnDropped):
+            await another.append("a", a_turn("t1"))
 
 
 async def test_an_append_that_was_held_up_while_its_thread_was_deleted_leaves_nothing(tmp_path: Path) -> None:
@@ -120,7 +161,8 @@ async def test_an_append_that_was_held_up_while_its_thread_was_deleted_leaves_no
             return None
 
         wire.before = delete_first
-        await storage.append("a", a_turn("t2"))
+        with pytest.raises(ThreadConflict):
+            await storage.append("a", a_turn("t2"), expected=1)
         assert await kept(tmp_path) == []
 
 
@@ -131,7 +173,7 @@ async def test_a_delete_that_was_cut_off_is_completed_by_the_next_to_come(comple
             await another.append("a", a_turn(f"t{i}"))
 
         async def die(_: HttpRequest) -> AsyncHttpResponse | None:
-            if wire.requests.count("DELETE") > 1:  # the first one deletes the thread's own item
+            if "DELETE" in wire.requests:  # the thread's head is a tombstone by now
                 raise Died
             return None
 
@@ -146,10 +188,9 @@ async def test_a_delete_that_was_cut_off_is_completed_by_the_next_to_come(comple
         assert texts(await kept(tmp_path)) == ({"body of new"} if completing == "append" else set())
 
 
-async def test_an_undo_that_was_cut_off_counts_and_is_completed_by_the_next_append(tmp_path: Path) -> None:
+async def test_an_undo_that_was_cut_off_has_erased_the_turn_and_its_title(tmp_path: Path) -> None:
     async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
-        await another.append("a", a_turn("t1"))
-        await another.append("a", a_turn("t2"))
+        await another.append("a", a_turn("t1"), title="Secret")
 
         async def die(request: HttpRequest) -> AsyncHttpResponse | None:
             if is_create(request):
@@ -160,12 +201,27 @@ async def test_an_undo_that_was_cut_off_counts_and_is_completed_by_the_next_appe
         wire.after = die
         with pytest.raises(Died):
             await storage.undo("a")
-        found = await another.read("a", turn_id="t2")
-        assert (found.found, [record.id for record in found.records]) == (None, ["t1"])
-        assert texts(await kept(tmp_path)) == {"body of t1", "body of t2", ""}
-        again = await another.append("a", a_turn("t2"), expected=3)
-        assert (again.replayed, again.revision) == (False, 4)
-        assert [item["number"] for item in await kept(tmp_path) if item.get("text") == "body of t2"] == [4]
+        found = await another.read("a", turn_id="t1")
+        assert (found.found, found.records) == (None, ())
+        items = await kept(tmp_path)
+        assert texts(items) == {""}
+        assert "Secret" not in str(items)
+        assert [info.title for info in (await another.list_threads()).threads] == [None]
+        again = await another.append("a", a_turn("t1"), expected=2)
+        assert (again.replayed, again.revision) == (False, 3)
+
+
+async def test_a_title_and_the_ids_of_an_old_turn_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting, "REMEMBERED", 100)
+    async with CosmosStorage(cosmos_url(tmp_path)) as storage:
+        await storage.append("a", a_turn("t1"), title="Secret")
+        await storage.append("a", a_turn("t2"))
+        await storage.trim("a", keep_turns=1)
+        assert "Secret" not in str(await kept(tmp_path))
+        await storage.append_all("a", [a_turn() for _ in range(197)])
+        assert [item["kind"] for item in await kept(tmp_path) if item.get("number") in (1, 2, 3)] == ["turn", "trim"]
 
 
 async def test_a_trim_that_was_cut_off_is_completed_by_the_next_cut(tmp_path: Path) -> None:

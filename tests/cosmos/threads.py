@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
+from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice
 
@@ -101,8 +102,15 @@ async def prepare(storage: Storage, write: Write, thread: str) -> None:
 
 def seen(found: ThreadSlice) -> tuple[ThreadInfo | None, list[tuple[int, str, bytes]]]:
     """Return the relevant part of a read: without random ids, and without the position of `first` in a gap."""
-    info = found.info and replace(found.info, id="", incarnation="", first=0, created_us=0, updated_us=0)
+    info = found.info and replace(
+        found.info, id="", incarnation="", record_id=_named(found.info), first=0, created_us=0, updated_us=0
+    )
     return info, [(record.number, record.id, record.body) for record in found.records]
+
+
+def _named(info: ThreadInfo) -> str:
+    """Return the id of the newest record, without an id that was drawn at random."""
+    return info.record_id if len(info.record_id) < len(new_id()) else "random"
 
 
 async def check_whole(storage: Storage, thread: str, *, is_settled: bool = True) -> ThreadSlice:

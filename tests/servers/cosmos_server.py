@@ -5,7 +5,8 @@ virtual environment. A test process starts one when the first test asks for it, 
 environment variable is set then, so that the processes which a test starts find the same one. Tests are apart by
 container. A server that cannot start is an error.
 
-Its faults that matter here: a point read of a missing item fails with 500, batches are not atomic, items never expire.
+Its faults that matter here: a point read of a missing item fails with 500, and items never expire. `serve.js` makes its
+batches atomic.
 """
 
 from __future__ import annotations

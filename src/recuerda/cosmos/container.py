@@ -11,21 +11,28 @@ import asyncio
 import random
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from azure.core import MatchConditions
-from azure.cosmos.exceptions import CosmosHttpResponseError
+from azure.core.exceptions import ServiceResponseError
+from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosHttpResponseError
 
-from recuerda.cosmos.items import DirectoryItem, Item, ThreadItem, parse
+from recuerda.cosmos.items import DirectoryItem, HeadItem, Item, LeaseItem, parse
 from recuerda.errors import StorageBusy
 from recuerda.storage.contract import Clock
+
+MAX_BATCH = 90
+"""The number of items that a batch may change besides the head and a new record. The service takes 100 operations."""
 
 AT_ONCE = 16
 """The largest number of requests that one operation sends at the same time when it changes many items."""
 
 _ANSWER_S = 5.0
 """Seconds that a query may take in addition to the time for which the service may defer it."""
+
+_LEASE_KEPT_S = 86_400
+"""Seconds for which the item of a lease that has run out is kept, so that it does not stay forever."""
 
 _MAX_HINTS = 4096
 
@@ -59,6 +66,12 @@ class Proxy(Protocol):
         """Delete an item."""
         ...
 
+    async def execute_item_batch(
+        self, batch_operations: Sequence[tuple[Any, ...]], partition_key: str, **options: Any
+    ) -> Sequence[Mapping[str, Any]]:
+        """Execute several operations on the items of one partition, all or none."""
+        ...
+
     def query_items(self, query: str, **options: Any) -> Pages:
         """Begin a query."""
         ...
@@ -78,8 +91,8 @@ class Container:
         self.ttl_s = ttl_s
         self.clock = clock
         self.busy_timeout_s = busy_timeout_s
-        self.revisions: Hints[int] = Hints[int]()
         self.entries: Hints[DirectoryItem] = Hints[DirectoryItem]()
+        self.leases: Hints[tuple[str, float]] = Hints[tuple[str, float]]()
         self._proxy = proxy
 
     async def create(self, item: Item) -> str | None:
@@ -117,6 +130,49 @@ class Container:
                 return False
             raise
         return True
+
+    async def commit(
+        self,
+        head: HeadItem,
+        *,
+        create: Item | None = None,
+        put: Sequence[Item] = (),
+        delete: Sequence[str] = (),
+    ) -> str | None:
+        """Replace a thread's head, and change other items of the thread, all or nothing.
+
+        Args:
+            head: the new head. Its ETag is the ETag that the present head must have.
+            create: a new item.
+            put: items that replace items of the same ids.
+            delete: the ids of items to delete. An item that has expired is no error.
+
+        Returns:
+            The head's new ETag. None if the head has been changed since it was read, or if the connection broke before
+            the answer came. Then nothing is known, and the head must be read again.
+        """
+        operations: list[tuple[Any, ...]] = [
+            ("replace", (head.id, self._document(head)), {"if_match_etag": head.etag}),
+            *((("create", (self._document(create),)),) if create is not None else ()),
+            *(("upsert", (self._document(item),)) for item in put),
+        ]
+        try:
+            if len(operations) + len(delete) == 1:
+                return await self.replace(head, etag=head.etag)
+            return await self._batch(head.partition, [*operations, *(("delete", (item_id,)) for item_id in delete)])
+        except CosmosBatchOperationError as error:
+            if error.status_code == 404 and cast("int", error.error_index) >= len(operations):
+                # A draft's step has expired. The others are younger, and will expire by themselves.
+                return await self._batch(head.partition, operations)
+            if error.status_code in (404, 409, 412):
+                return None
+            raise
+        except ServiceResponseError:
+            return None
+
+    async def _batch(self, partition: str, operations: Sequence[tuple[Any, ...]]) -> str:
+        answers = await self._proxy.execute_item_batch(operations, partition)
+        return str(answers[0]["eTag"])
 
     async def query(
         self,
@@ -181,8 +237,8 @@ class Container:
 
     def _document(self, item: Item) -> dict[str, Any]:
         document = item.document()
-        if self.ttl_s is not None:
-            document["ttl"] = self.ttl_s * _lives(item)
+        if (life_s := _life_s(item, self.ttl_s)) is not None:
+            document["ttl"] = life_s
         return document
 
 
@@ -244,14 +300,18 @@ async def run_all(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
             raise outcome
 
 
-def _lives(item: Item) -> int:
-    """Return an item's time to live, a multiple of a record's: the item must outlive the thread's newest record."""
-    if isinstance(item, DirectoryItem):
-        return 3
-    return 2 if isinstance(item, ThreadItem) and (item.is_set or item.is_settled) else 1
+def _life_s(item: Item, ttl_s: int | None) -> int | None:
+    """Return the seconds after which the service deletes an item; None if it never does.
+
+    A thread's head is written with each record, so it lives as long as the newest record. A directory entry must
+    outlive the thread.
+    """
+    if isinstance(item, LeaseItem):
+        return item.lasts_us // 1_000_000 + _LEASE_KEPT_S
+    return ttl_s and ttl_s * (3 if isinstance(item, DirectoryItem) else 1)
 
 
-def sub_status(error: CosmosHttpResponseError) -> int:
+def sub_status(error: CosmosHttpResponseError | CosmosBatchOperationError) -> int:
     """Return the number that distinguishes the reasons for one status; 0 if there is none."""
     return cast("int | None", error.sub_status) or 0
 

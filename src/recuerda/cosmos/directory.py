@@ -9,34 +9,35 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from contextlib import aclosing
 
 import msgspec
 
 from recuerda.cosmos.container import Backoff, Container
 from recuerda.cosmos.heads import load
 from recuerda.cosmos.items import (
-    FOREVER,
     SHARDS,
     DirectoryItem,
+    HeadItem,
     directory_partition,
     directory_place,
     sort_key,
 )
 from recuerda.storage.records import ThreadInfo
 
-_LOG_FIELDS = ("revision", "first", "turns", "messages")
-_SETTING_FIELDS = ("user_id", "title", "metadata", "changes", "created_us")
+WALK_PAGE = 200
+"""The number of entries that a walk reads at once."""
 
 
 def entry_of(
-    info: ThreadInfo, *, changes: int, pending: int, users: frozenset[str | None] = frozenset()
+    info: ThreadInfo, *, writes: int, pending: int, users: frozenset[str | None] = frozenset()
 ) -> DirectoryItem:
     """Return a thread's entry.
 
     Args:
         info: the information about the thread, to be copied.
-        changes: the number of changes of the thread's own item so far.
-        pending: the number of changes after which the entry can be trusted.
+        writes: the value of `writes` in the thread's head that has this information.
+        pending: the value of `writes` from which on the entry can be trusted.
         users: the users whose listings have the entry, besides the thread's own user.
     """
     partition, place = directory_place(info.id)
@@ -48,17 +49,9 @@ def entry_of(
         incarnation=info.incarnation,
         sort=sort_key(info.updated_us, info.id),
         users=_sorted(users | {info.user_id}),
-        changes=changes,
+        writes=writes,
         pending=pending,
-        revision=info.revision,
-        first=info.first,
-        turns=info.turns,
-        messages=info.messages,
-        user_id=info.user_id,
-        title=info.title,
-        metadata=msgspec.json.encode(info.metadata).decode(),
-        created_us=str(info.created_us),
-        updated_us=str(info.updated_us),
+        copy=msgspec.json.encode(info).decode(),
     )
 
 
@@ -70,7 +63,7 @@ async def look_up(container: Container, thread_id: str) -> DirectoryItem | None:
 
 
 async def mark(container: Container, entry: DirectoryItem, *, is_new: bool = False) -> None:
-    """Make sure that the thread's entry has at least the `pending` and all the `users` of the given entry."""
+    """Make sure that a thread's entry has the title and all users of the given entry, and at least its `pending`."""
     backoff = Backoff(container, entry.thread_id)
     if is_new and await _create(container, entry):
         return
@@ -82,11 +75,14 @@ async def mark(container: Container, entry: DirectoryItem, *, is_new: bool = Fal
             if not await is_alive(container, entry):
                 return
             is_done = await _replace(container, there, entry)
+        elif there.writes >= entry.pending:
+            return  # another writer was first, so the change that the mark is for will fail
         else:
             wanted = msgspec.structs.replace(
                 there,
                 pending=max(there.pending, entry.pending),
                 users=_sorted(frozenset((*there.users, *entry.users))),
+                copy=_retitled(there, entry.info().title),
             )
             is_done = await _replace(container, there, wanted)
         if is_done:
@@ -95,13 +91,13 @@ async def mark(container: Container, entry: DirectoryItem, *, is_new: bool = Fal
 
 
 async def publish(container: Container, entry: DirectoryItem) -> bool:
-    """Bring a thread's entry up to date; return False if it is gone, of another incarnation, or about to be deleted."""
+    """Bring a thread's entry up to date; return False if there is none of its incarnation."""
     backoff = Backoff(container, entry.thread_id)
     noted = container.entries.get(entry.thread_id)
     there = noted if noted is not None and noted.incarnation == entry.incarnation else None
     while True:
         there = there or await look_up(container, entry.thread_id)
-        if there is None or there.incarnation != entry.incarnation or there.pending == FOREVER:
+        if there is None or there.incarnation != entry.incarnation:
             container.entries.note(entry.thread_id, None)
             return False
         if await _replace(container, there, _merged(there, entry)):
@@ -125,34 +121,33 @@ async def _replace(container: Container, there: DirectoryItem, wanted: Directory
 
 async def is_alive(container: Container, entry: DirectoryItem) -> bool:
     """Return True if the thread of an entry exists and has the same incarnation."""
-    thread = (await load(container, entry.thread_id)).living
-    return thread is not None and thread.incarnation == entry.incarnation
+    head = (await load(container, entry.thread_id)).item
+    return head is not None and head.life != "over" and head.incarnation == entry.incarnation
 
 
 def _merged(there: DirectoryItem, entry: DirectoryItem) -> DirectoryItem:
-    """Return an entry with the newer counts and the newer settings of two entries."""
-    log = max(there, entry, key=lambda one: (one.revision, one.changes))
-    settings = max(there, entry, key=lambda one: one.changes)
-    newest = log if log.revision > settings.revision else settings
+    """Return the newer of two entries."""
+    newer = max(there, entry, key=lambda one: one.writes)
     pending = max(there.pending, entry.pending)
-    users = frozenset((*there.users, *entry.users)) if settings.changes < pending else frozenset((settings.user_id,))
+    users = frozenset((newer.info().user_id,))
+    if newer.writes < pending:
+        users |= frozenset((*there.users, *entry.users))
     return msgspec.structs.replace(
-        there,
-        sort=newest.sort,
-        updated_us=newest.updated_us,
-        pending=pending,
-        users=_sorted(users),
-        **{name: getattr(log, name) for name in _LOG_FIELDS},
-        **{name: getattr(settings, name) for name in _SETTING_FIELDS},
+        there, sort=newer.sort, copy=newer.copy, writes=newer.writes, pending=pending, users=_sorted(users)
     )
 
 
-async def mark_deleted(container: Container, thread_id: str) -> None:
-    """Mark the entry of a thread that is about to be deleted, so that it is never trusted again."""
-    backoff = Backoff(container, thread_id)
-    container.entries.note(thread_id, None)
-    while (there := await look_up(container, thread_id)) is not None:
-        wanted = msgspec.structs.replace(there, pending=FOREVER)
+def _retitled(entry: DirectoryItem, title: str | None) -> str:
+    """Return the copy in an entry, with another title."""
+    return msgspec.json.encode(msgspec.structs.replace(entry.info(), title=title)).decode()
+
+
+async def mark_deleted(container: Container, head: HeadItem) -> None:
+    """Mark the entry of a thread that is about to be deleted, so that it is not trusted from then on."""
+    backoff = Backoff(container, head.thread_id)
+    container.entries.note(head.thread_id, None)
+    while (there := await look_up(container, head.thread_id)) is not None and there.incarnation == head.incarnation:
+        wanted = msgspec.structs.replace(there, pending=max(there.pending, head.writes + 1))
         if wanted == there or await container.replace(wanted, etag=there.etag) is not None:
             return
         await backoff.wait()
@@ -161,8 +156,8 @@ async def mark_deleted(container: Container, thread_id: str) -> None:
 async def remove_dead(container: Container, thread_id: str) -> None:
     """Remove the entry of a thread that no longer exists.
 
-    A thread's own item is made before its entry. The entry is looked up first and the thread second. So an entry
-    without a thread belongs to a thread that has ended, and never to a thread that is being made.
+    A thread's head is made before its entry. The entry is looked up first and the head second. So an entry without a
+    head belongs to a thread that has ended, and never to a thread that is being made.
     """
     while (there := await look_up(container, thread_id)) is not None:
         if await is_alive(container, there):
@@ -180,6 +175,32 @@ async def list_threads(
     return heapq.nlargest(
         limit, (info for infos in found for info in infos), key=lambda info: (info.updated_us, info.id)
     )
+
+
+async def walk(container: Container, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+    """Return some threads in the order of their entries' ids, and the position after them.
+
+    An entry never moves: its partition and its id are made of the thread's id. A position is the number of a partition
+    and the id of the last entry that was read there.
+    """
+    shard, _, last = (position or "0:").partition(":")
+    conditions = "c.kind = 'directory' AND c.id > @last"
+    values: dict[str, object] = {"last": last}
+    if user_id is not None:
+        conditions += " AND ARRAY_CONTAINS(c.users, @user)"
+        values["user"] = user_id
+    place = directory_partition(int(shard))
+    pages = container.query(place, conditions, values, page=WALK_PAGE, order="c.id ASC")
+    entries: list[DirectoryItem] = []
+    next_position = f"{int(shard) + 1}:" if int(shard) + 1 < SHARDS else None
+    async with aclosing(pages):
+        async for items in pages:
+            entries.extend(item for item in items if isinstance(item, DirectoryItem))
+            if len(entries) >= WALK_PAGE:
+                next_position = f"{shard}:{entries[-1].id}"
+                break
+    found = await asyncio.gather(*(_checked(container, entry, user_id) for entry in entries))
+    return [info for info in found if info is not None], next_position
 
 
 async def _list_shard(
@@ -215,7 +236,7 @@ async def _checked(container: Container, entry: DirectoryItem, user_id: str | No
     if info is None or (user_id is not None and info.user_id != user_id):
         return None
     # The thread keeps the entry's place in the listing, so that the next page starts where this one ends.
-    return msgspec.structs.replace(info, updated_us=int(entry.updated_us))
+    return msgspec.structs.replace(info, updated_us=entry.info().updated_us)
 
 
 def _sorted(users: frozenset[str | None]) -> tuple[str, ...]:

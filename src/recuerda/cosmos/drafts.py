@@ -1,154 +1,191 @@
 """Drafts: the steps of a running turn, beside the thread's records.
 
-The first step's item has a fixed id, so a thread has one draft. The item holds the revision that the thread had, and is
-valid only until a turn is appended. So the append ends the draft in the same atomic step. Later steps belong to the
-draft that the first step names. A later step's item is only created, and the first step's item is only replaced if it
-is unchanged since it was read. So each step is saved once.
-
-Before a step is written, the draft is read to check that the step is the next one. In between, a turn may be appended
-or the draft may be replaced. Then the step belongs to a draft that has ended, as if it had been saved just before.
+The thread's head names the draft and the number of its steps. A step is created in the same batch that raises this
+number, so each step is saved once, and only on the draft that it belongs to. The batch of an append takes the draft out
+of the head and deletes its steps.
 """
 
 from __future__ import annotations
 
-from recuerda.cosmos.container import Backoff, Container, run_all
-from recuerda.cosmos.heads import Head, load
+import msgspec
+
+from recuerda.cosmos import cutting, directory, threads
+from recuerda.cosmos.container import MAX_BATCH, Backoff, Container, run_all
+from recuerda.cosmos.heads import Head, load, made_alive
 from recuerda.cosmos.items import (
-    DRAFT_NUMBER,
-    FIRST_STEP_ID,
-    STEP_NUMBER,
+    HEAD_ID,
     DraftItem,
+    DraftMark,
+    HeadItem,
     read_body,
+    step_item_id,
     thread_partition,
     write_body,
 )
 from recuerda.ids import new_id
 from recuerda.storage.hooks import is_new_step
-from recuerda.storage.records import DraftStep
+from recuerda.storage.records import DraftStep, Guard
 
 
-async def save(container: Container, thread_id: str, step: DraftStep) -> None:
+async def save(container: Container, thread_id: str, step: DraftStep, guard: Guard) -> None:
     """Save one step if `is_new_step` allows it. A first step replaces a draft that has ended."""
     backoff = Backoff(container, thread_id)
     while True:
         head = await load(container, thread_id)
-        steps = await _steps(container, thread_id, head, {1, step.number - 1, step.number})
-        before, same = steps.get(step.number - 1), steps.get(step.number)
-        is_new = is_new_step(
-            thread_id,
-            step,
-            first=_step(steps[1]) if 1 in steps else None,
-            same=None if same is None else _step(same),
-            newest=step.number if same is not None else step.number - 1 if before is not None else 0,
-            revision=head.revision,
-        )
-        if not is_new or await _write(container, head, _item(thread_id, head, step, steps.get(1))):
+        head.check_user(guard)
+        if not await _is_new(container, head, step):
+            return
+        if step.number == 1:
+            head.check_state(guard)
+        if await _write(container, head, step, guard):
             return
         await backoff.wait()
 
 
-async def load_steps(container: Container, thread_id: str) -> list[DraftStep]:
+async def _is_new(container: Container, head: Head, step: DraftStep) -> bool:
+    draft = None if head.alive is None else head.alive.draft
+    is_same_turn = draft is not None and draft.turn_id == step.turn_id
+    return is_new_step(
+        head.thread_id,
+        step,
+        first=None if draft is None else DraftStep(turn_id=draft.turn_id, revision=draft.revision, number=1, body=b""),
+        same=await _step(container, head, draft, step.number) if draft is not None and is_same_turn else None,
+        newest=0 if draft is None else draft.steps,
+        revision=head.revision,
+    )
+
+
+async def _step(container: Container, head: Head, draft: DraftMark, number: int) -> DraftStep | None:
+    """Return a step of the draft; None if it has no such step."""
+    if number > draft.steps:
+        return None
+    values = {"id": step_item_id(draft.id, number)}
+    found = await container.query_all(thread_partition(head.thread_id), "c.id = @id", values)
+    return next((_read(item) for item in found if isinstance(item, DraftItem)), None)
+
+
+async def _write(container: Container, head: Head, step: DraftStep, guard: Guard) -> bool:
+    """Write a step; return False if another writer was first."""
+    item = head.alive
+    if step.number == 1:
+        item = await threads.prepared(container, head, now_us=step.created_us, guard=guard)
+    if item is None:
+        return False
+    old = item.draft
+    if step.number > 1 and old is not None:
+        draft, ended = msgspec.structs.replace(old, steps=step.number), ()
+    else:
+        draft = DraftMark(id=new_id(), turn_id=step.turn_id, revision=step.revision, steps=1)
+        ended = step_ids(item)
+    fits = len(ended) <= MAX_BATCH
+    new = made_alive(item, step.created_us, guard) if step.number == 1 else _written(item)
+    new = msgspec.structs.replace(new, draft=draft, is_unfinished=item.is_unfinished or not fits)
+    if await container.commit(new, create=_item(new, draft, step), delete=ended if fits else ()) is None:
+        return False
+    if not fits:
+        await cutting.finish(container, new)
+    if item.life == "new" or item.user_id != new.user_id:
+        await directory.publish(container, directory.entry_of(new.info(), writes=new.writes, pending=new.writes))
+    return True
+
+
+def _written(head: HeadItem) -> HeadItem:
+    return msgspec.structs.replace(head, writes=head.writes + 1)
+
+
+async def load_steps(container: Container, thread_id: str, guard: Guard) -> list[DraftStep]:
     """Return the steps of the valid draft, in order."""
-    head = await load(container, thread_id)
-    steps = await _steps(container, thread_id, head, None)
-    return [_step(steps[number]) for number in range(1, len(steps) + 1) if number in steps]
+    backoff = Backoff(container, thread_id)
+    while True:
+        values = {"head": HEAD_ID}
+        found = await container.query_all(thread_partition(thread_id), "c.id = @head OR c.kind = 'draft'", values)
+        head = Head(thread_id, next((item for item in found if isinstance(item, HeadItem)), None))
+        head.check_user(guard)
+        if head.alive is None or head.alive.draft is None:
+            return []
+        draft = head.alive.draft
+        steps = {item.step: item for item in found if isinstance(item, DraftItem) and item.draft == draft.id}
+        if len(steps) == draft.steps or await _is_unchanged(container, head.alive):
+            # Only of an expired draft are steps missing.
+            return [_read(steps[number]) for number in sorted(steps)] if 1 in steps else []
+        await backoff.wait()
+
+
+async def _is_unchanged(container: Container, head: HeadItem) -> bool:
+    now = (await load(container, head.thread_id)).item
+    return now is not None and now.etag == head.etag
 
 
 async def list_drafts(container: Container, limit: int) -> list[str]:
     """Return the ids of up to `limit` threads with a valid draft, in order."""
     firsts = await container.query_all(None, "c.kind = 'draft' AND c.step = 1", fields=_FIELDS)
-    found: list[str] = []
+    found: set[str] = set()
 
-    async def check(thread_id: str) -> None:
-        if (await load(container, thread_id)).living_draft is not None:
-            found.append(thread_id)
+    async def check(item: DraftItem) -> None:
+        head = await load(container, item.partition.removeprefix(thread_partition("")))
+        if head.alive is not None and head.alive.draft is not None and head.alive.draft.id == item.draft:
+            found.add(head.thread_id)
 
     # An item may be left over from a draft that has ended. Only its thread shows that.
-    await run_all(check(item.partition.removeprefix(thread_partition(""))) for item in firsts)
+    await run_all(check(item) for item in firsts if isinstance(item, DraftItem))
     return sorted(found)[:limit]
 
 
-async def drop(container: Container, thread_id: str) -> bool:
-    """Delete the draft; return False if there is no valid draft.
-
-    The first step is deleted first, which ends the draft.
-    """
+async def drop(container: Container, thread_id: str, guard: Guard) -> bool:
+    """Delete the draft; return False if there is no valid draft."""
     backoff = Backoff(container, thread_id)
+    call = new_id()
     while True:
         head = await load(container, thread_id)
-        if head.draft is None:
+        if head.alive is not None and head.alive.call == call:
+            return True  # the change succeeded, and its answer was lost
+        head.check_user(guard)
+        if head.alive is None or head.alive.draft is None:
             return False
-        if await clear(container, thread_id, head.draft):
-            return head.living_draft is not None
+        head.check_state(guard)
+        if await end(container, head.alive, call=call) is not None:
+            return True
         await backoff.wait()
 
 
-async def clear(container: Container, thread_id: str, first: DraftItem) -> bool:
-    """Delete a draft and the steps that older drafts have left; return False if another draft has replaced it."""
-    if not await container.delete(first.partition, first.id, etag=first.etag):
-        return False
-    await clear_rest(container, thread_id, base=first.base, draft=first.draft)
-    return True
+async def end(container: Container, head: HeadItem, *, call: str = "") -> HeadItem | None:
+    """Take the draft out of a thread, and return the new head; None if another writer was first."""
+    steps = step_ids(head)
+    fits = len(steps) <= MAX_BATCH
+    new = msgspec.structs.replace(_written(head), draft=None, call=call, is_unfinished=head.is_unfinished or not fits)
+    etag = await container.commit(new, delete=steps if fits else ())
+    if etag is None:
+        return None
+    if not fits:
+        await cutting.finish(container, new)
+    return msgspec.structs.replace(new, etag=etag)
 
 
-async def clear_rest(container: Container, thread_id: str, *, base: int, draft: str) -> None:
-    """Delete the later steps of a draft that has ended, and of the drafts that were begun before it."""
-    rest = await container.query_all(
-        thread_partition(thread_id),
-        "c.kind = 'draft' AND c.step > 1 AND (c.draft = @draft OR c.base < @base)",
-        {"draft": draft, "base": base},
-        fields=_FIELDS,
-    )
-    await run_all(container.delete(item.partition, item.id) for item in rest)
+def step_ids(head: HeadItem | None) -> list[str]:
+    """Return the ids of the items of a thread's draft."""
+    if head is None or head.draft is None:
+        return []
+    return [step_item_id(head.draft.id, number) for number in range(1, head.draft.steps + 1)]
 
 
-async def _steps(container: Container, thread_id: str, head: Head, numbers: set[int] | None) -> dict[int, DraftItem]:
-    """Return the steps of the valid draft that have the given numbers, by number; all steps if `numbers` is None."""
-    first = head.living_draft
-    if first is None:
-        return {}
-    where = "c.kind = 'draft' AND c.draft = @draft"
-    values: dict[str, object] = {"draft": first.draft}
-    if numbers is not None:
-        where += " AND ARRAY_CONTAINS(@numbers, c.step)"
-        values["numbers"] = sorted(numbers)
-    found = await container.query_all(thread_partition(thread_id), where, values)
-    steps = {item.step: item for item in found if isinstance(item, DraftItem)}
-    return steps if 1 in steps else {}
-
-
-async def _write(container: Container, head: Head, item: DraftItem) -> bool:
-    """Write a step; return False if another writer was first."""
-    old = head.draft
-    if item.step > 1 or old is None:
-        return await container.create(item) is not None
-    if await container.replace(item, etag=old.etag) is None:
-        return False
-    await clear_rest(container, item.partition.removeprefix(thread_partition("")), base=old.base, draft=old.draft)
-    return True
-
-
-def _item(thread_id: str, head: Head, step: DraftStep, first: DraftItem | None) -> DraftItem:
-    draft = new_id() if first is None or step.number == 1 else first.draft
+def _item(head: HeadItem, draft: DraftMark, step: DraftStep) -> DraftItem:
     text, data = write_body(step.body)
     return DraftItem(
-        partition=thread_partition(thread_id),
-        id=FIRST_STEP_ID if step.number == 1 else f"{FIRST_STEP_ID}.{draft}.{step.number}",
+        partition=head.partition,
+        id=step_item_id(draft.id, step.number),
         kind="draft",
-        number=DRAFT_NUMBER if step.number == 1 else STEP_NUMBER,
-        draft=draft,
+        incarnation=head.incarnation,
+        draft=draft.id,
         step=step.number,
         turn_id=step.turn_id,
         revision=step.revision,
-        base=head.revision,
         created_us=str(step.created_us),
-        incarnation=None if head.living is None else head.living.incarnation,
         text=text,
         data=data,
     )
 
 
-def _step(item: DraftItem) -> DraftStep:
+def _read(item: DraftItem) -> DraftStep:
     return DraftStep(
         turn_id=item.turn_id,
         revision=item.revision,
@@ -158,4 +195,4 @@ def _step(item: DraftItem) -> DraftStep:
     )
 
 
-_FIELDS = "c.partition, c.id, c.kind, c.draft, c.step, c.turn_id, c.revision, c.base"
+_FIELDS = "c.partition, c.id, c.kind, c.incarnation, c.draft, c.step, c.turn_id, c.revision"

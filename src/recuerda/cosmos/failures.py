@@ -7,7 +7,7 @@ https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb
 from __future__ import annotations
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosHttpResponseError
+from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosClientTimeoutError, CosmosHttpResponseError
 
 from recuerda.cosmos.container import sub_status
 from recuerda.errors import (
@@ -33,7 +33,7 @@ def translate(error: Exception, start: str, place: str) -> RecuerdaError:
         start: the beginning of the text, such as "could not append".
         place: endpoint, database and container.
     """
-    if not isinstance(error, CosmosHttpResponseError):
+    if not isinstance(error, CosmosHttpResponseError | CosmosBatchOperationError):
         if isinstance(error, ClientAuthenticationError):
             return StorageUnavailable(f"{start}: the credential gives no token for {place}; check the credential")
         if isinstance(error, CosmosClientTimeoutError):
@@ -44,7 +44,7 @@ def translate(error: Exception, start: str, place: str) -> RecuerdaError:
     return _translate_status(error, f"{start}: {place} answered {error.status_code}")
 
 
-def _translate_status(error: CosmosHttpResponseError, answered: str) -> RecuerdaError:
+def _translate_status(error: CosmosHttpResponseError | CosmosBatchOperationError, answered: str) -> RecuerdaError:
     match error.status_code:
         case 401:
             return StorageUnavailable(f"{answered}: the service does not accept the key or token; check the credential")

@@ -1,18 +1,23 @@
-"""The items of a container, and the rules that make one item a commit.
+"""The items of a container, and the rules that make one request a commit.
 
 A thread has a logical partition of its own. It holds:
 
-- **The thread's own item**, with its incarnation and its settings. It sorts above all records, so that one query,
-  newest first, gives it and then the records.
-- **One record for each number.** Its id is made of the incarnation and the number, and ids are unique in a partition,
-  so one of two competing writers gets status 409. Creating the item is the commit: a turn exists as soon as this one
-  item exists. A record carries the totals of the thread up to and including itself, so the newest record describes the
-  thread.
-- **Gone records.** An undo or a trim replaces a record with an empty item of the same id, and never removes it:
-  otherwise a delayed writer could use the number again. The newest record makes such a record invisible even before it
-  is replaced: a trim raises `first`, and an undo names its target.
-- **Draft steps**, each with the revision that the thread had; appending a turn invalidates them. A step is created,
-  never overwritten, so one of two processes that save it gets status 409.
+- **The thread's own item**, called its head. It has the information about the thread. It sorts above all records, so
+  that one query, newest first, gives it and then the records.
+- **One record for each number.**
+- **Gone records.** A removed record is replaced by an item of the same id without a body. It keeps the record's id for
+  retries and for continued reads. Items that are older than `REMEMBERED` numbers are deleted.
+- **Draft steps.** The head names the draft that is valid, and the number of its steps.
+- **The lease**, if a process has taken it.
+
+Every change of a thread replaces its head, on the condition that the head's ETag is unchanged since it was read. All
+other items of the change are in the same transactional batch. So a change happens whole or not at all, and what was
+read before it (the user, the version, the draft) was still true when it happened. A batch takes 100 operations and
+2 MB. If a change removes more items, the head is marked `is_unfinished`: no reader sees these items any more, and the
+next change deletes them.
+
+A deleted thread's head stays as a tombstone until all other items are deleted. So an interrupted deletion is completed
+by the next operation that needs the thread.
 
 A listing needs all threads, and they are in different partitions. So each thread also has an entry in one of a few
 directory partitions: a copy of the information about it. The entry is made before the thread becomes visible, and
@@ -28,38 +33,32 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal
 
 import msgspec
 
 from recuerda.storage.records import RecordKind, ThreadInfo, TurnRecord
 
-THREAD_NUMBER: Final = 2**53 - 1
-DRAFT_NUMBER: Final = 2**53 - 2
-STEP_NUMBER: Final = -1
-"""The number of a draft's later steps. It is below all records, so that reading a thread never passes over these
-steps."""
+HEAD_NUMBER: Final = 2**53 - 1
+BESIDE_NUMBER: Final = -1
+"""The number of draft steps and of the lease. It is below all records, so that a read of a thread never passes over
+these items."""
 
 HIGHEST_NUMBER: Final = 2**53 - 3
 """The number of the last record that a thread can have."""
 
-THREAD_ID: Final = "thread"
+HEAD_ID: Final = "thread"
 """The id of a thread's own item, in its partition."""
 
-FIRST_STEP_ID: Final = "draft"
-"""The id of the first step of a thread's draft, in its partition. It is fixed, so a thread has one draft."""
-
-FOREVER: Final = 2**53 - 1
-"""The value of `pending` for an entry whose thread is being deleted. No number of changes ever reaches it."""
+LEASE_ID: Final = "lease"
+"""The id of the item of a thread's lease, in its partition."""
 
 SHARDS: Final = 4
 """The number of directory partitions. Each takes 10,000 request units a second; a listing queries all of them."""
 
 MAX_BODY_BYTES: Final = 1_400_000
 """The largest size of a body in bytes. As base64 it fits into an item of Cosmos DB (2 MB of JSON), with room for the
-other fields."""
-
-T = TypeVar("T", bound="Item")
+other fields and for the rest of its batch."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,113 +77,185 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         return {key: value for key, value in written.items() if value is not None}
 
 
-class ThreadItem(Item, frozen=True, kw_only=True):
-    """A thread's own item.
+class DraftMark(msgspec.Struct, frozen=True, kw_only=True):
+    """The draft that is valid.
 
     Attributes:
-        number: higher than every record's number.
-        incarnation: a random id, chosen when the thread is made.
-        is_set: True when the thread exists even without a record, because its settings were written first.
-        is_settled: True when the item has the user and the title of the first record.
-        created_us: the time at which the thread was made.
-        user_id: a setting of the thread, as are `title` and `metadata` (JSON).
-        changed_us: the time of the last change of the settings, if it came after the record number `changed_at`.
-        changes: the number of changes of the item so far.
+        id: a random id that the draft's items share.
+        turn_id: the id of the running turn.
+        revision: the revision on which the turn was begun.
+        steps: the number of steps.
     """
 
-    number: int = THREAD_NUMBER
+    id: str
+    turn_id: str
+    revision: int
+    steps: int
+
+
+class HeadItem(Item, frozen=True, kw_only=True):
+    """A thread's own item. The fields that `ThreadInfo` has too mean the same.
+
+    Attributes:
+        life: "new" while the thread is being made, and readers do not see it; then "alive"; then "over" while its items
+            are being deleted.
+        writes: the number of times that the head was replaced.
+        call: a random id of the call that replaced it last. By it, a call whose answer was lost recognizes its change.
+        metadata: JSON.
+        summary: the number of the newest summary; 0 if there is none.
+        covered: the last number that this summary covers.
+        removals: the number of records that have removed others. A read of several pages looks whether it has grown.
+        is_unfinished: True if items that a record has removed may still be there, because they were too many for a
+            batch.
+        undone: if the newest record is an undo that is not finished, the number of the turn that it removed.
+        draft: the valid draft, or None.
+    """
+
+    number: int = HEAD_NUMBER
     incarnation: str
-    is_set: bool = False
-    is_settled: bool = False
-    created_us: str
+    life: Literal["new", "alive", "over"] = "new"
+    writes: int = 0
+    call: str = ""
+    revision: int = 0
+    record_id: str = ""
+    edits: int = 0
+    rewritten: int = 0
+    first: int = 1
+    turns: int = 0
+    messages: int = 0
     user_id: str | None = None
     title: str | None = None
+    title_turn: int | None = None
     metadata: str = "{}"
-    changed_us: str | None = None
-    changed_at: int = 0
-    changes: int = 0
+    created_us: str = "0"
+    updated_us: str = "0"
+    summary: int = 0
+    covered: int = 0
+    removals: int = 0
+    is_unfinished: bool = False
+    undone: int | None = None
+    draft: DraftMark | None = None
+
+    @property
+    def thread_id(self) -> str:
+        """The thread's id."""
+        return self.partition.removeprefix(thread_partition(""))
+
+    def info(self) -> ThreadInfo:
+        """Return the information about the thread."""
+        return ThreadInfo(
+            id=self.thread_id,
+            revision=self.revision,
+            incarnation=self.incarnation,
+            record_id=self.record_id,
+            edits=self.edits,
+            rewritten=self.rewritten,
+            first=self.first,
+            turns=self.turns,
+            messages=self.messages,
+            user_id=self.user_id,
+            title=self.title,
+            title_turn=self.title_turn,
+            metadata=msgspec.json.decode(self.metadata),
+            created_us=int(self.created_us),
+            updated_us=int(self.updated_us),
+        )
 
 
 class RecordItem(Item, frozen=True, kw_only=True):
-    """A record of a thread's log, or (kind "gone") the empty place of a removed record.
+    """A record of a thread's log, or (kind "gone") the place of a removed record.
 
     Attributes:
         number: the record's number.
         incarnation: the incarnation of the thread that it belongs to.
-        record_id: the turn's id.
+        record_id: the record's id. For a removed record, only the id of a turn that no other turn may use.
+        removed_id: the id of any other removed record.
         call: a random id of the `append` call that wrote the record. By it, a call recognizes its own record among
             records with the same turn id.
-        first: the thread's `first` after this record; `turns` and `messages` likewise.
-        summary: the number of the newest summary after this record, which may be below `first`; 0 if there is none.
-        covered: the last number that this summary covers.
-        last_turn: the number of the newest turn that was ever appended; None in the record of a turn, which is itself
-            the newest turn.
-        user_id: only in the first record, the user that the thread gets if it has none; `title` likewise.
+        committed_us: the time of the commit, if it differs from `created_us`.
         text: the body, if it is text; otherwise `data` holds it as base64.
     """
 
     number: int
     incarnation: str
-    record_id: str = ""
-    call: str = ""
+    record_id: str | None = None
+    removed_id: str | None = None
+    call: str | None = None
     target: int | None = None
     message_count: int = 0
     created_us: str = "0"
-    first: int = 1
-    turns: int = 0
-    messages: int = 0
-    summary: int = 0
-    covered: int = 0
-    last_turn: int | None = None
-    user_id: str | None = None
-    title: str | None = None
+    committed_us: str | None = None
     text: str | None = None
     data: str | None = None
 
+    @property
+    def original_id(self) -> str:
+        """The record's id, even if it has been removed."""
+        return self.record_id or self.removed_id or ""
+
     def record(self) -> TurnRecord:
         """Return the record that the item holds."""
-        kind = _KINDS.get(self.kind, "turn")
         return TurnRecord(
             number=self.number,
-            id=self.record_id,
+            id=self.original_id,
             created_us=int(self.created_us),
+            committed_us=int(self.committed_us or self.created_us),
             message_count=self.message_count,
             body=read_body(self.text, self.data),
-            kind=kind,
+            kind=_KINDS.get(self.kind, "turn"),
             target=self.target,
         )
 
-    def emptied(self) -> RecordItem:
-        """Return the empty item that replaces the record when it is removed."""
+    def emptied(self, *, keeps_id: bool) -> RecordItem:
+        """Return the item that replaces the record when it is removed.
+
+        Args:
+            keeps_id: True if no other turn may use the record's id.
+        """
         return RecordItem(
-            partition=self.partition, id=self.id, kind="gone", number=self.number, incarnation=self.incarnation
+            partition=self.partition,
+            id=self.id,
+            kind="gone",
+            number=self.number,
+            incarnation=self.incarnation,
+            record_id=self.original_id if keeps_id else None,
+            removed_id=None if keeps_id else self.original_id,
         )
 
 
 class DraftItem(Item, frozen=True, kw_only=True):
-    """A step of a draft. The first step's id is fixed, so one write begins a draft or replaces an old draft.
+    """A step of a draft.
 
     Attributes:
-        number: the sort position. It places the first step between the thread's own item and the records, and later
-            steps below the records.
-        draft: an id that all steps of one draft share.
+        incarnation: the incarnation of the thread that it belongs to.
+        draft: the id of the draft; see `DraftMark`.
         step: the step's number.
         turn_id: the id of the running turn, as the caller gave it; `revision` and `created_us` likewise.
-        base: the revision that the thread had when the step was saved, in `incarnation` (None if there was no thread).
-            The draft is valid until a turn is appended.
         text: the body; see `RecordItem`.
     """
 
-    number: int = DRAFT_NUMBER
+    number: int = BESIDE_NUMBER
+    incarnation: str
     draft: str
     step: int
     turn_id: str
     revision: int
-    base: int
     created_us: str = "0"
-    incarnation: str | None = None
     text: str | None = None
     data: str | None = None
+
+
+class LeaseItem(Item, frozen=True, kw_only=True):
+    """The lease of a thread.
+
+    Attributes:
+        holder: the id of its holder.
+        lasts_us: the time after which a lease that is not renewed is free, in microseconds.
+    """
+
+    number: int = BESIDE_NUMBER
+    holder: str
+    lasts_us: int
 
 
 class DirectoryItem(Item, frozen=True, kw_only=True):
@@ -194,50 +265,32 @@ class DirectoryItem(Item, frozen=True, kw_only=True):
         thread_id: the thread's id.
         sort: orders entries by time and then by id.
         users: the users whose listings have the entry: the thread's user, and during a change also the new user.
-        changes: the value of `changes` in the thread's own item when the entry was copied from it.
-        pending: the number that `changes` has to reach. Until then, a listing has to read the thread itself.
+        writes: the value of `writes` in the thread's head when the entry was copied from it.
+        pending: the number that `writes` has to reach. Until then, a listing has to read the thread itself.
+        copy: the information about the thread, as JSON.
     """
 
     thread_id: str
     incarnation: str
     sort: str
     users: tuple[str, ...] = ()
-    changes: int = 0
+    writes: int = 0
     pending: int = 1
-    revision: int = 0
-    first: int = 1
-    turns: int = 0
-    messages: int = 0
-    user_id: str | None = None
-    title: str | None = None
-    metadata: str = "{}"
-    created_us: str
-    updated_us: str
+    copy: str
 
     @property
     def is_settled(self) -> bool:
         """True if the entry can be trusted without reading the thread."""
-        return self.changes >= self.pending
+        return self.writes >= self.pending
 
     def info(self) -> ThreadInfo:
         """Return the entry's copy of the information about the thread."""
-        return ThreadInfo(
-            id=self.thread_id,
-            revision=self.revision,
-            incarnation=self.incarnation,
-            first=self.first,
-            turns=self.turns,
-            messages=self.messages,
-            user_id=self.user_id,
-            title=self.title,
-            metadata=msgspec.json.decode(self.metadata),
-            created_us=int(self.created_us),
-            updated_us=int(self.updated_us),
-        )
+        return msgspec.json.decode(self.copy, type=ThreadInfo)
 
 
 _TYPES: Final[Mapping[str, type[Item]]] = {
-    "thread": ThreadItem,
+    "thread": HeadItem,
+    "lease": LeaseItem,
     "draft": DraftItem,
     "directory": DirectoryItem,
     **dict.fromkeys(("turn", "undo", "trim", "summary", "gone"), RecordItem),
@@ -270,11 +323,13 @@ def directory_partition(shard: int) -> str:
 
 
 def record_item_id(incarnation: str, number: int) -> str:
-    """Return the id of a record's item.
-
-    Two writers cannot both create an item with this id, which puts a thread's records in order.
-    """
+    """Return the id of a record's item."""
     return f"{incarnation}.{number}"
+
+
+def step_item_id(draft: str, step: int) -> str:
+    """Return the id of the item of a draft's step."""
+    return f"draft.{draft}.{step}"
 
 
 def sort_key(updated_us: int, thread_id: str) -> str:

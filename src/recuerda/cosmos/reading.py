@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from dataclasses import replace as replace_head
 
 from msgspec.structs import replace
 
 from recuerda.cosmos.container import Backoff, Container
-from recuerda.cosmos.heads import NEWEST_FIRST, Head, find, load, with_given
-from recuerda.cosmos.items import HIGHEST_NUMBER, DraftItem, RecordItem, ThreadItem, record_item_id, thread_partition
+from recuerda.cosmos.heads import NEWEST_FIRST, Head, holds, is_undone, load, load_with_body
+from recuerda.cosmos.items import HIGHEST_NUMBER, HeadItem, RecordItem, record_item_id, thread_partition
 from recuerda.storage.records import ReadQuery, ThreadSlice, TurnRecord
 
 PAGE = 100
@@ -28,40 +27,49 @@ async def read(container: Container, thread_id: str, query: ReadQuery) -> Thread
 
 
 async def _read(container: Container, thread_id: str, query: ReadQuery) -> ThreadSlice | None:
-    """Read once; None if turns were removed from the thread while its pages arrived."""
+    """Read once; None if records were removed from the thread while its pages arrived."""
+    found = Head(thread_id)
     if query.last_turns == 0:
-        head = await load(container, thread_id)
-        walk = _Walk(query, after=_after(query, head), head=head)
-        walk.start = max(walk.after, head.revision) + 1
+        found = await _head(container, thread_id, query)
+        walk = _Walk(query, after=query.after, head=found.alive)
+        if walk.head is not None and not await _continues(container, walk):
+            walk.after = 0
+        walk.start = max(walk.after, found.revision) + 1
     else:
         walk = await _walked(container, thread_id, query)
-        if walk.pages > 1 and await _was_cut(container, thread_id, walk.head):
+        if walk.head is not None and walk.pages > 1 and await _was_cut(container, walk.head):
             return None
+        if query.turn_id is not None:
+            found = await load_with_body(container, thread_id, query.turn_id)
+    if walk.head is None:
+        return ThreadSlice(info=None)
     if walk.has_summary and walk.summary is None:
         walk.summary = await _summary(container, walk.head)
         if walk.summary is None:  # The turn has expired: give the turns that have not.
             return await _read(container, thread_id, replace(query, with_summary=False))
-    info = walk.head.info()
-    if info is None:
-        return ThreadSlice(info=None, has_draft=walk.head.living_draft is not None)
-    container.revisions.note(thread_id, info.revision)
-    turn = await find(container, walk.head, query.turn_id) if query.turn_id is not None else None
+    held = next((item for item in found.found if holds(walk.head, item)), None)
     return ThreadSlice(
-        info=info,
+        info=walk.head.info(),
         records=tuple(reversed(walk.records)),
         start=walk.start,
-        found=None if turn is None else turn.record(),
+        is_continued=walk.after > 0,
+        found=None if held is None else held.record(),
+        dropped=found.dropped.number if found.dropped is not None and held is None else None,
         summary=walk.summary,
-        has_draft=walk.head.living_draft is not None,
+        has_draft=walk.head.draft is not None,
     )
 
 
-async def _summary(container: Container, head: Head) -> TurnRecord | None:
-    """Return the newest summary if the walk did not reach it; otherwise None."""
-    if head.thread is None:
-        return None
-    item_id = record_item_id(head.thread.incarnation, head.summary)
-    found = await container.query_all(head.thread.partition, "c.id = @id AND c.kind = 'summary'", {"id": item_id})
+async def _head(container: Container, thread_id: str, query: ReadQuery) -> Head:
+    if query.turn_id is None:
+        return await load(container, thread_id)
+    return await load_with_body(container, thread_id, query.turn_id)
+
+
+async def _summary(container: Container, head: HeadItem) -> TurnRecord | None:
+    """Return the newest summary, which the walk did not reach; None if it has expired."""
+    item_id = record_item_id(head.incarnation, head.summary)
+    found = await container.query_all(head.partition, "c.id = @id AND c.kind = 'summary'", {"id": item_id})
     return next((item.record() for item in found if isinstance(item, RecordItem)), None)
 
 
@@ -71,7 +79,7 @@ class _Walk:
 
     query: ReadQuery
     after: int
-    head: Head = field(default_factory=lambda: Head(thread=None))
+    head: HeadItem | None = None
     records: list[TurnRecord] = field(default_factory=list[TurnRecord])
     summary: TurnRecord | None = None
     start: int = 1
@@ -82,17 +90,18 @@ class _Walk:
     @property
     def has_summary(self) -> bool:
         """True if the query asks for the newest summary, and there is one."""
-        return self.query.with_summary and not self.after and self.head.summary > 0
+        return self.query.with_summary and not self.after and self.head is not None and self.head.summary > 0
 
     @property
     def lowest(self) -> int:
         """The number of the first record that may be taken."""
-        covered = self.head.record.covered if self.has_summary and self.head.record is not None else 0
-        return max(self.after + 1, self.head.first, covered + 1)
+        if self.head is None:
+            return self.after + 1
+        return max(self.after + 1, self.head.first, self.head.covered + 1 if self.has_summary else 1)
 
     def take(self, item: RecordItem) -> bool:
         """Take a record; return False if the window is full without it."""
-        if item.kind == "gone" or self.head.takes_out(item):
+        if item.kind == "gone" or self.head is None or is_undone(self.head, item):
             return True
         if item.kind != "turn" and not self.after:
             if self.has_summary and item.number == self.head.summary:
@@ -110,42 +119,70 @@ class _Walk:
         return True
 
 
-def _after(query: ReadQuery, head: Head) -> int:
-    is_same = head.thread is None or query.incarnation in (None, head.thread.incarnation)
-    return query.after if is_same else 0
-
-
-async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_afresh: bool = False) -> _Walk:
-    walk = _Walk(query, after=0 if is_afresh else query.after)
-    thread: ThreadItem | None = None
+async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_anew: bool = False) -> _Walk:
+    walk = _Walk(query, after=0 if is_anew else query.after)
+    known: RecordItem | None = None
     pages = container.query(
         thread_partition(thread_id),
-        "c.number >= @after AND c.kind != 'gone'",
-        {"after": min(walk.after, HIGHEST_NUMBER)},  # includes the record `after`, which may be the newest
+        "c.number >= @after AND (c.kind != 'gone' OR c.number = @after)",
+        {"after": min(walk.after, HIGHEST_NUMBER)},
         page=_page(query),
         order=NEWEST_FIRST,
     )
+    is_full = False
     async with aclosing(pages):
         async for items in pages:
             walk.pages += 1
             for item in items:
-                if isinstance(item, ThreadItem):
-                    thread = item
-                    walk.head = Head(thread=thread, draft=walk.head.draft)
-                    if not is_afresh and _after(query, walk.head) != walk.after:
-                        return await _walked(container, thread_id, query, is_afresh=True)
-                elif isinstance(item, DraftItem):
-                    walk.head = replace_head(walk.head, draft=item if item.step == 1 else walk.head.draft)
-                elif isinstance(item, RecordItem) and thread is not None and item.incarnation == thread.incarnation:
-                    if walk.head.record is None:
-                        walk.head = await with_given(container, replace_head(walk.head, record=item))
-                        walk.start = walk.lowest
-                    if item.number < walk.lowest or not walk.take(item):
-                        return walk
-    if walk.head.record is None and walk.after and thread is not None:
-        walk.head = await load(container, thread_id)  # the reader is ahead of the thread
-    walk.start = walk.lowest
+                if isinstance(item, HeadItem):
+                    walk.head = item if item.life == "alive" else None
+                    walk.start = walk.lowest
+                elif walk.head is None or not isinstance(item, RecordItem) or item.incarnation != walk.head.incarnation:
+                    continue
+                elif item.number == walk.after:
+                    known = item
+                elif not is_full and item.number <= walk.head.revision:
+                    is_full = item.number < walk.lowest or not walk.take(item)
+            if is_full or walk.head is None or _is_another(query, walk.head):
+                break
+    if walk.after and walk.head is not None and not await _continues(container, walk, known):
+        return await _walked(container, thread_id, query, is_anew=True)
     return walk
+
+
+def _is_another(query: ReadQuery, head: HeadItem) -> bool:
+    """Return True if a thread is not the one that the query's reader knows, or a body was rewritten since."""
+    is_other_life = query.incarnation not in (None, head.incarnation)
+    return is_other_life or (query.edits is not None and head.rewritten > query.edits)
+
+
+async def _continues(container: Container, walk: _Walk, known: RecordItem | None = None) -> bool:
+    """Return True if the records after the query's position continue what its reader knows.
+
+    Args:
+        container: the container.
+        walk: the walk, with the thread's head.
+        known: the record at the query's position, if the walk has reached it.
+    """
+    query, head = walk.query, walk.head
+    if head is None or _is_another(query, head):
+        return False
+    if query.record_id is None or not query.after or query.after >= head.revision:
+        return (
+            query.record_id is None
+            or not query.after
+            or (query.after, query.record_id)
+            == (
+                head.revision,
+                head.record_id,
+            )
+        )
+    if known is None:
+        values = {"id": record_item_id(head.incarnation, query.after)}
+        fields = "c.partition, c.id, c.kind, c.number, c.incarnation, c.record_id, c.removed_id"
+        found = await container.query_all(head.partition, "c.id = @id", values, fields=fields)
+        known = next((item for item in found if isinstance(item, RecordItem)), None)
+    return known is not None and known.original_id == query.record_id
 
 
 def _page(query: ReadQuery) -> int:
@@ -157,10 +194,11 @@ def _page(query: ReadQuery) -> int:
     return PAGE
 
 
-async def _was_cut(container: Container, thread_id: str, then: Head) -> bool:
-    """Return True if turns were removed since `then`. In that case, the pages may mix two states of the thread."""
-    now = await load(container, thread_id, near=max(then.revision, 1))
-    if now.thread is None or then.thread is None or now.thread.incarnation != then.thread.incarnation:
-        return True
-    since = [item for item in (*now.others, now.record) if item is not None and item.number > then.revision]
-    return now.first != then.first or not now.is_complete or any(item.kind == "undo" for item in since)
+async def _was_cut(container: Container, then: HeadItem) -> bool:
+    """Return True if records were removed or rewritten since `then`: the pages may mix two states of the thread."""
+    now = (await load(container, then.thread_id)).alive
+    return now is None or (now.incarnation, now.removals, now.rewritten) != (
+        then.incarnation,
+        then.removals,
+        then.rewritten,
+    )

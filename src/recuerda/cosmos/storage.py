@@ -13,7 +13,7 @@ from typing import ClassVar, Self, TypeAlias, cast
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.cosmos.aio import CosmosClient
 
-from recuerda.cosmos import appending, directory, drafts, reading, threads
+from recuerda.cosmos import appending, directory, drafts, leases, reading, threads
 from recuerda.cosmos.connections import AccountClient, ContainerPerLoop
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.failures import DRIVER_ERRORS, translate
@@ -22,7 +22,16 @@ from recuerda.cosmos.places import ContainerPlace, parse_url
 from recuerda.cosmos.provisioning import open_container
 from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.records import Appended, DraftStep, NewRecord, ReadQuery, ThreadChanges, ThreadInfo, ThreadSlice
+from recuerda.storage.records import (
+    Appended,
+    DraftStep,
+    Guard,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
 
 Credential: TypeAlias = str | AsyncTokenCredential
 
@@ -114,13 +123,13 @@ class CosmosStorage(Storage):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place})"
 
-    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         async with self._alone(thread_id) as container:
-            return await appending.append(container, thread_id, record, expected)
+            return await appending.append(container, thread_id, record, guard)
 
-    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         async with self._alone(thread_id) as container:
-            return await appending.append_all(container, thread_id, records, expected)
+            return await appending.append_all(container, thread_id, records, guard)
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         async with self._containers.use() as container:
@@ -130,33 +139,45 @@ class CosmosStorage(Storage):
         async with self._containers.use() as container:
             return await directory.list_threads(container, user_id, limit, position)
 
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
-        async with self._alone(thread_id) as container:
-            return await threads.update(container, thread_id, changes, now_us)
-
-    async def _delete(self, thread_id: str) -> bool:
-        async with self._alone(thread_id) as container:
-            return await threads.delete(container, thread_id)
-
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+    async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         async with self._containers.use() as container:
-            await drafts.save(container, thread_id, step)
+            return await directory.walk(container, user_id, position)
 
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        async with self._alone(thread_id) as container:
+            return await threads.update(container, thread_id, changes, now_us, guard)
+
+    async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        async with self._alone(thread_id) as container:
+            return await threads.delete(container, thread_id, guard)
+
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        async with self._alone(thread_id) as container:
+            await drafts.save(container, thread_id, step, guard)
+
+    async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         async with self._containers.use() as container:
-            return await drafts.load_steps(container, thread_id)
+            return await drafts.load_steps(container, thread_id, guard)
 
     async def _list_drafts(self, limit: int) -> list[str]:
         async with self._containers.use() as container:
             return await drafts.list_drafts(container, limit)
 
-    async def _drop_draft(self, thread_id: str) -> bool:
-        async with self._containers.use() as container:
-            return await drafts.drop(container, thread_id)
-
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
+    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
         async with self._alone(thread_id) as container:
-            await threads.rewrite(container, thread_id, bodies)
+            return await drafts.drop(container, thread_id, guard)
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        async with self._alone(thread_id) as container:
+            await threads.rewrite(container, thread_id, bodies, guard)
+
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
+        async with self._containers.use() as container:
+            return await leases.take(container, thread_id, holder, ttl_us, guard)
+
+    async def _release(self, thread_id: str, holder: str) -> None:
+        async with self._containers.use() as container:
+            await leases.release(container, thread_id, holder)
 
     async def _close(self) -> None:
         await self._containers.close()

@@ -1,173 +1,219 @@
-"""Functions that make threads, change their settings and delete them."""
+"""Functions that make threads, change their settings and their bodies, and delete them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
 from recuerda.cosmos import directory
-from recuerda.cosmos.container import Backoff, Container, run_all
-from recuerda.cosmos.heads import Head, describe, load, settled
-from recuerda.cosmos.items import THREAD_ID, DraftItem, RecordItem, ThreadItem, thread_partition, write_body
+from recuerda.cosmos.container import MAX_BATCH, Backoff, Container, run_all
+from recuerda.cosmos.heads import Head, holds, load, made_alive
+from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition, write_body
 from recuerda.ids import new_id
-from recuerda.storage.records import ThreadChanges, ThreadInfo
+from recuerda.storage.records import Guard, ThreadChanges, ThreadInfo
 
-_SWEPT_FIELDS = "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision, c.base"
+_BATCH_BYTES = 1_500_000
+"""The length of the bodies, as base64, that are replaced in one batch. A longer body is replaced alone."""
+
+_SWEPT_FIELDS = "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision"
 
 
-async def ready(container: Container, thread_id: str, head: Head, *, now_us: int, user_id: str | None) -> Head:
-    """Make a thread ready for its first record or setting, so that no listing can miss it; return its state.
+async def prepared(container: Container, head: Head, *, now_us: int, guard: Guard) -> HeadItem | None:
+    """Prepare a record or a draft, and return the head to change; None if another writer was first.
+
+    Only a change that makes the thread, or gives it a user, changes the listings in which the thread is.
+    """
+    item = head.alive
+    if item is not None and (item.revision > 0 or item.user_id is not None or guard.user_id is None):
+        return item
+    return await ready(container, head, now_us=now_us, users=(guard.user_id,))
+
+
+async def ready(
+    container: Container, head: Head, *, now_us: int, users: Iterable[str | None], title: str | None = None
+) -> HeadItem | None:
+    """Prepare a change of a thread's information, so that no listing can miss it; return the head to change.
+
+    A thread that does not exist gets a head that readers do not see yet. The thread's directory entry is marked.
 
     Args:
         container: the container that has the thread.
-        thread_id: the thread's id.
-        head: the thread's state as it was read, without records.
+        head: the thread's head as it was read.
         now_us: the time.
-        user_id: the user that the thread gets if it has none.
+        users: the users that the thread may have after the change, besides its own user.
+        title: the title that the entry has until it is brought up to date.
+
+    Returns:
+        None if another writer was first.
     """
-    thread = head.living
-    is_new = thread is None
-    if thread is None:
-        thread = await _make(container, thread_id, head, now_us)
-        if thread is None:
-            return await load(container, thread_id)  # another writer was first
-    await directory.mark(container, _entry(thread, None, user_id), is_new=is_new)
-    return replace(head, thread=thread, has_leftovers=False)
-
-
-async def _make(container: Container, thread_id: str, head: Head, now_us: int) -> ThreadItem | None:
-    """Make and return a thread's own item, which readers do not see yet; None if another writer was first."""
-    thread = ThreadItem(
-        partition=thread_partition(thread_id),
-        id=THREAD_ID,
-        kind="thread",
-        incarnation=new_id(),
-        created_us=str(now_us),
-    )
-    if head.thread is None:
-        etag = await container.create(thread)
-    else:
-        etag = await container.replace(thread, etag=head.thread.etag)  # all records of the old item have expired
-    if etag is None:
+    item, is_new = head.item, False
+    if item is not None and item.life == "over":
+        await sweep(container, item)
+    if item is None or item.life == "over":
+        item = await _make(container, head)
+        is_new = True
+    if item is None:
         return None
-    if head.has_leftovers:
-        await sweep(container, thread_id)
-    return msgspec.structs.replace(thread, etag=etag)
+    info = msgspec.structs.replace(item.info(), title=title)
+    if item.life == "new":
+        info = msgspec.structs.replace(info, created_us=now_us, updated_us=now_us)
+    entry = directory.entry_of(info, writes=item.writes, pending=item.writes + 1, users=frozenset(users))
+    await directory.mark(container, entry, is_new=is_new)
+    return item
 
 
-def _entry(thread: ThreadItem, record: RecordItem | None, user_id: str | None) -> directory.DirectoryItem:
-    """Return the marked directory entry of a thread whose own item is about to change."""
-    return directory.entry_of(
-        describe(thread, record), changes=thread.changes, pending=thread.changes + 1, users=frozenset((user_id,))
-    )
+async def _make(container: Container, head: Head) -> HeadItem | None:
+    """Make and return a head that readers do not see yet; None if another writer was first."""
+    item = HeadItem(partition=thread_partition(head.thread_id), id=HEAD_ID, kind="thread", incarnation=new_id())
+    if head.item is None:
+        etag = await container.create(item)
+    else:
+        etag = await container.replace(item, etag=head.item.etag)
+    return None if etag is None else msgspec.structs.replace(item, etag=etag)
 
 
-async def settle(container: Container, thread_id: str, head: Head) -> Head:
-    """Copy the user and the title of the first record to the thread's own item, and return the thread's new state."""
-    if head.thread is None or head.thread.is_settled or head.given is None:
-        return head
-    thread = settled(head.thread, head.given)
-    etag = await container.replace(thread, etag=head.thread.etag)
-    if etag is None:
-        now = await load(container, thread_id)
-        return replace(head, thread=now.thread, given=now.given)
-    return replace(head, thread=msgspec.structs.replace(thread, etag=etag), given=None)
-
-
-async def update(container: Container, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+async def update(container: Container, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
     """Change a thread's settings and return the information about it.
 
     Its directory entry is marked before and updated afterwards.
     """
     backoff = Backoff(container, thread_id)
-    user_id = changes.user_id if isinstance(changes.user_id, str) else None
+    call = new_id()
     while True:
         head = await load(container, thread_id)
-        if head.revision == 0:
-            head = await ready(container, thread_id, head, now_us=now_us, user_id=user_id)
-        elif head.thread is not None:
-            await directory.mark(container, _entry(head.thread, head.record, user_id))
-        if head.thread is not None:
-            thread = _changed(head, head.thread, changes, now_us)
-            if await container.replace(thread, etag=head.thread.etag) is not None:
+        if head.alive is not None and head.alive.call == call:
+            item = head.alive  # the change succeeded, and its answer was lost
+            break
+        head.check_user(guard)
+        head.check_state(guard)
+        user_id = changes.user_id if isinstance(changes.user_id, str) else guard.user_id
+        item = await ready(container, head, now_us=now_us, users=(user_id,))
+        if item is not None:
+            item = _changed(made_alive(item, now_us, guard), changes, now_us, call)
+            if await container.commit(item) is not None:
                 break
         await backoff.wait()
-    info = describe(thread, head.record)
-    await directory.publish(container, directory.entry_of(info, changes=thread.changes, pending=thread.changes))
-    return info
+    await directory.publish(container, directory.entry_of(item.info(), writes=item.writes, pending=item.writes))
+    return item.info()
 
 
-def _changed(head: Head, thread: ThreadItem, changes: ThreadChanges, now_us: int) -> ThreadItem:
-    thread = settled(thread, head.given)
-    values = {name: value for name in ("user_id", "title") if (value := getattr(changes, name)) is not msgspec.UNSET}
+def _changed(head: HeadItem, changes: ThreadChanges, now_us: int, call: str) -> HeadItem:
+    values: dict[str, Any] = {}
+    if changes.user_id is not msgspec.UNSET:
+        values["user_id"] = changes.user_id
+    if changes.title is not msgspec.UNSET:
+        values |= {"title": changes.title, "title_turn": None}
     if changes.metadata is not msgspec.UNSET:
-        values["metadata"] = msgspec.json.encode(changes.metadata).decode()
-    return msgspec.structs.replace(
-        thread,
-        is_set=True,
-        changed_us=str(now_us),
-        changed_at=head.revision,
-        changes=thread.changes + 1,
-        created_us=thread.created_us if head.exists else str(now_us),
-        **values,
-    )
+        merged = msgspec.json.decode(head.metadata) | changes.metadata
+        kept = {key: value for key, value in merged.items() if value is not None}
+        values["metadata"] = msgspec.json.encode(kept).decode()
+    return msgspec.structs.replace(head, edits=head.edits + 1, updated_us=str(now_us), call=call, **values)
 
 
-async def delete(container: Container, thread_id: str) -> bool:
+async def delete(container: Container, thread_id: str, guard: Guard) -> bool:
     """Delete a thread; return False if there was none.
 
-    The thread ends when its own item is deleted; the rest is tidying up.
+    The thread ends when its head becomes a tombstone. The tombstone is deleted when nothing else is left.
     """
     backoff = Backoff(container, thread_id)
+    call = new_id()
     while True:
         head = await load(container, thread_id)
-        await directory.mark_deleted(container, thread_id)
-        steps = await container.query_all(thread_partition(thread_id), "c.kind = 'draft'", fields=_SWEPT_FIELDS)
-        await run_all(container.delete(step.partition, step.id) for step in steps)
-        if head.thread is None or await container.delete(head.thread.partition, THREAD_ID, etag=head.thread.etag):
+        if head.alive is None:
+            break
+        head.check_user(guard)
+        head.check_state(guard)
+        await directory.mark_deleted(container, head.alive)
+        over = HeadItem(
+            partition=head.alive.partition,
+            id=HEAD_ID,
+            kind="thread",
+            incarnation=head.alive.incarnation,
+            etag=head.alive.etag,
+            life="over",
+            call=call,
+        )
+        etag = await container.commit(over)
+        if etag is not None:
+            head = Head(thread_id, msgspec.structs.replace(over, etag=etag))
             break
         await backoff.wait()
-    await sweep(container, thread_id)
-    await directory.remove_dead(container, thread_id)
-    return head.exists
+    if head.item is not None and head.item.life == "over":
+        await sweep(container, head.item)
+        await container.delete(head.item.partition, HEAD_ID, etag=head.item.etag)
+    if head.item is None or head.item.life == "over":
+        await directory.remove_dead(container, thread_id)
+    return head.item is not None and head.item.call == call
 
 
-async def sweep(container: Container, thread_id: str) -> None:
-    """Delete the records and draft steps of incarnations that have ended."""
-    partition = thread_partition(thread_id)
-    found = await container.query_all(partition, "c.kind != 'thread'", fields=_SWEPT_FIELDS)
-    # The thread is read after the records. A thread is made before its records, so a record of the living incarnation
-    # is never taken for a leftover.
-    thread = (await load(container, thread_id)).thread
-    living = (None, None if thread is None else thread.incarnation)
-    dead = [item for item in found if isinstance(item, RecordItem | DraftItem) and item.incarnation not in living]
-    await run_all(container.delete(partition, item.id) for item in dead)
+async def sweep(container: Container, over: HeadItem) -> None:
+    """Delete the records and draft steps of a thread that was deleted."""
+    where, values = "c.incarnation = @incarnation AND c.kind != 'thread'", {"incarnation": over.incarnation}
+    found = await container.query_all(over.partition, where, values, fields=_SWEPT_FIELDS)
+    await run_all(container.delete(item.partition, item.id) for item in found)
 
 
-async def rewrite(container: Container, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-    """Replace bodies, each in one atomic step. Old and new bodies mean the same, so readers may see a mixture."""
-    backoff = Backoff(container, thread_id)
-    left = set(bodies)
-    while left:
-        head = await load(container, thread_id)
-        if head.thread is None:
+async def rewrite(container: Container, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    """Replace bodies, as many in one batch as it takes. Each further batch needs the thread that the last one left."""
+    for some in _batches(bodies):
+        written = await _rewrite(container, thread_id, some, guard)
+        if written is None:
             return
-        found = await container.query_all(
-            head.thread.partition,
-            "c.kind IN ('turn', 'summary') AND ARRAY_CONTAINS(@numbers, c.number)",
-            {"numbers": sorted(left)},
-        )
-        records = [item for item in found if isinstance(item, RecordItem) and head.holds(item, ("turn", "summary"))]
-        left &= {item.number for item in records}
+        guard = Guard(user_id=guard.user_id, incarnation=written.incarnation, edits=written.edits)
 
-        async def one(item: RecordItem, done: set[int] = left) -> None:
-            text, data = write_body(bodies[item.number])
-            rewritten = msgspec.structs.replace(item, text=text, data=data)
-            if await container.replace(rewritten, etag=item.etag) is not None:
-                done.discard(item.number)
 
-        await run_all(one(item) for item in records)
-        if left:
-            await backoff.wait()
+async def _rewrite(container: Container, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> HeadItem | None:
+    """Replace bodies in one batch, and return the new head; None if there is no thread."""
+    backoff = Backoff(container, thread_id)
+    call = new_id()
+    while True:
+        head = await load(container, thread_id)
+        if head.alive is not None and head.alive.call == call:
+            return head.alive
+        head.check_user(guard)
+        head.check_state(guard)
+        if head.alive is None:
+            return None
+        edits = head.alive.edits + 1
+        new = msgspec.structs.replace(head.alive, edits=edits, rewritten=edits, writes=head.alive.writes + 1, call=call)
+        if await container.commit(new, put=await _rewritten(container, head.alive, bodies)) is not None:
+            entry = directory.entry_of(new.info(), writes=new.writes, pending=new.writes)
+            await directory.publish(container, entry)
+            return new
+        await backoff.wait()
+
+
+async def _rewritten(container: Container, head: HeadItem, bodies: Mapping[int, bytes]) -> list[RecordItem]:
+    found = await container.query_all(
+        head.partition,
+        "c.kind IN ('turn', 'summary') AND ARRAY_CONTAINS(@numbers, c.number)",
+        {"numbers": sorted(bodies)},
+        fields=_RECORD_FIELDS,
+    )
+    return [
+        _with_body(item, bodies[item.number]) for item in found if isinstance(item, RecordItem) and holds(head, item)
+    ]
+
+
+def _with_body(item: RecordItem, body: bytes) -> RecordItem:
+    text, data = write_body(body)
+    return msgspec.structs.replace(item, text=text, data=data)
+
+
+def _batches(bodies: Mapping[int, bytes]) -> Iterator[dict[int, bytes]]:
+    some: dict[int, bytes] = {}
+    length = 0
+    for number, body in bodies.items():
+        length += len(body) * 4 // 3
+        if some and (length > _BATCH_BYTES or len(some) == MAX_BATCH):
+            yield some
+            some, length = {}, len(body) * 4 // 3
+        some[number] = body
+    yield some
+
+
+_RECORD_FIELDS = ", ".join(
+    f"c.{field.encode_name}" for field in msgspec.structs.fields(RecordItem) if field.name not in ("text", "data")
+)
