@@ -42,8 +42,9 @@ async def test_nobody_finds_what_another_user_said(storage: SQLiteStorage) -> No
 
 
 async def test_a_provider_of_one_user_is_not_asked_for_another(recall: RecallProvider) -> None:
-    with pytest.raises(ThreadOwnershipError, match="another user"):
-        await recall.search("secret", user_id="ben")
+    for ask in (recall.search("secret", user_id="ben"), recall.facts(user_id="ben"), recall.catch_up("ben")):
+        with pytest.raises(ThreadOwnershipError, match="another user"):
+            await ask
 
 
 async def test_a_provider_of_one_user_neither_recalls_nor_learns_in_another_s_thread(

@@ -261,8 +261,11 @@ class RecallProvider(ContextProvider):
         Args:
             user_id: the user; None for the provider's user or, if it has none, for all threads.
             progress: called after each thread.
+
+        Raises:
+            ThreadOwnershipError: the provider has another user.
         """
-        return await self._of().catch_up(user_id or self.user_id, progress)
+        return await self._of().catch_up(self._user(user_id), progress)
 
     async def rebuild(self, storage: Storage | None = None, *, progress: Tell | None = None) -> Progress:
         """Rebuild the index from the log, thread by thread. Searches keep working during the rebuild.

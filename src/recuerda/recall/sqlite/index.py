@@ -130,7 +130,8 @@ class SQLiteRecallIndex(RecallIndex):
         if self.path is not None and self._connection is None and not self.path.exists():
             return 0  # nothing was ever remembered, so no file is made for it
         gone = await self._write(partial(following.erase, thread_ids, scope))
-        await self._look(self._cut_log)
+        if gone or self._has_old_log:
+            await self._look(self._cut_log)
         return gone
 
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
