@@ -85,6 +85,7 @@ async def by_the_next_turns(recall: RecallProvider, storage: SQLiteStorage) -> N
     for number in range(CHECK_EVERY):
         await run(recall, storage, f"of zoe {number}", "zoe", "It rained.")
     await recall.flush()
+    await recall.stats()  # waits for the clean-up of the log
 
 
 async def by_catching_up(recall: RecallProvider, storage: SQLiteStorage) -> None:
