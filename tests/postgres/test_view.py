@@ -7,7 +7,7 @@ from psycopg.sql import SQL, Identifier
 
 from recuerda import ChatMessage, ChatMessageStore, FunctionCallContent, TextContent
 from recuerda.postgres import PostgresStorage
-from recuerda.storage.records import NewTurn
+from recuerda.storage.records import NewTurn, from_microseconds
 from tests.postgres.conftest import Connection
 
 
@@ -39,7 +39,22 @@ async def test_each_message_is_a_row(storage: PostgresStorage, db: Connection, s
     assert [(row["role"], row["text"]) for row in rows[:2]] == [("user", 'Hi "there" 🐧'), ("assistant", "one two")]
     assert rows[1]["json"]["content"][1]["name"] == "f"
     record = (await storage.read("a")).records[0]
-    assert (rows[0]["turn_id"], rows[0]["created_at"]) == (record.id, record.created_at)
+    assert (rows[0]["turn_id"], rows[0]["created_at"], rows[0]["committed_at"]) == (
+        record.id,
+        record.created_at,
+        record.created_at,
+    )
+
+
+async def test_a_message_shows_when_it_was_said_and_when_it_was_committed(
+    storage: PostgresStorage, db: Connection, schema: str
+) -> None:
+    body = b'{"messages":[{"role":"user","content":"hi"}]}'
+    await storage.append("a", NewTurn(body=body, message_count=1, created_us=5_000_000))
+    record = (await storage.read("a")).records[0]
+    assert await select(db, schema, "created_at, committed_at") == [
+        {"created_at": from_microseconds(5_000_000), "committed_at": from_microseconds(record.committed_us)}
+    ]
 
 
 async def test_undone_turns_and_undos_are_no_rows(storage: PostgresStorage, db: Connection, schema: str) -> None:

@@ -1,59 +1,51 @@
-"""Conversion of the database's rows into records."""
+"""Conversion of the database's rows into records, and of settings into JSON."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from recuerda._drivers.postgres.database import Row
 from recuerda.storage.records import Appended, NewRecord, RecordKind, ThreadInfo, ThreadSlice, TurnRecord
 
+_decoder = msgspec.json.Decoder(ThreadInfo)
 
-class _ThreadRow(msgspec.Struct):
-    key: int
-    id: str
-    revision: int
-    first: int
-    turns: int
-    messages: int
-    user_id: str | None
-    title: str | None
-    metadata: dict[str, Any]
-    created_us: int
-    updated_us: int
-
-
-_decoder = msgspec.json.Decoder(_ThreadRow)
+# PostgreSQL cannot change a JSON object that contains \u0000 anywhere. So in metadata this escape sequence is stored as
+# two characters, and so is the first of them.
+_ESCAPE = re.compile(r"\\(?:u000([01])|.)")
+_STORED = re.compile(r"\\(?:u0001([01])|.)")
 
 
 def to_info(text: str) -> ThreadInfo:
     """Return the information about a thread, from its row as JSON."""
-    row = _decoder.decode(text)
-    return ThreadInfo(
-        id=row.id,
-        revision=row.revision,
-        incarnation=str(row.key),
-        first=row.first,
-        turns=row.turns,
-        messages=row.messages,
-        user_id=row.user_id,
-        title=row.title,
-        metadata=row.metadata,
-        created_us=row.created_us,
-        updated_us=row.updated_us,
-    )
+    # The columns have the names of the fields.
+    info = _decoder.decode(text)
+    if r"\u0001" not in text:
+        return info
+    stored = msgspec.json.encode(info.metadata).decode()
+    plain = _STORED.sub(lambda found: rf"\u000{found[1]}" if found[1] else found[0], stored)
+    return structs.replace(info, metadata=msgspec.json.decode(plain, type=dict[str, Any]))
+
+
+def to_metadata_json(metadata: dict[str, Any]) -> str:
+    """Return metadata as JSON that PostgreSQL can change key by key."""
+    plain = msgspec.json.encode(metadata).decode()
+    return _ESCAPE.sub(lambda found: rf"\u0001{found[1]}" if found[1] else found[0], plain)
 
 
 def to_record(columns: Sequence[Any]) -> TurnRecord:
-    """Return a record from its number, id, time, message count, kind, target and body."""
-    number, record_id, created_us, message_count, kind, target, body = columns
+    """Return a record from its number, id, two times, message count, kind, target and body."""
+    number, record_id, created_us, committed_us, message_count, kind, target, body = columns
     kind_name: RecordKind = kind or "turn"
     return TurnRecord(
         number=number,
         id=record_id,
         created_us=created_us,
+        committed_us=created_us if committed_us is None else committed_us,
         message_count=message_count,
         body=body,
         kind=kind_name,
@@ -62,7 +54,7 @@ def to_record(columns: Sequence[Any]) -> TurnRecord:
 
 
 def to_appended(row: Row, record: NewRecord) -> Appended:
-    """Return the outcome of an append that did not conflict."""
+    """Return the outcome of an append that was not refused."""
     outcome, number = row[:2]
     if outcome == "replayed":
         return Appended(revision=number, replayed=True, record=to_record(row[1:]))
@@ -73,25 +65,35 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
     """Return the rows of `read_thread` as a slice."""
     info: ThreadInfo | None = None
     found: TurnRecord | None = None
+    dropped: int | None = None
     summary: TurnRecord | None = None
     records: list[TurnRecord] = []
     start = 1
-    has_draft = False
+    is_continued = has_draft = False
     for row in rows:
         part = row[0]
         if part == "record":
-            records.append(to_record(row[1:8]))
+            records.append(to_record(row[1:]))
         elif part == "info":
-            info = to_info(row[8])
+            info = to_info(row[8].decode())
         elif part == "found":
-            found = to_record(row[1:8])
+            found = to_record(row[1:])
+        elif part == "dropped":
+            dropped = row[1]
         elif part == "summary":
-            summary = to_record(row[1:8])
+            summary = to_record(row[1:])
         elif part == "draft":
             has_draft = True
         else:
-            start = row[1]
+            start, is_continued = row[1], part == "continued"
     records.reverse()
     return ThreadSlice(
-        info=info, records=tuple(records), start=start, found=found, summary=summary, has_draft=has_draft
+        info=info,
+        records=tuple(records),
+        start=start,
+        is_continued=is_continued,
+        found=found,
+        dropped=dropped,
+        summary=summary,
+        has_draft=has_draft,
     )

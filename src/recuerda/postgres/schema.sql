@@ -10,15 +10,21 @@ CREATE TABLE {schema}.schema_version (
 );
 
 CREATE TABLE {schema}.threads (
-    -- A key is never given twice, so it tells a thread's incarnations apart. The order of turns does not depend on it.
+    -- Walks go by key, because it never changes.
     key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- A random value, not the key: a restored dump gives the same keys again.
+    incarnation uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     revision bigint NOT NULL,
+    edits bigint NOT NULL DEFAULT 0,
+    rewritten bigint NOT NULL DEFAULT 0,
     first bigint NOT NULL,
     turns bigint NOT NULL,
     messages bigint NOT NULL,
     created_us bigint NOT NULL,
     updated_us bigint NOT NULL,
+    title_turn bigint,
     id text COLLATE "C" NOT NULL UNIQUE,
+    record_id text COLLATE "C" NOT NULL DEFAULT '',
     user_id text COLLATE "C",
     -- JSON strings and objects may contain \u0000, which text and jsonb cannot.
     title json,
@@ -31,6 +37,13 @@ ALTER TABLE {schema}.threads SET (
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.05
 );
 
+-- The threads of each user, for walks. An index of `threads` would get a new entry with each turn.
+CREATE TABLE {schema}.owners (
+    user_id text COLLATE "C" NOT NULL,
+    thread_key bigint NOT NULL,
+    PRIMARY KEY (user_id, thread_key)
+);
+
 -- The records of the threads: turns (whose kind is NULL), undos, trims and summaries. The target of an undo is the turn
 -- that it takes back, of a trim the first turn that stays, of a summary the last turn that it covers.
 -- There is no foreign key: the functions that write here hold the thread's row, and its check would cost each turn a
@@ -39,6 +52,7 @@ CREATE TABLE {schema}.turns (
     thread_key bigint NOT NULL,
     number bigint NOT NULL,
     created_us bigint NOT NULL,
+    committed_us bigint, -- NULL if it equals created_us
     target bigint,
     message_count integer NOT NULL,
     id text COLLATE "C" NOT NULL,
@@ -47,20 +61,31 @@ CREATE TABLE {schema}.turns (
     PRIMARY KEY (thread_key, number)
 );
 
+-- The ids of the newest removed records. A retry must not repeat a turn that a trim or a limit has dropped. The id of an
+-- undone turn may be used again, and so may be removed again.
+CREATE TABLE {schema}.removed (
+    thread_key bigint NOT NULL,
+    number bigint NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    is_dropped_turn boolean NOT NULL,
+    PRIMARY KEY (thread_key, id, number)
+);
+
 -- The steps of unfinished turns.
 CREATE TABLE {schema}.drafts (
-    thread_id text COLLATE "C" NOT NULL,
+    thread_key bigint NOT NULL,
     number integer NOT NULL,
     turn_id text COLLATE "C" NOT NULL,
     revision bigint NOT NULL,
     created_us bigint NOT NULL,
     body bytea NOT NULL,
-    PRIMARY KEY (thread_id, number)
+    PRIMARY KEY (thread_key, number)
 );
 
 CREATE TABLE {schema}.leases (
     thread_id text COLLATE "C" PRIMARY KEY,
     holder text COLLATE "C" NOT NULL,
+    taken timestamptz NOT NULL,
     until timestamptz NOT NULL
 );
 
@@ -81,16 +106,49 @@ CREATE INDEX turns_summaries ON {schema}.turns (thread_key, number) WHERE kind =
 -- database as its caller does, at one moment. That makes a read consistent.
 -- https://www.postgresql.org/docs/current/xfunc-volatility.html
 --
+-- Every function that writes to a thread locks the thread's row first, and only that row, before it touches anything
+-- else of the thread. So functions wait for each other at this row alone, and cannot deadlock. Each also changes this
+-- row when it changes anything else of the thread. So a transaction that cannot see the change, because its isolation
+-- level is higher, fails and is tried again.
+--
+-- A function that is refused says so in r_outcome: 'owner' (the thread is another user's), 'conflict' (the thread is not
+-- in the expected state; its revision comes too), 'dropped' (the thread dropped the turn of this id).
+--
 -- The lengths of threads differ by orders of magnitude. By default the server would plan each statement anew for each
 -- thread, which costs more than running it. The plan is the same anyway, by index (force_generic_plan).
 
--- Read a thread. The rows are of six parts: 'draft' (the thread has a draft), 'info' (the thread), 'found' (the turn
--- that was asked for by id), 'summary' (the newest one, if it was asked for; then only turns after its target follow),
--- 'record' (the newest first), and 'start' (every record from r_number on is among the rows).
+-- Check the conditions of an operation: NULL if the thread meets them, otherwise 'owner' or 'conflict'. A thread that
+-- does not exist is a row of NULLs. The server puts this expression into the statements that call the function.
+CREATE FUNCTION {schema}.refusal(
+    p_thread {schema}.threads,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint
+)
+RETURNS text
+LANGUAGE sql IMMUTABLE AS $function$
+    SELECT CASE
+        WHEN p_user_id <> p_thread.user_id THEN 'owner'
+        WHEN p_revision <> coalesce(p_thread.revision, 0)
+            OR p_incarnation <> coalesce(p_thread.incarnation::text, 'no thread')
+            OR p_record_id <> coalesce(p_thread.record_id, '')
+            OR p_edits <> coalesce(p_thread.edits, 0)
+        THEN 'conflict'
+    END
+$function$;
+
+-- Read a thread. The rows are of seven parts: 'info' (the thread as JSON, in r_body), 'draft' (the thread has a draft),
+-- 'found' (the turn that was asked for by id), 'dropped' (the number of that turn, if the thread dropped it), 'summary'
+-- (the newest one, if it was asked for; then only turns after its target follow), 'record' (the newest first), and
+-- 'anew' or 'continued' (whether the records continue from p_after; every record from r_number on is among the rows).
 CREATE FUNCTION {schema}.read_thread(
     p_thread_id text,
     p_after bigint,
     p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
     p_last_messages bigint,
     p_last_turns bigint,
     p_turn_id text,
@@ -101,11 +159,11 @@ RETURNS TABLE (
     r_number bigint,
     r_id text,
     r_created_us bigint,
+    r_committed_us bigint,
     r_message_count integer,
     r_kind text,
     r_target bigint,
-    r_body bytea,
-    r_info text
+    r_body bytea
 )
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
@@ -113,7 +171,8 @@ DECLARE
     -- A declared cursor is planned for its first rows, and fetches one at a time: it walks backwards through the index,
     -- and never reads a record outside of the window.
     newest CURSOR (k bigint, low bigint, all_kinds boolean) FOR
-        SELECT t.number, t.id, t.created_us, t.message_count, t.kind, t.target, t.body FROM {schema}.turns AS t
+        SELECT t.number, t.id, t.created_us, t.committed_us, t.message_count, t.kind, t.target, t.body
+        FROM {schema}.turns AS t
         WHERE t.thread_key = k AND t.number >= low AND (all_kinds OR t.kind IS NULL) ORDER BY t.number DESC;
     summary {schema}.turns%ROWTYPE;
     known bigint := p_after;
@@ -121,25 +180,46 @@ DECLARE
     messages bigint := 0;
     turns bigint := 0;
 BEGIN
-    IF EXISTS (SELECT FROM {schema}.drafts AS d WHERE d.thread_id = p_thread_id) THEN
-        r_part := 'draft';
-        RETURN NEXT;
-    END IF;
     SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id;
     IF NOT FOUND THEN
         RETURN;
     END IF;
     r_part := 'info';
-    r_info := row_to_json(thread)::text;
+    r_body := convert_to(row_to_json(thread)::text, 'UTF8');
     RETURN NEXT;
-    r_info := NULL;
+    r_body := NULL;
+    IF EXISTS (SELECT FROM {schema}.drafts AS d WHERE d.thread_key = thread.key) THEN
+        r_part := 'draft';
+        RETURN NEXT;
+    END IF;
     IF p_turn_id IS NOT NULL THEN
         RETURN QUERY
-            SELECT 'found', t.number, t.id, t.created_us, t.message_count, t.kind, t.target, t.body, NULL
+            SELECT 'found', t.number, t.id, t.created_us, t.committed_us, t.message_count, t.kind, t.target, t.body
             FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_turn_id;
+        IF NOT FOUND AND thread.first > 1 THEN
+            r_part := 'dropped';
+            r_number := {schema}.dropped_turn(thread.key, p_turn_id);
+            IF r_number IS NOT NULL THEN
+                RETURN NEXT;
+            END IF;
+        END IF;
     END IF;
-    IF p_incarnation <> thread.key::text THEN
-        known := 0;
+    IF known > 0 THEN
+        IF p_incarnation <> thread.incarnation::text OR p_edits < thread.rewritten THEN
+            known := 0;
+        ELSIF known = thread.revision THEN
+            IF p_record_id <> thread.record_id THEN
+                known := 0;
+            END IF;
+        ELSIF p_record_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM {schema}.turns AS t
+            WHERE t.thread_key = thread.key AND t.number = known AND t.id = p_record_id
+        ) AND NOT EXISTS (
+            SELECT FROM {schema}.removed AS r
+            WHERE r.thread_key = thread.key AND r.id = p_record_id AND r.number = known
+        ) THEN
+            known := 0;
+        END IF;
     END IF;
     IF p_with_summary AND known = 0 THEN
         SELECT * INTO summary FROM {schema}.turns AS t
@@ -149,6 +229,7 @@ BEGIN
             r_number := summary.number;
             r_id := summary.id;
             r_created_us := summary.created_us;
+            r_committed_us := summary.committed_us;
             r_message_count := summary.message_count;
             r_kind := summary.kind;
             r_target := summary.target;
@@ -156,48 +237,61 @@ BEGIN
             RETURN NEXT;
         END IF;
     END IF;
-    r_part := 'start';
-    IF p_last_turns = 0 OR known >= thread.revision THEN
-        r_number := greatest(known, thread.revision) + 1;
-        RETURN NEXT;
-        RETURN;
-    END IF;
-    lowest := greatest(known + 1, thread.first, summary.target + 1);
-    FOR one IN newest (thread.key, lowest, known > 0) LOOP
-        messages := messages + one.message_count;
-        turns := turns + (one.kind IS NULL)::integer;
-        IF turns > p_last_turns OR (messages > p_last_messages AND turns > 1) THEN
-            lowest := one.number + 1;
-            EXIT;
-        END IF;
+    lowest := greatest(known, thread.revision) + 1;
+    IF (p_last_turns <> 0) IS NOT FALSE AND known < thread.revision THEN
+        lowest := greatest(known + 1, thread.first, summary.target + 1);
         r_part := 'record';
-        r_number := one.number;
-        r_id := one.id;
-        r_created_us := one.created_us;
-        r_message_count := one.message_count;
-        r_kind := one.kind;
-        r_target := one.target;
-        r_body := one.body;
-        RETURN NEXT;
-    END LOOP;
-    RETURN QUERY SELECT 'start', lowest, NULL, NULL::bigint, NULL::integer, NULL, NULL::bigint, NULL::bytea, NULL;
+        FOR one IN newest (thread.key, lowest, known > 0) LOOP
+            messages := messages + one.message_count;
+            turns := turns + (one.kind IS NULL)::integer;
+            IF turns > p_last_turns OR (messages > p_last_messages AND turns > 1) THEN
+                lowest := one.number + 1;
+                EXIT;
+            END IF;
+            r_number := one.number;
+            r_id := one.id;
+            r_created_us := one.created_us;
+            r_committed_us := one.committed_us;
+            r_message_count := one.message_count;
+            r_kind := one.kind;
+            r_target := one.target;
+            r_body := one.body;
+            RETURN NEXT;
+        END LOOP;
+    END IF;
+    r_part := CASE WHEN known > 0 THEN 'continued' ELSE 'anew' END;
+    r_number := lowest;
+    r_body := NULL;
+    RETURN NEXT;
 END
 $function$;
 
+-- Return the number of a dropped turn whose id the thread remembers.
+CREATE FUNCTION {schema}.dropped_turn(p_thread_key bigint, p_turn_id text)
+RETURNS bigint
+LANGUAGE sql STABLE AS $function$
+    SELECT r.number FROM {schema}.removed AS r
+    WHERE r.thread_key = p_thread_key AND r.id = p_turn_id AND r.is_dropped_turn LIMIT 1
+$function$;
+
 -- Append a record. r_outcome is 'created' (the thread's first record), 'appended', 'replayed' (the thread has a record
--- of this id: it comes in the other columns) or 'conflict' (the thread's revision, in r_number, is not p_expected).
+-- of this id: it comes in the other columns), or a refusal.
 CREATE FUNCTION {schema}.append_record(
     p_thread_id text,
-    p_expected bigint,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
     p_may_exist boolean,
     p_id text,
     p_created_us bigint,
+    p_committed_us bigint,
     p_message_count integer,
     p_body bytea,
     p_kind text,
     p_target bigint,
     p_keep_messages bigint,
-    p_user_id text,
     p_title json,
     p_lock_timeout_ms integer
 )
@@ -206,6 +300,7 @@ RETURNS TABLE (
     r_number bigint,
     r_id text,
     r_created_us bigint,
+    r_committed_us bigint,
     r_message_count integer,
     r_kind text,
     r_target bigint,
@@ -217,7 +312,7 @@ DECLARE
     oldest CURSOR (k bigint, low bigint) FOR
         SELECT t.number, t.message_count FROM {schema}.turns AS t
         WHERE t.thread_key = k AND t.number >= low ORDER BY t.number;
-    locked_key bigint;
+    must_look boolean := p_may_exist;
     new_first bigint;
     remaining bigint;
 BEGIN
@@ -225,59 +320,85 @@ BEGIN
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
 
     LOOP
-        IF p_may_exist THEN
-            SELECT t.key INTO locked_key FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
-            RETURN QUERY
-                SELECT 'replayed', t.number, t.id, t.created_us, t.message_count, t.kind, t.target, t.body
-                FROM {schema}.turns AS t WHERE t.thread_key = locked_key AND t.id = p_id;
-            IF FOUND THEN
-                PERFORM {schema}.end_draft(p_thread_id, ARRAY[p_id]);
+        -- Usually the id is new, and the thread exists and meets the conditions. Then the first UPDATE does it all.
+        IF must_look THEN
+            SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
+            r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+            IF p_may_exist AND thread.key IS NOT NULL AND r_outcome IS DISTINCT FROM 'owner' THEN
+                RETURN QUERY
+                    SELECT
+                        'replayed', t.number, t.id, t.created_us, t.committed_us, t.message_count, t.kind, t.target,
+                        t.body
+                    FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_id;
+                IF FOUND THEN
+                    PERFORM {schema}.end_draft(thread.key, ARRAY[p_id]);
+                    RETURN;
+                END IF;
+                IF thread.first > 1 THEN
+                    r_number := {schema}.dropped_turn(thread.key, p_id);
+                    IF r_number IS NOT NULL THEN
+                        r_outcome := 'dropped';
+                        RETURN NEXT;
+                        RETURN;
+                    END IF;
+                END IF;
+            END IF;
+            IF r_outcome IS NOT NULL THEN
+                r_number := coalesce(thread.revision, 0);
+                RETURN NEXT;
                 RETURN;
+            END IF;
+            IF thread.key IS NULL AND NOT {schema}.make_thread(p_thread_id, p_created_us) THEN
+                CONTINUE; -- Another writer made it, and may have written to it.
             END IF;
         END IF;
         UPDATE {schema}.threads AS t
         SET revision = t.revision + 1,
+            record_id = p_id,
             turns = t.turns + (p_kind = 'turn')::integer,
             messages = t.messages + p_message_count,
-            updated_us = p_created_us,
+            updated_us = CASE
+                WHEN p_committed_us IS NULL THEN p_created_us ELSE greatest(t.updated_us, p_created_us)
+            END,
             user_id = CASE WHEN t.revision = 0 THEN coalesce(t.user_id, p_user_id) ELSE t.user_id END,
-            title = CASE WHEN t.revision = 0 THEN coalesce(t.title, p_title) ELSE t.title END
+            title = coalesce(t.title, CASE WHEN t.revision = 0 OR t.title_turn = 0 THEN p_title END),
+            title_turn = CASE
+                WHEN t.title IS NULL AND p_title IS NOT NULL AND (t.revision = 0 OR t.title_turn = 0)
+                THEN t.revision + 1
+                ELSE t.title_turn
+            END
         WHERE t.id = p_thread_id
-            AND (p_expected IS NULL OR t.revision = p_expected)
-            AND (NOT p_may_exist OR t.key = locked_key)
+            AND {schema}.refusal(t, p_user_id, p_revision, p_incarnation, p_record_id, p_edits) IS NULL
         RETURNING * INTO thread;
         EXIT WHEN FOUND;
-        SELECT t.revision INTO r_number FROM {schema}.threads AS t WHERE t.id = p_thread_id;
-        -- Another writer made the thread after the look-up: it may have the record by now.
-        CONTINUE WHEN FOUND AND p_may_exist AND locked_key IS NULL;
-        IF p_expected <> coalesce(r_number, 0) THEN
-            r_outcome := 'conflict';
-            r_number := coalesce(r_number, 0);
-            RETURN NEXT;
-            RETURN;
-        END IF;
-        -- If another writer makes the thread first, the next round finds it.
-        INSERT INTO {schema}.threads (id, revision, first, turns, messages, created_us, updated_us)
-        VALUES (p_thread_id, 0, 1, 0, 0, p_created_us, p_created_us)
-        ON CONFLICT (id) DO NOTHING;
+        must_look := true;
     END LOOP;
 
-    INSERT INTO {schema}.turns (thread_key, number, created_us, target, message_count, id, kind, body)
+    INSERT INTO {schema}.turns (
+        thread_key, number, created_us, committed_us, target, message_count, id, kind, body
+    )
     VALUES (
-        thread.key, thread.revision, p_created_us, p_target, p_message_count, p_id, nullif(p_kind, 'turn'), p_body
+        thread.key,
+        thread.revision,
+        p_created_us,
+        p_committed_us,
+        p_target,
+        p_message_count,
+        p_id,
+        nullif(p_kind, 'turn'),
+        p_body
     );
     IF p_kind = 'turn' THEN
-        -- A writer that saves the first steps of a new thread found no row of the thread to hold.
-        IF thread.revision = 1 THEN
-            PERFORM {schema}.lock_draft(p_thread_id);
-        END IF;
-        DELETE FROM {schema}.drafts AS d WHERE d.thread_id = p_thread_id;
+        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
+    END IF;
+    IF thread.revision = 1 AND thread.user_id = p_user_id THEN
+        PERFORM {schema}.note_owner(thread.key, NULL, p_user_id);
     END IF;
 
     IF p_kind = 'undo' THEN
-        PERFORM {schema}.delete_turns(thread.key, p_target, p_target, thread.first);
+        PERFORM {schema}.delete_records(thread.key, p_target, p_target, thread.first, thread.revision, NULL);
     ELSIF p_kind = 'trim' THEN
-        PERFORM {schema}.delete_turns(thread.key, thread.first, p_target - 1, p_target);
+        PERFORM {schema}.delete_records(thread.key, thread.first, p_target - 1, p_target, thread.revision, NULL);
     ELSIF thread.messages > p_keep_messages THEN
         new_first := thread.first;
         remaining := thread.messages;
@@ -286,7 +407,10 @@ BEGIN
             EXIT WHEN remaining <= greatest(p_keep_messages, p_message_count);
             remaining := remaining - aged.message_count;
         END LOOP;
-        PERFORM {schema}.delete_turns(thread.key, thread.first, new_first - 1, new_first);
+        PERFORM {schema}.delete_records(thread.key, thread.first, new_first - 1, new_first, thread.revision, p_title);
+    END IF;
+    IF thread.revision % 100 = 0 THEN
+        PERFORM {schema}.forget_ids(thread.key, thread.revision);
     END IF;
 
     r_outcome := CASE WHEN thread.revision = 1 THEN 'created' ELSE 'appended' END;
@@ -296,16 +420,20 @@ END
 $function$;
 
 -- Append many turns of one thread in one trip; no two have the same id. The rows are those of append_record, one for
--- each turn, or one alone with a conflict. The thread's row is written once: a transaction that wrote it for each turn
+-- each turn, or one alone with a refusal. The thread's row is written once: a transaction that wrote it for each turn
 -- would walk through all of its versions each time.
 CREATE FUNCTION {schema}.append_records(
     p_thread_id text,
-    p_expected bigint,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
     p_ids text[],
     p_created_us bigint[],
+    p_committed_us bigint[],
     p_message_counts integer[],
     p_bodies bytea[],
-    p_user_id text,
     p_title json,
     p_lock_timeout_ms integer
 )
@@ -314,6 +442,7 @@ RETURNS TABLE (
     r_number bigint,
     r_id text,
     r_created_us bigint,
+    r_committed_us bigint,
     r_message_count integer,
     r_kind text,
     r_target bigint,
@@ -322,61 +451,94 @@ RETURNS TABLE (
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
     thread {schema}.threads%ROWTYPE;
+    dropped record;
+    added record;
+    new_user_id text;
+    new_revision bigint;
 BEGIN
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
     LOOP
         SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
-        IF p_expected <> coalesce(thread.revision, 0) AND NOT EXISTS (
+        r_number := coalesce(thread.revision, 0);
+        r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+        IF r_outcome = 'conflict' AND EXISTS (
             SELECT FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_ids[1]
         ) THEN
-            r_outcome := 'conflict';
-            r_number := coalesce(thread.revision, 0);
+            r_outcome := NULL; -- The first turn is a retry.
+        END IF;
+        IF thread.first > 1 AND r_outcome IS DISTINCT FROM 'owner' THEN
+            SELECT r.number, r.id INTO dropped
+            FROM unnest(p_ids) WITH ORDINALITY AS given (id, place)
+            JOIN {schema}.removed AS r ON r.thread_key = thread.key AND r.id = given.id AND r.is_dropped_turn
+            WHERE r_outcome IS NULL OR given.place = 1
+            ORDER BY given.place LIMIT 1;
+            IF FOUND THEN
+                r_outcome := 'dropped';
+                r_number := dropped.number;
+                r_id := dropped.id;
+            END IF;
+        END IF;
+        IF r_outcome IS NOT NULL THEN
             RETURN NEXT;
             RETURN;
         END IF;
         EXIT WHEN thread.key IS NOT NULL;
-        INSERT INTO {schema}.threads (id, revision, first, turns, messages, created_us, updated_us)
-        VALUES (p_thread_id, 0, 1, 0, 0, p_created_us[1], p_created_us[1])
-        ON CONFLICT (id) DO NOTHING
-        RETURNING * INTO thread;
-        EXIT WHEN thread.key IS NOT NULL;
+        PERFORM {schema}.make_thread(p_thread_id, p_created_us[1]);
     END LOOP;
 
-    INSERT INTO {schema}.turns (thread_key, number, created_us, message_count, id, body)
+    -- Each id is looked up on its own, here and below. A join might read all ids of the thread.
+    --
+    -- The newest turn that was said now gives the thread's time. Turns with a time of their own can only raise it.
+    WITH written AS (
+        INSERT INTO {schema}.turns AS w (thread_key, number, created_us, committed_us, message_count, id, body)
+        SELECT
+            thread.key,
+            thread.revision + row_number() OVER (ORDER BY given.place),
+            given.created_us,
+            nullif(given.committed_us, given.created_us),
+            given.message_count,
+            given.id,
+            given.body
+        FROM unnest(p_ids, p_created_us, p_committed_us, p_message_counts, p_bodies) WITH ORDINALITY
+            AS given (id, created_us, committed_us, message_count, body, place)
+        WHERE (SELECT t.number FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = given.id) IS NULL
+        RETURNING w.number, w.id, w.created_us, w.committed_us, w.message_count
+    ),
+    said_now AS (
+        SELECT max(written.number) AS number FROM written WHERE written.committed_us IS NULL
+    )
     SELECT
-        thread.key,
-        thread.revision + row_number() OVER (ORDER BY given.place),
-        given.created_us,
-        given.message_count,
-        given.id,
-        given.body
-    FROM unnest(p_ids, p_created_us, p_message_counts, p_bodies) WITH ORDINALITY
-        AS given (id, created_us, message_count, body, place)
-    WHERE NOT EXISTS (SELECT FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = given.id);
+        count(*) AS turns,
+        sum(written.message_count) AS messages,
+        (array_agg(written.id ORDER BY written.number DESC))[1] AS record_id,
+        max(written.created_us) FILTER (WHERE (written.number < said_now.number) IS NOT TRUE) AS latest,
+        bool_or(said_now.number IS NOT NULL) AS has_now
+    INTO added
+    FROM written, said_now;
 
-    IF FOUND THEN
+    IF added.turns > 0 THEN
         UPDATE {schema}.threads AS t
         SET revision = t.revision + added.turns,
+            record_id = added.record_id,
             turns = t.turns + added.turns,
             messages = t.messages + added.messages,
-            updated_us = added.updated_us,
-            user_id = CASE WHEN thread.revision = 0 THEN coalesce(t.user_id, p_user_id) ELSE t.user_id END,
-            title = CASE WHEN thread.revision = 0 THEN coalesce(t.title, p_title) ELSE t.title END
-        FROM (
-            SELECT
-                count(*) AS turns,
-                sum(n.message_count) AS messages,
-                (array_agg(n.created_us ORDER BY n.number DESC))[1] AS updated_us
-            FROM {schema}.turns AS n
-            WHERE n.thread_key = thread.key AND n.number > thread.revision
-        ) AS added
-        WHERE t.key = thread.key;
-        IF thread.revision = 0 THEN
-            PERFORM {schema}.lock_draft(p_thread_id);
+            updated_us = CASE WHEN added.has_now THEN added.latest ELSE greatest(t.updated_us, added.latest) END,
+            user_id = CASE WHEN t.revision = 0 THEN coalesce(t.user_id, p_user_id) ELSE t.user_id END,
+            title = coalesce(t.title, CASE WHEN t.revision = 0 OR t.title_turn = 0 THEN p_title END),
+            title_turn = CASE
+                WHEN t.title IS NULL AND p_title IS NOT NULL AND (t.revision = 0 OR t.title_turn = 0)
+                THEN t.revision + 1
+                ELSE t.title_turn
+            END
+        WHERE t.key = thread.key
+        RETURNING t.user_id, t.revision INTO new_user_id, new_revision;
+        PERFORM {schema}.note_owner(thread.key, thread.user_id, new_user_id);
+        IF thread.revision / 100 < new_revision / 100 THEN
+            PERFORM {schema}.forget_ids(thread.key, new_revision);
         END IF;
-        DELETE FROM {schema}.drafts AS d WHERE d.thread_id = p_thread_id;
+        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
     ELSE
-        PERFORM {schema}.end_draft(p_thread_id, p_ids);
+        PERFORM {schema}.end_draft(thread.key, p_ids);
     END IF;
 
     RETURN QUERY
@@ -385,65 +547,126 @@ BEGIN
             t.number,
             t.id,
             t.created_us,
+            t.committed_us,
             t.message_count,
             t.kind,
             t.target,
             CASE WHEN t.number <= thread.revision THEN t.body END
         FROM unnest(p_ids) WITH ORDINALITY AS given (id, place)
-        JOIN {schema}.turns AS t ON t.thread_key = thread.key AND t.id = given.id
+        CROSS JOIN LATERAL (
+            SELECT * FROM {schema}.turns AS own WHERE own.thread_key = thread.key AND own.id = given.id LIMIT 1
+        ) AS t
         ORDER BY given.place;
 END
 $function$;
 
--- Delete the records p_low to p_high of a thread, whose first number is p_first afterwards. An undo, whose range is one
--- number and which leaves p_first, also deletes the summaries that cover its turn.
-CREATE FUNCTION {schema}.delete_turns(p_thread_key bigint, p_low bigint, p_high bigint, p_first bigint)
+-- Make a thread without records and user; returns whether it was not there. The row is then locked.
+CREATE FUNCTION {schema}.make_thread(p_thread_id text, p_now_us bigint)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $function$
+BEGIN
+    INSERT INTO {schema}.threads (id, revision, first, turns, messages, created_us, updated_us)
+    VALUES (p_thread_id, 0, 1, 0, 0, p_now_us, p_now_us)
+    ON CONFLICT (id) DO NOTHING;
+    RETURN FOUND;
+END
+$function$;
+
+-- Note that a thread went from one user to another; NULL is no user. The new user may be noted already.
+CREATE FUNCTION {schema}.note_owner(p_thread_key bigint, p_old text, p_new text)
 RETURNS void
-LANGUAGE sql VOLATILE AS $function$
-    DELETE FROM {schema}.turns AS t
-    WHERE p_low = p_high AND p_first <= p_low
-        AND t.thread_key = p_thread_key AND t.kind = 'summary' AND t.number > p_low AND t.target >= p_low;
+LANGUAGE plpgsql VOLATILE AS $function$
+BEGIN
+    IF p_old IS DISTINCT FROM p_new THEN
+        DELETE FROM {schema}.owners AS o WHERE o.user_id = p_old AND o.thread_key = p_thread_key;
+        INSERT INTO {schema}.owners (user_id, thread_key) SELECT p_new, p_thread_key WHERE p_new IS NOT NULL
+        ON CONFLICT DO NOTHING;
+    END IF;
+END
+$function$;
+
+-- Delete the records p_low to p_high of a thread, whose first number is p_first and whose revision is p_revision
+-- afterwards, and remember the ids of the newest. An undo, whose range is one number and which leaves p_first, also
+-- deletes the summaries that cover its turn. A title made of a deleted turn gives way to p_title.
+CREATE FUNCTION {schema}.delete_records(
+    p_thread_key bigint, p_low bigint, p_high bigint, p_first bigint, p_revision bigint, p_title json
+)
+RETURNS void
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $function$
+DECLARE
+    is_undo boolean := p_low = p_high AND p_first <= p_low;
+BEGIN
+    IF is_undo THEN
+        WITH gone AS (
+            DELETE FROM {schema}.turns AS t
+            WHERE t.thread_key = p_thread_key AND t.kind = 'summary' AND t.number > p_low AND t.target >= p_low
+            RETURNING t.number, t.id
+        )
+        INSERT INTO {schema}.removed (thread_key, number, id, is_dropped_turn)
+        SELECT p_thread_key, gone.number, gone.id, false FROM gone WHERE gone.number > p_revision - 1000;
+    END IF;
 
     WITH gone AS (
         DELETE FROM {schema}.turns AS t
         WHERE t.thread_key = p_thread_key AND t.number BETWEEN p_low AND p_high
-        RETURNING t.kind, t.message_count
+        RETURNING t.number, t.id, t.kind, t.message_count
+    ),
+    remembered AS (
+        INSERT INTO {schema}.removed (thread_key, number, id, is_dropped_turn)
+        SELECT p_thread_key, gone.number, gone.id, NOT is_undo AND gone.kind IS NULL
+        FROM gone WHERE gone.number > p_revision - 1000
     ),
     counts AS (
         SELECT count(*) FILTER (WHERE gone.kind IS NULL) AS turns, coalesce(sum(gone.message_count), 0) AS messages
         FROM gone
     )
     UPDATE {schema}.threads AS t
-    SET first = p_first, turns = t.turns - counts.turns, messages = t.messages - counts.messages
-    FROM counts WHERE t.key = p_thread_key
+    SET first = p_first,
+        turns = t.turns - counts.turns,
+        messages = t.messages - counts.messages,
+        title = CASE WHEN t.title_turn BETWEEN p_low AND p_high THEN p_title ELSE t.title END,
+        title_turn = CASE
+            WHEN t.title_turn BETWEEN p_low AND p_high THEN CASE WHEN p_title IS NULL THEN 0 ELSE p_revision END
+            ELSE t.title_turn
+        END
+    FROM counts WHERE t.key = p_thread_key;
+END
 $function$;
 
--- Let the writers of a draft wait for one another, also before there is a thread.
-CREATE FUNCTION {schema}.lock_draft(p_thread_id text)
+-- Forget the ids of removed records that are too old for a retry or a continued read. This is done every 100 records,
+-- and reads about 1,100 ids at most.
+CREATE FUNCTION {schema}.forget_ids(p_thread_key bigint, p_revision bigint)
 RETURNS void
-LANGUAGE sql VOLATILE AS $function$
-    SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('recuerda draft of ' || p_thread_id, 0))
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $function$
+BEGIN
+    DELETE FROM {schema}.removed AS r WHERE r.thread_key = p_thread_key AND r.number <= p_revision - 1000;
+END
 $function$;
 
 -- Delete the draft of a turn that is already in the thread.
-CREATE FUNCTION {schema}.end_draft(p_thread_id text, p_turn_ids text[])
+CREATE FUNCTION {schema}.end_draft(p_thread_key bigint, p_turn_ids text[])
 RETURNS void
 LANGUAGE sql VOLATILE AS $function$
     DELETE FROM {schema}.drafts AS d
-    WHERE d.thread_id = p_thread_id AND EXISTS (
+    WHERE d.thread_key = p_thread_key AND EXISTS (
         SELECT FROM {schema}.drafts AS f
-        WHERE f.thread_id = p_thread_id AND f.number = 1 AND f.turn_id = ANY (p_turn_ids)
+        WHERE f.thread_key = p_thread_key AND f.number = 1 AND f.turn_id = ANY (p_turn_ids)
     )
 $function$;
 
--- Save a step of a draft. r_outcome is 'saved'; or 'conflict', if the step is not the draft's next one, or would begin a
+-- Save a step of a draft. r_outcome is 'saved'; or 'draft', if the step is not the draft's next one, or would begin a
 -- draft beside the draft that another turn has on the same revision; or 'moved', if it would begin a draft on another
--- revision than the thread's, which is r_revision.
+-- revision than the thread's, which is r_revision; or a refusal.
 CREATE FUNCTION {schema}.save_step(
     p_thread_id text,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
     p_number integer,
     p_turn_id text,
-    p_revision bigint,
+    p_begun_on bigint,
     p_body bytea,
     p_created_us bigint,
     p_lock_timeout_ms integer
@@ -451,137 +674,260 @@ CREATE FUNCTION {schema}.save_step(
 RETURNS TABLE (r_outcome text, r_revision bigint)
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
-    same {schema}.drafts%ROWTYPE;
+    thread {schema}.threads%ROWTYPE;
+    refused text;
     is_same_turn boolean;
+    same {schema}.drafts%ROWTYPE;
+    new_user_id text;
 BEGIN
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    -- Lock the thread's row before the draft, as an append does; then read the row again, because another writer may
-    -- have made it meanwhile.
-    PERFORM FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR SHARE;
-    PERFORM {schema}.lock_draft(p_thread_id);
-    SELECT t.revision INTO r_revision FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR SHARE;
-    r_revision := coalesce(r_revision, 0);
-    r_outcome := 'saved';
-
-    -- Hold the first step, so that an append which deletes it comes before or after, at every isolation level.
-    PERFORM FROM {schema}.drafts AS d
-    WHERE d.thread_id = p_thread_id AND d.number = 1 AND d.turn_id = p_turn_id FOR UPDATE;
-    is_same_turn := FOUND;
-    IF p_number = 1 AND NOT is_same_turn THEN
-        IF p_revision <> r_revision THEN
-            r_outcome := 'moved';
-            RETURN NEXT;
-            RETURN;
-        END IF;
-        IF EXISTS (
+    LOOP
+        SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
+        r_revision := coalesce(thread.revision, 0);
+        refused := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+        is_same_turn := EXISTS (
             SELECT FROM {schema}.drafts AS d
-            WHERE d.thread_id = p_thread_id AND d.number = 1 AND d.revision = r_revision
-        ) THEN
-            r_outcome := 'conflict';
+            WHERE d.thread_key = thread.key AND d.number = 1 AND d.turn_id = p_turn_id
+        );
+        r_outcome := CASE
+            WHEN refused = 'owner' THEN 'owner'
+            WHEN p_number = 1 AND NOT is_same_turn THEN CASE
+                WHEN p_begun_on <> r_revision THEN 'moved'
+                WHEN EXISTS (
+                    SELECT FROM {schema}.drafts AS d
+                    WHERE d.thread_key = thread.key AND d.number = 1 AND d.revision = r_revision
+                ) THEN 'draft'
+                ELSE refused
+            END
+            WHEN NOT is_same_turn THEN 'draft'
+        END;
+        IF r_outcome IS NOT NULL THEN
             RETURN NEXT;
             RETURN;
         END IF;
-        DELETE FROM {schema}.drafts AS d WHERE d.thread_id = p_thread_id;
+        EXIT WHEN thread.key IS NOT NULL;
+        PERFORM {schema}.make_thread(p_thread_id, p_created_us);
+    END LOOP;
+
+    r_outcome := 'saved';
+    IF is_same_turn THEN
+        SELECT * INTO same FROM {schema}.drafts AS d WHERE d.thread_key = thread.key AND d.number = p_number;
+        IF FOUND OR NOT EXISTS (
+            SELECT FROM {schema}.drafts AS d WHERE d.thread_key = thread.key AND d.number = p_number - 1
+        ) THEN
+            IF ((same.revision, same.body) = (p_begun_on, p_body)) IS NOT TRUE THEN
+                r_outcome := 'draft';
+            END IF;
+            RETURN NEXT;
+            RETURN;
+        END IF;
     ELSE
-        SELECT * INTO same FROM {schema}.drafts AS d WHERE d.thread_id = p_thread_id AND d.number = p_number;
-        IF FOUND AND is_same_turn AND (same.revision, same.body) = (p_revision, p_body) THEN
-            RETURN NEXT;
-            RETURN;
-        END IF;
-        IF FOUND OR NOT is_same_turn OR NOT EXISTS (
-            SELECT FROM {schema}.drafts AS d WHERE d.thread_id = p_thread_id AND d.number = p_number - 1
-        ) THEN
-            r_outcome := 'conflict';
-            RETURN NEXT;
-            RETURN;
-        END IF;
+        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
     END IF;
-    INSERT INTO {schema}.drafts (thread_id, number, turn_id, revision, body, created_us)
-    VALUES (p_thread_id, p_number, p_turn_id, p_revision, p_body, p_created_us);
+    UPDATE {schema}.threads AS t
+    SET user_id = CASE WHEN t.revision = 0 AND p_number = 1 THEN coalesce(t.user_id, p_user_id) ELSE t.user_id END
+    WHERE t.key = thread.key
+    RETURNING t.user_id INTO new_user_id;
+    PERFORM {schema}.note_owner(thread.key, thread.user_id, new_user_id);
+    INSERT INTO {schema}.drafts (thread_key, number, turn_id, revision, body, created_us)
+    VALUES (thread.key, p_number, p_turn_id, p_begun_on, p_body, p_created_us);
     RETURN NEXT;
 END
 $function$;
 
--- Change a thread's user, title or metadata; make the thread if it is missing. Returns the thread as JSON.
-CREATE FUNCTION {schema}.update_thread(
+-- Delete a thread's draft. r_outcome is 'done', 'nothing' (there was no draft), or a refusal.
+CREATE FUNCTION {schema}.drop_draft(
     p_thread_id text,
-    p_now_us bigint,
-    p_sets_user boolean,
     p_user_id text,
-    p_sets_title boolean,
-    p_title json,
-    p_sets_metadata boolean,
-    p_metadata json,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
     p_lock_timeout_ms integer
 )
-RETURNS text
+RETURNS TABLE (r_outcome text, r_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $function$
 DECLARE
     thread {schema}.threads%ROWTYPE;
 BEGIN
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    INSERT INTO {schema}.threads AS t
-        (id, revision, first, turns, messages, created_us, updated_us, user_id, title, metadata)
-    VALUES (p_thread_id, 0, 1, 0, 0, p_now_us, p_now_us, p_user_id, p_title, coalesce(p_metadata, '{{}}'))
-    ON CONFLICT (id) DO UPDATE SET
-        updated_us = p_now_us,
-        user_id = CASE WHEN p_sets_user THEN p_user_id ELSE t.user_id END,
-        title = CASE WHEN p_sets_title THEN p_title ELSE t.title END,
-        metadata = CASE WHEN p_sets_metadata THEN p_metadata ELSE t.metadata END
-    RETURNING * INTO thread;
-    RETURN row_to_json(thread)::text;
+    SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
+    r_revision := coalesce(thread.revision, 0);
+    r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+    IF r_outcome IS DISTINCT FROM 'owner' AND NOT EXISTS (
+        SELECT FROM {schema}.drafts AS d WHERE d.thread_key = thread.key
+    ) THEN
+        r_outcome := 'nothing';
+    ELSIF r_outcome IS NULL THEN
+        UPDATE {schema}.threads AS t SET user_id = t.user_id WHERE t.key = thread.key;
+        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
+        r_outcome := 'done';
+    END IF;
+    RETURN NEXT;
 END
 $function$;
 
--- Delete a thread; returns whether there was one.
-CREATE FUNCTION {schema}.delete_thread(p_thread_id text, p_lock_timeout_ms integer)
-RETURNS boolean
-LANGUAGE plpgsql VOLATILE AS $function$
-DECLARE
-    gone bigint;
-BEGIN
-    PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    -- The row first: an append under way holds it, and its turn is there to be deleted afterwards.
-    DELETE FROM {schema}.threads AS t WHERE t.id = p_thread_id RETURNING t.key INTO gone;
-    DELETE FROM {schema}.drafts AS d WHERE d.thread_id = p_thread_id;
-    DELETE FROM {schema}.turns AS t WHERE t.thread_key = gone;
-    RETURN gone IS NOT NULL;
-END
-$function$;
-
--- Replace the bodies of turns and summaries. As in an append, the thread's row is held: nothing is appended or deleted
--- meanwhile.
-CREATE FUNCTION {schema}.rewrite_records(
-    p_thread_id text, p_numbers bigint[], p_bodies bytea[], p_lock_timeout_ms integer
+-- Change a thread's user, title or metadata; make the thread if it is missing. r_outcome is 'done', and then r_info is
+-- the thread as JSON; or a refusal. p_metadata has the keys to set; a key with null is removed.
+CREATE FUNCTION {schema}.update_thread(
+    p_thread_id text,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
+    p_now_us bigint,
+    p_sets_user boolean,
+    p_new_user_id text,
+    p_sets_title boolean,
+    p_title json,
+    p_metadata json,
+    p_lock_timeout_ms integer
 )
-RETURNS void
+RETURNS TABLE (r_outcome text, r_revision bigint, r_info text)
 LANGUAGE plpgsql VOLATILE AS $function$
 DECLARE
-    locked_key bigint;
+    thread {schema}.threads%ROWTYPE;
+    old_user_id text;
 BEGIN
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    SELECT t.key INTO locked_key FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
-    UPDATE {schema}.turns AS t
-    SET body = given.body
-    FROM unnest(p_numbers, p_bodies) AS given (number, body)
-    WHERE t.thread_key = locked_key AND t.number = given.number AND (t.kind IS NULL OR t.kind = 'summary');
+    LOOP
+        SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
+        r_revision := coalesce(thread.revision, 0);
+        r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+        IF r_outcome IS NOT NULL THEN
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        EXIT WHEN thread.key IS NOT NULL;
+        PERFORM {schema}.make_thread(p_thread_id, p_now_us);
+    END LOOP;
+    old_user_id := thread.user_id;
+    UPDATE {schema}.threads AS t
+    SET updated_us = p_now_us,
+        edits = t.edits + 1,
+        user_id = CASE
+            WHEN p_sets_user THEN p_new_user_id
+            WHEN t.revision = 0 THEN coalesce(t.user_id, p_user_id)
+            ELSE t.user_id
+        END,
+        title = CASE WHEN p_sets_title THEN p_title ELSE t.title END,
+        title_turn = CASE WHEN p_sets_title THEN NULL ELSE t.title_turn END,
+        metadata = CASE WHEN p_metadata IS NULL THEN t.metadata ELSE {schema}.merge(t.metadata, p_metadata) END
+    WHERE t.key = thread.key
+    RETURNING * INTO thread;
+    PERFORM {schema}.note_owner(thread.key, old_user_id, thread.user_id);
+    r_outcome := 'done';
+    r_info := row_to_json(thread)::text;
+    RETURN NEXT;
 END
 $function$;
 
--- Take or prolong a lease; returns whether p_holder has it. Times are by the server's clock, because the holders' clocks
--- may differ.
-CREATE FUNCTION {schema}.take_lease(p_thread_id text, p_holder text, p_ttl_us bigint, p_lock_timeout_ms integer)
-RETURNS boolean
+-- Set keys of a JSON object, and remove the keys with null.
+CREATE FUNCTION {schema}.merge(p_old json, p_new json)
+RETURNS json
+LANGUAGE sql IMMUTABLE AS $function$
+    SELECT coalesce(json_object_agg(merged.key, merged.value), '{{}}')
+    FROM (
+        SELECT o.key, o.value FROM json_each(p_old) AS o
+        WHERE o.key NOT IN (SELECT json_object_keys(p_new))
+        UNION ALL
+        SELECT n.key, n.value FROM json_each(p_new) AS n WHERE json_typeof(n.value) <> 'null'
+    ) AS merged
+$function$;
+
+-- Delete a thread. r_outcome is 'done', 'nothing' (there was no thread), or a refusal.
+CREATE FUNCTION {schema}.delete_thread(
+    p_thread_id text,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
+    p_lock_timeout_ms integer
+)
+RETURNS TABLE (r_outcome text, r_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $function$
 DECLARE
-    present timestamptz := clock_timestamp();
+    thread {schema}.threads%ROWTYPE;
 BEGIN
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    INSERT INTO {schema}.leases AS l (thread_id, holder, until)
-    VALUES (p_thread_id, p_holder, present + p_ttl_us * interval '1 microsecond')
-    ON CONFLICT (thread_id) DO UPDATE SET holder = excluded.holder, until = excluded.until
-    WHERE l.holder = p_holder OR l.until <= present;
-    RETURN FOUND;
+    SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR UPDATE;
+    r_revision := thread.revision;
+    r_outcome := 'nothing';
+    IF FOUND THEN
+        r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+    END IF;
+    IF r_outcome IS NULL THEN
+        DELETE FROM {schema}.threads AS t WHERE t.key = thread.key;
+        PERFORM {schema}.note_owner(thread.key, thread.user_id, NULL);
+        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
+        DELETE FROM {schema}.removed AS r WHERE r.thread_key = thread.key;
+        DELETE FROM {schema}.turns AS t WHERE t.thread_key = thread.key;
+        r_outcome := 'done';
+    END IF;
+    RETURN NEXT;
+END
+$function$;
+
+-- Replace the bodies of turns and summaries. r_outcome is 'done', or a refusal.
+CREATE FUNCTION {schema}.rewrite_records(
+    p_thread_id text,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
+    p_numbers bigint[],
+    p_bodies bytea[],
+    p_lock_timeout_ms integer
+)
+RETURNS TABLE (r_outcome text, r_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $function$
+DECLARE
+    thread {schema}.threads%ROWTYPE;
+BEGIN
+    PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
+    r_revision := coalesce(thread.revision, 0);
+    r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+    IF r_outcome IS NULL THEN
+        UPDATE {schema}.threads AS t SET edits = t.edits + 1, rewritten = t.edits + 1 WHERE t.key = thread.key;
+        UPDATE {schema}.turns AS t
+        SET body = given.body
+        FROM unnest(p_numbers, p_bodies) AS given (number, body)
+        WHERE t.thread_key = thread.key AND t.number = given.number AND (t.kind IS NULL OR t.kind = 'summary');
+        r_outcome := 'done';
+    END IF;
+    RETURN NEXT;
+END
+$function$;
+
+-- Take or prolong a lease. r_outcome is 'done', 'held' (another holder has it), or 'owner'.
+--
+-- Times are by the server's clock, because the holders' clocks may differ. This clock may be put back, too. Then a lease
+-- that was taken later than now is void. A second is allowed, for small corrections of the clock. The clock is read
+-- after the wait for another transaction that takes the lease, so its lease was not taken later than now.
+CREATE FUNCTION {schema}.take_lease(
+    p_thread_id text, p_user_id text, p_holder text, p_ttl_us bigint, p_lock_timeout_ms integer
+)
+RETURNS text
+LANGUAGE plpgsql VOLATILE AS $function$
+DECLARE
+    ttl interval := p_ttl_us * interval '1 microsecond';
+BEGIN
+    PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    IF EXISTS (SELECT FROM {schema}.threads AS t WHERE t.id = p_thread_id AND t.user_id <> p_user_id) THEN
+        RETURN 'owner';
+    END IF;
+    INSERT INTO {schema}.leases AS l (thread_id, holder, taken, until)
+    VALUES (p_thread_id, p_holder, clock_timestamp(), clock_timestamp() + ttl)
+    ON CONFLICT (thread_id) DO UPDATE
+    SET holder = excluded.holder, taken = clock_timestamp(), until = clock_timestamp() + ttl
+    WHERE l.holder = p_holder
+        OR l.until <= clock_timestamp()
+        OR l.taken > clock_timestamp() + interval '1 second';
+    RETURN CASE WHEN FOUND THEN 'done' ELSE 'held' END;
 END
 $function$;
 
@@ -634,7 +980,8 @@ SELECT
     message.r_position AS position,
     message.r_role AS role,
     message.r_text AS text,
-    to_timestamp(turns.created_us / 1000000.0) AS created_at,
+    to_timestamp(turns.created_us / 1000000.0) AS created_at, -- when the turn was said
+    to_timestamp(coalesce(turns.committed_us, turns.created_us) / 1000000.0) AS committed_at,
     message.r_json AS json
 FROM {schema}.threads
 JOIN {schema}.turns ON turns.thread_key = threads.key AND turns.kind IS NULL

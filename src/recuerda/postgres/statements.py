@@ -14,39 +14,58 @@ class Statements:
     def __init__(self, schema: str) -> None:
         compose = composer(schema)
         self.append: bytes = compose(
-            "SELECT * FROM {schema}.append_record(%s::text, %s::bigint, %s::boolean, %s::text, %s::bigint, "
-            "%s::integer, %b::bytea, %s::text, %s::bigint, %s::bigint, %s::text, %s::json, %s::integer)"
+            "SELECT * FROM {schema}.append_record(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::boolean, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, %s::bigint, %s::bigint, "
+            "%s::json, %s::integer)"
         )
         self.append_all: bytes = compose(
-            "SELECT * FROM {schema}.append_records(%s::text, %s::bigint, %s::text[], %s::bigint[], %s::integer[], "
-            "%b::bytea[], %s::text, %s::json, %s::integer)"
+            "SELECT * FROM {schema}.append_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::text[], %s::bigint[], %s::bigint[], %s::integer[], %b::bytea[], %s::json, %s::integer)"
         )
         self.read: bytes = compose(
-            "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::text, "
-            "%s::boolean)"
+            "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::text, %s::bigint, %s::bigint, "
+            "%s::bigint, %s::text, %s::boolean)"
         )
         self.update: bytes = compose(
-            "SELECT {schema}.update_thread(%s::text, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, "
-            "%s::boolean, %s::json, %s::integer)"
+            "SELECT * FROM {schema}.update_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, %s::json, %s::integer)"
         )
-        self.delete: bytes = compose("SELECT {schema}.delete_thread(%s::text, %s::integer)")
-        self.save_draft: bytes = compose(
-            "SELECT * FROM {schema}.save_step(%s::text, %s::integer, %s::text, %s::bigint, %b::bytea, %s::bigint, "
+        self.delete: bytes = compose(
+            "SELECT * FROM {schema}.delete_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
             "%s::integer)"
         )
+        self.save_draft: bytes = compose(
+            "SELECT * FROM {schema}.save_step(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::integer, %s::text, %s::bigint, %b::bytea, %s::bigint, %s::integer)"
+        )
         self.load_draft: bytes = compose(
-            "SELECT turn_id, revision, number, body, created_us "
-            "FROM {schema}.drafts WHERE thread_id = %s ORDER BY number"
+            "SELECT t.user_id, d.turn_id, d.revision, d.number, d.body, d.created_us "
+            "FROM {schema}.threads AS t LEFT JOIN {schema}.drafts AS d ON d.thread_key = t.key "
+            "WHERE t.id = %s ORDER BY d.number"
         )
         self.list_drafts: bytes = compose(
-            "SELECT thread_id FROM {schema}.drafts WHERE number = 1 ORDER BY thread_id LIMIT %s::bigint"
+            "SELECT t.id FROM {schema}.drafts AS d JOIN {schema}.threads AS t ON t.key = d.thread_key "
+            "WHERE d.number = 1 ORDER BY t.id LIMIT %s::bigint"
         )
-        self.drop_draft: bytes = compose("DELETE FROM {schema}.drafts WHERE thread_id = %s RETURNING number")
+        self.drop_draft: bytes = compose(
+            "SELECT * FROM {schema}.drop_draft(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::integer)"
+        )
         self.rewrite: bytes = compose(
-            "SELECT {schema}.rewrite_records(%s::text, %s::bigint[], %b::bytea[], %s::integer)"
+            "SELECT * FROM {schema}.rewrite_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::bigint[], %b::bytea[], %s::integer)"
         )
-        self.lease: bytes = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::bigint, %s::integer)")
+        self.lease: bytes = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::text, %s::bigint, %s::integer)")
         self.release: bytes = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")
+        self.walk: bytes = compose(
+            "SELECT t.key, row_to_json(t)::text FROM {schema}.threads AS t "
+            "WHERE t.key > %s::bigint ORDER BY t.key LIMIT %s"
+        )
+        self.walk_user: bytes = compose(
+            "SELECT t.key, row_to_json(t)::text "
+            "FROM {schema}.owners AS o JOIN {schema}.threads AS t ON t.key = o.thread_key "
+            "WHERE o.user_id = %s AND o.thread_key > %s::bigint ORDER BY o.thread_key LIMIT %s"
+        )
         self._list = compose("SELECT row_to_json(t)::text FROM {schema}.threads AS t")
 
     def list(self, *, of_user: bool, is_continued: bool) -> bytes:

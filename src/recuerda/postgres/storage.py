@@ -1,10 +1,10 @@
 """The PostgreSQL storage: each hook is one statement.
 
-A turn is one call of a function in the database: it locks the thread's row, looks for the turn's id, checks the
-revision, numbers the turn from the row and writes it. So a turn costs two round trips, one to read and one to append,
-and the order of turns comes from the thread, not from a sequence or a clock. Statements run in autocommit mode and
-leave nothing behind in a session. So any connection will do, including a connection through PgBouncer in transaction
-mode.
+A turn is one call of a function in the database: it locks the thread's row, checks the thread's user and state, looks
+for the turn's id, numbers the turn from the row and writes it. So a turn costs two round trips, one to read and one to
+append, and the order of turns comes from the thread, not from a sequence or a clock. Statements run in autocommit mode
+and leave nothing behind in a session. So any connection will do, including a connection through PgBouncer in
+transaction mode.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, 
 from recuerda._drivers.postgres.database import Database, Row, Work, rows
 from recuerda._drivers.postgres.failures import translate
 from recuerda._drivers.postgres.pools import Connection, GivenPool, PoolSettings
-from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, ThreadConflict
+from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, ThreadConflict, TurnDropped
 from recuerda.ids import check_limit
-from recuerda.postgres.rows import to_appended, to_info, to_slice
+from recuerda.postgres.refusals import check_outcome
+from recuerda.postgres.rows import to_appended, to_info, to_metadata_json, to_slice
 from recuerda.postgres.schema import ensure_tables
 from recuerda.postgres.statements import Statements
 from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.hooks import WALK_PAGE, check_user
 from recuerda.storage.records import (
     Appended,
     DraftStep,
+    Guard,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -112,20 +115,19 @@ class PostgresStorage(Storage):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r}, schema={self.schema!r})"
 
-    async def _append(self, thread_id: str, record: NewRecord, expected: int | None) -> Appended:
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         def values(*, may_exist: bool) -> Sequence[Any]:
             return (
-                thread_id,
-                _bigint(expected),
+                *_conditions(thread_id, guard),
                 may_exist,
                 record.id,
                 record.created_us,
+                None if record.committed_us == record.created_us else record.committed_us,
                 record.message_count,
                 record.body,
                 record.kind,
                 record.target,
                 _bigint(record.keep_messages),
-                record.user_id,
                 _json(record.title),
                 self._lock_timeout_ms,
             )
@@ -133,27 +135,27 @@ class PostgresStorage(Storage):
         (row,) = await self._query(
             self._sql.append, values(may_exist=not record.is_new_id), again=values(may_exist=True)
         )
-        _check_conflict(row, thread_id, expected)
+        _check_appended(row, thread_id, guard, record.id)
         return to_appended(row, record)
 
-    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], expected: int | None) -> list[Appended]:
+    async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         async def append_all(connection: Connection) -> list[Appended]:
             done: list[Appended] = []
             async with connection.transaction():
                 for part in _trips(records):
+                    conditions = Guard(user_id=guard.user_id) if done else guard
                     values = (
-                        thread_id,
-                        None if done else _bigint(expected),
+                        *_conditions(thread_id, conditions),
                         [record.id for record in part],
                         [record.created_us for record in part],
+                        [record.committed_us for record in part],
                         [record.message_count for record in part],
                         [record.body for record in part],
-                        part[0].user_id,
                         _json(part[0].title),
                         self._lock_timeout_ms,
                     )
                     found = await rows(self._sql.append_all, values, connection)
-                    _check_conflict(found[0], thread_id, expected)
+                    _check_appended(found[0], thread_id, conditions, found[0][2])
                     done += [to_appended(row, record) for row, record in zip(found, part, strict=True)]
             return done
 
@@ -164,6 +166,8 @@ class PostgresStorage(Storage):
             thread_id,
             _bigint(query.after),
             query.incarnation,
+            query.record_id,
+            _bigint(query.edits),
             _bigint(query.last_messages),
             _bigint(query.last_turns),
             query.turn_id,
@@ -177,29 +181,36 @@ class PostgresStorage(Storage):
         found = await self._query(statement, (*user, *(position or ()), limit))
         return [to_info(text) for (text,) in found]
 
-    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int) -> ThreadInfo:
+    async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
+        place = (int(position or 0), WALK_PAGE)
+        if user_id is None:
+            found = await self._query(self._sql.walk, place)
+        else:
+            found = await self._query(self._sql.walk_user, (user_id, *place))
+        return [to_info(text) for _, text in found], str(found[-1][0]) if len(found) == WALK_PAGE else None
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
         unset = msgspec.UNSET
         values = (
-            thread_id,
+            *_conditions(thread_id, guard),
             now_us,
             changes.user_id is not unset,
             None if changes.user_id is unset else changes.user_id,
             changes.title is not unset,
             None if changes.title is unset else _json(changes.title),
-            changes.metadata is not unset,
-            None if changes.metadata is unset else _json(changes.metadata),
+            None if changes.metadata is unset else to_metadata_json(changes.metadata),
             self._lock_timeout_ms,
         )
-        ((text,),) = await self._query(self._sql.update, values)
+        ((outcome, revision, text),) = await self._query(self._sql.update, values)
+        check_outcome(thread_id, guard, outcome, revision)
         return to_info(text)
 
-    async def _delete(self, thread_id: str) -> bool:
-        ((was_there,),) = await self._query(self._sql.delete, (thread_id, self._lock_timeout_ms))
-        return was_there
+    async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        return await self._change(self._sql.delete, thread_id, guard)
 
-    async def _save_draft(self, thread_id: str, step: DraftStep) -> None:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
         values = (
-            thread_id,
+            *_conditions(thread_id, guard),
             step.number,
             step.turn_id,
             _bigint(step.revision),
@@ -208,35 +219,35 @@ class PostgresStorage(Storage):
             self._lock_timeout_ms,
         )
         ((outcome, revision),) = await self._query(self._sql.save_draft, values)
-        if outcome == "conflict":
+        check_outcome(thread_id, guard, outcome, revision)
+        if outcome == "draft":
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
         if outcome == "moved":
             raise ThreadConflict(thread_id, expected=step.revision, actual=revision)
 
-    async def _load_draft(self, thread_id: str) -> list[DraftStep]:
+    async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         found = await self._query(self._sql.load_draft, (thread_id,))
-        # Without its first step, a draft does not count: an append that deleted the draft may have missed a later step
-        # that was saved at the same time.
-        if not found or found[0][2] != 1:
-            return []
+        check_user(thread_id, guard, found[0][0] if found else None)
         return [
             DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
-            for turn_id, revision, number, body, created_us in found
+            for _, turn_id, revision, number, body, created_us in found
+            if turn_id is not None
         ]
 
     async def _list_drafts(self, limit: int) -> list[str]:
         return [thread_id for (thread_id,) in await self._query(self._sql.list_drafts, (limit,))]
 
-    async def _drop_draft(self, thread_id: str) -> bool:
-        return (1,) in await self._query(self._sql.drop_draft, (thread_id,))
+    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
+        return await self._change(self._sql.drop_draft, thread_id, guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-        values = (thread_id, list(bodies.keys()), list(bodies.values()), self._lock_timeout_ms)
-        await self._query(self._sql.rewrite, values)
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        await self._change(self._sql.rewrite, thread_id, guard, list(bodies.keys()), list(bodies.values()))
 
-    async def _lease(self, thread_id: str, holder: str, ttl_us: int) -> bool:
-        ((is_held,),) = await self._query(self._sql.lease, (thread_id, holder, ttl_us, self._lock_timeout_ms))
-        return is_held
+    async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
+        values = (thread_id, guard.user_id, holder, ttl_us, self._lock_timeout_ms)
+        ((outcome,),) = await self._query(self._sql.lease, values)
+        check_outcome(thread_id, guard, outcome, 0)
+        return outcome == "done"
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._query(self._sql.release, (thread_id, holder))
@@ -246,6 +257,13 @@ class PostgresStorage(Storage):
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         return translate(error, f"could not {action}: {self.place}")
+
+    async def _change(self, statement: bytes, thread_id: str, guard: Guard, *values: Any) -> bool:
+        """Run a function that checks the guard. Return whether there was something to change."""
+        conditions = _conditions(thread_id, guard)
+        ((outcome, revision),) = await self._query(statement, (*conditions, *values, self._lock_timeout_ms))
+        check_outcome(thread_id, guard, outcome, revision)
+        return outcome == "done"
 
     async def _query(
         self, statement: bytes, values: Sequence[Any], *, again: Sequence[Any] | None = None
@@ -267,9 +285,23 @@ class PostgresStorage(Storage):
         return await work(connection)
 
 
-def _check_conflict(row: Row, thread_id: str, expected: int | None) -> None:
-    if row[0] == "conflict":
-        raise ThreadConflict(thread_id, expected=expected or 0, actual=row[1])
+def _conditions(thread_id: str, guard: Guard) -> Sequence[Any]:
+    """Return the first six arguments of every function that checks a guard."""
+    return (
+        thread_id,
+        guard.user_id,
+        _bigint(guard.revision),
+        guard.incarnation,
+        guard.record_id,
+        _bigint(guard.edits),
+    )
+
+
+def _check_appended(row: Row, thread_id: str, guard: Guard, record_id: str) -> None:
+    outcome, number = row[:2]
+    check_outcome(thread_id, guard, outcome, number)
+    if outcome == "dropped":
+        raise TurnDropped(thread_id, turn_id=record_id, number=number)
 
 
 def _trips(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
