@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from recuerda.errors import StorageError, StorageUnavailable
+from recuerda.errors import StorageError, StorageUnavailable, ThreadConflict
 from recuerda.redis import RedisStorage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import RedisServer, redis_url
 from tests.storage.processes import body_of
@@ -140,3 +140,55 @@ async def test_a_server_that_forgot_the_scripts_is_told_again(prefix: str) -> No
         server.start()
         assert (await storage.append("a", NewTurn(body=b"4", message_count=1))).created
     server.stop()
+
+
+async def test_a_change_of_settings_whose_answer_is_lost_is_made_once(proxy: Proxy, prefix: str) -> None:
+    async with RedisStorage(proxy.url, key_prefix=prefix) as storage:
+        await storage.append("a", NewTurn(body=b"1", message_count=1))
+        before = await storage.update_thread("a", title="T")
+        await storage.rewrite("a", {})
+        await storage.rewrite("b", {1: b""})  # the script is known from now on
+        proxy.swallow_next = True
+        after = await storage.update_thread("a", metadata={"k": 1}, expected=before.version)
+        assert (after.edits, after.metadata) == (before.edits + 1, {"k": 1})
+        proxy.swallow_next = True
+        await storage.rewrite("a", {1: b"2"}, expected=after.version)
+        found = await storage.read("a")
+        assert found.info is not None
+        assert ([record.body for record in found.records], found.info.edits) == ([b"2"], after.edits + 1)
+
+
+async def test_a_server_that_went_back_to_a_snapshot_is_noticed(prefix: str) -> None:
+    server = RedisServer()
+    async with RedisStorage(server.url, key_prefix=prefix) as storage:
+        await storage.append("a", NewTurn(body=b"kept", message_count=1))
+        server.command("SAVE")
+        await storage.append("a", NewTurn(body=b"lost", message_count=1))
+        lost = await storage.read("a")
+        assert lost.info is not None
+        server.kill()
+        server.start()
+        # The writer takes part in the history that the server has now.
+        again = await _until_back(storage)
+        for expected in (lost.info.version, 0):
+            with pytest.raises(ThreadConflict):
+                await storage.append("a", NewTurn(body=b"mixed", message_count=1), expected=expected)
+        await storage.append("a", NewTurn(body=b"other", message_count=1), expected=again.version)
+        with pytest.raises(ThreadConflict):
+            await storage.append("a", NewTurn(body=b"mixed", message_count=1), expected=lost.info.version)
+        with pytest.raises(ThreadConflict):
+            await storage.undo("a", expected=lost.info.version)
+        found = await storage.read("a", after=lost.info.version)
+        assert ([record.body for record in found.records], found.is_continued) == ([b"kept", b"other"], False)
+    server.stop()
+
+
+async def _until_back(storage: RedisStorage) -> ThreadInfo:
+    while True:
+        try:
+            info = await storage.head("a")
+        except StorageError:
+            await asyncio.sleep(0.01)
+            continue
+        assert info is not None
+        return info

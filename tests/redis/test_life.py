@@ -194,3 +194,16 @@ async def test_two_prefixes_see_nothing_of_each_other(prefix: str, suffix: str) 
 async def _entries(client: Any, key: str) -> list[str]:
     entries: list[str] = await client.zrange(key, 0, -1)
     return [entry.partition(":")[2].partition("\0")[0] for entry in entries]
+
+
+async def test_a_lease_outlives_no_clock_that_is_put_back(client: Any, prefix: str) -> None:
+    async with RedisStorage(redis_url(), key_prefix=prefix, clock=lambda: 0) as storage:
+        assert await storage.take_lease("a", "me", timedelta(seconds=1))
+        # As if the server's clock had been put back by an hour.
+        await client.pexpire(f"{prefix}:{{a}}:lease", 3_601_000)
+        assert not await storage.take_lease("a", "another", timedelta(seconds=1))
+        assert await client.pttl(f"{prefix}:{{a}}:lease") <= 1000
+        await storage.release_lease("a", "another")
+        assert not await storage.take_lease("a", "another", timedelta(seconds=1))
+        await storage.release_lease("a", "me")
+        assert await storage.take_lease("a", "another", timedelta(seconds=1))

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from recuerda.redis import RedisStorage
 from recuerda.redis.keys import ThreadKeys
+from recuerda.redis.trips import RedisCall
 from recuerda.storage.records import DraftStep, NewTurn
 from tests.redis.clients import connect_cluster
 from tests.servers.redis_server import RedisServer, redis_cluster, redis_url
@@ -130,3 +132,49 @@ async def test_all_drafts_of_a_prefix_are_listed_and_no_other_ones(prefix: str, 
         assert await storage.list_drafts(10_000) == names
         assert await storage.list_drafts() == names[:100]
         assert await other.list_drafts() == ["mine"]
+
+
+class Cut(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("survived", range(8))
+async def test_a_process_that_dies_leaves_no_thread_that_a_walk_misses(
+    storage: RedisStorage, prefix: str, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    send, left = storage._send, survived  # pyright: ignore[reportPrivateUsage]  # the place where a process can die
+
+    async def send_until_cut(call: RedisCall, *, is_repeatable: bool = False) -> object:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Cut
+        return await send(call, is_repeatable=is_repeatable)
+
+    await storage.update_thread("settings", title="T")
+    monkeypatch.setattr(storage, "_send", send_until_cut)
+    for operation in (
+        storage.append("turn", TURN, user_id="ana"),
+        storage.append("settings", TURN, user_id="ana"),
+        storage.update_thread("settings", user_id="bob"),
+    ):
+        with suppress(Cut):
+            await operation
+    monkeypatch.undo()
+    held = {name: await storage.head(name) for name in ("turn", "settings")}
+    made = {name: info.user_id for name, info in held.items() if info is not None}
+    assert await walked(storage) == made.keys()
+    for user in ("ana", "bob"):
+        assert await walked(storage, user) == {name for name, owner in made.items() if owner == user}
+
+
+async def test_walks_remove_the_ids_of_threads_that_are_gone(storage: RedisStorage, client: Any, prefix: str) -> None:
+    for i in range(30):
+        await storage.append(f"{i}", TURN, user_id="ana" if i % 2 else None)
+    for i in range(0, 30, 3):
+        await client.delete(f"{prefix}:{{{i}}}")
+    assert (len(await walked(storage)), len(await walked(storage, "ana"))) == (20, 10)
+    assert (await client.zcard(f"{prefix}/ids"), await client.zcard(f"{prefix}/ids:ana")) == (20, 10)
+    for i in range(30):
+        await storage.delete(f"{i}")
+    assert await client.zcard(f"{prefix}/ids") == await client.zcard(f"{prefix}/ids:ana") == 0

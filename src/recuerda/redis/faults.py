@@ -7,6 +7,7 @@ contain a command's arguments.
 from __future__ import annotations
 
 import asyncio
+import re
 
 from redis import exceptions
 
@@ -40,6 +41,8 @@ _BY_CODE: dict[str, tuple[type[StorageError], str]] = {
     "WRONGPASS": (StorageUnavailable, "refused the credentials; check the user name and password"),
     "WRONGTYPE": (StorageError, "has a value of another type under this key; use another key_prefix"),
 }
+
+_IN_SCRIPT = re.compile(r"^Error running script .*?: -([A-Z]+) ")
 
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.OutOfMemoryError, "OOM"),
@@ -89,5 +92,9 @@ def _code(error: Exception) -> str:
     for kind, code in _BY_TYPE:
         if isinstance(error, kind):
             return code
-    first = str(error).split(" ", 1)[0].lstrip("-")
+    text = str(error)
+    # Redis 6.2 puts the code behind the place in the script at which the command was refused.
+    if in_script := _IN_SCRIPT.search(text):
+        return in_script[1]
+    first = text.split(" ", 1)[0].lstrip("-")
     return first if first.isascii() and first.isupper() else ""
