@@ -245,7 +245,10 @@ class EncryptedStorage(Storage):
             if records and records[0].id in held:
                 guard = Guard(user_id=guard.user_id)
             _check(thread_id, guard, info)
-            new = {record.id: record for record in records if record.id not in held}
+            new: dict[str, NewRecord] = {}
+            for record in records:
+                if record.id not in held:
+                    new.setdefault(record.id, record)
             try:
                 committed = await self._append_new(thread_id, list(new.values()), info, guard)
             except (ThreadConflict, ThreadOwnershipError):

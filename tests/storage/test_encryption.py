@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from recuerda import (
     MemoryStorage,
     NewTurn,
     Storage,
+    ThreadOwnershipError,
+    TurnDropped,
 )
 from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
 from recuerda.sqlite import SQLiteStorage
-from recuerda.storage.records import DraftStep
+from recuerda.storage.records import DraftStep, Guard, ThreadChanges, ThreadInfo
 from recuerda.testing.storage_contract import DraftListContract, StorageContract
 
 ONE, TWO = b"1" * 32, b"2" * 32
@@ -229,3 +231,207 @@ def test_no_repr_shows_a_key() -> None:
     ring = KeyRing({"k1": ONE}, current="k1")
     shown = repr(ring) + repr(UserKeys({"ana": ONE})) + repr(EncryptedStorage(MemoryStorage(), ring))
     assert "111" not in shown
+
+
+# -- rotation, while the thread is used --------------------------------------------------------------------------------
+
+
+class Meanwhile(MemoryStorage):
+    """Lets another writer come between what a wrapper has read and the next write of the settings or of bodies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.once: Callable[[], Awaitable[object]] | None = None
+
+    async def _let_in(self) -> None:
+        once, self.once = self.once, None
+        if once is not None:
+            await once()
+
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        await self._let_in()
+        return await super()._update(thread_id, changes, now_us, guard)
+
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+        await self._let_in()
+        await super()._rewrite(thread_id, bodies, guard)
+
+
+def sealed_with(inner: Storage, current: str, **keys: bytes) -> EncryptedStorage:
+    return EncryptedStorage(inner, KeyRing(keys or {"k1": ONE, "k2": TWO}, current=current))
+
+
+async def texts(storage: Storage) -> list[bytes]:
+    return [record.body for record in (await storage.read("t")).records]
+
+
+async def everything_opens_with(inner: Storage, key_id: str, key: bytes) -> None:
+    only = sealed_with(inner, key_id, **{key_id: key})
+    info = await only.head("t")
+    raw = await inner.head("t")
+    assert info is not None
+    assert raw is not None
+    assert (info.title is None, info.metadata == {}) == (raw.title is None, raw.metadata == {})
+    await only.read("t")
+
+
+async def test_rotation_beside_a_remade_thread_never_writes_an_old_body_over_a_new_one() -> None:
+    inner = Meanwhile()
+    old, both = sealed_with(inner, "k1"), sealed_with(inner, "k2")
+    await old.append("t", turn("old", id="t1"))
+
+    async def remake() -> None:
+        await old.delete("t")
+        await old.append("t", turn("new", id="t1"))
+
+    inner.once = remake
+    assert await both.rotate("t") == 1
+    assert await texts(both) == [b"new"]
+    await everything_opens_with(inner, "k2", TWO)
+
+
+async def test_rotation_takes_nothing_back_that_was_set_meanwhile() -> None:
+    inner = Meanwhile()
+    old, both = sealed_with(inner, "k1"), sealed_with(inner, "k2")
+    await old.append("t", turn("1"), title="Made")
+    await old.update_thread("t", metadata={"kept": 1})
+
+    async def set_all() -> None:
+        await old.update_thread("t", title="Set", metadata={"new": 2})
+        await old.rewrite("t", {1: b"other"})
+        await old.append("t", turn("2"))
+
+    inner.once = set_all
+    assert await both.rotate("t") == 2
+    info = await both.head("t")
+    assert info is not None
+    assert (info.title, info.metadata, await texts(both)) == ("Set", {"kept": 1, "new": 2}, [b"other", b"2"])
+    await everything_opens_with(inner, "k2", TWO)
+
+
+async def test_rotation_without_a_key_is_an_error_and_writes_nothing() -> None:
+    inner = MemoryStorage()
+    await sealed_with(inner, "k1").append("t", turn("1"))
+    await sealed_with(inner, "k1").update_thread("t", title="Title", metadata={"a": 1})
+    await sealed_with(inner, "k2").rewrite("t", {1: b"sealed with the second key"})
+    before = await inner.read("t")
+    with pytest.raises(DecryptionError, match="'k1'"):
+        await sealed_with(inner, "k2", k2=TWO).rotate("t")
+    with pytest.raises(ConfigurationError, match="Nothing was written"):
+        await EncryptedStorage(inner, UserKeys({})).rotate("t")
+    assert await inner.read("t") == before
+
+
+async def test_a_rotated_title_still_goes_with_its_turn_and_no_time_changes() -> None:
+    inner = MemoryStorage()
+    await sealed_with(inner, "k1").append("t", turn("1"), title="Made")
+    both = sealed_with(inner, "k2")
+    before = await both.head("t")
+    await both.rotate("t")
+    after = await both.head("t")
+    assert before is not None
+    assert after is not None
+    assert (after.title, after.title_turn, after.updated_us) == ("Made", 1, before.updated_us)
+    await both.undo("t")
+    assert (await inner.list_threads()).threads[0].title is None
+
+
+async def test_a_draft_keeps_its_key() -> None:
+    inner = MemoryStorage()
+    await sealed_with(inner, "k1").save_draft("t", DraftStep(turn_id="d", revision=0, number=1, body=b"step"))
+    both = sealed_with(inner, "k2")
+    await both.rotate("t")
+    assert await both.list_drafts() == ["t"]
+    draft = await both.load_draft("t")
+    assert draft is not None
+    assert draft.steps[0].body == b"step"
+
+
+# -- whose key, and which state ----------------------------------------------------------------------------------------
+
+
+async def test_a_thread_that_changed_hands_is_sealed_with_its_new_users_key() -> None:
+    inner, keys = MemoryStorage(), {"ana": ONE, "bo": TWO}
+    mine, other = EncryptedStorage(inner, UserKeys(keys)), EncryptedStorage(inner, UserKeys(keys))
+    await mine.append("t", turn("1"), user_id="ana")
+    await mine.read("t")
+    await other.update_thread("t", user_id="bo")
+    await mine.append("t", turn("2"), expected=1)
+    await other.delete("t")
+    await other.append("t", turn("3"), user_id="bo")
+    del keys["ana"]
+    await mine.save_draft("t", DraftStep(turn_id="d", revision=1, number=1, body=b"step"))
+    await mine.append("t", turn("4"), expected=1)
+    assert await texts(EncryptedStorage(inner, UserKeys({"bo": TWO}))) == [b"3", b"4"]
+
+
+async def test_a_second_key_is_not_needed_to_refuse_a_stranger_or_to_repeat_a_turn() -> None:
+    inner, keys = MemoryStorage(), {"ana": ONE}
+    storage = EncryptedStorage(inner, UserKeys(keys))
+    await storage.append("t", turn("1", id="t1"), user_id="ana")
+    step = DraftStep(turn_id="d", revision=1, number=1, body=b"step")
+    for call in (
+        storage.append("t", turn("evil"), user_id="bo"),
+        storage.append("t", turn("evil", id="t1"), user_id="bo", expected=0),
+        storage.append_all("t", [turn("evil")], user_id="bo"),
+        storage.update_thread("t", title="evil", expected_user_id="bo"),
+        storage.save_draft("t", step, user_id="bo"),
+        storage.for_user("bo").append("t", turn("evil")),
+    ):
+        with pytest.raises(ThreadOwnershipError):
+            await call
+    renewed = EncryptedStorage(inner, _NoCurrentKey({"user:ana": ONE}, current="user:ana"))
+    assert (await renewed.append("t", turn("again", id="t1"))).record.body == b"1"
+    with pytest.raises(ConfigurationError):
+        await renewed.append("t", turn("more"))
+
+
+class _NoCurrentKey(KeyRing):
+    def current(self, user_id: str | None) -> str:
+        return "not there"
+
+
+async def test_a_retry_with_the_id_of_a_dropped_turn_needs_no_key_and_writes_nothing() -> None:
+    inner = MemoryStorage()
+    storage = sealed_with(inner, "k1")
+    await storage.append_all("t", [turn("1", id="t1"), turn("2", id="t2")])
+    await storage.trim("t", keep_turns=1)
+    with pytest.raises(TurnDropped):
+        await storage.append_all("t", [turn("new"), turn("again", id="t1")])
+    assert await texts(storage) == [b"2"]
+
+
+async def test_an_id_twice_in_one_import_is_a_replay(opened: Callable[..., EncryptedStorage]) -> None:
+    async with opened() as storage:
+        done = await storage.append_all("t", [turn("a", id="a"), turn("b", id="a"), turn("c", id="c")])
+        assert [(item.revision, item.replayed) for item in done] == [(1, False), (1, True), (2, False)]
+        assert await texts(storage) == [b"a", b"c"]
+
+
+async def test_metadata_that_cannot_be_opened_is_not_replaced() -> None:
+    inner = MemoryStorage()
+    await sealed_with(inner, "k1").update_thread("t", metadata={"a": 1})
+    with pytest.raises(DecryptionError):
+        await sealed_with(inner, "k2", k2=TWO).update_thread("t", metadata={"b": 2})
+    info = await sealed_with(inner, "k1").head("t")
+    assert info is not None
+    assert info.metadata == {"a": 1}
+
+
+async def test_a_follower_of_an_encrypted_storage_hears_of_every_deletion() -> None:
+    heard: list[Sequence[str]] = []
+
+    class Listener:
+        name = "listener"
+
+        async def forget(self, thread_ids: Sequence[str], *, user_id: str | None) -> int:
+            heard.append(thread_ids)
+            return 0
+
+    inner, listener = MemoryStorage(), Listener()
+    storage = sealed_with(inner, "k1")
+    storage.follow(listener)
+    await storage.append("t", turn("1"), user_id="ana")
+    await storage.for_user("ana").delete("t")
+    await inner.delete("u")
+    assert heard == [["t"], ["u"]]

@@ -63,6 +63,7 @@ async def test_keys_are_rotated_on_every_storage(storage: Storage) -> None:
     for text in ("one", "two"):
         await store.add_messages([ChatMessage("user", text)])
     await sealed.summarize("t", b"in short", through=1)
+    await sealed.update_thread("t", metadata={"a": 1})
     both = EncryptedStorage(storage, KeyRing({"old": old, "new": new}, current="new"))
     assert await both.rotate("t") == 3
     only_new = EncryptedStorage(storage, KeyRing({"new": new}, current="new"))
@@ -71,3 +72,6 @@ async def test_keys_are_rotated_on_every_storage(storage: Storage) -> None:
     summary = (await only_new.read("t", with_summary=True)).summary
     assert summary is not None
     assert summary.body == b"in short"
+    info = await only_new.head("t")
+    assert info is not None
+    assert (info.title, info.title_turn, info.metadata) == ("one", 1, {"a": 1})
