@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from copy import deepcopy
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, Turn
 from recuerda.messages.codec import encode_turn
@@ -193,3 +196,70 @@ async def test_a_lost_turn_without_facts_leaves_its_place_to_be_searched(
     await recall.flush()
     assert "Ana collects basalt." in await facts_of(recall)
     await recall.close()
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["say", "undo", "trim", "delete", "rewrite", "settings", "keep", "put back", "run", "search"]),
+        st.sampled_from(["x", "y"]),
+        st.sampled_from(["amber", "basalt", "cobalt"]),
+    ),
+    max_size=30,
+)
+
+
+async def change(storage: Rewindable, operation: str, thread: str, word: str) -> None:
+    """Do one of the operations that change a thread."""
+    if operation == "say":
+        await say(storage, thread, ChatMessage("user", f"I collect {word}"))
+    elif operation == "delete":
+        await storage.delete(thread)
+    elif operation == "undo":
+        await storage.undo(thread)
+    elif (info := await storage.head(thread)) is not None and operation == "trim":
+        await storage.trim(thread, keep_turns=2)
+    elif info is not None and operation == "settings":
+        await storage.update_thread(thread, metadata={"word": word})
+    elif info is not None and operation == "rewrite":
+        body = encode_turn(Turn(messages=(ChatMessage("user", f"I collect {word}"),)))
+        await storage.rewrite(thread, dict.fromkeys(range(1, info.revision), body))
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(OPERATIONS)
+def test_whatever_a_storage_loses_or_rewrites_exactly_what_it_holds_is_found(
+    operations: list[tuple[str, str, str]],
+) -> None:
+    async def holds(storage: Rewindable, word: str) -> list[tuple[str, int]]:
+        return sorted(
+            [
+                (info.id, record.number)
+                async for info in storage.threads()
+                for record in (await storage.read(info.id)).records
+                if word.encode() in record.body
+            ]
+        )
+
+    async def go() -> None:
+        storage = Rewindable()
+        recall = RecallProvider(storage=storage, user_id="ana")
+        kept = storage.kept()
+        for operation, thread, word in [*operations, ("search", "x", "amber")]:
+            if operation == "keep":
+                kept = storage.kept()
+            elif operation == "put back":
+                storage.put_back(kept)
+            elif operation == "run":
+                await recall.invoking([], thread=thread_on(storage, thread))
+            elif operation == "search":
+                found = await recall.search(word, limit=100)
+                assert sorted((m.thread_id, m.turn) for m in found if word in m.text) == await holds(storage, word)
+            else:
+                await change(storage, operation, thread, word)
+        await recall.catch_up()
+        assert (await recall.stats()).documents == sum(
+            [len(await holds(storage, w)) for w in ("amber", "basalt", "cobalt")]
+        )
+        await recall.close()
+
+    asyncio.run(go())
