@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ async def test_a_deleted_thread_leaves_nothing(tmp_path: Path) -> None:
         await storage.save_draft("a", a_step(1, revision=4))
         await storage.save_draft("a", a_step(2, revision=4))
         await storage.summarize("a", b"so far", through=1)
+        assert await storage.take_lease("a", "a holder", timedelta(minutes=1))
         await storage.delete("a")
         assert await kept(tmp_path) == []
 

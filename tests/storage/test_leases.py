@@ -17,7 +17,7 @@ RENEWED = timedelta(milliseconds=600)
 """Long enough that a holder on a busy machine renews it in time."""
 
 
-@pytest.fixture(params=["memory", "sqlite", "file", "redis", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "file", "redis", "postgresql", "cosmos"])
 async def handles(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Storage, Storage]]:
     make = STORAGES[request.param]
     async with make(tmp_path) as one:

@@ -23,10 +23,8 @@ from recuerda.cosmos.items import (
     directory_place,
     sort_key,
 )
+from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import ThreadInfo
-
-WALK_PAGE = 200
-"""The number of entries that a walk reads at once."""
 
 
 def entry_of(

@@ -17,7 +17,9 @@ from recuerda.storage.records import Guard, ThreadChanges, ThreadInfo
 _BATCH_BYTES = 1_500_000
 """The length of the bodies, as base64, that are replaced in one batch. A longer body is replaced alone."""
 
-_SWEPT_FIELDS = "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision"
+_SWEPT_FIELDS = (
+    "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision, c.holder, c.lasts_us"
+)
 
 
 async def prepared(container: Container, head: Head, *, now_us: int, guard: Guard) -> HeadItem | None:
@@ -149,9 +151,13 @@ async def delete(container: Container, thread_id: str, guard: Guard) -> bool:
 
 
 async def sweep(container: Container, over: HeadItem) -> None:
-    """Delete the records and draft steps of a thread that was deleted."""
-    where, values = "c.incarnation = @incarnation AND c.kind != 'thread'", {"incarnation": over.incarnation}
-    found = await container.query_all(over.partition, where, values, fields=_SWEPT_FIELDS)
+    """Delete the records and draft steps of a thread that was deleted, and its lease."""
+    found = await container.query_all(
+        over.partition,
+        "(c.incarnation = @incarnation AND c.kind != 'thread') OR c.kind = 'lease'",
+        {"incarnation": over.incarnation},
+        fields=_SWEPT_FIELDS,
+    )
     await run_all(container.delete(item.partition, item.id) for item in found)
 
 
