@@ -107,7 +107,7 @@ def test_show_marks_it(recuerda: CommandLine) -> None:
     assert "open calls: look_up (not started)" in page
     assert "user: My name is Riker." in page
     shown = json.loads(recuerda.ok("show", "t", "--storage", URL, "--json"))
-    assert (shown["thread"], shown["turns"]) == (None, [])
+    assert (shown["thread"]["revision"], shown["turns"]) == (0, [])
     assert [(one["name"], one["arguments"], one["is_started"]) for one in shown["draft"]["calls"]] == [
         ("look_up", {"what": "it"}, False)
     ]

@@ -21,6 +21,7 @@ from recuerda import (
     UriContent,
     open_storage,
 )
+from recuerda.storage.records import DraftStep
 from tests.cli.processes import COMMAND, CommandLine, Terminal
 
 STORAGE = "sqlite:///memory.db"
@@ -213,6 +214,98 @@ def test_delete_of_several_deletes_none_when_one_is_unknown(recuerda: CommandLin
     fill(first=[said("one")])
     recuerda.refused("delete", "first", "nobody", "--yes", "--storage", STORAGE)
     assert "first" in recuerda.ok("threads", "--storage", STORAGE)
+
+
+def memories(recuerda: CommandLine, question: str, *user: str) -> list[object]:
+    return json.loads(recuerda.ok("recall", question, *user, "--json", "--storage", STORAGE))["memories"]
+
+
+def test_a_deleted_thread_is_deleted_from_the_index_beside_the_storage(
+    recuerda: CommandLine, fill: Callable[..., str]
+) -> None:
+    fill(first=[said("swordfish")], second=[said("marmalade")])
+    assert memories(recuerda, "swordfish")
+    recuerda.ok("delete", "first", "--yes", "--storage", STORAGE)
+    assert all(b"swordfish" not in path.read_bytes() for path in recuerda.folder.glob("memory*"))
+    assert memories(recuerda, "marmalade")
+
+
+def test_a_user_is_deleted_with_a_receipt(recuerda: CommandLine, fill: Callable[..., str]) -> None:
+    fill(user_id="ana", first=[said("swordfish")], second=[said("one"), said("two")])
+    fill(user_id="bo", third=[said("marmalade")])
+    assert memories(recuerda, "swordfish", "--user", "ana")
+    counted = "2 threads, 3 turns, 6 messages of user ana\n"
+    assert recuerda.ok("delete", "--user", "ana", "--dry-run", "--storage", STORAGE) == f"would delete {counted}"
+    done = recuerda.ok("delete", "--user", "ana", "--yes", "--storage", STORAGE)
+    assert done.splitlines() == [f"deleted {counted.rstrip()}", "RecallProvider: removed 6 items"]
+    assert all(b"swordfish" not in path.read_bytes() for path in recuerda.folder.glob("memory*"))
+    again = json.loads(recuerda.ok("delete", "--user", "ana", "--yes", "--json", "--storage", STORAGE))
+    assert again == {
+        "user_id": "ana",
+        "threads": 0,
+        "turns": 0,
+        "messages": 0,
+        "is_dry_run": False,
+        "followers": [{"name": "RecallProvider", "outcome": "nothing", "items": 0, "problem": None}],
+    }
+    assert "third" in recuerda.ok("threads", "--storage", STORAGE)
+
+
+def test_the_receipt_names_an_index_that_could_not_forget(recuerda: CommandLine, fill: Callable[..., str]) -> None:
+    fill(user_id="ana", first=[said("one")])
+    (recuerda.folder / "broken.db").mkdir()
+    done = recuerda("delete", "--user", "ana", "--yes", "--index", "broken.db", "--storage", STORAGE)
+    assert done.returncode == 1
+    assert done.stdout.startswith("deleted 1 thread, 1 turn, 2 messages of user ana\nRecallProvider: ")
+    assert "run the command again" in done.stderr
+    assert "no index nowhere.db" in recuerda.refused(
+        "delete", "--user", "ana", "--yes", "--index", "nowhere.db", "--storage", STORAGE
+    )
+
+
+def test_no_index_is_made_for_a_deletion(recuerda: CommandLine, fill: Callable[..., str]) -> None:
+    fill(user_id="ana", first=[said("one")])
+    assert "recall" not in recuerda.ok("delete", "--user", "ana", "--yes", "--storage", STORAGE)
+    assert not list(recuerda.folder.glob("*.recall.db"))
+
+
+@pytest.mark.parametrize("arguments", [(), ("first", "--user", "ana"), ("first", "--dry-run")])
+def test_delete_wants_ids_or_a_user(recuerda: CommandLine, arguments: tuple[str, ...]) -> None:
+    assert "--user" in recuerda.refused("delete", *arguments, "--yes", "--storage", STORAGE, code=2)
+
+
+def test_a_thread_with_only_an_interrupted_first_turn_is_listed_and_deleted_with_its_user(
+    recuerda: CommandLine,
+) -> None:
+    async def begin() -> None:
+        async with open_storage(f"sqlite:///{recuerda.folder}/memory.db") as storage:
+            step = DraftStep(turn_id="one", revision=0, number=1, body=b'{"messages":[]}')
+            await storage.save_draft("begun", step, user_id="ana")
+
+    asyncio.run(begin())
+    for more in ((), ("--all",), ("--user", "ana")):
+        assert recuerda.ok("threads", *more, "--storage", STORAGE).splitlines()[1].split()[:5] == [
+            "begun",
+            "(unfinished",
+            "turn)",
+            "0",
+            "0",
+        ]
+    assert "no turn yet" in recuerda.ok("show", "begun", "--storage", STORAGE)
+    done = recuerda.ok("delete", "--user", "ana", "--yes", "--storage", STORAGE)
+    assert done == "deleted 1 thread, 0 turns, 0 messages of user ana\n"
+    assert recuerda.ok("threads", "--storage", STORAGE) == ""
+
+
+def test_a_chat_shows_no_unfinished_turn_of_another_user(recuerda: CommandLine) -> None:
+    async def begin() -> None:
+        async with open_storage(f"sqlite:///{recuerda.folder}/memory.db") as storage:
+            step = DraftStep(turn_id="one", revision=0, number=1, body=b'{"messages":[]}')
+            await storage.save_draft("begun", step, user_id="ana")
+
+    asyncio.run(begin())
+    arguments = ("chat", "--thread", "begun", "--user", "bo", "--model", "offline", "--storage", STORAGE)
+    assert "belongs to another user" in recuerda.refused(*arguments, input="/drop\n")
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])

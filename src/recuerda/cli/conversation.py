@@ -70,7 +70,7 @@ class Conversation:
 
     async def pending(self) -> str | None:
         """Return a clause about how a turn of this thread was interrupted; None if there is no such turn."""
-        draft = await self._storage.load_draft(self._thread.id)
+        draft = await self._storage.load_draft(self._thread.id, user_id=self._store.user_id)
         return None if draft is None else told_pending(draft, read_pending(draft, self._thread.id))
 
     async def resume(self) -> None:

@@ -24,7 +24,7 @@ from recuerda.threads.history import StoredTurn, stored_turn
 @dataclass(frozen=True, slots=True)
 class _Thread:
     thread_id: str
-    info: ThreadInfo | None
+    info: ThreadInfo
     turns: list[StoredTurn | CorruptTurn]
     draft: Draft | None
 
@@ -55,7 +55,7 @@ def show(
     If a turn cannot be read, the other turns are shown and the exit code is 1. An interrupted turn is marked. If a turn
     is unfinished, `recuerda chat` offers to continue it or to drop it.
 
-    With --json, the output is {"thread": {...} or null, "turns": [...], "corrupt": [...], "draft": {...} or null}.
+    With --json, the output is {"thread": {...}, "turns": [...], "corrupt": [...], "draft": {...} or null}.
     """
     thread = asyncio.run(_read(storage, thread_id, last))
     if as_json:
@@ -70,9 +70,9 @@ def show(
 async def _read(storage: str | None, thread_id: str, last: int | None) -> _Thread:
     async with opened(storage) as opened_storage:
         found = await opened_storage.read(thread_id, last_messages=last)
-        draft = await opened_storage.load_draft(thread_id)
-    if found.info is None and draft is None:
-        raise ThreadNotFound(thread_id)
+        if found.info is None:
+            raise ThreadNotFound(thread_id)
+        draft = await opened_storage.load_draft(thread_id) if found.has_draft else None
     turns: list[StoredTurn | CorruptTurn] = []
     for record in found.records:
         try:
@@ -85,8 +85,8 @@ async def _read(storage: str | None, thread_id: str, last: int | None) -> _Threa
 def _print(thread: _Thread) -> None:
     page = console()
     info, name = thread.info, clean_line(thread.thread_id)
-    size = f"{counted(info.turns, 'turn')} · {counted(info.messages, 'message')}" if info else "no turn yet"
-    page.print(Text(clean_line(info.title) if info and info.title else name, style="bold"))
+    size = f"{counted(info.turns, 'turn')} · {counted(info.messages, 'message')}" if info.revision else "no turn yet"
+    page.print(Text(clean_line(info.title) if info.title else name, style="bold"))
     page.print(Text(f"{name} · {size}", style="dim"))
     for turn in thread.turns:
         page.print()
@@ -106,7 +106,7 @@ def _print(thread: _Thread) -> None:
 def _thread_json(thread: _Thread) -> JsonObject:
     draft = thread.draft
     return {
-        "thread": None if thread.info is None else thread_json(thread.info),
+        "thread": thread_json(thread.info),
         "turns": [_turn_json(turn) for turn in thread.turns if isinstance(turn, StoredTurn)],
         "corrupt": [{"number": turn.number, "reason": turn.reason} for turn in thread.corrupt],
         "draft": None if draft is None else pending_json(draft, read_pending(draft, thread.thread_id)),

@@ -35,13 +35,15 @@ def threads(
 ) -> None:
     """List threads, the most recently updated first.
 
+    A thread whose first turn was interrupted is marked, and `recuerda show` shows how far that turn got.
+
     With --json, the output is {"threads": [...], "cursor": text or null}.
     """
-    page = asyncio.run(_page(storage, user=user, limit=limit, cursor=cursor, is_all=is_all))
+    page, unfinished = asyncio.run(_page(storage, user=user, limit=limit, cursor=cursor, is_all=is_all))
     if as_json:
         print_json({"threads": [thread_json(info) for info in page.threads], "cursor": page.cursor})
     elif page.threads:
-        print_table(console(), _table(page))
+        print_table(console(), _table(page, unfinished))
         if page.cursor is not None:
             warn(f"there are more threads: use --all, or --cursor '{page.cursor}' for the next page")
     else:
@@ -54,12 +56,19 @@ def _nothing(storage: str | None, user: str | None) -> str:
     return f"there are no threads in {public_url(storage)} yet: `recuerda chat` begins one"
 
 
-async def _page(storage: str | None, *, user: str | None, limit: int, cursor: str | None, is_all: bool) -> ThreadPage:
+async def _page(
+    storage: str | None, *, user: str | None, limit: int, cursor: str | None, is_all: bool
+) -> tuple[ThreadPage, set[str]]:
+    """Return the threads, and the ids of the threads that hold nothing but an interrupted first turn."""
     async with opened(storage) as opened_storage:
         if is_all:
             found = [info async for info in opened_storage.threads(user_id=user)]
-            return ThreadPage(threads=tuple(found), cursor=None)
-        return await opened_storage.list_threads(user_id=user, limit=limit, cursor=cursor)
+            latest_first = sorted(found, key=lambda info: (info.updated_us, info.id), reverse=True)
+            page = ThreadPage(threads=tuple(latest_first), cursor=None)
+        else:
+            page = await opened_storage.list_threads(user_id=user, limit=limit, cursor=cursor)
+        begun = [info.id for info in page.threads if not info.revision]
+        return page, {one for one in begun if (await opened_storage.read(one, last_turns=0)).has_draft}
 
 
 def thread_json(info: ThreadInfo) -> JsonObject:
@@ -77,7 +86,7 @@ def thread_json(info: ThreadInfo) -> JsonObject:
     }
 
 
-def _table(page: ThreadPage) -> Table:
+def _table(page: ThreadPage, unfinished: set[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", overflow="fold", style="cyan")
     table.add_column("title", overflow="fold")
@@ -85,6 +94,6 @@ def _table(page: ThreadPage) -> Table:
     table.add_column("messages", justify="right")
     table.add_column("updated", no_wrap=True, style="dim")
     for info in page.threads:
-        title = clean_line(info.title or "")
+        title = clean_line(info.title or ("(unfinished turn)" if info.id in unfinished else ""))
         table.add_row(clean_line(info.id), title, f"{info.turns:,}", f"{info.messages:,}", shown_time(info.updated_at))
     return table
