@@ -340,3 +340,46 @@ async def test_a_storage_of_the_same_url_shares_the_connections(prefix: str) -> 
 def test_neither_password_nor_ids_are_shown() -> None:
     provider = RedisProvider("redis://will:pa55word@127.0.0.1:1", user_id="a secret user")
     assert repr(provider) == "RedisProvider('127.0.0.1:1', index_name='recuerda-memories')"
+
+
+async def test_deleted_threads_and_erased_users_are_forgotten(prefix: str) -> None:
+    storage = MemoryStorage()
+    client = ScriptedChatClient(default="bone")
+    async with provider_of(prefix, user_id="a") as left, provider_of(prefix, user_id="b") as used:
+        for provider, user in ((left, "a"), (used, "b")):
+            agent = client.create_agent(storage=storage, context_providers=provider)
+            for thread in ("1", "2"):
+                await agent.run("bone", thread=agent.get_thread(f"{user}{thread}", user_id=user))
+        assert len(await documents(prefix)) == 8
+        await left.close()
+        await storage.delete("b1")
+        assert {fields["thread_id"] for fields in await documents(prefix)} == {"a1", "a2", "b2"}
+        # The user's own provider is closed. The provider of another user deletes the memories from the index.
+        receipt = await storage.erase_user("a")
+        assert {one.outcome for one in receipt.followers} == {"not reachable", "removed"}
+        assert {fields["thread_id"] for fields in await documents(prefix)} == {"b2"}
+        assert [one.items for one in (await storage.erase_user("b")).followers if one.outcome == "removed"] == [2]
+        assert await documents(prefix) == []
+
+
+async def test_memories_of_another_application_stay(prefix: str) -> None:
+    storage = MemoryStorage()
+    client = ScriptedChatClient(default="bone")
+    async with provider_of(prefix, application_id="x") as one, provider_of(prefix, application_id="y") as other:
+        await learn(other, "bone", "t")
+        agent = client.create_agent(storage=storage, context_providers=one)
+        await agent.run("bone", thread=agent.get_thread("t", user_id="riker"))
+        await storage.erase_user("riker")
+    assert {fields["application_id"] for fields in await documents(prefix)} == {"y"}
+
+
+async def test_a_new_thread_of_another_user_is_refused_and_nothing_is_learned(prefix: str) -> None:
+    storage = MemoryStorage()
+    client = ScriptedChatClient(default="ok")
+    await ChatMessageStore(storage=storage, thread_id="old", user_id="troi").add_messages(said("hi"))
+    async with client.create_agent(storage=storage, context_providers=provider_of(prefix, user_id="riker")) as agent:
+        for thread in (agent.get_thread("new", user_id="troi"), agent.get_thread("old")):
+            with pytest.raises(ThreadOwnershipError):
+                await agent.run("bone", thread=thread)
+    assert client.requests == []
+    assert await documents(prefix) == []

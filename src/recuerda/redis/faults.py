@@ -63,6 +63,11 @@ def is_dropped(error: Exception) -> bool:
     return isinstance(error, exceptions.ConnectionError | ConnectionError) and not isinstance(error, refusals)
 
 
+def is_unreachable(error: Exception) -> bool:
+    """Return True if the server could not be reached, or did not answer in time."""
+    return is_dropped(error) or isinstance(error, exceptions.TimeoutError | asyncio.TimeoutError)
+
+
 def translate(error: Exception, action: str, *, server: str, timeout_s: float) -> RecuerdaError:
     """Return the error to raise. Its text starts with the action."""
     start = f"could not {action}: the Redis server {server}"

@@ -24,6 +24,7 @@ from recuerda.providers.embedding import Embedder, embed
 from recuerda.providers.remembering import (
     check_one_thread_scope,
     check_thread_user,
+    follow_storage,
     input_text,
     quotes_below,
     raise_failures,
@@ -39,6 +40,7 @@ from recuerda.redis.search.documents import (
     quoted,
 )
 from recuerda.redis.search.engine import Engine, IndexMissing
+from recuerda.redis.search.following import MemoryFollower
 from recuerda.redis.search.maintenance import delete_matching, embed_again
 from recuerda.redis.search.queries import MemoryQuestion, Seen
 from recuerda.redis.search.schema import Shape, VectorAlgorithm
@@ -154,6 +156,9 @@ class RedisProvider(ContextProvider):
             else _server(redis_url or DEFAULT_URL, credential_provider, timeout_s),
             timeout_s=timeout_s,
         )
+        self._follower = MemoryFollower(
+            name=self.name, engine=self._engine, shape=self._shape, scope=self._scope, learning=self._learning
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._engine.server.name!r}, index_name={self._shape.name!r})"
@@ -161,7 +166,7 @@ class RedisProvider(ContextProvider):
     # -- the hooks -----------------------------------------------------------------------------------------------------
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
-        check_thread_user(thread, self._scope.user, advice="make a provider for each user")
+        self._meet(thread)
         asked = input_text(messages)
         memories = await self._search(asked, self._scope_of(thread.id), seen_turns(thread), self._top_k)
         if not memories:
@@ -180,6 +185,7 @@ class RedisProvider(ContextProvider):
         documents = documents_of(request_messages, response_messages)
         if invoke_exception is not None or not documents:
             return
+        self._meet(thread)
         place = await place_of(thread, [*request_messages, *response_messages])
         scope = self._scope_of(thread.id)
         if not self._defer:
@@ -215,7 +221,8 @@ class RedisProvider(ContextProvider):
     async def forget(self, *, thread: str | None = None, turn: str | None = None, user: str | None = None) -> int:
         """Delete memories of this provider's scope for good, and return their number.
 
-        Call it when a thread is deleted or a turn is undone, because a storage does not tell the provider.
+        Call it when a turn is undone or trimmed. When a thread is deleted or a user is erased, the storage of the
+        threads that this provider has met deletes the memories itself. In another process, call it then too.
 
         Args:
             thread: the id of the thread whose memories are deleted.
@@ -251,6 +258,10 @@ class RedisProvider(ContextProvider):
         return count
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _meet(self, thread: AgentThread) -> None:
+        check_thread_user(thread, self._scope.user, advice="make a provider for each user")
+        follow_storage(thread, self._follower)
 
     def _scope_of(self, thread_id: str) -> MemoryScope:
         return msgspec.structs.replace(self._scope, partition=thread_id) if self._is_per_thread else self._scope

@@ -44,6 +44,11 @@ class Engine:
         self._under_way: set[object] = set()
         server.users.add(self)
 
+    @property
+    def is_closed(self) -> bool:
+        """True after `close`."""
+        return self._is_closed
+
     async def send(self, calls: Sequence[RedisCall], action: str) -> list[Any]:
         """Send commands in one trip and return their replies. If the connection breaks, they are sent once more.
 

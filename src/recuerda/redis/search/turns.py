@@ -47,7 +47,7 @@ async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> St
     held = _newest(reversed(store.turns[-RECENT:]), messages)
     if held is not None:
         return held
-    found = await store.storage.read(store.thread_id, last_turns=RECENT)
+    found = await store.view.read(store.thread_id, last_turns=RECENT)
     records = [record for record in reversed(found.records) if record.message_count == len(messages)]
     try:
         return _newest((stored_turn(record, store.thread_id) for record in records), messages)
