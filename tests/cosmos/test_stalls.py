@@ -43,7 +43,7 @@ OTHERS: dict[str, Do] = {
     "deletes and makes anew": _make_anew,
 }
 
-HELD_UP = [name for name in WRITES if "draft" not in name and name != "append of many"]
+HELD_UP = [name for name in WRITES if name != "append of many"]
 DO_MOST = {"appends and undoes", "deletes and makes anew"}
 ASK_MOST = {"append with a limit", "undo of what was summarised", "delete"}
 PAIRS = [
