@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
 
-from recuerda import MemoryStorage, NewTurn, ThreadNotFound
+from recuerda import MemoryStorage, NewTurn, Storage
 from recuerda.cli.export_threads import export
 from recuerda.errors import StorageUnavailable
 from recuerda.storage.records import ThreadSlice
@@ -129,8 +130,8 @@ def test_a_copy_needs_to_know_what_and_where(filled: CommandLine) -> None:
     assert "no thread 'nobody'" in filled.refused("copy", "file:x", "file:y", "--thread", "nobody")
 
 
-def three_threads(patch: pytest.MonkeyPatch, *, broken: str, failure: BaseException) -> None:
-    """Let the export open a storage of three threads, of which one cannot be read."""
+def three_threads(patch: pytest.MonkeyPatch, *, broken: str, failure: BaseException | None) -> None:
+    """Let the export open a storage of three threads, of which one cannot be read, or is gone."""
     storage = MemoryStorage()
 
     async def fill() -> None:
@@ -142,7 +143,9 @@ def three_threads(patch: pytest.MonkeyPatch, *, broken: str, failure: BaseExcept
     real = storage.read
 
     async def read(name: str, **options: Any) -> ThreadSlice:
-        if name == broken:
+        if name == broken and failure is None:
+            return ThreadSlice(info=None)
+        if name == broken and failure is not None:
             raise failure
         return await real(name, **options)
 
@@ -193,7 +196,7 @@ def test_an_export_on_a_full_disk_keeps_whole_threads(
     output = recuerda.folder / "backup.jsonl"
 
     def opened(path: Path, _: Path) -> BinaryIO:
-        return cast("BinaryIO", SmallDisk(path.open("xb"), size=350))
+        return cast("BinaryIO", SmallDisk(path.open("x+b"), size=350))
 
     monkeypatch.setattr("recuerda.cli.export_threads._opened", opened)
     with pytest.raises(OSError, match="No space"):
@@ -224,11 +227,57 @@ class SmallDisk:
 def test_threads_that_are_deleted_during_an_export_are_left_out(
     recuerda: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    three_threads(monkeypatch, broken="b", failure=ThreadNotFound("b"))
+    three_threads(monkeypatch, broken="b", failure=None)
     output = recuerda.folder / "backup.jsonl"
     export(is_all=True, output=output)
     assert "1 thread left out" in capsys.readouterr().err
     assert "2 threads, 2 turns added" in recuerda.ok("import", "backup.jsonl")
+
+
+def turn(text: str) -> NewTurn:
+    return NewTurn(body=f'{{"messages":[{{"role":"user","content":"{text}"}}]}}'.encode(), message_count=1)
+
+
+CHANGES: dict[str, Callable[[Storage, str], Awaitable[object]]] = {
+    "delete": lambda storage, thread_id: storage.delete(thread_id),
+    "undo": lambda storage, thread_id: storage.undo(thread_id),
+    "trim": lambda storage, thread_id: storage.trim(thread_id, keep_turns=1),
+    "rewrite": lambda storage, thread_id: storage.rewrite(thread_id, {1: turn("mended").body}),
+    "append": lambda storage, thread_id: storage.append(thread_id, turn("later")),
+}
+
+
+@pytest.mark.parametrize("method", CHANGES)
+def test_an_export_holds_nothing_that_is_deleted_before_it_ends(
+    recuerda: CommandLine, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    storage = MemoryStorage()
+
+    async def fill() -> None:
+        for name in ("a", "b", "c"):
+            await storage.append_all(name, [turn(f"old {name}"), turn(f"new {name}")], title=f"old {name}")
+
+    read, calls = storage.read, list[str]()
+
+    async def changed_meanwhile(thread_id: str, **options: Any) -> ThreadSlice:
+        calls.append(thread_id)
+        if calls == ["a", "b", "c"]:
+            await CHANGES[method](storage, "b")
+        return await read(thread_id, **options)
+
+    def opened(_: str | None) -> MemoryStorage:
+        return storage
+
+    asyncio.run(fill())
+    monkeypatch.setattr(storage, "read", changed_meanwhile)
+    monkeypatch.setattr("recuerda.cli.export_threads.opened", opened)
+    output = recuerda.folder / "backup.jsonl"
+    export(is_all=True, output=output)
+    text = output.read_text(encoding="utf-8")
+    gone = {"delete": {"old b", "new b"}, "undo": {"new b"}, "append": set[str]()}.get(method, {"old b"})
+    texts = {f"{age} {name}" for name in ("a", "b", "c") for age in ("old", "new")}
+    assert {one for one in texts if f'"content":"{one}"' in text} == texts - gone
+    assert f"{2 if method == 'delete' else 3} threads" in recuerda.ok("import", "backup.jsonl")
 
 
 def test_an_import_into_another_users_thread_writes_nothing(filled: CommandLine) -> None:

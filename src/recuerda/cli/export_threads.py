@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -17,7 +18,8 @@ from recuerda.cli.options import StorageOption, opened
 from recuerda.cli.output import console, counted, fail, inert_json, warn
 from recuerda.errors import CorruptTurn, InvalidInput, ThreadNotFound
 from recuerda.storage.contract import Storage
-from recuerda.threads.transfer import export_lines
+from recuerda.storage.records import ThreadInfo, Version
+from recuerda.threads.transfer import lines_of
 
 MANY = 20
 """The smallest number of threads for which a terminal shows a progress bar."""
@@ -41,8 +43,8 @@ def export(
     """Write threads as JSON Lines.
 
     A thread is one line about itself, and then one line for each of its turns. Other programs may use the storage at
-    the same time: with --all, a thread that is deleted meanwhile is left out. A thread with an unreadable turn is left
-    out, and the exit code is 1.
+    the same time. A file holds nothing that they delete before the export ends; standard output cannot be corrected. A
+    thread with an unreadable turn is left out, and the exit code is 1.
 
     If the export breaks off, the threads that were written stay, and can be imported. The command says where they are:
     an existing file is replaced only by a whole export.
@@ -57,42 +59,92 @@ def export(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True)
+class _Written:
+    thread_id: str
+    version: Version
+    start: int
+    size: int
+
+
 class _Output:
-    """Writes whole threads to a file, and knows where the last of them ends."""
+    """Writes whole threads to a file, and knows where each of them is."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, can_cut: bool) -> None:
         self.file = file
-        self.threads = 0
-        self.size = 0
+        self.can_cut = can_cut
+        self.written: list[_Written] = []
 
-    def write(self, thread: str) -> None:
+    @property
+    def size(self) -> int:
+        """The number of bytes of the whole threads."""
+        return sum(one.size for one in self.written)
+
+    def write(self, info: ThreadInfo, thread: str) -> None:
         """Write a thread's lines."""
         data = (inert_json(thread) if self.file.isatty() else thread).encode()
+        start = self.written[-1].start + self.written[-1].size if self.written else 0
         self.file.write(data)
         self.file.flush()
-        self.threads += 1
-        self.size += len(data)
+        self.written.append(_Written(info.id, info.version, start, len(data)))
+
+    def cut(self, thread_ids: set[str]) -> None:
+        """Remove threads from the file."""
+        kept, self.written = self.written, []
+        position = 0
+        for one in kept:
+            if one.thread_id in thread_ids:
+                continue
+            self.file.seek(one.start)
+            data = self.file.read(one.size)
+            self.file.seek(position)
+            self.file.write(data)
+            self.written.append(replace(one, start=position))
+            position += one.size
+        self.file.truncate(position)
 
 
 async def _export(storage: str | None, thread_ids: list[str] | None, out: _Output) -> list[str]:
     """Write the threads, and return a sentence for each thread that was left out but was asked for."""
     left_out: list[str] = []
-    gone = 0
+    gone: set[str] = set()
     async with opened(storage) as opened_storage:
         for thread_id in _progress(await _ids(opened_storage, thread_ids)):
-            try:
-                out.write(await _exported(opened_storage, thread_id))
-            except CorruptTurn as error:
-                left_out.append(
-                    f"thread {thread_id!r} was left out: its turn {error.number} cannot be read ({error.reason})"
-                )
-            except ThreadNotFound:
-                gone += 1
-                if thread_ids:
-                    left_out.append(f"thread {thread_id!r} was left out: it was deleted meanwhile")
-    if gone and not thread_ids:
-        warn(f"{counted(gone, 'thread')} left out, because another program deleted them meanwhile")
+            await _write(opened_storage, thread_id, out, left_out, gone)
+        if out.can_cut and (outdated := await _outdated(opened_storage, out.written)):
+            out.cut(outdated)
+            for thread_id in sorted(outdated):
+                await _write(opened_storage, thread_id, out, left_out, gone)
+    if thread_ids:
+        left_out += [f"thread {thread_id!r} was left out: it was deleted meanwhile" for thread_id in sorted(gone)]
+    elif gone:
+        warn(f"{counted(len(gone), 'thread')} left out, because another program deleted them meanwhile")
     return left_out
+
+
+async def _write(storage: Storage, thread_id: str, out: _Output, left_out: list[str], gone: set[str]) -> None:
+    found = await storage.read(thread_id)
+    if found.info is None:
+        gone.add(thread_id)
+        return
+    try:
+        text = "".join(lines_of(found.info, found.records))
+    except CorruptTurn as error:
+        left_out.append(f"thread {thread_id!r} was left out: its turn {error.number} cannot be read ({error.reason})")
+        return
+    out.write(found.info, text)
+
+
+async def _outdated(storage: Storage, written: Sequence[_Written]) -> set[str]:
+    """Return the threads that lost something since they were written: a turn, a body, or everything."""
+    now = {info.id: info.version async for info in storage.threads()}
+    changed = [one for one in written if now.get(one.thread_id) != one.version]
+    return {one.thread_id for one in changed if not await _has_only_grown(storage, one)}
+
+
+async def _has_only_grown(storage: Storage, one: _Written) -> bool:
+    found = await storage.read(one.thread_id, after=one.version)
+    return found.is_continued and all(record.kind in ("turn", "summary") for record in found.records)
 
 
 async def _ids(storage: Storage, thread_ids: list[str] | None) -> list[str]:
@@ -109,19 +161,15 @@ async def _ids(storage: Storage, thread_ids: list[str] | None) -> list[str]:
     return thread_ids
 
 
-async def _exported(storage: Storage, thread_id: str) -> str:
-    return "".join([line async for line in export_lines(storage, thread_id)])
-
-
 @contextmanager
 def _destination(output: Path | None) -> Generator[_Output]:
     """Open the file to write. It replaces a file of the same name only once everything is written."""
     if output is None:
-        yield _Output(sys.stdout.buffer)
+        yield _Output(sys.stdout.buffer, can_cut=False)
         return
     partial = output.with_name(f"{output.name}.{os.getpid()}.part")
     file = _opened(partial, output)
-    out = _Output(file)
+    out = _Output(file, can_cut=True)
     try:
         yield out
         file.flush()
@@ -137,18 +185,20 @@ def _destination(output: Path | None) -> Generator[_Output]:
 
 def _keep_whole_threads(partial: Path, output: Path, out: _Output) -> None:
     """Keep the whole threads of an export that broke off, and say where they are."""
-    if not out.threads:
+    if not out.written:
         partial.unlink(missing_ok=True)
         return
     os.truncate(partial, out.size)
     kept = partial if output.exists() else output
     partial.replace(kept)
-    warn(f"the export broke off; {kept} holds the {counted(out.threads, 'thread')} before that and can be imported")
+    warn(
+        f"the export broke off; {kept} holds the {counted(len(out.written), 'thread')} before that and can be imported"
+    )
 
 
 def _opened(partial: Path, output: Path) -> BinaryIO:
     try:
-        return partial.open("xb")
+        return partial.open("x+b")
     except OSError as error:
         raise InvalidInput(f"{output} cannot be written: {error.strerror}") from None
 
