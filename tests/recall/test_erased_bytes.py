@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -192,3 +193,36 @@ async def test_an_erasure_makes_no_index_where_there_is_none(storage: SQLiteStor
     assert [answer.outcome for answer in (await storage.erase_user("ana")).followers] == ["nothing"]
     assert not holds_bytes(index_path.parent, b"")
     await recall.close()
+
+
+async def test_rows_that_moved_between_pages_leave_no_copy_of_an_erased_word(
+    storage: SQLiteStorage, tmp_path: Path
+) -> None:
+    random = Random(1)  # this order of messages moves rows from page to page
+    recall = RecallProvider(storage=storage)
+    for number in range(300):
+        user_id = random.choice(["ana", "zoe", "eva"])
+        word = f"{WORD}{number}" if user_id == "ana" else f"pebble{number}"
+        words = " ".join(f"{word}x{random.randrange(99)}" for _ in range(random.randrange(30)))
+        await say(storage, f"{user_id} {number % 9}", *pair(f"I have {word}. {words}"), user=user_id)
+        if number % 40 == 0:
+            await recall.catch_up()
+    await recall.catch_up()
+    await storage.erase_user("ana")
+    assert not holds_bytes(tmp_path, TRACE)
+    assert (await recall.stats()).scopes == 2
+    await recall.close()
+
+
+async def test_closing_removes_the_copies_that_many_deletions_left(storage: SQLiteStorage, tmp_path: Path) -> None:
+    random = Random(2)
+    recall = RecallProvider(storage=storage)
+    for number in range(200):
+        words = " ".join(f"{WORD}{number}x{random.randrange(99)}" for _ in range(random.randrange(30)))
+        await say(storage, f"ana {number % 40}", *pair(f"I have a {WORD}. {words}"))
+    await say(storage, "zoe's", *pair("It rained."), user="zoe")
+    await recall.catch_up()
+    for number in range(40):
+        await storage.delete(f"ana {number}")
+    await recall.close()
+    assert not holds_bytes(tmp_path, TRACE)

@@ -328,3 +328,15 @@ def test_one_provider_serves_several_event_loops(path: Path) -> None:
         assert asyncio.run(found(recall, f"e{number}"))[0] == f"entry e{number}"
     asyncio.run(recall.close())
     asyncio.run(storage.close())
+
+
+async def test_closing_waits_for_terms_that_are_entered_in_several_parts(
+    storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "MAX_ENTERED", 20)
+    recall = await provider_on(storage)
+    for number in range(following.MAX_WAITING):
+        await say(storage, "one", *pair(f"This is entry e{number}."))
+    await recall.catch_up()
+    async with asyncio.timeout(10):
+        await recall.close()

@@ -390,10 +390,10 @@ class Recollection:
         self._erasures += 1
         for thread_id in thread_ids:
             self._last.pop(thread_id, None)
-        items = 0 if user_id is None else await self.index.erase([], user_scope(user_id))
+        items = 0
         for start in range(0, len(thread_ids), _ERASED_AT_ONCE):
             items += await self.index.erase(thread_ids[start : start + _ERASED_AT_ONCE], None)
-        return items
+        return items if user_id is None else items + await self.index.erase([], user_scope(user_id))
 
     async def forget_thread(self, thread_id: str, turn: int | str | None) -> int:
         """Forget all current turns of a thread, or one turn by its number or id; return the number of messages."""

@@ -42,6 +42,7 @@ from recuerda.recall.index import (
 )
 from recuerda.recall.sqlite import facts as fact_tables
 from recuerda.recall.sqlite import following, searching
+from recuerda.recall.sqlite.cleaning import Cleaner
 from recuerda.recall.sqlite.schema import connect, delete_files, restore, salvage
 from recuerda.recall.vectors import pack
 
@@ -74,7 +75,7 @@ class SQLiteRecallIndex(RecallIndex):
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] | None = None
         self._is_closed = False
-        self._has_old_log = False
+        self._cleaner = Cleaner(timeout_s=busy_timeout_s)
         _watch(self)
 
     @classmethod
@@ -99,11 +100,13 @@ class SQLiteRecallIndex(RecallIndex):
         applied = await self._write(partial(following.apply, update))
         if applied.full_scope is not None:
             self._enter_later(applied.full_scope)
-        if applied.removed and not (update.first > 1 and not update.undone):
-            await self._look(self._cut_log)
-        elif applied.removed or self._has_old_log:
+        if applied.removed:
+            self._cleaner.note()
             # A thread with a limit loses its oldest turns with each new turn. No caller waits for the clean-up.
-            self._later(partial(self._attend, partial(self._cut_log, timeout_s=0), is_write=False))
+            if update.first == 1 or update.undone:
+                await self._look(self._cleaner.empty_log)
+        if self._cleaner.is_due:
+            self._later(partial(self._attend, self._cleaner.tidy, is_write=False))
         return applied.is_applied
 
     async def scope_info(self, scope: str) -> ScopeInfo:
@@ -117,7 +120,8 @@ class SQLiteRecallIndex(RecallIndex):
 
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         gone = await self._write(partial(following.forget, forgettings))
-        await self._look(self._cut_log)
+        self._cleaner.note()
+        await self._look(self._cleaner.finish)
         return gone
 
     async def known_threads(self, after: str, limit: int) -> list[str]:
@@ -130,8 +134,12 @@ class SQLiteRecallIndex(RecallIndex):
         if self.path is not None and self._connection is None and not self.path.exists():
             return 0  # nothing was ever remembered, so no file is made for it
         gone = await self._write(partial(following.erase, thread_ids, scope))
-        if gone or self._has_old_log:
-            await self._look(self._cut_log)
+        if gone:
+            self._cleaner.note()
+        if scope is not None and self._cleaner.is_needed:
+            await self._look(self._cleaner.finish)
+        elif self._cleaner.is_due:
+            await self._look(self._cleaner.tidy)
         return gone
 
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
@@ -167,8 +175,11 @@ class SQLiteRecallIndex(RecallIndex):
             if executor is None:
                 return
             if self.path is not None:
+                if self._cleaner.is_needed:
+                    self._later(partial(self._attend, self._cleaner.finish, is_write=False), executor)
                 executor.submit(self._disconnect)
-            executor.shutdown(wait=True)
+        # Outside of the mutex, because a job may start another one.
+        executor.shutdown(wait=True)
 
     async def _look(self, run: Callable[[sqlite3.Connection], T]) -> T:
         return await self._submit(partial(self._attend, run, is_write=False))
@@ -195,7 +206,7 @@ class SQLiteRecallIndex(RecallIndex):
         if self._attend(partial(following.enter_waiting, scope), is_write=True):
             self._enter_later(scope)
 
-    def _later(self, job: Callable[[], object]) -> None:
+    def _later(self, job: Callable[[], object], executor: ThreadPoolExecutor | None = None) -> None:
         def run() -> None:
             try:
                 job()
@@ -203,8 +214,8 @@ class SQLiteRecallIndex(RecallIndex):
                 _logger.warning("the clean-up of the index of memories failed, and is repeated later: %s", error)
 
         with self._mutex:
-            if self._executor is not None:
-                self._executor.submit(run)
+            if (worker := executor or self._executor) is not None:
+                worker.submit(run)
 
     def _attend(self, run: Callable[[sqlite3.Connection], T], *, is_write: bool) -> T:
         try:
@@ -246,23 +257,6 @@ class SQLiteRecallIndex(RecallIndex):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-    def _cut_log(self, connection: sqlite3.Connection, *, timeout_s: float | None = None) -> None:
-        """Empty the write-ahead log, so that no deleted message stays in it.
-
-        This is impossible while another connection reads an older state of the index. Then a later update does it.
-
-        Args:
-            connection: the connection, in a transaction without changes.
-            timeout_s: seconds to wait for readers; None for the index's own limit.
-        """
-        connection.execute("COMMIT")
-        wait_s = self._busy_timeout_s if timeout_s is None else timeout_s
-        connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
-        (is_blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * 1000)}")
-        self._has_old_log = bool(is_blocked)
-        connection.execute("BEGIN")
 
     def _make_anew(self, error: sqlite3.Error) -> None:
         if self.path is None:

@@ -1,0 +1,102 @@
+"""Deleted text leaves the write-ahead log and the unused parts of pages too.
+
+SQLite overwrites deleted content with zeros (`secure_delete`), but two copies of it may be left. The write-ahead log
+keeps earlier pages until it starts anew. And when SQLite splits or merges pages, their unused parts keep copies of the
+rows that moved. So after a removal, the log is emptied, and a file that is not too large is rewritten. For a larger
+file, an operator runs `VACUUM` at a quiet time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sqlite3
+import time
+from collections.abc import Generator
+
+SMALL_BYTES = 8 * 2**20
+"""The size of the largest file that is rewritten after an undo or a trim. This takes about a tenth of a second."""
+
+LARGE_BYTES = 64 * 2**20
+"""The size of the largest file that is rewritten when a user is erased, and when the index is closed. This takes about
+a second."""
+
+PAUSE_S = 10.0
+"""The shortest time between two rewritings that no erasure of a user asks for."""
+
+PATIENCE_S = 0.05
+"""The time that work which nobody waits for waits for other connections."""
+
+
+class Cleaner:
+    """Knows whether copies of deleted text may be left, and removes them.
+
+    Args:
+        timeout_s: the time for which the connection usually waits for other connections.
+    """
+
+    def __init__(self, *, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._has_old_log = False
+        self._has_copies = False
+        self._last = -math.inf
+
+    @property
+    def is_needed(self) -> bool:
+        """True if anything may be left."""
+        return self._has_old_log or self._has_copies
+
+    @property
+    def is_due(self) -> bool:
+        """True if `tidy` has work now."""
+        return self._has_old_log or (self._has_copies and time.monotonic() >= self._last + PAUSE_S)
+
+    def note(self) -> None:
+        """Note that something was removed."""
+        self._has_old_log = self._has_copies = True
+
+    def empty_log(self, connection: sqlite3.Connection) -> None:
+        """Empty the write-ahead log. The connection must be in a transaction without changes, as in all methods here.
+
+        This is impossible while another connection reads an older state. Then a later call does it.
+        """
+        with _outside(connection, timeout_s=self._timeout_s, usual_s=self._timeout_s):
+            self._empty_log(connection)
+
+    def tidy(self, connection: sqlite3.Connection) -> None:
+        """Remove all copies, but rewrite only a small file, and not too often."""
+        with _outside(connection, timeout_s=PATIENCE_S, usual_s=self._timeout_s):
+            if self._has_copies and time.monotonic() >= self._last + PAUSE_S:
+                self._rewrite(connection, SMALL_BYTES)
+            self._empty_log(connection)
+
+    def finish(self, connection: sqlite3.Connection) -> None:
+        """Remove all copies now."""
+        with _outside(connection, timeout_s=self._timeout_s, usual_s=self._timeout_s):
+            self._rewrite(connection, LARGE_BYTES)
+            self._empty_log(connection)
+
+    def _rewrite(self, connection: sqlite3.Connection, largest: int) -> None:
+        pages, page_size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        self._last = time.monotonic()
+        # If another process writes or the disk is full, the copies stay noted, and a later call removes them.
+        with contextlib.suppress(sqlite3.OperationalError):
+            if pages * page_size <= largest:
+                connection.execute("VACUUM")
+                self._has_copies = False
+
+    def _empty_log(self, connection: sqlite3.Connection) -> None:
+        (is_blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._has_old_log = bool(is_blocked)
+
+
+@contextlib.contextmanager
+def _outside(connection: sqlite3.Connection, *, timeout_s: float, usual_s: float) -> Generator[None]:
+    """Leave the connection's transaction for a while, and wait for other connections for another time."""
+    connection.execute("COMMIT")
+    connection.execute(f"PRAGMA busy_timeout = {round(timeout_s * 1000)}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(usual_s * 1000)}")
+        connection.execute("BEGIN")
