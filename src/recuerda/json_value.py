@@ -58,6 +58,43 @@ def to_json_object(value: object, path: str) -> JsonObject:
     return plain
 
 
+def to_kept_json(value: object) -> tuple[Json, bool]:
+    """Return `value` as JSON data that can be stored in any case, and whether it had to be changed.
+
+    It is converted as in `to_json`. A part without a JSON form becomes text, half a surrogate pair becomes U+FFFD, and
+    a part that is nested too deeply or contains itself becomes "…". Use it for a value whose loss would be worse than
+    its change, such as the result of a tool that has acted.
+    """
+    try:
+        return to_json(value, ""), False
+    except EncodeError:
+        return _kept(value, 0), True
+
+
+def _kept(value: object, depth: int) -> Json:
+    if depth > MAX_DEPTH:
+        return "…"
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {_kept_text(key): _kept(item, depth + 1) for key, item in items}
+    if isinstance(value, list | tuple | AbstractSet):
+        return [_kept(item, depth + 1) for item in cast("list[object]", value)]
+    try:
+        return to_json(value, "")
+    except EncodeError:
+        return _kept_text(value)
+
+
+def _kept_text(value: object) -> str:
+    """Return the text of a value. An object that has no text of its own gives only its type."""
+    own = value if isinstance(value, str | int | float) else f"<{type(value).__name__}>"
+    try:
+        text = str(own)
+    except ValueError:
+        text = f"<{type(value).__name__} of more than 4,300 digits>"
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def check_text(text: str, path: str) -> None:
     """Raise `EncodeError` if `text` holds a lone surrogate. No storage or service that uses UTF-8 accepts one."""
     if text.isascii():

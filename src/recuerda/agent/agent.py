@@ -26,6 +26,7 @@ from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.threads import AgentThreads
 from recuerda.agent.tools import FunctionTool, ToolInput, tools_by_name
+from recuerda.errors import ConfigurationError
 from recuerda.ids import check_limit
 from recuerda.json_value import Json, JsonObject
 from recuerda.providers.context import ContextProvider
@@ -91,7 +92,7 @@ class Agent:
             instructions=instructions,
             tools=_tools(tools),
             providers=checked(_providers(context_providers)),
-            window=None if window is None else window.for_model(getattr(model, "model_id", None)),
+            window=_window(window, getattr(model, "model_id", None)),
             options=dict(options or {}),
             max_tool_rounds=check_limit(max_tool_rounds, "max_tool_rounds"),
             lease=lease,
@@ -349,6 +350,16 @@ class Agent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _window(given: ContextWindow | None, model_id: str | None) -> ContextWindow | None:
+    if given is None:
+        return None
+    if not isinstance(given, ContextWindow):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+        raise ConfigurationError(
+            f"window must be a ContextWindow such as ContextWindow(max_messages=20), not {type(given).__name__}"
+        )
+    return given.for_model(model_id)
 
 
 def _tools(given: ToolInput | Sequence[ToolInput] | None) -> tuple[FunctionTool, ...]:

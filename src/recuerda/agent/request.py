@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -14,8 +14,11 @@ from recuerda.json_value import Json, JsonObject
 from recuerda.messages.message import ChatMessage
 from recuerda.threads.thread import AgentThread
 
-RunInput: TypeAlias = str | ChatMessage | Sequence[str | ChatMessage]
-"""The input of a run: texts or messages. A text becomes a message from the user."""
+RunInput: TypeAlias = str | ChatMessage | Mapping[str, Any] | Sequence[str | ChatMessage | Mapping[str, Any]]
+"""The input of a run: texts or messages. A text becomes a message from the user.
+
+An object such as `{"role": "user", "content": "Hello"}` becomes the message with these fields.
+"""
 
 OnPending: TypeAlias = Literal["raise", "resume", "discard"]
 """What a run does when its thread has an interrupted turn."""
@@ -72,11 +75,21 @@ def input_messages(given: RunInput) -> tuple[ChatMessage, ...]:
     Raises:
         InvalidInput: the input is empty, or contains a value that is neither a text nor a message.
     """
-    items = [given] if isinstance(given, str | ChatMessage) else list(given)
-    messages = tuple(ChatMessage("user", item) if isinstance(item, str) else item for item in items)
-    if not messages:
+    items = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    if not items:
         raise InvalidInput("a run needs at least one message")
-    for message in messages:
-        if not isinstance(message, ChatMessage):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
-            raise InvalidInput(f"a run takes text or ChatMessage, not {type(message).__name__}")
-    return messages
+    return tuple(_message(item) for item in items)
+
+
+def _message(given: object) -> ChatMessage:
+    if isinstance(given, ChatMessage):
+        return given
+    if isinstance(given, str):
+        return ChatMessage("user", given)
+    if isinstance(given, Mapping):
+        fields = cast("Mapping[str, Any]", given)
+        try:
+            return ChatMessage(**fields)
+        except TypeError as error:
+            raise InvalidInput(f"a message with the fields {sorted(fields)} cannot be used: {error}") from None
+    raise InvalidInput(f"a run takes text or ChatMessage, not {type(given).__name__}")

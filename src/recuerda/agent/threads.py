@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from recuerda.errors import ConfigurationError, ThreadOwnershipError
+from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
 from recuerda.ids import check_id
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
@@ -57,7 +58,7 @@ class AgentThreads:
         place = storage if mirror is None else mirror
         self.by_service = by_service
         self.owns_storage: bool = isinstance(place, str)
-        self.storage: Storage = open_storage(place) if isinstance(place, str) else place or MemoryStorage()
+        self.storage: Storage = open_storage(place) if isinstance(place, str) else _checked(place) or MemoryStorage()
         self._factory = factory
         self._has_mirror = mirror is not None
 
@@ -86,16 +87,19 @@ class AgentThreads:
             return thread if thread.message_store is not None else self._of_service(thread, user_id)
         return await AgentThread.deserialize(state, message_store=self._made_store(user_id))
 
-    def of_run(self, thread: AgentThread | str | None) -> AgentThread:
+    def of_run(self, thread: AgentThread | UUID | str | None) -> AgentThread:
         """Return the thread of a run, with its owner; a temporary thread for None.
 
         Raises:
             ThreadOwnershipError: a service keeps the thread, and the service of this agent's client keeps none.
+            InvalidInput: the thread is of another type.
         """
-        if isinstance(thread, str):
-            return self.open(thread, user_id=None)
+        if isinstance(thread, str | UUID):
+            return self.open(str(thread), user_id=None)
         if thread is None:
             return AgentThread(message_store=ChatMessageStore())
+        if not isinstance(thread, AgentThread):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+            raise InvalidInput(f"thread must be an AgentThread or a thread's id as text, not {type(thread).__name__}")
         if self.by_service:
             is_kept = thread.message_store is not None or thread.mirror is not None
             return thread if is_kept else self._of_service(thread, None)
@@ -133,6 +137,14 @@ class AgentThreads:
         # A store with RAM of its own would forget the thread, so threads that are opened by id live in the agent's RAM.
         is_private = made.owns_storage and isinstance(made.storage, MemoryStorage)
         return made.for_thread(thread_id, user_id=user_id, storage=self.storage if is_private else None)
+
+
+def _checked(storage: Storage | None) -> Storage | None:
+    if storage is not None and not isinstance(storage, Storage):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
+        raise ConfigurationError(
+            f"storage must be a Storage or a URL such as 'sqlite:///memory.db', not {type(storage).__name__}"
+        )
+    return storage
 
 
 def _openable(store: ChatMessageStoreProtocol) -> ChatMessageStore:

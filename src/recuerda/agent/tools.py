@@ -31,7 +31,7 @@ from typing import (
 import msgspec
 
 from recuerda.errors import ConfigurationError, EncodeError, InvalidInput
-from recuerda.json_value import JsonObject, to_json
+from recuerda.json_value import Json, JsonObject, to_json, to_kept_json
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent
 from recuerda.threads.thread import AgentThread
 
@@ -40,6 +40,9 @@ R = TypeVar("R")
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The form of a function's name that every service accepts."""
+
+NOTE = "Parts of the result have no JSON form and are shown as text."
+"""What the model is told about a result that could not be kept as it was."""
 
 _logger = logging.getLogger("recuerda")
 
@@ -57,6 +60,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             `Agent.resume`.
         retry_safe: True says that calling the function twice does no harm. A resumed turn then calls it again if it is
             not known whether the first call finished.
+        expose_errors: True tells the model the text of an error that the function raises. By default the model is told
+            only the error's type, because texts of errors may hold passwords and paths. The log has the whole error.
     """
 
     name: str
@@ -67,6 +72,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     _thread_parameter: str | None = None
     needs_approval: bool = False
     retry_safe: bool = False
+    expose_errors: bool = False
 
     @classmethod
     def of(
@@ -77,6 +83,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         description: str | None = None,
         needs_approval: bool = False,
         retry_safe: bool = False,
+        expose_errors: bool = False,
     ) -> Self:
         """Return a tool that calls `function`.
 
@@ -88,12 +95,15 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             description: the tool's description; the docstring of the callable by default.
             needs_approval: see the attribute. False does not change a tool that needs approval.
             retry_safe: see the attribute. False does not change a tool that is safe.
+            expose_errors: see the attribute. False does not change a tool that exposes its errors.
 
         Raises:
             ConfigurationError: a parameter cannot be described to a model; the error names it.
         """
         if isinstance(function, FunctionTool):
-            changed = function._with(name, description, needs_approval=needs_approval, retry_safe=retry_safe)
+            changed = function._with(
+                name, description, needs_approval=needs_approval, retry_safe=retry_safe, expose_errors=expose_errors
+            )
             return cast("Self", changed)
         inner = _without_partial(function)
         own_name = _checked_name(name or getattr(inner, "__name__", type(inner).__name__))
@@ -112,13 +122,14 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             _thread_parameter=thread_parameter,
             needs_approval=needs_approval,
             retry_safe=retry_safe,
+            expose_errors=expose_errors,
         )
 
     def _with(
-        self, name: str | None, description: str | None, *, needs_approval: bool, retry_safe: bool
+        self, name: str | None, description: str | None, *, needs_approval: bool, retry_safe: bool, expose_errors: bool
     ) -> FunctionTool:
-        """Return the tool with other values. `needs_approval` and `retry_safe` never become False again."""
-        if not (name or description or needs_approval or retry_safe):
+        """Return the tool with other values. A value that is True never becomes False again."""
+        if not (name or description or needs_approval or retry_safe or expose_errors):
             return self
         return msgspec.structs.replace(
             self,
@@ -126,6 +137,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             description=description or self.description,
             needs_approval=needs_approval or self.needs_approval,
             retry_safe=retry_safe or self.retry_safe,
+            expose_errors=expose_errors or self.expose_errors,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -146,11 +158,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
         """Run the function for a model's call, and return its result.
 
-        If the function raises an error, the result says so.
-
-        Raises:
-            EncodeError: the function returned something that has no JSON form: a fault of the program, not of the
-                model.
+        If the function raises an error, the result says so. A part of the result that has no JSON form is kept as text,
+        and the result says so, because the function has done its work and must not be called again for that.
         """
         try:
             values = self._checked(call.arguments)
@@ -160,10 +169,24 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             values[self._thread_parameter] = thread
         try:
             result = await self._run(values)
-        except Exception as error:  # noqa: BLE001 - the model is told of every error of a tool
-            _logger.warning("tool %s raised %s", self.name, type(error).__name__)
-            return _failure(call, f"{type(error).__name__}: {error}")
-        return FunctionResultContent(call.call_id, to_json(result, f"the result of tool {self.name}"))
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if _is_cancelled(error):
+                raise
+            _logger.warning("tool %s raised %s", self.name, type(error).__name__, exc_info=error)
+            return _failure(call, self._told(error))
+        return self._kept(call, result)
+
+    def _told(self, error: BaseException) -> str:
+        kind = type(error).__name__
+        return f"{kind}: {error}" if self.expose_errors else f"the function failed with {kind}"
+
+    def _kept(self, call: FunctionCallContent, result: object) -> FunctionResultContent:
+        kept, is_changed = to_kept_json(result)
+        if not is_changed:
+            return FunctionResultContent(call.call_id, kept)
+        _logger.warning("the result of tool %s has parts without a JSON form; they were kept as text", self.name)
+        told: Json = kept if isinstance(kept, str) else {"result": kept, "note": NOTE}
+        return FunctionResultContent(call.call_id, told)
 
     def _checked(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(arguments, str):
@@ -191,6 +214,12 @@ def _checked_name(name: str) -> str:
     return name
 
 
+def _is_cancelled(error: BaseException) -> bool:
+    """Return True if the run is being cancelled, and not the function alone."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
 def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     try:
         return function(**values)
@@ -213,7 +242,12 @@ def tool(function: Callable[P, R], /) -> DecoratedTool[P, R]: ...
 
 @overload
 def tool(
-    *, name: str | None = None, description: str | None = None, needs_approval: bool = False, retry_safe: bool = False
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    needs_approval: bool = False,
+    retry_safe: bool = False,
+    expose_errors: bool = False,
 ) -> Callable[[Callable[P, R]], DecoratedTool[P, R]]: ...
 
 
@@ -225,6 +259,7 @@ def tool(
     description: str | None = None,
     needs_approval: bool = False,
     retry_safe: bool = False,
+    expose_errors: bool = False,
 ) -> DecoratedTool[P, R] | Callable[[Callable[P, R]], DecoratedTool[P, R]]:
     """Return a tool made from the decorated function: `@tool`, or `@tool(needs_approval=True)`.
 
@@ -235,7 +270,12 @@ def tool(
 
     def make(decorated: Callable[P, R]) -> DecoratedTool[P, R]:
         return DecoratedTool[P, R].of(
-            decorated, name=name, description=description, needs_approval=needs_approval, retry_safe=retry_safe
+            decorated,
+            name=name,
+            description=description,
+            needs_approval=needs_approval,
+            retry_safe=retry_safe,
+            expose_errors=expose_errors,
         )
 
     return make if function is None else make(function)
