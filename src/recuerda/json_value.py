@@ -29,6 +29,10 @@ MAX_DEPTH = 100
 """The deepest nesting of a value: far deeper than data needs, and far less than the interpreter's stack allows."""
 
 
+_KEPT_DEPTH = MAX_DEPTH // 2
+"""The nesting at which `to_kept_json` cuts a value, which then still fits into a message."""
+
+
 def to_json(value: object, path: str) -> Json:
     """Return `value` as plain JSON data, as it is stored and shown to the model.
 
@@ -72,7 +76,7 @@ def to_kept_json(value: object) -> tuple[Json, bool]:
 
 
 def _kept(value: object, depth: int) -> Json:
-    if depth > MAX_DEPTH:
+    if depth > _KEPT_DEPTH:
         return "…"
     if isinstance(value, Mapping):
         items = cast("Mapping[object, object]", value).items()

@@ -16,6 +16,7 @@ from recuerda import (
     ConfigurationError,
     Context,
     ContextProvider,
+    FunctionTool,
     Storage,
 )
 from recuerda.agent.agent import Agent
@@ -112,7 +113,8 @@ async def test_a_sync_tool_that_runs_an_agent_on_its_own_thread_is_told_so_too(s
         return inner.run_sync("inner", thread=thread_id).text
 
     script = [call("ask", {"thread_id": "outer"}), call("ask", {"thread_id": "inner"}), "done"]
-    reply = await ScriptedChatClient(script).create_agent(storage=storage, tools=ask).run("go", thread="outer")
+    told = FunctionTool.of(ask, expose_errors=True)
+    reply = await ScriptedChatClient(script).create_agent(storage=storage, tools=told).run("go", thread="outer")
     first, second = [message.contents[0] for message in reply.messages if message.role == "tool"]
     assert "inside another run of the same thread" in str(first)
     assert "'inner'" in str(second)

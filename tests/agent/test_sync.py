@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from recuerda import Storage
+from recuerda import FunctionTool, Storage
 from recuerda.agent.background import run_in_background
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
@@ -56,7 +56,7 @@ def test_async_code_under_run_sync_that_calls_it_again_is_told_so_instead_of_han
         return inner.run_sync("hi").text
 
     client = ScriptedChatClient([call("ask"), "done"])
-    client.create_agent(tools=ask).run_sync("go")
+    client.create_agent(tools=FunctionTool.of(ask, expose_errors=True)).run_sync("go")
     assert "run_sync" in str(client.requests[1].messages[-1].contents[0])
 
 

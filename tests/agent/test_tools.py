@@ -1,6 +1,7 @@
 """Tools: what a call does, and what becomes of one that fails."""
 
 import asyncio
+import logging
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,16 +13,15 @@ import pytest
 from recuerda import (
     AgentThread,
     ChatMessage,
-    EncodeError,
     FunctionCallContent,
     FunctionResultContent,
     FunctionTool,
     Storage,
 )
+from recuerda.agent.tools import NOTE
 from recuerda.json_value import JsonObject
 from recuerda.testing.scripted import ScriptedChatClient, call
-from tests.agent.recording import Recorder
-from tests.conversation import answered, texts
+from tests.conversation import texts
 
 
 async def result_of(function: Any, arguments: str | dict[str, object] | None = None) -> FunctionResultContent:
@@ -80,7 +80,7 @@ async def test_a_failing_tool_is_an_error_for_the_model_and_does_not_end_the_run
     def f() -> None:
         raise ValueError("no such city: \ud800")
 
-    result = await result_of(f)
+    result = await result_of(FunctionTool.of(f, expose_errors=True))
     assert (result.is_error, result.result) == (True, "Error: ValueError: no such city: ?")
 
 
@@ -106,28 +106,74 @@ class Opaque:
     pass
 
 
+def itself() -> list[object]:
+    value: list[object] = [1]
+    value.append(value)
+    return value
+
+
 @pytest.mark.parametrize(
-    ("value", "path"),
+    ("value", "kept"),
     [
-        ({"rows": [1.0, float("nan")]}, ".rows[1]"),
-        ([Opaque()], "[0]"),
-        ({"a": {"b": {1, Opaque}}}, ".a.b["),
-        ("\udc00", ""),
+        ({"rows": [1.0, float("nan")]}, {"rows": [1.0, "nan"]}),
+        ([Opaque(), 1], ["<Opaque>", 1]),
+        ({"a": {1: {b"x": Opaque}}}, {"a": {"1": {"<bytes>": "<type>"}}}),
+        ({"name": "caf\udce9.txt", "ok": 1}, {"name": "caf\ufffd.txt", "ok": 1}),
+        ([10**5000], ["<int of more than 4,300 digits>"]),
     ],
+    ids=range(5),
 )
-@pytest.mark.parametrize("is_streamed", [False, True])
-async def test_a_result_without_a_json_form_ends_the_run_before_the_next_model_call(
-    storage: Storage, value: object, path: str, *, is_streamed: bool
+async def test_a_result_without_a_json_form_is_kept_as_text_and_the_run_goes_on(
+    storage: Storage, value: object, kept: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client, provider = ScriptedChatClient([call("f"), "never"]), Recorder()
-    tool = FunctionTool.of(lambda: value, name="f")
-    agent = client.create_agent(storage=storage, tools=tool, context_providers=provider)
-    with pytest.raises(EncodeError) as caught:
-        await answered(agent, "go", is_streamed=is_streamed, thread="t")
-    assert caught.value.path.startswith(f"the result of tool f{path}")
-    assert len(client.requests) == 1
-    assert await storage.head("t") is None
-    assert provider.events[-1] == "p.invoked:EncodeError"
+    client = ScriptedChatClient([call("f"), "done"])
+    agent = client.create_agent(storage=storage, tools=FunctionTool.of(lambda: value, name="f"))
+    assert (await agent.run("go", thread="t")).text == "done"
+    (part,) = client.requests[1].messages[-1].contents
+    assert part == FunctionResultContent("call_1", {"result": kept, "note": NOTE})
+    assert (await agent.get_thread("t").list_messages())[2].contents == (part,)
+    assert "tool f has parts without a JSON form" in caplog.text
+
+
+async def test_half_a_character_in_a_result_is_replaced() -> None:
+    assert (await result_of(lambda: "receipt \ud835")).result == "receipt \ufffd"
+
+
+async def test_a_result_that_contains_itself_is_cut() -> None:
+    assert "\u2026" in str((await result_of(itself)).result)
+
+
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError(), SystemExit(3), StopIteration()], ids=lambda e: type(e).__name__
+)
+async def test_whatever_a_tool_raises_by_itself_is_its_failure(error: BaseException) -> None:
+    async def f() -> None:
+        raise error
+
+    def g() -> None:
+        raise error
+
+    assert (await result_of(g)).is_error
+    if not isinstance(error, StopIteration):
+        assert (await result_of(f)).is_error
+
+
+async def test_the_model_is_told_the_type_of_an_error_and_the_log_has_its_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def connect() -> None:
+        raise ConnectionError("password=hunter2 refused")
+
+    with caplog.at_level(logging.DEBUG, "recuerda"):
+        told = await result_of(connect)
+    assert told.result == "Error: the function failed with ConnectionError"
+    warning, record = [record for record in caplog.records if record.name == "recuerda"]
+    assert "hunter2" not in warning.getMessage()
+    assert record.levelno == logging.DEBUG
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ConnectionError)
+    exposed = await result_of(FunctionTool.of(connect, expose_errors=True))
+    assert exposed.result == "Error: ConnectionError: password=hunter2 refused"
 
 
 async def test_a_result_is_stored_as_the_model_saw_it(storage: Storage) -> None:
@@ -174,24 +220,6 @@ async def test_calls_of_one_answer_run_at_the_same_time_and_answer_in_order() ->
         FunctionResultContent("a", "1"),
         FunctionResultContent("b", "2"),
     )
-
-
-async def test_a_call_that_cannot_be_stored_cancels_the_others() -> None:
-    cancelled = asyncio.Event()
-
-    async def wait() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
-    async def broken() -> object:
-        return Opaque()
-
-    calls = ChatMessage("assistant", [FunctionCallContent("a", "wait"), FunctionCallContent("b", "broken")])
-    with pytest.raises(EncodeError):
-        await ScriptedChatClient([calls]).create_agent(tools=[wait, broken]).run("go")
-    assert cancelled.is_set()
 
 
 async def test_a_tool_that_asks_for_the_thread_gets_it(storage: Storage) -> None:

@@ -32,7 +32,10 @@ class Deed:
             await asyncio.Event().wait()
         self.done.append(what)
         if what in self.fails_on:
-            raise asyncio.CancelledError
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
         return f"did {what}"
 
 

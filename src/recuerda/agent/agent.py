@@ -189,7 +189,7 @@ class Agent:
             TurnPending: the thread has an interrupted turn; no model was called.
             DraftConflict: another process began a turn on the thread during the run, so the steps of this turn cannot
                 be saved.
-            EncodeError: the input, or a tool's result, has no JSON form.
+            EncodeError: the input has no JSON form.
             RunLimitError: the model still called tools after `max_tool_rounds` rounds.
             ChatClientError: the model's service failed.
             StorageError: the storage failed; its subclasses say how.

@@ -61,7 +61,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         retry_safe: True says that calling the function twice does no harm. A resumed turn then calls it again if it is
             not known whether the first call finished.
         expose_errors: True tells the model the text of an error that the function raises. By default the model is told
-            only the error's type, because texts of errors may hold passwords and paths. The log has the whole error.
+            only the error's type, because texts of errors may hold passwords and paths. The log has the whole error at
+            the level DEBUG.
     """
 
     name: str
@@ -172,7 +173,9 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if _is_cancelled(error):
                 raise
-            _logger.warning("tool %s raised %s", self.name, type(error).__name__, exc_info=error)
+            _logger.warning("tool %s raised %s", self.name, type(error).__name__)
+            # The text of an error may hold a password, so only a log at this level has it.
+            _logger.debug("the error of tool %s", self.name, exc_info=error)
             return _failure(call, self._told(error))
         return self._kept(call, result)
 
