@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
+from recuerda._drivers.finishing import finished
 from recuerda.agent.beginning import Beginning
 from recuerda.agent.exchange import Exchange
-from recuerda.agent.finishing import finished
 from recuerda.agent.journal import Journal, durable_store
 from recuerda.agent.prompt import Prompt, prompt_of
 from recuerda.agent.queue import QueueTicket
@@ -94,9 +94,10 @@ class Attempt:
         except BaseException as error:
             await self._failed(error)
             raise
-        self.response = await self._learn(appended, prompt)
-        if cancelled is not None:
-            raise cancelled
+        # The turn stands, so its providers hear of it even if the run is cancelled now.
+        self.response, again = await finished(self._learn(appended, prompt))
+        if (interruption := cancelled or again) is not None:
+            raise interruption
 
     # -- before the model ----------------------------------------------------------------------------------------------
 
@@ -166,16 +167,22 @@ class Attempt:
         return msgspec.structs.replace(response, warnings=tuple(self._warnings))
 
     async def _failed(self, error: BaseException) -> None:
-        """Clean up after a turn that was not committed. If the caller asked for it, commit the messages so far."""
+        """Clean up after a turn that was not committed, however often the run is cancelled meanwhile."""
+        _, again = await finished(self._clean_up(error))
+        if again is not None:
+            raise again
+
+    async def _clean_up(self, error: BaseException) -> None:
+        """Take the turn back from the service, and tell the providers.
+
+        If the caller asked for it, commit the messages so far.
+        """
         thread, said = self._request.thread, self._turn.input
         await self._exchange.retract()
         is_interrupted = isinstance(error, GeneratorExit | asyncio.CancelledError)
-        again: asyncio.CancelledError | None = None
         if self._request.keep_partial and is_interrupted and not self._exchange.is_kept:
-            _, again = await finished(self._keep_partial())
+            await self._keep_partial()
         await self._tell("invoked", lambda provider: provider.invoked(said, thread=thread, invoke_exception=error))
-        if again is not None:
-            raise again
 
     async def _keep_partial(self) -> None:
         try:

@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from recuerda._drivers.finishing import finished
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
-from recuerda.agent.finishing import finished
 from recuerda.agent.journal import Journal
 from recuerda.agent.prompt import Prompt
 from recuerda.agent.response import AgentResponseUpdate

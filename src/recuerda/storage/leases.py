@@ -13,6 +13,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+from recuerda._drivers.finishing import finished
 from recuerda.errors import InvalidInput, RecuerdaError
 from recuerda.ids import new_id
 
@@ -49,7 +50,7 @@ class Lease:
 
     async def __aenter__(self) -> Self:
         wait_s = FIRST_WAIT_S
-        while not await self._take():
+        while not await self._taken():
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the waiting, hides nothing
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         self._renewal = asyncio.create_task(self._renew())
@@ -58,11 +59,25 @@ class Lease:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _, cancelled = await finished(self._end())
+        if cancelled is not None:
+            raise cancelled
+
+    async def _taken(self) -> bool:
+        """Try to take the lease. A cancellation waits for the storage's answer, so that no lease is left behind."""
+        is_taken, cancelled = await finished(self._take())
+        if cancelled is not None:
+            if is_taken:
+                await finished(self._end())
+            raise cancelled
+        return is_taken
+
+    async def _end(self) -> None:
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
         try:
-            await asyncio.shield(self._keeper.release_lease(self._thread_id, self._holder))
+            await self._keeper.release_lease(self._thread_id, self._holder)
         except RecuerdaError as failure:
             # The work under the lease is finished, so the error is only logged. The lease ends by itself.
             _logger.warning("a lease could not be released, so it will run out: %s", failure)
