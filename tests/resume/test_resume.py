@@ -23,7 +23,7 @@ from recuerda import (
     TurnPending,
 )
 from recuerda.agent import journal
-from recuerda.storage.records import DraftStep
+from recuerda.storage.records import DraftStep, Expected
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
 from tests.resume.conversations import Deed
@@ -44,7 +44,7 @@ async def test_a_run_goes_on_where_the_model_failed(storage: Storage, deed: Deed
     first, _ = agent([call("act", {"what": "a"}), call("act", {"what": "b"}), fail], storage, deed.act)
     with pytest.raises(ChatClientError):
         await first.run("go", thread="t")
-    assert await storage.head("t") is None
+    assert (await storage.read("t")).records == ()
 
     second, client = agent(["all done"], storage, deed.act)
     reply = await second.resume("t")
@@ -163,7 +163,7 @@ async def test_a_call_waits_to_be_allowed_and_is_then_made_once(storage: Storage
         ("c1", "act", {"what": "a"}, False)
     ]
     assert deed.done == []
-    assert await storage.head("t") is None
+    assert (await storage.read("t")).records == ()
 
     second = ScriptedChatClient(["done"]).create_agent(storage=storage, tools=tool)
     waiting = await second.resume("t")
@@ -283,12 +283,16 @@ async def test_a_tool_of_a_resumed_turn_cannot_wait_for_its_own_thread(storage: 
 
     async def break_off() -> str:
         """Do not finish."""
-        raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+        return ""
 
     first, _ = agent([call("ask_again")], storage, FunctionTool.of(break_off, name="ask_again"))
     with pytest.raises(asyncio.CancelledError):
         await first.run("go", thread="t")
-    second, _ = agent(["done", "next"], storage, FunctionTool.of(ask_again, retry_safe=True))
+    second, _ = agent(["done", "next"], storage, FunctionTool.of(ask_again, retry_safe=True, expose_errors=True))
     reply = await second.run("hello", thread="t", on_pending="resume")
     assert reply.text == "next"
     results = (await second.get_thread("t").list_messages())[2].contents
@@ -328,8 +332,8 @@ async def test_a_step_that_cannot_be_written_at_first_is_written_again(
     save = storage.save_draft
     tries: list[int] = []
 
-    async def failing(thread_id: str, step: DraftStep) -> None:
-        await save(thread_id, step)
+    async def failing(thread_id: str, step: DraftStep, *, expected: Expected | None) -> None:
+        await save(thread_id, step, expected=expected)
         tries.append(step.number)
         if tries.count(step.number) < journal.ATTEMPTS:
             raise StorageError("the answer was lost")

@@ -13,32 +13,47 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from recuerda import MemoryStorage
+from recuerda.storage import Guard
 from recuerda.testing import StorageContract
 
 
 class Forgetful(MemoryStorage):
     """Knows no ids: a retry writes twice."""
 
-    async def _append(self, thread_id, record, expected):
-        return await super()._append(thread_id, replace(record, is_new_id=True), expected)
+    async def _append(self, thread_id, record, guard):
+        return await super()._append(thread_id, replace(record, is_new_id=True), guard)
 
 
 class Careless(MemoryStorage):
     """Never looks at the revision that was expected."""
 
-    async def _append(self, thread_id, record, expected):
-        return await super()._append(thread_id, record, None)
+    async def _append(self, thread_id, record, guard):
+        return await super()._append(thread_id, record, Guard(user_id=guard.user_id))
+
+
+class Trusting(MemoryStorage):
+    """Never looks at the user."""
+
+    async def _append(self, thread_id, record, guard):
+        return await super()._append(thread_id, record, replace(guard, user_id=None))
 
 
 class Racy(MemoryStorage):
     """Looks, waits, and writes."""
 
-    async def _append(self, thread_id, record, expected):
+    async def _append(self, thread_id, record, guard):
         info = (await super().read(thread_id, last_turns=0)).info
         await asyncio.sleep(0)
-        if expected is not None and expected != (info.revision if info else 0):
-            return await super()._append(thread_id, record, expected)
-        return await super()._append(thread_id, record, None)
+        if guard.revision is not None and guard.revision != (info.revision if info else 0):
+            return await super()._append(thread_id, record, guard)
+        return await super()._append(thread_id, record, Guard(user_id=guard.user_id))
+
+
+class Credulous(MemoryStorage):
+    """Takes a number for a version."""
+
+    async def _read(self, thread_id, query):
+        return await super()._read(thread_id, replace(query, record_id=None))
 
 
 class Splitting(MemoryStorage):
@@ -59,8 +74,8 @@ class Undying(MemoryStorage):
 class Folding(MemoryStorage):
     """Takes threads whose ids differ in case for one, as some file systems do."""
 
-    async def _append(self, thread_id, record, expected):
-        return await super()._append(thread_id.lower(), record, expected)
+    async def _append(self, thread_id, record, guard):
+        return await super()._append(thread_id.lower(), record, guard)
 
     async def _read(self, thread_id, query):
         return await super()._read(thread_id.lower(), query)
@@ -83,7 +98,9 @@ def contract_of(kind):
 TestMemoryStorage = contract_of(MemoryStorage)
 TestForgetful = contract_of(Forgetful)
 TestCareless = contract_of(Careless)
+TestTrusting = contract_of(Trusting)
 TestRacy = contract_of(Racy)
+TestCredulous = contract_of(Credulous)
 TestSplitting = contract_of(Splitting)
 TestUndying = contract_of(Undying)
 TestFolding = contract_of(Folding)
@@ -92,6 +109,8 @@ TestFolding = contract_of(Folding)
 CAUGHT = {
     "Forgetful": "test_an_id_that_is_there_is_replayed_and_writes_nothing",
     "Careless": "test_an_append_with_another_revision_writes_nothing",
+    "Trusting": "test_an_operation_for_another_user_is_refused",
+    "Credulous": "test_a_read_after_a_version_of_another_history_starts_anew",
     "Racy": "test_of_concurrent_appends_on_one_revision_exactly_one_wins",
     "Splitting": "test_a_window_is_the_newest_whole_turns",
     "Undying": "test_a_thread_deleted_and_made_anew_reads_afresh",
