@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from recuerda.errors import CorruptTurn, StorageError, StorageFull, StorageReadO
 from recuerda.messages.codec import decode_turn
 from recuerda.sqlite import SQLiteStorage, erasing, schema
 from recuerda.sqlite import storage as sqlite_storage
+from recuerda.sqlite.erasing import Eraser
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn
@@ -381,3 +382,38 @@ async def test_a_file_that_could_not_be_opened_is_tried_again(path: Path) -> Non
             await storage.append("a", a_turn())
         change(path, "DROP TABLE recipes")
         assert (await storage.append("a", a_turn())).revision == 1
+
+
+# -- erasures ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def left_by_a_killed_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SQLiteStorage]:
+    """Return a storage that stays open while a process erases a text, and is killed before it removes the copies."""
+    async with SQLiteStorage(path) as living:
+        await living.append("a", a_turn(b"A SECRET."), user_id="ana")
+        with monkeypatch.context() as patch:
+            patch.setattr(Eraser, "finish", lambda *_: None)
+            async with SQLiteStorage(path) as killed:
+                await killed.erase_user("ana")
+        assert is_somewhere(b"A SECRET.", path)
+        yield living
+
+
+def is_somewhere(text: bytes, path: Path) -> bool:
+    return any(text in file.read_bytes() for file in path.parent.iterdir())
+
+
+async def test_a_repeated_erasure_removes_the_copies_that_a_killed_process_left(
+    path: Path, left_by_a_killed_process: SQLiteStorage
+) -> None:
+    assert (await left_by_a_killed_process.erase_user("ana")).threads == 0
+    assert not is_somewhere(b"A SECRET.", path)
+
+
+async def test_a_process_that_only_reads_empties_the_log_that_a_killed_process_left(
+    path: Path, left_by_a_killed_process: SQLiteStorage
+) -> None:
+    async with SQLiteStorage(path) as reader:
+        assert await reader.head("a") is None
+    assert not is_somewhere(b"A SECRET.", path)

@@ -122,8 +122,7 @@ class Worker:
 
     def _opened(self) -> sqlite3.Connection:
         connection = self._connect()
-        if self._is_writer:
-            self._eraser.note_opening()
+        self._eraser.note_opening()
         return connection
 
     def _erase(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> None:
