@@ -19,10 +19,10 @@ LOWEST := tests/agent tests/azure_ai_search tests/cosmos tests/mem0 tests/messag
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help tour test chaos check docs site bench wheel wheel-test lowest format picture lock clean
+.PHONY: help tour test chaos chaos-tests check docs site bench wheel wheel-test lowest format picture lock clean
 
 help:  ## List the tasks
-	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 tour: $(VENV)/.tour-installed  ## See the whole idea at work (ARGS="--lang es" for Spanish)
 	@$(BIN)/recuerda tour $(ARGS)
@@ -30,7 +30,10 @@ tour: $(VENV)/.tour-installed  ## See the whole idea at work (ARGS="--lang es" f
 test: $(VENV)/.dev-installed  ## Run the tests (ARGS="-k words" chooses, JOBS=0 for one process)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-chaos: $(VENV)/.dev-installed  ## Kill processes at random and draw data at random, for long
+chaos: $(VENV)/.dev-installed  ## Roll storages back, remake threads, change owners, kill erasures (ARGS="--help" for the choices)
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-tests: $(VENV)/.dev-installed  ## Run the tests of kills and of random data in their long form
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m chaos --long --timeout 1800 $(ARGS)
 
 check: $(VENV)/.dev-installed  ## Check style, formatting, types, import layers and dead code

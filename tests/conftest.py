@@ -51,7 +51,7 @@ def a_leak_fails_its_own_module() -> Iterator[None]:
 
 @pytest.fixture
 def is_long(request: pytest.FixtureRequest) -> bool:
-    """Tell whether the long form was asked for: `make chaos`."""
+    """Tell whether the long form was asked for: `make chaos-tests`."""
     return bool(request.config.getoption("--long"))
 
 

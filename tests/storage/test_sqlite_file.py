@@ -393,7 +393,7 @@ async def left_by_a_killed_process(path: Path, monkeypatch: pytest.MonkeyPatch) 
     async with SQLiteStorage(path) as living:
         await living.append("a", a_turn(b"A SECRET."), user_id="ana")
         with monkeypatch.context() as patch:
-            patch.setattr(Eraser, "finish", lambda *_: None)
+            patch.setattr(Eraser, "finish", do_nothing)
             async with SQLiteStorage(path) as killed:
                 await killed.erase_user("ana")
         assert is_somewhere(b"A SECRET.", path)

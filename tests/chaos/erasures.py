@@ -1,0 +1,142 @@
+"""Storm 5: a process that erases a user's words is killed at random moments, and repeated until it finishes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from recuerda import ChatMessage, Storage
+from recuerda.errors import RecuerdaError
+from recuerda.ids import new_id
+from recuerda.recall.provider import RecallProvider
+from recuerda.storage.records import DraftStep
+from recuerda.threads.store import ChatMessageStore
+from tests.chaos.clocks import clock_of
+from tests.chaos.eraser import ERASED_USER, LEFT, TRIMMED, UNDONE
+from tests.chaos.places import Place, files_with
+from tests.chaos.speaking import turns_of
+from tests.chaos.tally import Round
+from tests.forking import ROOT, ForkedProcess
+
+OTHER_USER = "bo"
+SOON_S = 5.0
+"""The time in seconds within which erased words leave every file, while another process has the storage open."""
+
+
+async def erasures(place: Place, current: Round) -> None:
+    """Write a user's words everywhere, erase them with a process that is killed, and search for them."""
+    async with AsyncExitStack() as stack:
+        storage = await stack.enter_async_context(place.open(clock_of(current)))
+        provider = RecallProvider(place.folder / "recall.db", storage=storage)
+        stack.push_async_callback(provider.close)
+        kept: dict[str, list[str]] = {}
+        while current.goes_on:
+            secret = f"secret{current.luck.getrandbits(64):016x}"
+            await _write(storage, secret, kept, current)
+            await provider.catch_up()
+            async with asyncio.TaskGroup() as tasks:
+                erasing = tasks.create_task(_erase(place, current))
+                tasks.create_task(_speak_meanwhile(storage, erasing, kept, current))
+            await provider.catch_up()
+            await _check(place, storage, secret, kept, current)
+
+
+async def _write(storage: Storage, secret: str, kept: dict[str, list[str]], current: Round) -> None:
+    """Write threads of the user to erase, and threads that stay. `kept` gets the texts that must stay, by thread."""
+    for i in range(current.luck.randint(1, 5)):
+        await _write_erased(storage, f"{secret[-6:]}.{i}", secret)
+    for thread, texts in (
+        (TRIMMED, [*(f"{secret} old {i}" for i in range(6)), *(f"new {i} {new_id()}" for i in range(LEFT))]),
+        (UNDONE, [*(f"old {i} {new_id()}" for i in range(LEFT)), *(f"{secret} new {i}" for i in range(6))]),
+    ):
+        await storage.delete(thread)
+        await _say(storage, thread, "cy", texts)
+        kept[thread] = [text for text in texts if secret not in text]
+    texts = [f"bo says {new_id()}" for _ in range(3)]
+    await _say(storage, secret[-6:], OTHER_USER, texts)
+    kept[secret[-6:]] = texts
+    current.tally.acknowledged += 20
+
+
+async def _write_erased(storage: Storage, thread: str, secret: str) -> None:
+    """Write the secret into every part of a thread."""
+    await _say(storage, thread, ERASED_USER, [f"{secret} {i}" for i in range(4)])
+    await storage.summarize(thread, f"They spoke of {secret}.".encode(), through=2)
+    await storage.update_thread(thread, metadata={"note": secret})
+    info = await storage.head(thread)
+    step = DraftStep(turn_id="t", revision=info.revision if info else 0, number=1, body=f"a step of {secret}".encode())
+    await storage.save_draft(thread, step)
+
+
+async def _say(storage: Storage, thread: str, user: str, texts: Sequence[str]) -> None:
+    store = ChatMessageStore(storage=storage, thread_id=thread, user_id=user)
+    for text in texts:
+        await store.add_messages([ChatMessage("user", text)])
+
+
+async def _erase(place: Place, current: Round) -> None:
+    """Run the eraser until it finishes; kill it at a random moment in most of its lives."""
+    for kills in range(1_000):
+        may_finish = kills >= 8 or (kills >= 2 and current.luck.random() < 0.2)
+        code, errors = await asyncio.to_thread(
+            _run_eraser, place, None if may_finish else current.luck.uniform(0, 0.15)
+        )
+        if code == 0:
+            return
+        if code != -9:
+            current.fault("", expected="an eraser that finishes, or is killed", found=f"exit code {code}:\n{errors}")
+            return
+        current.disturbed("kills")
+
+
+def _run_eraser(place: Place, kill_after_s: float | None) -> tuple[int, str]:
+    words = ["tests.chaos.eraser", place.scheme, place.address(), str(place.folder / "recall.db")]
+    with tempfile.TemporaryFile() as errors, Path(os.devnull).open("r+b") as nothing:
+        standard = (nothing.fileno(), nothing.fileno(), errors.fileno())
+        process = ForkedProcess(words, folder=ROOT, environ=os.environ, standard=standard)
+        if kill_after_s is not None:
+            time.sleep(kill_after_s)
+            process.kill()
+        code = process.wait(timeout_s=50)
+        errors.seek(0)
+        return code, errors.read().decode()
+
+
+async def _speak_meanwhile(
+    storage: Storage, erasing: asyncio.Task[None], kept: dict[str, list[str]], current: Round
+) -> None:
+    thread = f"beside{current.luck.getrandbits(32):08x}"
+    kept[thread] = []
+    store = ChatMessageStore(storage=storage, thread_id=thread, user_id=OTHER_USER)
+    while not erasing.done():
+        text = f"bo says {new_id()}"
+        done = await current.attempt(store.add_messages([ChatMessage("user", text)]))
+        if not isinstance(done, RecuerdaError):
+            kept[thread].append(text)
+        await asyncio.sleep(0.005)
+
+
+async def _check(place: Place, storage: Storage, secret: str, kept: dict[str, list[str]], current: Round) -> None:
+    """Search for the secret, and compare the threads of others."""
+    found = await asyncio.to_thread(_find, place, secret.encode())
+    found += files_with(secret.encode(), place.folder.glob("recall.db*"))
+    if found:
+        current.fault("", expected="no byte of the erased words anywhere", found=f"bytes in {', '.join(found)}")
+    for thread, texts in kept.items():
+        turns = await turns_of(storage, thread)
+        current.check(thread, expected=texts, found=[message.text for turn in turns for message in turn.messages])
+
+
+def _find(place: Place, words: bytes) -> list[str]:
+    """Return the places in which words are still found after some time."""
+    end = time.monotonic() + SOON_S
+    while found := place.find(words):
+        if time.monotonic() > end:
+            return found
+        time.sleep(0.1)
+    return []
