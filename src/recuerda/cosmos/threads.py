@@ -106,7 +106,7 @@ def _changed(head: HeadItem, changes: ThreadChanges, now_us: int, call: str) -> 
     if changes.user_id is not msgspec.UNSET:
         values["user_id"] = changes.user_id
     if changes.title is not msgspec.UNSET:
-        values |= {"title": changes.title, "title_turn": None}
+        values |= {"title": changes.title, "title_turn": changes.title_turn}
     if changes.metadata is not msgspec.UNSET:
         merged = msgspec.json.decode(head.metadata) | changes.metadata
         kept = {key: value for key, value in merged.items() if value is not None}
