@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 import tempfile
 import time
@@ -32,7 +33,9 @@ The exit code is 1 if a fault was seen.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the storms, print the table, and return the exit status."""
     options = _parser().parse_args(arguments)
-    tallies = run(options.storage, options.storm, seed=options.seed, minutes=options.minutes, seconds=options.seconds)
+    tallies = [Tally(scheme, storm) for scheme in options.storage for storm in storms_of(scheme, options.storm)]
+    with contextlib.suppress(KeyboardInterrupt):
+        run(tallies, seed=options.seed, minutes=options.minutes, seconds=options.seconds)
     print(format_table(tallies))
     faults = [fault for tally in tallies for fault in tally.faults]
     for fault in faults:
@@ -41,20 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(bool(faults))
 
 
-def run(storages: Sequence[str], storms: Sequence[str], *, seed: str, minutes: float, seconds: float) -> list[Tally]:
-    """Give each storm on each storage its turn until the time is up, and return the counts."""
-    tallies = [Tally(scheme, storm) for scheme in storages for storm in storms_of(scheme, storms)]
+def run(tallies: Sequence[Tally], *, seed: str, minutes: float, seconds: float) -> None:
+    """Give each storm on each storage its turn, once and then until the time is up. A fault ends a storm."""
     end = time.monotonic() + 60 * minutes
     for number in count():
         for tally in tallies:
             if number and time.monotonic() > end:
-                return tallies
+                return
             if not tally.faults:
                 _say(f"{tally.storage}, {tally.storm}, round {number + 1}")
-                run_round(tally, seed=f"{seed}/{number}", seconds=seconds)
-        if all(tally.faults for tally in tallies):
-            return tallies
-    raise AssertionError("unreachable")
+                run_round(tally, seed=f"{seed}/{number}" if number else seed, seconds=seconds)
+        if time.monotonic() > end or all(tally.faults for tally in tallies):
+            return
 
 
 def run_round(tally: Tally, *, seed: str, seconds: float) -> None:
@@ -63,6 +64,7 @@ def run_round(tally: Tally, *, seed: str, seconds: float) -> None:
     current = Round(tally, seed=seed, seconds=seconds, has_outages=place_type.has_outages)
     with tempfile.TemporaryDirectory(prefix="recuerda-chaos-") as folder:
         place = place_type(Path(folder))
+        current.start()
         try:
             asyncio.run(STORMS[tally.storm](place, current))
         except Exception:  # noqa: BLE001 - whatever it is, the other storms go on
@@ -92,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=float, default=3.0, metavar="N", help="the time of one round (default 3)")
     parser.add_argument(
-        "--seed", default=f"{int(time.time())}", help="a fault names the seed of its round (default: new)"
+        "--seed",
+        default=f"{int(time.time())}",
+        help="the seed of a fault makes the choices of its round again (default: new)",
     )
     return parser
 

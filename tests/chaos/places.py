@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import closing
@@ -41,6 +42,9 @@ class Place(ABC):
 
     can_go_back: ClassVar[bool] = True
     """True if snapshots can be taken and put back."""
+
+    goes_back_at_once: ClassVar[bool] = True
+    """True if `put_back` is one step for everybody, so that operations may be under way."""
 
     can_be_searched: ClassVar[bool] = True
     """True if `find` works, and if another process can open the same threads."""
@@ -121,9 +125,14 @@ class SQLitePlace(Place):
 
 
 class FilePlace(Place):
-    """A folder; a snapshot is a copy, and each file is put back by a rename."""
+    """A folder; a snapshot is a copy, and each file is put back by a rename.
+
+    Whoever puts files back does not take the locks of their writers. A writer that is about to replace a file would put
+    its own copy over it, so no operation may be under way.
+    """
 
     scheme = "file"
+    goes_back_at_once = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -161,7 +170,7 @@ class RedisPlace(Place):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         # Without compression, words can be searched for in the dumps.
-        self._server = RedisServer("--rdbcompression", "no")
+        self._server = RedisServer("--rdbcompression", "no", "--save", "3600 1")
 
     def open(self, clock: Clock = system_clock) -> Storage:
         return RedisStorage(self._server.url, clock=clock)
@@ -269,8 +278,16 @@ def _files(folder: Path) -> list[Path]:
 
 
 def files_with(words: bytes, paths: Iterable[Path]) -> list[str]:
-    """Return the files in which these bytes are."""
-    return [f"the file {path.name}" for path in paths if path.exists() and words in path.read_bytes()]
+    """Return the files in which these bytes are.
+
+    Another process looks: when a process closes a file that SQLite has open in it, its locks on that file are gone.
+    https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+    """
+    there = [path for path in paths if path.exists()]
+    if not there:
+        return []
+    found = subprocess.run(["grep", "-laF", "-e", words, "--", *there], check=False, capture_output=True)
+    return [f"the file {Path(line).name}" for line in found.stdout.decode().splitlines()]
 
 
 def _copied_out(db: psycopg.Connection, table: sql.Identifier) -> bytes:

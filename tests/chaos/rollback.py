@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -64,8 +65,9 @@ async def _go_back(place: Place, current: Round, ledger: Ledger, check: Callable
             async with current.quiet():
                 await check()
         await current.pause(0.15)
-        with ledger.rollback(kept):
-            await asyncio.to_thread(place.put_back)
+        async with contextlib.nullcontext() if place.goes_back_at_once else current.quiet():
+            with ledger.rollback(kept):
+                await asyncio.to_thread(place.put_back)
         current.disturbed("rollbacks")
         if current.luck.random() < 0.5:
             async with current.quiet():

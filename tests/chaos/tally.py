@@ -101,11 +101,17 @@ class Round:
         self.seed = seed
         self.luck = Random(seed)
         self._has_outages = has_outages
-        self._end = time.monotonic() + seconds
+        self._seconds = seconds
+        self._end = 0.0
+        self.start()
         self._working = 0
         self._may_work = asyncio.Event()
         self._may_work.set()
         self._is_idle = asyncio.Event()
+
+    def start(self) -> None:
+        """Let the round's time begin now, after a preparation."""
+        self._end = time.monotonic() + self._seconds
 
     @property
     def goes_on(self) -> bool:
@@ -161,7 +167,8 @@ class Round:
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
         """Hold an operation back while the round is quiet."""
-        await self._may_work.wait()
+        while not self._may_work.is_set():  # It may have become quiet again before this task went on.
+            await self._may_work.wait()
         self._working += 1
         self._is_idle.clear()
         try:

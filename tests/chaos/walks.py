@@ -92,6 +92,7 @@ async def walks(place: Place, current: Round) -> None:
         storages: list[Storage] = [await stack.enter_async_context(storage) for storage in opened]
         scene = _Scene(current, place, keys, watched, storages)
         await _fill(scene)
+        current.start()
         async with asyncio.TaskGroup() as tasks:
             for worker, storage in zip(WORKERS, storages, strict=True):
                 for work in (_use, _set_note):
