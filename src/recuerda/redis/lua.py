@@ -11,8 +11,6 @@ other nodes. Then the script returns the old and the new entry, and the client c
 
 from __future__ import annotations
 
-from recuerda.storage.records import REMEMBERED
-
 # The fields of a head, which is a MessagePack array. `wire.Head` is its counterpart in Python.
 HEAD = """
 local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -41,11 +39,10 @@ local function is_strangers(head, guard)
 end
 
 local function is_in_state(head, guard, is_made)
-  local _, revision, incarnation, record_id, edits = unpack(guard, 1, 5)
-  return (not revision or revision == head[REVISION])
-    and (not incarnation or (is_made and incarnation == head[INCARNATION]))
-    and (not record_id or record_id == head[RECORD_ID])
-    and (not edits or edits == head[EDITS])
+  return (not guard[2] or guard[2] == head[REVISION])
+    and (not guard[3] or (is_made and guard[3] == head[INCARNATION]))
+    and (not guard[4] or guard[4] == head[RECORD_ID])
+    and (not guard[5] or guard[5] == head[EDITS])
 end
 
 -- A thread without a record and without a user becomes the guard's user's.
@@ -94,13 +91,10 @@ local function each_record(low, high, visit)
 end
 """
 
-FORGET = f"""
-local REMEMBERED, SWEEP = {REMEMBERED}, 100
-
+FORGET = """
 -- Adds to `gone` the fields of ids that are too old to be remembered. Each sweep looks at the next numbers.
 local function forget_old_ids(revision, gone)
-  if revision % SWEEP ~= 0 or revision <= REMEMBERED then return end
-  local fields, ids, names = {{}}, {{}}, {{}}
+  local fields, ids, names = {}, {}, {}
   for number = revision - REMEMBERED - SWEEP + 1, revision - REMEMBERED do fields[#fields + 1] = 'r:' .. number end
   for i, id in ipairs(redis.call('HMGET', KEYS[1], unpack(fields))) do
     if id then
@@ -148,14 +142,28 @@ local function enter(key, id)
 end
 """
 
+# The functions for the indexes are made only where they are used, because each function makes a turn slower.
+_INDEXES = (
+    ENTER
+    + """
+-- Brings the indexes from the old entry's user to the new entry's user; '' is no entry.
+local function in_indexes(prefix, id, old, new)
+  local before, after = user_of(old), user_of(new)
+  if new == '' then redis.call('ZREM', prefix .. '/ids', id) end
+  if before ~= '' and before ~= after then redis.call('ZREM', prefix .. '/ids:' .. quoted(before), id) end
+  if old == '' then enter(prefix .. '/ids', id) end
+  if after ~= '' and before ~= after then enter(prefix .. '/ids:' .. quoted(after), id) end
+end
+"""
+)
+
 # `place` is {prefix, thread id, ttl in ms or nil, true if the indexes have the id already}. The listing's key is passed
 # as the third key, so that a server which has it on another node refuses the call before anything is written. Without
 # this key, the old and the new entry follow the answer, and the client moves them. The client enters the id of a new
 # thread in the indexes before it makes the thread. So a client that dies in between leaves no thread that a walk
 # misses. For this, a script that would make a thread, or give it to a user, first answers {false, user, ''}.
 LISTINGS = (
-    ENTER
-    + """
+    """
 local function quoted(text)
   return (string.gsub(text, '[^A-Za-z0-9_.~-]', function(c) return string.format('%%%02X', string.byte(c)) end))
 end
@@ -173,18 +181,12 @@ local function in_listings(command, prefix, entry)
   if user ~= '' then call(prefix .. '/user:' .. quoted(user)) end
 end
 
--- Brings the indexes from the old entry's user to the new entry's user; '' is no entry.
-local function in_indexes(prefix, id, old, new)
-  local before, after = user_of(old), user_of(new)
-  if new == '' then redis.call('ZREM', prefix .. '/ids', id) end
-  if before ~= '' and before ~= after then redis.call('ZREM', prefix .. '/ids:' .. quoted(before), id) end
-  if old == '' then enter(prefix .. '/ids', id) end
-  if after ~= '' and before ~= after then enter(prefix .. '/ids:' .. quoted(after), id) end
-end
-
 -- When a thread expires, its entries stay in the listings. So each change of a thread checks two random entries, and
 -- removes those whose thread is gone.
 local function sweep(prefix)
+"""
+    + _INDEXES
+    + """
   for _, entry in ipairs(redis.call('ZRANDMEMBER', prefix .. '/threads', 2)) do
     local id = string.match(entry, '^%d+:(.-)%z')
     if redis.call('EXISTS', prefix .. ':{' .. quoted(id) .. '}') == 0 then
@@ -208,12 +210,18 @@ local function answer(reply, old, new)
   return {reply, old or '', new or ''}
 end
 
-local function moved(place, old, new)
-  local prefix, id, ttl = place[1], place[2], place[3]
+-- `is_entered` is true if the thread has been made or deleted, or has another user than before.
+local function moved(place, old, new, is_entered)
+  local prefix, ttl = place[1], place[3]
   if not KEYS[3] or old == new then return end
   if new ~= '' then in_listings('ZADD', prefix, new) end
   if old ~= '' then in_listings('ZREM', prefix, old) end
-  if old == '' or new == '' or user_of(old) ~= user_of(new) then in_indexes(prefix, id, old, new) end
+  if is_entered then
+"""
+    + _INDEXES
+    + """
+    in_indexes(prefix, place[2], old, new)
+  end
   if ttl then sweep(prefix) end
 end
 """

@@ -13,6 +13,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from recuerda.redis.lua import CUT, ENTER, FORGET, GUARD, HEAD, LISTINGS, STEP, WALK
+from recuerda.storage.records import REMEMBERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,11 @@ local function end_look(parts, at, start, count)
 end
 """
 
-_APPEND = """
+_APPEND = (
+    f"""
+local REMEMBERED, SWEEP = {REMEMBERED}, 100
+"""
+    """
 local function remove(fields)
   for i = 1, #fields, 1000 do redis.call('HDEL', KEYS[1], unpack(fields, i, math.min(i + 999, #fields))) end
 end
@@ -86,77 +91,89 @@ local function append(place, record, data, guard)
   if must_enter(place, got[1], head[USER], user) then return false, user or '', '' end
 
   local old = got[1] and entry_of(head, place[2]) or ''
-  local number = head[REVISION] + 1
+  local number, is_entered = head[REVISION] + 1, not got[1] or user ~= head[USER]
   head[REVISION], head[RECORD_ID], head[USER] = number, id, user
   if not is_past or created > head[UPDATED] then head[UPDATED] = created end
   if count > 0 then head[TURNS], head[MESSAGES] = head[TURNS] + 1, head[MESSAGES] + count end
 
   local added = {'head', '', tostring(number), struct.pack('>I4', number) .. data, 'i:' .. id, tostring(number)}
   local gone, is_title_gone = {}, false
-  local function drop(old, value)
-    local messages = struct.unpack('>I4', value, 5)
-    local length = struct.unpack('>I2', value, LENGTH_AT)
-    local name = string.sub(value, ID_AT, ID_AT + length - 1)
-    local is_remembered = old > number - REMEMBERED
-    gone[#gone + 1] = tostring(old)
-    if is_remembered then added[#added + 1], added[#added + 2] = 'r:' .. old, name end
-    -- The id of a dropped turn stays, so that a retry of the turn is refused.
-    if not is_remembered or messages == 0 or kind == 'undo' then gone[#gone + 1] = 'i:' .. name end
-    if string.byte(value, KIND_AT) == SUMMARY_KIND then gone[#gone + 1] = 's:' .. old end
-    if messages > 0 then head[TURNS], head[MESSAGES] = head[TURNS] - 1, head[MESSAGES] - messages end
-    if head[TITLE_TURN] == old then head[TITLE_TURN], is_title_gone = 0, true end
-  end
   if kind == 'summary' then
     if head[SUMMARY] > 0 then added[#added + 1], added[#added + 2] = 's:' .. number, tostring(head[SUMMARY]) end
     head[SUMMARY] = number
   end
-  if kind == 'undo' then
-    local value = redis.call('HGET', thread, tostring(target))
-    if value then drop(target, value) end
-    -- A summary is newer than the turns it covers, so the summaries that cover this turn come first in the chain.
-    local newer, at, has_gap = nil, head[SUMMARY], false
-    local function link()
-      if not has_gap then return end
-      if not newer then
-        head[SUMMARY] = at
-      elseif at > 0 then
-        added[#added + 1], added[#added + 2] = 's:' .. newer, tostring(at)
-      else
-        gone[#gone + 1] = 's:' .. newer
+  -- The functions of a cut are made only for a cut, because each of them makes an append slower.
+  if kind == 'undo' or kind == 'trim' or (keep and head[MESSAGES] > keep) then
+"""
+    + WALK
+    + CUT
+    + """
+    local function drop(old, value)
+      local messages = struct.unpack('>I4', value, 5)
+      local length = struct.unpack('>I2', value, LENGTH_AT)
+      local name = string.sub(value, ID_AT, ID_AT + length - 1)
+      local is_remembered = old > number - REMEMBERED
+      gone[#gone + 1] = tostring(old)
+      if is_remembered then added[#added + 1], added[#added + 2] = 'r:' .. old, name end
+      -- The id of a dropped turn stays, so that a retry of the turn is refused.
+      if not is_remembered or messages == 0 or kind == 'undo' then gone[#gone + 1] = 'i:' .. name end
+      if string.byte(value, KIND_AT) == SUMMARY_KIND then gone[#gone + 1] = 's:' .. old end
+      if messages > 0 then head[TURNS], head[MESSAGES] = head[TURNS] - 1, head[MESSAGES] - messages end
+      if head[TITLE_TURN] == old then head[TITLE_TURN], is_title_gone = 0, true end
+    end
+    if kind == 'undo' then
+      local value = redis.call('HGET', thread, tostring(target))
+      if value then drop(target, value) end
+      -- A summary is newer than the turns it covers, so the summaries that cover this turn come first in the chain.
+      local newer, at, has_gap = nil, head[SUMMARY], false
+      local function link()
+        if not has_gap then return end
+        if not newer then
+          head[SUMMARY] = at
+        elseif at > 0 then
+          added[#added + 1], added[#added + 2] = 's:' .. newer, tostring(at)
+        else
+          gone[#gone + 1] = 's:' .. newer
+        end
+        has_gap = false
       end
-      has_gap = false
-    end
-    while at > target do
-      local value = redis.call('HGET', thread, tostring(at))
-      if value and struct.unpack('>I4', value, TARGET_AT) < target then
-        link()
-        newer = at
-      else
-        if value then drop(at, value) end
-        has_gap = true
+      while at > target do
+        local value = redis.call('HGET', thread, tostring(at))
+        if value and struct.unpack('>I4', value, TARGET_AT) < target then
+          link()
+          newer = at
+        else
+          if value then drop(at, value) end
+          has_gap = true
+        end
+        local older = tonumber(redis.call('HGET', thread, 's:' .. at) or 0)
+        at = older < at and older or 0
       end
-      local older = tonumber(redis.call('HGET', thread, 's:' .. at) or 0)
-      at = older < at and older or 0
+      link()
     end
-    link()
-  end
-  if kind == 'trim' then
-    each_record(head[FIRST], math.min(target, number) - 1, drop)
-    head[FIRST] = math.max(head[FIRST], target)
-  end
-  if keep and head[MESSAGES] > keep then
-    local enough = math.max(keep, count)
-    local function drop_oldest(old, value)
-      if head[MESSAGES] <= enough then return true end
-      drop(old, value)
-      head[FIRST] = old + 1
-      return head[MESSAGES] <= enough
+    if kind == 'trim' then
+      each_record(head[FIRST], math.min(target, number) - 1, drop)
+      head[FIRST] = math.max(head[FIRST], target)
     end
-    each_record(head[FIRST], number - 1, drop_oldest)
-    -- If the older records were not enough, the counts were wrong. Now they are known: the new turn is alone.
-    if head[MESSAGES] > enough then head[FIRST], head[TURNS], head[MESSAGES] = number, 1, count end
+    if keep then
+      local enough = math.max(keep, count)
+      local function drop_oldest(old, value)
+        if head[MESSAGES] <= enough then return true end
+        drop(old, value)
+        head[FIRST] = old + 1
+        return head[MESSAGES] <= enough
+      end
+      each_record(head[FIRST], number - 1, drop_oldest)
+      -- If the older records were not enough, the counts were wrong. Now they are known: the new turn is alone.
+      if head[MESSAGES] > enough then head[FIRST], head[TURNS], head[MESSAGES] = number, 1, count end
+    end
   end
-  forget_old_ids(number, gone)
+  if number % SWEEP == 0 and number > REMEMBERED then
+"""
+    + FORGET
+    + """
+    forget_old_ids(number, gone)
+  end
   if title and (head[TITLE_TURN] == 0 or (number == 1 and redis.call('HEXISTS', thread, 'title') == 0)) then
     head[TITLE_TURN] = number
     added[#added + 1], added[#added + 2] = 'title', title
@@ -174,20 +191,18 @@ local function append(place, record, data, guard)
   end
   if kind == 'turn' then redis.call('DEL', KEYS[2]) end
   local new = entry_of(head, place[2])
-  moved(place, old, new)
+  moved(place, old, new, is_entered)
   if place[3] then keep_alive(place[3]) end
   return number, old, new
 end
 """
+)
 
 APPEND = Script(
     HEAD
     + GUARD
     + STEP
     + LISTINGS
-    + WALK
-    + CUT
-    + FORGET
     + _APPEND
     + """
 local place, guard = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2])
@@ -201,9 +216,6 @@ APPEND_ALL = Script(
     + GUARD
     + STEP
     + LISTINGS
-    + WALK
-    + CUT
-    + FORGET
     + _APPEND
     + """
 local place, guard, replies, first, last = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), {}, nil, nil
@@ -373,7 +385,7 @@ if not got[1] then redis.call('DEL', KEYS[2]) end
 if #gone > 0 then redis.call('HDEL', thread, unpack(gone)) end
 redis.call('HSET', thread, unpack(added))
 local new = entry_of(head, place[2])
-moved(place, old, new)
+moved(place, old, new, not got[1] or new_user ~= old_user)
 if place[3] then keep_alive(place[3]) end
 return answer(look(), old, new)
 """
@@ -398,7 +410,7 @@ if packed then
   old = entry_of(head, place[2])
 end
 redis.call('UNLINK', KEYS[1], KEYS[2])
-moved({place[1], place[2]}, old, '')
+moved({place[1], place[2]}, old, '', true)
 return answer(packed and 1 or 0, old, '')
 """
 )
@@ -502,7 +514,7 @@ if begins then
     if other ~= '1' then redis.call('HDEL', draft, other) end
   end
   if is_changed then redis.call('HSET', thread, 'head', cmsgpack.pack(head)) end
-  moved(place, old, new)
+  moved(place, old, new, is_changed)
 elseif is_same_turn and got[2] then
   return answer(says(got[2], revision, ARGV[5]) and 1 or {NO_STEP, 0})
 elseif not is_same_turn or not got[3] then
