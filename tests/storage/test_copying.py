@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from recuerda import MemoryStorage, NewTurn, Storage, ThreadNotFound
+from recuerda.copying import copy_thread, copy_threads, digest_turns
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.sqlite import SQLiteStorage
-from recuerda.storage.copying import copy_thread, copy_threads, digest_turns
 from recuerda.storage.records import ThreadSlice
 
 
@@ -143,7 +143,7 @@ async def test_a_writer_between_two_parts_of_a_long_copy_is_noticed(
 ) -> None:
     source = MemoryStorage()
     await source.append_all("long", [turn(f"{number}", id=f"{number}") for number in range(5)])
-    monkeypatch.setattr("recuerda.storage.copying.CHUNK", 2)
+    monkeypatch.setattr("recuerda.copying.CHUNK", 2)
     assert (await copy_thread(source, storage, "long")).problem is None
     await storage.delete("long")
     real, calls = storage.append_all, list[str]()

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from recuerda import InvalidInput, NewTurn, Storage
+from recuerda.retention import RetentionPolicy
 from recuerda.storage.records import from_microseconds
-from recuerda.storage.retention import RetentionPolicy
 
 DAY_US = 24 * 60 * 60 * 1_000_000
 

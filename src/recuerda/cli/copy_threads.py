@@ -11,8 +11,8 @@ from rich.progress import Progress
 
 from recuerda.cli.options import JsonOption, public_url
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
+from recuerda.copying import Copied, copy_threads
 from recuerda.errors import ConfigurationError, RecuerdaError
-from recuerda.storage.copying import Copied, copy_threads
 from recuerda.storage.registry import open_storage
 
 EXAMPLES = (

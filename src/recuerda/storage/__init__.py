@@ -1,11 +1,9 @@
 """The storage contract. A storage is the home of many threads, and knows nothing about messages.
 
-`open_storage` opens a storage by its URL. A storage of your own is a subclass of `Storage`. Copies and retention work
-on every storage.
+`open_storage` opens a storage by its URL. A storage of your own is a subclass of `Storage`.
 """
 
 from recuerda.storage.contract import Storage, system_clock
-from recuerda.storage.copying import Copied, copy_thread, copy_threads
 from recuerda.storage.erasure import Erasure, Follower, Forgotten
 from recuerda.storage.hooks import Clock, check_state, check_user
 from recuerda.storage.leases import Lease
@@ -27,14 +25,12 @@ from recuerda.storage.records import (
     Version,
 )
 from recuerda.storage.registry import open_storage
-from recuerda.storage.retention import Retained, RetentionPolicy
 from recuerda.storage.thread_log import ThreadLog, list_infos
 from recuerda.storage.view import UserStorage
 
 __all__ = [
     "Appended",
     "Clock",
-    "Copied",
     "Draft",
     "DraftStep",
     "Erasure",
@@ -47,8 +43,6 @@ __all__ = [
     "NewRecord",
     "NewTurn",
     "ReadQuery",
-    "Retained",
-    "RetentionPolicy",
     "Storage",
     "ThreadChanges",
     "ThreadInfo",
@@ -60,8 +54,6 @@ __all__ = [
     "Version",
     "check_state",
     "check_user",
-    "copy_thread",
-    "copy_threads",
     "list_infos",
     "open_storage",
     "system_clock",
