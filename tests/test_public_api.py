@@ -206,6 +206,8 @@ HOMES = {
     ],
     "recuerda.testing": [
         "DraftListContract",
+        "LeaseContract",
+        "RewriteContract",
         "Dropped",
         "Failure",
         "RecordedRequest",
@@ -228,7 +230,7 @@ HOMES = {
         "ToolCall",
     ],
     "recuerda.testing.scripted": ["ScriptExhausted", "ScriptedAnswer", "ScriptedChatClient", "call"],
-    "recuerda.testing.storage_contract": ["DraftListContract", "StorageContract"],
+    "recuerda.testing.storage_contract": ["DraftListContract", "LeaseContract", "RewriteContract", "StorageContract"],
     "recuerda.testing.strategies": [
         "contents",
         "json_objects",

@@ -18,6 +18,8 @@ from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import SEAL, Expected, ThreadInfo, ThreadSlice, TurnRecord, Version
 
+__all__ = ["Copied", "copy_thread", "copy_threads"]
+
 CHUNK = 500
 """The number of turns in one append. It is small enough to show progress and to keep requests small."""
 

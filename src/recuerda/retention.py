@@ -16,6 +16,8 @@ from recuerda.ids import check_limit
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, from_microseconds
 
+__all__ = ["Retained", "RetentionPolicy"]
+
 
 class Retained(msgspec.Struct, frozen=True, kw_only=True):
     """A receipt for the turns that a policy deleted.

@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from recuerda import ChatMessage, ChatMessageStore, Storage, open_storage
-from recuerda.testing.storage_contract import DraftListContract, StorageContract
+from recuerda.testing.storage_contract import DraftListContract, RewriteContract, StorageContract
 from tests.docs.test_examples import ROOT, blocks
 
 PAGE = ROOT / "CONTRIBUTING.md"
@@ -37,7 +37,7 @@ def shelf(folder: Path) -> Storage:
     return module_of('"""Threads as JSON files').ShelfStorage(folder / "shelf")
 
 
-class TestTheShelf(StorageContract, DraftListContract):
+class TestTheShelf(StorageContract, DraftListContract, RewriteContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         async with shelf(tmp_path) as storage:

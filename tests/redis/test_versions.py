@@ -7,12 +7,12 @@ import pytest
 
 from recuerda.redis import RedisStorage
 from recuerda.storage.contract import Storage
-from recuerda.testing.storage_contract import DraftListContract, StorageContract
+from recuerda.testing.storage_contract import DraftListContract, LeaseContract, RewriteContract, StorageContract
 from tests.redis.clients import connect_cluster
 from tests.servers.redis_server import old_redis, prefix_of, redis_cluster, redis_url
 
 
-class TestRedis62(StorageContract, DraftListContract):
+class TestRedis62(StorageContract, DraftListContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         async with RedisStorage(old_redis().url, key_prefix=prefix_of(tmp_path)) as storage:
@@ -24,7 +24,7 @@ class TestRedis62(StorageContract, DraftListContract):
             yield another
 
 
-class TestExpiringThreads(StorageContract, DraftListContract):
+class TestExpiringThreads(StorageContract, DraftListContract, LeaseContract, RewriteContract):
     """With a time to live, every script does more."""
 
     @pytest.fixture
@@ -34,7 +34,7 @@ class TestExpiringThreads(StorageContract, DraftListContract):
             yield storage
 
 
-class TestCluster(StorageContract, DraftListContract):
+class TestCluster(StorageContract, DraftListContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         async with RedisStorage(redis_cluster().url, cluster=True, key_prefix=prefix_of(tmp_path)) as storage:

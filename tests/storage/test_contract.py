@@ -6,11 +6,11 @@ import pytest
 
 from recuerda.storage.contract import Storage
 from recuerda.storage.registry import URL_SCHEMES
-from recuerda.testing.storage_contract import DraftListContract, StorageContract
+from recuerda.testing.storage_contract import DraftListContract, LeaseContract, RewriteContract, StorageContract
 from tests.storage.matrix import STORAGES
 
 
-class TestStorage(StorageContract, DraftListContract):
+class TestStorage(StorageContract, DraftListContract, LeaseContract, RewriteContract):
     @pytest.fixture
     def another(self, another: Storage) -> Storage:
         return another  # conftest's second handle, instead of the same object

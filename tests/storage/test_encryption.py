@@ -25,7 +25,7 @@ from recuerda import (
 from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.records import DraftStep, Guard, ThreadChanges, ThreadInfo
-from recuerda.testing.storage_contract import DraftListContract, StorageContract
+from recuerda.testing.storage_contract import DraftListContract, LeaseContract, RewriteContract, StorageContract
 
 ONE, TWO = b"1" * 32, b"2" * 32
 SECRET = "a secret that nobody else may read"
@@ -35,14 +35,14 @@ def turn(text: str, *, id: str | None = None) -> NewTurn:
     return NewTurn(body=text.encode(), message_count=1, id=id)
 
 
-class TestEncryptedMemory(StorageContract, DraftListContract):
+class TestEncryptedMemory(StorageContract, DraftListContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self) -> AsyncIterator[Storage]:
         async with EncryptedStorage(MemoryStorage(), KeyRing({"k1": ONE}, current="k1")) as storage:
             yield storage
 
 
-class TestEncryptedSQLite(StorageContract, DraftListContract):
+class TestEncryptedSQLite(StorageContract, DraftListContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         inner = SQLiteStorage(tmp_path / "threads.db", synchronous="NORMAL")

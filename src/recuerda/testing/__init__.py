@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from recuerda.testing.openai_script import Dropped, Failure, RecordedRequest, Reply, ToolCall, Usage
     from recuerda.testing.openai_server import ScriptedOpenAIServer
     from recuerda.testing.scripted import ScriptedChatClient, ScriptExhausted, call
-    from recuerda.testing.storage_contract import DraftListContract, StorageContract
+    from recuerda.testing.storage_contract import DraftListContract, LeaseContract, RewriteContract, StorageContract
 
 __all__ = [
     "DraftListContract",
     "Dropped",
     "Failure",
+    "LeaseContract",
     "RecordedRequest",
     "Reply",
+    "RewriteContract",
     "ScriptExhausted",
     "ScriptedChatClient",
     "ScriptedOpenAIServer",
@@ -35,7 +37,7 @@ _MODULES = {
     "recuerda.testing.openai_script": ("Dropped", "Failure", "RecordedRequest", "Reply", "Usage", "ToolCall"),
     "recuerda.testing.openai_server": ("ScriptedOpenAIServer",),
     "recuerda.testing.scripted": ("ScriptExhausted", "ScriptedChatClient", "call"),
-    "recuerda.testing.storage_contract": ("DraftListContract", "StorageContract"),
+    "recuerda.testing.storage_contract": ("DraftListContract", "LeaseContract", "RewriteContract", "StorageContract"),
 }
 
 

@@ -14,8 +14,9 @@ that several processes can open, also define `another`, a second handle on the s
             async with MyStorage(tmp_path) as another:
                 yield another
 
-Without this fixture, both handles are the same object. For a storage that can list its drafts, which is optional, also
-inherit `DraftListContract`. The tests need `pip install "recuerda[testing]"`.
+Without this fixture, both handles are the same object. Three abilities are optional. For a storage that can list its
+drafts, also inherit `DraftListContract`; for one that has leases, `LeaseContract`; for one that can replace bodies,
+`RewriteContract`. The tests need `pip install "recuerda[testing]"`.
 """
 
 import pytest
@@ -40,13 +41,13 @@ from recuerda.testing.storage_contract.drafts import DraftContract, DraftListCon
 from recuerda.testing.storage_contract.ids import IdContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.life import LifeContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.model import ModelContract  # noqa: E402 - as above
-from recuerda.testing.storage_contract.owners import OwnerContract  # noqa: E402 - as above
+from recuerda.testing.storage_contract.owners import LeaseContract, OwnerContract, RewriteContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.read import ReadContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.summaries import SummaryContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.threads import ThreadContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.versions import VersionContract  # noqa: E402 - as above
 
-__all__ = ["DraftListContract", "StorageContract"]
+__all__ = ["DraftListContract", "LeaseContract", "RewriteContract", "StorageContract"]
 
 
 class StorageContract(

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 from recuerda.errors import ThreadConflict, ThreadOwnershipError
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo
-from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill
+from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill
 from recuerda.testing.storage_contract.versions import a_step, everything, head
 
 Call: TypeAlias = Callable[[Storage, str], Awaitable[object]]
@@ -35,11 +36,14 @@ OPERATIONS: dict[str, Call] = {
     "save_draft, a later step": lambda storage, user: storage.save_draft("a", a_step(2), user_id=user),
     "load_draft": lambda storage, user: storage.load_draft("a", user_id=user),
     "drop_draft": lambda storage, user: storage.drop_draft("a", user_id=user),
-    "rewrite": lambda storage, user: storage.rewrite("a", {1: b"evil"}, user_id=user),
     "delete": lambda storage, user: storage.delete("a", user_id=user),
+}
+"""Every operation on one thread, for a user. A storage need not have the operations of `OPTIONAL`."""
+
+OPTIONAL: dict[str, Call] = {
+    "rewrite": lambda storage, user: storage.rewrite("a", {1: b"evil"}, user_id=user),
     "take_lease": lambda storage, user: storage.take_lease("a", new_id(), MINUTE, user_id=user),
 }
-"""Every operation on one thread, for a user."""
 
 VIEWED: dict[str, Callable[[Storage], Awaitable[object]]] = {
     "append": lambda view: view.append("a", a_turn("evil")),
@@ -53,9 +57,7 @@ VIEWED: dict[str, Callable[[Storage], Awaitable[object]]] = {
     "save_draft": lambda view: view.save_draft("a", a_step(1, turn_id="evil")),
     "load_draft": lambda view: view.load_draft("a"),
     "drop_draft": lambda view: view.drop_draft("a"),
-    "rewrite": lambda view: view.rewrite("a", {1: b"evil"}),
     "delete": lambda view: view.delete("a"),
-    "take_lease": lambda view: view.take_lease("a", new_id(), MINUTE),
 }
 """Every operation on one thread, on a view."""
 
@@ -107,7 +109,6 @@ class OwnerContract(ContractBase):
         with pytest.raises(ThreadOwnershipError):
             await OPERATIONS[name](another, "bo")
         assert await everything(storage) == before
-        assert await storage.take_lease("a", "ana's", MINUTE, user_id="ana")
 
     @pytest.mark.parametrize("how", STRANGERS)
     @pytest.mark.parametrize("name", VIEWED)
@@ -229,3 +230,68 @@ class OwnerContract(ContractBase):
         assert (await storage.erase_user("ana")).threads == 1
         monkeypatch.undo()
         assert {info.id async for info in storage.threads()} == {"a"}
+
+
+class LeaseContract(ContractBase):
+    """Tests of the owners of leases, for a storage that has leases, which are optional."""
+
+    @pytest.mark.parametrize("how", STRANGERS)
+    async def test_a_lease_for_another_user_is_refused(self, storage: Storage, another: Storage, how: str) -> None:
+        await STRANGERS[how](storage)
+        with pytest.raises(ThreadOwnershipError):
+            await OPTIONAL["take_lease"](another, "bo")
+        with pytest.raises(ThreadOwnershipError):
+            await another.for_user("bo").take_lease("a", new_id(), MINUTE)
+        assert await storage.take_lease("a", "ana's", MINUTE, user_id="ana")
+
+    async def test_a_thread_that_does_not_exist_can_be_leased(self, storage: Storage) -> None:
+        async with storage.lease("nowhere", user_id="ana"):
+            assert await storage.head("nowhere") is None
+
+
+class RewriteContract(ContractBase):
+    """Tests of `Storage.rewrite`, for a storage that can replace bodies, which is optional."""
+
+    @pytest.mark.parametrize("how", STRANGERS)
+    async def test_bodies_of_another_users_thread_are_not_replaced(
+        self, storage: Storage, another: Storage, how: str
+    ) -> None:
+        await STRANGERS[how](storage)
+        before = await everything(storage)
+        with pytest.raises(ThreadOwnershipError):
+            await OPTIONAL["rewrite"](another, "bo")
+        with pytest.raises(ThreadOwnershipError):
+            await another.for_user("bo").rewrite("a", {1: b"evil"})
+        assert await everything(storage) == before
+
+    @pytest.mark.parametrize("field", ["incarnation", "revision", "record_id", "edits"])
+    async def test_bodies_are_replaced_in_the_expected_state_only(
+        self, storage: Storage, another: Storage, field: str
+    ) -> None:
+        await fill(storage, "a", 1, 1)
+        version = (await head(storage)).version
+        other: Any = {"incarnation": "another", "revision": 1, "record_id": "t1", "edits": version.edits + 1}[field]
+        with pytest.raises(ThreadConflict):
+            await another.rewrite("a", {1: b"new"}, expected=replace(version, **{field: other}))
+        assert await bodies(storage, "a") == [b"1", b"2"]
+        await another.rewrite("a", {1: b"new"}, expected=version)
+        assert await bodies(storage, "a") == [b"new", b"2"]
+
+    async def test_old_bodies_are_not_written_over_a_thread_that_was_made_anew(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        version = (await head(storage)).version
+        await storage.delete("a")
+        await fill(storage, "a", 1, 1)
+        with pytest.raises(ThreadConflict):
+            await storage.rewrite("a", {1: b"old"}, expected=version)
+        assert await bodies(storage, "a") == [b"1", b"2"]
+
+    async def test_a_read_starts_anew_after_a_body_was_rewritten(self, storage: Storage, another: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        version = (await head(storage)).version
+        await storage.update_thread("a", title="T", metadata={"k": 1})
+        assert (await another.read("a", after=version)).is_continued
+        await storage.rewrite("a", {1: b"other"}, expected=(await head(storage)).version)
+        found = await another.read("a", after=version)
+        assert ([record.body for record in found.records], found.is_continued) == ([b"other", b"2"], False)
+        assert (await another.read("a", after=(await head(another)).version)).is_continued
