@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from recuerda.storage.copying import copy_threads
-from recuerda.storage.retention import RetentionPolicy
-
 from recuerda import Storage
+from recuerda.copying import copy_threads
 from recuerda.encryption import EncryptedStorage
 from recuerda.errors import RecuerdaError, ThreadConflict, ThreadNotFound
+from recuerda.retention import RetentionPolicy
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import NewTurn, ThreadInfo
 from tests.chaos.clocks import clock_of
