@@ -82,7 +82,7 @@ async def _say(storage: Storage, thread: str, user: str, texts: Sequence[str]) -
 async def _erase(place: Place, current: Round) -> None:
     """Run the eraser until it finishes; kill it at a random moment in most of its lives."""
     for kills in range(1_000):
-        may_finish = kills >= 8 or (kills >= 2 and current.luck.random() < 0.2)
+        may_finish = kills >= 5 or (kills >= 1 and current.luck.random() < 0.3)
         code, errors = await asyncio.to_thread(
             _run_eraser, place, None if may_finish else current.luck.uniform(0, 0.15)
         )
