@@ -15,7 +15,9 @@ from recuerda import AgentThread, ChatMessageStore, Turn
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.messages.codec import encode_turn
 from recuerda.recall import FactExtractor, RecallProvider, SQLiteRecallIndex
+from recuerda.recall.following import user_scope
 from recuerda.recall.recollection import CHECK_EVERY
+from recuerda.recall.sqlite.cleaning import Cleaner
 from recuerda.recall.sqlite.following import MAX_WAITING
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing.scripted import ScriptedChatClient
@@ -185,6 +187,35 @@ async def test_a_reader_of_an_older_state_only_delays_the_end_of_the_bytes(
     await recall.search("rained", user_id="zoe")
     assert not holds_bytes(tmp_path, TRACE)
     await recall.close()
+
+
+def do_nothing(cleaner: Cleaner, connection: sqlite3.Connection) -> None: ...
+
+
+@pytest.mark.parametrize("is_erased_again", [True, False])
+async def test_copies_that_a_killed_process_left_are_removed_by_the_next_one(
+    index_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_erased_again: bool
+) -> None:
+    scope = user_scope("ana")
+    async with SQLiteStorage(tmp_path / "memory.db") as storage:
+        living = SQLiteRecallIndex(index_path)
+        await run(RecallProvider(living), storage, "one", "ana", f"I have a {WORD}.")
+        await living.known_threads("", 10)  # after the work that nobody waits for
+        killed = SQLiteRecallIndex(index_path)
+        with monkeypatch.context() as patch:
+            for name in ("empty_log", "tidy", "finish"):
+                patch.setattr(Cleaner, name, do_nothing)
+            assert await killed.erase([], scope) > 0
+            await killed.close()
+        assert holds_bytes(tmp_path, TRACE)
+        following = SQLiteRecallIndex(index_path)
+        if is_erased_again:
+            assert await following.erase([], scope) == 0
+        else:
+            assert await following.known_threads("", 10) == []
+        await following.close()
+        assert not holds_bytes(tmp_path, TRACE)
+        await living.close()
 
 
 async def test_an_erasure_makes_no_index_where_there_is_none(storage: SQLiteStorage, index_path: Path) -> None:

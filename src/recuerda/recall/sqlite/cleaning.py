@@ -37,7 +37,8 @@ class Cleaner:
 
     def __init__(self, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._has_old_log = False
+        # A process that was killed may have left deleted text in the log.
+        self._has_old_log = True
         self._has_copies = False
         self._last = -math.inf
 
@@ -71,9 +72,11 @@ class Cleaner:
             self._empty_log(connection)
 
     def finish(self, connection: sqlite3.Connection) -> None:
-        """Remove all copies now."""
-        with _outside(connection, timeout_s=self._timeout_s, usual_s=self._timeout_s):
-            self._rewrite(connection, LARGE_BYTES)
+        """Remove all copies now. Without a removal, only the log is emptied, if no other connection hinders this."""
+        timeout_s = self._timeout_s if self._has_copies else PATIENCE_S
+        with _outside(connection, timeout_s=timeout_s, usual_s=self._timeout_s):
+            if self._has_copies:
+                self._rewrite(connection, LARGE_BYTES)
             self._empty_log(connection)
 
     def _rewrite(self, connection: sqlite3.Connection, largest: int) -> None:

@@ -134,9 +134,10 @@ class SQLiteRecallIndex(RecallIndex):
         if self.path is not None and self._connection is None and not self.path.exists():
             return 0  # nothing was ever remembered, so no file is made for it
         gone = await self._write(partial(following.erase, thread_ids, scope))
-        if gone:
+        if gone or scope is not None:
+            # A repeated erasure of a user removes the copies that a killed process left, too.
             self._cleaner.note()
-        if scope is not None and self._cleaner.is_needed:
+        if scope is not None:
             await self._look(self._cleaner.finish)
         elif self._cleaner.is_due:
             await self._look(self._cleaner.tidy)
