@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -143,7 +143,11 @@ class FilePlace(Place):
 
     def keep(self) -> None:
         shutil.rmtree(self.folder / "kept", ignore_errors=True)
-        shutil.copytree(self._path, self.folder / "kept")
+        for path in _files(self._path):
+            copy = self.folder / "kept" / path.relative_to(self._path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # A file that a writer is about to rename.
+                shutil.copy2(path, copy)
 
     def put_back(self) -> None:
         kept = self.folder / "kept"
