@@ -25,10 +25,12 @@ from recuerda.storage.records import (
     TurnRecord,
 )
 
-_LOOK = THREAD.replace(" FROM", ", EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key) FROM")
+_LOOK = THREAD.replace(") FROM", "), EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key) FROM")
 _TURN = "SELECT position, id, created_us, committed_us, message_count, body FROM turns"
 _RECORD = "SELECT position, id, created_us, committed_us, message_count, body, kind, target FROM turns"
 _SUMMARIES = "turns INDEXED BY summaries WHERE kind = 'summary' AND position BETWEEN ? AND ?"
+_INSERT = "INSERT INTO turns (position, id, created_us, message_count, body)"
+_INSERT_ALL = _INSERT.replace(")", ", kind, target, committed_us)")
 _DELETE = "DELETE FROM"
 _REMEMBER = "INSERT INTO removed (position, id, is_dropped_turn) SELECT position, id, ? AND kind IS NULL FROM"
 
@@ -59,7 +61,8 @@ def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connecti
     _insert(db, key, committed)
     cut = _cut(db, key << NUMBER_BITS, record, head)
     _advance(db, key, head, cut, committed)
-    _name(db, key, head, cut, title=record.title, user_id=head.new_user(guard))
+    if cut or not head.revision or (head.title_turn == 0 and record.title):
+        _name(db, key, head, cut, title=record.title, user_id=head.new_user(guard))
     if head.has_draft and record.kind == "turn":
         drafts.remove(key, db)
     return Appended(revision=committed.number, replayed=False, record=committed, created=head.revision == 0)
@@ -83,25 +86,22 @@ def _held(thread_id: str, record_id: str, head: Head, db: sqlite3.Connection) ->
 
 
 def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
-    db.execute(
-        "INSERT INTO turns (position, id, kind, target, created_us, committed_us, message_count, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            key << NUMBER_BITS | record.number,
-            record.id,
-            None if record.kind == "turn" else record.kind,
-            record.target,
-            record.created_us,
-            None if record.committed_us == record.created_us else record.committed_us,
-            record.message_count,
-            record.body,
-        ),
-    )
+    # Python's driver looks for an adapter of each None and each bytes, which costs as much as a column. So most turns
+    # are inserted without the columns that they do not use, and a body is given as a bytearray.
+    body = bytearray(record.body)
+    values = key << NUMBER_BITS | record.number, record.id, record.created_us, record.message_count, body
+    if record.kind == "turn" and record.committed_us == record.created_us:
+        db.execute(f"{_INSERT} VALUES (?, ?, ?, ?, ?)", values)
+    else:
+        kind = None if record.kind == "turn" else record.kind
+        db.execute(
+            f"{_INSERT_ALL} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, kind, record.target, record.committed_us)
+        )
 
 
 def _advance(db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, record: TurnRecord) -> None:
     """Bring the thread's row up to a new record."""
-    gone = cut or _Cut(head.first, 1, 0, 0, 0)
+    first, gone_turns, gone_messages = (cut.first, cut.turns, cut.messages) if cut else (head.first, 0, 0)
     is_past = record.created_us != record.committed_us
     db.execute(
         "UPDATE threads SET revision = ?, record_id = ?, first = ?, turns = ?, messages = ?, updated_us = ?"
@@ -109,9 +109,9 @@ def _advance(db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, rec
         (
             record.number,
             record.id,
-            gone.first,
-            head.turns - gone.turns + (record.kind == "turn"),
-            head.messages - gone.messages + record.message_count,
+            first,
+            head.turns - gone_turns + (record.kind == "turn"),
+            head.messages - gone_messages + record.message_count,
             max(head.updated_us, record.created_us) if is_past else record.created_us,
             key,
         ),
@@ -207,7 +207,7 @@ def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlic
     row = db.execute(f"{_LOOK} WHERE id = ?", (thread_id,)).fetchone()
     if row is None:
         return ThreadSlice(info=None)
-    key, info, has_draft = row[0], to_info(row[:-1]), bool(row[-1])
+    key, info, has_draft = row[0], to_info(row), bool(row[-1])
     base = key << NUMBER_BITS
     after = query.after if query.after and _continues(db, base, info, query) else 0
     found = dropped = None
@@ -234,12 +234,12 @@ def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlic
 
 def _continues(db: sqlite3.Connection, base: int, info: ThreadInfo, query: ReadQuery) -> bool:
     """Return True if the records after the query's position continue the history that its reader knows."""
-    if query.incarnation not in (None, info.incarnation):
+    if query.incarnation is not None and query.incarnation != info.incarnation:
         return False
     if query.edits is not None and info.rewritten > query.edits:
         return False
     if query.record_id is None or query.after == info.revision:
-        return query.record_id in (None, info.record_id)
+        return query.record_id is None or query.record_id == info.record_id
     row = db.execute(
         "SELECT id FROM turns WHERE position = :position UNION ALL SELECT id FROM removed WHERE position = :position",
         {"position": base + query.after},
