@@ -80,6 +80,12 @@ class Place(ABC):
         return
 
 
+class _SharedMemory(MemoryStorage):
+    """Stay open when one of several users closes it."""
+
+    async def _close(self) -> None: ...
+
+
 class MemoryPlace(Place):
     """Threads in this process."""
 
@@ -88,7 +94,7 @@ class MemoryPlace(Place):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._storage = MemoryStorage()
+        self._storage: MemoryStorage = _SharedMemory()
         self._kept = deepcopy(self._storage._logs)  # pyright: ignore[reportPrivateUsage]  # no other way to go back
 
     def open(self, clock: Clock = system_clock) -> Storage:
