@@ -18,7 +18,9 @@ from recuerda import (
     ContextProvider,
     FunctionTool,
     Storage,
+    ThreadOwnershipError,
 )
+from recuerda.agent import queue
 from recuerda.agent.agent import Agent
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
@@ -205,3 +207,31 @@ def test_a_thread_can_be_used_from_one_event_loop_after_another(storage: Storage
     asyncio.run(two())
     asyncio.run(two())
     assert asyncio.run(thread.list_messages())[-1].text == "7"
+
+
+async def test_a_run_that_waits_for_a_stream_that_nobody_reads_is_named_and_then_fails(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(queue, "LEFT_S", 0.02)
+    monkeypatch.setattr(queue, "GIVE_UP_S", 0.1)
+    agent = ScriptedChatClient(default="one two three").create_agent(storage=storage)
+    stream = agent.run_stream("x", thread="t")
+    async for _ in stream:
+        break
+    with pytest.raises(ConfigurationError, match="a stream that nobody has read for"):
+        await asyncio.create_task(agent.run("y", thread="t"))
+    assert "waits for a stream that nobody has read" in caplog.text
+    await stream.aclose()
+    assert (await agent.run("z", thread="t")).text == "one two three"
+
+
+async def test_a_stream_that_is_entered_has_begun_its_run(storage: Storage) -> None:
+    client = ScriptedChatClient(default="one two three")
+    agent = client.create_agent(storage=storage)
+    await agent.run("x", thread=agent.get_thread("t", user_id="ana"))
+    with pytest.raises(ThreadOwnershipError):
+        async with agent.run_stream("y", thread=agent.get_thread("t", user_id="bo")):
+            raise AssertionError("never entered")
+    async with agent.run_stream("z", thread="new") as stream:
+        assert len(client.requests) == 2
+        assert "".join([update.text async for update in stream]) == "one two three"

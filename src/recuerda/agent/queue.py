@@ -10,6 +10,8 @@ same task already holds the queue.
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -17,10 +19,20 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from recuerda._drivers.finishing import finished
 from recuerda.errors import ConfigurationError
+from recuerda.storage.run_lock import RunLock
 from recuerda.threads.thread import AgentThread
 
 T = TypeVar("T")
+
+LEFT_S = 5.0
+"""The seconds for which a stream must not have been read before it is logged that runs wait for it."""
+
+GIVE_UP_S = 60.0
+"""The seconds for which a stream must not have been read before a run that waits for it fails."""
+
+_logger = logging.getLogger("recuerda")
 
 
 class QueueTicket:
@@ -36,19 +48,21 @@ class QueueTicket:
         self._lease = lease
         self._task: asyncio.Task[Any] | None = None
         self._is_abandoned = False
+        self._unread_since: float | None = None
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
         """Wait for the earlier runs on the thread, and keep later runs waiting until the context is left.
 
         Raises:
-            ConfigurationError: the run was started inside another run on the same thread.
+            ConfigurationError: the run was started inside another run on the same thread. Or it has waited for
+                `GIVE_UP_S` seconds for a stream that nobody reads.
         """
         lock = self._thread.run_lock()
         self._refuse_to_wait_for_an_outer_run(lock)
         self._task = asyncio.current_task()
         try:
-            async with lock, self._thread.lease(self._lease):
+            async with self._turn_of(lock), self._thread.lease(self._lease):
                 _holders[lock] = self
                 try:
                     yield
@@ -56,6 +70,53 @@ class QueueTicket:
                     _holders.pop(lock, None)
         finally:
             self._task = None
+
+    @asynccontextmanager
+    async def _turn_of(self, lock: RunLock) -> AsyncGenerator[None]:
+        if lock.locked():
+            await self._watched(lock)
+        else:
+            await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    async def _watched(self, lock: RunLock) -> None:
+        """Wait for the lock, and tell if a stream that nobody reads holds it."""
+        acquiring = asyncio.ensure_future(lock.acquire())
+        try:
+            while not acquiring.done():
+                await asyncio.wait([acquiring], timeout=LEFT_S)
+                if not acquiring.done() and (holder := _holders.get(lock)) is not None:
+                    holder.tell_unread()
+        except BaseException:
+            acquiring.cancel()
+            await finished(asyncio.wait([acquiring]))
+            if not acquiring.cancelled():
+                lock.release()
+            raise
+
+    def read(self, *, is_read: bool) -> None:
+        """Note that somebody reads the run's stream now, or that its reader is busy with the last update."""
+        self._unread_since = None if is_read else time.monotonic()
+
+    def tell_unread(self) -> None:
+        """Log that runs wait for this run's stream, if nobody has read it for `LEFT_S` seconds.
+
+        Raises:
+            ConfigurationError: nobody has read it for `GIVE_UP_S` seconds.
+        """
+        unread_s = 0.0 if self._unread_since is None else time.monotonic() - self._unread_since
+        if unread_s < LEFT_S:
+            return
+        text = (
+            f"a run on thread {self._thread.id!r} waits for a stream that nobody has read for {unread_s:.0f} s: "
+            "read it to its end, or leave it with `async with` or `aclose()`"
+        )
+        if unread_s >= GIVE_UP_S:
+            raise ConfigurationError(text)
+        _logger.warning("%s", text)
 
     async def inside(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` as part of the run.
@@ -69,7 +130,7 @@ class QueueTicket:
         """Note that the run's stream was dropped. The event loop ends the run soon, so other runs may wait for it."""
         self._is_abandoned = True
 
-    def _refuse_to_wait_for_an_outer_run(self, lock: asyncio.Lock) -> None:
+    def _refuse_to_wait_for_an_outer_run(self, lock: RunLock) -> None:
         holder = _holders.get(lock)
         task = asyncio.current_task()
         is_in_loop_body = holder is not None and holder._task is task and not holder._is_abandoned
@@ -83,7 +144,7 @@ class QueueTicket:
             )
 
 
-_holders: WeakKeyDictionary[asyncio.Lock, QueueTicket] = WeakKeyDictionary()
+_holders: WeakKeyDictionary[RunLock, QueueTicket] = WeakKeyDictionary()
 """The ticket of the run that holds each lock."""
 
 _outer_runs: ContextVar[tuple[QueueTicket, ...]] = ContextVar("recuerda_outer_runs", default=())

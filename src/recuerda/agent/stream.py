@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Self
 
@@ -14,12 +14,14 @@ from recuerda.errors import InvalidInput
 class AgentResponseStream:
     """The updates of one run. Iterate over it once; afterwards `response` is the whole answer.
 
-    If your loop can end early, use the stream in `async with`, so that the turn is then cancelled at once.
+    If your loop can end early, use the stream in `async with`, so that the turn is then cancelled at once. `async with`
+    also begins the run: an error before the first update, such as the thread of another user, is raised there.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._updates = run.updates()
+        self._first: AgentResponseUpdate | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -29,13 +31,23 @@ class AgentResponseStream:
         self._run.ticket.abandon()
 
     async def __anext__(self) -> AgentResponseUpdate:
-        return await anext(self._updates)
+        first, self._first = self._first, None
+        return first or await self._next()
+
+    async def _next(self) -> AgentResponseUpdate:
+        self._run.ticket.read(is_read=True)
+        try:
+            return await anext(self._updates)
+        finally:
+            self._run.ticket.read(is_read=False)
 
     async def aclose(self) -> None:
         """Cancel the turn if it is not yet committed."""
         await self._updates.aclose()
 
     async def __aenter__(self) -> Self:
+        with suppress(StopAsyncIteration):
+            self._first = await self._next()
         return self
 
     async def __aexit__(

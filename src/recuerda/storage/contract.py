@@ -9,7 +9,7 @@ bytes.
 
 from __future__ import annotations
 
-import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -54,9 +54,13 @@ from recuerda.storage.records import (
     parse_cursor,
     to_microseconds,
 )
+from recuerda.storage.run_lock import RunLock
 
 _MOST = 2**63 - 1
 """The largest limit that every backend accepts. No storage holds more threads than that."""
+
+
+_locks_mutex = threading.Lock()
 
 
 def system_clock() -> int:
@@ -77,7 +81,7 @@ class Storage(StorageHooks):
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
         super().__init__(clock=clock)
-        self._locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
         self.followers: WeakSet[Follower] = WeakSet()
 
     @classmethod
@@ -670,17 +674,17 @@ class Storage(StorageHooks):
     ) -> None:
         await self.close()
 
-    def run_lock(self, thread_id: str) -> asyncio.Lock:
-        """Return the lock for which the runs of one thread queue, within this process and event loop.
+    def run_lock(self, thread_id: str) -> RunLock:
+        """Return the lock for which the runs of one thread queue, within this process.
 
-        The lock puts runs in order, so that each run sees the earlier turns. Between processes, the revision protects
-        the thread.
+        The lock puts runs in order, so that each run sees the earlier turns, also if the runs are on different event
+        loops. Between processes, the revision protects the thread.
         """
-        key = (id(asyncio.get_running_loop()), thread_id)
-        lock = self._locks.get(key)
-        if lock is None:
-            lock = self._locks[key] = asyncio.Lock()
-        return lock
+        with _locks_mutex:
+            lock = self._locks.get(thread_id)
+            if lock is None:
+                lock = self._locks[thread_id] = RunLock()
+            return lock
 
     # -- views ---------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -22,6 +21,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.run_lock import RunLock
 
 
 class UserStorage(Storage):
@@ -55,7 +55,7 @@ class UserStorage(Storage):
             raise ThreadOwnershipError("this is another user's view of the storage; make a view of the storage itself")
         return self
 
-    def run_lock(self, thread_id: str) -> asyncio.Lock:
+    def run_lock(self, thread_id: str) -> RunLock:
         """Return the storage's own lock, so that runs through different views queue too."""
         return self.storage.run_lock(thread_id)
 

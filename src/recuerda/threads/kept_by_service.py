@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Hashable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
@@ -11,12 +10,13 @@ from recuerda.errors import ChatClientError, ConfigurationError, ThreadOwnership
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.records import Appended, Expected
+from recuerda.storage.run_lock import RunLock
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.mirror import Mirror
 from recuerda.threads.owner import Owner
 from recuerda.threads.store import ChatMessageStore
 
-_locks_by_reference: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
+_locks_by_reference: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
 
 
 class KeptByService(Owner):
@@ -124,11 +124,10 @@ class KeptByService(Owner):
         """Raise an error, because the turns are at the service."""
         raise self._not_here()
 
-    def _own_lock(self) -> asyncio.Lock:
+    def _own_lock(self) -> RunLock:
         if self._service_thread_id is None:
             return super()._own_lock()
-        key = (id(asyncio.get_running_loop()), self._service_thread_id)
-        return _locks_by_reference.setdefault(key, asyncio.Lock())
+        return _locks_by_reference.setdefault(self._service_thread_id, RunLock())
 
     def _not_here(self) -> ThreadOwnershipError:
         return ThreadOwnershipError(f"thread {self._thread_id!r} is kept by a service: its messages are not here")

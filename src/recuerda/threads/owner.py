@@ -7,18 +7,17 @@ way, and knows the lock for which the thread's runs queue. An `AgentThread` has 
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
-from weakref import WeakValueDictionary
 
 from recuerda.errors import InvalidInput, StateError, ThreadOwnershipError
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.records import Appended, Expected
+from recuerda.storage.run_lock import RunLock
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.mirror import Mirror
 from recuerda.threads.protocol import ChatMessageStoreProtocol
@@ -32,7 +31,7 @@ class Owner(ABC):
     """The object that keeps the messages of a thread."""
 
     def __init__(self) -> None:
-        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._lock = RunLock()
 
     @property
     @abstractmethod
@@ -168,8 +167,8 @@ class Owner(ABC):
 
     # -- runs that queue -----------------------------------------------------------------------------------------------
 
-    def run_lock(self) -> asyncio.Lock:
-        """Return the lock for which runs of the thread queue in this process and event loop."""
+    def run_lock(self) -> RunLock:
+        """Return the lock for which runs of the thread queue in this process."""
         store = self.local_store
         return self._own_lock() if store is None else store.storage.run_lock(store.thread_id)
 
@@ -181,5 +180,5 @@ class Owner(ABC):
         store = self.local_store
         return nullcontext() if ttl is None or store is None else store.view.lease(store.thread_id, ttl)
 
-    def _own_lock(self) -> asyncio.Lock:
-        return self._locks.setdefault(id(asyncio.get_running_loop()), asyncio.Lock())
+    def _own_lock(self) -> RunLock:
+        return self._lock

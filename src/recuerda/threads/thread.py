@@ -6,7 +6,6 @@ histories could silently disagree. The thread delegates to its owner, and can ch
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -18,6 +17,7 @@ from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Appended, Expected
+from recuerda.storage.run_lock import RunLock
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.kept_by_application import KeptByApplication
 from recuerda.threads.kept_by_service import KeptByService
@@ -252,8 +252,8 @@ class AgentThread:
         """Equal for two handles on one thread."""
         return self._owner.identity
 
-    def run_lock(self) -> asyncio.Lock:
-        """Return the lock for which runs of this thread queue in this process and event loop."""
+    def run_lock(self) -> RunLock:
+        """Return the lock for which runs of this thread queue in this process."""
         return self._settled().run_lock()
 
     def lease(self, ttl: timedelta | None) -> AbstractAsyncContextManager[object]:

@@ -1,0 +1,102 @@
+"""The lock for which the runs of one thread queue, within a process.
+
+A process may have several event loops, each in an OS thread of its own: some web frameworks give every request a loop,
+and `run_sync` has one. `asyncio.Lock` belongs to one loop, so it cannot put the runs of all loops in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+CHECK_S = 1.0
+"""The seconds after which a waiter looks again by itself, because the loop of the waiter before it may have stopped."""
+
+
+class RunLock:
+    """A fair lock for coroutines of any number of event loops. Use it with `async with`."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._is_held = False
+        self._waiting: deque[_Waiter] = deque()
+
+    def locked(self) -> bool:
+        """Return True if a run holds the lock."""
+        return self._is_held
+
+    async def acquire(self) -> bool:
+        """Wait until the lock is free, and take it. Return True, as `asyncio.Lock.acquire` does."""
+        with self._mutex:
+            if not self._is_held and not self._waiting:
+                self._is_held = True
+                return True
+            waiter = _Waiter(asyncio.get_running_loop())
+            self._waiting.append(waiter)
+        try:
+            while not waiter.has_lock:
+                await asyncio.wait([waiter.called], timeout=CHECK_S)
+                self._call_next()
+        except BaseException:
+            self._give_up(waiter)
+            raise
+        return True
+
+    def release(self) -> None:
+        """Give the lock to the run that waits longest, or free it."""
+        with self._mutex:
+            self._is_held = False
+        self._call_next()
+
+    async def __aenter__(self) -> Self:
+        await self.acquire()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _call_next(self) -> None:
+        """If the lock is free, give it to the first waiter whose event loop runs."""
+        with self._mutex:
+            if self._is_held:
+                return
+            for waiter in self._waiting:
+                if waiter.called_in_time():
+                    self._waiting.remove(waiter)
+                    self._is_held = waiter.has_lock = True
+                    return
+
+    def _give_up(self, waiter: _Waiter) -> None:
+        with self._mutex:
+            if not waiter.has_lock:
+                self._waiting.remove(waiter)
+                return
+        self.release()
+
+
+class _Waiter:
+    """A coroutine that waits for the lock."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.called: asyncio.Future[None] = loop.create_future()
+        self.has_lock = False
+        self._loop = loop
+
+    def called_in_time(self) -> bool:
+        """Wake the coroutine, and return True; return False if its event loop does not run."""
+        if not self._loop.is_running():
+            return False
+        try:
+            self._loop.call_soon_threadsafe(self._wake)
+        except RuntimeError:  # The loop was closed at this moment.
+            return False
+        return True
+
+    def _wake(self) -> None:
+        if not self.called.done():
+            self.called.set_result(None)
