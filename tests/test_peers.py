@@ -21,7 +21,6 @@ from recuerda import (
     ContextWindow,
     CorruptTurn,
     DecryptionError,
-    EncodeError,
     FunctionCallContent,
     FunctionResultContent,
     InvalidInput,
@@ -242,21 +241,23 @@ async def test_a_clock_that_goes_back_makes_no_conflict(tmp_path: Path) -> None:
 # Failures -------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_tools_result_is_encoded_before_anything_is_written(url: str) -> None:
+async def test_a_tools_result_never_loses_its_turn_for_its_form(url: str) -> None:
     def when() -> object:
         return {"at": datetime(2025, 1, 2, tzinfo=UTC)}
 
     def broken() -> object:
         return {"at": object()}
 
-    client = ScriptedChatClient([call("when"), "ok", call("broken"), "never"])
+    client = ScriptedChatClient([call("when"), "ok", call("broken"), "well"])
     async with client.create_agent(storage=url, tools=[when, broken]) as agent:
         await agent.run("one", thread="t")
-        with pytest.raises(EncodeError):
-            await agent.run("two", thread="t")
+        await agent.run("two", thread="t")
         messages = await agent.get_thread("t").list_messages()
-    assert len(messages) == 4
+    assert len(messages) == 8
     assert messages[2].contents == (FunctionResultContent("call_1", {"at": "2025-01-02T00:00:00Z"}),)
+    (kept,) = messages[6].contents
+    assert isinstance(kept, FunctionResultContent)
+    assert "<object>" in str(kept.result)
 
 
 async def test_a_provider_that_fails_after_a_run_does_not_lose_the_turn(url: str) -> None:

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple, Protocol
+from weakref import WeakSet
 
 import msgspec
 from msgspec.structs import replace
@@ -30,6 +31,7 @@ from recuerda.errors import (
     ThreadOwnershipError,
 )
 from recuerda.storage.contract import Storage
+from recuerda.storage.erasure import Follower
 from recuerda.storage.hooks import check_state, check_user
 from recuerda.storage.records import (
     SEAL,
@@ -147,7 +149,7 @@ class EncryptedStorage(Storage):
         self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
         longest = storage.max_body_bytes
         self.max_body_bytes: int | None = None if longest is None else longest - SEAL_BYTES  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
-        self.followers = storage.followers
+        self.followers: WeakSet[Follower] = storage.followers
         self._inner = storage
         self._keys = keys
         self._known: OrderedDict[str, _Known] = OrderedDict()

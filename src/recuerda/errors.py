@@ -237,7 +237,7 @@ class TurnPending(RecuerdaError):
         self.turn_id = turn_id
         self.step = step
         self.age = age
-        self.waiting = tuple(waiting)
+        self.waiting: tuple[str, ...] = tuple(waiting)
         since = f"{age.total_seconds():.0f} s ago"
         super().__init__(
             f"thread {thread_id!r} has a turn whose calls {', '.join(map(repr, waiting))} wait for approval since "

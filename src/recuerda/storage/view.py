@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from weakref import WeakSet
 
 import msgspec
 from msgspec import structs
 
 from recuerda.errors import RecuerdaError, ThreadOwnershipError
 from recuerda.storage.contract import Storage
+from recuerda.storage.erasure import Follower
 from recuerda.storage.hooks import check_user
 from recuerda.storage.records import (
     NO_GUARD,
@@ -37,9 +39,9 @@ class UserStorage(Storage):
         self.kind: str = storage.kind  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
         self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
         self.max_body_bytes: int | None = storage.max_body_bytes  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
-        self.followers = storage.followers
-        self.user_id = user_id
-        self.storage = storage
+        self.followers: WeakSet[Follower] = storage.followers
+        self.user_id: str = user_id
+        self.storage: Storage = storage
         self._only_mine = Guard(user_id=user_id)
 
     def __repr__(self) -> str:
