@@ -63,37 +63,32 @@ def to_appended(row: Row, record: NewRecord) -> Appended:
 
 def to_slice(rows: Sequence[Row]) -> ThreadSlice:
     """Return the rows of `read_thread` as a slice."""
-    info: ThreadInfo | None = None
-    found: TurnRecord | None = None
-    dropped: int | None = None
-    summary: TurnRecord | None = None
     records: list[TurnRecord] = []
-    start = 1
-    is_continued = has_draft = False
+    others: dict[str, TurnRecord] = {}
+    thread: Row | None = None
+    dropped = start = None
     for row in rows:
         part = row[0]
         if part == "record":
             records.append(to_record(row[1:]))
-        elif part == "info":
-            info = to_info(row[8].decode())
-        elif part == "found":
-            found = to_record(row[1:])
+        elif part == "thread":
+            thread = row
         elif part == "dropped":
             dropped = row[1]
-        elif part == "summary":
-            summary = to_record(row[1:])
-        elif part == "draft":
-            has_draft = True
+        elif part == "start":
+            start = row[1]
         else:
-            start, is_continued = row[1], part == "continued"
+            others[part] = to_record(row[1:])
+    if thread is None:
+        return ThreadSlice(info=None)
     records.reverse()
     return ThreadSlice(
-        info=info,
+        info=to_info(thread[2]),
         records=tuple(records),
-        start=start,
-        is_continued=is_continued,
-        found=found,
+        start=start or thread[1],
+        is_continued=thread[7] > 0,
+        found=others.get("found"),
         dropped=dropped,
-        summary=summary,
-        has_draft=has_draft,
+        summary=others.get("summary"),
+        has_draft=thread[5] > 0,
     )

@@ -12,8 +12,6 @@ CREATE TABLE {schema}.schema_version (
 CREATE TABLE {schema}.threads (
     -- Walks go by key, because it never changes.
     key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- A random value, not the key: a restored dump gives the same keys again.
-    incarnation uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     revision bigint NOT NULL,
     edits bigint NOT NULL DEFAULT 0,
     rewritten bigint NOT NULL DEFAULT 0,
@@ -22,13 +20,15 @@ CREATE TABLE {schema}.threads (
     messages bigint NOT NULL,
     created_us bigint NOT NULL,
     updated_us bigint NOT NULL,
-    title_turn bigint,
+    -- A random value, not the key: a restored dump gives the same keys again.
+    incarnation text COLLATE "C" NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     id text COLLATE "C" NOT NULL UNIQUE,
     record_id text COLLATE "C" NOT NULL DEFAULT '',
-    user_id text COLLATE "C",
     -- JSON strings and objects may contain \u0000, which text and jsonb cannot.
+    metadata json NOT NULL DEFAULT '{{}}',
     title json,
-    metadata json NOT NULL DEFAULT '{{}}'
+    title_turn bigint,
+    user_id text COLLATE "C"
 );
 
 -- Every turn leaves one dead row in this table. Clean up after 2 % of them and not after 20 %, so that listings stay
@@ -118,7 +118,7 @@ CREATE INDEX turns_summaries ON {schema}.turns (thread_key, number) WHERE kind =
 -- thread, which costs more than running it. The plan is the same anyway, by index (force_generic_plan).
 
 -- Check the conditions of an operation: NULL if the thread meets them, otherwise 'owner' or 'conflict'. A thread that
--- does not exist is a row of NULLs. The server puts this expression into the statements that call the function.
+-- does not exist is a row of NULLs.
 CREATE FUNCTION {schema}.refusal(
     p_thread {schema}.threads,
     p_user_id text,
@@ -132,17 +132,20 @@ LANGUAGE sql IMMUTABLE AS $function$
     SELECT CASE
         WHEN p_user_id <> p_thread.user_id THEN 'owner'
         WHEN p_revision <> coalesce(p_thread.revision, 0)
-            OR p_incarnation <> coalesce(p_thread.incarnation::text, 'no thread')
+            OR p_incarnation <> coalesce(p_thread.incarnation, 'no thread')
             OR p_record_id <> coalesce(p_thread.record_id, '')
             OR p_edits <> coalesce(p_thread.edits, 0)
         THEN 'conflict'
     END
 $function$;
 
--- Read a thread. The rows are of seven parts: 'info' (the thread as JSON, in r_body), 'draft' (the thread has a draft),
--- 'found' (the turn that was asked for by id), 'dropped' (the number of that turn, if the thread dropped it), 'summary'
--- (the newest one, if it was asked for; then only turns after its target follow), 'record' (the newest first), and
--- 'anew' or 'continued' (whether the records continue from p_after; every record from r_number on is among the rows).
+-- Read a thread. The rows are of these parts, in this order:
+-- 'found': the turn that was asked for by id, or 'dropped': its number in r_number, if the thread dropped it;
+-- 'thread': the thread as JSON in r_id; the number from which on every record is among the rows in r_number; the number
+-- from which the records continue, or 0, in r_target; 1 in r_message_count if the thread has a draft;
+-- 'summary': the newest one, if it was asked for; then only turns after its target follow;
+-- 'record': the records, the newest first;
+-- 'start': a better r_number than that of 'thread', if the window left out records.
 CREATE FUNCTION {schema}.read_thread(
     p_thread_id text,
     p_after bigint,
@@ -167,7 +170,12 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
-    thread {schema}.threads%ROWTYPE;
+    its_key bigint;
+    its_revision bigint;
+    its_first bigint;
+    its_incarnation text;
+    its_record_id text;
+    its_rewriting bigint;
     -- A declared cursor is planned for its first rows, and fetches one at a time: it walks backwards through the index,
     -- and never reads a record outside of the window.
     newest CURSOR (k bigint, low bigint, all_kinds boolean) FOR
@@ -175,94 +183,106 @@ DECLARE
         FROM {schema}.turns AS t
         WHERE t.thread_key = k AND t.number >= low AND (all_kinds OR t.kind IS NULL) ORDER BY t.number DESC;
     summary {schema}.turns%ROWTYPE;
-    known bigint := p_after;
     lowest bigint;
-    messages bigint := 0;
-    turns bigint := 0;
+    messages bigint;
+    turns bigint;
 BEGIN
-    SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id;
+    SELECT
+        t.key,
+        t.revision,
+        t.first,
+        t.incarnation,
+        t.record_id,
+        t.rewritten,
+        'thread',
+        row_to_json(t)::text,
+        EXISTS (SELECT FROM {schema}.drafts AS d WHERE d.thread_key = t.key)::integer
+    INTO its_key, its_revision, its_first, its_incarnation, its_record_id, its_rewriting, r_part, r_id, r_message_count
+    FROM {schema}.threads AS t WHERE t.id = p_thread_id;
     IF NOT FOUND THEN
         RETURN;
-    END IF;
-    r_part := 'info';
-    r_body := convert_to(row_to_json(thread)::text, 'UTF8');
-    RETURN NEXT;
-    r_body := NULL;
-    IF EXISTS (SELECT FROM {schema}.drafts AS d WHERE d.thread_key = thread.key) THEN
-        r_part := 'draft';
-        RETURN NEXT;
     END IF;
     IF p_turn_id IS NOT NULL THEN
         RETURN QUERY
             SELECT 'found', t.number, t.id, t.created_us, t.committed_us, t.message_count, t.kind, t.target, t.body
-            FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_turn_id;
-        IF NOT FOUND AND thread.first > 1 THEN
-            r_part := 'dropped';
-            r_number := {schema}.dropped_turn(thread.key, p_turn_id);
-            IF r_number IS NOT NULL THEN
-                RETURN NEXT;
-            END IF;
+            FROM {schema}.turns AS t WHERE t.thread_key = its_key AND t.id = p_turn_id;
+        IF NOT FOUND THEN
+            RETURN QUERY
+                SELECT
+                    'dropped', d.number, NULL, NULL::bigint, NULL::bigint, NULL::integer, NULL, NULL::bigint, NULL::bytea
+                FROM {schema}.dropped_turn(its_key, p_turn_id) AS d (number) WHERE d.number IS NOT NULL;
         END IF;
     END IF;
-    IF known > 0 THEN
-        IF p_incarnation <> thread.incarnation::text OR p_edits < thread.rewritten THEN
-            known := 0;
-        ELSIF known = thread.revision THEN
-            IF p_record_id <> thread.record_id THEN
-                known := 0;
-            END IF;
-        ELSIF p_record_id IS NOT NULL AND NOT EXISTS (
-            SELECT FROM {schema}.turns AS t
-            WHERE t.thread_key = thread.key AND t.number = known AND t.id = p_record_id
-        ) AND NOT EXISTS (
-            SELECT FROM {schema}.removed AS r
-            WHERE r.thread_key = thread.key AND r.id = p_record_id AND r.number = known
-        ) THEN
-            known := 0;
+
+    -- From here on, p_after is the number from which the records continue, or 0.
+    IF p_incarnation <> its_incarnation
+        OR p_edits < its_rewriting
+        OR (p_after = its_revision AND p_record_id <> its_record_id)
+    THEN
+        p_after := 0;
+    ELSIF p_after <> 0 AND p_after <> its_revision AND p_record_id IS NOT NULL THEN
+        PERFORM FROM {schema}.turns AS t
+        WHERE t.thread_key = its_key AND t.number = p_after AND t.id = p_record_id;
+        IF NOT FOUND THEN
+            PERFORM FROM {schema}.removed AS r
+            WHERE r.thread_key = its_key AND r.id = p_record_id AND r.number = p_after;
+        END IF;
+        IF NOT FOUND THEN
+            p_after := 0;
         END IF;
     END IF;
-    IF p_with_summary AND known = 0 THEN
+    IF p_with_summary AND p_after = 0 THEN
         SELECT * INTO summary FROM {schema}.turns AS t
-        WHERE t.thread_key = thread.key AND t.kind = 'summary' ORDER BY t.number DESC LIMIT 1;
-        IF FOUND THEN
-            r_part := 'summary';
-            r_number := summary.number;
-            r_id := summary.id;
-            r_created_us := summary.created_us;
-            r_committed_us := summary.committed_us;
-            r_message_count := summary.message_count;
-            r_kind := summary.kind;
-            r_target := summary.target;
-            r_body := summary.body;
-            RETURN NEXT;
+        WHERE t.thread_key = its_key AND t.kind = 'summary' ORDER BY t.number DESC LIMIT 1;
+    END IF;
+    r_target := p_after;
+    IF p_last_turns = 0 OR p_after >= its_revision THEN
+        r_number := greatest(p_after, its_revision) + 1;
+        RETURN NEXT;
+        IF summary.number IS NULL THEN
+            RETURN;
         END IF;
+    ELSE
+        r_number := greatest(p_after + 1, its_first, summary.target + 1);
+        RETURN NEXT;
     END IF;
-    lowest := greatest(known, thread.revision) + 1;
-    IF (p_last_turns <> 0) IS NOT FALSE AND known < thread.revision THEN
-        lowest := greatest(known + 1, thread.first, summary.target + 1);
-        r_part := 'record';
-        FOR one IN newest (thread.key, lowest, known > 0) LOOP
-            messages := messages + one.message_count;
-            turns := turns + (one.kind IS NULL)::integer;
-            IF turns > p_last_turns OR (messages > p_last_messages AND turns > 1) THEN
-                lowest := one.number + 1;
-                EXIT;
-            END IF;
-            r_number := one.number;
-            r_id := one.id;
-            r_created_us := one.created_us;
-            r_committed_us := one.committed_us;
-            r_message_count := one.message_count;
-            r_kind := one.kind;
-            r_target := one.target;
-            r_body := one.body;
+
+    lowest := r_number;
+    IF summary.number IS NOT NULL THEN
+        r_part := 'summary';
+        r_number := summary.number;
+        r_id := summary.id;
+        r_created_us := summary.created_us;
+        r_committed_us := summary.committed_us;
+        r_message_count := summary.message_count;
+        r_kind := summary.kind;
+        r_target := summary.target;
+        r_body := summary.body;
+        RETURN NEXT;
+    END IF;
+    r_part := 'record';
+    messages := 0;
+    turns := 0;
+    FOR one IN newest (its_key, lowest, p_after > 0) LOOP
+        messages := messages + one.message_count;
+        turns := turns + (one.kind IS NULL)::integer;
+        IF turns > p_last_turns OR (messages > p_last_messages AND turns > 1) THEN
+            r_part := 'start';
+            r_number := one.number + 1;
+            r_body := NULL;
             RETURN NEXT;
-        END LOOP;
-    END IF;
-    r_part := CASE WHEN known > 0 THEN 'continued' ELSE 'anew' END;
-    r_number := lowest;
-    r_body := NULL;
-    RETURN NEXT;
+            RETURN;
+        END IF;
+        r_number := one.number;
+        r_id := one.id;
+        r_created_us := one.created_us;
+        r_committed_us := one.committed_us;
+        r_message_count := one.message_count;
+        r_kind := one.kind;
+        r_target := one.target;
+        r_body := one.body;
+        RETURN NEXT;
+    END LOOP;
 END
 $function$;
 
@@ -308,49 +328,70 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
+    its_key bigint;
+    new_revision bigint;
+    old_first bigint;
+    its_messages bigint;
     thread {schema}.threads%ROWTYPE;
     oldest CURSOR (k bigint, low bigint) FOR
         SELECT t.number, t.message_count FROM {schema}.turns AS t
         WHERE t.thread_key = k AND t.number >= low ORDER BY t.number;
-    must_look boolean := p_may_exist;
     new_first bigint;
     remaining bigint;
 BEGIN
     -- For this transaction alone: a pooler may lend the connection to another client afterwards.
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
 
-    LOOP
-        -- Usually the id is new, and the thread exists and meets the conditions. Then the first UPDATE does it all.
-        IF must_look THEN
-            SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
-            r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
-            IF p_may_exist AND thread.key IS NOT NULL AND r_outcome IS DISTINCT FROM 'owner' THEN
-                RETURN QUERY
-                    SELECT
-                        'replayed', t.number, t.id, t.created_us, t.committed_us, t.message_count, t.kind, t.target,
-                        t.body
-                    FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_id;
-                IF FOUND THEN
-                    PERFORM {schema}.end_draft(thread.key, ARRAY[p_id]);
-                    RETURN;
-                END IF;
-                IF thread.first > 1 THEN
-                    r_number := {schema}.dropped_turn(thread.key, p_id);
-                    IF r_number IS NOT NULL THEN
-                        r_outcome := 'dropped';
-                        RETURN NEXT;
-                        RETURN;
-                    END IF;
-                END IF;
-            END IF;
-            IF r_outcome IS NOT NULL THEN
-                r_number := coalesce(thread.revision, 0);
-                RETURN NEXT;
+    -- Usually the id is new, the record has no time of its own, and the thread has records and keeps its title. Then one
+    -- statement checks the conditions, as `refusal` does, and brings the thread's row up to the new record.
+    IF NOT p_may_exist AND p_committed_us IS NULL THEN
+        UPDATE {schema}.threads AS t
+        SET revision = t.revision + 1,
+            record_id = p_id,
+            turns = t.turns + (p_kind = 'turn')::integer,
+            messages = t.messages + p_message_count,
+            updated_us = p_created_us
+        WHERE t.id = p_thread_id
+            AND (
+                t.revision = 0
+                OR t.title_turn = 0
+                OR t.user_id <> p_user_id
+                OR t.revision <> p_revision
+                OR t.incarnation <> p_incarnation
+                OR t.record_id <> p_record_id
+                OR t.edits <> p_edits
+            ) IS NOT TRUE
+        RETURNING t.key, t.revision, t.first, t.messages INTO its_key, new_revision, old_first, its_messages;
+    END IF;
+
+    WHILE its_key IS NULL LOOP
+        SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
+        r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+        IF p_may_exist AND thread.key IS NOT NULL AND r_outcome IS DISTINCT FROM 'owner' THEN
+            RETURN QUERY
+                SELECT
+                    'replayed', t.number, t.id, t.created_us, t.committed_us, t.message_count, t.kind, t.target, t.body
+                FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_id;
+            IF FOUND THEN
+                PERFORM {schema}.end_draft(thread.key, ARRAY[p_id]);
                 RETURN;
             END IF;
-            IF thread.key IS NULL AND NOT {schema}.make_thread(p_thread_id, p_created_us) THEN
-                CONTINUE; -- Another writer made it, and may have written to it.
+            IF thread.first > 1 THEN
+                r_number := {schema}.dropped_turn(thread.key, p_id);
+                IF r_number IS NOT NULL THEN
+                    r_outcome := 'dropped';
+                    RETURN NEXT;
+                    RETURN;
+                END IF;
             END IF;
+        END IF;
+        IF r_outcome IS NOT NULL THEN
+            r_number := coalesce(thread.revision, 0);
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        IF thread.key IS NULL AND NOT {schema}.make_thread(p_thread_id, p_created_us) THEN
+            CONTINUE; -- Another writer made it, and may have written to it.
         END IF;
         UPDATE {schema}.threads AS t
         SET revision = t.revision + 1,
@@ -368,18 +409,18 @@ BEGIN
                 ELSE t.title_turn
             END
         WHERE t.id = p_thread_id
-            AND {schema}.refusal(t, p_user_id, p_revision, p_incarnation, p_record_id, p_edits) IS NULL
-        RETURNING * INTO thread;
-        EXIT WHEN FOUND;
-        must_look := true;
+        RETURNING t.key, t.revision, t.first, t.messages INTO its_key, new_revision, old_first, its_messages;
+        IF new_revision = 1 THEN
+            PERFORM {schema}.note_owner(its_key, thread.user_id, coalesce(thread.user_id, p_user_id));
+        END IF;
     END LOOP;
 
     INSERT INTO {schema}.turns (
         thread_key, number, created_us, committed_us, target, message_count, id, kind, body
     )
     VALUES (
-        thread.key,
-        thread.revision,
+        its_key,
+        new_revision,
         p_created_us,
         p_committed_us,
         p_target,
@@ -388,33 +429,30 @@ BEGIN
         nullif(p_kind, 'turn'),
         p_body
     );
+
     IF p_kind = 'turn' THEN
-        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
-    END IF;
-    IF thread.revision = 1 AND thread.user_id = p_user_id THEN
-        PERFORM {schema}.note_owner(thread.key, NULL, p_user_id);
-    END IF;
-
-    IF p_kind = 'undo' THEN
-        PERFORM {schema}.delete_records(thread.key, p_target, p_target, thread.first, thread.revision, NULL);
+        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = its_key;
+        IF its_messages > p_keep_messages THEN
+            new_first := old_first;
+            remaining := its_messages;
+            FOR aged IN oldest (its_key, old_first) LOOP
+                new_first := aged.number;
+                EXIT WHEN remaining <= greatest(p_keep_messages, p_message_count);
+                remaining := remaining - aged.message_count;
+            END LOOP;
+            PERFORM {schema}.delete_records(its_key, old_first, new_first - 1, new_first, new_revision, p_title);
+        END IF;
+    ELSIF p_kind = 'undo' THEN
+        PERFORM {schema}.delete_records(its_key, p_target, p_target, old_first, new_revision, NULL);
     ELSIF p_kind = 'trim' THEN
-        PERFORM {schema}.delete_records(thread.key, thread.first, p_target - 1, p_target, thread.revision, NULL);
-    ELSIF thread.messages > p_keep_messages THEN
-        new_first := thread.first;
-        remaining := thread.messages;
-        FOR aged IN oldest (thread.key, thread.first) LOOP
-            new_first := aged.number;
-            EXIT WHEN remaining <= greatest(p_keep_messages, p_message_count);
-            remaining := remaining - aged.message_count;
-        END LOOP;
-        PERFORM {schema}.delete_records(thread.key, thread.first, new_first - 1, new_first, thread.revision, p_title);
+        PERFORM {schema}.delete_records(its_key, old_first, p_target - 1, p_target, new_revision, NULL);
     END IF;
-    IF thread.revision % 100 = 0 THEN
-        PERFORM {schema}.forget_ids(thread.key, thread.revision);
+    IF new_revision % 100 = 0 THEN
+        PERFORM {schema}.forget_ids(its_key, new_revision);
     END IF;
 
-    r_outcome := CASE WHEN thread.revision = 1 THEN 'created' ELSE 'appended' END;
-    r_number := thread.revision;
+    r_outcome := CASE WHEN new_revision = 1 THEN 'created' ELSE 'appended' END;
+    r_number := new_revision;
     RETURN NEXT;
 END
 $function$;
@@ -504,7 +542,7 @@ BEGIN
         WHERE (SELECT t.number FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = given.id) IS NULL
         RETURNING w.number, w.id, w.created_us, w.committed_us, w.message_count
     ),
-    said_now AS (
+    said_now AS MATERIALIZED (
         SELECT max(written.number) AS number FROM written WHERE written.committed_us IS NULL
     )
     SELECT
@@ -572,15 +610,14 @@ BEGIN
 END
 $function$;
 
--- Note that a thread went from one user to another; NULL is no user. The new user may be noted already.
+-- Note that a thread went from one user to another; NULL is no user.
 CREATE FUNCTION {schema}.note_owner(p_thread_key bigint, p_old text, p_new text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE AS $function$
 BEGIN
     IF p_old IS DISTINCT FROM p_new THEN
         DELETE FROM {schema}.owners AS o WHERE o.user_id = p_old AND o.thread_key = p_thread_key;
-        INSERT INTO {schema}.owners (user_id, thread_key) SELECT p_new, p_thread_key WHERE p_new IS NOT NULL
-        ON CONFLICT DO NOTHING;
+        INSERT INTO {schema}.owners (user_id, thread_key) SELECT p_new, p_thread_key WHERE p_new IS NOT NULL;
     END IF;
 END
 $function$;
@@ -647,11 +684,15 @@ $function$;
 CREATE FUNCTION {schema}.end_draft(p_thread_key bigint, p_turn_ids text[])
 RETURNS void
 LANGUAGE sql VOLATILE AS $function$
-    DELETE FROM {schema}.drafts AS d
-    WHERE d.thread_key = p_thread_key AND EXISTS (
-        SELECT FROM {schema}.drafts AS f
-        WHERE f.thread_key = p_thread_key AND f.number = 1 AND f.turn_id = ANY (p_turn_ids)
+    WITH gone AS (
+        DELETE FROM {schema}.drafts AS d
+        WHERE d.thread_key = p_thread_key AND EXISTS (
+            SELECT FROM {schema}.drafts AS f
+            WHERE f.thread_key = p_thread_key AND f.number = 1 AND f.turn_id = ANY (p_turn_ids)
+        )
+        RETURNING d.number
     )
+    UPDATE {schema}.threads AS t SET user_id = t.user_id WHERE t.key = p_thread_key AND EXISTS (SELECT FROM gone)
 $function$;
 
 -- Save a step of a draft. r_outcome is 'saved'; or 'draft', if the step is not the draft's next one, or would begin a
@@ -781,6 +822,7 @@ CREATE FUNCTION {schema}.update_thread(
     p_new_user_id text,
     p_sets_title boolean,
     p_title json,
+    p_title_turn bigint,
     p_metadata json,
     p_lock_timeout_ms integer
 )
@@ -812,7 +854,7 @@ BEGIN
             ELSE t.user_id
         END,
         title = CASE WHEN p_sets_title THEN p_title ELSE t.title END,
-        title_turn = CASE WHEN p_sets_title THEN NULL ELSE t.title_turn END,
+        title_turn = CASE WHEN p_sets_title THEN p_title_turn ELSE t.title_turn END,
         metadata = CASE WHEN p_metadata IS NULL THEN t.metadata ELSE {schema}.merge(t.metadata, p_metadata) END
     WHERE t.key = thread.key
     RETURNING * INTO thread;

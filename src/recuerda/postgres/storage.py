@@ -198,6 +198,7 @@ class PostgresStorage(Storage):
             None if changes.user_id is unset else changes.user_id,
             changes.title is not unset,
             None if changes.title is unset else _json(changes.title),
+            changes.title_turn,
             None if changes.metadata is unset else to_metadata_json(changes.metadata),
             self._lock_timeout_ms,
         )
