@@ -11,7 +11,7 @@ DAY_US = 24 * 3600 * 1_000_000
 
 
 def clock_of(current: Round) -> Clock:
-    """Return the machine's clock, or, in every third round, a clock that jumps."""
+    """Return the machine's clock, or, in about one round of three, a clock that jumps."""
     if current.luck.random() < 2 / 3:
         return system_clock
     current.disturbed("clocks that jump")
