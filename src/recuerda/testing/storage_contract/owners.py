@@ -16,77 +16,79 @@ from recuerda.storage.records import ThreadInfo
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill
 from recuerda.testing.storage_contract.versions import a_step, everything, head
 
-Call: TypeAlias = Callable[[Storage, str], Awaitable[object]]
+Call: TypeAlias = Callable[[Storage, str, str], Awaitable[object]]
 
 MINUTE = timedelta(minutes=1)
 
 OPERATIONS: dict[str, Call] = {
-    "append": lambda storage, user: storage.append("a", a_turn("evil"), user_id=user),
-    "append, a replay": lambda storage, user: storage.append("a", a_turn("evil", id="t1"), user_id=user),
-    "append_all": lambda storage, user: storage.append_all("a", [a_turn("evil")], user_id=user),
-    "read": lambda storage, user: storage.read("a", user_id=user),
-    "read, by id": lambda storage, user: storage.read("a", turn_id="t1", last_turns=0, user_id=user),
-    "head": lambda storage, user: storage.head("a", user_id=user),
-    "undo": lambda storage, user: storage.undo("a", user_id=user),
-    "trim": lambda storage, user: storage.trim("a", keep_turns=1, user_id=user),
-    "summarize": lambda storage, user: storage.summarize("a", b"evil", through=1, user_id=user),
-    "update_thread": lambda storage, user: storage.update_thread("a", title="evil", expected_user_id=user),
-    "update_thread, a theft": lambda storage, user: storage.update_thread("a", user_id=user, expected_user_id=user),
-    "save_draft": lambda storage, user: storage.save_draft("a", a_step(1, turn_id="evil"), user_id=user),
-    "save_draft, a later step": lambda storage, user: storage.save_draft("a", a_step(2), user_id=user),
-    "load_draft": lambda storage, user: storage.load_draft("a", user_id=user),
-    "drop_draft": lambda storage, user: storage.drop_draft("a", user_id=user),
-    "delete": lambda storage, user: storage.delete("a", user_id=user),
+    "append": lambda storage, thread, user: storage.append(thread, a_turn("evil"), user_id=user),
+    "append, a replay": lambda storage, thread, user: storage.append(thread, a_turn("evil", id="t1"), user_id=user),
+    "append_all": lambda storage, thread, user: storage.append_all(thread, [a_turn("evil")], user_id=user),
+    "read": lambda storage, thread, user: storage.read(thread, user_id=user),
+    "read, by id": lambda storage, thread, user: storage.read(thread, turn_id="t1", last_turns=0, user_id=user),
+    "head": lambda storage, thread, user: storage.head(thread, user_id=user),
+    "undo": lambda storage, thread, user: storage.undo(thread, user_id=user),
+    "trim": lambda storage, thread, user: storage.trim(thread, keep_turns=1, user_id=user),
+    "summarize": lambda storage, thread, user: storage.summarize(thread, b"evil", through=1, user_id=user),
+    "update_thread": lambda storage, thread, user: storage.update_thread(thread, title="evil", expected_user_id=user),
+    "update_thread, a theft": lambda storage, thread, user: storage.update_thread(
+        thread, user_id=user, expected_user_id=user
+    ),
+    "save_draft": lambda storage, thread, user: storage.save_draft(thread, a_step(1, turn_id="evil"), user_id=user),
+    "save_draft, a later step": lambda storage, thread, user: storage.save_draft(thread, a_step(2), user_id=user),
+    "load_draft": lambda storage, thread, user: storage.load_draft(thread, user_id=user),
+    "drop_draft": lambda storage, thread, user: storage.drop_draft(thread, user_id=user),
+    "delete": lambda storage, thread, user: storage.delete(thread, user_id=user),
 }
 """Every operation on one thread, for a user. A storage need not have the operations of `OPTIONAL`."""
 
 OPTIONAL: dict[str, Call] = {
-    "rewrite": lambda storage, user: storage.rewrite("a", {1: b"evil"}, user_id=user),
-    "take_lease": lambda storage, user: storage.take_lease("a", new_id(), MINUTE, user_id=user),
+    "rewrite": lambda storage, thread, user: storage.rewrite(thread, {1: b"evil"}, user_id=user),
+    "take_lease": lambda storage, thread, user: storage.take_lease(thread, new_id(), MINUTE, user_id=user),
 }
 
-VIEWED: dict[str, Callable[[Storage], Awaitable[object]]] = {
-    "append": lambda view: view.append("a", a_turn("evil")),
-    "append_all": lambda view: view.append_all("a", [a_turn("evil")]),
-    "read": lambda view: view.read("a"),
-    "head": lambda view: view.head("a"),
-    "undo": lambda view: view.undo("a"),
-    "trim": lambda view: view.trim("a", keep_turns=1),
-    "summarize": lambda view: view.summarize("a", b"evil", through=1),
-    "update_thread": lambda view: view.update_thread("a", title="evil"),
-    "save_draft": lambda view: view.save_draft("a", a_step(1, turn_id="evil")),
-    "load_draft": lambda view: view.load_draft("a"),
-    "drop_draft": lambda view: view.drop_draft("a"),
-    "delete": lambda view: view.delete("a"),
+VIEWED: dict[str, Callable[[Storage, str], Awaitable[object]]] = {
+    "append": lambda view, thread: view.append(thread, a_turn("evil")),
+    "append_all": lambda view, thread: view.append_all(thread, [a_turn("evil")]),
+    "read": lambda view, thread: view.read(thread),
+    "head": lambda view, thread: view.head(thread),
+    "undo": lambda view, thread: view.undo(thread),
+    "trim": lambda view, thread: view.trim(thread, keep_turns=1),
+    "summarize": lambda view, thread: view.summarize(thread, b"evil", through=1),
+    "update_thread": lambda view, thread: view.update_thread(thread, title="evil"),
+    "save_draft": lambda view, thread: view.save_draft(thread, a_step(1, turn_id="evil")),
+    "load_draft": lambda view, thread: view.load_draft(thread),
+    "drop_draft": lambda view, thread: view.drop_draft(thread),
+    "delete": lambda view, thread: view.delete(thread),
 }
 """Every operation on one thread, on a view."""
 
 
-async def _with_turns(storage: Storage) -> None:
-    await storage.append("a", a_turn("1", id="t1"), user_id="ana", title="T")
-    await storage.append("a", a_turn("2", id="t2"))
+async def _with_turns(storage: Storage, thread: str) -> None:
+    await storage.append(thread, a_turn("1", id="t1"), user_id="ana", title="T")
+    await storage.append(thread, a_turn("2", id="t2"))
 
 
-async def _with_a_first_draft(storage: Storage) -> None:
-    await storage.save_draft("a", a_step(), user_id="ana")
+async def _with_a_first_draft(storage: Storage, thread: str) -> None:
+    await storage.save_draft(thread, a_step(), user_id="ana")
 
 
-async def _with_settings_alone(storage: Storage) -> None:
-    await storage.update_thread("a", user_id="ana", title="T")
+async def _with_settings_alone(storage: Storage, thread: str) -> None:
+    await storage.update_thread(thread, user_id="ana", title="T")
 
 
-async def _given_away(storage: Storage) -> None:
-    await storage.append("a", a_turn("1", id="t1"), user_id="bo")
-    await storage.update_thread("a", user_id="ana")
+async def _given_away(storage: Storage, thread: str) -> None:
+    await storage.append(thread, a_turn("1", id="t1"), user_id="bo")
+    await storage.update_thread(thread, user_id="ana")
 
 
-async def _made_anew(storage: Storage) -> None:
-    await storage.append("a", a_turn("bo's", id="t1"), user_id="bo")
+async def _made_anew(storage: Storage, thread: str) -> None:
+    await storage.append(thread, a_turn("bo's", id="t1"), user_id="bo")
     await storage.erase_user("bo")
-    await storage.append("a", a_turn("1", id="t1"), user_id="ana")
+    await storage.append(thread, a_turn("1", id="t1"), user_id="ana")
 
 
-STRANGERS: dict[str, Callable[[Storage], Awaitable[None]]] = {
+STRANGERS: dict[str, Callable[[Storage, str], Awaitable[None]]] = {
     "with turns": _with_turns,
     "with the draft of its first turn": _with_a_first_draft,
     "with settings alone": _with_settings_alone,
@@ -100,40 +102,35 @@ class OwnerContract(ContractBase):
     """Tests of `user_id`, `expected_user_id` and `Storage.for_user`."""
 
     @pytest.mark.parametrize("how", STRANGERS)
-    @pytest.mark.parametrize("name", OPERATIONS)
-    async def test_an_operation_for_another_user_is_refused(
-        self, storage: Storage, another: Storage, name: str, how: str
-    ) -> None:
-        await STRANGERS[how](storage)
-        before = await everything(storage)
-        with pytest.raises(ThreadOwnershipError):
-            await OPERATIONS[name](another, "bo")
-        assert await everything(storage) == before
+    async def test_an_operation_for_another_user_is_refused(self, storage: Storage, another: Storage, how: str) -> None:
+        for name, operation in OPERATIONS.items():
+            await STRANGERS[how](storage, name)
+            before = await everything(storage, name)
+            with pytest.raises(ThreadOwnershipError):
+                await operation(another, name, "bo")
+            assert await everything(storage, name) == before, name
 
     @pytest.mark.parametrize("how", STRANGERS)
-    @pytest.mark.parametrize("name", VIEWED)
-    async def test_a_view_of_another_user_is_refused(
-        self, storage: Storage, another: Storage, name: str, how: str
-    ) -> None:
-        await STRANGERS[how](storage)
-        before = await everything(storage)
-        with pytest.raises(ThreadOwnershipError):
-            await VIEWED[name](another.for_user("bo"))
-        assert await everything(storage) == before
+    async def test_a_view_of_another_user_is_refused(self, storage: Storage, another: Storage, how: str) -> None:
+        view = another.for_user("bo")
+        for name, operation in VIEWED.items():
+            await STRANGERS[how](storage, name)
+            before = await everything(storage, name)
+            with pytest.raises(ThreadOwnershipError):
+                await operation(view, name)
+            assert await everything(storage, name) == before, name
 
-    @pytest.mark.parametrize("name", OPERATIONS)
-    async def test_an_operation_for_the_threads_user_passes(self, storage: Storage, name: str) -> None:
-        await _with_turns(storage)
-        if name == "save_draft, a later step":
-            await storage.save_draft("a", a_step(revision=2))
-            await storage.save_draft("a", a_step(2, revision=2), user_id="ana")
-        elif name == "save_draft":
-            await storage.save_draft("a", a_step(revision=2), user_id="ana")
-        else:
-            await OPERATIONS[name](storage, "ana")
+    async def test_an_operation_for_the_threads_user_passes(self, storage: Storage) -> None:
+        for name, operation in OPERATIONS.items():
+            await _with_turns(storage, name)
+            if name.startswith("save_draft"):
+                await storage.save_draft(name, a_step(revision=2), user_id="ana")
+                await storage.save_draft(name, a_step(2, revision=2), user_id="ana")
+            else:
+                await operation(storage, name, "ana")
 
     async def test_the_owner_comes_before_the_state(self, storage: Storage) -> None:
-        await _with_turns(storage)
+        await _with_turns(storage, "a")
         with pytest.raises(ThreadOwnershipError):
             await storage.append("a", a_turn("evil"), user_id="bo", expected=0)
         with pytest.raises(ThreadConflict):
@@ -142,7 +139,7 @@ class OwnerContract(ContractBase):
     async def test_a_turn_for_a_thread_that_changed_hands_since_it_was_read_conflicts(
         self, storage: Storage, another: Storage
     ) -> None:
-        await _with_turns(storage)
+        await _with_turns(storage, "a")
         version = (await head(storage)).version
         await another.update_thread("a", user_id="bo")
         before = await everything(storage)
@@ -237,9 +234,9 @@ class LeaseContract(ContractBase):
 
     @pytest.mark.parametrize("how", STRANGERS)
     async def test_a_lease_for_another_user_is_refused(self, storage: Storage, another: Storage, how: str) -> None:
-        await STRANGERS[how](storage)
+        await STRANGERS[how](storage, "a")
         with pytest.raises(ThreadOwnershipError):
-            await OPTIONAL["take_lease"](another, "bo")
+            await OPTIONAL["take_lease"](another, "a", "bo")
         with pytest.raises(ThreadOwnershipError):
             await another.for_user("bo").take_lease("a", new_id(), MINUTE)
         assert await storage.take_lease("a", "ana's", MINUTE, user_id="ana")
@@ -256,10 +253,10 @@ class RewriteContract(ContractBase):
     async def test_bodies_of_another_users_thread_are_not_replaced(
         self, storage: Storage, another: Storage, how: str
     ) -> None:
-        await STRANGERS[how](storage)
+        await STRANGERS[how](storage, "a")
         before = await everything(storage)
         with pytest.raises(ThreadOwnershipError):
-            await OPTIONAL["rewrite"](another, "bo")
+            await OPTIONAL["rewrite"](another, "a", "bo")
         with pytest.raises(ThreadOwnershipError):
             await another.for_user("bo").rewrite("a", {1: b"evil"})
         assert await everything(storage) == before

@@ -23,7 +23,7 @@ from recuerda.storage.records import (
 )
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
-Call: TypeAlias = Callable[[Storage, Version], Awaitable[object]]
+Call: TypeAlias = Callable[[Storage, str, Version], Awaitable[object]]
 
 
 def a_step(number: int = 1, *, revision: int = 0, turn_id: str = "draft", body: bytes = b"step") -> DraftStep:
@@ -36,7 +36,7 @@ class Conditional:
     """An operation that takes `expected`.
 
     Attributes:
-        call: calls the operation on thread "a".
+        call: calls the operation on a thread.
         heeds_settings: True if a change of the settings is another state for the operation.
     """
 
@@ -45,18 +45,25 @@ class Conditional:
 
 
 CONDITIONAL: dict[str, Conditional] = {
-    "append": Conditional(lambda storage, version: storage.append("a", a_turn("new"), expected=version)),
-    "append_all": Conditional(lambda storage, version: storage.append_all("a", [a_turn("new")] * 2, expected=version)),
-    "undo": Conditional(lambda storage, version: storage.undo("a", expected=version)),
-    "trim": Conditional(lambda storage, version: storage.trim("a", keep_turns=1, expected=version)),
-    "summarize": Conditional(lambda storage, version: storage.summarize("a", b"sum", through=1, expected=version)),
+    "append": Conditional(lambda storage, thread, version: storage.append(thread, a_turn("new"), expected=version)),
+    "append_all": Conditional(
+        lambda storage, thread, version: storage.append_all(thread, [a_turn("new")] * 2, expected=version)
+    ),
+    "undo": Conditional(lambda storage, thread, version: storage.undo(thread, expected=version)),
+    "trim": Conditional(lambda storage, thread, version: storage.trim(thread, keep_turns=1, expected=version)),
+    "summarize": Conditional(
+        lambda storage, thread, version: storage.summarize(thread, b"sum", through=1, expected=version)
+    ),
     "save_draft": Conditional(
-        lambda storage, version: storage.save_draft("a", a_step(revision=version.revision), expected=version)
+        lambda storage, thread, version: storage.save_draft(thread, a_step(revision=version.revision), expected=version)
     ),
     "update_thread": Conditional(
-        lambda storage, version: storage.update_thread("a", title="New", expected=version), heeds_settings=True
+        lambda storage, thread, version: storage.update_thread(thread, title="New", expected=version),
+        heeds_settings=True,
     ),
-    "delete": Conditional(lambda storage, version: storage.delete("a", expected=version), heeds_settings=True),
+    "delete": Conditional(
+        lambda storage, thread, version: storage.delete(thread, expected=version), heeds_settings=True
+    ),
 }
 """Every operation that takes `expected`, but `drop_draft`, which needs a draft, and `rewrite`, which is optional."""
 
@@ -89,41 +96,41 @@ class VersionContract(ContractBase):
         await storage.update_thread("b", title="No record")
         assert ((await head(another, "b")).revision, (await head(another, "b")).record_id) == (0, "")
 
-    @pytest.mark.parametrize("name", CONDITIONAL)
-    async def test_an_operation_passes_in_the_state_that_it_expects(self, storage: Storage, name: str) -> None:
-        await fill(storage, "a", 1, 1)
-        await storage.update_thread("a", title="T", metadata={"k": 1})
-        before = await everything(storage)
-        await CONDITIONAL[name].call(storage, (await head(storage)).version)
-        assert await everything(storage) != before
+    async def test_an_operation_passes_in_the_state_that_it_expects(self, storage: Storage) -> None:
+        for name, operation in CONDITIONAL.items():
+            await fill(storage, name, 1, 1)
+            await storage.update_thread(name, title="T", metadata={"k": 1})
+            before = await everything(storage, name)
+            await operation.call(storage, name, (await head(storage, name)).version)
+            assert await everything(storage, name) != before, name
 
-    @pytest.mark.parametrize("name", CONDITIONAL)
     @pytest.mark.parametrize("field", ["incarnation", "revision", "record_id", "edits"])
     async def test_an_operation_is_refused_in_any_other_state(
-        self, storage: Storage, another: Storage, name: str, field: str
+        self, storage: Storage, another: Storage, field: str
     ) -> None:
-        await fill(storage, "a", 1, 1)
-        version = (await head(storage)).version
-        other: Any = {"incarnation": "another", "revision": 1, "record_id": "t1", "edits": version.edits + 1}[field]
-        if field == "edits" and not CONDITIONAL[name].heeds_settings:
-            return
-        before = await everything(storage)
-        with pytest.raises(ThreadConflict):
-            await CONDITIONAL[name].call(another, replace(version, **{field: other}))
-        assert await everything(storage) == before
+        for name, operation in CONDITIONAL.items():
+            if field == "edits" and not operation.heeds_settings:
+                continue
+            await fill(storage, name, 1, 1)
+            version = (await head(storage, name)).version
+            other: Any = {"incarnation": "another", "revision": 1, "record_id": "t1", "edits": version.edits + 1}[field]
+            before = await everything(storage, name)
+            with pytest.raises(ThreadConflict):
+                await operation.call(another, name, replace(version, **{field: other}))
+            assert await everything(storage, name) == before, name
 
-    @pytest.mark.parametrize("name", CONDITIONAL)
     async def test_an_operation_is_refused_on_a_thread_that_was_made_anew(
-        self, storage: Storage, another: Storage, name: str
+        self, storage: Storage, another: Storage
     ) -> None:
-        await fill(storage, "a", 1, 1)
-        version = (await head(storage)).version
-        await storage.delete("a")
-        await fill(storage, "a", 1, 1)
-        before = await everything(storage)
-        with pytest.raises(ThreadConflict):
-            await CONDITIONAL[name].call(another, version)
-        assert await everything(storage) == before
+        for name, operation in CONDITIONAL.items():
+            await fill(storage, name, 1, 1)
+            version = (await head(storage, name)).version
+            await storage.delete(name)
+            await fill(storage, name, 1, 1)
+            before = await everything(storage, name)
+            with pytest.raises(ThreadConflict):
+                await operation.call(another, name, version)
+            assert await everything(storage, name) == before, name
 
     async def test_a_change_of_settings_is_no_conflict_for_an_append(self, storage: Storage) -> None:
         await fill(storage, "a", 1)
