@@ -233,5 +233,6 @@ async def test_a_stream_that_is_entered_has_begun_its_run(storage: Storage) -> N
         async with agent.run_stream("y", thread=agent.get_thread("t", user_id="bo")):
             raise AssertionError("never entered")
     async with agent.run_stream("z", thread="new") as stream:
-        assert len(client.requests) == 2
+        assert storage.run_lock("new").locked()
+        assert len(client.requests) == 1
         assert "".join([update.text async for update in stream]) == "one two three"

@@ -42,8 +42,11 @@ class Run:
         """The whole answer; None until the run has ended."""
         return self._replay if self._attempt is None else self._attempt.response
 
-    async def updates(self) -> AsyncGenerator[AgentResponseUpdate]:
-        """Carry the run out. The turn is committed after the last update; closing the generator early cancels it."""
+    async def updates(self) -> AsyncGenerator[AgentResponseUpdate | None]:
+        """Carry the run out. The turn is committed after the last update; closing the generator early cancels it.
+
+        A None comes first, when the thread has been read and checked, before anything is paid for.
+        """
         _check_can_be_stored(self._request)
         async with self.ticket.held():
             reading = await self._read_past_an_interrupted_turn()
@@ -53,6 +56,7 @@ class Run:
                     yield AgentResponseUpdate(role=message.role, contents=message.contents)
                 return
             self._attempt = await self._begin(self._request, reading)
+            yield None
             async with aclosing(self._attempt.updates()) as updates:
                 async for update in updates:
                     yield update

@@ -31,10 +31,12 @@ class AgentResponseStream:
         self._run.ticket.abandon()
 
     async def __anext__(self) -> AgentResponseUpdate:
-        first, self._first = self._first, None
-        return first or await self._next()
+        update, self._first = self._first, None
+        while update is None:
+            update = await self._next()
+        return update
 
-    async def _next(self) -> AgentResponseUpdate:
+    async def _next(self) -> AgentResponseUpdate | None:
         self._run.ticket.read(is_read=True)
         try:
             return await anext(self._updates)
