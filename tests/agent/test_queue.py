@@ -22,6 +22,7 @@ from recuerda import (
 )
 from recuerda.agent import queue
 from recuerda.agent.agent import Agent
+from recuerda.storage import run_lock
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
 from tests.thread.own_store import OwnStore
@@ -212,6 +213,7 @@ def test_a_thread_can_be_used_from_one_event_loop_after_another(storage: Storage
 async def test_a_run_that_waits_for_a_stream_that_nobody_reads_is_named_and_then_fails(
     storage: Storage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(run_lock, "CHECK_S", 0.01)
     monkeypatch.setattr(queue, "LEFT_S", 0.02)
     monkeypatch.setattr(queue, "GIVE_UP_S", 0.1)
     agent = ScriptedChatClient(default="one two three").create_agent(storage=storage)

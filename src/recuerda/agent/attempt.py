@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from recuerda._drivers.finishing import finished
 from recuerda.agent.beginning import Beginning
 from recuerda.agent.exchange import Exchange
 from recuerda.agent.journal import Journal, durable_store
@@ -33,6 +32,7 @@ from recuerda.ids import new_id
 from recuerda.messages.message import Turn
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import gather, tell
+from recuerda.storage.finishing import finished
 from recuerda.storage.records import Appended
 from recuerda.threads.history import stored_turn
 

@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from recuerda._drivers.finishing import finished
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
 from recuerda.agent.journal import Journal
 from recuerda.agent.prompt import Prompt
@@ -25,6 +24,7 @@ from recuerda.agent.tools import FunctionTool, unknown_tool
 from recuerda.errors import RunLimitError
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
 from recuerda.providers.gathering import all_of
+from recuerda.storage.finishing import finished
 from recuerda.threads.thread import AgentThread
 
 T = TypeVar("T")

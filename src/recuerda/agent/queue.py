@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
@@ -19,7 +20,6 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from recuerda._drivers.finishing import finished
 from recuerda.errors import ConfigurationError
 from recuerda.storage.run_lock import RunLock
 from recuerda.threads.thread import AgentThread
@@ -49,6 +49,7 @@ class QueueTicket:
         self._task: asyncio.Task[Any] | None = None
         self._is_abandoned = False
         self._unread_since: float | None = None
+        self._told_at = -math.inf
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
@@ -62,40 +63,18 @@ class QueueTicket:
         self._refuse_to_wait_for_an_outer_run(lock)
         self._task = asyncio.current_task()
         try:
-            async with self._turn_of(lock), self._thread.lease(self._lease):
-                _holders[lock] = self
-                try:
-                    yield
-                finally:
-                    _holders.pop(lock, None)
+            await lock.acquire(look=lambda: _tell_if_unread(lock))
+            try:
+                async with self._thread.lease(self._lease):
+                    _holders[lock] = self
+                    try:
+                        yield
+                    finally:
+                        _holders.pop(lock, None)
+            finally:
+                lock.release()
         finally:
             self._task = None
-
-    @asynccontextmanager
-    async def _turn_of(self, lock: RunLock) -> AsyncGenerator[None]:
-        if lock.locked():
-            await self._watched(lock)
-        else:
-            await lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-
-    async def _watched(self, lock: RunLock) -> None:
-        """Wait for the lock, and tell if a stream that nobody reads holds it."""
-        acquiring = asyncio.ensure_future(lock.acquire())
-        try:
-            while not acquiring.done():
-                await asyncio.wait([acquiring], timeout=LEFT_S)
-                if not acquiring.done() and (holder := _holders.get(lock)) is not None:
-                    holder.tell_unread()
-        except BaseException:
-            acquiring.cancel()
-            await finished(asyncio.wait([acquiring]))
-            if not acquiring.cancelled():
-                lock.release()
-            raise
 
     def read(self, *, is_read: bool) -> None:
         """Note that somebody reads the run's stream now, or that its reader is busy with the last update."""
@@ -107,9 +86,11 @@ class QueueTicket:
         Raises:
             ConfigurationError: nobody has read it for `GIVE_UP_S` seconds.
         """
-        unread_s = 0.0 if self._unread_since is None else time.monotonic() - self._unread_since
-        if unread_s < LEFT_S:
+        now = time.monotonic()
+        unread_s = 0.0 if self._unread_since is None else now - self._unread_since
+        if unread_s < LEFT_S or now < self._told_at + LEFT_S:
             return
+        self._told_at = now
         text = (
             f"a run on thread {self._thread.id!r} waits for a stream that nobody has read for {unread_s:.0f} s: "
             "read it to its end, or leave it with `async with` or `aclose()`"
@@ -146,6 +127,12 @@ class QueueTicket:
 
 _holders: WeakKeyDictionary[RunLock, QueueTicket] = WeakKeyDictionary()
 """The ticket of the run that holds each lock."""
+
+
+def _tell_if_unread(lock: RunLock) -> None:
+    if (holder := _holders.get(lock)) is not None:
+        holder.tell_unread()
+
 
 _outer_runs: ContextVar[tuple[QueueTicket, ...]] = ContextVar("recuerda_outer_runs", default=())
 """The runs inside which the current task works."""

@@ -13,9 +13,9 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
-from recuerda._drivers.finishing import finished
 from recuerda.errors import InvalidInput, RecuerdaError
 from recuerda.ids import new_id
+from recuerda.storage.finishing import finished
 
 FIRST_WAIT_S = 0.005
 LONGEST_WAIT_S = 0.25

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -28,8 +29,12 @@ class RunLock:
         """Return True if a run holds the lock."""
         return self._is_held
 
-    async def acquire(self) -> bool:
-        """Wait until the lock is free, and take it. Return True, as `asyncio.Lock.acquire` does."""
+    async def acquire(self, *, look: Callable[[], None] | None = None) -> bool:
+        """Wait until the lock is free, and take it. Return True, as `asyncio.Lock.acquire` does.
+
+        Args:
+            look: is called every `CHECK_S` seconds while the lock is not free. If it raises an error, the waiting ends.
+        """
         with self._mutex:
             if not self._is_held and not self._waiting:
                 self._is_held = True
@@ -40,6 +45,8 @@ class RunLock:
             while not waiter.has_lock:
                 await asyncio.wait([waiter.called], timeout=CHECK_S)
                 self._call_next()
+                if look is not None and not waiter.has_lock:
+                    look()
         except BaseException:
             self._give_up(waiter)
             raise
