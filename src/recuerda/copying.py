@@ -155,7 +155,7 @@ async def _copy(
 ) -> bool:
     """Append the missing turns, copy the settings, and return whether both sides have the same turns."""
     expected: Expected = there.info.version if there.info else 0
-    title = _made_title(info, missing)
+    title = info.title_of_first(missing)
     for start in range(0, len(missing), CHUNK):
         chunk = [record.as_new_turn() for record in missing[start : start + CHUNK]]
         appended = await target.append_all(info.id, chunk, expected=expected, user_id=info.user_id, title=title)
@@ -176,17 +176,12 @@ async def _version(target: Storage, thread_id: str, revision: int, record_id: st
     return Version(info.incarnation if info else "", revision, record_id)
 
 
-def _made_title(info: ThreadInfo, missing: Sequence[TurnRecord]) -> str | None:
-    """Return the title that was made of the first missing turn, to be made of its copy; otherwise None."""
-    return info.title if missing and info.title_turn == missing[0].number else None
-
-
 def _changes(info: ThreadInfo, there: ThreadInfo | None) -> _Changes:
     """Return the settings that the target has to change."""
     changes = _Changes()
     if info.user_id is not None and (there is None or there.user_id is None):
         changes["user_id"] = info.user_id
-    is_made = bool(info.title_turn) and info.title is not None
+    is_made = info.title is not None and info.set_title is None
     if not is_made and info.title != (there and there.title):
         changes["title"] = info.title
     held = there.metadata if there else {}

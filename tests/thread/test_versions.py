@@ -158,3 +158,18 @@ async def test_a_forks_title_goes_with_its_turn(storage: Storage) -> None:
     kept = await (await store.fork()).info()
     assert kept is not None
     assert kept.title == "Set"
+
+
+async def test_a_fork_has_no_title_of_a_turn_that_it_lacks(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    for text in ("One.", "Two."):
+        await store.add_messages(exchange(text))
+    await store.trim(keep_turns=1)
+    await store.add_messages(exchange("My password is X."))
+    info = await store.info()
+    assert info is not None
+    assert info.title == "My password is X."
+    for fork in (await store.fork(before=info.title_turn), await store.fork()):
+        forked = await fork.info()
+        assert forked is not None
+        assert forked.title is None

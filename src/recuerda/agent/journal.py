@@ -14,7 +14,7 @@ import msgspec
 from recuerda.agent.steps import Step, encode_step
 from recuerda.errors import ConfigurationError, DraftConflict, StorageError, ThreadConflict
 from recuerda.ids import new_id
-from recuerda.storage.records import Draft, DraftStep, Expected, Version
+from recuerda.storage.records import Draft, DraftStep, Expected, Version, revision_of
 from recuerda.threads.conflicts import version_after_summaries
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
@@ -44,10 +44,6 @@ class Journal:
         self.number: int = number
         self._order = asyncio.Lock()
 
-    @property
-    def _revision(self) -> int:
-        return self._version.revision if isinstance(self._version, Version) else self._version
-
     async def save(self, step: Step) -> None:
         """Save the next step.
 
@@ -62,7 +58,9 @@ class Journal:
         # apart.
         body = encode_step(step if self.number else msgspec.structs.replace(step, claim=new_id()))
         async with self._order:
-            draft = DraftStep(turn_id=self._turn_id, revision=self._revision, number=self.number + 1, body=body)
+            draft = DraftStep(
+                turn_id=self._turn_id, revision=revision_of(self._version), number=self.number + 1, body=body
+            )
             await self._begin(draft) if draft.number == 1 else await self._write(draft)
             self.number += 1
 

@@ -61,8 +61,7 @@ async def make_again(storage: Storage, thread: Examined, bodies: Mapping[int, by
         )
         for record in thread.records
     ]
-    is_made = bool(thread.records) and info.title_turn == thread.records[0].number
-    title = info.title if is_made else None
+    title = info.title_of_first(thread.records)
     wanted = _Wanted(info=info, turns=turns, metadata=info.metadata, made_title=title)
     copies.say_how_to_restore()
     if not await storage.delete(info.id, expected=info.version):
@@ -133,8 +132,8 @@ async def _set_missing(storage: Storage, wanted: _Wanted) -> None:
         changes = _Changes()
         if metadata := {key: value for key, value in wanted.metadata.items() if key not in held}:
             changes["metadata"] = metadata
-        if wanted.info.title is not None and wanted.info.title_turn is None and (info is None or info.title is None):
-            changes["title"] = wanted.info.title
+        if wanted.info.set_title is not None and (info is None or info.title is None):
+            changes["title"] = wanted.info.set_title
         if not changes and info is not None:
             return
         try:

@@ -16,7 +16,7 @@ from recuerda.errors import InvalidInput
 from recuerda.ids import check_count, check_id, check_limit
 
 SEAL = b"rc1"
-"""The first bytes of an encrypted body; see `encryption.py`."""
+"""The first bytes of an encrypted body; see `encryption/sealing.py`."""
 
 RecordKind: TypeAlias = Literal["turn", "undo", "trim", "summary"]
 
@@ -128,6 +128,11 @@ Expected: TypeAlias = Version | int
 """The state that a thread must have: a `Version`, or a revision alone. 0 stands for a thread without records."""
 
 
+def revision_of(expected: Expected) -> int:
+    """Return the revision of an expected state."""
+    return expected.revision if isinstance(expected, Version) else expected
+
+
 class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The information about a thread that a storage keeps beside its records.
 
@@ -166,6 +171,18 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     created_us: int
     updated_us: int
+
+    @property
+    def set_title(self) -> str | None:
+        """The title if somebody set it; None if it was made of a turn."""
+        return self.title if self.title_turn is None else None
+
+    def title_of_first(self, records: Sequence[TurnRecord]) -> str | None:
+        """Return the title if it was made of the first of these turns, for an append of copies of them.
+
+        A title that was made of another turn is not copied, because it would not go with that turn.
+        """
+        return self.title if records and records[0].number == self.title_turn else None
 
     @property
     def version(self) -> Version:
@@ -327,7 +344,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The conditions of an operation. The hook checks them in the same atomic step; see `check_guard`.
+    """The conditions of an operation. The hook checks them in the same atomic step; see `check_user` and `check_state`.
 
     Attributes:
         user_id: the user for whom the operation is. A thread of another user is refused. A thread that is made, or that

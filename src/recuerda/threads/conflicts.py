@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from recuerda.errors import ThreadConflict, ThreadOwnershipError
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, Expected, ThreadSlice, Version
+from recuerda.storage.records import Appended, Expected, ThreadSlice, Version, revision_of
 
 MAX_TRIES = 8
 """The number of appends after which a conflict is raised."""
@@ -73,7 +73,7 @@ def _version_after(found: ThreadSlice, expected: Expected) -> Version | None:
     """Return the version if the records and the turns that they undo are all changes since `expected`, or None."""
     if found.info is None or not found.is_continued:
         return None
-    start = expected.revision if isinstance(expected, Version) else expected
+    start = revision_of(expected)
     undone = [record for record in found.records if record.kind == "undo" and (record.target or 0) > start]
     is_all = found.info.revision - start == len(found.records) + len(undone) > 0
     return found.info.version if is_all else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from recuerda.messages.message import ChatMessage
-from recuerda.storage.records import Expected, TurnRecord, Version
+from recuerda.storage.records import Expected, TurnRecord, revision_of
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.mirror import ThreadService
 from recuerda.window.window import ContextWindow, group_turns
@@ -54,7 +54,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def revision(self) -> int:
         """The revision of `version`; 0 without a version."""
-        return self.version.revision if isinstance(self.version, Version) else self.version or 0
+        return revision_of(self.version or 0)
 
     def select(
         self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0

@@ -19,7 +19,7 @@ from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, Expected, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import Appended, Expected, NewTurn, ThreadInfo, TurnRecord
 from recuerda.storage.registry import open_storage
 from recuerda.threads.conflicts import append_checked, version_after_summaries, version_after_turns
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
@@ -215,7 +215,7 @@ class ChatMessageStore:
             check_limit(last, "last")
         if skip_corrupt:
             await self._write_first_messages()
-            return readable_turns(await self._read_afresh(last), self.thread_id)
+            return readable_turns(await self._view.read(self.thread_id, last_messages=last), self.thread_id)
         window = None if last is None else ContextWindow(max_messages=last)
         await self.refresh(window)
         turns = self._history.turns
@@ -339,7 +339,7 @@ class ChatMessageStore:
         if through is not None and before is not None:
             raise InvalidInput("give through or before: both say where the copy ends")
         await self._write_first_messages()
-        found = await self._read_afresh(None)
+        found = await self._view.read(self.thread_id)
         if (info := found.info) is None:
             raise ThreadNotFound(self.thread_id)
         end = through if before is None else before
@@ -350,17 +350,13 @@ class ChatMessageStore:
         if (taken := await copy.view.head(copy.thread_id)) is not None and taken.revision:
             raise ThreadConflict(copy.thread_id, expected=0, actual=taken.revision)
         last = found.records[-1].number if end is None and found.records else (end or 0) - (before is not None)
-        turns = [record.as_new_turn() for record in found.records if record.number <= last]
-        await copy._take_settings(info, has_made_title=bool(turns))
-        title = info.title if info.title_turn else None
-        await copy.view.append_all(copy.thread_id, turns, expected=0, title=title)
+        kept = [record for record in found.records if record.number <= last]
+        if not kept or info.metadata or info.set_title is not None:
+            title = msgspec.UNSET if info.set_title is None else info.set_title
+            await copy.view.update_thread(copy.thread_id, title=title, metadata=info.metadata)
+        turns = [record.as_new_turn() for record in kept]
+        await copy.view.append_all(copy.thread_id, turns, expected=0, title=info.title_of_first(kept))
         return copy
-
-    async def _take_settings(self, info: ThreadInfo, *, has_made_title: bool) -> None:
-        """Give this store's thread the settings of another thread, and make the thread if it does not exist."""
-        title = info.title if info.title_turn is None else msgspec.UNSET
-        if not has_made_title or info.metadata or isinstance(title, str):
-            await self._view.update_thread(self.thread_id, title=title, metadata=info.metadata)
 
     async def info(self) -> ThreadInfo | None:
         """Return the storage's description of the thread; None before its first turn."""
@@ -398,9 +394,6 @@ class ChatMessageStore:
         if self._first_messages:
             messages, self._first_messages = self._first_messages, ()
             await self.add_messages(messages)
-
-    async def _read_afresh(self, last_messages: int | None) -> ThreadSlice:
-        return await self._view.read(self.thread_id, last_messages=last_messages)
 
     def _exact(self, expected: Expected | None) -> Expected | None:
         """Return the version that was read last if `expected` is its revision; otherwise `expected` itself."""
