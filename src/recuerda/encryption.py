@@ -30,9 +30,8 @@ from recuerda.errors import (
     ThreadConflict,
     ThreadOwnershipError,
 )
-from recuerda.storage.contract import Storage
+from recuerda.storage.contract import Storage, to_guard
 from recuerda.storage.erasure import Follower
-from recuerda.storage.hooks import check_state, check_user
 from recuerda.storage.records import (
     SEAL,
     Appended,
@@ -46,6 +45,7 @@ from recuerda.storage.records import (
     TurnRecord,
     Version,
 )
+from recuerda.storage.rules import check_info, check_user, owner_after
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -202,9 +202,11 @@ class EncryptedStorage(Storage):
         }
         changes = self._resealed(info, seal)
         if changes != ThreadChanges():
-            info = await self._inner._update(info.id, changes, info.updated_us, _exactly(info))
+            info = await self._inner._update(
+                info.id, changes, info.updated_us, to_guard(info.version, None, with_edits=True)
+            )
         if bodies:
-            await self._inner._rewrite(info.id, bodies, _exactly(info))
+            await self._inner._rewrite(info.id, bodies, to_guard(info.version, None, with_edits=True))
         return len(bodies)
 
     def _resealed(self, info: ThreadInfo, seal: _Sealer) -> ThreadChanges:
@@ -235,7 +237,7 @@ class EncryptedStorage(Storage):
             try:
                 appended = await self._inner._append(thread_id, self._sealed(thread_id, record, to, 1), to.guard)
             except (ThreadConflict, ThreadOwnershipError):
-                _check(thread_id, guard, await self._head(thread_id))
+                check_info(thread_id, guard, await self._head(thread_id))
             else:
                 return replace(appended, record=self._record(thread_id, appended.record))
 
@@ -246,7 +248,7 @@ class EncryptedStorage(Storage):
             held = await self._replays(thread_id, records, guard) if info and info.revision else {}
             if records and records[0].id in held:
                 guard = Guard(user_id=guard.user_id)
-            _check(thread_id, guard, info)
+            check_info(thread_id, guard, info)
             new: dict[str, NewRecord] = {}
             for record in records:
                 if record.id not in held:
@@ -306,7 +308,7 @@ class EncryptedStorage(Storage):
         while True:
             # The metadata is one encrypted value, so it is merged here, if nobody changes it meanwhile.
             info = await self._head(thread_id)
-            _check(thread_id, guard, info)
+            check_info(thread_id, guard, info)
             sealed = self._sealed_changes(thread_id, changes, info, guard)
             with suppress(ThreadConflict, ThreadOwnershipError):
                 updated = await self._inner._update(thread_id, sealed, now_us, _at(info, guard))
@@ -332,14 +334,16 @@ class EncryptedStorage(Storage):
         while True:
             # A read that continues also returns summaries. A summary is never the first record.
             found = await self._inner._read(thread_id, ReadQuery(after=max(1, min(bodies, default=1) - 1)))
-            _check(thread_id, guard, found.info)
+            check_info(thread_id, guard, found.info)
             if found.info is None:
                 return
             seal = self._sealer(_user(found.info, guard))
             places = {1: _place(thread_id, 1)} | {one.number: _record_place(thread_id, one) for one in found.records}
             sealed = {number: seal(body, places[number]) for number, body in bodies.items() if number in places}
             with suppress(ThreadConflict, ThreadOwnershipError):
-                await self._inner._rewrite(thread_id, sealed, replace(_exactly(found.info), user_id=guard.user_id))
+                await self._inner._rewrite(
+                    thread_id, sealed, to_guard(found.info.version, guard.user_id, with_edits=True)
+                )
                 return
 
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
@@ -360,9 +364,9 @@ class EncryptedStorage(Storage):
                 return None
             except (ThreadConflict, ThreadOwnershipError):
                 info = await self._head(thread_id)
-                _check(thread_id, guard if step.number == 1 else Guard(user_id=guard.user_id), info)
+                check_info(thread_id, guard if step.number == 1 else Guard(user_id=guard.user_id), info)
                 if step.number == 1:
-                    _check(thread_id, Guard(revision=step.revision), info)
+                    check_info(thread_id, Guard(revision=step.revision), info)
 
     async def _has_step(self, thread_id: str, step: DraftStep, guard: Guard) -> bool:
         steps = await self._inner._load_draft(thread_id, guard)
@@ -385,6 +389,9 @@ class EncryptedStorage(Storage):
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._inner._release(thread_id, holder)
+
+    async def _clean_up(self) -> None:
+        await self._inner._clean_up()
 
     async def _close(self) -> None:
         await self._inner.close()
@@ -552,22 +559,7 @@ def _step_place(thread_id: str, step: DraftStep) -> bytes:
 
 def _user(info: ThreadInfo | None, guard: Guard) -> str | None:
     """Return the user whom a thread has after an operation with this guard."""
-    if info is None:
-        return guard.user_id
-    return info.user_id or (guard.user_id if info.revision == 0 else None)
-
-
-def _check(thread_id: str, guard: Guard, info: ThreadInfo | None) -> None:
-    """Refuse a thread of another user, and then a thread that is not in the guard's state."""
-    check_user(thread_id, guard, info.user_id if info else None)
-    check_state(
-        thread_id,
-        guard,
-        revision=info.revision if info else 0,
-        incarnation=info.incarnation if info else None,
-        record_id=info.record_id if info else "",
-        edits=info.edits if info else 0,
-    )
+    return owner_after(guard.user_id, owner=info.user_id if info else None, revision=info.revision if info else 0)
 
 
 def _at(info: ThreadInfo | None, guard: Guard) -> Guard:
@@ -579,11 +571,6 @@ def _at(info: ThreadInfo | None, guard: Guard) -> Guard:
         record_id=guard.record_id,
         edits=(info.edits if info else 0) if guard.edits is None else guard.edits,
     )
-
-
-def _exactly(info: ThreadInfo) -> Guard:
-    """Return a guard that demands the state in which a thread was seen."""
-    return Guard(revision=info.revision, incarnation=info.incarnation, record_id=info.record_id, edits=info.edits)
 
 
 def _version(found: ThreadSlice) -> Version | None:

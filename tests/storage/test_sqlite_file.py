@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.errors import CorruptTurn, StorageError, StorageFull, StorageReadOnly, StorageUnavailable
 from recuerda.messages.codec import decode_turn
 from recuerda.sqlite import SQLiteStorage, erasing, schema
@@ -408,6 +409,22 @@ async def test_a_repeated_erasure_removes_the_copies_that_a_killed_process_left(
     path: Path, left_by_a_killed_process: SQLiteStorage
 ) -> None:
     assert (await left_by_a_killed_process.erase_user("ana")).threads == 0
+    assert not is_somewhere(b"A SECRET.", path)
+
+
+def viewed(storage: Storage) -> Storage:
+    return storage.for_user("ana")
+
+
+def encrypted(storage: Storage) -> Storage:
+    return EncryptedStorage(storage, KeyRing({"k": b"k" * 32}, current="k"))
+
+
+@pytest.mark.parametrize("wrapped", [viewed, encrypted])
+async def test_a_repeated_erasure_through_another_storage_removes_them_too(
+    path: Path, left_by_a_killed_process: SQLiteStorage, wrapped: Callable[[Storage], Storage]
+) -> None:
+    assert (await wrapped(left_by_a_killed_process).erase_user("ana")).threads == 0
     assert not is_somewhere(b"A SECRET.", path)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
+from collections.abc import Generator
 
 
 def switch_to_wal(connection: sqlite3.Connection, *, busy_timeout_s: float) -> None:
@@ -30,3 +32,35 @@ def _switched(connection: sqlite3.Connection, deadline: float) -> bool:
             raise
         return False
     return True
+
+
+@contextlib.contextmanager
+def busy_timeout(connection: sqlite3.Connection, timeout_s: float) -> Generator[None]:
+    """Wait for other connections for another time than usual, in seconds."""
+    usual_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    connection.execute(f"PRAGMA busy_timeout = {round(timeout_s * 1000)}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {usual_ms}")
+
+
+def rewrite_small(connection: sqlite3.Connection, largest_bytes: int) -> bool:
+    """Rewrite the file, unless it is larger than this. Return True if it was rewritten.
+
+    Other writers wait meanwhile. For a larger file, an operator runs `VACUUM` at a quiet time.
+
+    Raises:
+        sqlite3.OperationalError: another connection writes, or the disk is full.
+    """
+    pages, page_size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if pages * page_size > largest_bytes:
+        return False
+    connection.execute("VACUUM")
+    return True
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Move the write-ahead log into the file and empty it. Return False if a reader of an older state prevents this."""
+    (is_blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not is_blocked

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from azure.core.exceptions import AzureError
@@ -23,6 +22,7 @@ from recuerda.cosmos.items import HeadItem, RecordItem, record_item_id, write_bo
 from recuerda.errors import StorageError, TurnDropped
 from recuerda.ids import new_id
 from recuerda.storage.records import Appended, Guard, NewRecord
+from recuerda.storage.rules import title_after, updated_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,8 @@ async def _write(container: Container, head: Head, record: NewRecord, guard: Gua
 def _after(head: HeadItem, record: NewRecord, cut: Cut, call: str) -> HeadItem:
     """Return the head that the thread has after a record."""
     number = head.revision + 1
-    values: dict[str, Any] = {"title": None, "title_turn": 0} if cut.removes_title(head) else {}
-    title = values.get("title", head.title)
-    title_turn = values.get("title_turn", head.title_turn)
-    if title is None and record.title is not None and (number == 1 or title_turn == 0):
-        values = {"title": record.title, "title_turn": number}
-    is_past = record.created_us != record.committed_us
+    old, old_turn = (None, 0) if cut.removes_title(head) else (head.title, head.title_turn)
+    title, title_turn = title_after(record.title, title=old, title_turn=old_turn, revision=head.revision)
     return msgspec.structs.replace(
         head,
         call=call,
@@ -144,8 +140,9 @@ def _after(head: HeadItem, record: NewRecord, cut: Cut, call: str) -> HeadItem:
         summary=cut.summary,
         covered=cut.covered,
         removals=head.removals + bool(cut.items),
-        updated_us=str(max(int(head.updated_us), record.created_us) if is_past else record.created_us),
-        **values,
+        updated_us=str(updated_after(record, updated_us=int(head.updated_us))),
+        title=title,
+        title_turn=title_turn,
     )
 
 

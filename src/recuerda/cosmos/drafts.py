@@ -23,8 +23,8 @@ from recuerda.cosmos.items import (
     write_body,
 )
 from recuerda.ids import new_id
-from recuerda.storage.hooks import is_new_step
 from recuerda.storage.records import DraftStep, Guard
+from recuerda.storage.rules import is_new_step
 
 
 async def save(container: Container, thread_id: str, step: DraftStep, guard: Guard) -> None:

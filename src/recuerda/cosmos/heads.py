@@ -14,8 +14,8 @@ import msgspec
 
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition
-from recuerda.storage.hooks import check_state, check_user
 from recuerda.storage.records import Guard, ThreadInfo
+from recuerda.storage.rules import check_state, check_user, owner_after
 
 NEWEST_FIRST = "c.number DESC"
 
@@ -102,9 +102,8 @@ def made_alive(head: HeadItem, now_us: int, guard: Guard) -> HeadItem:
     """
     if head.life == "new":
         head = msgspec.structs.replace(head, life="alive", created_us=str(now_us), updated_us=str(now_us))
-    if head.revision == 0 and head.user_id is None:
-        head = msgspec.structs.replace(head, user_id=guard.user_id)
-    return msgspec.structs.replace(head, writes=head.writes + 1)
+    user_id = owner_after(guard.user_id, owner=head.user_id, revision=head.revision)
+    return msgspec.structs.replace(head, user_id=user_id, writes=head.writes + 1)
 
 
 async def load(container: Container, thread_id: str, *, record_id: str | None = None) -> Head:

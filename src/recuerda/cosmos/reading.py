@@ -11,6 +11,7 @@ from recuerda.cosmos.container import Backoff, Container
 from recuerda.cosmos.heads import NEWEST_FIRST, Head, holds, is_undone, load, load_with_body
 from recuerda.cosmos.items import HIGHEST_NUMBER, HeadItem, RecordItem, record_item_id, thread_partition
 from recuerda.storage.records import ReadQuery, ThreadSlice, TurnRecord
+from recuerda.storage.rules import is_same_history
 
 PAGE = 100
 """The largest number of items in one page of a query."""
@@ -143,17 +144,15 @@ async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_
                     known = item
                 elif not is_full and item.number <= walk.head.revision:
                     is_full = item.number < walk.lowest or not walk.take(item)
-            if is_full or walk.head is None or _is_another(query, walk.head):
+            if is_full or walk.head is None or not _is_same(query, walk.head):
                 break
     if walk.after and walk.head is not None and not await _continues(container, walk, known):
         return await _walked(container, thread_id, query, is_anew=True)
     return walk
 
 
-def _is_another(query: ReadQuery, head: HeadItem) -> bool:
-    """Return True if a thread is not the one that the query's reader knows, or a body was rewritten since."""
-    is_other_life = query.incarnation not in (None, head.incarnation)
-    return is_other_life or (query.edits is not None and head.rewritten > query.edits)
+def _is_same(query: ReadQuery, head: HeadItem) -> bool:
+    return is_same_history(query, incarnation=head.incarnation, rewritten=head.rewritten)
 
 
 async def _continues(container: Container, walk: _Walk, known: RecordItem | None = None) -> bool:
@@ -165,18 +164,12 @@ async def _continues(container: Container, walk: _Walk, known: RecordItem | None
         known: the record at the query's position, if the walk has reached it.
     """
     query, head = walk.query, walk.head
-    if head is None or _is_another(query, head):
+    if head is None or not _is_same(query, head):
         return False
-    if query.record_id is None or not query.after or query.after >= head.revision:
-        return (
-            query.record_id is None
-            or not query.after
-            or (query.after, query.record_id)
-            == (
-                head.revision,
-                head.record_id,
-            )
-        )
+    if query.record_id is None or not query.after:
+        return True
+    if query.after >= head.revision:
+        return (query.after, query.record_id) == (head.revision, head.record_id)
     if known is None:
         values = {"id": record_item_id(head.incarnation, query.after)}
         fields = "c.partition, c.id, c.kind, c.number, c.incarnation, c.record_id, c.removed_id"

@@ -13,6 +13,7 @@ from recuerda.cosmos.heads import Head, holds, load, made_alive
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition, write_body
 from recuerda.ids import new_id
 from recuerda.storage.records import Guard, ThreadChanges, ThreadInfo
+from recuerda.storage.rules import metadata_after
 
 _BATCH_BYTES = 1_500_000
 """The length of the bodies, as base64, that are replaced in one batch. A longer body is replaced alone."""
@@ -108,8 +109,7 @@ def _changed(head: HeadItem, changes: ThreadChanges, now_us: int, call: str) -> 
     if changes.title is not msgspec.UNSET:
         values |= {"title": changes.title, "title_turn": changes.title_turn}
     if changes.metadata is not msgspec.UNSET:
-        merged = msgspec.json.decode(head.metadata) | changes.metadata
-        kept = {key: value for key, value in merged.items() if value is not None}
+        kept = metadata_after(msgspec.json.decode(head.metadata), changes.metadata)
         values["metadata"] = msgspec.json.encode(kept).decode()
     return msgspec.structs.replace(head, edits=head.edits + 1, updated_us=str(now_us), call=call, **values)
 

@@ -24,8 +24,8 @@ from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
 from recuerda.file.log import Log, backward_lines, forward_lines, last_piece, line_at, open_log
 from recuerda.file.names import DRAFT_SUFFIX, ThreadFiles, files_of
 from recuerda.file.os_locks import shared
-from recuerda.storage.hooks import is_new_step
 from recuerda.storage.records import DraftStep
+from recuerda.storage.rules import is_new_step
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,6 @@ from recuerda.file.log import Log, open_log
 from recuerda.file.names import ThreadFiles, files_of
 from recuerda.file.rewrite import is_worth_it, write_bodies, write_removal, write_without_dead
 from recuerda.file.writing import add_records, add_settings, changed_settings, new_settings, owned
-from recuerda.storage.hooks import check_state, check_user
 from recuerda.storage.records import (
     NO_GUARD,
     Appended,
@@ -36,6 +35,7 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
 )
+from recuerda.storage.rules import check_state, check_user, is_same_history
 
 
 class Folder:
@@ -308,9 +308,7 @@ def _check_state(thread_id: str, guard: Guard, log: Log | None) -> None:
 
 def _continues(log: Log, info: ThreadInfo, query: ReadQuery) -> bool:
     """Return True if the records after the query's position continue the records that its reader knows."""
-    if query.incarnation not in (None, info.incarnation):
-        return False
-    if query.edits is not None and info.rewritten > query.edits:
+    if not is_same_history(query, incarnation=info.incarnation, rewritten=info.rewritten):
         return False
     if query.record_id is None or not query.after:
         return True

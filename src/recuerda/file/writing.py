@@ -27,6 +27,7 @@ from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
 from recuerda.ids import new_id
 from recuerda.storage.records import NewRecord, ThreadChanges, TurnRecord
+from recuerda.storage.rules import metadata_after, owner_after, title_after, updated_after
 
 
 def add_records(
@@ -99,14 +100,14 @@ def changed_settings(settings: SettingsLine, changes: ThreadChanges, now_us: int
 
 def owned(settings: SettingsLine, revision: int, user_id: str | None) -> SettingsLine:
     """Return the settings with this user, if the thread has no record and no user yet."""
-    return replace(settings, user_id=user_id) if revision == 0 and settings.user_id is None else settings
+    return replace(settings, user_id=owner_after(user_id, owner=settings.user_id, revision=revision))
 
 
 def _merged(metadata: msgspec.Raw, changes: ThreadChanges) -> msgspec.Raw:
     if changes.metadata is msgspec.UNSET:
         return metadata
-    merged = msgspec.json.decode(metadata, type=dict[str, object]) | changes.metadata
-    return msgspec.Raw(msgspec.json.encode({key: value for key, value in merged.items() if value is not None}))
+    held = msgspec.json.decode(metadata, type=dict[str, object])
+    return msgspec.Raw(msgspec.json.encode(metadata_after(held, changes.metadata)))
 
 
 def _begin(files: ThreadFiles, disk: Disk, settings: SettingsLine, rest: bytes = b"") -> None:
@@ -122,14 +123,13 @@ def _extend(log: Log, disk: Disk, lines: bytes) -> None:
 
 def added(state: State, record: TurnRecord) -> State:
     """Return the thread's state after a record, which is the next one."""
-    is_past = record.created_us != record.committed_us
     return replace(
         state,
         revision=record.number,
         record_id=record.id,
         turns=state.turns + (record.kind == "turn"),
         messages=state.messages + record.message_count,
-        updated_us=max(state.updated_us, record.created_us) if is_past else record.created_us,
+        updated_us=updated_after(record, updated_us=state.updated_us),
         summary_at=state.end if record.kind == "summary" else state.summary_at,
         last_turn=record.number if record.kind == "turn" else state.last_turn,
     )
@@ -166,9 +166,10 @@ def _renamed(log: Log, thread_id: str, first: int, record: NewRecord, user_id: s
 
 def _named(settings: SettingsLine, revision: int, record: NewRecord, user_id: str | None) -> SettingsLine:
     settings = owned(settings, revision, user_id)
-    if record.title is None or settings.title is not None or not (revision == 0 or settings.title_turn == 0):
-        return settings
-    return replace(settings, title=record.title, title_turn=revision + 1)
+    title, title_turn = title_after(
+        record.title, title=settings.title, title_turn=settings.title_turn, revision=revision
+    )
+    return replace(settings, title=title, title_turn=title_turn)
 
 
 def _moved(state: State, start: State, size: int) -> State:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from recuerda.errors import ThreadConflict, ThreadOwnershipError
+from recuerda.errors import ThreadConflict
 from recuerda.storage.records import Guard
+from recuerda.storage.rules import of_another_user
 
 
 def check_outcome(thread_id: str, guard: Guard, outcome: str, revision: int) -> None:
@@ -20,9 +21,7 @@ def check_outcome(thread_id: str, guard: Guard, outcome: str, revision: int) -> 
         ThreadConflict: the thread is not in the guard's state.
     """
     if outcome == "owner":
-        raise ThreadOwnershipError(
-            f"thread {thread_id!r} belongs to another user; open it with the user id with which it was made"
-        )
+        raise of_another_user(thread_id)
     if outcome == "conflict":
         expected = revision if guard.revision is None else guard.revision
         raise ThreadConflict(thread_id, expected=expected, actual=revision)

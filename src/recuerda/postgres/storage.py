@@ -28,7 +28,7 @@ from recuerda.postgres.rows import to_appended, to_info, to_metadata_json, to_sl
 from recuerda.postgres.schema import ensure_tables
 from recuerda.postgres.statements import Statements
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.hooks import WALK_PAGE, check_user
+from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import (
     Appended,
     DraftStep,
@@ -39,6 +39,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.rules import check_user
 
 T = TypeVar("T")
 

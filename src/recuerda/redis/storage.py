@@ -32,7 +32,6 @@ from recuerda.redis.listing import enter, list_drafts, list_threads, move_entrie
 from recuerda.redis.server import Address, Persistence, Server, check_url
 from recuerda.redis.trips import Argument, RedisCall
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.hooks import check_user
 from recuerda.storage.records import (
     Appended,
     DraftStep,
@@ -43,6 +42,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.rules import of_another_user
 
 DEFAULT_URL = "redis://localhost:6379"
 DEFAULT_PREFIX = "recuerda"
@@ -416,13 +416,13 @@ def _accepted(thread_id: str, reply: object, guard: Guard, *, expected: int | No
     """
     match reply:
         case [wire.STRANGER, 0]:
-            check_user(thread_id, guard, "")  # No user has this id.
+            raise of_another_user(thread_id)
         case [wire.CONFLICT, int(actual)]:
             wanted = guard.revision if expected is None else expected
             raise ThreadConflict(thread_id, expected=actual if wanted is None else wanted, actual=actual)
         case _:
             pass
-    return cast("object", reply)
+    return reply
 
 
 def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:

@@ -6,8 +6,8 @@ import sqlite3
 from typing import Any
 
 from recuerda.sqlite.threads import find, make
-from recuerda.storage.hooks import is_new_step
 from recuerda.storage.records import DraftStep, Guard
+from recuerda.storage.rules import is_new_step
 
 _STEPS = "SELECT turn_id, revision, number, body, created_us FROM drafts WHERE thread_key = :key"
 _NEWEST = "(SELECT max(number) FROM drafts WHERE thread_key = :key)"

@@ -1,10 +1,8 @@
-"""Erased text leaves the write-ahead log and the unused parts of pages too.
+"""When copies of erased text are removed from a file of threads.
 
-SQLite overwrites deleted content with zeros (`secure_delete`), but two copies of it may be left. The write-ahead log
-keeps earlier pages until it starts anew. And when SQLite splits a page, the unused part of the old page keeps a copy of
-the rows that moved. Therefore a worker that has erased something soon moves the log into the file and empties it.
-Before, it rewrites the file if the file is small. A large file would block other writers for too long, so its operator
-runs `VACUUM` at a quiet time (docs/operations.md).
+A worker that has erased something soon rewrites the file if it is small, and empties the write-ahead log. A large file
+would block other writers for too long, so its operator runs `VACUUM` at a quiet time (docs/operations.md).
+`_drivers/sqlite.py` says where copies are left.
 """
 
 from __future__ import annotations
@@ -12,6 +10,8 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
+
+from recuerda._drivers.sqlite import busy_timeout, empty_log, rewrite_small
 
 SOON_S = 1.0
 """The shortest time between two emptyings, and the time after which one that was hindered is tried again."""
@@ -22,7 +22,7 @@ LATE_S = 10.0
 REWRITABLE_BYTES = 8 * 2**20
 """The size of the largest file that is rewritten after an erasure; this takes about a tenth of a second."""
 
-_PATIENCE_MS = 50
+_PATIENCE_S = 0.05
 """How long the work waits for other connections. Other writers wait meanwhile."""
 
 
@@ -65,20 +65,11 @@ class Eraser:
 
     def _clean(self, connection: sqlite3.Connection) -> bool:
         """Rewrite a small file, and empty the log. Return False if a reader hinders this."""
-        patience_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
-        connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
-        try:
-            if not self._is_file_clean and _size(connection) <= REWRITABLE_BYTES:
-                connection.execute("VACUUM")
+        with busy_timeout(connection, _PATIENCE_S):
+            if not self._is_file_clean:
+                rewrite_small(connection, REWRITABLE_BYTES)
             self._is_file_clean = True
-            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+            return empty_log(connection)
 
     def _set_due(self, delay_s: float) -> None:
         self._due = min(self._due, max(time.monotonic() + delay_s, self._last + SOON_S))
-
-
-def _size(connection: sqlite3.Connection) -> int:
-    pages, page_size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-    return pages * page_size

@@ -32,7 +32,6 @@ from recuerda.sqlite.erasing import LATE_S
 from recuerda.sqlite.schema import connect
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.erasure import Erasure
 from recuerda.storage.records import (
     Appended,
     DraftStep,
@@ -139,12 +138,8 @@ class SQLiteStorage(Storage):
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._write(partial(leases.release, thread_id, holder))
 
-    async def erase_user(self, user_id: str, *, dry_run: bool = False) -> Erasure:
-        receipt = await super().erase_user(user_id, dry_run=dry_run)
-        if not dry_run and not receipt.threads:
-            # A process that was killed may have deleted the threads, and left copies of their text.
-            await self._write(lambda _connection: None, erase_s=0.0)
-        return receipt
+    async def _clean_up(self) -> None:
+        await self._write(lambda _connection: None, erase_s=0.0)
 
     async def _close(self) -> None:
         with forks.gate:

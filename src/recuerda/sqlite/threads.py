@@ -14,8 +14,9 @@ import msgspec
 
 from recuerda.ids import new_id
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
-from recuerda.storage.hooks import WALK_PAGE, check_state, check_user
+from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo
+from recuerda.storage.rules import check_state, check_user, metadata_after, owner_after
 
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
 # come as one JSON text.
@@ -64,8 +65,8 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
             )
 
     def new_user(self, guard: Guard) -> str | None:
-        """Return the thread's user after a write: a thread without a record and a user becomes the guard's user's."""
-        return guard.user_id if self.revision == 0 and self.user_id is None else self.user_id
+        """Return the thread's user after a write."""
+        return owner_after(guard.user_id, owner=self.user_id, revision=self.revision)
 
 
 _to_head = msgspec.json.Decoder(Head).decode
@@ -139,8 +140,7 @@ def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db
 def _merge(key: int, changed: dict[str, Any], db: sqlite3.Connection) -> None:
     """Set keys of a thread's metadata, and remove the keys with None."""
     (text,) = db.execute("SELECT metadata FROM threads WHERE key = ?", (key,)).fetchone()
-    merged = msgspec.json.decode(text, type=dict[str, Any]) | changed
-    kept = {name: value for name, value in merged.items() if value is not None}
+    kept = metadata_after(msgspec.json.decode(text, type=dict[str, Any]), changed)
     db.execute("UPDATE threads SET metadata = ? WHERE key = ?", (msgspec.json.encode(kept).decode(), key))
 
 

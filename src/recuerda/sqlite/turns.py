@@ -24,6 +24,7 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
 )
+from recuerda.storage.rules import is_same_history, title_after, updated_after
 
 _LOOK = THREAD.replace(") FROM", "), EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key) FROM")
 _TURN = "SELECT position, id, created_us, committed_us, message_count, body FROM turns"
@@ -102,7 +103,6 @@ def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
 def _advance(db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, record: TurnRecord) -> None:
     """Bring the thread's row up to a new record."""
     first, gone_turns, gone_messages = (cut.first, cut.turns, cut.messages) if cut else (head.first, 0, 0)
-    is_past = record.created_us != record.committed_us
     db.execute(
         "UPDATE threads SET revision = ?, record_id = ?, first = ?, turns = ?, messages = ?, updated_us = ?"
         " WHERE key = ?",
@@ -112,7 +112,7 @@ def _advance(db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, rec
             first,
             head.turns - gone_turns + (record.kind == "turn"),
             head.messages - gone_messages + record.message_count,
-            max(head.updated_us, record.created_us) if is_past else record.created_us,
+            updated_after(record, updated_us=head.updated_us),
             key,
         ),
     )
@@ -122,11 +122,9 @@ def _name(
     db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, *, title: str | None, user_id: str | None
 ) -> None:
     """Set a thread's user, and the title that a new record made, if the thread's own title is missing or removed."""
-    named: tuple[str | None, int | None] = head.title, head.title_turn
-    if cut is not None and cut.low <= (head.title_turn or 0) <= cut.high:
-        named = None, 0
-    if named[0] is None and title is not None and (head.revision == 0 or named[1] == 0):
-        named = title, head.revision + 1
+    is_removed = cut is not None and cut.low <= (head.title_turn or 0) <= cut.high
+    old, old_turn = (None, 0) if is_removed else (head.title, head.title_turn)
+    named = title_after(title, title=old, title_turn=old_turn, revision=head.revision)
     if (*named, user_id) != (head.title, head.title_turn, head.user_id):
         db.execute("UPDATE threads SET title = ?, title_turn = ?, user_id = ? WHERE key = ?", (*named, user_id, key))
 
@@ -234,9 +232,7 @@ def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlic
 
 def _continues(db: sqlite3.Connection, base: int, info: ThreadInfo, query: ReadQuery) -> bool:
     """Return True if the records after the query's position continue the history that its reader knows."""
-    if query.incarnation is not None and query.incarnation != info.incarnation:
-        return False
-    if query.edits is not None and info.rewritten > query.edits:
+    if not is_same_history(query, incarnation=info.incarnation, rewritten=info.rewritten):
         return False
     if query.record_id is None or query.after == info.revision:
         return query.record_id is None or query.record_id == info.record_id

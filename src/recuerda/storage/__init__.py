@@ -5,7 +5,7 @@
 
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.erasure import Erasure, Follower, Forgotten
-from recuerda.storage.hooks import Clock, check_state, check_user
+from recuerda.storage.hooks import Clock
 from recuerda.storage.leases import Lease
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import (
@@ -25,6 +25,7 @@ from recuerda.storage.records import (
     Version,
 )
 from recuerda.storage.registry import open_storage
+from recuerda.storage.rules import check_state, check_user
 from recuerda.storage.thread_log import ThreadLog, list_infos
 from recuerda.storage.view import UserStorage
 

@@ -32,7 +32,7 @@ from recuerda.errors import (
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import check_text, to_json_object
 from recuerda.storage.erasure import Erasure, Follower, tell_deleted, tell_erased
-from recuerda.storage.hooks import Clock, StorageHooks, check_state, check_user
+from recuerda.storage.hooks import Clock, StorageHooks
 from recuerda.storage.leases import Lease
 from recuerda.storage.records import (
     NO_GUARD,
@@ -52,8 +52,10 @@ from recuerda.storage.records import (
     TurnRecord,
     Version,
     parse_cursor,
+    revision_of,
     to_microseconds,
 )
+from recuerda.storage.rules import check_info, check_user
 from recuerda.storage.run_lock import RunLock
 
 _MOST = 2**63 - 1
@@ -191,7 +193,7 @@ class Storage(StorageHooks):
         check_id(thread_id, "thread id")
         version = after if isinstance(after, Version) else None
         query = ReadQuery(
-            after=after.revision if isinstance(after, Version) else after,
+            after=revision_of(after),
             incarnation=version and version.incarnation,
             record_id=version and version.record_id,
             edits=version and version.edits,
@@ -573,6 +575,9 @@ class Storage(StorageHooks):
         check_id(user_id, "user id")
         guard = to_guard(None, user_id)
         erased = [info async for info in self.threads(user_id=user_id) if dry_run or await self._erase(info.id, guard)]
+        if not erased and not dry_run:
+            with self._translated("clean up", None):
+                await self._clean_up()
         return Erasure(
             user_id=user_id,
             threads=len(erased),
@@ -778,14 +783,7 @@ def to_guard(expected: Expected | None, user_id: str | None, *, with_edits: bool
 
 
 def _check_expected(info: ThreadInfo, expected: Expected | None) -> None:
-    check_state(
-        info.id,
-        to_guard(expected, None),
-        revision=info.revision,
-        incarnation=info.incarnation,
-        record_id=info.record_id,
-        edits=info.edits,
-    )
+    check_info(info.id, to_guard(expected, None), info)
 
 
 def _after(info: ThreadInfo, appended: Appended) -> ThreadInfo:

@@ -1,8 +1,8 @@
 """The hooks that a backend implements: nine abstract hooks, and a few optional hooks.
 
 `Storage` (in `contract.py`) checks the arguments before it calls a hook. Afterwards it translates the exceptions that
-`driver_errors` names. A hook that writes does so in one atomic operation. `thread_log.py` states the same rules as
-ordinary Python.
+`driver_errors` names. A hook that writes does so in one atomic operation. `rules.py` and `thread_log.py` state the same
+rules as ordinary Python.
 """
 
 from __future__ import annotations
@@ -12,14 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, TypeAlias
 
-from recuerda.errors import (
-    ConfigurationError,
-    DraftConflict,
-    RecuerdaError,
-    StorageError,
-    ThreadConflict,
-    ThreadOwnershipError,
-)
+from recuerda.errors import ConfigurationError, RecuerdaError, StorageError
 from recuerda.storage.records import (
     Appended,
     DraftStep,
@@ -188,6 +181,12 @@ class StorageHooks(ABC):
         """Free the lease if this holder has it. Optional, together with `_lease`."""
         raise ConfigurationError(f"{type(self).__name__} has no leases: {thread_id!r} is not held by {holder!r}")
 
+    async def _clean_up(self) -> None:  # noqa: B027 - it is optional
+        """Remove copies of erased text that a killed process may have left. Optional.
+
+        It is called after an erasure that found nothing to erase, because an earlier one may have been interrupted.
+        """
+
     @abstractmethod
     async def _close(self) -> None:
         """Finish running work, and free files and connections. It is called again if the storage is closed twice."""
@@ -198,87 +197,6 @@ class StorageHooks(ABC):
 
     def _translated(self, action: str, thread_id: str | None) -> _Translated:
         return _Translated(self, action, thread_id)
-
-
-def check_user(thread_id: str, guard: Guard, user_id: str | None) -> None:
-    """Check that a thread is not another user's.
-
-    Args:
-        thread_id: the thread.
-        guard: the conditions; only `user_id` is looked at.
-        user_id: the thread's user; None when the thread has no user or does not exist.
-
-    Raises:
-        ThreadOwnershipError: the guard and the thread have different users.
-    """
-    if guard.user_id is not None and user_id is not None and guard.user_id != user_id:
-        raise ThreadOwnershipError(
-            f"thread {thread_id!r} belongs to another user; open it with the user id with which it was made"
-        )
-
-
-def check_state(
-    thread_id: str, guard: Guard, *, revision: int, incarnation: str | None, record_id: str, edits: int
-) -> None:
-    """Check that a thread is in the state that a guard expects.
-
-    Args:
-        thread_id: the thread.
-        guard: the conditions; all but `user_id`.
-        revision: the thread's revision; 0 without a thread.
-        incarnation: the thread's incarnation; None without a thread.
-        record_id: the id of the newest record; "" without one.
-        edits: the thread's `edits`; 0 without a thread.
-
-    Raises:
-        ThreadConflict: the thread is in another state.
-    """
-    if (
-        guard.revision not in (None, revision)
-        or guard.incarnation not in (None, incarnation)
-        or guard.record_id not in (None, record_id)
-        or guard.edits not in (None, edits)
-    ):
-        expected = revision if guard.revision is None else guard.revision
-        raise ThreadConflict(thread_id, expected=expected, actual=revision)
-
-
-def is_new_step(
-    thread_id: str,
-    step: DraftStep,
-    *,
-    first: DraftStep | None,
-    same: DraftStep | None,
-    newest: int,
-    revision: int,
-) -> bool:
-    """Return True if a step must be written to the draft, and False if the draft already holds it.
-
-    Args:
-        thread_id: the thread that has the draft.
-        step: the step to save. Number 1 begins a draft. It replaces a draft of another turn if that draft was begun on
-            another revision than the thread's revision, because such a draft has ended.
-        first: step 1 of the thread's draft; None without a draft.
-        same: the draft's step with the number of `step`; None when the draft has no such step.
-        newest: the number of the draft's last step.
-        revision: the thread's revision.
-
-    Raises:
-        DraftConflict: the step does not continue the draft, or would begin a second draft beside it.
-        ThreadConflict: the draft would begin on another revision than the thread's revision.
-    """
-    is_same_turn = first is not None and first.turn_id == step.turn_id
-    if step.number == 1 and not is_same_turn:
-        if step.revision != revision:
-            raise ThreadConflict(thread_id, expected=step.revision, actual=revision)
-        if first is not None and first.revision == revision:
-            raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
-        return True
-    if is_same_turn and step.number == newest + 1:
-        return True
-    if not is_same_turn or same is None or (same.revision, same.body) != (step.revision, step.body):
-        raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
-    return False
 
 
 class _Translated:

@@ -15,7 +15,6 @@ import msgspec
 
 from recuerda.errors import TurnDropped
 from recuerda.ids import new_id
-from recuerda.storage.hooks import check_state, check_user, is_new_step
 from recuerda.storage.records import (
     REMEMBERED,
     Appended,
@@ -27,6 +26,16 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
     TurnRecord,
+)
+from recuerda.storage.rules import (
+    check_state,
+    check_user,
+    is_new_step,
+    is_same_history,
+    metadata_after,
+    owner_after,
+    title_after,
+    updated_after,
 )
 
 _SWEEP = 100
@@ -145,8 +154,9 @@ class ThreadLog(msgspec.Struct):
         self._add(committed)
         self._cut(record)
         self._forget_old_ids()
-        if self.title is None and record.title is not None and (is_first or self.title_turn == 0):
-            self.title, self.title_turn = record.title, committed.number
+        self.title, self.title_turn = title_after(
+            record.title, title=self.title, title_turn=self.title_turn, revision=committed.number - 1
+        )
         return Appended(revision=committed.number, replayed=False, record=committed, created=is_first)
 
     def read(self, query: ReadQuery) -> ThreadSlice:
@@ -194,22 +204,18 @@ class ThreadLog(msgspec.Struct):
         if changes.title is not msgspec.UNSET:
             self.title, self.title_turn = changes.title, changes.title_turn
         if changes.metadata is not msgspec.UNSET:
-            merged = self.metadata | changes.metadata
-            self.metadata = {key: value for key, value in merged.items() if value is not None}
+            self.metadata = metadata_after(self.metadata, changes.metadata)
         return self.info()
 
     def _make(self, now_us: int, guard: Guard) -> None:
         """Make the thread if it does not exist. Without a record and a user, it becomes the guard's user's."""
         if self.created_us is None:
             self.created_us = self.updated_us = now_us
-        if self.revision == 0 and self.user_id is None:
-            self.user_id = guard.user_id
+        self.user_id = owner_after(guard.user_id, owner=self.user_id, revision=self.revision)
 
     def _continues(self, query: ReadQuery) -> bool:
         """Return True if the records after the query's position continue what its reader knows."""
-        if query.incarnation not in (None, self.incarnation):
-            return False
-        if query.edits is not None and self.rewritten > query.edits:
+        if not is_same_history(query, incarnation=self.incarnation, rewritten=self.rewritten):
             return False
         if query.record_id is None or not query.after:
             return True
@@ -222,8 +228,7 @@ class ThreadLog(msgspec.Struct):
         self.revision = record.number
         self.turns += record.kind == "turn"
         self.messages += record.message_count
-        is_past = record.created_us != record.committed_us
-        self.updated_us = max(self.updated_us, record.created_us) if is_past else record.created_us
+        self.updated_us = updated_after(record, updated_us=self.updated_us)
         if record.kind == "summary":
             self.summaries.append(record.number)
 

@@ -11,7 +11,6 @@ from msgspec import structs
 from recuerda.errors import RecuerdaError, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.erasure import Follower
-from recuerda.storage.hooks import check_user
 from recuerda.storage.records import (
     NO_GUARD,
     Appended,
@@ -23,6 +22,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.rules import check_user
 from recuerda.storage.run_lock import RunLock
 
 
@@ -109,6 +109,9 @@ class UserStorage(Storage):
     async def _release(self, thread_id: str, holder: str) -> None:
         # Only a holder can release a lease, and its id is a secret of its own.
         await self.storage._release(thread_id, holder)
+
+    async def _clean_up(self) -> None:
+        await self.storage._clean_up()
 
     async def _close(self) -> None:
         """Close nothing, because the storage belongs to others."""

@@ -1,9 +1,7 @@
-"""Deleted text leaves the write-ahead log and the unused parts of pages too.
+"""When copies of deleted text are removed from the file of an index.
 
-SQLite overwrites deleted content with zeros (`secure_delete`), but two copies of it may be left. The write-ahead log
-keeps earlier pages until it starts anew. And when SQLite splits or merges pages, their unused parts keep copies of the
-rows that moved. So after a removal, the log is emptied, and a file that is not too large is rewritten. For a larger
-file, an operator runs `VACUUM` at a quiet time.
+After a removal, the write-ahead log is emptied, and a file that is not too large is rewritten. `_drivers/sqlite.py`
+says where copies are left.
 """
 
 from __future__ import annotations
@@ -13,6 +11,8 @@ import math
 import sqlite3
 import time
 from collections.abc import Generator
+
+from recuerda._drivers.sqlite import busy_timeout, empty_log, rewrite_small
 
 SMALL_BYTES = 8 * 2**20
 """The size of the largest file that is rewritten after an undo or a trim. This takes about a tenth of a second."""
@@ -61,12 +61,12 @@ class Cleaner:
 
         This is impossible while another connection reads an older state. Then a later call does it.
         """
-        with _outside(connection, timeout_s=self._timeout_s, usual_s=self._timeout_s):
+        with _outside(connection, self._timeout_s):
             self._empty_log(connection)
 
     def tidy(self, connection: sqlite3.Connection) -> None:
         """Remove all copies, but rewrite only a small file, and not too often."""
-        with _outside(connection, timeout_s=PATIENCE_S, usual_s=self._timeout_s):
+        with _outside(connection, PATIENCE_S):
             if self._has_copies and time.monotonic() >= self._last + PAUSE_S:
                 self._rewrite(connection, SMALL_BYTES)
             self._empty_log(connection)
@@ -74,32 +74,28 @@ class Cleaner:
     def finish(self, connection: sqlite3.Connection) -> None:
         """Remove all copies now. Without a removal, only the log is emptied, if no other connection hinders this."""
         timeout_s = self._timeout_s if self._has_copies else PATIENCE_S
-        with _outside(connection, timeout_s=timeout_s, usual_s=self._timeout_s):
+        with _outside(connection, timeout_s):
             if self._has_copies:
                 self._rewrite(connection, LARGE_BYTES)
             self._empty_log(connection)
 
     def _rewrite(self, connection: sqlite3.Connection, largest: int) -> None:
-        pages, page_size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
         self._last = time.monotonic()
         # If another process writes or the disk is full, the copies stay noted, and a later call removes them.
         with contextlib.suppress(sqlite3.OperationalError):
-            if pages * page_size <= largest:
-                connection.execute("VACUUM")
+            if rewrite_small(connection, largest):
                 self._has_copies = False
 
     def _empty_log(self, connection: sqlite3.Connection) -> None:
-        (is_blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._has_old_log = bool(is_blocked)
+        self._has_old_log = not empty_log(connection)
 
 
 @contextlib.contextmanager
-def _outside(connection: sqlite3.Connection, *, timeout_s: float, usual_s: float) -> Generator[None]:
+def _outside(connection: sqlite3.Connection, timeout_s: float) -> Generator[None]:
     """Leave the connection's transaction for a while, and wait for other connections for another time."""
     connection.execute("COMMIT")
-    connection.execute(f"PRAGMA busy_timeout = {round(timeout_s * 1000)}")
     try:
-        yield
+        with busy_timeout(connection, timeout_s):
+            yield
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {round(usual_s * 1000)}")
         connection.execute("BEGIN")
