@@ -1,31 +1,33 @@
-"""Encryption at rest for any storage.
-
-`EncryptedStorage` wraps a storage and encrypts the bodies of turns, summaries and drafts, titles and metadata. Ids,
-user ids, numbers, times and counts stay readable, because storages search and count by them. Each value is encrypted
-with AES-GCM (NIST SP 800-38D) and a random nonce. It is bound to the thread's id and the record's kind and number, so a
-value that was moved to another place cannot be opened. Each value starts with the id of its key. So several keys can be
-in use while one key replaces another, and deleting a user's only key erases the user's threads.
-"""
+"""The storage that encrypts what another storage keeps."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 from weakref import WeakSet
 
 import msgspec
 from msgspec.structs import replace
 
+from recuerda.encryption.keys import Keys
+from recuerda.encryption.sealing import (
+    SEAL_BYTES,
+    Sealer,
+    key_id_of,
+    opened,
+    place_of,
+    record_place,
+    sealer_of,
+    step_place,
+    to_bytes,
+    to_text,
+)
 from recuerda.errors import (
     ConfigurationError,
     DecryptionError,
     DraftConflict,
-    MissingExtraError,
     RecuerdaError,
     ThreadConflict,
     ThreadOwnershipError,
@@ -33,7 +35,6 @@ from recuerda.errors import (
 from recuerda.storage.contract import Storage, to_guard
 from recuerda.storage.erasure import Follower
 from recuerda.storage.records import (
-    SEAL,
     Appended,
     DraftStep,
     Guard,
@@ -45,89 +46,16 @@ from recuerda.storage.records import (
     TurnRecord,
     Version,
 )
-from recuerda.storage.rules import check_info, check_user, owner_after
+from recuerda.storage.rules import check_info, check_user, metadata_after, owner_after
 
-try:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-except ImportError:
-    raise MissingExtraError(module="recuerda.encryption", extra="encryption") from None
-
-__all__ = ["EncryptedStorage", "KeyRing", "Keys", "UserKeys"]
-
-NONCE_BYTES = 12
 _SEALED = ("turn", "summary")
 """The kinds of records whose bodies are encrypted."""
 
 _METADATA = "sealed"
 """The only key of the metadata that the other storage keeps. All keys of a thread are one encrypted value."""
 
-SEAL_BYTES = len(SEAL) + 1 + 255 + NONCE_BYTES + 16
-"""The largest number of bytes that encryption adds to a value, with the longest id of a key and AES-GCM's tag."""
-
 KNOWN_THREADS = 10_000
 """The number of threads whose users are remembered. A forgotten thread costs one look-up."""
-
-
-class Keys(Protocol):
-    """A source of keys. Use `KeyRing` or `UserKeys`, or implement it over a key service."""
-
-    def current(self, user_id: str | None) -> str:
-        """Return the id of the key for new values in a user's threads; None stands for threads without a user."""
-        ...
-
-    def key(self, key_id: str) -> bytes | None:
-        """Return the key's 16, 24 or 32 bytes, or None when no key has this id any more."""
-        ...
-
-
-class KeyRing:
-    """A few keys for all threads. The current key encrypts new values, and each key opens the values that it encrypted.
-
-    Args:
-        keys: the keys by their ids. An id has up to 255 bytes; a key has 16, 24 or 32 secret bytes, such as
-            `secrets.token_bytes(32)`.
-        current: the id of the key that encrypts new values.
-    """
-
-    def __init__(self, keys: Mapping[str, bytes], *, current: str) -> None:
-        if current not in keys:
-            raise ConfigurationError(f"the current key {current!r} is not among the keys")
-        for key_id, key in keys.items():
-            _check_key(key_id, key)
-        self._keys = dict(keys)
-        self._current = current
-
-    def __repr__(self) -> str:
-        return f"KeyRing({sorted(self._keys)}, current={self._current!r})"
-
-    def current(self, user_id: str | None) -> str:
-        return self._current
-
-    def key(self, key_id: str) -> bytes | None:
-        return self._keys.get(key_id)
-
-
-class UserKeys:
-    """One key for each user. Deleting a user's key erases everything that it encrypted.
-
-    Args:
-        keys: the keys by their user ids. The mapping is read for each value, so a deletion takes effect at once.
-        shared: the key for threads without a user. If None, writing such threads is refused.
-    """
-
-    def __init__(self, keys: Mapping[str, bytes], *, shared: bytes | None = None) -> None:
-        self._keys = keys
-        self._shared = shared
-
-    def __repr__(self) -> str:
-        return "UserKeys(…)"
-
-    def current(self, user_id: str | None) -> str:
-        return "shared" if user_id is None else f"user:{user_id}"
-
-    def key(self, key_id: str) -> bytes | None:
-        return self._shared if key_id == "shared" else self._keys.get(key_id.removeprefix("user:"))
 
 
 class EncryptedStorage(Storage):
@@ -194,11 +122,11 @@ class EncryptedStorage(Storage):
 
         Everything is opened before the first write.
         """
-        seal = self._sealer(info.user_id)
+        seal = sealer_of(self._keys, info.user_id)
         bodies = {
-            record.number: seal(self._record(info.id, record).body, _record_place(info.id, record))
+            record.number: seal(self._record(info.id, record).body, record_place(info.id, record))
             for record in records
-            if _key_id(record.body) != seal.key_id
+            if key_id_of(record.body) != seal.key_id
         }
         changes = self._resealed(info, seal)
         if changes != ThreadChanges():
@@ -209,15 +137,15 @@ class EncryptedStorage(Storage):
             await self._inner._rewrite(info.id, bodies, to_guard(info.version, None, with_edits=True))
         return len(bodies)
 
-    def _resealed(self, info: ThreadInfo, seal: _Sealer) -> ThreadChanges:
+    def _resealed(self, info: ThreadInfo, seal: Sealer) -> ThreadChanges:
         """Return the settings that have another key, encrypted with the current key."""
         changes = ThreadChanges()
-        if info.title is not None and _key_id(_bytes(info.title)) != seal.key_id:
-            place = _place(info.id, "title")
-            title = _text(seal(self._open(_bytes(info.title), info.id, place), place))
+        if info.title is not None and key_id_of(to_bytes(info.title)) != seal.key_id:
+            place = place_of(info.id, "title")
+            title = to_text(seal(opened(self._keys, to_bytes(info.title), info.id, place), place))
             changes = replace(changes, title=title, title_turn=info.title_turn)
         sealed = info.metadata.get(_METADATA)
-        if isinstance(sealed, str) and _key_id(_bytes(sealed)) != seal.key_id:
+        if isinstance(sealed, str) and key_id_of(to_bytes(sealed)) != seal.key_id:
             changes = replace(changes, metadata={_METADATA: self._sealed_metadata(info.id, self._metadata(info), seal)})
         return changes
 
@@ -265,7 +193,7 @@ class EncryptedStorage(Storage):
         """Append records that the thread does not hold, if it is still in this state."""
         if not records:
             return []
-        to = _Destination(self._sealer(_user(info, guard)), None, _at(info, guard))
+        to = _Destination(sealer_of(self._keys, _user(info, guard)), None, _at(info, guard))
         sealed = [self._sealed(thread_id, record, to, i) for i, record in enumerate(records, 1)]
         committed = await self._inner._append_all(thread_id, sealed, to.guard)
         return [replace(item, record=self._record(thread_id, item.record)) for item in committed]
@@ -321,12 +249,11 @@ class EncryptedStorage(Storage):
         """Return changes with the title and with all keys of the metadata encrypted."""
         user_id = _user(info, guard) if changes.user_id is msgspec.UNSET else changes.user_id
         if isinstance(changes.title, str):
-            title = self._sealer(user_id)(changes.title.encode(), _place(thread_id, "title"))
-            changes = replace(changes, title=_text(title))
+            title = sealer_of(self._keys, user_id)(changes.title.encode(), place_of(thread_id, "title"))
+            changes = replace(changes, title=to_text(title))
         if changes.metadata is not msgspec.UNSET and changes.metadata:
-            merged = (self._metadata(info) if info else {}) | changes.metadata
-            kept = {name: value for name, value in merged.items() if value is not None}
-            sealed = self._sealed_metadata(thread_id, kept, self._sealer(user_id)) if kept else None
+            kept = metadata_after(self._metadata(info) if info else {}, changes.metadata)
+            sealed = self._sealed_metadata(thread_id, kept, sealer_of(self._keys, user_id)) if kept else None
             changes = replace(changes, metadata={_METADATA: sealed})
         return changes
 
@@ -337,8 +264,8 @@ class EncryptedStorage(Storage):
             check_info(thread_id, guard, found.info)
             if found.info is None:
                 return
-            seal = self._sealer(_user(found.info, guard))
-            places = {1: _place(thread_id, 1)} | {one.number: _record_place(thread_id, one) for one in found.records}
+            seal = sealer_of(self._keys, _user(found.info, guard))
+            places = {1: place_of(thread_id, 1)} | {one.number: record_place(thread_id, one) for one in found.records}
             sealed = {number: seal(body, places[number]) for number, body in bodies.items() if number in places}
             with suppress(ThreadConflict, ThreadOwnershipError):
                 await self._inner._rewrite(
@@ -354,7 +281,7 @@ class EncryptedStorage(Storage):
         while True:
             to = await self._destination(thread_id, replace(guard, revision=step.revision))
             exact = to.guard if step.number == 1 else Guard(user_id=guard.user_id or to.user_id)
-            body = to.seal(step.body, _step_place(thread_id, step))
+            body = to.seal(step.body, step_place(thread_id, step))
             try:
                 return await self._inner._save_draft(thread_id, replace(step, body=body), exact)
             except DraftConflict:
@@ -412,15 +339,15 @@ class EncryptedStorage(Storage):
         with suppress(ConfigurationError):
             if guard.revision == 0 and guard.user_id is not None:
                 # A thread without a record is this user's, or becomes this user's.
-                return _Destination(self._sealer(guard.user_id), guard.user_id, guard)
+                return _Destination(sealer_of(self._keys, guard.user_id), guard.user_id, guard)
             known = self._known.get(thread_id)
             if known and guard.revision is not None and guard.incarnation in (None, known.incarnation):
                 exact = replace(guard, incarnation=known.incarnation, edits=known.edits)
-                return _Destination(self._sealer(known.user_id), known.user_id, exact)
+                return _Destination(sealer_of(self._keys, known.user_id), known.user_id, exact)
         info = await self._head(thread_id)
         check_user(thread_id, guard, info.user_id if info else None)
         user_id = _user(info, guard)
-        return _Destination(self._sealer(user_id), user_id, _at(info, guard))
+        return _Destination(sealer_of(self._keys, user_id), user_id, _at(info, guard))
 
     async def _head(self, thread_id: str) -> ThreadInfo | None:
         """Return the information about a thread as it is stored, and note it."""
@@ -443,45 +370,22 @@ class EncryptedStorage(Storage):
         """Encrypt a record whose number is this distance behind the thread's revision."""
         title = record.title
         if title is not None:
-            title = _text(to.seal(title.encode(), _place(thread_id, "title")))
-        place = _record_place(thread_id, record.numbered((to.guard.revision or 0) + distance))
+            title = to_text(to.seal(title.encode(), place_of(thread_id, "title")))
+        place = record_place(thread_id, record.numbered((to.guard.revision or 0) + distance))
         return replace(record, body=to.seal(record.body, place), title=title)
 
     @staticmethod
-    def _sealed_metadata(thread_id: str, metadata: Mapping[str, object], seal: _Sealer) -> str:
-        return _text(seal(msgspec.json.encode(metadata), _place(thread_id, "metadata")))
-
-    def _sealer(self, user_id: str | None) -> _Sealer:
-        key_id = self._keys.current(user_id)
-        key = self._keys.key(key_id)
-        if key is None:
-            raise ConfigurationError(
-                f"there is no key {key_id!r} to encrypt with: add it to the keys. Nothing was written."
-            )
-        return _Sealer(key_id, key)
-
-    def _open(self, body: bytes, thread_id: str, place: bytes, number: int | None = None) -> bytes:
-        key_id = _key_id(body)
-        if key_id is None:
-            raise DecryptionError(thread_id, number, "it is not encrypted, or it is damaged")
-        key = self._keys.key(key_id)
-        if key is None:
-            raise DecryptionError(thread_id, number, f"its key {key_id!r} is missing")
-        start = len(SEAL) + 1 + body[len(SEAL)]
-        nonce, sealed = body[start : start + NONCE_BYTES], body[start + NONCE_BYTES :]
-        try:
-            return AESGCM(key).decrypt(nonce, sealed, place)
-        except (InvalidTag, ValueError):
-            raise DecryptionError(thread_id, number, f"the key {key_id!r} does not open it") from None
+    def _sealed_metadata(thread_id: str, metadata: Mapping[str, object], seal: Sealer) -> str:
+        return to_text(seal(msgspec.json.encode(metadata), place_of(thread_id, "metadata")))
 
     def _record(self, thread_id: str, record: TurnRecord) -> TurnRecord:
         if record.kind not in _SEALED:
             return record
-        body = self._open(record.body, thread_id, _record_place(thread_id, record), record.number)
+        body = opened(self._keys, record.body, thread_id, record_place(thread_id, record), record.number)
         return replace(record, body=body)
 
     def _step(self, thread_id: str, step: DraftStep) -> DraftStep:
-        return replace(step, body=self._open(step.body, thread_id, _step_place(thread_id, step)))
+        return replace(step, body=opened(self._keys, step.body, thread_id, step_place(thread_id, step)))
 
     def _info(self, info: ThreadInfo) -> ThreadInfo:
         """Open a title and metadata. Leave out a value that cannot be opened."""
@@ -495,13 +399,13 @@ class EncryptedStorage(Storage):
     def _title(self, info: ThreadInfo) -> str | None:
         if info.title is None:
             return None
-        return self._open(_bytes(info.title), info.id, _place(info.id, "title")).decode()
+        return opened(self._keys, to_bytes(info.title), info.id, place_of(info.id, "title")).decode()
 
     def _metadata(self, info: ThreadInfo) -> dict[str, Any]:
         sealed = info.metadata.get(_METADATA)
         if not isinstance(sealed, str):
             return {}
-        return msgspec.json.decode(self._open(_bytes(sealed), info.id, _place(info.id, "metadata")))
+        return msgspec.json.decode(opened(self._keys, to_bytes(sealed), info.id, place_of(info.id, "metadata")))
 
 
 class _Known(NamedTuple):
@@ -515,46 +419,9 @@ class _Known(NamedTuple):
 class _Destination(NamedTuple):
     """The state for which a value is encrypted: the key, its user, and the guard under which the value is written."""
 
-    seal: _Sealer
+    seal: Sealer
     user_id: str | None
     guard: Guard
-
-
-class _Sealer:
-    """Encrypts values with one key."""
-
-    def __init__(self, key_id: str, key: bytes) -> None:
-        _check_key(key_id, key)
-        self.key_id = key_id
-        self._head = SEAL + bytes([len(key_id.encode())]) + key_id.encode()
-        self._cipher = AESGCM(key)
-
-    def __call__(self, value: bytes, place: bytes) -> bytes:
-        nonce = os.urandom(NONCE_BYTES)
-        return self._head + nonce + self._cipher.encrypt(nonce, value, place)
-
-
-def _place(thread_id: str, place: int | str) -> bytes:
-    """Return the place to which a value is bound.
-
-    The length of the id is part of it, so that two places are never the same.
-    """
-    encoded = thread_id.encode()
-    return b"%d:%b:%b" % (len(encoded), encoded, str(place).encode())
-
-
-def _record_place(thread_id: str, record: TurnRecord) -> bytes:
-    """Return the place to which a record's body is bound.
-
-    The kind is part of it, so a summary cannot stand in for a turn.
-    """
-    if record.kind == "turn":
-        return _place(thread_id, record.number)
-    return _place(thread_id, f"{record.kind} {record.number} {record.target}")
-
-
-def _step_place(thread_id: str, step: DraftStep) -> bytes:
-    return _place(thread_id, f"{step.turn_id}/{step.number}")
 
 
 def _user(info: ThreadInfo | None, guard: Guard) -> str | None:
@@ -586,28 +453,3 @@ def _in_order(records: Sequence[NewRecord], by_id: Mapping[str, Appended]) -> li
         outcomes.append(replace(outcome, replayed=True, created=False) if record.id in seen else outcome)
         seen.add(record.id)
     return outcomes
-
-
-def _key_id(body: bytes) -> str | None:
-    start = len(SEAL) + 1
-    if not body.startswith(SEAL) or len(body) <= start:
-        return None
-    return body[start : start + body[len(SEAL)]].decode(errors="replace")
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return b""  # This is not an encrypted value, so it cannot be opened.
-
-
-def _text(sealed: bytes) -> str:
-    return base64.b64encode(sealed).decode()
-
-
-def _check_key(key_id: str, key: bytes) -> None:
-    if not 1 <= len(key_id.encode()) <= 255:
-        raise ConfigurationError(f"a key id must have 1 to 255 bytes, not {len(key_id.encode())}")
-    if len(key) not in (16, 24, 32):
-        raise ConfigurationError(f"the key {key_id!r} has {len(key)} bytes, and AES needs 16, 24 or 32")
