@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from recuerda.cli.treatment import Drops, repair
 from recuerda.errors import StorageFull
 from recuerda.storage.records import DraftStep
 from recuerda.threads.transfer import import_lines
+from tests.between import before
 
 
 def turn(id: str) -> NewTurn:
@@ -47,27 +47,6 @@ async def storage(monkeypatch: pytest.MonkeyPatch) -> MemoryStorage:
 
     monkeypatch.setattr(storage, "read", miscounted)
     return storage
-
-
-def before(
-    patch: pytest.MonkeyPatch,
-    storage: Storage,
-    method: str,
-    happens: Callable[[], Awaitable[object]],
-    *,
-    times: int = 1,
-) -> None:
-    """Let something happen right before the next calls of a method of the storage."""
-    real = getattr(storage, method)
-    left = [None] * times
-
-    async def call(*arguments: Any, **options: Any) -> Any:
-        if left:
-            left.pop()
-            await happens()
-        return await real(*arguments, **options)
-
-    patch.setattr(storage, method, call)
 
 
 async def repaired(storage: Storage, copies: Backup) -> list[str]:

@@ -12,6 +12,7 @@ from recuerda import NewTurn, Storage, open_storage
 from recuerda.server import TenantKeys
 from recuerda.server.keys import digest_of
 from recuerda.testing import ScriptedOpenAIServer
+from tests.between import before
 from tests.server.serving import running, sdk
 from tests.server.test_conversations import ON_BOTH, said, texts
 
@@ -22,27 +23,6 @@ OTHER = NewTurn(body=b'{"messages":[{"role":"user","content":"of another writer"
 @pytest.fixture(autouse=True)
 def answers(model: ScriptedOpenAIServer) -> None:
     model.default = "Yes."
-
-
-def before(
-    patch: pytest.MonkeyPatch,
-    storage: Storage,
-    method: str,
-    happens: Callable[[], Awaitable[object]],
-    *,
-    times: int = 1,
-) -> None:
-    """Let something happen right before the next calls of a method of the storage."""
-    real = getattr(storage, method)
-    left = [None] * times
-
-    async def call(*arguments: Any, **options: Any) -> Any:
-        if left:
-            left.pop()
-            await happens()
-        return await real(*arguments, **options)
-
-    patch.setattr(storage, method, call)
 
 
 async def dies() -> None:
