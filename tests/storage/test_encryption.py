@@ -252,9 +252,9 @@ class Meanwhile(MemoryStorage):
         await self._let_in()
         return await super()._update(thread_id, changes, now_us, guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         await self._let_in()
-        await super()._rewrite(thread_id, bodies, guard)
+        await super()._rewrite(thread_id, bodies, now_us, guard)
 
 
 def sealed_with(inner: Storage, current: str, **keys: bytes) -> EncryptedStorage:

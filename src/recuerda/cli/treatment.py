@@ -89,8 +89,8 @@ async def _repair_copied(storage: Storage, thread: Examined, kinds: set[Kind], c
         return thread
     version = thread.info.version
     if bodies := _bodies(thread, kinds):
-        await storage.rewrite(thread.thread_id, bodies, expected=version)
-        version = msgspec.structs.replace(version, edits=version.edits + 1)
+        edits = await storage.rewrite(thread.thread_id, bodies, expected=version)
+        version = msgspec.structs.replace(version, edits=edits or version.edits)
     if kinds & DRAFTS and await storage.load_draft(thread.thread_id) == thread.draft:
         # If there is another draft now, it belongs to a program that is working on the thread.
         await storage.drop_draft(thread.thread_id, expected=version)

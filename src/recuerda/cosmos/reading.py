@@ -152,7 +152,7 @@ async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_
 
 
 def _is_same(query: ReadQuery, head: HeadItem) -> bool:
-    return is_same_history(query, incarnation=head.incarnation, rewritten=head.rewritten)
+    return is_same_history(query, incarnation=head.incarnation, edits=head.edits, rewritten=head.rewritten)
 
 
 async def _continues(container: Container, walk: _Walk, known: RecordItem | None = None) -> bool:

@@ -167,9 +167,9 @@ class CosmosStorage(Storage):
         async with self._alone(thread_id) as container:
             return await drafts.drop(container, thread_id, guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         async with self._alone(thread_id) as container:
-            await threads.rewrite(container, thread_id, bodies, guard)
+            return await threads.rewrite(container, thread_id, bodies, now_us, guard)
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         async with self._containers.use() as container:

@@ -13,7 +13,7 @@ from recuerda.cosmos.heads import Head, holds, load, made_alive
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition, write_body
 from recuerda.ids import new_id
 from recuerda.storage.records import Guard, ThreadChanges, ThreadInfo
-from recuerda.storage.rules import metadata_after
+from recuerda.storage.rules import edits_after, metadata_after
 
 _BATCH_BYTES = 1_500_000
 """The length of the bodies, as base64, that are replaced in one batch. A longer body is replaced alone."""
@@ -111,7 +111,8 @@ def _changed(head: HeadItem, changes: ThreadChanges, now_us: int, call: str) -> 
     if changes.metadata is not msgspec.UNSET:
         kept = metadata_after(msgspec.json.decode(head.metadata), changes.metadata)
         values["metadata"] = msgspec.json.encode(kept).decode()
-    return msgspec.structs.replace(head, edits=head.edits + 1, updated_us=str(now_us), call=call, **values)
+    edits = edits_after(head.edits, now_us)
+    return msgspec.structs.replace(head, edits=edits, updated_us=str(now_us), call=call, **values)
 
 
 async def delete(container: Container, thread_id: str, guard: Guard) -> bool:
@@ -161,16 +162,27 @@ async def sweep(container: Container, over: HeadItem) -> None:
     await run_all(container.delete(item.partition, item.id) for item in found)
 
 
-async def rewrite(container: Container, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
-    """Replace bodies, as many in one batch as it takes. Each further batch needs the thread that the last one left."""
+async def rewrite(
+    container: Container, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard
+) -> int | None:
+    """Replace bodies, as many in one batch as it takes. Each further batch needs the thread that the last one left.
+
+    Returns:
+        The thread's `edits` after the last batch; None if there is no thread.
+    """
+    edits = None
     for some in _batches(bodies):
-        written = await _rewrite(container, thread_id, some, guard)
+        written = await _rewrite(container, thread_id, some, now_us, guard)
         if written is None:
-            return
-        guard = Guard(user_id=guard.user_id, incarnation=written.incarnation, edits=written.edits)
+            return None
+        edits = written.edits
+        guard = Guard(user_id=guard.user_id, incarnation=written.incarnation, edits=edits)
+    return edits
 
 
-async def _rewrite(container: Container, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> HeadItem | None:
+async def _rewrite(
+    container: Container, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard
+) -> HeadItem | None:
     """Replace bodies in one batch, and return the new head; None if there is no thread."""
     backoff = Backoff(container, thread_id)
     call = new_id()
@@ -182,7 +194,7 @@ async def _rewrite(container: Container, thread_id: str, bodies: Mapping[int, by
         head.check_state(guard)
         if head.alive is None:
             return None
-        edits = head.alive.edits + 1
+        edits = edits_after(head.alive.edits, now_us)
         new = msgspec.structs.replace(head.alive, edits=edits, rewritten=edits, writes=head.alive.writes + 1, call=call)
         if await container.commit(new, put=await _rewritten(container, head.alive, bodies)) is not None:
             entry = directory.entry_of(new.info(), writes=new.writes, pending=new.writes)

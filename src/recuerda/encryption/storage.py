@@ -134,7 +134,7 @@ class EncryptedStorage(Storage):
                 info.id, changes, info.updated_us, to_guard(info.version, None, with_edits=True)
             )
         if bodies:
-            await self._inner._rewrite(info.id, bodies, to_guard(info.version, None, with_edits=True))
+            await self._inner._rewrite(info.id, bodies, self.clock(), to_guard(info.version, None, with_edits=True))
         return len(bodies)
 
     def _resealed(self, info: ThreadInfo, seal: Sealer) -> ThreadChanges:
@@ -257,21 +257,20 @@ class EncryptedStorage(Storage):
             changes = replace(changes, metadata={_METADATA: sealed})
         return changes
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         while True:
             # A read that continues also returns summaries. A summary is never the first record.
             found = await self._inner._read(thread_id, ReadQuery(after=max(1, min(bodies, default=1) - 1)))
             check_info(thread_id, guard, found.info)
             if found.info is None:
-                return
+                return None
             seal = sealer_of(self._keys, _user(found.info, guard))
             places = {1: place_of(thread_id, 1)} | {one.number: record_place(thread_id, one) for one in found.records}
             sealed = {number: seal(body, places[number]) for number, body in bodies.items() if number in places}
             with suppress(ThreadConflict, ThreadOwnershipError):
-                await self._inner._rewrite(
-                    thread_id, sealed, to_guard(found.info.version, guard.user_id, with_edits=True)
+                return await self._inner._rewrite(
+                    thread_id, sealed, now_us, to_guard(found.info.version, guard.user_id, with_edits=True)
                 )
-                return
 
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
         self._known.pop(thread_id, None)

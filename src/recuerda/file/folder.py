@@ -127,7 +127,7 @@ class Folder:
             has_draft=has_draft,
         )
 
-    def rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    def rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         """See `Storage._rewrite`. A new file replaces the old one in one atomic operation."""
         files = files_of(self._path, thread_id)
         with self._locks.hold(files.stripe):
@@ -135,9 +135,10 @@ class Folder:
                 _check_user(thread_id, guard, log)
                 _check_state(thread_id, guard, log)
                 if log is None:
-                    return
-                write_bodies(files, self._disk, log=log, thread_id=thread_id, bodies=bodies)
+                    return None
+                edits = write_bodies(files, self._disk, log=log, thread_id=thread_id, bodies=bodies, now_us=now_us)
             self._disk.put_in_place(files.new_log, files.log)
+        return edits
 
     # -- threads -------------------------------------------------------------------------------------------------------
 
@@ -308,7 +309,7 @@ def _check_state(thread_id: str, guard: Guard, log: Log | None) -> None:
 
 def _continues(log: Log, info: ThreadInfo, query: ReadQuery) -> bool:
     """Return True if the records after the query's position continue the records that its reader knows."""
-    if not is_same_history(query, incarnation=info.incarnation, rewritten=info.rewritten):
+    if not is_same_history(query, incarnation=info.incarnation, edits=info.edits, rewritten=info.rewritten):
         return False
     if query.record_id is None or not query.after:
         return True

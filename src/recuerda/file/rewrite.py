@@ -24,6 +24,7 @@ from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
 from recuerda.file.writing import added
 from recuerda.storage.records import REMEMBERED, NewRecord, TurnRecord
+from recuerda.storage.rules import edits_after
 
 MIN_DEAD_BYTES = 64 * 1024
 """The number of dead bytes up to which a rewrite is not worth its cost."""
@@ -77,11 +78,14 @@ def write_removal(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, r
     return committed
 
 
-def write_bodies(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, bodies: Mapping[int, bytes]) -> None:
-    """Write a version in which some records have other bodies."""
+def write_bodies(
+    files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, bodies: Mapping[int, bytes], now_us: int
+) -> int:
+    """Write a version in which some records have other bodies, and return its `edits`."""
     settings = log.settings_of(thread_id)
-    settings = replace(settings, edits=settings.edits + 1, rewritten=settings.edits + 1)
-    _write_same(files, disk, log=log, settings=settings, bodies=bodies)
+    edits = edits_after(settings.edits, now_us)
+    _write_same(files, disk, log=log, settings=replace(settings, edits=edits, rewritten=edits), bodies=bodies)
+    return edits
 
 
 def write_without_dead(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str) -> None:

@@ -153,8 +153,8 @@ class FileStorage(Storage):
     async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
         return await self._write(lambda folder: folder.drop_draft(thread_id, guard))
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
-        await self._write(lambda folder: folder.rewrite(thread_id, bodies, guard))
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+        return await self._write(lambda folder: folder.rewrite(thread_id, bodies, now_us, guard))
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         return await self._write(lambda folder: folder.lease(thread_id, holder, ttl_us, guard))

@@ -27,7 +27,7 @@ from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
 from recuerda.ids import new_id
 from recuerda.storage.records import NewRecord, ThreadChanges, TurnRecord
-from recuerda.storage.rules import metadata_after, owner_after, title_after, updated_after
+from recuerda.storage.rules import edits_after, metadata_after, owner_after, title_after, updated_after
 
 
 def add_records(
@@ -90,7 +90,7 @@ def changed_settings(settings: SettingsLine, changes: ThreadChanges, now_us: int
     return replace(
         settings,
         updated_us=now_us,
-        edits=settings.edits + 1,
+        edits=edits_after(settings.edits, now_us),
         user_id=settings.user_id if changes.user_id is unset else changes.user_id,
         title=settings.title if changes.title is unset else changes.title,
         title_turn=settings.title_turn if changes.title is unset else changes.title_turn,

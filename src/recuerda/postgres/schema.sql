@@ -175,6 +175,7 @@ DECLARE
     its_first bigint;
     its_incarnation text;
     its_record_id text;
+    its_edits bigint;
     its_rewriting bigint;
     -- A declared cursor is planned for its first rows, and fetches one at a time: it walks backwards through the index,
     -- and never reads a record outside of the window.
@@ -193,11 +194,14 @@ BEGIN
         t.first,
         t.incarnation,
         t.record_id,
+        t.edits,
         t.rewritten,
         'thread',
         row_to_json(t)::text,
         EXISTS (SELECT FROM {schema}.drafts AS d WHERE d.thread_key = t.key)::integer
-    INTO its_key, its_revision, its_first, its_incarnation, its_record_id, its_rewriting, r_part, r_id, r_message_count
+    INTO
+        its_key, its_revision, its_first, its_incarnation, its_record_id, its_edits, its_rewriting,
+        r_part, r_id, r_message_count
     FROM {schema}.threads AS t WHERE t.id = p_thread_id;
     IF NOT FOUND THEN
         RETURN;
@@ -216,7 +220,7 @@ BEGIN
 
     -- From here on, p_after is the number from which the records continue, or 0.
     IF p_incarnation <> its_incarnation
-        OR p_edits < its_rewriting
+        OR p_edits NOT BETWEEN its_rewriting AND its_edits
         OR (p_after = its_revision AND p_record_id <> its_record_id)
     THEN
         p_after := 0;
@@ -847,7 +851,7 @@ BEGIN
     old_user_id := thread.user_id;
     UPDATE {schema}.threads AS t
     SET updated_us = p_now_us,
-        edits = t.edits + 1,
+        edits = greatest(t.edits + 1, p_now_us),
         user_id = CASE
             WHEN p_sets_user THEN p_new_user_id
             WHEN t.revision = 0 THEN coalesce(t.user_id, p_user_id)
@@ -912,7 +916,8 @@ BEGIN
 END
 $function$;
 
--- Replace the bodies of turns and summaries. r_outcome is 'done', or a refusal.
+-- Replace the bodies of turns and summaries. r_outcome is 'done', and then r_edits is the thread's number of edits (NULL
+-- without a thread); or a refusal.
 CREATE FUNCTION {schema}.rewrite_records(
     p_thread_id text,
     p_user_id text,
@@ -922,9 +927,10 @@ CREATE FUNCTION {schema}.rewrite_records(
     p_edits bigint,
     p_numbers bigint[],
     p_bodies bytea[],
+    p_now_us bigint,
     p_lock_timeout_ms integer
 )
-RETURNS TABLE (r_outcome text, r_revision bigint)
+RETURNS TABLE (r_outcome text, r_revision bigint, r_edits bigint)
 LANGUAGE plpgsql VOLATILE AS $function$
 DECLARE
     thread {schema}.threads%ROWTYPE;
@@ -934,7 +940,10 @@ BEGIN
     r_revision := coalesce(thread.revision, 0);
     r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
     IF r_outcome IS NULL THEN
-        UPDATE {schema}.threads AS t SET edits = t.edits + 1, rewritten = t.edits + 1 WHERE t.key = thread.key;
+        UPDATE {schema}.threads AS t
+        SET edits = greatest(t.edits + 1, p_now_us), rewritten = greatest(t.edits + 1, p_now_us)
+        WHERE t.key = thread.key
+        RETURNING t.edits INTO r_edits;
         UPDATE {schema}.turns AS t
         SET body = given.body
         FROM unnest(p_numbers, p_bodies) AS given (number, body)

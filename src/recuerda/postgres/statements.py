@@ -53,7 +53,7 @@ class Statements:
         )
         self.rewrite: bytes = compose(
             "SELECT * FROM {schema}.rewrite_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::bigint[], %b::bytea[], %s::integer)"
+            "%s::bigint[], %b::bytea[], %s::bigint, %s::integer)"
         )
         self.lease: bytes = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::text, %s::bigint, %s::integer)")
         self.release: bytes = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")

@@ -242,8 +242,11 @@ class PostgresStorage(Storage):
     async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
         return await self._change(self._sql.drop_draft, thread_id, guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
-        await self._change(self._sql.rewrite, thread_id, guard, list(bodies.keys()), list(bodies.values()))
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+        given = (list(bodies.keys()), list(bodies.values()), now_us, self._lock_timeout_ms)
+        ((outcome, revision, edits),) = await self._query(self._sql.rewrite, (*_conditions(thread_id, guard), *given))
+        check_outcome(thread_id, guard, outcome, revision)
+        return edits
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         values = (thread_id, guard.user_id, holder, ttl_us, self._lock_timeout_ms)

@@ -142,8 +142,7 @@ async def _read(storage: Storage, thread_id: str, known: Position | None, user_i
     found = await storage.read(thread_id, after=0 if known is None else known.version, user_id=user_id)
     if known is None or found.info is None or not found.is_continued:
         return found
-    # Edits are only ever counted up. Fewer edits than before mean that the storage was put back to an earlier state.
-    if found.info.edits >= known.edits and scope_of(found.info, user_id, known) == known.scope:
+    if scope_of(found.info, user_id, known) == known.scope:
         return found
     return await storage.read(thread_id, user_id=user_id)
 

@@ -24,6 +24,11 @@ local function open_head(packed, now, incarnation)
   return {0, incarnation, 1, 0, 0, false, now, now, 0, '', 0, 0, false}
 end
 
+-- `recuerda.storage.rules.edits_after` is its counterpart in Python.
+local function edits_after(head, now)
+  return math.max(head[EDITS] + 1, tonumber(now))
+end
+
 local function entry_of(head, id)
   return head[UPDATED] .. ':' .. id .. '\\0' .. (head[USER] or '')
 end

@@ -258,7 +258,7 @@ local function id_of(number)
   return held[2]
 end
 if (incarnation and incarnation ~= head[INCARNATION])
-  or (edits and head[REWRITTEN] > edits)
+  or (edits and (head[REWRITTEN] > edits or edits > head[EDITS]))
   or (record_id and after > 0 and record_id ~= id_of(after)) then
   after = 0
 end
@@ -366,7 +366,7 @@ if user ~= nil then new_user = user end
 if must_enter(place, got[1], old_user, new_user) then return answer(false, new_user or '', '') end
 
 local old = got[1] and entry_of(head, place[2]) or ''
-head[USER], head[UPDATED], head[EDITS] = new_user, now, head[EDITS] + 1
+head[USER], head[UPDATED], head[EDITS] = new_user, now, edits_after(head, now)
 local added, gone = {'edit', edit}, {}
 if title ~= nil then
   head[TITLE_TURN] = title_turn or false
@@ -424,12 +424,12 @@ local guard, edit = cmsgpack.unpack(ARGV[1]), ARGV[2]
 local got = redis.call('HMGET', KEYS[1], 'head', 'edit')
 local head = open_head(got[1], '', '')
 if is_strangers(head, guard) then return {STRANGER, 0} end
-if got[2] == edit then return 1 end
+if got[2] == edit then return head[EDITS] end
 if not is_in_state(head, guard, got[1]) then return {CONFLICT, head[REVISION]} end
 if not got[1] then return 0 end
 
 local added, gone, growth = {}, {}, 0
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local value = redis.call('HGET', KEYS[1], ARGV[i])
   if value then
     local start = ID_AT + struct.unpack('>I2', value, LENGTH_AT)
@@ -440,18 +440,18 @@ for i = 3, #ARGV, 2 do
     growth = growth + #new - #value
   end
 end
-head[EDITS] = head[EDITS] + 1
+head[EDITS] = edits_after(head, ARGV[3])
 head[REWRITTEN] = head[EDITS]
 -- A change that frees memory starts with a removal; see the top of this file.
 if growth < 0 then redis.call('HDEL', KEYS[1], gone[1]) end
 redis.call('HSET', KEYS[1], 'edit', edit, 'head', cmsgpack.pack(head))
 for i = 1, #added, 2 do redis.call('HSET', KEYS[1], added[i], added[i + 1]) end
-return 1
+return head[EDITS]
 """
 )
-"""Replace the bodies of records. The arguments after the guard and a random id alternate: number, body, number …
+"""Replace the bodies of records. The arguments are a guard, a random id and the time, and then: number, body, number …
 
-Returns 1, 0 if there is no thread, or a refusal.
+Returns the thread's `edits`, 0 if there is no thread, or a refusal.
 """
 
 LEASE = Script(

@@ -279,11 +279,11 @@ class RedisStorage(Storage):
         call = RedisCall(scripts.DROP, self._keys.both(thread_id), (wire.pack_guard(guard),))
         return _accepted(thread_id, await self.run(call), guard) == 1
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         pairs = [argument for pair in bodies.items() for argument in pair]
-        arguments = (wire.pack_guard(guard), new_id(), *pairs)
+        arguments = (wire.pack_guard(guard), new_id(), wire.digits(now_us), *pairs)
         call = RedisCall(scripts.REWRITE, (self._keys.thread(thread_id),), arguments)
-        _accepted(thread_id, await self.run(call, is_repeatable=True), guard)
+        return cast("int", _accepted(thread_id, await self.run(call, is_repeatable=True), guard)) or None
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         ttl_ms = max(1, ttl_us // 1000)

@@ -129,8 +129,8 @@ class SQLiteStorage(Storage):
     async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
         return await self._write(partial(drafts.drop, thread_id, guard), erase_s=0.0)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
-        await self._write(partial(turns.rewrite, thread_id, bodies, guard), erase_s=0.0)
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+        return await self._write(partial(turns.rewrite, thread_id, bodies, now_us, guard), erase_s=0.0)
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         return await self._write(partial(leases.take, thread_id, holder, ttl_us, guard))

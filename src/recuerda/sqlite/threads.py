@@ -16,7 +16,7 @@ from recuerda.ids import new_id
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo
-from recuerda.storage.rules import check_state, check_user, metadata_after, owner_after
+from recuerda.storage.rules import check_state, check_user, edits_after, metadata_after, owner_after
 
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
 # come as one JSON text.
@@ -126,9 +126,8 @@ def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db
     head.check(thread_id, guard)
     key = head.key or make(thread_id, None, now_us, db)
     user_id = head.new_user(guard) if changes.user_id is msgspec.UNSET else changes.user_id
-    db.execute(
-        "UPDATE threads SET updated_us = ?, edits = edits + 1, user_id = ? WHERE key = ?", (now_us, user_id, key)
-    )
+    edits = edits_after(head.edits, now_us)
+    db.execute("UPDATE threads SET updated_us = ?, edits = ?, user_id = ? WHERE key = ?", (now_us, edits, user_id, key))
     if changes.title is not msgspec.UNSET:
         title = (changes.title, changes.title_turn)
         db.execute("UPDATE threads SET title = ?, title_turn = ? WHERE key = ?", (*title, key))

@@ -24,7 +24,7 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
 )
-from recuerda.storage.rules import is_same_history, title_after, updated_after
+from recuerda.storage.rules import edits_after, is_same_history, title_after, updated_after
 
 _LOOK = THREAD.replace(") FROM", "), EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key) FROM")
 _TURN = "SELECT position, id, created_us, committed_us, message_count, body FROM turns"
@@ -232,7 +232,7 @@ def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlic
 
 def _continues(db: sqlite3.Connection, base: int, info: ThreadInfo, query: ReadQuery) -> bool:
     """Return True if the records after the query's position continue the history that its reader knows."""
-    if not is_same_history(query, incarnation=info.incarnation, rewritten=info.rewritten):
+    if not is_same_history(query, incarnation=info.incarnation, edits=info.edits, rewritten=info.rewritten):
         return False
     if query.record_id is None or query.after == info.revision:
         return query.record_id is None or query.record_id == info.record_id
@@ -310,14 +310,18 @@ def _record(row: tuple[Any, ...]) -> TurnRecord:
 # -- replacing bodies --------------------------------------------------------------------------------------------------
 
 
-def rewrite(thread_id: str, bodies: Mapping[int, bytes], guard: Guard, db: sqlite3.Connection) -> None:
+def rewrite(
+    thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard, db: sqlite3.Connection
+) -> int | None:
     """Do `Storage._rewrite`."""
     head = find(thread_id, guard, db)
     head.check(thread_id, guard)
     if not head.key:
-        return
+        return None
     base = head.key << NUMBER_BITS
-    db.execute("UPDATE threads SET edits = edits + 1, rewritten = edits + 1 WHERE key = ?", (head.key,))
+    edits = edits_after(head.edits, now_us)
+    db.execute("UPDATE threads SET edits = ?, rewritten = ? WHERE key = ?", (edits, edits, head.key))
     db.executemany(
         "UPDATE turns SET body = ? WHERE position = ?", [(body, base + number) for number, body in bodies.items()]
     )
+    return edits

@@ -309,8 +309,8 @@ class Storage(StorageHooks):
         told = {record.number: b"" for record in found.records if record.kind == "summary" and record.body}
         if not told:
             return info
-        await self.rewrite(info.id, told, expected=info.version, user_id=user_id)
-        return structs.replace(info, edits=info.edits + 1, rewritten=info.edits + 1)
+        edits = await self.rewrite(info.id, told, expected=info.version, user_id=user_id) or info.edits
+        return structs.replace(info, edits=edits, rewritten=edits)
 
     async def summarize(
         self,
@@ -611,7 +611,7 @@ class Storage(StorageHooks):
         *,
         expected: Expected | None = None,
         user_id: str | None = None,
-    ) -> None:
+    ) -> int | None:
         """Replace the bodies of turns and summaries, given by number.
 
         The revision does not grow. A handle that has read the thread reads it anew, because a body was rewritten.
@@ -624,6 +624,9 @@ class Storage(StorageHooks):
                 or its revision alone. Give the version at which the old bodies were read. None for any.
             user_id: the user for whom the bodies are replaced; None for any user.
 
+        Returns:
+            The thread's `edits` after the change; None if `bodies` is empty or the thread does not exist.
+
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`.
@@ -633,8 +636,7 @@ class Storage(StorageHooks):
             self._check_body(body)
         guard = to_guard(expected, user_id, with_edits=True)
         with self._translated("rewrite", thread_id):
-            if bodies:
-                await self._rewrite(thread_id, bodies, guard)
+            return await self._rewrite(thread_id, bodies, self.clock(), guard) if bodies else None
 
     # -- leases --------------------------------------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ class StorageHooks(ABC):
         """Return the part of a thread that the query asks for (see `Storage.read`).
 
         The read continues from `after` if the thread has the query's incarnation, if record `after` has the id
-        `record_id` or had it and is remembered, and if no body was rewritten since `edits`. Otherwise it starts anew.
+        `record_id` or had it and is remembered, and if `is_same_history` returns True. Otherwise it starts anew.
         The cost must depend only on the returned records, even for finding the newest summary or its absence.
         """
 
@@ -126,7 +126,8 @@ class StorageHooks(ABC):
     async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
         """Check the guard, set the given settings, and return the information about the thread.
 
-        A thread that does not exist is made, for the guard's user unless `changes` names one. `edits` grows by one.
+        A thread that does not exist is made, for the guard's user unless `changes` names one. `edits` becomes
+        `edits_after` of itself and `now_us`.
         """
 
     @abstractmethod
@@ -159,11 +160,12 @@ class StorageHooks(ABC):
         """Return the ids of up to `limit` threads that have a draft, always in the same order. Optional."""
         raise ConfigurationError(f"{type(self).__name__} cannot list drafts (asked for {limit}); name a thread instead")
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         """Check the guard, and replace the bodies of turns and summaries by number, in one atomic operation. Optional.
 
-        A number that the thread no longer holds is skipped. `edits` grows by one, and `rewritten` becomes that number.
-        Without a thread and without a guard, nothing happens.
+        A number that the thread no longer holds is skipped. `edits` becomes `edits_after` of itself and `now_us`, and
+        `rewritten` and the result are the same number. Without a thread and without a guard, nothing happens, and the
+        result is None.
         """
         raise ConfigurationError(
             f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"

@@ -105,9 +105,9 @@ class MemoryStorage(Storage):
         with self._open():
             return self._log(thread_id).drop_draft(guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         with self._open():
-            self._log(thread_id).rewrite(bodies, guard)
+            return self._log(thread_id).rewrite(bodies, now_us, guard)
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         with self._open():

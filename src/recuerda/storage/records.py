@@ -115,7 +115,7 @@ class Version(msgspec.Struct, frozen=True, gc=False):
         incarnation: the thread's incarnation.
         revision: the thread's revision.
         record_id: the id of the record with that number; "" at revision 0.
-        edits: the number of changes of settings and of bodies. An append ignores it.
+        edits: the time of the last change of settings or of bodies, as in `ThreadInfo`. An append ignores it.
     """
 
     incarnation: str
@@ -141,7 +141,8 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
         revision: the number of records ever committed. It grows by one with each record and never decreases.
         incarnation: a random id that changes when the thread is deleted and made again under the same id.
         record_id: the id of the record whose number is `revision`; "" at revision 0.
-        edits: the number of changes of the settings and of the bodies of records.
+        edits: the time of the last change of the settings or of the bodies of records, in microseconds since 1970; it
+            grows with each change, even if the clock goes back. 0 without a change.
         rewritten: the value of `edits` after the last change of a body; 0 if no body was ever changed.
         first: a number; all turns with a lower number are gone.
         turns: the number of turns that the thread holds now.

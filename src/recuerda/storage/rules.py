@@ -79,7 +79,16 @@ def check_info(thread_id: str, guard: Guard, info: ThreadInfo | None) -> None:
     )
 
 
-def is_same_history(query: ReadQuery, *, incarnation: str, rewritten: int) -> bool:
+def edits_after(edits: int, now_us: int) -> int:
+    """Return a thread's `edits` after a change of its settings or bodies at this time.
+
+    A storage that was put back, and then changed in another way, has another number: it is the time of the change. If
+    the clock went back, the number still grows.
+    """
+    return max(edits + 1, now_us)
+
+
+def is_same_history(query: ReadQuery, *, incarnation: str, edits: int, rewritten: int) -> bool:
     """Return True if a thread has the life that a query's reader knows, and no body was rewritten since.
 
     Then the read continues if the record at the reader's position is the one that the reader knows.
@@ -87,10 +96,11 @@ def is_same_history(query: ReadQuery, *, incarnation: str, rewritten: int) -> bo
     Args:
         query: the query.
         incarnation: the thread's incarnation.
+        edits: the thread's `edits`. Fewer than the reader knows mean that the storage was put back.
         rewritten: the thread's `rewritten`.
     """
     is_same_life = query.incarnation is None or query.incarnation == incarnation
-    return is_same_life and (query.edits is None or rewritten <= query.edits)
+    return is_same_life and (query.edits is None or rewritten <= query.edits <= edits)
 
 
 def owner_after(user_id: str | None, *, owner: str | None, revision: int) -> str | None:

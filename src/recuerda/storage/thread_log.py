@@ -30,6 +30,7 @@ from recuerda.storage.records import (
 from recuerda.storage.rules import (
     check_state,
     check_user,
+    edits_after,
     is_new_step,
     is_same_history,
     metadata_after,
@@ -56,7 +57,7 @@ class ThreadLog(msgspec.Struct):
         messages: the number of messages in the records.
         turns: the number of records that are turns.
         records: the records by their numbers.
-        edits: the number of changes of the settings and of bodies.
+        edits: see `ThreadInfo`.
         rewritten: the value of `edits` after the last change of a body.
         title_turn: the number of the turn of which the title was made; see `ThreadInfo.title_turn`.
         numbers: the numbers of the records by their ids.
@@ -180,17 +181,17 @@ class ThreadLog(msgspec.Struct):
             has_draft=bool(self.draft),
         )
 
-    def rewrite(self, bodies: Mapping[int, bytes], guard: Guard) -> None:
+    def rewrite(self, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         """Do what `Storage._rewrite` describes."""
         self.check_user(guard)
         self.check_state(guard)
         if not self.exists:
-            return
-        self.edits += 1
-        self.rewritten = self.edits
+            return None
+        self.edits = self.rewritten = edits_after(self.edits, now_us)
         for number, body in bodies.items():
             if number in self.records:
                 self.records[number] = msgspec.structs.replace(self.records[number], body=body)
+        return self.edits
 
     def update(self, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
         """Do what `Storage._update` describes."""
@@ -198,7 +199,7 @@ class ThreadLog(msgspec.Struct):
         self.check_state(guard)
         self._make(now_us, guard)
         self.updated_us = now_us
-        self.edits += 1
+        self.edits = edits_after(self.edits, now_us)
         if changes.user_id is not msgspec.UNSET:
             self.user_id = changes.user_id
         if changes.title is not msgspec.UNSET:
@@ -215,7 +216,7 @@ class ThreadLog(msgspec.Struct):
 
     def _continues(self, query: ReadQuery) -> bool:
         """Return True if the records after the query's position continue what its reader knows."""
-        if not is_same_history(query, incarnation=self.incarnation, rewritten=self.rewritten):
+        if not is_same_history(query, incarnation=self.incarnation, edits=self.edits, rewritten=self.rewritten):
             return False
         if query.record_id is None or not query.after:
             return True

@@ -100,8 +100,8 @@ class UserStorage(Storage):
     async def _list_drafts(self, limit: int) -> list[str]:
         raise ThreadOwnershipError("a user's view cannot list the drafts of all threads; use the storage itself")
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], guard: Guard) -> None:
-        await self.storage._rewrite(thread_id, bodies, self._mine(thread_id, guard))
+    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+        return await self.storage._rewrite(thread_id, bodies, now_us, self._mine(thread_id, guard))
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         return await self.storage._lease(thread_id, holder, ttl_us, self._mine(thread_id, guard))

@@ -274,6 +274,24 @@ class RewriteContract(ContractBase):
         await another.rewrite("a", {1: b"new"}, expected=version)
         assert await bodies(storage, "a") == [b"new", b"2"]
 
+    async def test_a_reader_that_knows_a_later_change_than_the_thread_has_starts_anew(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        version = (await head(storage)).version
+        # The storage was put back to a time before the change that the reader saw.
+        found = await storage.read("a", after=replace(version, edits=version.edits + 1))
+        assert (found.is_continued, [record.body for record in found.records]) == (False, [b"1", b"2"])
+        assert (await storage.read("a", after=version)).is_continued
+
+    async def test_each_change_has_another_number_even_after_the_storage_was_put_back(self, storage: Storage) -> None:
+        now = [1_700_000_000_000_000]
+        storage.clock = lambda: now[0]
+        await fill(storage, "a", 1, 1)
+        seen = [await storage.rewrite("a", {1: b"new"}), (await storage.update_thread("a", title="T")).edits]
+        now[0] -= 1_000_000
+        seen += [await storage.rewrite("a", {1: b"newer"}), (await storage.update_thread("a", title="U")).edits]
+        assert seen == [now[0] + 1_000_000 + step for step in range(4)]
+        assert (await storage.read("a", after=replace((await head(storage)).version, edits=seen[0]))).records
+
     async def test_old_bodies_are_not_written_over_a_thread_that_was_made_anew(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
         version = (await head(storage)).version
