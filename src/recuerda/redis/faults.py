@@ -21,12 +21,24 @@ from recuerda.errors import (
 )
 
 ClusterCrossSlotError = exceptions.ClusterCrossSlotError
-DRIVER_ERRORS = (exceptions.RedisError, OSError, asyncio.TimeoutError)
+DRIVER_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError, asyncio.TimeoutError)
+
+
+class ClientFailure(exceptions.RedisError):
+    """Stands for an exception of redis-py that has none of the classes above, and has that exception as its cause."""
+
 
 _BY_CODE: dict[str, tuple[type[StorageError], str]] = {
     "OOM": (StorageFull, "has no memory left; raise its maxmemory, or trim or delete threads"),
     "MISCONF": (StorageFull, "cannot write to its disk and therefore refuses all changes; look at its log"),
-    "READONLY": (StorageReadOnly, "is a replica; give the address of the primary"),
+    "READONLY": (
+        StorageReadOnly,
+        "is a replica, also over a new connection; give the address of the primary, or redis+sentinel://…",
+    ),
+    "MASTERDOWN": (
+        StorageUnavailable,
+        "is a replica that has lost its primary; give the address of the primary, or try again after the failover",
+    ),
     "NOPERM": (
         StorageReadOnly,
         "does not let this user run a command; grant EVAL, EVALSHA and the key prefix",
@@ -50,11 +62,36 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.NoPermissionError, "NOPERM"),
     (exceptions.BusyLoadingError, "LOADING"),
     (exceptions.TryAgainError, "TRYAGAIN"),
+    (exceptions.MasterDownError, "MASTERDOWN"),
     (exceptions.ClusterDownError, "CLUSTERDOWN"),
     (exceptions.MovedError, "MOVED"),
     (exceptions.AuthenticationError, "WRONGPASS"),
     (exceptions.AuthorizationError, "NOPERM"),
 )
+
+
+_UNTOUCHED = {"READONLY", "MASTERDOWN", "NOREPLICAS"}
+"""The server refused the command, or the first write of the script, so nothing was written."""
+
+_LEFT_BEHIND = _UNTOUCHED | {"LOADING"}
+"""The answers of a server that is not the primary any more, or not yet. A new connection may lead to the primary."""
+
+
+def is_left_behind(error: object) -> bool:
+    """Return True if the server of this connection does not accept the command, and another server may accept it."""
+    return isinstance(error, exceptions.RedisError) and _code(error) in _LEFT_BEHIND
+
+
+def may_repeat(error: Exception, *, is_repeatable: bool) -> bool:
+    """Return True if a command that failed is sent once more.
+
+    Args:
+        error: the failure.
+        is_repeatable: True if the command is safe to repeat although it may have been carried out.
+    """
+    if _code(error) in _UNTOUCHED:
+        return True
+    return is_repeatable and (is_dropped(error) or isinstance(error, exceptions.BusyLoadingError))
 
 
 def is_dropped(error: Exception) -> bool:
@@ -65,7 +102,8 @@ def is_dropped(error: Exception) -> bool:
 
 def is_unreachable(error: Exception) -> bool:
     """Return True if the server could not be reached, or did not answer in time."""
-    return is_dropped(error) or isinstance(error, exceptions.TimeoutError | asyncio.TimeoutError)
+    kinds = exceptions.TimeoutError | asyncio.TimeoutError | exceptions.RedisClusterException
+    return is_dropped(error) or isinstance(error, kinds)
 
 
 def translate(error: Exception, action: str, *, server: str, timeout_s: float) -> RecuerdaError:
@@ -83,6 +121,8 @@ def translate(error: Exception, action: str, *, server: str, timeout_s: float) -
         return StorageUnavailable(
             f"{start} cannot be reached, or closed the connection; check its address and that it runs{_doubt(action)}"
         )
+    if isinstance(error, ClientFailure):
+        return StorageError(f"{start} was not asked, because redis-py failed: {error}{_doubt(action)}")
     return StorageError(f"{start} refused the command: {_code(error) or type(error).__name__}")
 
 

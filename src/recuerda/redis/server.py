@@ -19,10 +19,11 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from recuerda._drivers.per_loop import PerLoop
 from recuerda.errors import ConfigurationError
+from recuerda.redis import faults
 from recuerda.redis.trips import RedisCall, RedisClient, Trips
 
 Persistence: TypeAlias = Literal["none", "snapshots", "everysec", "always", "unknown"]
@@ -150,9 +151,8 @@ class Server:
 
     async def nodes(self) -> Sequence[object]:
         """Return the nodes that together have all keys; a single None for a server that has all keys itself."""
-        await self.trips()
+        await (await self.trips()).initialize()
         client = (await self._links.get()).client
-        await client.initialize()
         return client.get_primaries() if isinstance(client, RedisCluster) else (None,)
 
     async def leave(self, user: object) -> None:
@@ -161,19 +161,15 @@ class Server:
         if not self.users:
             await self._links.close()
 
-    async def _setting(self, link: _Link, name: str) -> object:
-        if self.is_cluster:
-            return await link.client.execute_command("CONFIG GET", name, target_nodes=RedisCluster.RANDOM)
-        return await link.trips.run(RedisCall("CONFIG", ("GET", name)))
-
     async def _learn_persistence(self, link: _Link) -> None:
         settings: dict[str, str] = {}
+        node = RedisCluster.RANDOM if self.is_cluster else None
         try:
             for setting in ("save", "appendonly", "appendfsync"):
-                settings.update(_texts(await self._setting(link, setting)))
+                settings.update(_texts(await link.trips.run(RedisCall("CONFIG GET", (setting,), node=node))))
         except ResponseError:
             return  # many hosted servers do not allow CONFIG
-        except (RedisError, OSError):
+        except faults.DRIVER_ERRORS:
             self._is_known = False
             return
         self.persistence = _persistence(settings)

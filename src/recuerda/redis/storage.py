@@ -73,9 +73,12 @@ class RedisStorage(Storage):
         clock: gives the time in microseconds since 1970.
 
     When the connection breaks, appends, reads, updates and drafts are sent once more; a repeated write recognizes the
-    result of the first write by its id. In a cluster, the listings are on other nodes than the threads, and change
-    after the threads. If a process dies in between, a listing is one step behind until `list_threads` reaches the entry
-    and corrects it, and a new thread may stay unlisted until its next turn. The turns themselves are never affected.
+    result of the first write by its id. When the server refuses a write because it was demoted to a replica, all older
+    connections are closed, and the write is sent once more over a new connection.
+
+    In a cluster, the listings are on other nodes than the threads, and change after the threads. If a process dies in
+    between, a listing is one step behind until `list_threads` reaches the entry and corrects it, and a new thread may
+    stay unlisted until its next turn. The turns themselves are never affected.
     """
 
     kind: ClassVar[str] = "redis"
@@ -339,7 +342,10 @@ class RedisStorage(Storage):
         return reply
 
     async def run(self, call: RedisCall, *, is_repeatable: bool = False) -> object:
-        """Send a command and return its reply. A repeatable command is sent once more if the connection breaks."""
+        """Send a command and return its reply. A repeatable command is sent once more if the connection breaks.
+
+        Any command is sent once more if the server refused it because it is not the primary (see `Trips`).
+        """
         token = self._begin()
         try:
             return await self._send(call, is_repeatable=is_repeatable)
@@ -361,7 +367,7 @@ class RedisStorage(Storage):
         try:
             return await trips.run(call)
         except self.driver_errors as error:
-            if not is_repeatable or not faults.is_dropped(error):
+            if not faults.may_repeat(error, is_repeatable=is_repeatable):
                 raise
         await asyncio.sleep(RETRY_AFTER_S)
         return await trips.run(call)

@@ -4,6 +4,10 @@ If no command is under way, a command is sent at once. Otherwise commands collec
 and then share a trip. For the client library, most of a command's cost is the trip, and a server that syncs its log to
 the disk syncs once per trip. So hundreds of conversations need few connections, and their commands wait in a queue
 instead of failing.
+
+A connection may lead to a server that was the primary and is a replica now. Such a server keeps its connections open
+and refuses every write. So a refusal of this kind closes all connections that were opened before it. The caller sends
+the command once more, over a new connection.
 """
 
 from __future__ import annotations
@@ -11,10 +15,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Sequence
+from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from redis.exceptions import NoScriptError
 
+from recuerda.redis import faults
 from recuerda.redis.scripts import Script
 
 Argument: TypeAlias = bytes | str | int
@@ -96,6 +102,7 @@ class Trips:
         self._is_starting = False
         self._is_idle = asyncio.Event()
         self._is_idle.set()
+        self._renewals = 0
 
     async def run(self, call: RedisCall) -> Any:
         """Send a command and return its reply.
@@ -178,9 +185,44 @@ class Trips:
         self._tasks.discard(task)
         self._give_back()
 
+    async def initialize(self) -> None:
+        """Discover the nodes of a cluster. A second call does nothing."""
+        with _one_class:
+            await self._client.initialize()
+
     async def _send_group(self, calls: list[RedisCall]) -> list[object]:
         if len(calls) == 1:
             return [await self._send(calls[0])]
+        renewals = self._renewals
+        try:
+            with _one_class:
+                replies = await self._pipe_scripts(calls)
+        except faults.DRIVER_ERRORS as error:
+            await self._leave([error], renewals)
+            raise
+        await self._leave(replies, renewals)
+        return replies
+
+    async def _send(self, call: RedisCall) -> object:
+        renewals = self._renewals
+        try:
+            with _one_class:
+                return await self._execute(call)
+        except faults.DRIVER_ERRORS as error:
+            await self._leave([error], renewals)
+            raise
+
+    async def _leave(self, replies: Sequence[object], renewals: int) -> None:
+        """Close the connections if a reply shows that they lead to the wrong server.
+
+        `renewals` is the number of renewals before the command. If connections were closed since, the command used an
+        old connection, and the connections that are open now are newer.
+        """
+        if self._is_grouped and renewals == self._renewals and any(map(faults.is_left_behind, replies)):
+            self._renewals += 1
+            await renew_connections(getattr(self._client, "connection_pool", None))
+
+    async def _pipe_scripts(self, calls: list[RedisCall]) -> list[object]:
         replies = await self._pipe([call.wire() for call in calls])
         unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
@@ -195,7 +237,7 @@ class Trips:
             pipeline.execute_command(*command, NEVER_DECODE=True)
         return await pipeline.execute(raise_on_error=False)
 
-    async def _send(self, call: RedisCall) -> object:
+    async def _execute(self, call: RedisCall) -> object:
         if not self._is_grouped:
             # A cluster client that does not know its nodes yet sends a script to any node. After too many redirections
             # it closes connections that are in use (redis-py 8.1).
@@ -207,6 +249,39 @@ class Trips:
             return await self._client.execute_command(*call.wire(), NEVER_DECODE=True)
         except NoScriptError:
             return await self._client.execute_command(*call.wire(in_full=True), NEVER_DECODE=True)
+
+
+async def renew_connections(pool: object) -> None:
+    """Close the idle connections of a pool of redis-py. A connection that is in use is closed when it is returned.
+
+    The pool's own `disconnect` waits for each connection to end. Another command may take the connection meanwhile, and
+    `disconnect` would then break it (redis-py 8.1). With `nowait`, no other task runs in between.
+    """
+    for connection in _connections(pool, "_available_connections"):
+        await connection.disconnect(nowait=True)
+    for connection in _connections(pool, "_in_use_connections"):
+        # An old redis-py cannot mark a connection. Then the connection is closed when it is refused itself.
+        if mark := getattr(connection, "mark_for_reconnect", None):
+            mark()
+
+
+def _connections(pool: object, name: str) -> tuple[Any, ...]:
+    return tuple(getattr(pool, name, ()))
+
+
+class _OneClass:
+    """Gives each exception of redis-py that is not one of `DRIVER_ERRORS` a class that is."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, faults.DRIVER_ERRORS):
+            raise faults.ClientFailure(type(error).__name__) from error
+
+
+_one_class = _OneClass()
 
 
 def _settle(future: asyncio.Future[Any], outcome: object) -> None:

@@ -1,6 +1,6 @@
 """Access to the query engine over the server's shared connections. An index is checked once.
 
-Every command is safe to repeat, so it is sent once more if its connection breaks.
+Every command is safe to repeat, so it is sent once more if its connection breaks or leads to a demoted server.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Engine:
         self._under_way.add(token)
         try:
             replies = await self._send(calls)
-            if any(isinstance(reply, Exception) and faults.is_dropped(reply) for reply in replies):
+            if any(isinstance(reply, Exception) and faults.may_repeat(reply, is_repeatable=True) for reply in replies):
                 await asyncio.sleep(RETRY_AFTER_S)
                 replies = await self._send(calls)
         except faults.DRIVER_ERRORS as error:
