@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from recuerda._drivers.sqlite_names import Place
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.errors import CorruptTurn, StorageError, StorageFull, StorageReadOnly, StorageUnavailable
 from recuerda.messages.codec import decode_turn
@@ -367,7 +368,7 @@ async def test_a_worker_whose_connection_breaks_opens_another(path: Path) -> Non
         connection.close()
         raise OSError("the disk went away")
 
-    worker = Worker(connect, is_writer=True, name="test")
+    worker = Worker(connect, is_writer=True, name="test", place=Place(path))
     for failing in (break_down, break_down):
         with pytest.raises((sqlite3.Error, OSError)):
             await worker.submit(failing)

@@ -149,6 +149,13 @@ def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bo
     return connection
 
 
+def connect_to_nothing() -> sqlite3.Connection:
+    """Return a database in RAM that holds no thread."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    _make_tables(connection)
+    return connection
+
+
 def _check_owner(connection: sqlite3.Connection, path: str) -> None:
     # This is one transaction, because another process may be making the tables at the same moment.
     connection.execute("BEGIN")

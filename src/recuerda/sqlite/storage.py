@@ -12,11 +12,13 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from recuerda._drivers.sqlite_names import Place
 from recuerda.errors import (
     ConfigurationError,
     EncodeError,
@@ -29,7 +31,7 @@ from recuerda.errors import (
 )
 from recuerda.sqlite import drafts, forks, leases, threads, turns
 from recuerda.sqlite.erasing import LATE_S
-from recuerda.sqlite.schema import connect
+from recuerda.sqlite.schema import connect, connect_to_nothing
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
@@ -50,14 +52,17 @@ class SQLiteStorage(Storage):
     """Keep threads in one SQLite file.
 
     Args:
-        path: the path of the file. The file and its folder are made if they are missing. The files with `-wal` and
-            `-shm` at the end of the name belong to it.
+        path: the path of the file. The file and its folder are made if they are missing, for their owner alone (modes
+            0600 and 0700). The files with `-wal` and `-shm` at the end of the name belong to it.
         synchronous: with "FULL" (the default), an acknowledged turn is on the disk. "NORMAL" is faster; a power failure
             may undo the last commits, but never damages the file. See https://sqlite.org/pragma.html#pragma_synchronous
         busy_timeout_s: the seconds to wait for another process's write before `StorageBusy`.
         clock: gives the time in microseconds since 1970.
 
     The first operation opens the file, or makes it. The path must be on a local disk, because WAL needs shared memory.
+    If the file, its `-wal` or its `-shm` is removed, renamed or replaced while it is open, the next operation raises
+    `StorageUnavailable`, also a read. From then on, every write raises it until the storage is closed and a new one is
+    made, and a read reads the file that is in place now, or finds no thread if there is no file.
     """
 
     kind: ClassVar[str] = "sqlite"
@@ -79,6 +84,7 @@ class SQLiteStorage(Storage):
             raise ConfigurationError("a SQLite storage needs a file; for threads in RAM use the URL 'memory:'")
         self._synchronous = synchronous
         self._busy_timeout_s = busy_timeout_s
+        self._place = Place(self.path)
         self._workers: tuple[Worker, Worker] | None = None
         self._is_closed = False
 
@@ -149,34 +155,58 @@ class SQLiteStorage(Storage):
             await asyncio.to_thread(_stop, workers)
 
     async def _look(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        if self._place.problem is not None and not self._is_closed:
+            return await asyncio.to_thread(self._look_now, run)
         with forks.gate:
             outcome = self._started()[0].submit(run)
-        return await outcome
+        return await self._outcome(outcome)
+
+    def _look_now(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Read the file that is in place now. The caller has been told that it is not the file that was open."""
+        with forks.gate, closing(self._opened_now()) as connection:
+            return run(connection)
+
+    def _opened_now(self) -> sqlite3.Connection:
+        return self._opener(is_writer=False)() if self._place.path.exists() else connect_to_nothing()
 
     async def _write(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> T:
         """Run a job that writes. If it erases something, the write-ahead log is emptied within `erase_s` seconds."""
         with forks.gate:
             outcome = self._started()[1].submit(run, erase_s=erase_s)
-        return await outcome
+        return await self._outcome(outcome)
+
+    async def _outcome(self, outcome: asyncio.Future[T]) -> T:
+        try:
+            return await outcome
+        except StorageUnavailable:
+            if self._place.problem is not None and (workers := self._workers) is not None:
+                # A connection that is left open would share its -shm with a storage that is opened now.
+                await asyncio.to_thread(_stop, workers)
+            raise
 
     def _started(self) -> tuple[Worker, Worker]:
         if self._is_closed:
             raise StorageUnavailable(f"the storage of {self.path} has been closed; make a new one")
+        if self._place.problem is not None:
+            raise StorageUnavailable(self._place.problem)
         if self._workers is None or self._workers[0].is_stopped:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._workers = (self._worker(is_writer=False), self._worker(is_writer=True))
             weakref.finalize(self, _stop, self._workers)
         return self._workers
 
-    def _worker(self, *, is_writer: bool) -> Worker:
-        open_file = partial(
+    def _opener(self, *, is_writer: bool) -> Callable[[], sqlite3.Connection]:
+        # The result does not hold the storage: the worker of a storage that is forgotten has to end.
+        return partial(
             connect,
-            str(self.path),
+            str(self._place.path),
             synchronous=self._synchronous,
             busy_timeout_s=self._busy_timeout_s,
             is_reader=not is_writer,
         )
-        return Worker(open_file, is_writer=is_writer, name=f"recuerda-sqlite-{'writer' if is_writer else 'reader'}")
+
+    def _worker(self, *, is_writer: bool) -> Worker:
+        name = f"recuerda-sqlite-{'writer' if is_writer else 'reader'}"
+        return Worker(self._opener(is_writer=is_writer), is_writer=is_writer, name=name, place=self._place)
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -3,7 +3,7 @@
 SQLite blocks, and an event loop must not. Jobs from any event loop queue here. Writes that wait together run in one
 transaction, and one fsync acknowledges all of them; this gives many conversations a high throughput. A refused job (a
 conflict) has written nothing, so the other jobs continue. A job that fails rolls the group back, and then each job is
-tried alone.
+tried alone. Before a group runs, and again before it is acknowledged, the worker checks that the file is in place.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from recuerda._drivers.sqlite_names import OpenFile, Place
 from recuerda.errors import RecuerdaError, StorageUnavailable
 from recuerda.sqlite import forks
 from recuerda.sqlite.erasing import Eraser
@@ -44,10 +45,13 @@ class Worker:
         connect: opens the connection, in the thread, when the first job comes. If it fails, the next job tries again.
         is_writer: True runs jobs in `BEGIN IMMEDIATE … COMMIT`, False in a transaction that only reads.
         name: the name of the OS thread.
+        place: the place of the file.
     """
 
-    def __init__(self, connect: Connect, *, is_writer: bool, name: str) -> None:
+    def __init__(self, connect: Connect, *, is_writer: bool, name: str, place: Place) -> None:
         self._connect = connect
+        self._place = place
+        self._file: OpenFile | None = None
         self._is_writer = is_writer
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._is_closed = False
@@ -98,10 +102,11 @@ class Worker:
             group, is_open = self._next_group()
             if group:
                 connection = self._attend(connection, group)
-            elif connection is not None:
+            elif connection is not None and self._is_in_place():
                 self._eraser.work(connection)
         if connection is not None:
-            self._eraser.finish(connection)
+            if self._is_in_place():
+                self._eraser.finish(connection)
             connection.close()
 
     def _attend(self, connection: sqlite3.Connection | None, group: list[_Job]) -> sqlite3.Connection | None:
@@ -115,15 +120,30 @@ class Worker:
                 connection.close()
             connection = None
         else:
-            self._erase(connection, outcomes)
+            if self._place.problem is not None:
+                connection.close()
+                connection = None
+            else:
+                self._erase(connection, outcomes)
         _settle(outcomes)
         group.clear()  # Otherwise the results, perhaps a long thread, would stay in memory until the next job.
         return connection
 
     def _opened(self) -> sqlite3.Connection:
-        connection = self._connect()
+        connection, self._file = self._place.open(self._connect)
         self._eraser.note_opening()
         return connection
+
+    def _check_place(self) -> None:
+        if self._file is not None:
+            self._place.check(self._file)
+
+    def _is_in_place(self) -> bool:
+        try:
+            self._check_place()
+        except (StorageUnavailable, OSError):
+            return False  # the next job meets the same error, and its caller gets it
+        return True
 
     def _erase(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> None:
         delays = [job.erase_s for job, _, error in outcomes if error is None and job.erase_s is not None]
@@ -154,8 +174,11 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             return [(job, None, error) for job in group]
         try:
+            self._check_place()
             outcomes = [_attempt(connection, job) for job in group]
             connection.execute("COMMIT")
+            if self._is_writer:
+                self._check_place()
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             if connection.in_transaction:
                 connection.rollback()
