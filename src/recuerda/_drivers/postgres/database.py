@@ -37,7 +37,8 @@ class Database:
     async def run(self, work: Work[T], again: Work[T] | None = None) -> T:
         """Run `work` on a connection. Run it again if another transaction conflicted with it or the connection ended.
 
-        If the server answered before, wait for it, because it may be restarting.
+        If the server answered before, wait for it, because it may be restarting. If the connection is read-only, run
+        `work` once more on a new connection, because the server may have become a standby after it was connected.
 
         Args:
             work: the work; it commits its own transaction.
@@ -51,12 +52,17 @@ class Database:
         loop = asyncio.get_running_loop()
         give_up_at: float | None = None
         wait_s = 0.0
+        was_renewed = False
         while True:
             pool = await self._pools.get()
             try:
                 async with pool.connection() as connection:
                     result = await work(connection)
             except psycopg.Error as error:
+                if failures.is_read_only(error) and not was_renewed:
+                    was_renewed = True
+                    await pool.renew()
+                    continue
                 give_up_at = give_up_at or loop.time() + self._timeout_s
                 if not self._may_try_again(error) or loop.time() >= give_up_at:
                     raise

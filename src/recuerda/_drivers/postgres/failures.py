@@ -30,7 +30,10 @@ _CONTENTION = {"40001", "40P01", "23503", "23505"}
 _NO_SLOT = re.compile("too many (clients|connections)|connection slots")
 """An error while connecting has no SQLSTATE, only this text."""
 
-_READ_ONLY = {"25006", "42501"}
+_READ_ONLY = "25006"
+"""The server is a standby, or the session's transactions are read-only. PostgreSQL refuses the statement unexecuted."""
+
+_NOT_PERMITTED = "42501"
 _MISSING = {"3F000", "42P01", "42704", "42883"}
 """No such schema, table, type or function."""
 
@@ -49,6 +52,11 @@ def is_cut_off(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
+def is_read_only(error: BaseException) -> bool:
+    """Return whether this connection cannot write. A new connection may lead to a server that can."""
+    return isinstance(error, psycopg.Error) and error.sqlstate == _READ_ONLY
+
+
 def is_missing(error: psycopg.Error) -> bool:
     """Return whether a schema, table, type or function is missing, because somebody dropped it."""
     return error.sqlstate in _MISSING
@@ -62,10 +70,15 @@ def translate(error: Exception, subject: str) -> RecuerdaError:
         return StorageBusy(f"{subject} is busy ({reason}); try again")
     if state == "53100":
         return StorageFull(f"{subject} cannot grow because the disk is full; free some space and try again")
-    if state in _READ_ONLY:
+    if state == _READ_ONLY:
         return StorageReadOnly(
-            f"{subject} may not be written to ({reason}); connect to the primary, with a role that may create and use "
-            "the schema"
+            f"{subject} is read-only, also over a new connection ({reason}): the server is a standby, or "
+            "default_transaction_read_only is on. Give the address of the primary, or several hosts with "
+            "target_session_attrs=read-write"
+        )
+    if state == _NOT_PERMITTED:
+        return StorageReadOnly(
+            f"{subject} may not be written to ({reason}); connect with a role that may create and use the schema"
         )
     if state in _MISSING:
         return StorageUnavailable(

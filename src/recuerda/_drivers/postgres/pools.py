@@ -19,6 +19,7 @@ from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
 from recuerda._drivers.per_loop import keep_for_ever
+from recuerda._drivers.postgres import failures
 from recuerda._drivers.postgres.address import PostgresAddress
 from recuerda.errors import StorageBusy
 
@@ -70,12 +71,15 @@ class LoopPool:
         # The connection that was returned last is lent first: it is warm, and unneeded connections grow old and are
         # closed.
         self._idle: list[tuple[Connection, float]] = []
+        self._renewals = 0
         self._users = 0
         self._is_unused = asyncio.Event()
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection]:
         """Lend a connection; it is in autocommit mode, unless the application's own pool gave it.
+
+        A connection that turns out to be read-only is closed, so that no pool lends it again.
 
         Raises:
             StorageBusy: all connections were in use for too long.
@@ -84,11 +88,24 @@ class LoopPool:
         self._users += 1
         try:
             async with self._settings.given.connection() if self._settings.given else self._own() as connection:
-                yield connection
+                try:
+                    yield connection
+                except Exception as error:
+                    if failures.is_read_only(error):
+                        connection.pgconn.finish()
+                    raise
         finally:
             self._users -= 1
             if not self._users:
                 self._is_unused.set()
+
+    async def renew(self) -> None:
+        """Close the idle connections. A connection that is in use is closed when it is returned."""
+        self._renewals += 1
+        self.finish()
+        # psycopg_pool 3.3 has this method.
+        if drain := getattr(self._settings.given, "drain", None):
+            await drain()
 
     async def close(self) -> None:
         """Wait for the work in progress, then close every connection."""
@@ -105,12 +122,13 @@ class LoopPool:
     @asynccontextmanager
     async def _own(self) -> AsyncGenerator[Connection]:
         await self._take_slot()
+        renewals = self._renewals
         try:
             connection = self._idle.pop()[0] if self._idle else await self._connect()
             try:
                 yield connection
             finally:
-                self._put_back(connection)
+                self._put_back(connection, is_old=renewals != self._renewals)
         finally:
             self._slots.release()
 
@@ -140,14 +158,14 @@ class LoopPool:
             raise
         return connection
 
-    def _put_back(self, connection: Connection) -> None:
+    def _put_back(self, connection: Connection, *, is_old: bool) -> None:
         if self._process != os.getpid():
             # A child that was forked in the middle of the work comes here too, but the connection belongs to its
             # parent.
             keep_for_ever(connection)
             return
         now = self._loop.time()
-        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE and not is_old:
             self._idle.append((connection, now))
         else:
             connection.pgconn.finish()

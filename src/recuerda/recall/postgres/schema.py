@@ -68,7 +68,7 @@ async def create_extension(connection: Connection) -> str | None:
         await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
     except psycopg.errors.UniqueViolation:
         return None  # another process did it at the same moment
-    except (psycopg.ProgrammingError, psycopg.NotSupportedError, psycopg.errors.ReadOnlySqlTransaction) as error:
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
         return error.diag.message_primary or type(error).__name__
     except psycopg.OperationalError as error:
         # Class 58 means that the extension's files are missing.
