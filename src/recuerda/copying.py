@@ -73,7 +73,7 @@ async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copie
     """Copy one thread with its settings, and return the outcome. The source stays unchanged.
 
     The turns keep their times of `created_us`. Metadata is set key by key, so further keys at the target stay. A title
-    that was made of a turn is the title of that turn's copy, and goes with it.
+    that was made from a turn is the title of that turn's copy, and goes with it.
 
     Raises:
         ThreadNotFound: the source has no such thread.

@@ -29,7 +29,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     info: ThreadInfo
     turns: list[NewTurn]
     metadata: dict[str, Any]
-    made_title: str | None  # the title, if it was made of the first turn
+    made_title: str | None  # the title, if it was made from the first turn
 
 
 class _Changes(TypedDict, total=False):

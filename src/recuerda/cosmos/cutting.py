@@ -48,7 +48,7 @@ class Cut:
         return [item.emptied(keeps_id=item.kind == "turn" and self.kind != "undo") for item in self.items]
 
     def removes_title(self, head: HeadItem) -> bool:
-        """Return True if the turn is removed of which the title was made."""
+        """Return True if the turn from which the title was made is removed."""
         return any(item.number == head.title_turn for item in self.items)
 
 

@@ -1,8 +1,8 @@
 """The directory: an entry for each thread, so that a listing need not query every partition.
 
 An entry is a copy, and may be a turn behind after a crash. It is never missing, and never in the wrong user's listing:
-the entry is marked (`pending`) before its thread is made, changed or deleted. Until that change is complete, a listing
-reads the thread itself. An entry is replaced only if its ETag is unchanged, and never by older data.
+the entry is marked (`pending`) before its thread is created, changed or deleted. Until that change is complete, a
+listing reads the thread itself. An entry is replaced only if its ETag is unchanged, and never by older data.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ async def mark_deleted(container: Container, head: HeadItem) -> None:
 async def remove_dead(container: Container, thread_id: str) -> None:
     """Remove the entry of a thread that no longer exists.
 
-    A thread's head is made before its entry. The entry is looked up first and the head second. So an entry without a
+    A thread's head is created before its entry. The entry is looked up first and the head second. So an entry without a
     head belongs to a thread that has ended, and never to a thread that is being made.
     """
     while (there := await look_up(container, thread_id)) is not None:
@@ -178,8 +178,8 @@ async def list_threads(
 async def walk(container: Container, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
     """Return some threads in the order of their entries' ids, and the position after them.
 
-    An entry never moves: its partition and its id are made of the thread's id. A position is the number of a partition
-    and the id of the last entry that was read there.
+    An entry never moves: its partition and its id are made from the thread's id. A position is the number of a
+    partition and the id of the last entry that was read there.
     """
     shard, _, last = (position or "0:").partition(":")
     conditions = "c.kind = 'directory' AND c.id > @last"

@@ -20,7 +20,7 @@ A deleted thread's head stays as a tombstone until all other items are deleted. 
 by the next operation that needs the thread.
 
 A listing needs all threads, and they are in different partitions. So each thread also has an entry in one of a few
-directory partitions: a copy of the information about it. The entry is made before the thread becomes visible, and
+directory partitions: a copy of the information about it. The entry is created before the thread becomes visible, and
 marked `pending` before the thread's settings change. For every marked entry, a listing reads the thread itself. So a
 crash never hides a thread.
 

@@ -25,7 +25,7 @@ cost."""
 
 
 async def open_container(client: AccountClient, place: ContainerPlace, *, needs_ttl: bool) -> Proxy:
-    """Return the container's proxy. A missing container is made.
+    """Return the container's proxy. A missing container is created.
 
     Raises:
         ConfigurationError: the container has another partition key, or does not let items expire.
@@ -43,7 +43,7 @@ async def open_container(client: AccountClient, place: ContainerPlace, *, needs_
     if paths != ["/partition"]:
         raise ConfigurationError(
             f"the container {place.container!r} is partitioned by {paths}, but recuerda needs ['/partition']; "
-            "give the name of another container, which is made if it is missing"
+            "give the name of another container, which is created if it is missing"
         )
     if needs_ttl and properties.get("defaultTtl") is None:
         raise ConfigurationError(

@@ -47,8 +47,8 @@ class CosmosStorage(Storage):
         endpoint: the account's address, such as `https://ACCOUNT.documents.azure.com`.
         credential: the account's key, or an asynchronous credential of azure-identity (Entra ID), which the caller
             closes. By default, the key in the environment variable `COSMOS_KEY`.
-        database: the name of the database, which is made if it is missing and the credential allows it.
-        container: the name of the container, which is made likewise.
+        database: the name of the database, which is created if it is missing and the credential allows it.
+        container: the name of the container, which is created likewise.
         ttl: the time after which Cosmos DB deletes a turn (whole seconds, at least a minute); None keeps all turns. The
             counts in `ThreadInfo` still include expired turns.
         client: an `azure.cosmos.aio.CosmosClient` that is used instead of clients made here. The caller closes it, and

@@ -21,7 +21,7 @@ from recuerda.file.os_locks import unlock, wait_for_lock
 
 
 class StripedLocks:
-    """Exclusive locks on lock files in a folder. A lock file is made when it is first needed.
+    """Exclusive locks on lock files in a folder. A lock file is created when it is first needed.
 
     Args:
         folder: the folder of the lock files. They are never deleted, because a lock on a deleted file excludes nobody.

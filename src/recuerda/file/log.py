@@ -92,7 +92,7 @@ class Log:
         return settings.user_id if settings else None
 
     def settings(self) -> SettingsLine | None:
-        """Return the current settings, without a title that was made of a turn that is gone.
+        """Return the current settings, without a title that was made from a turn that is gone.
 
         If they are damaged, return the last readable settings, or None if there are none.
         """
@@ -271,7 +271,7 @@ def _finished(log: Log, disk: Disk) -> Log:
 
 
 def without_lost_title(settings: SettingsLine, first: int) -> SettingsLine:
-    """Return the settings without the title, if it was made of a turn before number `first`."""
+    """Return the settings without the title, if it was made from a turn before number `first`."""
     if settings.title_turn and settings.title_turn < first:
         return replace(settings, title=None, title_turn=0)
     return settings

@@ -41,7 +41,7 @@ async def _has_tables(connection: Connection, schema: str, place: str) -> bool:
     version: int = row[0] if row else 0
     if version > VERSION:
         raise StorageUnavailable(
-            f"schema {schema!r} of {place} was made by a newer recuerda (version {version}, this one knows {VERSION}); "
-            "upgrade recuerda"
+            f"schema {schema!r} of {place} was created by a newer recuerda (version {version}; this one knows "
+            f"{VERSION}); upgrade recuerda"
         )
     return version == VERSION

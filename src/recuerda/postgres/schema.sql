@@ -812,7 +812,7 @@ BEGIN
 END
 $function$;
 
--- Change a thread's user, title or metadata; make the thread if it is missing. r_outcome is 'done', and then r_info is
+-- Change a thread's user, title or metadata; create the thread if it is missing. r_outcome is 'done', and then r_info is
 -- the thread as JSON; or a refusal. p_metadata has the keys to set; a key with null is removed.
 CREATE FUNCTION {schema}.update_thread(
     p_thread_id text,

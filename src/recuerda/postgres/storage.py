@@ -54,7 +54,7 @@ class PostgresStorage(Storage):
     Args:
         url: `postgresql://user:password@host:5432/database`, with any parameter of libpq; or a libpq connection
             string. Parts that it leaves out come from libpq's environment variables and password file.
-        schema: the name of the schema that holds the tables. It is made if it does not exist.
+        schema: the name of the schema that holds the tables. It is created if it does not exist.
         max_connections: the largest number of connections of each event loop. Connections open when needed, and close
             after ten minutes without use.
         timeout_s: the seconds to wait for a connection, and for a thread that another writer has locked, before

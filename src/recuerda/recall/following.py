@@ -3,8 +3,8 @@
 The index knows the version up to which it has followed each thread. A storage gives the records after it: turns, undos
 and trims. So it does not matter which process wrote a turn, or whether the process died between the commit and the
 update of the index: the next reader adds the missing turns. If a thread was deleted, its documents are removed. If the
-thread does not continue that version, it is followed again from its start: it was made anew under its id, its storage
-was put back to an earlier state, or a body was rewritten.
+thread does not continue that version, it is followed again from its start: it was created again under its id, its
+storage was put back to an earlier state, or a body was rewritten.
 """
 
 from __future__ import annotations

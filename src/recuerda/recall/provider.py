@@ -254,7 +254,7 @@ class RecallProvider(ContextProvider):
     async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
         """Bring the index up to date with a user's threads, or with all threads.
 
-        Everything that was made of threads that are gone is removed, also if another process deleted them. A search
+        Everything that was made from threads that are gone is removed, also if another process deleted them. A search
         does the same for those threads of the user that changed last. The first search for a user in a process does it
         for all of the user's threads. After every eighth turn, the provider does it for some threads of all users.
 

@@ -209,8 +209,8 @@ class Recollection:
         """Compare the threads that were compared longest ago with the storage, and return their number.
 
         There are four of them for each turn since the last check, and at most 32. A thread that is gone is removed from
-        the index with everything that was made of it. The threads are compared one after the other, so that the storage
-        stays free for other work.
+        the index with everything that was made from it. The threads are compared one after the other, so that the
+        storage stays free for other work.
         """
         turns = min(self._unchecked_turns, CHECK_EVERY)
         self._unchecked_turns -= turns
@@ -383,7 +383,7 @@ class Recollection:
     # -- erasing and forgetting ----------------------------------------------------------------------------------------
 
     async def erase(self, thread_ids: Sequence[str], user_id: str | None) -> int:
-        """Delete everything that was made of threads that are gone and, with `user_id`, of everything of a user.
+        """Delete everything that was made from threads that are gone and, with `user_id`, of everything of a user.
 
         Returns the number of deleted messages and facts.
         """

@@ -8,7 +8,7 @@
     PREFIX:{THREAD}:lease    string: the holder of the lease
     PREFIX/threads           sorted set of all threads; `lua.py` describes its entries
     PREFIX/user:USER         sorted set of a user's threads
-    PREFIX/ids               sorted set of the ids of all threads, in the order in which they were made
+    PREFIX/ids               sorted set of the ids of all threads, in the order in which they were created
     PREFIX/ids:USER          the same for the threads of a user
 
 The braces are part of the key: a Redis Cluster places a key by the text between them, so a thread's keys are on one

@@ -89,7 +89,7 @@ async def enter(run: Run, keys: ThreadKeys, thread_id: str, user: str) -> None:
 
 
 async def _leave(run: Run, keys: ThreadKeys, thread_id: str, user_id: str | None) -> None:
-    """Remove an id from an index. If the thread was made in this moment, its id returns."""
+    """Remove an id from an index. If the thread was created at this moment, its id returns."""
     await run(RedisCall("ZREM", (keys.index(user_id),), (thread_id,)), is_repeatable=True)
     info = await _look_up(run, keys, thread_id)
     if info is not None and user_id in (None, info.user_id):
@@ -143,7 +143,7 @@ async def _index(run: Run, keys: ThreadKeys, old: str, new: str) -> None:
     if _user(old) and _user(old) != _user(new):
         await _leave(run, keys, thread_id, _user(old))
     if new:
-        # The id is there already, unless somebody has looked for the thread just before it was made.
+        # The id is there already, unless somebody has looked for the thread just before it was created.
         await enter(run, keys, thread_id, _user(new))
 
 

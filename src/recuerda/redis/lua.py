@@ -2,8 +2,8 @@ r"""Lua code that scripts share: for a thread's head, a guard, a walk over recor
 
 An entry of a listing is `{updated, 18 digits}:{thread id}\0{user id}`, with the score 0. A sorted set orders entries
 with the same score by their bytes, so the entries are ordered by time and then by id. Beside the listing there is an
-index of thread ids, in the order in which the threads were made. An id keeps its place while the thread is used, so a
-walk over all threads follows the index.
+index of thread ids, in the order in which the threads were created. An id keeps its place while the thread is used,
+so a walk over all threads follows the index.
 
 Without a cluster, the script that changes a thread also changes the listings and the indexes. In a cluster they are on
 other nodes. Then the script returns the old and the new entry, and the client changes the listings (`listing.py`).
@@ -215,7 +215,7 @@ local function answer(reply, old, new)
   return {reply, old or '', new or ''}
 end
 
--- `is_entered` is true if the thread has been made or deleted, or has another user than before.
+-- `is_entered` is true if the thread has been created or deleted, or has another user than before.
 local function moved(place, old, new, is_entered)
   local prefix, ttl = place[1], place[3]
   if not KEYS[3] or old == new then return end

@@ -2,7 +2,7 @@
 
 Before a run, the scope's memories are searched for its input: by words and, with an embedder, by meaning. After the
 commit, the messages of the user and the assistant become searchable. Recalled messages and tools' results are never
-learnt.
+stored as memories.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class RedisProvider(ContextProvider):
     Args:
         redis_url: `redis://[user:password@]host[:port]` of a Redis 8 with its query engine, or of a Redis Stack. A
             `RedisStorage` with the same URL shares the connections.
-        index_name: the name of the index, which is made if it is missing.
+        index_name: the name of the index, which is created if it is missing.
         prefix: the start of the memories' keys.
         application_id: the application to which the memories belong.
         agent_id: the agent to which they belong.
@@ -195,7 +195,7 @@ class RedisProvider(ContextProvider):
         raise_failures(self._learning)
 
     async def flush(self) -> None:
-        """Wait until all pending turns are learnt, or have failed with a logged warning."""
+        """Wait until all pending turns are stored, or have failed with a logged warning."""
         await self._learning.finish()
 
     async def close(self) -> None:

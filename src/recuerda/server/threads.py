@@ -234,7 +234,7 @@ class Threads:
         """Replace a turn by the turn that `change` returns for it.
 
         Return False, and change nothing, if the thread does not have the turn or `change` returns None. A title that
-        was made of the removed text is removed first, so that an interruption leaves the text in the turn alone.
+        was made from the removed text is removed first, so that an interruption leaves the text in the turn alone.
         """
 
         async def step() -> bool:

@@ -167,7 +167,7 @@ def _check_owner(connection: sqlite3.Connection, path: str) -> None:
         raise StorageUnavailable(f"{path} is a SQLite file of another program; give recuerda a file of its own")
     if version > VERSION:
         raise StorageUnavailable(
-            f"{path} was made by a newer recuerda (schema {version}, this one knows {VERSION}); upgrade recuerda"
+            f"{path} was created by a newer recuerda (schema {version}, this one knows {VERSION}); upgrade recuerda"
         )
 
 

@@ -52,8 +52,8 @@ class SQLiteStorage(Storage):
     """Keep threads in one SQLite file.
 
     Args:
-        path: the path of the file. The file and its folder are made if they are missing, for their owner alone (modes
-            0600 and 0700). The files with `-wal` and `-shm` at the end of the name belong to it.
+        path: the path of the file. The file and its folder are created if they are missing, for their owner alone
+            (modes 0600 and 0700). The files with `-wal` and `-shm` at the end of the name belong to it.
         synchronous: with "FULL" (the default), an acknowledged turn is on the disk. "NORMAL" is faster; a power failure
             may undo the last commits, but never damages the file. See https://sqlite.org/pragma.html#pragma_synchronous
         busy_timeout_s: the seconds to wait for another process's write before `StorageBusy`.

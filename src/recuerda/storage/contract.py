@@ -120,7 +120,7 @@ class Storage(StorageHooks):
             user_id: the user for whom the turn is appended. The first turn gives the thread to this user, unless it
                 already has one.
             title: a title made of the turn. It is set if this is the thread's first turn and the thread has no title
-                yet, or if the turn of which the title was made has been deleted.
+                yet, or if the turn from which the title was made has been deleted.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
@@ -413,7 +413,7 @@ class Storage(StorageHooks):
         expected: Expected | None = None,
         expected_user_id: str | None = None,
     ) -> ThreadInfo:
-        """Change a thread's settings and return the information about it. A thread that does not exist is made.
+        """Change a thread's settings and return the information about it. A thread that does not exist is created.
 
         The revision does not grow. A setting that is not given stays unchanged.
 
@@ -425,8 +425,8 @@ class Storage(StorageHooks):
                 other keys stay, so two writers that set different keys do not disturb each other.
             expected: the version that the thread must have, as `ThreadInfo.version` gives it, including its settings;
                 or its revision alone. None for any.
-            expected_user_id: the user for whom the settings are changed, who must own the thread. A thread that is made
-                belongs to this user. None for any user.
+            expected_user_id: the user for whom the settings are changed, who must own the thread. A thread that is
+                created belongs to this user. None for any user.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user than `expected_user_id`.

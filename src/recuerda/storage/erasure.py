@@ -20,7 +20,7 @@ _logger = logging.getLogger("recuerda")
 
 
 class Follower(Protocol):
-    """Keeps something that was made of a storage's threads."""
+    """Keeps something that was made from a storage's threads."""
 
     @property
     def name(self) -> str:
@@ -28,7 +28,7 @@ class Follower(Protocol):
         ...
 
     async def forget(self, thread_ids: Sequence[str], *, user_id: str | None) -> int:
-        """Delete everything that was made of these threads, and return the number of deleted items.
+        """Delete everything that was made from these threads, and return the number of deleted items.
 
         With `user_id`, also delete everything else that belongs to the user.
 

@@ -73,7 +73,7 @@ class StorageHooks(ABC):
         The thread remembers the ids of the removed records among its `REMEMBERED` newest numbers, for `_read`. An
         append refuses the id of a dropped turn, but not the id of an undone turn or of another record.
 
-        A title that was made of a removed turn is removed as well. Then the next turn gives the thread its title, and
+        A title that was made from a removed turn is removed as well. Then the next turn gives the thread its title, and
         this may be the new record itself.
         """
 
@@ -126,7 +126,7 @@ class StorageHooks(ABC):
     async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
         """Check the guard, set the given settings, and return the information about the thread.
 
-        A thread that does not exist is made, for the guard's user unless `changes` names one. `edits` becomes
+        A thread that does not exist is created, for the guard's user unless `changes` names one. `edits` becomes
         `edits_after` of itself and `now_us`.
         """
 
@@ -142,7 +142,7 @@ class StorageHooks(ABC):
         """Save a step in one atomic operation, if `is_new_step` returns True for it.
 
         Check the guard's user first, and the rest of the guard if the step is new and has number 1. A thread that does
-        not exist is made, as by `_update`, so that a draft always has its thread's user.
+        not exist is created, as by `_update`, so that a draft always has its thread's user.
         """
 
     @abstractmethod

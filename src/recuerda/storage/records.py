@@ -149,8 +149,8 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
         messages: the number of messages in these turns.
         user_id: the user who owns the thread, or None.
         title: a title for people to read; by default the start of the first message.
-        title_turn: the number of the turn of which the title was made; the title goes with that turn. 0 when that turn
-            is gone and the next turn gives a new title. None when the title was set, or none was made yet.
+        title_turn: the number of the turn from which the title was made; the title goes with that turn. 0 when that
+            turn is gone and the next turn gives a new title. None when the title was set, or none was made yet.
         metadata: the application's own JSON object.
         created_us: the time of the first record, draft or setting, in microseconds since 1970 (UTC).
         updated_us: the time of the last record or setting, in the same unit. A turn with an earlier time of its own
@@ -175,13 +175,13 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def set_title(self) -> str | None:
-        """The title if somebody set it; None if it was made of a turn."""
+        """The title if somebody set it; None if it was made from a turn."""
         return self.title if self.title_turn is None else None
 
     def title_of_first(self, records: Sequence[TurnRecord]) -> str | None:
-        """Return the title if it was made of the first of these turns, for an append of copies of them.
+        """Return the title if it was made from the first of these turns, for an append of copies of them.
 
-        A title that was made of another turn is not copied, because it would not go with that turn.
+        A title that was made from another turn is not copied, because it would not go with that turn.
         """
         return self.title if records and records[0].number == self.title_turn else None
 
@@ -312,7 +312,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         id: the record's id, always set.
         committed_us: the storage's time. It differs from `created_us` only if the turn came with a time of its own.
-        is_new_id: True if the id has just been made at random. No thread can hold it yet, so no look-up is needed.
+        is_new_id: True if the id has just been drawn at random. No thread can hold it yet, so no look-up is needed.
         keep_messages: after the append, drop the oldest whole turns until at most this number of messages is left.
             The new turn always stays.
         title: a title made of this turn, to be set if the thread has no title, and this is its first record or its
@@ -348,8 +348,8 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The conditions of an operation. The hook checks them in the same atomic step; see `check_user` and `check_state`.
 
     Attributes:
-        user_id: the user for whom the operation is. A thread of another user is refused. A thread that is made, or that
-            has no record and no user yet, becomes this user's. None for any user.
+        user_id: the user for whom the operation is. A thread of another user is refused. A thread that is created, or
+            that has no record and no user yet, becomes this user's. None for any user.
         revision: the revision that the thread must have; 0 for a thread without records or no thread. None for any.
         incarnation: the incarnation that the thread must have; None for any.
         record_id: the id that the newest record must have; None for any.
@@ -371,8 +371,8 @@ class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
     """New settings of a thread. A field that is `UNSET` leaves its setting unchanged.
 
     Attributes:
-        title_turn: the number of the turn of which `title` was made; None for a title that somebody has chosen. A made
-            title that is only encrypted with another key still goes with its turn.
+        title_turn: the number of the turn from which `title` was made; None for a title that somebody has chosen. A
+            made title that is only encrypted with another key still goes with its turn.
         metadata: the keys to set. A key with None is removed. All other keys stay.
     """
 

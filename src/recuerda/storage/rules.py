@@ -31,7 +31,7 @@ def check_user(thread_id: str, guard: Guard, user_id: str | None) -> None:
 def of_another_user(thread_id: str) -> ThreadOwnershipError:
     """Return the error for an operation on another user's thread."""
     return ThreadOwnershipError(
-        f"thread {thread_id!r} belongs to another user; open it with the user id with which it was made"
+        f"thread {thread_id!r} belongs to another user; open it with the user id with which it was created"
     )
 
 
@@ -119,7 +119,7 @@ def owner_after(user_id: str | None, *, owner: str | None, revision: int) -> str
 def title_after(
     made: str | None, *, title: str | None, title_turn: int | None, revision: int
 ) -> tuple[str | None, int | None]:
-    """Return the title that a thread has after a record, and the number of the turn of which it was made.
+    """Return the title that a thread has after a record, and the number of the turn from which it was made.
 
     Args:
         made: a title made of the record; None if it gives none.

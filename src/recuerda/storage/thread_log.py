@@ -59,7 +59,7 @@ class ThreadLog(msgspec.Struct):
         records: the records by their numbers.
         edits: see `ThreadInfo`.
         rewritten: the value of `edits` after the last change of a body.
-        title_turn: the number of the turn of which the title was made; see `ThreadInfo.title_turn`.
+        title_turn: the number of the turn from which the title was made; see `ThreadInfo.title_turn`.
         numbers: the numbers of the records by their ids.
         dropped: the ids of removed records by their numbers, among the newest `REMEMBERED` numbers.
         retries: the numbers of dropped turns by their ids, which no other turn may use.

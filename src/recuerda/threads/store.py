@@ -41,7 +41,7 @@ class ChatMessageStore:
         user_id: the user to whom the thread belongs. Reading, changing or deleting a thread of another user raises
             `ThreadOwnershipError`. None opens the thread of any user.
 
-    A store that was made from a URL owns its storage: closing the store closes the storage.
+    A store that was created from a URL owns its storage: closing the store closes the storage.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ChatMessageStore:
 
     @property
     def owns_storage(self) -> bool:
-        """True when the storage was made for this store alone."""
+        """True when the storage was created for this store alone."""
         return self._owns_storage
 
     def for_thread(self, thread_id: str, *, user_id: str | None = None, storage: Storage | None = None) -> Self:

@@ -29,7 +29,7 @@ class _ThreadLine(msgspec.Struct, omit_defaults=True, tag_field="format", tag=FO
     id: str
     user_id: str | None = None
     title: str | None = None
-    title_turn: str | None = None  # the id of the turn of which the title was made
+    title_turn: str | None = None  # the id of the turn from which the title was made
     metadata: dict[str, Any] = {}
 
 
@@ -211,7 +211,7 @@ def _parse_thread(line: str, number: int) -> _ThreadLine:
 async def _import_one(storage: Storage, one: _Import) -> Imported:
     turns, info = await _without_dropped(storage, one)
     is_new = info is None or not info.revision
-    # A made title goes with the turn of which it was made.
+    # A made title goes with the turn from which it was made.
     title = one.line.title if is_new and turns and one.line.title_turn == turns[0].id else None
     appended = await storage.append_all(one.thread_id, turns, user_id=one.user_id, title=title)
     await _set_missing(storage, one)

@@ -132,7 +132,7 @@ class SQLiteRecallIndex(RecallIndex):
 
     async def erase(self, thread_ids: Sequence[str], scope: str | None) -> int:
         if self.path is not None and self._connection is None and not self.path.exists():
-            return 0  # nothing was ever remembered, so no file is made for it
+            return 0  # nothing was ever remembered, so no file is created for it
         gone = await self._write(partial(following.erase, thread_ids, scope))
         if gone or scope is not None:
             # A repeated erasure of a user removes the copies that a killed process left, too.

@@ -18,7 +18,7 @@ EMBEDDED_AT_ONCE = 64
 
 
 async def delete_matching(engine: Engine, shape: Shape, query: str) -> int:
-    """Delete the documents that match a query, and return their number. A missing index is made first."""
+    """Delete the documents that match a query, and return their number. A missing index is created first."""
     if await engine.info(shape.name) is None:
         await engine.ensure(shape)
     await engine.built(shape.name)
