@@ -37,11 +37,11 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("error", [*SAMPLES, *PLAIN], ids=lambda error: type(error).__name__)
-def test_an_error_survives_pickling_and_copying(error: errors.RecuerdaError) -> None:
-    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
-        assert type(other) is type(error)
-        assert (str(other), vars(other), other.args) == (str(error), vars(error), error.args)
+def test_an_error_survives_pickling_and_copying() -> None:
+    for error in (*SAMPLES, *PLAIN):
+        for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            assert type(other) is type(error)
+            assert (str(other), vars(other), other.args) == (str(error), vars(error), error.args)
 
 
 def test_every_kind_of_error_is_tried() -> None:

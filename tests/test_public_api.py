@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 import recuerda
 
 PUBLIC = [
@@ -272,14 +270,13 @@ def test_no_other_name_looks_public() -> None:
     assert names == set(PUBLIC)
 
 
-@pytest.mark.parametrize("package", sorted(HOMES))
-def test_the_public_names_of_a_package_are_these(package: str) -> None:
-    assert sorted(importlib.import_module(package).__all__) == sorted(HOMES[package])
+def test_the_public_names_of_each_package_are_these() -> None:
+    named = {package: sorted(importlib.import_module(package).__all__) for package in HOMES}
+    assert named == {package: sorted(names) for package, names in HOMES.items()}
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_a_public_name_is_documented(name: str) -> None:
-    assert (getattr(recuerda, name).__doc__ or "").strip()
+def test_every_public_name_is_documented() -> None:
+    assert [name for name in PUBLIC if not (getattr(recuerda, name).__doc__ or "").strip()] == []
 
 
 def public_members() -> Iterator[tuple[str, Any]]:
@@ -293,14 +290,13 @@ def public_members() -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{member}", found
 
 
-@pytest.mark.parametrize(("name", "member"), list(public_members()))
-def test_a_public_method_is_documented(name: str, member: Any) -> None:
-    assert inspect.getdoc(member), name
+def test_every_public_method_is_documented() -> None:
+    assert [name for name, member in public_members() if not inspect.getdoc(member)] == []
 
 
-@pytest.mark.parametrize("package", ["recuerda", *sorted(HOMES)])
-def test_help_describes_a_package(package: str) -> None:
-    assert package in pydoc.render_doc(importlib.import_module(package))
+def test_help_describes_each_package() -> None:
+    for package in ("recuerda", *HOMES):
+        assert package in pydoc.render_doc(importlib.import_module(package)), package
 
 
 def test_every_error_of_the_package_is_public_and_has_one_root() -> None:

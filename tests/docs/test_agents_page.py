@@ -6,8 +6,6 @@ import inspect
 import re
 from pathlib import Path
 
-import pytest
-
 from recuerda import Agent, ChatClient, RecuerdaError, StorageError, errors
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "agents.md").read_text(encoding="utf-8")
@@ -19,15 +17,13 @@ def errors_to_handle() -> list[str]:
     return sorted(error.__name__ for error in found if error not in BRANCHES)
 
 
-@pytest.mark.parametrize("name", errors_to_handle())
-def test_an_error_is_in_the_table(name: str) -> None:
-    assert re.search(rf"^\|.*`{name}`.*\|.+\|$", PAGE, re.MULTILINE)
+def test_every_error_is_in_the_table() -> None:
+    for name in errors_to_handle():
+        assert re.search(rf"^\|.*`{name}`.*\|.+\|$", PAGE, re.MULTILINE), name
 
 
-@pytest.mark.parametrize(
-    "method", [Agent.__init__, ChatClient.create_agent, Agent.run], ids=["agent", "create_agent", "run"]
-)
-def test_an_option_is_named(method: object) -> None:
-    parameters = inspect.signature(method).parameters.values()  # pyright: ignore[reportArgumentType] - both are functions
-    keywords = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    assert keywords <= set(re.findall(r"`(\w+)=`", PAGE))
+def test_every_option_is_named() -> None:
+    for method in (Agent.__init__, ChatClient.create_agent, Agent.run):
+        parameters = inspect.signature(method).parameters.values()
+        keywords = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+        assert keywords - set(re.findall(r"`(\w+)=`", PAGE)) == set(), method

@@ -74,7 +74,7 @@ def run(runner: CliRunner, app: typer.Typer, *arguments: str) -> str:
         return thread.submit(runner.invoke, app, list(arguments)).result().stdout.strip()
 
 
-@pytest.mark.parametrize("path", ["src/recuerda/storage/registry.py", "tests/storage/matrix.py", "pyproject.toml"])
-def test_the_files_that_the_page_names_exist(path: str) -> None:
-    assert path in PAGE.read_text(encoding="utf-8")
-    assert (ROOT / path).is_file()
+def test_the_files_that_the_page_names_exist() -> None:
+    for path in ("src/recuerda/storage/registry.py", "tests/storage/matrix.py", "pyproject.toml"):
+        assert path in PAGE.read_text(encoding="utf-8"), path
+        assert (ROOT / path).is_file(), path
