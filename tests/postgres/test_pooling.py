@@ -1,7 +1,8 @@
 """Behind a pooler in transaction mode: no statement counts on the connection of the one before.
 
 The pooler is a stand-in (see `tests/servers/transaction_pooler.py`); PgBouncer itself is not to be had from a package
-index.
+index. Here and on an application's pool, statements travel over other connections than the storage's own; the tests of
+rules that do not depend on a connection are in `tests/storage/test_contract.py` alone.
 """
 
 import asyncio
@@ -17,9 +18,10 @@ from recuerda.errors import ThreadConflict
 from recuerda.postgres import PostgresStorage
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn
-from recuerda.testing.storage_contract import StorageContract
+from recuerda.testing.storage_contract import LeaseContract, RewriteContract
 from tests.postgres.conftest import Connection
 from tests.servers.transaction_pooler import Pooler, transaction_pooler
+from tests.variant_contract import VariantContract
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ async def pooler(url: str) -> AsyncIterator[Pooler]:
         yield pooler
 
 
-class TestBehindAPooler(StorageContract):
+class TestBehindAPooler(VariantContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self, pooler: Pooler, schema: str) -> AsyncIterator[Storage]:
         async with PostgresStorage(pooler.url, schema=schema) as storage:
@@ -40,7 +42,7 @@ class TestBehindAPooler(StorageContract):
             yield another
 
 
-class TestOnAnApplicationsPool(StorageContract):
+class TestOnAnApplicationsPool(VariantContract, LeaseContract, RewriteContract):
     """Sessions are hostile here: other settings, another row factory, and a transaction around each statement."""
 
     @pytest.fixture

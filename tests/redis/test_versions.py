@@ -1,4 +1,7 @@
-"""The conformance suite where the matrix does not go: on the oldest Redis, and on a cluster."""
+"""The storage on the oldest Redis, on a cluster, and with threads that expire: each runs other commands or scripts.
+
+The rules that do not depend on the commands are tested on Redis 8, in `tests/storage/test_contract.py`.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,12 +10,13 @@ import pytest
 
 from recuerda.redis import RedisStorage
 from recuerda.storage.contract import Storage
-from recuerda.testing.storage_contract import DraftListContract, LeaseContract, RewriteContract, StorageContract
+from recuerda.testing.storage_contract import LeaseContract, RewriteContract
 from tests.redis.clients import connect_cluster
 from tests.servers.redis_server import old_redis, prefix_of, redis_cluster, redis_url
+from tests.variant_contract import VariantContract
 
 
-class TestRedis62(StorageContract, DraftListContract, LeaseContract, RewriteContract):
+class TestRedis62(VariantContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         async with RedisStorage(old_redis().url, key_prefix=prefix_of(tmp_path)) as storage:
@@ -24,7 +28,7 @@ class TestRedis62(StorageContract, DraftListContract, LeaseContract, RewriteCont
             yield another
 
 
-class TestExpiringThreads(StorageContract, DraftListContract, LeaseContract, RewriteContract):
+class TestExpiringThreads(VariantContract, LeaseContract, RewriteContract):
     """With a time to live, every script does more."""
 
     @pytest.fixture
@@ -34,7 +38,7 @@ class TestExpiringThreads(StorageContract, DraftListContract, LeaseContract, Rew
             yield storage
 
 
-class TestCluster(StorageContract, DraftListContract, LeaseContract, RewriteContract):
+class TestCluster(VariantContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
         async with RedisStorage(redis_cluster().url, cluster=True, key_prefix=prefix_of(tmp_path)) as storage:

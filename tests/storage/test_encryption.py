@@ -1,4 +1,7 @@
-"""Encryption at rest: the whole contract holds on an encrypted storage, and the bytes below say nothing."""
+"""Encryption at rest: the whole contract holds on an encrypted storage, and the bytes below say nothing.
+
+Around a second storage, on a disk and with two handles, only the tests run that depend on the storage below.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.records import DraftStep, Guard, ThreadChanges, ThreadInfo
 from recuerda.testing.storage_contract import DraftListContract, LeaseContract, RewriteContract, StorageContract
+from tests.variant_contract import VariantContract
 
 ONE, TWO = b"1" * 32, b"2" * 32
 SECRET = "a secret that nobody else may read"
@@ -42,17 +46,20 @@ class TestEncryptedMemory(StorageContract, DraftListContract, LeaseContract, Rew
             yield storage
 
 
-class TestEncryptedSQLite(StorageContract, DraftListContract, LeaseContract, RewriteContract):
+def encrypted_sqlite(folder: Path) -> EncryptedStorage:
+    inner = SQLiteStorage(folder / "threads.db", synchronous="NORMAL")
+    return EncryptedStorage(inner, KeyRing({"k1": ONE}, current="k1"))
+
+
+class TestEncryptedSQLite(VariantContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
-        inner = SQLiteStorage(tmp_path / "threads.db", synchronous="NORMAL")
-        async with EncryptedStorage(inner, KeyRing({"k1": ONE}, current="k1")) as storage:
+        async with encrypted_sqlite(tmp_path) as storage:
             yield storage
 
     @pytest.fixture
-    async def another(self, tmp_path: Path, storage: Storage) -> AsyncIterator[Storage]:
-        inner = SQLiteStorage(tmp_path / "threads.db", synchronous="NORMAL")
-        async with EncryptedStorage(inner, KeyRing({"k1": ONE}, current="k1")) as another:
+    async def another(self, storage: Storage, tmp_path: Path) -> AsyncIterator[Storage]:
+        async with encrypted_sqlite(tmp_path) as another:
             yield another
 
 
