@@ -21,6 +21,7 @@ from recuerda.file.disk import Disk
 from recuerda.file.lines import parse_record
 from recuerda.file.locks import StripedLocks
 from recuerda.file.names import file_stem, files_of
+from recuerda.file.place import Place
 from recuerda.storage.records import REMEMBERED, DraftStep, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 from tests.storage.file_fixtures import folder, reads, storage
@@ -335,7 +336,7 @@ async def test_a_thread_that_another_writer_holds_for_too_long_is_busy_and_stays
     async with FileStorage(folder, busy_timeout_s=0.05) as storage:
         await fill(storage, "a", 1)
         files = files_of(folder, "a")
-        locks = StripedLocks(folder / ".locks", timeout_s=1, disk=Disk(fsync=False))
+        locks = StripedLocks(folder / ".locks", timeout_s=1, disk=Disk(fsync=False), place=Place(folder))
         with locks.hold(files.stripe):
             with pytest.raises(StorageBusy, match=r"threads.* 0\.05 s"):
                 await storage.append("a", a_turn())

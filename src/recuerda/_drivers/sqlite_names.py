@@ -15,25 +15,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
+from recuerda._drivers.identity import Identity, change, identity
 from recuerda._drivers.private_files import make_private_file, make_private_folder
 from recuerda.errors import StorageUnavailable
 
-Identity: TypeAlias = tuple[int, int]
-"""The device and the number of a file. The number is not given to another file while this one is open."""
-
 SETTLED_NS = 3 * 10**9
 """The age of a folder's last change from which on a later change has another time. FAT counts in steps of 2 seconds."""
-
-
-def identity(path: Path) -> Identity | None:
-    """Return the identity of the file to which a name leads; None if there is none."""
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 class OpenFile:
@@ -131,7 +119,6 @@ class Place:
 
 
 def _told(path: Path, name: Path, *, is_gone: bool) -> str:
-    happened = "was removed or renamed" if is_gone else "was replaced by another file"
     if name != path:
         next_step = (
             "Close the storages of this file in all programs, so that SQLite saves what it can, and open it again."
@@ -142,4 +129,4 @@ def _told(path: Path, name: Path, *, is_gone: bool) -> str:
         )
     else:
         next_step = "Close the storage and open it again, to work with the new file."
-    return f"{name} {happened} while it was open, so nothing more is acknowledged. {next_step}"
+    return f"{name} {change(is_gone=is_gone)}, so nothing more is acknowledged. {next_step}"

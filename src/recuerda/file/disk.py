@@ -13,9 +13,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from recuerda._drivers.identity import is_in_place
+from recuerda._drivers.private_files import make_private_folder, open_private
+from recuerda.errors import StorageUnavailable
 from recuerda.file.os_locks import claimed
 
-_BINARY: int = getattr(os, "O_BINARY", 0)
 _SHARING_TIMEOUT_S = 5.0
 # Windows syncs a file only through a descriptor that can write.
 _SYNCABLE = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
@@ -23,8 +25,8 @@ _SYNCABLE = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
 
 @contextmanager
 def opened(path: Path, flags: int) -> Generator[int, None, None]:
-    """Open a descriptor for a `with` block."""
-    fd = os.open(path, flags | _BINARY, 0o666)
+    """Open a descriptor for a `with` block. A file that this makes is for its owner alone."""
+    fd = open_private(path, flags)
     try:
         yield fd
     finally:
@@ -49,6 +51,18 @@ def write_at(fd: int, offset: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
+def check_in_place(path: Path, fd: int) -> None:
+    """Check, before a write is acknowledged, that the name of an open file leads to it.
+
+    Raises:
+        StorageUnavailable: the file was removed, renamed or replaced during the write.
+    """
+    if not is_in_place(path, fd):
+        raise StorageUnavailable(
+            f"{path} was removed, renamed or replaced during a write, which is not acknowledged: try again"
+        )
+
+
 class Disk:
     """Writes files as durably as the storage promises.
 
@@ -59,8 +73,8 @@ class Disk:
     def __init__(self, *, fsync: bool) -> None:
         self._fsync = fsync
 
-    def extend(self, fd: int, offset: int, lines: bytes) -> None:
-        """Write whole lines as the end of the file, from `offset` on. After a failure, the file ends at `offset`.
+    def extend(self, path: Path, fd: int, offset: int, lines: bytes) -> None:
+        """Write whole lines as the end of an open file, from `offset` on. After a failure, the file ends at `offset`.
 
         The last newline is written after the sync. A reader counts a line once its newline is there, so it never sees a
         line whose sync then fails. The lock tells readers that the writer is still at work.
@@ -73,6 +87,7 @@ class Disk:
                     write_at(fd, offset + len(lines) - 1, lines[-1:])
                 else:
                     write_at(fd, offset, lines)
+                check_in_place(path, fd)
             except BaseException:
                 with suppress(OSError):
                     os.ftruncate(fd, offset)
@@ -83,17 +98,19 @@ class Disk:
 
         After a failure, the file is gone.
         """
-        try:
-            with opened(path, os.O_RDWR | os.O_CREAT) as fd, claimed(fd):
-                self.sync_folder(path.parent)
-                os.ftruncate(fd, 0)
-                write_at(fd, 0, content)
-                self.sync(fd)
-                write_at(fd, mark_at, mark)
-        except BaseException:
-            with suppress(OSError):
-                path.unlink()
-            raise
+        with opened(path, os.O_RDWR | os.O_CREAT) as fd:
+            try:
+                with claimed(fd):
+                    self.sync_folder(path.parent)
+                    os.ftruncate(fd, 0)
+                    write_at(fd, 0, content)
+                    self.sync(fd)
+                    write_at(fd, mark_at, mark)
+            except BaseException:
+                with suppress(OSError):
+                    path.unlink()
+                raise
+            check_in_place(path, fd)
 
     def sync(self, fd: int) -> None:
         """Write the file's content to the disk, and return when it is there."""
@@ -128,9 +145,7 @@ class Disk:
 
     def make_folder(self, path: Path) -> None:
         """Make a folder, with any missing folders above it."""
-        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        for folder in missing:
+        for folder in make_private_folder(path):
             self.sync_folder(folder.parent)
 
     def sync_folder(self, folder: Path) -> None:

@@ -71,7 +71,7 @@ def save_step(
         line = draft_line(thread_id, step, revision=place.revision, incarnation=place.incarnation)
         with opened(files.draft, os.O_RDWR) as fd:
             os.ftruncate(fd, saved.end)
-            disk.extend(fd, saved.end, line)
+            disk.extend(files.draft, fd, saved.end, line)
         return
     line = draft_line(thread_id, step, revision=place.revision, incarnation=begin())
     try:

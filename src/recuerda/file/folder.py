@@ -21,6 +21,7 @@ from recuerda.file.listing import Listing
 from recuerda.file.locks import StripedLocks
 from recuerda.file.log import Log, open_log
 from recuerda.file.names import ThreadFiles, files_of
+from recuerda.file.place import Place
 from recuerda.file.rewrite import is_worth_it, write_bodies, write_removal, write_without_dead
 from recuerda.file.writing import add_records, add_settings, changed_settings, new_settings, owned
 from recuerda.storage.records import (
@@ -45,12 +46,14 @@ class Folder:
         path: the folder. The first write makes it, with the folders above it.
         busy_timeout_s: the number of seconds to wait for another writer.
         fsync: whether a write must be on the disk before it is acknowledged.
+        place: the place of the folder.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_s: float, fsync: bool) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float, fsync: bool, place: Place) -> None:
         self._path = path
+        self._place = place
         self._disk = Disk(fsync=fsync)
-        self._locks = StripedLocks(path / ".locks", timeout_s=busy_timeout_s, disk=self._disk)
+        self._locks = StripedLocks(path / ".locks", timeout_s=busy_timeout_s, disk=self._disk, place=place)
         self._ids = IdIndex()
         self._listing = Listing(path, self._disk)
         self._leases = Leases()
@@ -68,7 +71,7 @@ class Folder:
         if not records:
             return []
         files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe):
+        with self._locked(files):
             with self._open(files) as log:
                 _check_user(thread_id, guard, log)
                 held = [self._find(log, thread_id, record) for record in records]
@@ -91,7 +94,7 @@ class Folder:
     def _remove(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         """Undo or trim. The new file holds no byte of the removed records but their ids."""
         files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe):
+        with self._locked(files):
             with self._open(files) as log:
                 _check_user(thread_id, guard, log)
                 _check_state(thread_id, guard, log)
@@ -130,7 +133,7 @@ class Folder:
     def rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         """See `Storage._rewrite`. A new file replaces the old one in one atomic operation."""
         files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe):
+        with self._locked(files):
             with self._open(files) as log:
                 _check_user(thread_id, guard, log)
                 _check_state(thread_id, guard, log)
@@ -153,7 +156,7 @@ class Folder:
     def update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
         """See `Storage._update`."""
         files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe):
+        with self._locked(files):
             with self._open(files) as log:
                 _check_user(thread_id, guard, log)
                 _check_state(thread_id, guard, log)
@@ -168,8 +171,9 @@ class Folder:
         """See `Storage._delete`. The thread's own file goes last, so that an interrupted deletion can be repeated."""
         files = files_of(self._path, thread_id)
         if not any(path.exists() for path in files.paths):
+            self._place.check()
             return False
-        with self._locks.hold(files.stripe):
+        with self._locked(files):
             was_there = self._check_before_delete(files, thread_id, guard)
             for path in files.paths:
                 self._disk.unlink(path)
@@ -195,7 +199,7 @@ class Folder:
     def save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
         """See `Storage._save_draft`."""
         files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe), self._open(files) as log:
+        with self._locked(files), self._open(files) as log:
             _check_user(thread_id, guard, log)
 
             def begin() -> str:
@@ -225,8 +229,9 @@ class Folder:
         """See `Storage._drop_draft`."""
         files = files_of(self._path, thread_id)
         if guard.user_id is None and not files.draft.exists():
+            self._place.check()
             return False
-        with self._locks.hold(files.stripe):
+        with self._locked(files):
             was_there = bool(self.load_draft(thread_id, guard))
             if was_there:
                 with self._open(files) as log:
@@ -239,7 +244,7 @@ class Folder:
     def lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         """See `Storage._lease`."""
         files = files_of(self._path, thread_id)
-        with self._locks.hold(files.stripe):
+        with self._locked(files):
             if guard.user_id is not None:
                 with self._open(files) as log:
                     _check_user(thread_id, guard, log)
@@ -249,10 +254,18 @@ class Folder:
         """See `Storage._release`."""
         files = files_of(self._path, thread_id)
         if files.lease.exists():
-            with self._locks.hold(files.stripe):
+            with self._locked(files):
                 self._leases.release(files.lease, holder)
 
     # -- shared by the methods above -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _locked(self, files: ThreadFiles) -> Generator[None, None, None]:
+        """Hold a thread's lock for a `with` block, in the folder of the earlier operations."""
+        self._place.check()
+        with self._locks.hold(files.stripe):
+            self._place.remember()
+            yield
 
     @contextmanager
     def _open(self, files: ThreadFiles) -> Generator[Log | None, None, None]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from recuerda.file.disk import opened, read_at, write_at
+from recuerda.file.disk import check_in_place, opened, read_at, write_at
 from recuerda.ids import new_id
 
 MAX_SEEN = 1_000
@@ -61,6 +61,7 @@ class Leases:
             line = LeaseLine(holder=holder, until_us=now_us + ttl_us, ttl_us=ttl_us, boot=self._boot, renewal=new_id())
             os.ftruncate(fd, 0)
             write_at(fd, 0, msgspec.json.encode(line) + b"\n")
+            check_in_place(path, fd)
         return True
 
     def release(self, path: Path, holder: str) -> None:

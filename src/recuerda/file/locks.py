@@ -14,10 +14,12 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from recuerda._drivers.identity import is_in_place
 from recuerda.errors import StorageBusy
 from recuerda.file.disk import Disk, opened
 from recuerda.file.names import STRIPES
-from recuerda.file.os_locks import unlock, wait_for_lock
+from recuerda.file.os_locks import try_lock, unlock, wait_for_lock
+from recuerda.file.place import Place
 
 
 class StripedLocks:
@@ -27,12 +29,14 @@ class StripedLocks:
         folder: the folder of the lock files. They are never deleted, because a lock on a deleted file excludes nobody.
         timeout_s: the number of seconds to wait for another process.
         disk: the disk that makes the folder.
+        place: the place of the threads, which is checked before the folder is made.
     """
 
-    def __init__(self, folder: Path, *, timeout_s: float, disk: Disk) -> None:
+    def __init__(self, folder: Path, *, timeout_s: float, disk: Disk, place: Place) -> None:
         self._folder = folder
         self._timeout_s = timeout_s
         self._disk = disk
+        self._place = place
         self._mutexes = [threading.Lock() for _ in range(STRIPES)]
 
     @contextmanager
@@ -47,25 +51,36 @@ class StripedLocks:
         if not mutex.acquire(timeout=self._timeout_s):
             raise self._busy()
         try:
-            with self._opened(stripe) as fd:
-                if not wait_for_lock(fd, deadline):
-                    raise self._busy()
-                try:
-                    yield
-                finally:
-                    # The file is unlocked before it is closed: otherwise a child that was forked in the meantime would
-                    # keep the lock.
-                    unlock(fd)
+            with self._locked(stripe, deadline):
+                yield
         finally:
             mutex.release()
 
     @contextmanager
-    def _opened(self, stripe: int) -> Generator[int, None, None]:
+    def _locked(self, stripe: int, deadline: float) -> Generator[None, None, None]:
         path = self._folder / f"{stripe:02x}"
+        while True:
+            with self._opened(path) as fd:
+                has_waited = not try_lock(fd)
+                if has_waited and not wait_for_lock(fd, deadline):
+                    raise self._busy()
+                try:
+                    # A lock on a file that was removed meanwhile excludes nobody.
+                    if not has_waited or is_in_place(path, fd):
+                        yield
+                        return
+                finally:
+                    # The file is unlocked before it is closed: otherwise a child that was forked in the meantime would
+                    # keep the lock.
+                    unlock(fd)
+
+    @contextmanager
+    def _opened(self, path: Path) -> Generator[int, None, None]:
         with ExitStack() as stack:
             try:
                 fd = stack.enter_context(opened(path, os.O_RDWR | os.O_CREAT))
             except FileNotFoundError:
+                self._place.check()
                 self._disk.make_folder(self._folder)
                 fd = stack.enter_context(opened(path, os.O_RDWR | os.O_CREAT))
             yield fd

@@ -8,16 +8,17 @@ because somebody may still repair them. Of a removed record, only the id stays, 
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from os import fstat
 from types import MappingProxyType
 from typing import BinaryIO
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from recuerda._drivers.private_files import open_private
 from recuerda.file.disk import Disk
 from recuerda.file.lines import GoneLine, SettingsLine, State, gone_line, line_with_body, record_line, settings_line
 from recuerda.file.log import Log, without_lost_title
@@ -115,8 +116,9 @@ def _write(
     """Write the next version, synced. The last line carries the thread's state; `last_line` makes it."""
     path = files.new_log
     try:
-        with path.open("wb") as out:
-            path.chmod(stat.S_IMODE(fstat(log.fd).st_mode))
+        with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as out:
+            # A person may have shared the thread's file on purpose.
+            path.chmod(stat.S_IMODE(os.fstat(log.fd).st_mode))
             header = settings_line(
                 settings, State(revision=plan.first - 1, first=plan.first, updated_us=log.state.updated_us)
             )

@@ -26,6 +26,7 @@ from recuerda.errors import (
     StorageUnavailable,
 )
 from recuerda.file.folder import Folder
+from recuerda.file.place import Place
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
@@ -66,7 +67,9 @@ class FileStorage(Storage):
 
     Any number of processes may use the folder at once. People may read and copy the files, and edit them while nobody
     writes. A file that is put into the folder belongs to the thread that it names. Deleting a thread's file deletes the
-    thread.
+    thread. If the folder itself is removed, renamed or replaced, the next operation raises `StorageUnavailable`, also a
+    read. From then on, every write raises it until the storage is closed and a new one is made, and a read reads the
+    folder that is in place.
 
     An append costs the same however long the thread is. The first append with a caller's own turn id reads the
     thread's file once in each process. As soon as `keep_messages` drops a turn, no reader sees it any more. Its bytes
@@ -74,7 +77,8 @@ class FileStorage(Storage):
     bytes at once.
 
     Args:
-        path: the folder. The first write makes it if it is missing. Its file system must have working locks.
+        path: the folder. The first write makes it if it is missing. Its file system must have working locks. The folder
+            and its files are made for their owner alone (modes 0700 and 0600).
         fsync: True writes each acknowledged turn to the disk. False is faster, but a power failure may lose turns.
         busy_timeout_s: the number of seconds to wait for another writer of the same thread before `StorageBusy`.
         clock: a function that returns the time in microseconds since 1970 (UTC).
@@ -99,7 +103,8 @@ class FileStorage(Storage):
             raise ConfigurationError("a file storage needs the path of a folder, without a NUL character")
         # The path is made absolute, because a later change of the working directory must not change the storage.
         self.path: Path = Path(path).expanduser().absolute()
-        self._make_folder = partial(Folder, self.path, busy_timeout_s=busy_timeout_s, fsync=fsync)
+        self._place = Place(self.path)
+        self._make_folder = partial(Folder, self.path, busy_timeout_s=busy_timeout_s, fsync=fsync, place=self._place)
         self._work = _Work(self._make_folder())  # its OS threads start when they are needed
         self._is_closed = False
 
@@ -169,7 +174,12 @@ class FileStorage(Storage):
 
     async def _look(self, job: Callable[[Folder], T]) -> T:
         work = self._working()
-        return await self._start(work.readers, partial(job, work.folder))
+
+        def look() -> T:
+            self._place.check_once()
+            return job(work.folder)
+
+        return await self._start(work.readers, look)
 
     async def _write(self, job: Callable[[Folder], T]) -> T:
         work = self._working()

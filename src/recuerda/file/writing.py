@@ -118,7 +118,7 @@ def _begin(files: ThreadFiles, disk: Disk, settings: SettingsLine, rest: bytes =
 def _extend(log: Log, disk: Disk, lines: bytes) -> None:
     if log.size > log.state.end:
         os.ftruncate(log.fd, log.state.end)  # removes a write that never finished
-    disk.extend(log.fd, log.state.end, lines)
+    disk.extend(log.path, log.fd, log.state.end, lines)
 
 
 def added(state: State, record: TurnRecord) -> State:

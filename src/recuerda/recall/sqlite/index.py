@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from recuerda._drivers.private_files import make_private_file, make_private_folder
 from recuerda.errors import (
     ConfigurationError,
     StorageBusy,
@@ -249,7 +250,8 @@ class SQLiteRecallIndex(RecallIndex):
             self.generation += 1
         if self._connection is None:
             if self.path is not None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.path.parent)
+                make_private_file(self.path)
             self._connection = connect(str(self.path or ":memory:"), busy_timeout_s=self._busy_timeout_s)
             self._file_id = None if self.path is None else _file_id(self.path)
         return self._connection
