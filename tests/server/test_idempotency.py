@@ -17,6 +17,7 @@ from tests.server.serving import MODEL, running, sdk
 ON_BOTH = pytest.mark.parametrize("storage_url", ["sqlite", "postgresql"], indirect=True)
 PLACES = pytest.mark.parametrize("place", ["conversation", "new", "previous", "older"])
 KEY = {"Idempotency-Key": "key-1"}
+KEY_2 = {"Idempotency-Key": "key-2"}
 
 
 async def arguments_for(client: AsyncOpenAI, place: str) -> dict[str, Any]:
@@ -60,7 +61,7 @@ async def test_a_retry_gets_the_first_answer_also_from_another_process(
         events = [event async for event in stream]
     assert events[-1].response.model_dump() == first.model_dump()
     assert len(model.requests) == asked
-    other_key = await respond(client, **arguments, extra_headers={"Idempotency-Key": "key-2"})
+    other_key = await respond(client, **arguments, extra_headers=KEY_2)
     assert other_key.id != first.id
     assert len(model.requests) == asked + 1
 
@@ -73,9 +74,7 @@ async def test_two_requests_of_one_key_at_once_ask_the_model_once(
     arguments = await arguments_for(client, place)
     asked = len(model.requests)
     model.default = Reply("Yes.", delay_s=0.2)
-    answers = await asyncio.gather(
-        *(respond(client, **arguments, extra_headers={"X-Client-Request-Id": "id-1"}) for _ in range(5))
-    )
+    answers = await asyncio.gather(*(respond(client, **arguments, extra_headers=KEY) for _ in range(5)))
     assert len({answer.id for answer in answers}) == 1
     assert len(model.requests) == asked + 1
 
@@ -110,7 +109,7 @@ async def test_conversations_and_items_are_made_once(client: AsyncOpenAI) -> Non
     items: Any = [{"role": "user", "content": "x"}]
     made = [await client.conversations.create(items=items, extra_headers=KEY) for _ in range(2)]
     assert made[0] == made[1]
-    added = [await client.conversations.items.create(made[0].id, items=items, extra_headers=KEY) for _ in range(2)]
+    added = [await client.conversations.items.create(made[0].id, items=items, extra_headers=KEY_2) for _ in range(2)]
     assert added[0] == added[1]
     assert len((await client.conversations.items.list(made[0].id)).data) == 2
 

@@ -70,7 +70,7 @@ async def test_the_same_idempotency_key_of_two_tenants_is_two_requests(
             (await client.responses.create(input="x", extra_headers={"Idempotency-Key": "k"})).output_text
             for client in (ann, bob, ann, bob)
         ]
-        made = [(await c.conversations.create(extra_headers={"Idempotency-Key": "k"})).id for c in (ann, bob)]
+        made = [(await c.conversations.create(extra_headers={"Idempotency-Key": "k2"})).id for c in (ann, bob)]
     assert answers == ["For Ann.", "For Bob.", "For Ann.", "For Bob."]
     assert made[0] != made[1]
 

@@ -16,6 +16,7 @@ from recuerda.server.keys import TenantKeys
 from recuerda.server.limits import InFlight
 from recuerda.server.metrics import Metrics
 from recuerda.server.monitoring import Monitoring
+from recuerda.server.once import Once
 from recuerda.server.openapi import describe
 from recuerda.server.passthrough import Passthrough
 from recuerda.server.responses import Responses
@@ -47,10 +48,11 @@ class Application:
             max_warm=settings.max_warm_threads,
             queue_s=settings.limits.queue_s,
         )
+        once = Once(threads)
         self._gate = Gate(settings, keys, metrics)
         handlers = Handlers(
-            conversations=Conversations(threads),
-            responses=Responses(threads, upstream, settings, in_flight=in_flight, metrics=metrics),
+            conversations=Conversations(threads, once),
+            responses=Responses(threads, upstream, settings, once=once, in_flight=in_flight, metrics=metrics),
             passthrough=Passthrough(upstream, settings, in_flight=in_flight),
             monitoring=Monitoring(
                 storage,

@@ -10,18 +10,21 @@ from recuerda.json_value import JsonObject
 from recuerda.server.faults import ApiFault, bad_request, not_found
 from recuerda.server.http import ApiCall, json_response
 from recuerda.server.items import checked_items
-from recuerda.server.names import is_conversation_id, turn_of_item
+from recuerda.server.names import Tenancy, is_conversation_id, turn_of_item
+from recuerda.server.once import Once, RequestKey, fingerprint_in, key_of, made_by, token_of, with_maker
+from recuerda.server.places import committed
 from recuerda.server.requests import (
     CreateConversation,
     CreateItems,
     Item,
     ListQuery,
+    Metadata,
     UpdateConversation,
     parse_body,
     parse_query,
 )
-from recuerda.server.threads import Threads, client_metadata
-from recuerda.server.turns import items_of, pack_turn, without_item
+from recuerda.server.threads import METADATA, Threads, client_metadata
+from recuerda.server.turns import fingerprint_of, items_of, pack_turn, without_item
 from recuerda.storage.records import ThreadInfo
 from recuerda.threads.history import StoredTurn
 
@@ -29,39 +32,65 @@ from recuerda.threads.history import StoredTurn
 class Conversations:
     """The handlers of the conversations' routes."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, once: Once) -> None:
         self._threads = threads
+        self._once = once
 
     async def create(self, call: ApiCall) -> Response:
         """Create a conversation, with the items in the request."""
         request = parse_body(call.body, CreateConversation)
-        name = f"conv_{call.tenancy.token('conversation', call.idempotency_key)}"
-        turn_id = call.tenancy.token("first items", name, call.idempotency_key)
+        key = key_of(call)
+        turn_id = token_of(key, call.tenancy)
         items = checked_items(request.items or [], turn_id, at="items")
-        # A retry returns the conversation in its current state.
-        known = await self._threads.head(call.tenancy, name) if call.idempotency_key else None
-        info = known or await self._threads.create(call.tenancy, name, request.metadata or {})
-        if items:
-            await self._threads.append(call.tenancy, name, pack_turn(items), turn_id=turn_id, expected=info.version)
-        return json_response(conversation_object(name, info))
+        name = f"conv_{turn_id}"
+        async with self._once.alone(call.tenancy, key):
+            info = await self._created(call.tenancy, name, request.metadata or {}, key)
+            if items and info.revision == 0:
+                turn = pack_turn(items, fingerprint=fingerprint_in(key))
+                await self._threads.append(call.tenancy, name, turn, turn_id=turn_id, expected=info.version)
+        return json_response(conversation_object(name, info, request.metadata or {}))
+
+    async def _created(self, tenancy: Tenancy, name: str, metadata: Metadata, key: RequestKey | None) -> ThreadInfo:
+        """Create a conversation, unless an earlier request with the same key has created it."""
+        if key is not None and (known := await self._threads.head(tenancy, name)) is not None:
+            key.check(made_by(known, key.token))
+            return known
+        await self._once.claim(tenancy, key)
+        return await self._threads.create(tenancy, name, {METADATA: metadata, **with_maker(None, key)})
 
     async def retrieve(self, call: ApiCall) -> Response:
         """Return a conversation."""
         name = _name(call)
-        return json_response(conversation_object(name, await self._threads.existing(call.tenancy, name)))
+        info = await self._threads.existing(call.tenancy, name)
+        return json_response(conversation_object(name, info, client_metadata(info)))
 
     async def update(self, call: ApiCall) -> Response:
-        """Set a conversation's metadata."""
-        request = parse_body(call.body, UpdateConversation)
-        name = _name(call)
-        info = await self._threads.set_metadata(call.tenancy, name, request.metadata or {})
-        return json_response(conversation_object(name, info))
+        """Set a conversation's metadata. A retry with the same key undoes no update that came after the first try."""
+        metadata = parse_body(call.body, UpdateConversation).metadata or {}
+        name, key = _name(call), key_of(call)
+
+        def change(info: ThreadInfo) -> dict[str, object] | None:
+            if key is not None and made_by(info, key.token) == key.fingerprint:
+                return None
+            return {METADATA: metadata, **with_maker(info, key)}
+
+        async with self._once.alone(call.tenancy, key):
+            await self._threads.existing(call.tenancy, name)
+            await self._once.claim(call.tenancy, key)
+            info = await self._threads.update(call.tenancy, name, change)
+        return json_response(conversation_object(name, info, metadata))
 
     async def delete(self, call: ApiCall) -> Response:
         """Delete a conversation and all its items."""
         name = _name(call)
+        token = name.removeprefix("conv_")
+
+        async def bury(info: ThreadInfo) -> None:
+            if made_by(info, token) is not None:
+                await self._once.bury(call.tenancy, token)
+
         async with self._threads.alone(call.tenancy, name):
-            await self._threads.delete(call.tenancy, name)
+            await self._threads.delete(call.tenancy, name, before=bury)
         return json_response({"id": name, "object": "conversation.deleted", "deleted": True})
 
     # -- items ---------------------------------------------------------------------------------------------------------
@@ -69,12 +98,26 @@ class Conversations:
     async def create_items(self, call: ApiCall) -> Response:
         """Add items as one turn, in one atomic step."""
         request = parse_body(call.body, CreateItems)
-        name = _name(call)
-        turn_id = call.tenancy.token("items", name, call.idempotency_key)
-        async with self._threads.alone(call.tenancy, name):
-            items = await self._new_items(call, name, request.items, turn_id)
-            kept = await self._threads.add(call.tenancy, name, pack_turn(items), turn_id=turn_id)
+        name, key = _name(call), key_of(call)
+        async with self._once.alone(call.tenancy, key), self._threads.alone(call.tenancy, name):
+            kept = await self._added(call.tenancy, name, request.items, key)
         return json_response(list_object(items_of(kept.turn), has_more=False))
+
+    async def _added(self, tenancy: Tenancy, name: str, items: Sequence[Item], key: RequestKey | None) -> StoredTurn:
+        """Add items to a conversation, unless an earlier request with the same key has added them."""
+        if key is not None:
+            view = await self._threads.turn(tenancy, name, key.token)
+            if view.info is None:
+                raise not_found("Conversation", name)
+            if (found := committed(view)) is not None:
+                key.check(fingerprint_of(found.turn))
+                return found
+        turn_id = token_of(key, tenancy)
+        checked = checked_items(items, turn_id, at="items")
+        await check_ids(self._threads, tenancy, name, checked)
+        await self._once.claim(tenancy, key)
+        turn = pack_turn(checked, fingerprint=fingerprint_in(key))
+        return await self._threads.add(tenancy, name, turn, turn_id=turn_id)
 
     async def list_items(self, call: ApiCall) -> Response:
         """Return a page of a conversation's items."""
@@ -101,14 +144,8 @@ class Conversations:
         turn = await self._turn_with(call, name, id)
         if not await self._threads.rewrite(call.tenancy, name, turn.id, lambda found: without_item(found, id)):
             raise not_found("Item", id)
-        return json_response(conversation_object(name, await self._threads.existing(call.tenancy, name)))
-
-    # -- shared by the handlers ----------------------------------------------------------------------------------------
-
-    async def _new_items(self, call: ApiCall, name: str, items: Sequence[Item], turn_id: str) -> list[Item]:
-        checked = checked_items(items, turn_id, at="items")
-        await check_ids(self._threads, call, name, checked)
-        return checked
+        info = await self._threads.existing(call.tenancy, name)
+        return json_response(conversation_object(name, info, client_metadata(info)))
 
     async def _turn_with(self, call: ApiCall, name: str, id: str) -> StoredTurn:
         """Return the turn that holds an item.
@@ -130,11 +167,10 @@ class Conversations:
         raise not_found("Item", id)
 
 
-async def check_ids(threads: Threads, call: ApiCall, name: str, items: Sequence[Item]) -> None:
+async def check_ids(threads: Threads, tenancy: Tenancy, name: str, items: Sequence[Item]) -> None:
     """Check that no id that the client chose is already in the conversation or appears twice in the request.
 
-    If two items had the same id, a client could not ask for the page that begins after that id. A retry with the same
-    idempotency key has the same ids and is accepted.
+    If two items had the same id, a client could not ask for the page that begins after that id.
 
     Raises:
         ApiFault: an id is in use; the message names it.
@@ -142,18 +178,17 @@ async def check_ids(threads: Threads, call: ApiCall, name: str, items: Sequence[
     own = [item["id"] for item in items if turn_of_item(item["id"]) is None]
     if not own:
         return
-    view = await threads.whole(call.tenancy, name)
-    retried = call.tenancy.token("items", name, call.idempotency_key) if call.idempotency_key else None
-    taken = {message.message_id for turn in view.turns if turn.id != retried for message in turn.messages}
+    view = await threads.whole(tenancy, name)
+    taken = {message.message_id for turn in view.turns for message in turn.messages}
     for index, id in enumerate(own):
         if id in taken or id in own[:index]:
             raise ApiFault(400, f"The conversation already has an item with id '{id}'.", code="duplicate_item")
 
 
-def conversation_object(name: str, info: ThreadInfo) -> JsonObject:
-    """Return the JSON object of a conversation."""
-    metadata: JsonObject = {**client_metadata(info)}
-    return {"id": name, "object": "conversation", "created_at": info.created_us // 1_000_000, "metadata": metadata}
+def conversation_object(name: str, info: ThreadInfo, metadata: Metadata) -> JsonObject:
+    """Return the JSON object of a conversation with the client's metadata."""
+    created_at = info.created_us // 1_000_000
+    return {"id": name, "object": "conversation", "created_at": created_at, "metadata": {**metadata}}
 
 
 def list_object(items: Sequence[Item], *, has_more: bool) -> JsonObject:

@@ -88,8 +88,27 @@ def locked() -> ApiFault:
     )
 
 
+def key_in_use() -> ApiFault:
+    """Return the fault for an idempotency key under which another request is running."""
+    return ApiFault(
+        409,
+        "Another request with this idempotency key is running. Retry in a few seconds to get its answer.",
+        code="idempotency_key_in_use",
+        retry_after_s=RETRY_SOON_S,
+    )
+
+
+def key_reused() -> ApiFault:
+    """Return the fault for an idempotency key that stands for another request."""
+    return ApiFault(
+        422,
+        "This idempotency key was used for another request. Send a new request with a new key.",
+        code="idempotency_key_reused",
+    )
+
+
 def dropped() -> ApiFault:
-    """Return the fault for a retry whose answer was committed and has been deleted by a trim or a limit since."""
+    """Return the fault for a retry whose answer was committed and has been deleted since."""
     return ApiFault(
         422,
         "The answer to this idempotency key was given before and has been deleted since. Send a new request with a new "

@@ -55,12 +55,16 @@ class ApiCall:
         Raises:
             ApiFault: the key is too long.
         """
-        headers = self._request.headers
-        key = headers.get("idempotency-key") or headers.get("x-client-request-id") or None
+        key = self._request.headers.get("idempotency-key") or None
         if key is not None and len(key) > MAX_IDEMPOTENCY_KEY_LENGTH:
             message = f"An idempotency key has up to {MAX_IDEMPOTENCY_KEY_LENGTH} characters."
             raise bad_request(message, param="idempotency-key")
         return key
+
+    @property
+    def target(self) -> str:
+        """The method and the path."""
+        return f"{self._request.method} {self._request.url.path}"
 
     @property
     def query(self) -> dict[str, str]:

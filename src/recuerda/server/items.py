@@ -37,6 +37,9 @@ ITEM = "item"
 RESPONSE = "response"
 """The additional property of a turn's last message that holds the response of the turn."""
 
+REQUEST = "request"
+"""The additional property of a turn's last message that holds the fingerprint of a request with an idempotency key."""
+
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 _SENDABLE = {*_TEXTS, "refusal", "input_image", "input_file"}
 

@@ -25,7 +25,7 @@ _ERRORS = {
     "401": "The key is missing, or no tenant has it.",
     "403": "The server has no keys, so it answers only programs on its own machine.",
     "404": "The object does not exist, or it belongs to another tenant.",
-    "409": "Another request is adding to the same conversation. No part of this request was kept.",
+    "409": "Another request is adding to the same conversation, or is running under the same key. Retry it.",
     "413": "The request is too long.",
     "422": "The idempotency key was used for another request.",
     "429": "The tenant made too many requests; `retry-after` says how long to wait.",
@@ -167,7 +167,7 @@ def _refusals(route: ApiRoute) -> JsonObject:
 
 
 def _idempotency(route: ApiRoute) -> list[Schema]:
-    if route.body is None:
+    if route.body is None or route.answer is None:
         return []
     schema = {"type": "string", "maxLength": MAX_IDEMPOTENCY_KEY_LENGTH}
     return [{"name": "Idempotency-Key", "in": "header", "schema": schema}]

@@ -1,8 +1,7 @@
 """The place of a new response: its thread, its turn, and the turns before it.
 
 With an idempotency key, the ids of the thread and the turn follow from the key. So a retry finds the same place and the
-turn that was committed there, and does not pay for the model a second time. Two requests with the same key wait for
-each other.
+turn that was committed there, and does not pay for the model a second time (see `once.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import msgspec
 
 from recuerda.server.faults import bad_request, dropped, not_found
 from recuerda.server.names import ResponseName, Tenancy, is_conversation_id, parse_response_id
+from recuerda.server.once import RequestKey, token_of
 from recuerda.server.requests import CreateResponse
 from recuerda.server.threads import Threads, View
 from recuerda.server.turns import response_of
@@ -40,7 +40,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 async def find_place(
-    threads: Threads, tenancy: Tenancy, request: CreateResponse, *, key: str | None, held: AsyncExitStack
+    threads: Threads, tenancy: Tenancy, request: CreateResponse, *, key: RequestKey | None, held: AsyncExitStack
 ) -> Place:
     """Return the place of a new response.
 
@@ -54,9 +54,7 @@ async def find_place(
     Raises:
         ApiFault: the conversation or the response to continue from does not exist, or the request names both.
     """
-    if key is not None:
-        await held.enter_async_context(threads.alone(tenancy, f"once_{tenancy.token('once', key)}"))
-    turn_id = tenancy.token("response", key)
+    turn_id = token_of(key, tenancy)
     if request.conversation_id is not None:
         if request.previous_response_id is not None:
             raise bad_request(
@@ -67,8 +65,8 @@ async def find_place(
         return await _in_conversation(threads, tenancy, request.conversation_id, turn_id, held)
     if request.previous_response_id is not None:
         return await _after(threads, tenancy, request, turn_id=turn_id, key=key, held=held)
-    name = ResponseName(f"chain_{tenancy.token('chain', key)}", turn_id)
-    if key is not None and (found := _committed(await threads.turn(tenancy, name.thread, turn_id))) is not None:
+    name = ResponseName(f"chain_{turn_id}", turn_id)
+    if key is not None and (found := committed(await threads.turn(tenancy, name.thread, turn_id))) is not None:
         return Place(name, committed=found)
     return Place(name)
 
@@ -80,24 +78,31 @@ async def _in_conversation(threads: Threads, tenancy: Tenancy, id: str, turn_id:
     view = await threads.newest(tenancy, id, turn_id=turn_id)
     if view.info is None:
         raise not_found("Conversation", id)
-    return Place(ResponseName(id, turn_id), view.turns, view.version, committed=_committed(view))
+    return Place(ResponseName(id, turn_id), view.turns, view.version, committed=committed(view))
 
 
 async def _after(
-    threads: Threads, tenancy: Tenancy, request: CreateResponse, *, turn_id: str, key: str | None, held: AsyncExitStack
+    threads: Threads,
+    tenancy: Tenancy,
+    request: CreateResponse,
+    *,
+    turn_id: str,
+    key: RequestKey | None,
+    held: AsyncExitStack,
 ) -> Place:
     previous_id = request.previous_response_id or ""
     previous = parse_response_id(previous_id)
     if previous is None:
         raise _no_previous(previous_id)
-    copy = ResponseName(f"chain_{tenancy.token('copy', previous_id, key)}", turn_id)
+    copy = ResponseName(f"chain_{tenancy.token('copy', key and key.token)}", turn_id)
     if key is not None:
         for name in (ResponseName(previous.thread, turn_id), copy):
-            if (found := _committed(await threads.turn(tenancy, name.thread, turn_id))) is not None:
+            if (found := committed(await threads.turn(tenancy, name.thread, turn_id))) is not None:
                 return Place(name, committed=found)
     # A conversation is continued only by its own id. While another request is adding to a chain, this request gets a
-    # copy.
-    may_add = not previous.is_in_conversation and not threads.is_busy(tenancy, previous.thread)
+    # copy. With a key it waits: its first try may be adding in another process, and a copy would be a second answer.
+    is_busy = key is None and threads.is_busy(tenancy, previous.thread)
+    may_add = not previous.is_in_conversation and not is_busy
     if may_add:
         await held.enter_async_context(threads.alone(tenancy, previous.thread))
     view = await threads.newest(tenancy, previous.thread, turn_id=previous.turn)
@@ -117,7 +122,7 @@ async def _through(threads: Threads, tenancy: Tenancy, thread: str, view: View, 
     return [turn for turn in turns if turn.number <= number]
 
 
-def _committed(view: View) -> StoredTurn | None:
+def committed(view: View) -> StoredTurn | None:
     """Return the turn that an earlier request with the same key committed; None without such a turn.
 
     Raises:

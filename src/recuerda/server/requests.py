@@ -128,6 +128,11 @@ class CreateResponse(msgspec.Struct, frozen=True):
         given = self.conversation
         return given.id if isinstance(given, ConversationReference) else given
 
+    @property
+    def is_kept(self) -> bool:
+        """True if the answer's items are kept. In a conversation they are kept even with `store=False`."""
+        return self.store is not False or self.conversation is not None
+
 
 class ChatRequest(msgspec.Struct, frozen=True):
     """`POST /v1/chat/completions`; the model's server checks the rest."""

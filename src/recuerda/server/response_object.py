@@ -13,9 +13,6 @@ from recuerda.server.requests import CreateResponse, Item
 
 ResponseObject: TypeAlias = dict[str, Any]
 
-FINGERPRINT = "recuerda_request"
-"""A field that is stored and never shown: a hash of the request that was sent with an idempotency key."""
-
 
 def begun(request: CreateResponse, name: ResponseName, *, model: str, created_at: int) -> ResponseObject:
     """Return the response in its state before the model's first word."""
@@ -73,16 +70,14 @@ def failed(response: ResponseObject, message: str) -> ResponseObject:
     return {**response, "status": "failed", "error": {"code": "server_error", "message": message}, "output": []}
 
 
-def to_keep(response: ResponseObject, *, fingerprint: str) -> ResponseObject:
+def to_keep(response: ResponseObject) -> ResponseObject:
     """Return the fields of a response to keep: all except its items and its id, which the turn gives."""
-    kept = {name: value for name, value in response.items() if name not in ("id", "object", "output")}
-    return {**kept, FINGERPRINT: fingerprint}
+    return {name: value for name, value in response.items() if name not in ("id", "object", "output")}
 
 
 def from_kept(kept: ResponseObject, name: ResponseName, outputs: list[Item]) -> ResponseObject:
     """Return the whole response again from the fields that were kept and its output items."""
-    shown = {key: value for key, value in kept.items() if key != FINGERPRINT}
-    return {"id": name.id, "object": "response", **shown, "output": outputs}
+    return {"id": name.id, "object": "response", **kept, "output": outputs}
 
 
 def _given(settings: msgspec.Struct) -> Item:

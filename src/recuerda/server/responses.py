@@ -12,11 +12,10 @@ end even if its client goes away, so that a retry with the same idempotency key 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from starlette.responses import Response
@@ -24,19 +23,28 @@ from starlette.responses import Response
 from recuerda.server.answer import Answer, read_answer
 from recuerda.server.conversations import check_ids, page_of
 from recuerda.server.events import Frames, closing, opening, replay
-from recuerda.server.faults import ApiFault, bad_request, not_found
+from recuerda.server.faults import ApiFault, bad_request, dropped, key_in_use, not_found
 from recuerda.server.http import ApiCall, Stream, json_response, known_fault
 from recuerda.server.items import checked_items, text_item
 from recuerda.server.limits import InFlight
 from recuerda.server.metrics import Metrics
 from recuerda.server.names import ResponseName, parse_response_id
+from recuerda.server.once import Once, RequestKey, fingerprint_in, key_of
 from recuerda.server.places import Place, find_place, is_kept
 from recuerda.server.prompt import chat_body, check_calls
-from recuerda.server.requests import CreateResponse, Item, parse_body, parse_object, parse_query
-from recuerda.server.response_object import FINGERPRINT, ResponseObject, begun, failed, finished, from_kept, to_keep
+from recuerda.server.requests import CreateResponse, Item, parse_body, parse_query
+from recuerda.server.response_object import ResponseObject, begun, failed, finished, from_kept, to_keep
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
-from recuerda.server.turns import EMPTY_TURN, inputs_of, outputs_of, pack_turn, response_of, without_response
+from recuerda.server.turns import (
+    EMPTY_TURN,
+    fingerprint_of,
+    inputs_of,
+    outputs_of,
+    pack_turn,
+    response_of,
+    without_response,
+)
 from recuerda.server.upstream import Upstream, UpstreamAnswer
 from recuerda.threads.history import StoredTurn
 
@@ -50,16 +58,24 @@ class _Job(msgspec.Struct, frozen=True):
     inputs: list[Item]
     body: dict[str, Any]
     response: ResponseObject
-    fingerprint: str
+    key: RequestKey | None
 
 
 class Responses:
     """The handlers of the responses' routes."""
 
     def __init__(
-        self, threads: Threads, upstream: Upstream, settings: ServerSettings, *, in_flight: InFlight, metrics: Metrics
+        self,
+        threads: Threads,
+        upstream: Upstream,
+        settings: ServerSettings,
+        *,
+        once: Once,
+        in_flight: InFlight,
+        metrics: Metrics,
     ) -> None:
         self._threads = threads
+        self._once = once
         self._upstream = upstream
         self._settings = settings
         self._in_flight = in_flight
@@ -68,13 +84,16 @@ class Responses:
     async def create(self, call: ApiCall) -> Response:
         """Answer, whole or as a stream. A retry with the same idempotency key gets the first answer again."""
         request = parse_body(call.body, CreateResponse)
-        fingerprint = "" if call.idempotency_key is None else _fingerprint(call.body)
+        claimed = key_of(call)
+        key = claimed if request.is_kept else None  # Two answers that are not kept must not have the same ids.
         async with AsyncExitStack() as held:
-            place = await find_place(self._threads, call.tenancy, request, key=call.idempotency_key, held=held)
-            if place.committed is not None:
-                return _replayed(place.committed, place.name, fingerprint, is_streamed=bool(request.stream))
-            job = await self._job(call, request, place, fingerprint)
+            await held.enter_async_context(self._once.alone(call.tenancy, key))
+            place = await find_place(self._threads, call.tenancy, request, key=key, held=held)
+            if key is not None and place.committed is not None:
+                return _replayed(place.committed, place.name, key, is_streamed=bool(request.stream))
+            job = await self._job(call, request, place, key)
             held.enter_context(self._in_flight.one_more())
+            await self._once.claim(call.tenancy, claimed)
             upstream = await held.enter_async_context(self._upstream.chat(job.body))
             if request.stream:
                 return Stream(self._streamed(job, upstream), held=held.pop_all())
@@ -97,11 +116,13 @@ class Responses:
 
     async def delete(self, call: ApiCall) -> Response:
         """Delete a response. In a conversation its items stay; in a chain they are deleted for good as well."""
-        name, _ = await self._kept(call)
+        name, turn = await self._kept(call)
         threads, tenancy = self._threads, call.tenancy
         if name.is_in_conversation:
             await threads.rewrite(tenancy, name.thread, name.turn, without_response)
         else:
+            if fingerprint_of(turn.turn) is not None:
+                await self._once.bury(tenancy, name.turn)
             async with threads.alone(tenancy, name.thread):
                 if not await threads.remove_newest(tenancy, name.thread, name.turn):
                     await threads.rewrite(tenancy, name.thread, name.turn, lambda _: EMPTY_TURN)
@@ -109,7 +130,7 @@ class Responses:
 
     # -- making a response ---------------------------------------------------------------------------------------------
 
-    async def _job(self, call: ApiCall, request: CreateResponse, place: Place, fingerprint: str) -> _Job:
+    async def _job(self, call: ApiCall, request: CreateResponse, place: Place, key: RequestKey | None) -> _Job:
         turn_id = place.name.turn
         inputs = await self._inputs(call, request, place)
         held = [stored.turn for stored in place.turns]
@@ -122,7 +143,7 @@ class Responses:
         body = chat_body(request, [*history, new], model=model, is_openai=self._upstream.is_openai)
         name = ResponseName(place.name.thread, turn_id)
         response = begun(request, name, model=model, created_at=int(time.time()))
-        return _Job(call, request, place, inputs, body, response, fingerprint)
+        return _Job(call, request, place, inputs, body, response, key)
 
     async def _inputs(self, call: ApiCall, request: CreateResponse, place: Place) -> list[Item]:
         turn_id = place.name.turn
@@ -133,7 +154,7 @@ class Responses:
         if len(items) > limit:
             raise bad_request(f"Invalid 'input': {len(items)} items are too many; the limit is {limit}.", param="input")
         checked = checked_items(items, turn_id, at="input")
-        await check_ids(self._threads, call, place.name.thread, checked)
+        await check_ids(self._threads, call.tenancy, place.name.thread, checked)
         return checked
 
     async def _whole(self, job: _Job, upstream: UpstreamAnswer) -> ResponseObject:
@@ -154,6 +175,8 @@ class Responses:
                     yield piece
             written = frames.all(answer.end())
             response = await self._commit(job, answer)
+            if response["output"] != answer.items:  # The client has read another answer than the stored one.
+                raise key_in_use()
         except Exception as error:  # noqa: BLE001 - the stream has begun, so only its last event can report the failure
             yield frames.write(closing(failed(job.response, known_fault(error).message)))
             return
@@ -163,23 +186,30 @@ class Responses:
         return Answer(job.place.name.turn, first=len(job.inputs))
 
     async def _commit(self, job: _Job, answer: Answer) -> ResponseObject:
-        """Add the turn to its thread in one atomic step, and return the response."""
+        """Add the turn to its thread in one atomic step, and return the response as it is stored.
+
+        The stored answer is another one if a second request with the same key was faster. That can happen only if this
+        process lost its lease.
+        """
         response = finished(job.response, answer, completed_at=int(time.time()))
         self._metrics.used(answer.usage)
         place, tenancy = job.place, job.call.tenancy
-        if job.request.store is False and not place.name.is_in_conversation:
+        if not job.request.is_kept:
             return response
-        kept = to_keep(response, fingerprint=job.fingerprint)
-        turn = pack_turn(job.inputs, answer.items, response=kept, usage=answer.usage)
+        kept = to_keep(response)
+        fingerprint = fingerprint_in(job.key)
+        turn = pack_turn(job.inputs, answer.items, response=kept, usage=answer.usage, fingerprint=fingerprint)
         turn_id = place.name.turn
         if place.copy_of is not None:
             source, through = place.copy_of
-            await self._threads.fork(
+            stored = await self._threads.fork(
                 tenancy, source, through=through, into=place.name.thread, turn=turn, turn_id=turn_id
             )
         else:
-            await self._threads.append(tenancy, place.name.thread, turn, turn_id=turn_id, expected=place.expected)
-        return response
+            stored = await self._threads.append(
+                tenancy, place.name.thread, turn, turn_id=turn_id, expected=place.expected
+            )
+        return response if job.key is None else _shown(stored, place.name)
 
     async def _kept(self, call: ApiCall) -> tuple[ResponseName, StoredTurn]:
         id = call.path("response_id")
@@ -202,16 +232,8 @@ async def _pieces(upstream: UpstreamAnswer, answer: Answer, frames: Frames) -> A
             raise
 
 
-def _replayed(turn: StoredTurn, name: ResponseName, fingerprint: str, *, is_streamed: bool) -> Response:
-    kept = response_of(turn.turn)
-    if kept is None:
-        raise not_found("Response", name.id)
-    if kept.get(FINGERPRINT) != fingerprint:
-        raise ApiFault(
-            422,
-            "This idempotency key was used for another request. Send a new request with a new key.",
-            code="idempotency_key_reused",
-        )
+def _replayed(turn: StoredTurn, name: ResponseName, key: RequestKey, *, is_streamed: bool) -> Response:
+    key.check(fingerprint_of(turn.turn))
     response = _shown(turn, name)
     return _played(replay(response)) if is_streamed else json_response(response)
 
@@ -221,10 +243,12 @@ def _played(stream: bytes) -> Response:
 
 
 def _shown(turn: StoredTurn, name: ResponseName) -> ResponseObject:
-    return from_kept(cast("ResponseObject", response_of(turn.turn)), name, outputs_of(turn.turn))
+    """Return the response that a turn keeps.
 
-
-def _fingerprint(body: bytes) -> str:
-    """Return a hash of a request. It is the same for a whole answer and for a stream."""
-    asked = {name: value for name, value in parse_object(body).items() if name not in ("stream", "stream_options")}
-    return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:32]
+    Raises:
+        ApiFault: the response was deleted.
+    """
+    kept = response_of(turn.turn)
+    if kept is None:
+        raise dropped()
+    return from_kept(kept, name, outputs_of(turn.turn))

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -21,7 +22,7 @@ import msgspec
 from recuerda.errors import ThreadConflict, ThreadNotFound, ThreadOwnershipError
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
-from recuerda.server.faults import locked, not_found
+from recuerda.server.faults import key_in_use, locked, not_found
 from recuerda.server.names import Tenancy
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Expected, NewTurn, ThreadInfo, ThreadSlice
@@ -33,6 +34,9 @@ METADATA = "conversation"
 
 MAX_TRIES = 8
 """The number of tries after which a change gives up because other writers change the thread each time."""
+
+LEASE = timedelta(seconds=4)
+"""The time after which the lease of a server that was killed ends. A living server renews its leases in time."""
 
 _WHOLE_THREADS = 16
 
@@ -156,17 +160,18 @@ class Threads:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    async def create(self, tenancy: Tenancy, name: str, metadata: dict[str, str]) -> ThreadInfo:
-        """Create a thread with the client's metadata.
+    async def create(self, tenancy: Tenancy, name: str, metadata: Mapping[str, object]) -> ThreadInfo:
+        """Create a thread with metadata.
 
         Raises:
             ThreadConflict: the thread has turns already.
         """
-        thread_id = tenancy.thread_id(name)
-        return await self._of(tenancy).update_thread(thread_id, metadata={METADATA: metadata}, expected=0)
+        return await self._of(tenancy).update_thread(tenancy.thread_id(name), metadata=metadata, expected=0)
 
-    async def set_metadata(self, tenancy: Tenancy, name: str, metadata: dict[str, str]) -> ThreadInfo:
-        """Replace the client's metadata of a thread that exists. The application's other metadata stays.
+    async def update(
+        self, tenancy: Tenancy, name: str, change: Callable[[ThreadInfo], Mapping[str, object] | None]
+    ) -> ThreadInfo:
+        """Set the metadata that `change` returns for a thread that exists; None changes nothing. Other metadata stays.
 
         Raises:
             ApiFault: the thread does not exist, or was deleted meanwhile.
@@ -174,15 +179,15 @@ class Threads:
 
         async def step() -> ThreadInfo:
             info = await self.existing(tenancy, name)
-            kept = {METADATA: metadata}
-            return await self._of(tenancy).update_thread(info.id, metadata=kept, expected=info.version)
+            metadata = change(info)
+            if metadata is None:
+                return info
+            return await self._of(tenancy).update_thread(info.id, metadata=metadata, expected=info.version)
 
         return await repeated(step)
 
-    async def append(
-        self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, expected: Expected
-    ) -> tuple[StoredTurn, bool]:
-        """Append a turn in one atomic step. Return the stored turn, and whether the thread had it before.
+    async def append(self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, expected: Expected) -> StoredTurn:
+        """Append a turn in one atomic step. Return the turn that the thread holds under this id.
 
         Raises:
             ThreadConflict: the thread is not at the version `expected`.
@@ -196,7 +201,7 @@ class Threads:
                 history = warm.get(thread_id)
                 if history.version == expected:
                     history.committed(appended.record, turn)
-        return stored_turn(appended.record, thread_id), appended.replayed
+        return stored_turn(appended.record, thread_id)
 
     async def add(self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str) -> StoredTurn:
         """Append a turn to a thread that exists, after any turns that other writers add. Return the stored turn.
@@ -207,14 +212,28 @@ class Threads:
 
         async def step() -> StoredTurn:
             info = await self.existing(tenancy, name)
-            return (await self.append(tenancy, name, turn, turn_id=turn_id, expected=info.version))[0]
+            return await self.append(tenancy, name, turn, turn_id=turn_id, expected=info.version)
 
         return await repeated(step)
 
-    async def fork(self, tenancy: Tenancy, name: str, *, through: int, into: str, turn: Turn, turn_id: str) -> None:
+    async def note(
+        self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, keep: int
+    ) -> tuple[StoredTurn, bool]:
+        """Append a turn to a thread that keeps its newest `keep` messages, after any turns of other writers.
+
+        The thread is made if it does not exist. Return the stored turn, and whether the thread had it before.
+        """
+        thread_id = tenancy.thread_id(name)
+        appended = await self._of(tenancy).append(thread_id, _new_turn(turn, turn_id), keep_messages=keep)
+        return stored_turn(appended.record, thread_id), appended.replayed
+
+    async def fork(
+        self, tenancy: Tenancy, name: str, *, through: int, into: str, turn: Turn, turn_id: str
+    ) -> StoredTurn:
         """Create a new thread from another thread's turns up to the number `through`, followed by one new turn.
 
-        The other thread stays unchanged. A repeated call completes an interrupted copy and adds no turn twice.
+        The other thread stays unchanged. A repeated call completes an interrupted copy and adds no turn twice. Return
+        the new turn as it is stored.
 
         Raises:
             ThreadConflict: the other thread does not hold the turn `through` any more.
@@ -224,11 +243,12 @@ class Threads:
         copied = [record for record in found.records if record.number <= through]
         if not copied or copied[-1].number != through:
             raise ThreadConflict(thread_id, expected=through, actual=found.info.revision if found.info else 0)
-        await storage.append_all(
+        appended = await storage.append_all(
             tenancy.thread_id(into),
             [*(record.as_new_turn() for record in copied), _new_turn(turn, turn_id)],
             title=title_of(stored_turn(copied[0], thread_id).turn),
         )
+        return stored_turn(appended[-1].record, tenancy.thread_id(into))
 
     async def rewrite(self, tenancy: Tenancy, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
         """Replace a turn by the turn that `change` returns for it.
@@ -252,8 +272,8 @@ class Threads:
         self.forget(tenancy, name)
         return is_done
 
-    async def delete(self, tenancy: Tenancy, name: str) -> None:
-        """Delete a thread with all its turns.
+    async def delete(self, tenancy: Tenancy, name: str, *, before: Callable[[ThreadInfo], Awaitable[None]]) -> None:
+        """Delete a thread with all its turns. `before` is called with the data of the thread that is deleted next.
 
         Raises:
             ApiFault: the thread does not exist.
@@ -261,6 +281,7 @@ class Threads:
 
         async def step() -> bool:
             info = await self.existing(tenancy, name)
+            await before(info)
             return await self._of(tenancy).delete(info.id, expected=info.version)
 
         await repeated(step)
@@ -309,6 +330,23 @@ class Threads:
             yield
         finally:
             lock.release()
+
+    @asynccontextmanager
+    async def alone_everywhere(self, tenancy: Tenancy, name: str) -> AsyncGenerator[None]:
+        """Keep other requests of all processes away from the work under an idempotency key while the block runs.
+
+        Raises:
+            ApiFault: another request did this work for longer than `queue_s` seconds.
+        """
+        thread_id = tenancy.thread_id(name)
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(self._queue_s):
+                    await held.enter_async_context(self.storage.run_lock(thread_id))
+                    await held.enter_async_context(self._of(tenancy).lease(thread_id, LEASE))
+            except TimeoutError:
+                raise key_in_use() from None
+            yield
 
     def is_busy(self, tenancy: Tenancy, name: str) -> bool:
         """Return whether a request of this process is using a thread."""

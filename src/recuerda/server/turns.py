@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, RefusalContent, TextContent, Turn, Usage
-from recuerda.server.items import RESPONSE, from_message, to_message, with_properties
+from recuerda.server.items import REQUEST, RESPONSE, from_message, to_message, with_properties
 from recuerda.server.requests import Item
 from recuerda.threads.history import StoredTurn
 
@@ -23,10 +23,15 @@ def pack_turn(
     *,
     response: JsonObject | None = None,
     usage: Usage | None = None,
+    fingerprint: str | None = None,
 ) -> Turn:
-    """Return the turn that keeps the items and the response to which they belong."""
+    """Return the turn that keeps the items, the response to which they belong, and the fingerprint of a keyed request.
+
+    Only a request with an idempotency key has a fingerprint.
+    """
     messages = [to_message(item) for item in (*inputs, *outputs)]
-    return Turn(messages=_with_response(messages, response), input_count=len(inputs), usage=usage)
+    marks: JsonObject = {RESPONSE: response, REQUEST: fingerprint}
+    return Turn(messages=_with_marks(messages, marks), input_count=len(inputs), usage=usage)
 
 
 def items_of(turn: Turn) -> list[Item]:
@@ -46,8 +51,14 @@ def outputs_of(turn: Turn) -> list[Item]:
 
 def response_of(turn: Turn) -> dict[str, Any] | None:
     """Return the kept fields of a turn's response; None if no response created the turn, or it was deleted."""
-    kept = _properties(turn.messages[-1]).get(RESPONSE) if turn.messages else None
+    kept = _marks(turn).get(RESPONSE)
     return cast("dict[str, Any]", kept) if isinstance(kept, dict) else None
+
+
+def fingerprint_of(turn: Turn) -> str | None:
+    """Return the fingerprint of the request that made the turn; None if it had no idempotency key."""
+    kept = _marks(turn).get(REQUEST)
+    return kept if isinstance(kept, str) else None
 
 
 def without_item(turn: Turn, id: str) -> Turn | None:
@@ -55,17 +66,19 @@ def without_item(turn: Turn, id: str) -> Turn | None:
     index = next((i for i, message in enumerate(turn.messages) if message.message_id == id), None)
     if index is None:
         return None
-    response = response_of(turn)
-    rest = [_without_response(message) for i, message in enumerate(turn.messages) if i != index]
+    rest = [_without_marks(message) for i, message in enumerate(turn.messages) if i != index]
     input_count = turn.input_count - (index < turn.input_count)
-    return Turn(messages=_with_response(rest, response), input_count=input_count, usage=turn.usage)
+    return Turn(messages=_with_marks(rest, _marks(turn)), input_count=input_count, usage=turn.usage)
 
 
 def without_response(turn: Turn) -> Turn:
     """Return the turn with its items and without the response that created it."""
-    messages = tuple(_without_response(message) for message in turn.messages)
-    return Turn(messages=messages, input_count=turn.input_count, usage=turn.usage)
+    marks: JsonObject = {**_marks(turn), RESPONSE: None}
+    messages = [_without_marks(message) for message in turn.messages]
+    return Turn(messages=_with_marks(messages, marks), input_count=turn.input_count, usage=turn.usage)
 
+
+_MARKS = (RESPONSE, REQUEST)
 
 EMPTY_TURN = Turn(messages=(), input_count=0)
 """The turn that takes the place of a deleted response in the middle of a chain."""
@@ -94,17 +107,24 @@ def _is_said(message: ChatMessage) -> bool:
     return any(isinstance(part, TextContent | RefusalContent) for part in message.contents)
 
 
-def _with_response(messages: Sequence[ChatMessage], response: JsonObject | None) -> tuple[ChatMessage, ...]:
-    if response is None:
+def _with_marks(messages: Sequence[ChatMessage], marks: JsonObject) -> tuple[ChatMessage, ...]:
+    """Return the messages, the last of which holds the marks that are not None."""
+    given = {name: value for name, value in marks.items() if value is not None}
+    if not given:
         return tuple(messages)
-    # A response whose items were all deleted is kept by a message without an id. Such a message is not an item.
+    # If all items were deleted, a message without an id keeps the marks. Such a message is not an item.
     last = messages[-1] if messages else ChatMessage("assistant")
-    return (*messages[:-1], with_properties(last, {**_properties(last), RESPONSE: response}))
+    return (*messages[:-1], with_properties(last, {**_properties(last), **given}))
 
 
-def _without_response(message: ChatMessage) -> ChatMessage:
-    properties = {name: value for name, value in _properties(message).items() if name != RESPONSE}
+def _without_marks(message: ChatMessage) -> ChatMessage:
+    properties = {name: value for name, value in _properties(message).items() if name not in _MARKS}
     return with_properties(message, properties or None)
+
+
+def _marks(turn: Turn) -> JsonObject:
+    held = _properties(turn.messages[-1]) if turn.messages else {}
+    return {name: held[name] for name in _MARKS if name in held}
 
 
 def _properties(message: ChatMessage) -> JsonObject:
