@@ -7,12 +7,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from recuerda.errors import ConfigurationError, StorageBusy, StorageUnavailable
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
+from recuerda.recall.index import Forgetting
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.sqlite import following, schema
 from recuerda.sqlite import SQLiteStorage
@@ -120,6 +122,44 @@ async def test_what_was_forgotten_is_saved_from_a_damaged_index(storage: SQLiteS
     assert "I collect stone 7." not in await found(recall, "stone 7")
     assert (await recall.stats()).documents == 78
     await recall.close()
+
+
+async def test_an_index_whose_log_is_removed_while_it_is_used_is_opened_again(
+    storage: SQLiteStorage, index_path: Path
+) -> None:
+    recall = await provider_on(storage)
+    for thing, suffix in (("basalt", "-wal"), ("quartz", "-shm")):
+        await say(storage, thing, *pair(f"I collect {thing}."))
+        assert await found(recall, thing) == [f"I collect {thing}."]
+        index_path.with_name(index_path.name + suffix).unlink()
+    await say(storage, "late", *pair("I collect amber."))
+    assert await found(recall, "amber") == ["I collect amber."]
+    await recall.close()
+    with contextlib.closing(sqlite3.connect(index_path)) as plain:
+        assert plain.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert plain.execute("SELECT count(*) FROM documents").fetchone() == (6,)
+
+
+async def test_what_is_forgotten_while_the_index_is_deleted_is_forgotten_in_the_next_one(
+    storage: SQLiteStorage, index_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recall = await provider_on(storage)
+    await say(storage, "one", *pair("I collect amber."))
+    assert await found(recall, "amber") == ["I collect amber."]
+    forget = following.forget
+    deletions: list[None] = []
+
+    def forget_late(forgettings: Sequence[Forgetting], connection: sqlite3.Connection) -> int:
+        if not deletions:
+            deletions.append(delete_all(index_path.parent))
+        return forget(forgettings, connection)
+
+    monkeypatch.setattr(following, "forget", forget_late)
+    await recall.forget(thread="one")
+    assert await found(recall, "amber") == []
+    await recall.close()
+    with contextlib.closing(sqlite3.connect(index_path)) as plain:
+        assert plain.execute("SELECT thread_id FROM forgotten").fetchall() == [("one",)]
 
 
 async def test_an_index_that_is_deleted_while_it_is_used_is_made_anew(

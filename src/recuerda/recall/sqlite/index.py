@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from recuerda._drivers.identity import identity
 from recuerda._drivers.private_files import make_private_file, make_private_folder
+from recuerda._drivers.sqlite_names import OpenFile
 from recuerda.errors import (
     ConfigurationError,
     StorageBusy,
@@ -49,6 +51,9 @@ from recuerda.recall.vectors import pack
 
 T = TypeVar("T")
 
+MAX_TRIES = 3
+"""How often a write is tried whose file was removed or replaced before it was acknowledged."""
+
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _logger = logging.getLogger("recuerda")
 
@@ -57,11 +62,14 @@ class SQLiteRecallIndex(RecallIndex):
     """Keep an index of memories in one SQLite file.
 
     Args:
-        path: the path of the file. The file and its folder are created if they are missing. Several processes may use
-            one file at once. ":memory:" keeps the index in RAM, for this object only.
+        path: the path of the file. The file and its folder are created if they are missing, for their owner alone
+            (modes 0600 and 0700). Several processes may use one file at once. ":memory:" keeps the index in RAM, for
+            this object only.
         busy_timeout_s: seconds to wait for another process's write before `StorageBusy`.
 
-    The file holds the messages in plain text, even if the storage encrypts them. It is opened when it is first used.
+    The file holds the messages in plain text, even if the storage encrypts them. It is opened when it is first used. If
+    it is removed or replaced while it is open, the next operation, or the one at work, goes to the file in place, which
+    is rebuilt from the log.
     """
 
     generation: int = 0
@@ -69,12 +77,12 @@ class SQLiteRecallIndex(RecallIndex):
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> None:
         if not str(path):
             raise ConfigurationError('the path of an index is empty; give a file, or ":memory:"')
-        self.path: Path | None = None if str(path) == ":memory:" else Path(path).expanduser()
+        self.path: Path | None = None if str(path) == ":memory:" else Path(path).expanduser().absolute()
         self._busy_timeout_s = busy_timeout_s
         self._mutex = threading.RLock()
         self._executor: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
-        self._file_id: tuple[int, int] | None = None
+        self._file: OpenFile | None = None
         self._is_closed = False
         self._cleaner = Cleaner(timeout_s=busy_timeout_s)
         _watch(self)
@@ -232,6 +240,15 @@ class SQLiteRecallIndex(RecallIndex):
             raise self._translated(error) from error
 
     def _run(self, run: Callable[[sqlite3.Connection], T], *, is_write: bool) -> T:
+        for _ in range(MAX_TRIES):
+            result = self._run_once(run, is_write=is_write)
+            if not is_write or not self._is_lost():
+                return result
+        raise StorageUnavailable(
+            f"the index {self.path} is removed or replaced again and again; let it be, and try again"
+        )
+
+    def _run_once(self, run: Callable[[sqlite3.Connection], T], *, is_write: bool) -> T:
         connection = self._connected()
         connection.execute("BEGIN IMMEDIATE" if is_write else "BEGIN")
         try:
@@ -244,17 +261,29 @@ class SQLiteRecallIndex(RecallIndex):
         return result
 
     def _connected(self) -> sqlite3.Connection:
-        if self.path is not None and self._connection is not None and _file_id(self.path) != self._file_id:
-            # The file was deleted by hand, or rebuilt by another process. The open file is no longer in use.
+        if self._is_lost():
             self._disconnect()
             self.generation += 1
         if self._connection is None:
-            if self.path is not None:
-                make_private_folder(self.path.parent)
-                make_private_file(self.path)
-            self._connection = connect(str(self.path or ":memory:"), busy_timeout_s=self._busy_timeout_s)
-            self._file_id = None if self.path is None else _file_id(self.path)
+            self._connection, self._file = self._opened()
         return self._connection
+
+    def _is_lost(self) -> bool:
+        """Return whether the open file is not the file in place: it was deleted, or rebuilt by another process."""
+        return self._connection is not None and self._file is not None and self._file.problem() is not None
+
+    def _opened(self) -> tuple[sqlite3.Connection, OpenFile | None]:
+        if self.path is None:
+            return connect(":memory:", busy_timeout_s=self._busy_timeout_s), None
+        make_private_folder(self.path.parent)
+        make_private_file(self.path)
+        before = identity(self.path)
+        connection = connect(str(self.path), busy_timeout_s=self._busy_timeout_s)
+        file = OpenFile(self.path)
+        if file.identity != before:
+            connection.close()
+            raise StorageUnavailable(f"the index {self.path} was replaced while it was being opened; try again")
+        return connection, file
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -284,14 +313,6 @@ class SQLiteRecallIndex(RecallIndex):
         if code == sqlite3.SQLITE_CANTOPEN or isinstance(error, OSError):
             return StorageUnavailable(f"the index {where} cannot be opened ({error}); check the path")
         return StorageError(f"the index {where} failed: {error}")
-
-
-def _file_id(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _code(error: Exception) -> int:
