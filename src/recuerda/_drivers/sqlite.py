@@ -1,4 +1,4 @@
-"""The one step of opening a SQLite file that SQLite does not retry by itself."""
+"""The exceptions of SQLite, and the one step of opening a file that SQLite does not retry by itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Generator
+
+DRIVER_ERRORS: tuple[type[Exception], ...] = (
+    sqlite3.Error,
+    sqlite3.Warning,
+    OSError,
+    UnicodeError,  # a path or a text with a lone surrogate
+    OverflowError,  # a number with more than 64 bits
+)
 
 
 def switch_to_wal(connection: sqlite3.Connection, *, busy_timeout_s: float) -> None:

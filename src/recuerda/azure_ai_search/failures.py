@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from aiohttp import ClientError
 from azure.core import exceptions
 
 from recuerda.azure_ai_search.settings import SearchSettings
@@ -15,7 +16,7 @@ from recuerda.errors import ProviderError
 
 # Errors that are not the SDK's own, which it raises if an answer is JSON of an unexpected form.
 UNREADABLE = (TypeError, ValueError, KeyError, AttributeError)
-SDK_ERRORS = (exceptions.AzureError, *UNREADABLE)
+SDK_ERRORS = (exceptions.AzureError, ClientError, OSError, RuntimeError, *UNREADABLE)
 
 FORBIDDEN = (401, 403)
 
@@ -36,7 +37,11 @@ def translate(error: Exception, settings: SearchSettings, *, host: str, timeout_
             return ProviderError(f"{start}there was no answer within {timeout_s:g} s; try again, or raise timeout_s")
         case exceptions.ClientAuthenticationError():
             return ProviderError(f"{start}the credential returned no token; sign in, or give an api_key")
-        case exceptions.ServiceRequestError():
+        case RuntimeError():
+            return ProviderError(
+                f"{start}its connections are closed or belong to another event loop; make a new provider"
+            )
+        case exceptions.ServiceRequestError() | ClientError() | OSError():
             return ProviderError(f"{start}it cannot be reached; check the endpoint")
         case exceptions.ServiceResponseError() | exceptions.IncompleteReadError():
             return ProviderError(

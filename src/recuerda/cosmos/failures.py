@@ -6,7 +6,8 @@ https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb
 
 from __future__ import annotations
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from aiohttp import ClientError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, DeserializationError, SerializationError
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosClientTimeoutError, CosmosHttpResponseError
 
 from recuerda.cosmos.container import sub_status
@@ -20,7 +21,15 @@ from recuerda.errors import (
     StorageUnavailable,
 )
 
-DRIVER_ERRORS: tuple[type[Exception], ...] = (AzureError, OSError)
+DRIVER_ERRORS: tuple[type[Exception], ...] = (
+    AzureError,
+    ClientError,
+    OSError,
+    RuntimeError,  # the connections were closed, or belong to another event loop
+    DeserializationError,
+    SerializationError,
+    UnicodeError,
+)
 
 _PARTITION_IS_FULL = 1014  # a logical partition has reached its 20 GB
 
@@ -38,6 +47,10 @@ def translate(error: Exception, start: str, place: str) -> RecuerdaError:
             return StorageUnavailable(f"{start}: the credential gives no token for {place}; check the credential")
         if isinstance(error, CosmosClientTimeoutError):
             return StorageUnavailable(f"{start}: {place} did not answer in time; try again")
+        if isinstance(error, RuntimeError):
+            return StorageUnavailable(
+                f"{start}: the connections to {place} are closed or belong to another event loop; make a new storage"
+            )
         return StorageUnavailable(
             f"{start}: {place} cannot be reached ({type(error).__name__}); check the endpoint and the network"
         )

@@ -88,7 +88,7 @@ class FileStorage(Storage):
     """
 
     kind: ClassVar[str] = "file"
-    driver_errors: ClassVar[tuple[type[Exception], ...]] = (OSError,)
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = (OSError, UnicodeError)
 
     def __init__(
         self,

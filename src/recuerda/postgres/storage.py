@@ -15,11 +15,10 @@ from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
-import psycopg
 
 from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, check_schema, split_schema
 from recuerda._drivers.postgres.database import Database, Row, Work, rows
-from recuerda._drivers.postgres.failures import translate
+from recuerda._drivers.postgres.failures import DRIVER_ERRORS, translate
 from recuerda._drivers.postgres.pools import Connection, GivenPool, PoolSettings
 from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, ThreadConflict, TurnDropped
 from recuerda.ids import check_limit
@@ -72,7 +71,7 @@ class PostgresStorage(Storage):
     """
 
     kind: ClassVar[str] = "postgresql"
-    driver_errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error,)
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
     # A field has up to 1 GB: https://www.postgresql.org/docs/current/limits.html
     max_body_bytes: ClassVar[int | None] = 1_000_000_000
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from recuerda._drivers.sqlite import DRIVER_ERRORS
 from recuerda._drivers.sqlite_names import Place
 from recuerda.errors import (
     ConfigurationError,
@@ -66,7 +67,7 @@ class SQLiteStorage(Storage):
     """
 
     kind: ClassVar[str] = "sqlite"
-    driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, OSError)
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
 
     def __init__(
         self,
@@ -223,7 +224,7 @@ class SQLiteStorage(Storage):
             return StorageUnavailable(
                 f"{start} is not a SQLite file, or is damaged; restore a copy, or try sqlite3's .recover"
             )
-        if code == sqlite3.SQLITE_CANTOPEN or isinstance(error, OSError):
+        if code == sqlite3.SQLITE_CANTOPEN or isinstance(error, OSError | UnicodeError):
             return StorageUnavailable(f"{start} cannot be opened ({error}); check the path and its permissions")
         if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
             return EncodeError("the turn", "SQLite keeps at most 1,000,000,000 bytes in one record")

@@ -85,5 +85,5 @@ def _read(url: str) -> dict[str, Any] | None:
     # The driver's error quotes the text that it cannot read, so not even the chain of causes may hold that error.
     try:
         return dict(conninfo_to_dict(url))
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):
         return None

@@ -19,6 +19,12 @@ from recuerda.errors import (
     StorageUnavailable,
 )
 
+DRIVER_ERRORS: tuple[type[Exception], ...] = (
+    psycopg.Error,
+    OSError,
+    UnicodeError,  # a host name that cannot be asked for, or a text with a lone surrogate
+)
+
 _BUSY = {"40001", "40P01", "53200", "53300", "53400", "55P03", "57014"}
 """A serialization failure, a deadlock, no memory, no free connection, a limit, or a lock or statement that took too
 long."""
@@ -37,6 +43,7 @@ _NOT_PERMITTED = "42501"
 _MISSING = {"3F000", "42P01", "42704", "42883"}
 """No such schema, table, type or function."""
 
+_WITHOUT_STATE = (psycopg.OperationalError, OSError, UnicodeError)
 _UNREACHABLE = ("08", "28", "3D", "57P")
 
 
@@ -85,7 +92,7 @@ def translate(error: Exception, subject: str) -> RecuerdaError:
             f"{subject} no longer has the tables and functions that recuerda created there ({reason}); create a "
             "new object"
         )
-    if state.startswith(_UNREACHABLE) or (not state and isinstance(error, psycopg.OperationalError)):
+    if state.startswith(_UNREACHABLE) or (not state and isinstance(error, _WITHOUT_STATE)):
         return StorageUnavailable(f"{subject} cannot be reached ({reason})")
     return StorageError(f"{subject} failed: {reason}")
 

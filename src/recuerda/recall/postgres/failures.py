@@ -16,8 +16,8 @@ def is_gone(error: psycopg.Error) -> bool:
     return failures.is_missing(error) or error.sqlstate == _OTHER_SHAPE
 
 
-def translate(error: psycopg.Error, place: str) -> RecuerdaError:
+def translate(error: Exception, place: str) -> RecuerdaError:
     """Return the error to raise; `place` names the database of the index."""
-    if not error.sqlstate and isinstance(error, psycopg.DataError):
+    if isinstance(error, psycopg.DataError) and not error.sqlstate:
         return InvalidInput(f"the index of memories in {place} cannot keep a text with a NUL character; remove it")
     return failures.translate(error, f"the index of memories in {place}")

@@ -18,6 +18,7 @@ import psycopg
 
 from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, check_schema, split_schema
 from recuerda._drivers.postgres.database import Database, Work
+from recuerda._drivers.postgres.failures import DRIVER_ERRORS
 from recuerda._drivers.postgres.pools import Connection, PoolSettings
 from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy
 from recuerda.ids import check_limit
@@ -177,7 +178,7 @@ class PostgresRecallIndex(RecallIndex):
                     raise
             self._state = None
             return await self._database.run(partial(self._in_time, work))
-        except psycopg.Error as error:
+        except DRIVER_ERRORS as error:
             raise failures.translate(error, self.place) from error
 
     async def _in_time(self, work: Work[T], connection: Connection) -> T:

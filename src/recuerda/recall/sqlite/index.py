@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from recuerda._drivers.identity import identity
 from recuerda._drivers.private_files import make_private_file, make_private_folder
+from recuerda._drivers.sqlite import DRIVER_ERRORS
 from recuerda._drivers.sqlite_names import OpenFile
 from recuerda.errors import (
     ConfigurationError,
@@ -236,7 +237,7 @@ class SQLiteRecallIndex(RecallIndex):
                     raise
                 self._make_anew(error)
                 return self._run(run, is_write=is_write)
-        except (sqlite3.Error, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def _run(self, run: Callable[[sqlite3.Connection], T], *, is_write: bool) -> T:
