@@ -148,6 +148,43 @@ async def test_a_model_that_fails_costs_nothing_and_is_asked_again(
     assert await known(recall) == ["Ana has a dog.", "Ana has a cat."]
 
 
+@pytest.mark.parametrize(
+    "failure",
+    ["no facts today", ChatClientError("this text is refused", status=400), TimeoutError()],
+    ids=["words", "refused", "late"],
+)
+async def test_a_turn_on_which_the_model_fails_twice_does_not_hold_up_the_next_turns(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, failure: str | Exception
+) -> None:
+    finder.answers.extend([failure, failure, finds({"text": "Ana has a cat."})])
+    await tell(agent, recall, "I have a dog.")
+    await tell(agent, recall, "I have a cat.")
+    assert await known(recall) == ["Ana has a cat."]
+
+
+async def test_a_turn_waits_for_a_model_that_is_down(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient
+) -> None:
+    finder.answers.extend([ChatClientError("the model is down", status=503)] * 3)
+    for text in ("I have a dog.", "I have a cat.", "I have a hen."):
+        await tell(agent, recall, text)
+    finder.answers.append(finds({"text": "Ana has a dog."}))
+    await tell(agent, recall, "I have a cow.")
+    assert await known(recall) == ["Ana has a dog."]
+
+
+async def test_a_field_of_the_wrong_type_loses_no_fact(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient
+) -> None:
+    finder.answers.append(finds({"text": "Ana lives in Oslo.", "since": None, "replaces": None, "confirms": []}))
+    await tell(agent, recall, "I live in Oslo.")
+    old = (await recall.facts())[0].id
+    told = [{"text": 7}, {"since": "2020-01-01"}, "nothing", {"text": "Ana has a dog.", "since": 2020, "confirms": "?"}]
+    finder.answers.append(finds(*told, {"text": "Ana lives in Bergen.", "replaces": [None, f"{old}", "x"]}))  # pyright: ignore[reportArgumentType] - as a model may answer
+    await tell(agent, recall, "I moved to Bergen with my dog.")
+    assert await known(recall) == ["Ana has a dog.", "Ana lives in Bergen."]
+
+
 async def test_a_turn_that_goes_while_the_model_thinks_leaves_no_fact(
     agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
 ) -> None:

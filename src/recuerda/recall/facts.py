@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import msgspec
 
@@ -90,13 +91,13 @@ class NewFact(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Said(msgspec.Struct):
     text: str
-    since: str | None = None
-    replaces: list[int] = []
-    confirms: int | None = None
+    since: object = None
+    replaces: object = None
+    confirms: object = None
 
 
 class _Answer(msgspec.Struct):
-    facts: list[_Said]
+    facts: list[msgspec.Raw]
 
 
 class FactExtractor:
@@ -122,16 +123,19 @@ class FactExtractor:
     async def extract(self, turn: StoredTurn, known: Sequence[Fact]) -> list[NewFact]:
         """Return the facts that the model finds in a turn.
 
+        A field of the wrong type is read as null. A fact without a text is left out.
+
         Raises:
             ChatClientError: the model failed.
-            ProviderError: the model's answer does not have the form that the instructions ask for.
+            ProviderError: the model's answer does not have the form that the instructions ask for, or none of its
+                facts has a text.
         """
         request = ChatRequest(
             messages=[ChatMessage("user", _material(turn, known))], instructions=self.instructions, may_call_tools=False
         )
         answer = (await self.client.respond(request)).message.text
         numbers = {fact.id for fact in known}
-        return [_new_fact(said, turn, numbers) for said in _parsed(answer).facts if clean_text(said.text)]
+        return [_new_fact(said, turn, numbers) for said in _parsed(answer) if clean_text(said.text)]
 
 
 def _material(turn: StoredTurn, known: Sequence[Fact]) -> str:
@@ -144,28 +148,51 @@ def _material(turn: StoredTurn, known: Sequence[Fact]) -> str:
     return "\n".join(["Known facts:", *(facts or ["none"]), "", f"A turn of {turn.created_at:%A, %Y-%m-%d}:", *said])
 
 
-def _parsed(answer: str) -> _Answer:
+def _parsed(answer: str) -> list[_Said]:
     start, end = answer.find("{"), answer.rfind("}")
     try:
-        return msgspec.json.decode(answer[start : end + 1].encode(errors="replace"), type=_Answer)
+        given = msgspec.json.decode(answer[start : end + 1].encode(errors="replace"), type=_Answer).facts
     except msgspec.DecodeError as error:
-        raise ProviderError(
-            f"the model that finds facts did not answer with the JSON that its instructions ask for: {error}"
-        ) from None
+        raise _wrong_form(error) from None
+    found: list[_Said] = []
+    problem = None
+    for fact in given:
+        try:
+            found.append(msgspec.json.decode(fact, type=_Said))
+        except msgspec.DecodeError as error:
+            problem = error
+    if problem is not None and not found:
+        raise _wrong_form(problem) from None
+    return found
+
+
+def _wrong_form(error: msgspec.DecodeError) -> ProviderError:
+    return ProviderError(
+        f"the model that finds facts did not answer with the JSON that its instructions ask for: {error}"
+    )
 
 
 def _new_fact(said: _Said, turn: StoredTurn, known: set[int]) -> NewFact:
     return NewFact(
         text=clean_text(said.text)[:_FACT_CHARACTERS],
         valid_from_us=_since(said.since) or turn.created_us,
-        replaces=tuple(number for number in said.replaces if number in known),
-        confirms=said.confirms if said.confirms in known else None,
+        replaces=tuple(number for number in _numbers(said.replaces) if number in known),
+        confirms=next((number for number in _numbers(said.confirms) if number in known), None),
     )
 
 
-def _since(text: str | None) -> int | None:
+def _numbers(given: object) -> list[int]:
+    """Return the numbers that a model gave: in a list, one alone, or as text. Anything else is left out."""
     try:
-        day = datetime.fromisoformat(text or "")
+        return msgspec.convert(given if isinstance(given, list) else [given], list[int], strict=False)
+    except msgspec.ValidationError:
+        ones = cast("list[object]", given) if isinstance(given, list) else []
+        return [number for one in ones for number in _numbers(one)]
+
+
+def _since(text: object) -> int | None:
+    try:
+        day = datetime.fromisoformat(text if isinstance(text, str) else "")
         return to_microseconds(day if day.tzinfo else day.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None

@@ -16,9 +16,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TypeAlias
 from weakref import WeakSet, WeakValueDictionary
 
-from recuerda.errors import ConfigurationError, DecryptionError, EmbedderError, ThreadOwnershipError
+from recuerda.errors import (
+    ChatClientError,
+    ConfigurationError,
+    DecryptionError,
+    EmbedderError,
+    ProviderError,
+    ThreadOwnershipError,
+)
 from recuerda.providers.embedding import Embedder, embed
-from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor
+from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
 from recuerda.recall.following import Followed, follow, is_current, thread_scope, user_scope
 from recuerda.recall.index import CandidateQuery, Forgetting, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
@@ -28,7 +35,7 @@ from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
 from recuerda.storage.records import ThreadInfo
-from recuerda.threads.history import stored_turn
+from recuerda.threads.history import StoredTurn, stored_turn
 
 Tell: TypeAlias = Callable[[Progress], None]
 
@@ -49,6 +56,9 @@ _NARROW_CANDIDATES = 1_500
 _ROUNDS = 5
 _LAST_POSITIONS = 1_000
 _TURNS_FOR_FACTS = 10
+_REFUSALS = (400, 413, 422)
+"""The statuses with which a service refuses a text. Any other status may be different next time."""
+
 _EMBED_AT_ONCE = 32
 _EMBEDDED_CHARACTERS = 2_000
 _LISTED_AT_ONCE = 1_000
@@ -78,6 +88,7 @@ class Recollection:
         self._last: dict[str, Position] = {}
         self._erasures = 0
         self._unchecked_turns = 0
+        self._failed_turns: set[str] = set()
         self._generation = index.generation
 
     @property
@@ -358,9 +369,13 @@ class Recollection:
     async def learn_facts(self, extractor: FactExtractor, thread_id: str) -> int:
         """Search the turns of a thread for facts, if they have not been searched yet; return the number of facts.
 
+        A turn on which the model fails is searched again next time. If the model fails on it again, and the reason is
+        the turn, the turn is left out, so that it does not hold up the turns after it.
+
         Raises:
-            ChatClientError: the model failed. The turn is searched again next time.
+            ChatClientError: the model failed.
             ProviderError: the model's answer does not have the required form.
+            TimeoutError: the model did not answer within the time limit.
         """
         position = (await self.index.positions([thread_id])).get(thread_id)
         if position is None:
@@ -370,15 +385,28 @@ class Recollection:
         found = await home.read(thread_id, last_turns=_TURNS_FOR_FACTS)
         if found.info is None or found.info.incarnation != position.incarnation:
             return 0
-        learnt = 0
+        count = 0
         for record in found.records:
             if record.number > (through or 0):
                 known = (await self.index.facts(position.scope))[-KNOWN_FACTS:]
-                async with asyncio.timeout(extractor.timeout.total_seconds()):
-                    facts = await extractor.extract(stored_turn(record, thread_id), known)
+                facts = await self._facts_of(stored_turn(record, thread_id), extractor, known)
                 await self.index.add_facts(thread_id, position, record.number, facts, turn_id=record.id)
-                learnt += len(facts)
-        return learnt
+                count += len(facts)
+        return count
+
+    async def _facts_of(self, turn: StoredTurn, extractor: FactExtractor, known: Sequence[Fact]) -> Sequence[NewFact]:
+        """Return the facts of a turn; none if the model fails on it for the second time because of the turn."""
+        try:
+            async with asyncio.timeout(extractor.timeout.total_seconds()):
+                facts = await extractor.extract(turn, known)
+        except (ChatClientError, ProviderError, TimeoutError) as error:
+            if not (turn.id in self._failed_turns and _is_about_the_turn(error)):
+                self._failed_turns.add(turn.id)
+                raise
+            _logger.warning("a turn is searched for facts no more, because the model failed on it twice: %s", error)
+            facts = []
+        self._failed_turns.discard(turn.id)
+        return facts
 
     # -- erasing and forgetting ----------------------------------------------------------------------------------------
 
@@ -451,6 +479,11 @@ def scope_for(user_id: str | None, thread_id: str | None) -> str:
             "there is no user whose memories to search; give user_id=, or thread_id= for a thread that has no user"
         )
     return thread_scope(thread_id)
+
+
+def _is_about_the_turn(error: Exception) -> bool:
+    """Return True if a model will fail on the same turn again: it refused the text, or it cannot answer in the form."""
+    return not isinstance(error, ChatClientError) or error.status in _REFUSALS
 
 
 def _forgetting(thread_id: str, position: Position, first: int, last: int) -> Forgetting:
