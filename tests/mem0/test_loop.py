@@ -80,6 +80,7 @@ async def test_an_answer_to_nothing_that_was_said_is_not_learnt(platform: Mem0Pl
         ("You drink green tea without sugar.", ""),
         ("Since you drink green tea without sugar, take sencha. It suits the fish.", "It suits the fish."),
         ("Sencha suits the fish.", "Sencha suits the fish."),
+        ("You drink green tea without sugar, and your sister brings sencha.", "and your sister brings sencha."),
         ("I would take tea.", "I would take tea."),
         ("- you like green tea, no sugar\n- rice", "- you like green tea, no sugar\n- rice"),
         ("", ""),

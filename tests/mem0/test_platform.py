@@ -13,6 +13,7 @@ from recuerda import ChatMessage, ConfigurationError, DataContent
 from recuerda.agent.background import run_in_background
 from recuerda.mem0 import Mem0Provider
 from recuerda.mem0.provider import DEFAULT_CONTEXT_PROMPT
+from recuerda.mem0.texts import recalled_of, shown
 from recuerda.testing import ScriptedChatClient
 from tests.mem0.threads import assistant, recalled, teach, thread_of, user
 from tests.servers.mem0_platform import Fault, Mem0Platform
@@ -102,6 +103,20 @@ async def test_the_text_above_the_memories_is_the_callers(platform: Mem0Platform
     await teach(provider, "tea")
     assert await recalled(provider, "tea") == 'Known:\n- "tea"'
     await provider.close()
+
+
+def test_a_memory_is_shown_with_the_day_of_its_last_change() -> None:
+    memories = [
+        {"memory": "Lives in Oslo", "created_at": "2023-02-01T23:30:00-08:00"},
+        {"memory": "Lives in Bergen", "created_at": "2023-02-02T10:00:00Z", "updated_at": "2026-05-01T10:00:00+00:00"},
+        {"memory": "Has a dog", "created_at": "yesterday", "updated_at": None},
+    ]
+    assert shown(recalled_of(memories, limit=9, max_characters=900), "Known:").splitlines() == [
+        "Known:",
+        '- "Lives in Oslo" (noted on 1 February 2023)',
+        '- "Lives in Bergen" (noted on 1 May 2026)',
+        '- "Has a dog"',
+    ]
 
 
 async def test_a_memory_that_is_there_twice_is_shown_once(provider: Mem0Provider) -> None:

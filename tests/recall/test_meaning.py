@@ -1,7 +1,9 @@
 """Vectors beside words: another model, another dimension, an embedder that fails; with numpy and without."""
 
+import asyncio
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.errors import EmbedderError
 from recuerda.recall import RecallProvider, vectors
 from recuerda.sqlite import SQLiteStorage
+from recuerda.testing import ScriptedChatClient
 from tests.recall.talking import pair, say
 
 MEANINGS = {"dog": 0, "hound": 0, "puppy": 0, "boat": 1, "canoe": 1, "ship": 1}
@@ -24,8 +27,17 @@ class Meanings:
         self.asked: list[str] = []
         self.failure: Exception | None = None
         self.always: list[float] | None = None
+        self.hangs = False
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        """End the waiting of all calls, and wait no more."""
+        self.hangs = False
+        self._released.set()
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if self.hangs:
+            await self._released.wait()
         if self.failure is not None:
             raise self.failure
         self.asked.extend(texts)
@@ -114,6 +126,38 @@ async def test_an_embedder_that_fails_leaves_the_words(
     assert (await recall.search("leaks"))[0].text == "The canoe leaks."
     embedder.failure = None
     assert (await recall.search("ship?"))[0].text in ("The canoe leaks.", "He built a canoe.")
+    await recall.close()
+
+
+@pytest.mark.parametrize("failure", [EmbedderError("down"), RuntimeError("a bug"), OSError("no route"), None])
+async def test_a_run_gets_memories_by_words_whatever_the_embedder_does(
+    storage: SQLiteStorage, failure: Exception | None
+) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    embedder.failure, embedder.hangs = failure, failure is None
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder, timeout=timedelta(seconds=2))
+    thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="new", user_id="ana"))
+    agent = ScriptedChatClient(default="I see.").create_agent(storage=storage, context_providers=recall)
+    reply = await agent.run("Who has a puppy?", thread=thread)
+    assert not reply.warnings
+    context = await recall.invoking([ChatMessage("user", "Who has a puppy?")], thread=agent.get_thread("other"))
+    assert context is not None
+    assert "We got a puppy." in context.messages[0].text
+    embedder.release()
+    await recall.close()
+
+
+async def test_missing_vectors_are_made_behind_a_search_that_did_not_wait_for_them(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    embedder.hangs = True
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder, timeout=timedelta(seconds=0.1))
+    assert (await recall.search("hound?")) == []
+    embedder.release()
+    await recall.flush()
+    assert (await recall.stats()).vectors == 6
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
     await recall.close()
 
 

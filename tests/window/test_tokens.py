@@ -13,6 +13,7 @@ from recuerda import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    UriContent,
     Usage,
 )
 from recuerda.agent.tools import FunctionTool
@@ -74,6 +75,8 @@ def test_estimates_follow_the_bytes_of_a_text() -> None:
     assert estimate_tokens(ChatMessage("user", "")) == TOKENS_PER_MESSAGE
     assert estimate_tokens(ChatMessage("user", "x" * 400)) == TOKENS_PER_MESSAGE + 100
     assert estimate_tokens(ChatMessage("user", "你好" * 100)) == TOKENS_PER_MESSAGE + 150
+    pdf = UriContent(uri="https://example.org/report.pdf", media_type="application/pdf")
+    assert estimate_tokens(ChatMessage("user", [pdf])) == TOKENS_PER_MESSAGE + TOKENS_PER_FILE
     assert estimate_tokens(ChatMessage("user", [DataContent(b"", "image/png")])) == TOKENS_PER_MESSAGE + TOKENS_PER_FILE
     assert estimate_tokens(ChatMessage("tool", FunctionResultContent("c", {1j}))) == TOKENS_PER_MESSAGE + 1
 

@@ -18,7 +18,7 @@ from recuerda.mem0.failures import erasure_failure_of, failure_of
 from recuerda.mem0.memories import Mem0Client, Memories, PlatformMemories, memories_of
 from recuerda.mem0.platform import PlatformClients
 from recuerda.mem0.scope import Mem0Scope, is_usable
-from recuerda.mem0.texts import learnt, lines_of, memories_in, query_of, shown
+from recuerda.mem0.texts import learnt, memories_in, query_of, recalled_of, shown
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
@@ -126,11 +126,12 @@ class Mem0Provider(ContextProvider):
         if not (query := query_of(messages)):
             return None
         found = self._owned(memories_in(await self._search(query, scope)), scope, thread)
-        lines = lines_of(found, limit=self._max_memories, max_characters=self._max_characters)
-        if not lines:
+        recalled = recalled_of(found, limit=self._max_memories, max_characters=self._max_characters)
+        if not recalled:
             return None
-        self._recalled[thread] = [*self._recalled.get(thread, []), *lines][-_RECALLED_KEPT:]
-        return Context(messages=[ChatMessage("user", shown(lines, self._prompt))])
+        texts = [memory.text for memory in recalled]
+        self._recalled[thread] = [*self._recalled.get(thread, []), *texts][-_RECALLED_KEPT:]
+        return Context(messages=[ChatMessage("user", shown(recalled, self._prompt))])
 
     async def invoked(
         self,

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from datetime import datetime
+from typing import NamedTuple, cast
 
 from recuerda.errors import ProviderError
 from recuerda.messages.message import ChatMessage
@@ -21,8 +22,11 @@ MAX_MEMORY_CHARACTERS = 500
 MAX_LEARNT_CHARACTERS = 20_000
 _REPEATED_SHARE = 0.8
 _STEM = 4
+_NEW_STEMS = 3
+"""The number of long words that no memory has, from which on a part of a sentence says something new."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
+_PART_END = re.compile(r"[,;:]\s+|\s[-\u2013\u2014]\s")
 _WORD = re.compile(r"\w+")
 
 
@@ -52,9 +56,21 @@ def memories_in(answer: object) -> list[Mapping[str, object]]:
     return cast("list[Mapping[str, object]]", found)
 
 
-def lines_of(memories: Iterable[Mapping[str, object]], *, limit: int, max_characters: int) -> list[str]:
-    """Return the texts of the best memories that fit, each shortened and on one line."""
-    lines: list[str] = []
+class Recalled(NamedTuple):
+    """A memory that is shown to the model.
+
+    Attributes:
+        text: its text, on one line.
+        day: the day of its last change, such as "1 May 2026"; None if Mem0 gave none.
+    """
+
+    text: str
+    day: str | None
+
+
+def recalled_of(memories: Iterable[Mapping[str, object]], *, limit: int, max_characters: int) -> list[Recalled]:
+    """Return the best memories that fit, each shortened."""
+    lines: dict[str, Recalled] = {}
     left = max_characters
     for memory in memories:
         text = memory.get("memory")
@@ -64,14 +80,28 @@ def lines_of(memories: Iterable[Mapping[str, object]], *, limit: int, max_charac
         if len(lines) == limit or len(line) > left:
             break
         if line not in lines:
-            lines.append(line)
+            lines[line] = Recalled(line, _day(memory.get("updated_at")) or _day(memory.get("created_at")))
             left -= len(line)
-    return lines
+    return list(lines.values())
 
 
-def shown(lines: Sequence[str], prompt: str) -> str:
-    """Return the text for the model: the prompt, and each memory as a quotation on a line of its own."""
-    return "\n".join([prompt, *(f"- {json.dumps(line, ensure_ascii=False)}" for line in lines)])
+def shown(recalled: Iterable[Recalled], prompt: str) -> str:
+    """Return the text for the model: the prompt, and each memory as a quotation on a line of its own, with its day."""
+    return "\n".join([prompt, *map(_line, recalled)])
+
+
+def _line(memory: Recalled) -> str:
+    noted = f" (noted on {memory.day})" if memory.day else ""
+    return f"- {json.dumps(memory.text, ensure_ascii=False)}{noted}"
+
+
+def _day(time: object) -> str | None:
+    """Return the day of a time as Mem0 writes it, in the time zone in which it is written; None for anything else."""
+    try:
+        day = datetime.fromisoformat(time) if isinstance(time, str) else None
+    except ValueError:
+        return None
+    return f"{day.day} {day:%B %Y}" if day else None
 
 
 def learnt(
@@ -91,11 +121,16 @@ def learnt(
 
 
 def without_repetitions(text: str, recalled: Sequence[str]) -> str:
-    """Return the text without the sentences that mostly repeat a memory."""
+    """Return the text without the sentences that repeat a memory. Their parts that say something new stay."""
     memories = [_stems(memory) for memory in recalled]
     if not memories:
         return text
-    kept = [sentence for sentence in _SENTENCE_END.split(text) if not _repeats(_stems(sentence), memories)]
+    kept: list[str] = []
+    for sentence in _SENTENCE_END.split(text):
+        if _repeats(_stems(sentence), memories):
+            kept += [part for part in _PART_END.split(sentence) if _is_new(_stems(part), memories)]
+        else:
+            kept.append(sentence)
     return "\n".join(kept)
 
 
@@ -110,6 +145,10 @@ def _repeats(sentence: set[str], memories: Sequence[set[str]]) -> bool:
         for memory in memories
         if len(sentence) > 2 and len(memory) > 2
     )
+
+
+def _is_new(part: set[str], memories: Sequence[set[str]]) -> bool:
+    return sum(len(stem) == _STEM for stem in part.difference(*memories)) >= _NEW_STEMS
 
 
 def _stems(text: str) -> set[str]:

@@ -26,7 +26,7 @@ from recuerda.recall.index import IndexStats, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
-from recuerda.recall.recollection import MAX_QUERY, Recollection, Tell, scope_for
+from recuerda.recall.recollection import EMBED_S, MAX_QUERY, Recollection, Tell, scope_for
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
 from recuerda.storage.registry import open_storage
@@ -47,7 +47,8 @@ class RecallProvider(ContextProvider):
             None, each thread's own user is taken; a thread without a user recalls only its own messages.
         storage: the storage of the threads, or its URL. If None, the storage of the first thread is used.
         embedder: turns texts into vectors, to search by meaning too. If None, searches are by words only. Vectors
-            from another model in the index are replaced.
+            from another model in the index are replaced. A search waits for the embedder for half of `timeout`, and for
+            5 seconds at most. Then it is by words only, and the missing vectors are made in the background.
         facts: finds facts in the messages after the reply; see `FactExtractor`. If None, no facts are extracted.
         limit: the largest number of memories, and of facts, that a run gets.
         recent_turns: the number of the newest turns of the current thread that are not recalled, because they are sent
@@ -106,7 +107,7 @@ class RecallProvider(ContextProvider):
         scope, admitted = await self._looked_in(thread)
         if not query or scope is None:
             return None
-        memories = await self._of().search(query, scope, limit=self.limit, filters=admitted)
+        memories = await self._search(query, scope, limit=self.limit, admitted=admitted)
         has_facts = self._extractor is not None and admitted.only_thread is None
         facts = await self._of().facts(scope, has_history=False) if has_facts else []
         return context_of(
@@ -199,7 +200,15 @@ class RecallProvider(ContextProvider):
         user = self._user(user_id)
         scope = scope_for(user, thread_id)
         chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id)
-        return await self._of().search(query, scope, limit=limit, filters=chosen)
+        return await self._search(query, scope, limit=limit, admitted=chosen)
+
+    async def _search(self, query: str, scope: str, *, limit: int, admitted: Filters) -> list[Memory]:
+        recollection = self._of()
+        memories = await recollection.search(query, scope, limit=limit, filters=admitted)
+        if scope in recollection.lacks_vectors:
+            recollection.lacks_vectors.discard(scope)
+            await self._learning.start(scope, partial(recollection.embed_missing, scope), is_optional=True)
+        return memories
 
     async def facts(self, *, user_id: str | None = None, has_history: bool = False) -> list[Fact]:
         """Return the facts that a model found in a user's threads, the oldest first.
@@ -292,7 +301,9 @@ class RecallProvider(ContextProvider):
                 if storage is None:
                     raise InvalidInput("RecallProvider does not know the storage of the threads yet; give it storage=")
                 index = index_beside(storage)
-            self._recollection = Recollection(index, storage, self._embedder, self._clock)
+            self._recollection = Recollection(
+                index, storage, self._embedder, self._clock, embed_s=_embed_s(self.timeout)
+            )
         return self._recollection
 
     def _user(self, user_id: str | None) -> str | None:
@@ -340,6 +351,11 @@ class RecallProvider(ContextProvider):
             raise ThreadOwnershipError(
                 f"thread {thread_id!r} belongs to another user than this provider's memories; {_ADVICE}"
             )
+
+
+def _embed_s(timeout: timedelta | None) -> float:
+    """Return the seconds that a search waits for the embedder. At least half of a run's time is left for the words."""
+    return EMBED_S if timeout is None else min(EMBED_S, timeout.total_seconds() / 2)
 
 
 class _Follower:

@@ -22,6 +22,7 @@ from recuerda.errors import (
     DecryptionError,
     EmbedderError,
     ProviderError,
+    StorageError,
     ThreadOwnershipError,
 )
 from recuerda.providers.embedding import Embedder, embed
@@ -51,6 +52,12 @@ CHECKED_PER_TURN = 4
 MAX_QUERY = 2_000
 """The largest number of characters of a question that are used. A longer question loses its beginning."""
 
+EMBED_S = 5.0
+"""The largest number of seconds that a search waits for the embedder."""
+
+_BATCH_S = 60.0
+"""The number of seconds after which an embedder that makes vectors in the background is given up."""
+
 _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500
 _ROUNDS = 5
@@ -75,11 +82,26 @@ class Recollection:
         storage: the storage of the threads; None until `bind`.
         embedder: turns texts into vectors. If None, searches are by words only.
         clock: gives the time in microseconds since 1970.
+        embed_s: the seconds that a search waits for the embedder. After that, it searches by words only.
+
+    Attributes:
+        lacks_vectors: the scopes in which a search did not wait for the vectors of all messages. The owner calls
+            `embed_missing` for them later.
     """
 
-    def __init__(self, index: RecallIndex, storage: Storage | None, embedder: Embedder | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        index: RecallIndex,
+        storage: Storage | None,
+        embedder: Embedder | None,
+        clock: Clock,
+        *,
+        embed_s: float = EMBED_S,
+    ) -> None:
         self.index = index
         self.embedder = embedder
+        self.lacks_vectors: set[str] = set()
+        self._embed_s = embed_s
         self._clock = clock
         self._storage = storage
         self._storages: WeakSet[Storage] = WeakSet([] if storage is None else [storage])
@@ -338,22 +360,43 @@ class Recollection:
         done = 0
         while waiting := await self.index.unembedded(scope, self.embedder.model_id, _EMBED_AT_ONCE):
             texts = [item.text[:_EMBEDDED_CHARACTERS] for item in waiting]
-            vectors = await embed(self.embedder, texts)
+            try:
+                async with asyncio.timeout(_BATCH_S):
+                    vectors = await embed(self.embedder, texts)
+            except TimeoutError:
+                raise EmbedderError(
+                    f"{self.embedder.model_id} gave no vectors for {len(texts)} texts within {_BATCH_S:g} s"
+                ) from None
             by_key = {item.key: unit(vector) for item, vector in zip(waiting, vectors, strict=True)}
             await self.index.add_vectors(scope, self.embedder.model_id, by_key)
             done += len(waiting)
         return done
 
     async def _query_vector(self, text: str, scope: str) -> list[float] | None:
+        """Return the vector of a question; None if the search has to do without it.
+
+        The vectors of messages that have none are made first. If that takes too long, the search does not compare
+        vectors: messages without a vector would lose to messages with one.
+        """
         if self.embedder is None or not text.strip():
             return None
         try:
-            await self.embed_missing(scope)
-            vectors = await embed(self.embedder, [text])
-        except EmbedderError as error:
-            _logger.warning("memories are searched by words only, because the embedder failed: %s", error)
+            async with asyncio.timeout(self._embed_s):
+                await self.embed_missing(scope)
+                vectors = await embed(self.embedder, [text])
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and a search needs it not
+            _logger.warning("memories are searched by words only, because %s", self._reason(error))
+            self.lacks_vectors.add(scope)
             return None
         return unit(vectors[0])
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"the embedder gave no vectors within {self._embed_s:g} s"
+        # Only our own error is known to hold no secret.
+        return f"the embedder failed: {error if isinstance(error, EmbedderError) else type(error).__name__}"
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 

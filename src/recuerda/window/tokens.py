@@ -236,7 +236,7 @@ def _count_with(encoding: TextEncoding | CountText) -> CountText:
 
 
 def _is_file(part: AnyContent) -> bool:
-    return isinstance(part, DataContent) or (isinstance(part, UriContent) and part.media_type.startswith("image/"))
+    return isinstance(part, DataContent | UriContent)
 
 
 def _text_of(part: AnyContent) -> str:
@@ -250,8 +250,6 @@ def _text_of(part: AnyContent) -> str:
             return as_text(part.result)
         case RefusalContent():
             return part.refusal
-        case UriContent():
-            return part.uri
         case _:
             return ""
 
