@@ -10,9 +10,11 @@ from typing import Any
 
 import uvicorn
 from openai import AsyncOpenAI
+from starlette.applications import Starlette
 
 from recuerda import Storage
-from recuerda.server import ServerSettings, TenantKeys, Upstream, create_app
+from recuerda.server import Limits, Listening, ServerSettings, TenantKeys, Upstream, create_app
+from recuerda.server.running import config_of
 from tests.servers.postgres_server import postgres_url, schema_of
 
 MODEL = "scripted-model"
@@ -44,9 +46,18 @@ async def running(
 ) -> AsyncGenerator[str]:
     """Run the service in this event loop, and give its address."""
     upstream = Upstream(model_url, timeout_s=20)
-    app = create_app(storage, upstream, settings or ServerSettings(model=MODEL), keys=keys)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", ws="none", log_config=None, access_log=False)
-    server = QuietServer(config)
+    settings = settings or ServerSettings(model=MODEL)
+    try:
+        async with served(create_app(storage, upstream, settings, keys=keys), settings.limits) as url:
+            yield url
+    finally:
+        await upstream.close()
+
+
+@asynccontextmanager
+async def served(app: Starlette, limits: Limits | None = None) -> AsyncGenerator[str]:
+    """Serve the application in this event loop, and give its address."""
+    server = QuietServer(config_of(app, limits or Limits(), listening=Listening(port=0)))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
         await asyncio.sleep(0.005)
@@ -55,7 +66,6 @@ async def running(
     finally:
         server.should_exit = server.force_exit = True
         await serving
-        await upstream.close()
 
 
 @asynccontextmanager

@@ -82,6 +82,15 @@ def serve(
             "--max-in-flight", min=1, metavar="N", help="Send at most N requests to the model at the same time."
         ),
     ] = 256,
+    max_connections: Annotated[
+        int | None,
+        typer.Option(
+            "--max-connections",
+            min=1,
+            metavar="N",
+            help="Keep at most N connections open; by default half of the files that the process may open.",
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, metavar="S", help="Wait S seconds for the model's next words.")
     ] = 600.0,
@@ -137,6 +146,7 @@ def serve(
         requests_per_minute=rate,
         max_body_bytes=max_body * 1024 * 1024,
         max_in_flight=max_in_flight,
+        max_connections=max_connections,
         timeout_s=timeout,
         stop_s=stop,
         announce=announce,

@@ -4,7 +4,8 @@
 
 `routes.py` is the table of all routes. `responses.py` and `conversations.py` have their handlers. `places.py` decides
 to which thread a response goes, and `threads.py` reads and writes threads. `items.py` and `turns.py` turn OpenAI's
-items into messages and back. `upstream.py` speaks to the model's server, and `http.py` admits requests.
+items into messages and back. `upstream.py` speaks to the model's server. `connections.py` limits connections, and
+`http.py` admits requests.
 """
 
 from recuerda.errors import MissingExtraError

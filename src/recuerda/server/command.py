@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recuerda.errors import ConfigurationError
+from recuerda.server.connections import allow_more_descriptors
 from recuerda.server.keys import KEYS_VARIABLE, TenantKeys, file_line, new_key, read_keys
 from recuerda.server.offline import upstream_url
 from recuerda.server.running import Listening, serve
@@ -51,6 +52,7 @@ def run_server(
     requests_per_minute: int | None,
     max_body_bytes: int,
     max_in_flight: int,
+    max_connections: int | None,
     timeout_s: float,
     stop_s: float,
     announce: Callable[[str, str, str], None],
@@ -77,9 +79,13 @@ def run_server(
         model=model,
         window=window,
         limits=Limits(
-            max_body_bytes=max_body_bytes, requests_per_minute=requests_per_minute, max_in_flight=max_in_flight
+            max_body_bytes=max_body_bytes,
+            requests_per_minute=requests_per_minute,
+            max_in_flight=max_in_flight,
+            max_connections=max_connections,
         ),
     )
+    allow_more_descriptors()
     listening = Listening(host=host, port=port, stop_s=stop_s)
 
     def ready(url: str, behind: Upstream) -> None:

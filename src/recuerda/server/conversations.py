@@ -38,15 +38,15 @@ class Conversations:
 
     async def create(self, call: ApiCall) -> Response:
         """Create a conversation, with the items in the request."""
-        request = parse_body(call.body, CreateConversation)
-        key = key_of(call)
+        request = await call.run(parse_body, call.body, CreateConversation)
+        key = await call.run(key_of, call)
         turn_id = token_of(key, call.tenancy)
-        items = checked_items(request.items or [], turn_id, at="items")
+        items = await call.run(checked_items, request.items or [], turn_id, at="items")
         name = f"conv_{turn_id}"
         async with self._once.alone(call.tenancy, key):
             info = await self._created(call.tenancy, name, request.metadata or {}, key)
             if items and info.revision == 0:
-                turn = pack_turn(items, fingerprint=fingerprint_in(key))
+                turn = await call.run(pack_turn, items, fingerprint=fingerprint_in(key))
                 await self._threads.append(call.tenancy, name, turn, turn_id=turn_id, expected=info.version)
         return json_response(conversation_object(name, info, request.metadata or {}))
 
@@ -66,8 +66,8 @@ class Conversations:
 
     async def update(self, call: ApiCall) -> Response:
         """Set a conversation's metadata. A retry with the same key undoes no update that came after the first try."""
-        metadata = parse_body(call.body, UpdateConversation).metadata or {}
-        name, key = _name(call), key_of(call)
+        metadata = (await call.run(parse_body, call.body, UpdateConversation)).metadata or {}
+        name, key = _name(call), await call.run(key_of, call)
 
         def change(info: ThreadInfo) -> dict[str, object] | None:
             if key is not None and made_by(info, key.token) == key.fingerprint:
@@ -97,14 +97,15 @@ class Conversations:
 
     async def create_items(self, call: ApiCall) -> Response:
         """Add items as one turn, in one atomic step."""
-        request = parse_body(call.body, CreateItems)
-        name, key = _name(call), key_of(call)
+        request = await call.run(parse_body, call.body, CreateItems)
+        name, key = _name(call), await call.run(key_of, call)
         async with self._once.alone(call.tenancy, key), self._threads.alone(call.tenancy, name):
-            kept = await self._added(call.tenancy, name, request.items, key)
+            kept = await self._added(call, name, request.items, key)
         return json_response(list_object(items_of(kept.turn), has_more=False))
 
-    async def _added(self, tenancy: Tenancy, name: str, items: Sequence[Item], key: RequestKey | None) -> StoredTurn:
+    async def _added(self, call: ApiCall, name: str, items: Sequence[Item], key: RequestKey | None) -> StoredTurn:
         """Add items to a conversation, unless an earlier request with the same key has added them."""
+        tenancy = call.tenancy
         if key is not None:
             view = await self._threads.turn(tenancy, name, key.token)
             if view.info is None:
@@ -113,10 +114,10 @@ class Conversations:
                 key.check(fingerprint_of(found.turn))
                 return found
         turn_id = token_of(key, tenancy)
-        checked = checked_items(items, turn_id, at="items")
+        checked = await call.run(checked_items, items, turn_id, at="items")
         await check_ids(self._threads, tenancy, name, checked)
         await self._once.claim(tenancy, key)
-        turn = pack_turn(checked, fingerprint=fingerprint_in(key))
+        turn = await call.run(pack_turn, checked, fingerprint=fingerprint_in(key))
         return await self._threads.add(tenancy, name, turn, turn_id=turn_id)
 
     async def list_items(self, call: ApiCall) -> Response:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, suppress
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,12 +20,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from recuerda.server.beside import Beside
 from recuerda.server.faults import ApiFault, bad_request, fault_of
+from recuerda.server.json_limits import check_json
 from recuerda.server.keys import TenantKeys
-from recuerda.server.limits import RateLimit
+from recuerda.server.limits import Buffered, BufferedBody, RateLimit
 from recuerda.server.metrics import Metrics
 from recuerda.server.names import Tenancy
 from recuerda.server.settings import ServerSettings, is_loopback
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _logger = logging.getLogger("recuerda.server")
 MAX_IDEMPOTENCY_KEY_LENGTH = 512
@@ -43,10 +48,15 @@ class ApiCall:
         body: the whole body.
     """
 
-    def __init__(self, request: Request, tenancy: Tenancy, body: bytes) -> None:
+    def __init__(self, request: Request, tenancy: Tenancy, body: bytes, beside: Beside) -> None:
         self.tenancy = tenancy
         self.body = body
         self._request = request
+        self._beside = beside
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the result of a function that works on the request: beside the event loop if the request is large."""
+        return await self._beside.run(self.body, function, *args, **kwargs)
 
     @property
     def idempotency_key(self) -> str | None:
@@ -93,6 +103,8 @@ class Gate:
         self._keys = keys
         self._metrics = metrics
         self._rate = RateLimit(settings.limits.requests_per_minute)
+        self._buffered = Buffered(settings.limits.max_buffered_bytes)
+        self._beside = Beside()
         self.is_stopping = False
 
     def route(self, method: str, path: str, handler: Handler, *, is_open: bool = False) -> Route:
@@ -100,7 +112,7 @@ class Gate:
 
         async def endpoint(request: Request) -> Response:
             if is_open:
-                return await handler(ApiCall(request, Tenancy(), b""))
+                return await handler(ApiCall(request, Tenancy(), b"", self._beside))
             return await self._answer(request, handler, path)
 
         return Route(path, endpoint, methods=[method])
@@ -127,7 +139,8 @@ class Gate:
     async def _guarded(self, request: Request, handler: Handler) -> Response:
         try:
             tenancy = self._admitted(request)
-            return await handler(ApiCall(request, tenancy, await self._body(request)))
+            async with self._body(request) as body:
+                return await handler(ApiCall(request, tenancy, body, self._beside))
         except ClientDisconnect:
             return Response(status_code=GONE)
         except Exception as error:  # noqa: BLE001 - the client gets an answer in OpenAI's shape whatever the error is
@@ -155,30 +168,62 @@ class Gate:
         self._rate.take(tenant)
         return Tenancy(tenant)
 
-    async def _body(self, request: Request) -> bytes:
-        """Return the body.
+    @asynccontextmanager
+    async def _body(self, request: Request) -> AsyncGenerator[bytes]:
+        """Yield the body, once it has arrived and its size is checked. A long body counts as buffered in the block.
 
         Raises:
-            ApiFault: the body is too long. The rest of it is read and discarded, up to a limit, because a client that
-                is cut off while it sends does not see the answer.
+            ApiFault: the body is too long or too slow, or its JSON is nested too deeply or holds too many values; or
+                too many long bodies are in memory.
         """
-        limit = self._settings.limits.max_body_bytes
+        with self._buffered.one_more() as buffered:
+            body = await self._received(request, buffered)
+            limits = self._settings.limits
+            depth, values = limits.max_json_depth, limits.max_json_values
+            await self._beside.run(body, check_json, body, max_depth=depth, max_values=values)
+            yield body
+
+    async def _received(self, request: Request, buffered: BufferedBody) -> bytes:
+        """Return the whole body. It may take longer, the more of it has arrived."""
+        limits = self._settings.limits
         pieces: list[bytes] = []
         size = 0
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as patience:
-                async for piece in request.stream():
+        started = asyncio.get_running_loop().time()
+        stream = request.stream()
+        try:
+            async with asyncio.timeout(limits.body_s) as patience:
+                async for piece in stream:
                     size += len(piece)
-                    if size <= limit:
-                        pieces.append(piece)
-                        continue
-                    if patience.when() is None:
-                        patience.reschedule(asyncio.get_running_loop().time() + _DISCARD_S)
-                    if size > limit + _DISCARDED_BYTES:
+                    if size > limits.max_body_bytes:
                         break
-        if size > limit:
-            raise ApiFault(413, f"The request is longer than {limit:,} bytes.", code="request_too_large")
+                    buffered.grow(len(piece))
+                    pieces.append(piece)
+                    patience.reschedule(started + limits.body_s + size / limits.body_bytes_per_s)
+        except TimeoutError:
+            message = "The body of the request took too long to arrive."
+            raise ApiFault(408, message, code="request_timeout", ends_connection=True) from None
+        if size > limits.max_body_bytes:
+            pieces.clear()
+            is_read = await _discard(stream)
+            message = f"The request is longer than {limits.max_body_bytes:,} bytes."
+            raise ApiFault(413, message, code="request_too_large", ends_connection=not is_read)
         return b"".join(pieces)
+
+
+async def _discard(stream: AsyncIterator[bytes]) -> bool:
+    """Read the rest of a body, up to a limit, because a client that is cut off while it sends does not see the answer.
+
+    Return whether the whole rest was read.
+    """
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_S):
+            async for piece in stream:
+                size += len(piece)
+                if size > _DISCARDED_BYTES:
+                    return False
+            return True
+    return False
 
 
 class Stream(Response):

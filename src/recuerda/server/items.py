@@ -29,7 +29,7 @@ from recuerda.messages.message import (
 )
 from recuerda.server.faults import bad_request
 from recuerda.server.names import is_item_id, item_id, turn_of_item
-from recuerda.server.requests import Item, convert
+from recuerda.server.requests import Item, check_parts, convert
 
 ITEM = "item"
 """The additional property of a message that holds its item, if the item cannot be rebuilt from the message alone."""
@@ -94,8 +94,9 @@ def checked_items(items: Sequence[Item], turn: str, *, at: str) -> list[Item]:
         at: the path of the list in the request.
 
     Raises:
-        ApiFault: an item is invalid; the fault names the path of the value.
+        ApiFault: an item is invalid; the fault names the path of the value. Or the items have too many parts.
     """
+    check_parts(items, at=at)
     return [_checked(item, turn, index, f"{at}[{index}]") for index, item in enumerate(items)]
 
 

@@ -1,4 +1,4 @@
-"""Limits on requests: a rate for each tenant, and a limit for running model calls."""
+"""Limits on requests: a rate for each tenant, and limits for running model calls and for long bodies in memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from recuerda.server.faults import ApiFault
 
 _MANY_BUCKETS = 10_000
+_SMALL_BODY_BYTES = 64 * 1024
 
 
 class RateLimit:
@@ -76,3 +77,61 @@ class InFlight:
             yield
         finally:
             self.count -= 1
+
+
+class Buffered:
+    """Count the bytes of the long bodies that are in memory, up to a limit. Small bodies are always accepted."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.count: int = 0
+
+    @contextmanager
+    def one_more(self) -> Generator[BufferedBody]:
+        """Yield the count of one more body. At the end of the block, its bytes no longer count."""
+        body = BufferedBody(self)
+        try:
+            yield body
+        finally:
+            self.count -= body.counted
+
+    def add(self, size: int) -> None:
+        """Count more bytes.
+
+        Raises:
+            ApiFault: the limit is reached.
+        """
+        if self.count + size > self._limit:
+            raise ApiFault(
+                503,
+                f"The server is already reading requests of {self._limit:,} bytes, its limit. Wait and try again.",
+                code="server_overloaded",
+                retry_after_s=1,
+                ends_connection=True,
+            )
+        self.count += size
+
+
+class BufferedBody:
+    """The bytes of one body that are in memory.
+
+    Attributes:
+        counted: the bytes that count towards the limit.
+    """
+
+    def __init__(self, total: Buffered) -> None:
+        self._total = total
+        self._size = 0
+        self.counted: int = 0
+
+    def grow(self, size: int) -> None:
+        """Add bytes that have arrived.
+
+        Raises:
+            ApiFault: too many bytes of long bodies are in memory.
+        """
+        self._size += size
+        if self._size > _SMALL_BODY_BYTES:
+            more = self._size - self.counted
+            self._total.add(more)
+            self.counted += more

@@ -23,8 +23,8 @@ class Passthrough:
 
     async def chat_completions(self, call: ApiCall) -> Response:
         """Pass a chat completion through, whole or as a stream."""
-        body = parse_object(call.body)
-        request = convert(body, ChatRequest)
+        body = await call.run(parse_object, call.body)
+        request = await call.run(convert, body, ChatRequest)
         model = request.model or self._settings.model
         async with AsyncExitStack() as held:
             held.enter_context(self._in_flight.one_more())

@@ -7,7 +7,8 @@ Otherwise the request is refused, and the error names the path of the first valu
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 MAX_ITEMS = 20
 """The largest number of items that one request may add to a conversation."""
+
+MAX_PARTS = 4000
+"""The largest number of parts, such as texts and images, that the items of one request may have together."""
 
 _AT_PATH = re.compile(r"^(?P<problem>.*) - at `(?:key in )?\$?\.?(?P<path>.*)`$", re.DOTALL)
 
@@ -181,6 +185,18 @@ def convert(value: object, shape: type[T], *, at: str = "", strict: bool = True)
         return msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as error:
         raise _misfit(error, at) from None
+
+
+def check_parts(items: Sequence[Item], *, at: str) -> None:
+    """Check that the items of a request do not have too many parts. `at` is the path of the items.
+
+    Raises:
+        ApiFault: they have too many.
+    """
+    values = [value for item in items for value in item.values()]
+    count = sum(len(cast("list[object]", value)) for value in values if isinstance(value, list))
+    if count > MAX_PARTS:
+        raise bad_request(f"Invalid '{at}': {count} parts are too many; the limit is {MAX_PARTS}.", param=at)
 
 
 def _misfit(error: msgspec.ValidationError, at: str = "") -> ApiFault:

@@ -83,8 +83,8 @@ class Responses:
 
     async def create(self, call: ApiCall) -> Response:
         """Answer, whole or as a stream. A retry with the same idempotency key gets the first answer again."""
-        request = parse_body(call.body, CreateResponse)
-        claimed = key_of(call)
+        request = await call.run(parse_body, call.body, CreateResponse)
+        claimed = await call.run(key_of, call)
         key = claimed if request.is_kept else None  # Two answers that are not kept must not have the same ids.
         async with AsyncExitStack() as held:
             await held.enter_async_context(self._once.alone(call.tenancy, key))
@@ -137,8 +137,8 @@ class Responses:
         history = held[len(held) - self._settings.window.count(held) :] if held else []
         if not inputs and not any(turn.messages for turn in history):
             raise bad_request("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
-        new = pack_turn(inputs)
-        check_calls(history, new)
+        new = await call.run(pack_turn, inputs)
+        await call.run(check_calls, history, new)
         model = request.model or self._settings.model
         body = chat_body(request, [*history, new], model=model, is_openai=self._upstream.is_openai)
         name = ResponseName(place.name.thread, turn_id)
@@ -153,7 +153,7 @@ class Responses:
         limit = self._settings.limits.max_input_items
         if len(items) > limit:
             raise bad_request(f"Invalid 'input': {len(items)} items are too many; the limit is {limit}.", param="input")
-        checked = checked_items(items, turn_id, at="input")
+        checked = await call.run(checked_items, items, turn_id, at="input")
         await check_ids(self._threads, call.tenancy, place.name.thread, checked)
         return checked
 
@@ -198,7 +198,8 @@ class Responses:
             return response
         kept = to_keep(response)
         fingerprint = fingerprint_in(job.key)
-        turn = pack_turn(job.inputs, answer.items, response=kept, usage=answer.usage, fingerprint=fingerprint)
+        call, usage = job.call, answer.usage
+        turn = await call.run(pack_turn, job.inputs, answer.items, response=kept, usage=usage, fingerprint=fingerprint)
         turn_id = place.name.turn
         if place.copy_of is not None:
             source, through = place.copy_of

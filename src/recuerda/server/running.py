@@ -6,16 +6,20 @@ finish. After that it cancels them, and keeps no part of them. A second signal s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import uvicorn
+from starlette.applications import Starlette
 
 from recuerda.server.app import Application
+from recuerda.server.connections import Connections, GuardedConnection
 from recuerda.server.keys import TenantKeys
-from recuerda.server.settings import ServerSettings, check_host
+from recuerda.server.settings import Limits, ServerSettings, check_host
 from recuerda.server.upstream import Upstream
 from recuerda.storage.contract import Storage
 
@@ -58,27 +62,32 @@ async def serve(
     """
     check_host(listening.host, has_keys=keys is not None)
     application = Application(storage, upstream, settings, keys=keys)
-    config = uvicorn.Config(
-        application.asgi,
-        host=listening.host,
-        port=listening.port,
-        lifespan="off",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        # This is longer than clients keep an idle connection, so that no connection is closed while a request is on its
-        # way.
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, round(listening.stop_s)),
-    )
+    config = config_of(application.asgi, settings.limits, listening=listening)
     server = _Server(config, application.stop_admitting, when_ready)
     try:
         await server.serve()
     except SystemExit:  # uvicorn raises it when it cannot listen
         return False
     return server.started
+
+
+def config_of(app: Starlette, limits: Limits, *, listening: Listening) -> uvicorn.Config:
+    """Return uvicorn's settings for the application, with the limits of its connections."""
+    return uvicorn.Config(
+        app,
+        host=listening.host,
+        port=listening.port,
+        http=cast("type[asyncio.Protocol]", partial(GuardedConnection, Connections(limits))),
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="error",  # A warning for each invalid request would let any client fill the log.
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=limits.idle_s,
+        timeout_graceful_shutdown=max(1, round(listening.stop_s)),
+    )
 
 
 class _Server(uvicorn.Server):

@@ -14,10 +14,33 @@ DEFAULT_WINDOW = ContextWindow(max_tokens=100_000)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits for one request, for one tenant and for the whole server.
+    """The limits for one connection, for one request, for one tenant and for the whole server.
+
+    The limits of connections are kept by `recuerda serve` and `recuerda.server.serve`. Another ASGI server that runs
+    the application has limits of its own.
 
     Attributes:
+        max_connections: the largest number of open connections; None for half of the files that the process may open.
+            When there are more, the connection is closed that has waited longest for its client's request. If all
+            connections are being answered, a new one is refused with status 503.
+        max_head_bytes: the size of the longest head of a request. A longer head is refused with status 431.
+        max_headers: the largest number of headers of a request; more are refused with status 431.
+        head_s: the seconds in which a client must send the head of a request, from its first byte or from the beginning
+            of the connection. Then the request is refused with status 408.
+        idle_s: the seconds after which a connection without a request is closed.
+        send_s: the seconds after which a connection is closed whose client does not read its answer.
+        max_pipelined: the largest number of requests on one connection that wait for the answer before them. The
+            connection is closed after the answer to the last one.
         max_body_bytes: the size of the longest accepted request in bytes. A longer request is refused with status 413.
+        body_s: the seconds in which a client must send the body, and one second more for each `body_bytes_per_s` that
+            have arrived. Then the request is refused with status 408.
+        body_bytes_per_s: the slowest rate at which a long body may arrive.
+        max_buffered_bytes: the largest total size of the long bodies (of over 64 KB) that are in memory at the same
+            time. Further ones are refused with status 503.
+        max_json_depth: the deepest nesting of a request's JSON. It is less than a storage accepts, so that no request
+            is sent to the model whose response cannot be kept.
+        max_json_values: the largest number of values (strings, numbers, objects, and so on) in a request's JSON. More
+            are refused with status 413.
         max_input_items: the largest number of input items in a request for a response.
         requests_per_minute: the largest number of requests that a tenant may make in a minute. Further requests are
             refused with status 429. None for no limit.
@@ -27,7 +50,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             status 409.
     """
 
+    max_connections: int | None = None
+    max_head_bytes: int = 32 * 1024
+    max_headers: int = 100
+    head_s: float = 10.0
+    idle_s: int = 75
+    send_s: float = 60.0
+    max_pipelined: int = 16
     max_body_bytes: int = 16 * 1024 * 1024
+    body_s: float = 20.0
+    body_bytes_per_s: int = 16 * 1024
+    max_buffered_bytes: int = 256 * 1024 * 1024
+    max_json_depth: int = 64
+    max_json_values: int = 50_000
     max_input_items: int = 1000
     requests_per_minute: int | None = None
     max_in_flight: int = 256

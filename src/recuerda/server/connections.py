@@ -1,0 +1,333 @@
+"""The connections of a server, and their limits.
+
+uvicorn reads a request's head without a limit of size or time, and a connection that sends nothing stays open for ever.
+`GuardedConnection` adds these limits to uvicorn's own protocol. It changes neither how requests are parsed nor how they
+are answered. A request that is refused here gets its answer in OpenAI's shape, and its connection is closed.
+
+Each open connection is in one of three states. It is *silent* while it waits for the head of a request, *uploading*
+while a body arrives, and *busy* while its client waits for the server. When there are too many connections, the one is
+closed that has been silent for the longest time, and after all silent ones the one that has been uploading for the
+longest time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from recuerda.server.faults import ApiFault
+from recuerda.server.settings import Limits
+
+if sys.platform == "win32":
+    _descriptors = None
+else:
+    import resource as _descriptors
+
+State: TypeAlias = Literal["silent", "uploading", "busy"]
+
+_LINGER_S = 5.0
+_LINGER_BYTES = 64 * 1024 * 1024
+_BODY_HEADERS = (b"content-length", b"transfer-encoding")
+_FREE_CHUNKS = 4096
+_CHUNK_BYTES = 64
+_MOST_DESCRIPTORS = 65_536
+_WINDOWS_CONNECTIONS = 1024
+
+
+class Connections:
+    """The open connections of one server.
+
+    Args:
+        limits: the limits of each connection, and of their number.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.most: int = limits.max_connections or connections_that_fit()
+        self._open: dict[State, dict[GuardedConnection, None]] = {"silent": {}, "uploading": {}, "busy": {}}
+
+    def __len__(self) -> int:
+        """Return the number of open connections."""
+        return sum(len(connections) for connections in self._open.values())
+
+    def admit(self, connection: GuardedConnection) -> bool:
+        """Add a new connection. Return False if there is no room for it, even after closing one that waits."""
+        if len(self) >= self.most:
+            waiting = self._open["silent"] or self._open["uploading"]
+            if not waiting:
+                return False
+            next(iter(waiting)).drop()
+        self._open["silent"][connection] = None
+        return True
+
+    def move(self, connection: GuardedConnection, before: State, after: State) -> None:
+        """Note that a connection has come into another state."""
+        if connection in self._open[before]:
+            del self._open[before][connection]
+            self._open[after][connection] = None
+
+    def remove(self, connection: GuardedConnection, state: State) -> None:
+        """Forget a connection that is closed."""
+        self._open[state].pop(connection, None)
+
+
+class GuardedConnection(HttpToolsProtocol):
+    """One connection: uvicorn's protocol, with limits of size and time.
+
+    Args:
+        connections: the open connections of the server.
+        config: uvicorn's settings.
+        server_state: uvicorn's state.
+        app_state: the application's state.
+        _loop: the event loop. uvicorn gives it under this name.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        *,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._all = connections
+        self._limits = connections.limits
+        self._state: State = "silent"
+        self._is_in_body = False
+        self._is_ending = False
+        self._fault: ApiFault | None = None
+        self._url_bytes = self._head_bytes = self._raw_bytes = self._body_bytes = self._chunks = 0
+        self._patience: asyncio.TimerHandle | None = None
+        self._reading: asyncio.TimerHandle | None = None
+
+    # -- the connection ------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Admit the connection, or refuse it when there are too many."""
+        super().connection_made(transport)
+        if self._all.admit(self):
+            self._wait(self._limits.head_s)
+        else:
+            self._end(ApiFault(503, "The server has too many connections. Try again.", code="server_overloaded"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._all.remove(self, self._state)
+        self._stop_waiting()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def drop(self) -> None:
+        """Close the connection at once."""
+        self._is_ending = True
+        self._all.remove(self, self._state)
+        self.transport.abort()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which no request came for a while, even if its client reads nothing."""
+        if not self.transport.is_closing():
+            self.drop()
+
+    def pause_writing(self) -> None:
+        """Stop the answer until the client reads. A client that does not read is cut off."""
+        super().pause_writing()
+        if self._reading is None:
+            self._reading = self.loop.call_later(self._limits.send_s, self.drop)
+
+    def resume_writing(self) -> None:
+        """Continue the answer."""
+        super().resume_writing()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    # -- what the client sends -----------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a piece of a request, and check the limits."""
+        if self._is_ending:
+            return
+        if self._is_in_body:
+            self._raw_bytes += len(data)
+        else:
+            self._head_bytes += len(data)  # until the head is complete
+        super().data_received(data)
+        if self._is_in_body:
+            self._check_body()
+        elif self._head_bytes > self._limits.max_head_bytes and not self._is_ending:
+            self._end(self._long_head())
+        self._settle(may_rest=False)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._url_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the path."""
+        self._url_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. Headers behind a body are dropped, because the request has been admitted without them."""
+        if self._is_in_body:
+            return
+        if len(self.headers) >= self._limits.max_headers:
+            message = f"The request has more than {self._limits.max_headers} headers."
+            self._refuse(ApiFault(431, message, code="request_too_large"))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer the request."""
+        size = self._url_bytes + sum(len(name) + len(value) for name, value in self.headers)
+        if size > self._limits.max_head_bytes:
+            self._refuse(self._long_head())
+        if len(self.pipeline) >= self._limits.max_pipelined:
+            self._refuse(ApiFault(429, "The connection has too many requests that wait.", code="too_many_requests"))
+        parser: Any = self.parser
+        is_upgrade = parser.should_upgrade()
+        if is_upgrade and any(name in _BODY_HEADERS for name, _ in self.headers):
+            # The parser would take the body for the next request.
+            message = "The server does not change the protocol. Send the request without the header Upgrade."
+            self._refuse(ApiFault(400, message, code="invalid_http"))
+        super().on_headers_complete()
+        if is_upgrade:
+            self.cycle.keep_alive = False  # whatever follows is in a protocol that the server does not speak
+        self._is_in_body = True
+        self._head_bytes = self._raw_bytes = self._body_bytes = self._chunks = 0
+
+    def on_chunk_header(self) -> None:
+        """Count the chunks of the body: each costs as much as a thousand bytes."""
+        self._chunks += 1
+        if self._chunks > _FREE_CHUNKS + self._body_bytes // _CHUNK_BYTES:
+            self._refuse(ApiFault(400, "The body comes in too many small chunks.", code="chunks_too_small"))
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        self._is_in_body = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Begin to answer the next request, or wait for it."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._wait(self._limits.send_s)  # for a client that does not read the rest of its answer
+        else:
+            self._settle(may_rest=True)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed, or what a limit forbids."""
+        self._end(self._fault or ApiFault(400, msg, code="invalid_http"))
+
+    # -- limits --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle: Any = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _settle(self, *, may_rest: bool) -> None:
+        """Note the state of the connection, and how long it may stay.
+
+        Args:
+            may_rest: True if the connection may wait for a next request, as uvicorn's own timer allows it.
+        """
+        if self._is_ending:
+            return
+        state: State = "uploading" if self._is_in_body else "busy" if self._is_answering else "silent"
+        if state != self._state:
+            self._all.move(self, self._state, state)
+            self._state = state
+            self._stop_waiting()
+        if state == "silent" and not may_rest:
+            self._wait(self._limits.head_s)
+        elif state == "uploading" and not self._is_answering:
+            self._wait(_LINGER_S)  # The answer is given, so nobody reads the rest of the body.
+
+    def _check_body(self) -> None:
+        overhead = self._raw_bytes - self._body_bytes
+        if overhead > self._limits.max_head_bytes + self._body_bytes:
+            self._end(ApiFault(400, "The body comes in too many small chunks.", code="chunks_too_small"))
+        elif self._body_bytes > _LINGER_BYTES and not self._is_answering:
+            self.drop()
+
+    def _long_head(self) -> ApiFault:
+        message = f"The head of the request is longer than {self._limits.max_head_bytes:,} bytes."
+        return ApiFault(
+            414 if self._url_bytes > self._limits.max_head_bytes // 2 else 431, message, code="request_too_large"
+        )
+
+    def _refuse(self, fault: ApiFault) -> None:
+        """Stop the parser. It reports the error to `send_400_response`."""
+        self._fault = fault
+        raise fault
+
+    def _end(self, fault: ApiFault) -> None:
+        """Answer with a fault and close the connection, or close it after the answers that are being made."""
+        self._is_ending = True
+        cycle: Any = self.cycle
+        if self._is_answering and not self._is_in_body:
+            cycle.keep_alive = False
+            return
+        if not (self._is_answering and cycle.response_started):
+            self.transport.write(_written(fault))
+        self.transport.close()
+        self._wait(self._limits.send_s)
+
+    def _wait(self, seconds: float) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(seconds, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        self._patience = None
+        if self._state == "silent" and self._head_bytes and not self._is_ending:
+            self._end(ApiFault(408, "The request took too long to arrive.", code="request_timeout"))
+        else:
+            self.drop()
+
+
+def connections_that_fit() -> int:
+    """Return the number of connections for which the process has descriptors: half of the files that it may open.
+
+    The other half is for calls of the model's server and for the storage.
+    """
+    if _descriptors is None:
+        return _WINDOWS_CONNECTIONS
+    soft, _ = _descriptors.getrlimit(_descriptors.RLIMIT_NOFILE)
+    return max(1, min(soft, _MOST_DESCRIPTORS) // 2) if soft >= 0 else _MOST_DESCRIPTORS // 2
+
+
+def allow_more_descriptors() -> None:
+    """Let the process open as many files as the system allows it, up to 65,536."""
+    if _descriptors is None:
+        return
+    soft, hard = _descriptors.getrlimit(_descriptors.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS if hard < 0 else min(hard, _MOST_DESCRIPTORS)
+    if 0 <= soft < wanted:
+        _descriptors.setrlimit(_descriptors.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _written(fault: ApiFault) -> bytes:
+    """Return a whole answer of HTTP/1.1 that closes its connection."""
+    body = msgspec.json.encode(fault.body)
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **fault.headers}
+    lines = [f"{name}: {value}\r\n" for name, value in {**headers, "connection": "close"}.items()]
+    return STATUS_LINE[fault.status] + "".join(lines).encode() + b"\r\n" + body
