@@ -32,8 +32,10 @@ _PASSED_ON = (400, 404, 409, 413, 415, 422, 429)
 class UpstreamAnswer:
     """A successful answer of the model's server, whose body may still be arriving."""
 
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: httpx2.Response, *, max_bytes: int, max_event_bytes: int) -> None:
         self._response = response
+        self._max_bytes = max_bytes
+        self._max_event_bytes = max_event_bytes
 
     @property
     def status(self) -> int:
@@ -46,9 +48,20 @@ class UpstreamAnswer:
         return self._response.headers.get("content-type", "application/json")
 
     async def read(self) -> bytes:
-        """Return the body."""
-        with _Reading():
-            return await self._response.aread()
+        """Return the body.
+
+        Raises:
+            ApiFault: the body breaks off or is too long.
+        """
+        found: list[bytes] = []
+        size = 0
+        async with aclosing(self.pieces()) as pieces:
+            async for piece in pieces:
+                size += len(piece)
+                if size > self._max_bytes:
+                    raise _too_long(f"An answer of the model's server is longer than {self._max_bytes:,} bytes.")
+                found.append(piece)
+        return b"".join(found)
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """Yield the body in the pieces in which it arrives."""
@@ -57,12 +70,14 @@ class UpstreamAnswer:
                 yield piece
 
     async def events(self) -> AsyncGenerator[bytes]:
-        """Yield the data of each server-sent event, up to the end mark."""
+        """Yield the data of each server-sent event, up to the end mark.
+
+        Raises:
+            ApiFault: the stream breaks off, or an event is too long.
+        """
         async with aclosing(self.pieces()) as pieces:
-            async with aclosing(_lines(pieces)) as lines:
+            async with aclosing(_lines(pieces, self._max_event_bytes)) as lines:
                 async for line in lines:
-                    if not line.startswith(b"data:"):
-                        continue
                     if (data := line[5:].strip()) == b"[DONE]":
                         break
                     yield data
@@ -73,15 +88,34 @@ class UpstreamAnswer:
                         pass
 
 
-async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+async def _lines(pieces: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator[bytes]:
+    """Yield the lines with the data of events.
+
+    Raises:
+        ApiFault: a line is too long.
+    """
     # Only a line feed ends a line. The HTTP library would also end lines at U+2028, which JSON may contain.
-    rest = b""
+    begun: list[bytes] = []
+    size = 0
     async for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            yield line
-    if rest:
-        yield rest
+        first, *more = piece.split(b"\n")
+        begun.append(first)
+        size += len(first)
+        if size > max_bytes:
+            raise _too_long(f"An event of the model's server is longer than {max_bytes:,} bytes.")
+        if not more:
+            continue
+        for line in (b"".join(begun), *more[:-1]):
+            if line.startswith(b"data:"):
+                yield line
+        begun, size = [more[-1]], len(more[-1])
+        await asyncio.sleep(0)  # A server that sends without pause must not keep others from being answered.
+    if (last := b"".join(begun)).startswith(b"data:"):
+        yield last
+
+
+def _too_long(message: str) -> ApiFault:
+    return ApiFault(502, message, code="upstream_too_long")
 
 
 class _Reading:
@@ -102,12 +136,22 @@ class Upstream:
         base_url: the server's address, such as `http://localhost:8000/v1`.
         api_key: the key that the server requires; None if it requires none.
         timeout_s: the seconds to wait for an answer, or for the next piece of an answer.
+        max_bytes: the size of the longest answer that is read as a whole. A longer answer gives status 502.
+        max_event_bytes: the size of the longest event of a stream. A longer event gives status 502.
 
     Raises:
         ConfigurationError: the address or the key cannot be used.
     """
 
-    def __init__(self, base_url: str, *, api_key: str | None = None, timeout_s: float = 600.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 600.0,
+        max_bytes: int = 64 * 1024 * 1024,
+        max_event_bytes: int = 4 * 1024 * 1024,
+    ) -> None:
         settings = Connection(base_url=base_url, api_key=api_key, timeout_s=timeout_s)
         headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "recuerda"}
         if api_key:
@@ -124,6 +168,8 @@ class Upstream:
         host = urlsplit(base_url).hostname or ""
         self.is_openai: bool = any(host == name or host.endswith(f".{name}") for name in _OPENAI_HOSTS)
         self._refuses_stream_options = False
+        self._max_bytes = max_bytes
+        self._max_event_bytes = max_event_bytes
 
     @asynccontextmanager
     async def chat(self, body: Mapping[str, Any]) -> AsyncGenerator[UpstreamAnswer]:
@@ -145,7 +191,7 @@ class Upstream:
             self._refuses_stream_options = True
             answer = await self._open("POST", self._chat_url, sent)
         try:
-            yield UpstreamAnswer(answer)
+            yield self._answer(answer)
         finally:
             await answer.aclose()
 
@@ -157,7 +203,7 @@ class Upstream:
         """
         answer = await self._open("GET", self._models_url, None)
         try:
-            return await UpstreamAnswer(answer).read()
+            return await self._answer(answer).read()
         finally:
             await answer.aclose()
 
@@ -187,6 +233,9 @@ class Upstream:
         finally:
             await answer.aclose()
 
+    def _answer(self, answer: httpx2.Response) -> UpstreamAnswer:
+        return UpstreamAnswer(answer, max_bytes=self._max_bytes, max_event_bytes=self._max_event_bytes)
+
     async def _send(self, method: str, url: httpx2.URL, content: bytes | None) -> httpx2.Response:
         return await self._http.send(self._http.build_request(method, url, content=content), stream=True)
 
@@ -198,7 +247,7 @@ class Upstream:
                 message = "The model's server does not accept this server's key."
                 return ApiFault(502, message, code="upstream_unauthorized")
             return ApiFault(502, f"The model's server failed with status {status}.", code="upstream_error")
-        details = _details_of(await UpstreamAnswer(answer).read())
+        details = _details_of(await self._answer(answer).read())
         message = details.message or f"The model's server refused the request with status {status}."
         if self._key and self._key in message:
             message = "The model's server refused the request."
