@@ -10,7 +10,7 @@ from tests.forking import run_module
 from tests.resume.killing import CALLS, Tally
 from tests.storage.matrix import STORAGES, SURVIVING
 
-TURNS, TURNS_AT_LENGTH = 6, 120
+TURNS, TURNS_AT_LENGTH = 3, 120
 """How many turns are killed and go on. By hand: `python -m tests.resume.killing kill SCHEME FOLDER COUNT`."""
 
 survivors = pytest.mark.parametrize("scheme", SURVIVING)
@@ -39,8 +39,12 @@ async def test_a_turn_that_is_killed_again_and_again_is_whole_and_no_deed_is_don
     assert tally.unknown <= 4 * tally.kills
 
 
+@pytest.mark.chaos
 @survivors
-async def test_of_processes_that_go_on_at_once_one_does_and_no_deed_is_done_twice(scheme: str, tmp_path: Path) -> None:
-    tally = await run_processes("race", scheme, tmp_path, 4)
+async def test_of_processes_that_go_on_at_once_one_does_and_no_deed_is_done_twice(
+    scheme: str, tmp_path: Path, *, is_long: bool
+) -> None:
+    count = 20 if is_long else 2
+    tally = await run_processes("race", scheme, tmp_path, count)
     assert tally.problems == []
-    assert tally.turns == 4
+    assert tally.turns == count

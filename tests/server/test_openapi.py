@@ -21,7 +21,7 @@ from recuerda.server.openapi import describe
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import MODEL, running
 
-EXAMPLES = 6
+EXAMPLES = settings().max_examples // 16  # for each route
 _checks: Any = checks
 CHECKS: Any = [
     _checks.not_a_server_error,
