@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 from pytest_socket import SocketBlockedError
 
 # The time of an example depends on how busy the machine is, so there is no deadline.
-settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 settings.register_profile("long", settings.get_profile("short"), max_examples=1_000)
 
 LOOPBACK = {None, "", "127.0.0.1", "::1", "localhost"}

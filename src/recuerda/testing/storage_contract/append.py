@@ -62,14 +62,14 @@ class AppendContract(ContractBase):
         assert (await storage.append("a", a_turn(), expected=0)).revision == 1
         assert (await storage.append("a", a_turn(), expected=1)).revision == 2
 
-    @pytest.mark.parametrize("expected", [0, 1, 3, 10**12])
-    async def test_an_append_with_another_revision_writes_nothing(self, storage: Storage, expected: int) -> None:
+    async def test_an_append_with_another_revision_writes_nothing(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
         before = await storage.read("a")
-        with pytest.raises(ThreadConflict) as conflict:
-            await storage.append("a", a_turn(id="new"), expected=expected)
-        assert (conflict.value.thread_id, conflict.value.expected, conflict.value.actual) == ("a", expected, 2)
-        assert await storage.read("a") == before
+        for expected in (0, 1, 3, 10**12):
+            with pytest.raises(ThreadConflict) as conflict:
+                await storage.append("a", a_turn(id="new"), expected=expected)
+            assert (conflict.value.thread_id, conflict.value.expected, conflict.value.actual) == ("a", expected, 2)
+            assert await storage.read("a") == before, expected
 
     async def test_a_thread_that_does_not_exist_is_at_revision_0(self, storage: Storage) -> None:
         with pytest.raises(ThreadConflict) as conflict:
@@ -85,13 +85,12 @@ class AppendContract(ContractBase):
         assert (again.replayed, again.created, again.revision, again.record) == (True, False, 1, first.record)
         assert await storage.read("a") == before
 
-    @pytest.mark.parametrize("expected", [0, 1, 2, 9])
-    async def test_a_replay_is_no_conflict_whatever_is_expected(self, storage: Storage, expected: int) -> None:
+    async def test_a_replay_is_no_conflict_whatever_is_expected(self, storage: Storage) -> None:
         first = await storage.append("a", a_turn(b"first", id="t"), expected=0)
         await storage.append("a", a_turn(b"other"))
-        again = await storage.append("a", a_turn(b"first", id="t"), expected=expected)
-        assert again.replayed
-        assert again.record == first.record
+        for expected in (0, 1, 2, 9):
+            again = await storage.append("a", a_turn(b"first", id="t"), expected=expected)
+            assert (again.replayed, again.record) == (True, first.record), expected
 
     async def test_a_replay_cuts_nothing(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1, 1)
@@ -128,22 +127,22 @@ class AppendContract(ContractBase):
         assert [one.replayed for one in appended] == [True] * 4 + [False] * 2
         assert await bodies(storage, "a") == [b"0", b"1", b"2", b"3", b"4", b"5"]
 
-    @pytest.mark.parametrize("created_us", [-1, 2**62, 2**70])
-    async def test_a_time_that_is_no_date_is_refused(self, storage: Storage, created_us: int) -> None:
-        with pytest.raises(InvalidInput):
-            await storage.append("a", a_turn(created_us=created_us))
+    async def test_a_time_that_is_no_date_is_refused(self, storage: Storage) -> None:
+        for created_us in (-1, 2**62, 2**70):
+            with pytest.raises(InvalidInput):
+                await storage.append("a", a_turn(created_us=created_us))
+        assert await storage.head("a") is None
 
-    @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-    async def test_a_body_may_be_any_bytes(self, storage: Storage, another: Storage, body: bytes) -> None:
-        if storage.max_body_bytes is not None:
-            body = body[: storage.max_body_bytes]
-        await storage.append("a", a_turn(body, id="t"))
-        await storage.append("a", a_turn(b"next"))
-        found = await another.read("a", turn_id="t")
-        assert [record.body for record in found.records] == [body, b"next"]
-        assert found.found is not None
-        assert found.found.body == body
-        assert (await another.append("a", a_turn(b"", id="t"))).record.body == body
+    async def test_a_body_may_be_any_bytes(self, storage: Storage, another: Storage) -> None:
+        for name, any_bytes in BODIES.items():
+            body = any_bytes[: storage.max_body_bytes]
+            await storage.append(name, a_turn(body, id="t"))
+            await storage.append(name, a_turn(b"next"))
+            found = await another.read(name, turn_id="t")
+            assert [record.body for record in found.records] == [body, b"next"], name
+            assert found.found is not None
+            assert found.found.body == body, name
+            assert (await another.append(name, a_turn(b"", id="t"))).record.body == body, name
 
     async def test_a_body_that_is_too_long_is_refused_and_writes_nothing(self, storage: Storage) -> None:
         if storage.max_body_bytes is None:

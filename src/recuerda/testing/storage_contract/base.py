@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, NewTurn, ThreadSlice, Version
+from recuerda.storage.hooks import WALK_PAGE
+from recuerda.storage.records import REMEMBERED, Appended, NewTurn, ThreadSlice, Version
 
 
 @pytest.mark.asyncio
@@ -16,6 +17,16 @@ class ContractBase:
     def another(self, storage: Storage) -> Storage:
         """Return a second handle on the same data; by default the first handle itself."""
         return storage
+
+    @pytest.fixture
+    def walk_page(self) -> int:
+        """Return the number of threads that a walk reads at once. The tests of walks make more than twice as many."""
+        return WALK_PAGE
+
+    @pytest.fixture
+    def remembered(self) -> int:
+        """Return the number of the newest records whose ids a thread remembers."""
+        return REMEMBERED
 
 
 OTHER_LIFE = Version("of another life", 2, "t2")

@@ -101,7 +101,6 @@ class ModelContract(ContractBase):
 
     @settings(
         deadline=None,
-        max_examples=60,
         # All examples use one storage, each with threads of its own, and the tests of all storages inherit this test.
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,

@@ -12,6 +12,18 @@ from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadSlice, from_microseconds
 from recuerda.testing.storage_contract.base import OTHER_LIFE, ContractBase, a_turn, bodies, fill, numbers
 
+# For a thread with the turns 1, 2, 3, 4 and 6, which have 1, 1, 2, 3 and 1 messages, and a summary of turns 1 and 2: a
+# query, the numbers of the turns that it returns, and the number of the newest turn that it leaves out.
+WINDOWS: list[tuple[dict[str, int], list[int], int]] = [
+    ({"last_turns": 0}, [], 6),
+    ({"last_turns": 1}, [6], 4),
+    ({"last_turns": 2}, [4, 6], 3),
+    ({"last_turns": 9}, [3, 4, 6], 2),
+    ({"last_messages": 1}, [6], 4),
+    ({"last_messages": 5}, [4, 6], 3),
+    ({"last_messages": 99}, [3, 4, 6], 2),
+]
+
 
 async def look(storage: Storage) -> tuple[bytes | None, list[int]]:
     """Return the body of the newest summary, and the numbers of the turns after it."""
@@ -67,35 +79,21 @@ class SummaryContract(ContractBase):
         await storage.append("a", a_turn(), expected=3)
         assert await look(storage) == (b"so far", [4])
 
-    @pytest.mark.parametrize(
-        ("query", "expected", "newest_left_out"),
-        [
-            ({"last_turns": 0}, [], 6),
-            ({"last_turns": 1}, [6], 4),
-            ({"last_turns": 2}, [4, 6], 3),
-            ({"last_turns": 9}, [3, 4, 6], 2),
-            ({"last_messages": 1}, [6], 4),
-            ({"last_messages": 5}, [4, 6], 3),
-            ({"last_messages": 99}, [3, 4, 6], 2),
-        ],
-        ids=str,
-    )
-    async def test_a_window_ends_at_what_is_covered(
-        self, storage: Storage, query: dict[str, int], expected: list[int], newest_left_out: int
-    ) -> None:
+    async def test_a_window_ends_at_what_is_covered(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1, 2, 3)
         await storage.summarize("a", b"so far", through=2)
         await storage.append("a", a_turn(messages=1))
-        found = await storage.read(
-            "a",
-            with_summary=True,
-            last_turns=query.get("last_turns"),
-            last_messages=query.get("last_messages"),
-        )
-        assert found.summary is not None
-        assert found.summary.body == b"so far"
-        assert numbers(found) == expected
-        assert newest_left_out < found.start <= min(expected, default=7)
+        for query, expected, newest_left_out in WINDOWS:
+            found = await storage.read(
+                "a",
+                with_summary=True,
+                last_turns=query.get("last_turns"),
+                last_messages=query.get("last_messages"),
+            )
+            assert found.summary is not None
+            assert found.summary.body == b"so far", query
+            assert numbers(found) == expected, query
+            assert newest_left_out < found.start <= min(expected, default=7), query
 
     async def test_a_turn_that_is_covered_is_found_by_its_id(self, storage: Storage) -> None:
         appended = await fill(storage, "a", 1, 1)
@@ -134,11 +132,11 @@ class SummaryContract(ContractBase):
         assert await look(storage) == (b"149", [2])
         assert numbers(await storage.read("a")) == [1, 2]
 
-    @pytest.mark.parametrize("through", [0, -1, 3, 10**12])
-    async def test_what_is_not_there_cannot_be_covered(self, storage: Storage, through: int) -> None:
+    async def test_what_is_not_there_cannot_be_covered(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
-        with pytest.raises(InvalidInput):
-            await storage.summarize("a", b"so far", through=through)
+        for through in (0, -1, 3, 10**12):
+            with pytest.raises(InvalidInput):
+                await storage.summarize("a", b"so far", through=through)
         info = await storage.head("a")
         assert info is not None
         assert info.revision == 2
@@ -150,13 +148,13 @@ class SummaryContract(ContractBase):
         with pytest.raises(InvalidInput):
             await storage.summarize("b", b"so far", through=1)
 
-    @pytest.mark.parametrize("expected", [0, 1, 3])
-    async def test_a_summary_on_another_revision_writes_nothing(self, storage: Storage, expected: int) -> None:
+    async def test_a_summary_on_another_revision_writes_nothing(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
-        with pytest.raises(ThreadConflict) as conflict:
-            await storage.summarize("a", b"so far", through=1, expected=expected)
-        assert (conflict.value.expected, conflict.value.actual) == (expected, 2)
-        assert await look(storage) == (None, [1, 2])
+        for expected in (0, 1, 3):
+            with pytest.raises(ThreadConflict) as conflict:
+                await storage.summarize("a", b"so far", through=1, expected=expected)
+            assert (conflict.value.expected, conflict.value.actual) == (expected, 2)
+            assert await look(storage) == (None, [1, 2]), expected
         assert (await storage.summarize("a", b"so far", through=1, expected=2)).revision == 3
 
     async def test_a_summary_is_as_long_as_a_turn_may_be(self, storage: Storage) -> None:

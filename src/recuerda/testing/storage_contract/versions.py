@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from recuerda.errors import RecuerdaError, ThreadConflict, TurnDropped
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import (
-    REMEMBERED,
     DraftStep,
     Guard,
     ThreadChanges,
@@ -75,6 +74,16 @@ async def head(storage: Storage, thread_id: str = "a") -> ThreadInfo:
     return info
 
 
+def other_versions(version: Version) -> dict[str, Version]:
+    """Return versions that each differ in one field, by the field, from the version of a thread of two turns."""
+    return {
+        "incarnation": replace(version, incarnation="another"),
+        "revision": replace(version, revision=1),
+        "record_id": replace(version, record_id="t1"),
+        "edits": replace(version, edits=version.edits + 1),
+    }
+
+
 async def everything(storage: Storage, thread_id: str = "a") -> tuple[object, ...]:
     """Return all that a thread holds, for a comparison."""
     found = await storage.read(thread_id)
@@ -104,33 +113,29 @@ class VersionContract(ContractBase):
             await operation.call(storage, name, (await head(storage, name)).version)
             assert await everything(storage, name) != before, name
 
-    @pytest.mark.parametrize("field", ["incarnation", "revision", "record_id", "edits"])
-    async def test_an_operation_is_refused_in_any_other_state(
-        self, storage: Storage, another: Storage, field: str
-    ) -> None:
+    async def test_an_operation_is_refused_in_any_other_state(self, storage: Storage, another: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        version = (await head(storage)).version
+        before = await everything(storage)
         for name, operation in CONDITIONAL.items():
-            if field == "edits" and not operation.heeds_settings:
-                continue
-            await fill(storage, name, 1, 1)
-            version = (await head(storage, name)).version
-            other: Any = {"incarnation": "another", "revision": 1, "record_id": "t1", "edits": version.edits + 1}[field]
-            before = await everything(storage, name)
-            with pytest.raises(ThreadConflict):
-                await operation.call(another, name, replace(version, **{field: other}))
-            assert await everything(storage, name) == before, name
+            for field, other in other_versions(version).items():
+                if field != "edits" or operation.heeds_settings:
+                    with pytest.raises(ThreadConflict):
+                        await operation.call(another, "a", other)
+                    assert await everything(storage) == before, (name, field)
 
     async def test_an_operation_is_refused_on_a_thread_that_was_made_anew(
         self, storage: Storage, another: Storage
     ) -> None:
+        await fill(storage, "a", 1, 1)
+        version = (await head(storage)).version
+        await storage.delete("a")
+        await fill(storage, "a", 1, 1)
+        before = await everything(storage)
         for name, operation in CONDITIONAL.items():
-            await fill(storage, name, 1, 1)
-            version = (await head(storage, name)).version
-            await storage.delete(name)
-            await fill(storage, name, 1, 1)
-            before = await everything(storage, name)
             with pytest.raises(ThreadConflict):
-                await operation.call(another, name, version)
-            assert await everything(storage, name) == before, name
+                await operation.call(another, "a", version)
+            assert await everything(storage) == before, name
 
     async def test_a_change_of_settings_is_no_conflict_for_an_append(self, storage: Storage) -> None:
         await fill(storage, "a", 1)
@@ -191,17 +196,17 @@ class VersionContract(ContractBase):
         found = await storage.read("a", after=version)
         assert (numbers(found), found.is_continued) == ([3], True)
 
-    @pytest.mark.parametrize(
-        "other",
-        [{"incarnation": "another"}, {"record_id": "another"}, {"revision": 1, "record_id": "t2"}],
-        ids=range(3),
-    )
-    async def test_a_read_after_a_version_of_another_history_starts_anew(
-        self, storage: Storage, other: dict[str, Any]
-    ) -> None:
+    async def test_a_read_after_a_version_of_another_history_starts_anew(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1, 1)
-        found = await storage.read("a", after=replace(Version((await head(storage)).incarnation, 2, "t2"), **other))
-        assert (numbers(found), found.is_continued) == ([1, 2, 3], False)
+        version = Version((await head(storage)).incarnation, 2, "t2")
+        others: list[dict[str, Any]] = [
+            {"incarnation": "another"},
+            {"record_id": "another"},
+            {"revision": 1, "record_id": "t2"},
+        ]
+        for other in others:
+            found = await storage.read("a", after=replace(version, **other))
+            assert (numbers(found), found.is_continued) == ([1, 2, 3], False), other
 
     async def test_a_read_after_a_version_that_the_thread_never_reached_starts_anew(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
@@ -230,25 +235,24 @@ class VersionContract(ContractBase):
 
     # -- ids that outlive their turns ----------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("how", ["trim", "limit"])
-    async def test_the_id_of_a_dropped_turn_is_refused(self, storage: Storage, another: Storage, how: str) -> None:
-        await fill(storage, "a", 1, 1, 1)
-        if how == "trim":
-            await storage.trim("a", keep_turns=1)
-        else:
-            await storage.append("a", a_turn("4", id="t4"), keep_messages=2)
-        before = await everything(storage)
-        for call in (
-            another.append("a", a_turn("again", id="t1")),
-            another.append("a", a_turn("again", id="t2"), expected=(await head(storage)).version),
-            another.append_all("a", [a_turn("again", id="t1")]),
-        ):
-            with pytest.raises(TurnDropped):
-                await call
-        assert await everything(storage) == before
-        found = await another.read("a", turn_id="t2", last_turns=0)
-        assert (found.found, found.dropped) == (None, 2)
-        assert (await another.read("a", turn_id="t3")).dropped is None
+    async def test_the_id_of_a_dropped_turn_is_refused(self, storage: Storage, another: Storage) -> None:
+        for how in ("trim", "limit"):
+            await fill(storage, how, 1, 1, 1)
+        await storage.trim("trim", keep_turns=1)
+        await storage.append("limit", a_turn("4", id="t4"), keep_messages=2)
+        for how in ("trim", "limit"):
+            before = await everything(storage, how)
+            for call in (
+                another.append(how, a_turn("again", id="t1")),
+                another.append(how, a_turn("again", id="t2"), expected=(await head(storage, how)).version),
+                another.append_all(how, [a_turn("again", id="t1")]),
+            ):
+                with pytest.raises(TurnDropped):
+                    await call
+            assert await everything(storage, how) == before, how
+            found = await another.read(how, turn_id="t2", last_turns=0)
+            assert (found.found, found.dropped) == (None, 2), how
+            assert (await another.read(how, turn_id="t3")).dropped is None, how
 
     async def test_the_id_of_an_undone_turn_can_be_used_again(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
@@ -258,9 +262,9 @@ class VersionContract(ContractBase):
         await storage.trim("a", keep_turns=1)
         assert (await storage.append("a", a_turn("again", id="t2"))).replayed
 
-    async def test_ids_are_remembered_for_the_newest_records(self, storage: Storage) -> None:
+    async def test_ids_are_remembered_for_the_newest_records(self, storage: Storage, remembered: int) -> None:
         await fill(storage, "a", 1)
-        many = [a_turn(id=f"m{i}") for i in range(REMEMBERED - 3)]
+        many = [a_turn(id=f"m{i}") for i in range(remembered - 3)]
         await storage.append_all("a", many)
         await storage.trim("a", keep_turns=2)
         assert (await storage.read("a", turn_id="t1", last_turns=0)).dropped == 1
@@ -405,28 +409,37 @@ class VersionContract(ContractBase):
 
     # -- walks ---------------------------------------------------------------------------------------------------------
 
-    async def test_a_walk_meets_every_thread_while_threads_are_used(self, storage: Storage, another: Storage) -> None:
-        for i in range(450):
+    async def test_a_walk_meets_every_thread_while_threads_are_used(
+        self, storage: Storage, another: Storage, walk_page: int
+    ) -> None:
+        count = walk_page * 9 // 4
+        for i in range(count):
             await storage.append(f"t{i:03}", a_turn(), user_id="ana" if i % 2 else None)
         met: list[str] = []
+        gone: set[str] = set()
         async for info in storage.threads():
             met.append(info.id)
-            if len(met) % 50 == 1:
+            if len(met) % (walk_page // 4) == 1:
                 await another.append(f"t{len(met):03}", a_turn())
-                await another.update_thread(f"t{449 - len(met):03}", title="used")
+                await another.update_thread(f"t{count - 1 - len(met):03}", title="used")
                 await another.append(f"new {len(met)}", a_turn())
-                await another.delete(f"t{200 + len(met):03}")
-        gone = {f"t{201 + i:03}" for i in range(0, 450, 50)}
-        assert {f"t{i:03}" for i in range(450)} - set(met) <= gone
+                gone.add(f"t{walk_page + len(met):03}")
+                await another.delete(f"t{walk_page + len(met):03}")
+        assert {f"t{i:03}" for i in range(count)} - set(met) <= gone
         assert len(met) == len(set(met))
 
-    async def test_a_walk_over_a_users_threads_meets_each_of_them(self, storage: Storage, another: Storage) -> None:
-        for i in range(250):
-            await storage.append(f"t{i:03}", a_turn(), user_id="ana" if i % 2 else "bo")
+    async def test_a_walk_over_a_users_threads_meets_each_of_them(
+        self, storage: Storage, another: Storage, walk_page: int
+    ) -> None:
+        owners = {f"t{i:03}": "ana" if i % 6 else "bo" for i in range(walk_page * 4 // 3)}
+        for thread_id, owner in owners.items():
+            await storage.append(thread_id, a_turn(), user_id=owner)
+        of_ana = [thread_id for thread_id, owner in owners.items() if owner == "ana"]
+        assert len(of_ana) > walk_page
         met: list[str] = []
         async for info in storage.threads(user_id="ana"):
             met.append(info.id)
-            if len(met) == 20:
-                for i in range(1, 250, 2):
-                    await another.append(f"t{i:03}", a_turn())
-        assert sorted(met) == [f"t{i:03}" for i in range(1, 250, 2)]
+            if len(met) == walk_page // 10:
+                for thread_id in of_ana:
+                    await another.append(thread_id, a_turn())
+        assert sorted(met) == of_ana
