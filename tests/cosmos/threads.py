@@ -103,7 +103,14 @@ async def prepare(storage: Storage, write: Write, thread: str) -> None:
 def seen(found: ThreadSlice) -> tuple[ThreadInfo | None, list[tuple[int, str, bytes]]]:
     """Return the relevant part of a read: without random ids, and without the position of `first` in a gap."""
     info = found.info and replace(
-        found.info, id="", incarnation="", record_id=_named(found.info), first=0, created_us=0, updated_us=0
+        found.info,
+        id="",
+        incarnation="",
+        record_id=_named(found.info),
+        edits=min(found.info.edits, 1),
+        first=0,
+        created_us=0,
+        updated_us=0,
     )
     return info, [(record.number, record.id, record.body) for record in found.records]
 

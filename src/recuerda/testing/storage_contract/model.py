@@ -227,7 +227,8 @@ def _comparable(value: object, first: int = 0) -> object:
 
 def _info(info: ThreadInfo) -> ThreadInfo:
     record_id = info.record_id if info.record_id in (*_IDS, "") else "drawn at random"
-    return replace(info, incarnation="", record_id=record_id, first=0, created_us=0, updated_us=0)
+    edits = min(info.edits, 1)  # a time, and 0 before the first change
+    return replace(info, incarnation="", record_id=record_id, edits=edits, first=0, created_us=0, updated_us=0)
 
 
 def _record(record: TurnRecord) -> TurnRecord:
