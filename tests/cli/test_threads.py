@@ -170,8 +170,11 @@ def test_a_corrupt_turn_is_marked_and_the_others_are_shown(recuerda: CommandLine
 
 
 @pytest.mark.parametrize("command", [("show",), ("delete", "--yes"), ("export",)])
-def test_an_unknown_thread_is_one_clear_line(recuerda: CommandLine, command: tuple[str, ...]) -> None:
-    told = recuerda.refused(*command, "nobody")
+def test_an_unknown_thread_is_one_clear_line(
+    recuerda: CommandLine, fill: Callable[..., str], command: tuple[str, ...]
+) -> None:
+    fill(first=[said("one")])
+    told = recuerda.refused(*command, "nobody", "--storage", STORAGE)
     assert told == "error: there is no thread 'nobody' in this storage; `recuerda threads` lists the threads\n"
 
 

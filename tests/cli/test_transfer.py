@@ -70,7 +70,7 @@ def test_a_line_that_is_no_turn_is_named_and_nothing_is_written(filled: CommandL
     exported = filled.ok("export", "one")
     told = filled.refused("import", "-", "--storage", "sqlite:///new.db", input=f"{exported}{{}}\n")
     assert told.startswith("error: line 4 is not a turn")
-    assert filled.ok("threads", "--storage", "sqlite:///new.db") == ""
+    assert "no storage" in filled.refused("threads", "--storage", "sqlite:///new.db")
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,9 @@ def test_an_export_wants_ids_or_all(recuerda: CommandLine, arguments: tuple[str,
 
 
 def test_an_empty_storage_exports_nothing(recuerda: CommandLine) -> None:
-    assert recuerda.ok("export", "--all") == ""
     assert recuerda.ok("import", "-", input="") == "0 threads, 0 turns added\n"
+    (recuerda.folder / "empty").mkdir()
+    assert recuerda.ok("export", "--all", "--storage", "file:empty") == ""
 
 
 def test_a_copy_has_everything_and_says_so(filled: CommandLine) -> None:
@@ -127,6 +128,8 @@ def test_a_copy_never_mixes_two_histories(filled: CommandLine) -> None:
 def test_a_copy_needs_to_know_what_and_where(filled: CommandLine) -> None:
     assert "--all" in filled.refused("copy", "memory:", "file:x", code=2)
     assert "same storage" in filled.refused("copy", "file:x", "file:x", "--all")
+    assert "no storage" in filled.refused("copy", "file:x", "file:y", "--thread", "nobody")
+    (filled.folder / "x").mkdir()
     assert "no thread 'nobody'" in filled.refused("copy", "file:x", "file:y", "--thread", "nobody")
 
 
@@ -153,7 +156,7 @@ def three_threads(patch: pytest.MonkeyPatch, *, broken: str, failure: BaseExcept
         return storage
 
     patch.setattr(storage, "read", read)
-    patch.setattr("recuerda.cli.export_threads.opened", opened)
+    patch.setattr("recuerda.cli.export_threads.opened_to_read", opened)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +273,7 @@ def test_an_export_holds_nothing_that_is_deleted_before_it_ends(
 
     asyncio.run(fill())
     monkeypatch.setattr(storage, "read", changed_meanwhile)
-    monkeypatch.setattr("recuerda.cli.export_threads.opened", opened)
+    monkeypatch.setattr("recuerda.cli.export_threads.opened_to_read", opened)
     output = recuerda.folder / "backup.jsonl"
     export(is_all=True, output=output)
     text = output.read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from recuerda.cli.options import JsonOption, public_url
+from recuerda.cli.options import JsonOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
 from recuerda.copying import Copied, copy_threads
 from recuerda.errors import ConfigurationError, RecuerdaError
@@ -61,7 +61,7 @@ def copy(  # noqa: PLR0917 - in typer, a positional parameter is an argument of 
 async def _copy(source: str, target: str, *, thread_ids: list[str] | None, user: str | None) -> list[Copied]:
     page = console(sys.stderr)
     copied: list[Copied] = []
-    async with open_storage(source) as source_storage, open_storage(target) as target_storage:
+    async with opened_to_read(source) as source_storage, open_storage(target) as target_storage:
         with Progress(console=page, transient=True, disable=not page.is_terminal) as progress:
             task = progress.add_task("copying", total=None if thread_ids is None else len(thread_ids))
             try:

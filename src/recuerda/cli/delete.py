@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from recuerda.cli.options import JsonOption, StorageOption, opened
+from recuerda.cli.options import JsonOption, StorageOption, opened_to_read
 from recuerda.cli.output import clean_line, counted, fail, print_json, warn
 from recuerda.errors import ConfigurationError, ThreadNotFound
 from recuerda.recall import RecallProvider
@@ -90,7 +90,7 @@ def _ask(names: str, *, is_sure: bool) -> None:
 
 async def _delete(storage: str | None, thread_ids: list[str], *, index: str | None) -> None:
     """Delete the threads, or none of them if one does not exist."""
-    async with opened(storage) as opened_storage, _followed(opened_storage, index):
+    async with opened_to_read(storage) as opened_storage, _followed(opened_storage, index):
         for thread_id in thread_ids:
             if await opened_storage.head(thread_id) is None:
                 raise ThreadNotFound(thread_id)
@@ -99,7 +99,7 @@ async def _delete(storage: str | None, thread_ids: list[str], *, index: str | No
 
 
 async def _erase(storage: str | None, user: str, *, index: str | None, is_dry_run: bool) -> Erasure:
-    async with opened(storage) as opened_storage, _followed(opened_storage, index):
+    async with opened_to_read(storage) as opened_storage, _followed(opened_storage, index):
         return await opened_storage.erase_user(user, dry_run=is_dry_run)
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from recuerda.cli.copies import Backup
 from recuerda.cli.examination import Finding, examine
-from recuerda.cli.options import JsonOption, opened, public_url, storage_url
+from recuerda.cli.options import JsonOption, opened_to_read, public_url, storage_url
 from recuerda.cli.output import clean_line, console, counted, print_json
 from recuerda.cli.treatment import Drops, kinds_to_repair, repair
 from recuerda.errors import ThreadNotFound
@@ -104,7 +104,7 @@ def doctor(
     place = storage_url(url or storage)
     copies = Backup(backup or _folder_beside(place)) if is_repair else None
     drops = Drops(is_wanted=drop_drafts, older_than=timedelta(days=older_than))
-    report = asyncio.run(_examine_all(place, thread_ids, copies, drops))
+    report = asyncio.run(_examine_all(url or storage, thread_ids, copies, drops))
     if as_json:
         print_json(_as_json(report))
     else:
@@ -113,10 +113,10 @@ def doctor(
         raise typer.Exit(1)
 
 
-async def _examine_all(place: str, thread_ids: list[str] | None, copies: Backup | None, drops: Drops) -> _Report:
+async def _examine_all(given: str | None, thread_ids: list[str] | None, copies: Backup | None, drops: Drops) -> _Report:
     page = console(sys.stderr)
     report = _Report()
-    async with opened(place) as storage:
+    async with opened_to_read(given) as storage:
         with Progress(console=page, transient=True, disable=not page.is_terminal) as progress:
             task = progress.add_task("examining", total=None if thread_ids is None else len(thread_ids))
             async for thread_id in _ids(storage, thread_ids):

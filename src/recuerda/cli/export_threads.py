@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO
 import typer
 from rich.progress import track
 
-from recuerda.cli.options import StorageOption, opened
+from recuerda.cli.options import StorageOption, opened_to_read
 from recuerda.cli.output import console, counted, fail, inert_json, warn
 from recuerda.errors import CorruptTurn, InvalidInput, ThreadNotFound
 from recuerda.storage.contract import Storage
@@ -108,7 +108,7 @@ async def _export(storage: str | None, thread_ids: list[str] | None, out: _Outpu
     """Write the threads, and return a sentence for each thread that was left out but was asked for."""
     left_out: list[str] = []
     gone: set[str] = set()
-    async with opened(storage) as opened_storage:
+    async with opened_to_read(storage) as opened_storage:
         for thread_id in _progress(await _ids(opened_storage, thread_ids)):
             await _write(opened_storage, thread_id, out, left_out, gone)
         if out.can_cut and (outdated := await _outdated(opened_storage, out.written)):

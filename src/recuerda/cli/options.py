@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
 import typer
 
 from recuerda.cli.environment import default_storage_url
+from recuerda.errors import StorageUnavailable
 from recuerda.storage.contract import Storage
+from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.registry import open_storage
 
 StorageOption: TypeAlias = Annotated[
@@ -39,6 +42,29 @@ def opened(given: str | None) -> Storage:
         ConfigurationError: the URL names no storage.
     """
     return open_storage(storage_url(given))
+
+
+def opened_to_read(given: str | None, *, may_be_new: bool = False) -> Storage:
+    """Return the storage that an option names, for a command that must not begin a storage under a mistyped name.
+
+    With `may_be_new`, the storage in the user's data folder is empty before the first thread begins. Otherwise it has
+    to be there too, because the command's success means that it has found something to work on.
+
+    Raises:
+        ConfigurationError: the URL names no storage.
+        StorageUnavailable: there is no file or folder with this name.
+    """
+    storage = opened(given)
+    path = getattr(storage, "path", None)
+    if not isinstance(path, Path) or path.exists():
+        return storage
+    if given:
+        raise StorageUnavailable(f"there is no storage {public_url(given)}: check the name")
+    if not may_be_new:
+        raise StorageUnavailable(
+            f"there is no storage {public_url(given)} yet: `recuerda chat` begins one, and --storage names another"
+        )
+    return MemoryStorage()
 
 
 def public_url(given: str | None) -> str:

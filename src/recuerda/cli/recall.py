@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from recuerda.cli.messages import shown_time
-from recuerda.cli.options import JsonOption, StorageOption, opened, public_url
+from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
 from recuerda.errors import ConfigurationError
 from recuerda.json_value import JsonObject
@@ -75,7 +75,7 @@ def recall(
 async def _search(
     storage: str | None, query: str, *, user: str | None, thread: str | None, limit: int, index: str | None
 ) -> list[Memory]:
-    async with opened(storage) as opened_storage:
+    async with opened_to_read(storage, may_be_new=True) as opened_storage:
         _check_place(index, opened_storage, public_url(storage))
         provider = RecallProvider(index, storage=opened_storage, user_id=user)
         try:

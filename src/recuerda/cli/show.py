@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from recuerda.cli.messages import shown_turn
-from recuerda.cli.options import JsonOption, StorageOption, opened
+from recuerda.cli.options import JsonOption, StorageOption, opened_to_read
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
 from recuerda.cli.pending import pending_json, read_pending, shown_pending
 from recuerda.cli.threads import thread_json
@@ -68,7 +68,7 @@ def show(
 
 
 async def _read(storage: str | None, thread_id: str, last: int | None) -> _Thread:
-    async with opened(storage) as opened_storage:
+    async with opened_to_read(storage, may_be_new=True) as opened_storage:
         found = await opened_storage.read(thread_id, last_messages=last)
         if found.info is None:
             raise ThreadNotFound(thread_id)

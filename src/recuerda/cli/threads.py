@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from recuerda.cli.messages import shown_time
-from recuerda.cli.options import JsonOption, StorageOption, opened, public_url
+from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, print_json, print_table, warn
 from recuerda.json_value import JsonObject
 from recuerda.storage.records import ThreadInfo, ThreadPage
@@ -60,7 +60,7 @@ async def _page(
     storage: str | None, *, user: str | None, limit: int, cursor: str | None, is_all: bool
 ) -> tuple[ThreadPage, set[str]]:
     """Return the threads, and the ids of the threads that hold nothing but an interrupted first turn."""
-    async with opened(storage) as opened_storage:
+    async with opened_to_read(storage, may_be_new=True) as opened_storage:
         if is_all:
             found = [info async for info in opened_storage.threads(user_id=user)]
             latest_first = sorted(found, key=lambda info: (info.updated_us, info.id), reverse=True)

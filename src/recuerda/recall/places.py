@@ -23,7 +23,7 @@ def opened_index(given: str | os.PathLike[str] | RecallIndex) -> tuple[RecallInd
         from recuerda.recall.postgres import PostgresRecallIndex
 
         return PostgresRecallIndex.from_url(given), True
-    if isinstance(given, str) and "://" in given:
+    if isinstance(given, str) and ("://" in given or given.startswith("sqlite:")):
         return SQLiteRecallIndex.from_url(given), True
     return SQLiteRecallIndex(given), True
 

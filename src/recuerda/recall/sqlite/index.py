@@ -93,7 +93,8 @@ class SQLiteRecallIndex(RecallIndex):
         """Return the index at `sqlite:///relative.db` or, with four slashes, `sqlite:////absolute.db`."""
         parts = urlsplit(url)
         path = unquote(parts.path[1:])
-        if parts.scheme != "sqlite" or parts.netloc or parts.query or not path:
+        # Without the slashes, the first character of the path would be lost: `sqlite:memory.db` is not `emory.db`.
+        if not url.lower().startswith("sqlite:///") or parts.query or parts.fragment or not path:
             raise ConfigurationError("the URL of an index must be sqlite:///relative.db or sqlite:////absolute.db")
         return cls(path)
 
