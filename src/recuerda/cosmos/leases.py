@@ -24,11 +24,16 @@ async def take(container: Container, thread_id: str, holder: str, lasts_us: int,
     Head(thread_id, next((item for item in items if isinstance(item, HeadItem)), None)).check_user(guard)
     there = next((item for item in items if isinstance(item, LeaseItem)), None)
     wanted = LeaseItem(partition=partition, id=LEASE_ID, kind="lease", holder=holder, lasts_us=lasts_us)
-    if there is None:
-        return await container.create(wanted) is not None
-    if there.holder != holder and not _has_run_out(container, thread_id, there):
+    if there is not None and there.holder != holder and not _has_run_out(container, thread_id, there):
         return False
-    return await container.replace(wanted, etag=there.etag) is not None
+    etag = await (container.create(wanted) if there is None else container.replace(wanted, etag=there.etag))
+    return etag is not None or await _is_held(container, thread_id, holder)
+
+
+async def _is_held(container: Container, thread_id: str, holder: str) -> bool:
+    """Return True if this holder has the lease. A request that the SDK repeats is refused if its answer was lost."""
+    items = await container.query_all(thread_partition(thread_id), "c.id = @lease", {"lease": LEASE_ID})
+    return any(isinstance(item, LeaseItem) and item.holder == holder for item in items)
 
 
 async def release(container: Container, thread_id: str, holder: str) -> None:

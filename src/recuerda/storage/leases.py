@@ -13,7 +13,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
-from recuerda.errors import InvalidInput, RecuerdaError
+from recuerda.errors import InvalidInput, RecuerdaError, StorageError
 from recuerda.ids import new_id
 from recuerda.storage.finishing import finished
 
@@ -65,17 +65,28 @@ class Lease:
 
     async def _taken(self) -> bool:
         """Try to take the lease. A cancellation waits for the storage's answer, so that no lease is left behind."""
-        is_taken, cancelled = await finished(self._take())
+        is_taken, cancelled = await finished(self._take_or_end())
         if cancelled is not None:
             if is_taken:
                 await finished(self._end())
             raise cancelled
         return is_taken
 
+    async def _take_or_end(self) -> bool:
+        """Try to take the lease. If the storage fails, it may have given the lease, so the lease is released."""
+        try:
+            return await self._take()
+        except StorageError:
+            await self._release()
+            raise
+
     async def _end(self) -> None:
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
+        await self._release()
+
+    async def _release(self) -> None:
         try:
             await self._keeper.release_lease(self._thread_id, self._holder)
         except RecuerdaError as failure:
