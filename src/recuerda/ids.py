@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import secrets
 from collections import deque
 
 from recuerda.errors import InvalidInput
@@ -32,6 +33,11 @@ def new_id() -> str:
         drawn = base64.urlsafe_b64encode(os.urandom(12 * _DRAWN)).decode()
         _ready.extend(drawn[at : at + 16] for at in range(16, len(drawn), 16))
         return drawn[:16]
+
+
+def new_call() -> int:
+    """Return a new random number from 1 to 2**63 - 1 for one call. It tells a retry of the call from another call."""
+    return 1 + secrets.randbelow(2**63 - 1)
 
 
 def check_id(value: object, name: str) -> str:

@@ -100,6 +100,12 @@ def cosmos_account() -> str:
     return os.environ[URL_VARIABLE]
 
 
+def certificate() -> tuple[Path, Path]:
+    """Return the files of the emulator's certificate and its key, for a proxy before it."""
+    package = _install() / "node_modules" / "@vercel" / "cosmosdb-server"
+    return package / "cert.pem", package / "key.pem"
+
+
 def cosmos_url(folder: Path) -> str:
     """Return the URL of the container that stands for a test's folder. In an account that was given it stays behind."""
     account, _, options = cosmos_account().partition("?")

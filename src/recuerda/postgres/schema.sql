@@ -20,6 +20,7 @@ CREATE TABLE {schema}.threads (
     messages bigint NOT NULL,
     created_us bigint NOT NULL,
     updated_us bigint NOT NULL,
+    call bigint, -- the random number of the last call that changed the settings or bodies, or dropped the draft
     -- A random value, not the key: a restored dump gives the same keys again.
     incarnation text COLLATE "C" NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     id text COLLATE "C" NOT NULL UNIQUE,
@@ -54,6 +55,7 @@ CREATE TABLE {schema}.turns (
     created_us bigint NOT NULL,
     committed_us bigint, -- NULL if it equals created_us
     target bigint,
+    call bigint, -- the random number of the append; NULL if the id was drawn at random for it
     message_count integer NOT NULL,
     id text COLLATE "C" NOT NULL,
     kind text,
@@ -298,8 +300,16 @@ LANGUAGE sql STABLE AS $function$
     WHERE r.thread_key = p_thread_key AND r.id = p_turn_id AND r.is_dropped_turn LIMIT 1
 $function$;
 
+-- Return the outcome of an append, from the number of the record and whether it was there before.
+CREATE FUNCTION {schema}.outcome(p_number bigint, p_is_replay boolean)
+RETURNS text
+LANGUAGE sql IMMUTABLE AS $function$
+    SELECT CASE WHEN p_is_replay THEN 'replayed' WHEN p_number = 1 THEN 'created' ELSE 'appended' END
+$function$;
+
 -- Append a record. r_outcome is 'created' (the thread's first record), 'appended', 'replayed' (the thread has a record
--- of this id: it comes in the other columns), or a refusal.
+-- of this id: it comes in the other columns), or a refusal. A record with the same id and call was written by this call, and the
+-- answer was lost: the outcome is the same as then.
 CREATE FUNCTION {schema}.append_record(
     p_thread_id text,
     p_user_id text,
@@ -308,6 +318,7 @@ CREATE FUNCTION {schema}.append_record(
     p_record_id text,
     p_edits bigint,
     p_may_exist boolean,
+    p_call bigint,
     p_id text,
     p_created_us bigint,
     p_committed_us bigint,
@@ -374,7 +385,15 @@ BEGIN
         IF p_may_exist AND thread.key IS NOT NULL AND r_outcome IS DISTINCT FROM 'owner' THEN
             RETURN QUERY
                 SELECT
-                    'replayed', t.number, t.id, t.created_us, t.committed_us, t.message_count, t.kind, t.target, t.body
+                    {schema}.outcome(t.number, t.call IS DISTINCT FROM p_call),
+                    t.number,
+                    t.id,
+                    t.created_us,
+                    t.committed_us,
+                    t.message_count,
+                    t.kind,
+                    t.target,
+                    t.body
                 FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_id;
             IF FOUND THEN
                 PERFORM {schema}.end_draft(thread.key, ARRAY[p_id]);
@@ -420,7 +439,7 @@ BEGIN
     END LOOP;
 
     INSERT INTO {schema}.turns (
-        thread_key, number, created_us, committed_us, target, message_count, id, kind, body
+        thread_key, number, created_us, committed_us, target, call, message_count, id, kind, body
     )
     VALUES (
         its_key,
@@ -428,6 +447,7 @@ BEGIN
         p_created_us,
         p_committed_us,
         p_target,
+        p_call,
         p_message_count,
         p_id,
         nullif(p_kind, 'turn'),
@@ -455,7 +475,7 @@ BEGIN
         PERFORM {schema}.forget_ids(its_key, new_revision);
     END IF;
 
-    r_outcome := CASE WHEN new_revision = 1 THEN 'created' ELSE 'appended' END;
+    r_outcome := {schema}.outcome(new_revision, false);
     r_number := new_revision;
     RETURN NEXT;
 END
@@ -471,6 +491,7 @@ CREATE FUNCTION {schema}.append_records(
     p_incarnation text,
     p_record_id text,
     p_edits bigint,
+    p_calls bigint[],
     p_ids text[],
     p_created_us bigint[],
     p_committed_us bigint[],
@@ -532,17 +553,18 @@ BEGIN
     --
     -- The newest turn that was said now gives the thread's time. Turns with a time of their own can only raise it.
     WITH written AS (
-        INSERT INTO {schema}.turns AS w (thread_key, number, created_us, committed_us, message_count, id, body)
+        INSERT INTO {schema}.turns AS w (thread_key, number, created_us, committed_us, call, message_count, id, body)
         SELECT
             thread.key,
             thread.revision + row_number() OVER (ORDER BY given.place),
             given.created_us,
             nullif(given.committed_us, given.created_us),
+            given.call,
             given.message_count,
             given.id,
             given.body
-        FROM unnest(p_ids, p_created_us, p_committed_us, p_message_counts, p_bodies) WITH ORDINALITY
-            AS given (id, created_us, committed_us, message_count, body, place)
+        FROM unnest(p_calls, p_ids, p_created_us, p_committed_us, p_message_counts, p_bodies) WITH ORDINALITY
+            AS given (call, id, created_us, committed_us, message_count, body, place)
         WHERE (SELECT t.number FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = given.id) IS NULL
         RETURNING w.number, w.id, w.created_us, w.committed_us, w.message_count
     ),
@@ -585,7 +607,7 @@ BEGIN
 
     RETURN QUERY
         SELECT
-            CASE WHEN t.number <= thread.revision THEN 'replayed' WHEN t.number = 1 THEN 'created' ELSE 'appended' END,
+            {schema}.outcome(t.number, t.number <= thread.revision AND t.call IS DISTINCT FROM given.call),
             t.number,
             t.id,
             t.created_us,
@@ -594,7 +616,7 @@ BEGIN
             t.kind,
             t.target,
             CASE WHEN t.number <= thread.revision THEN t.body END
-        FROM unnest(p_ids) WITH ORDINALITY AS given (id, place)
+        FROM unnest(p_calls, p_ids) WITH ORDINALITY AS given (call, id, place)
         CROSS JOIN LATERAL (
             SELECT * FROM {schema}.turns AS own WHERE own.thread_key = thread.key AND own.id = given.id LIMIT 1
         ) AS t
@@ -788,6 +810,7 @@ CREATE FUNCTION {schema}.drop_draft(
     p_incarnation text,
     p_record_id text,
     p_edits bigint,
+    p_call bigint,
     p_lock_timeout_ms integer
 )
 RETURNS TABLE (r_outcome text, r_revision bigint)
@@ -799,12 +822,14 @@ BEGIN
     SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
     r_revision := coalesce(thread.revision, 0);
     r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
-    IF r_outcome IS DISTINCT FROM 'owner' AND NOT EXISTS (
+    IF thread.call = p_call THEN
+        r_outcome := 'done'; -- This call did it, and its answer was lost.
+    ELSIF r_outcome IS DISTINCT FROM 'owner' AND NOT EXISTS (
         SELECT FROM {schema}.drafts AS d WHERE d.thread_key = thread.key
     ) THEN
         r_outcome := 'nothing';
     ELSIF r_outcome IS NULL THEN
-        UPDATE {schema}.threads AS t SET user_id = t.user_id WHERE t.key = thread.key;
+        UPDATE {schema}.threads AS t SET call = p_call WHERE t.key = thread.key;
         DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
         r_outcome := 'done';
     END IF;
@@ -821,6 +846,7 @@ CREATE FUNCTION {schema}.update_thread(
     p_incarnation text,
     p_record_id text,
     p_edits bigint,
+    p_call bigint,
     p_now_us bigint,
     p_sets_user boolean,
     p_new_user_id text,
@@ -839,6 +865,12 @@ BEGIN
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
     LOOP
         SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
+        IF thread.call = p_call THEN
+            r_outcome := 'done'; -- This call did it, and its answer was lost.
+            r_info := row_to_json(thread)::text;
+            RETURN NEXT;
+            RETURN;
+        END IF;
         r_revision := coalesce(thread.revision, 0);
         r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
         IF r_outcome IS NOT NULL THEN
@@ -851,6 +883,7 @@ BEGIN
     old_user_id := thread.user_id;
     UPDATE {schema}.threads AS t
     SET updated_us = p_now_us,
+        call = p_call,
         edits = greatest(t.edits + 1, p_now_us),
         user_id = CASE
             WHEN p_sets_user THEN p_new_user_id
@@ -925,6 +958,7 @@ CREATE FUNCTION {schema}.rewrite_records(
     p_incarnation text,
     p_record_id text,
     p_edits bigint,
+    p_call bigint,
     p_numbers bigint[],
     p_bodies bytea[],
     p_now_us bigint,
@@ -939,9 +973,14 @@ BEGIN
     SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
     r_revision := coalesce(thread.revision, 0);
     r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
-    IF r_outcome IS NULL THEN
+    IF thread.call = p_call THEN
+        r_outcome := 'done'; -- This call did it, and its answer was lost.
+        r_edits := thread.edits;
+    ELSIF r_outcome IS NULL THEN
         UPDATE {schema}.threads AS t
-        SET edits = greatest(t.edits + 1, p_now_us), rewritten = greatest(t.edits + 1, p_now_us)
+        SET call = p_call,
+            edits = greatest(t.edits + 1, p_now_us),
+            rewritten = greatest(t.edits + 1, p_now_us)
         WHERE t.key = thread.key
         RETURNING t.edits INTO r_edits;
         UPDATE {schema}.turns AS t

@@ -15,12 +15,12 @@ class Statements:
         compose = composer(schema)
         self.append: bytes = compose(
             "SELECT * FROM {schema}.append_record(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::boolean, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, %s::bigint, %s::bigint, "
-            "%s::json, %s::integer)"
+            "%s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, %s::bigint, "
+            "%s::bigint, %s::json, %s::integer)"
         )
         self.append_all: bytes = compose(
             "SELECT * FROM {schema}.append_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::text[], %s::bigint[], %s::bigint[], %s::integer[], %b::bytea[], %s::json, %s::integer)"
+            "%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::integer[], %b::bytea[], %s::json, %s::integer)"
         )
         self.read: bytes = compose(
             "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::text, %s::bigint, %s::bigint, "
@@ -28,7 +28,7 @@ class Statements:
         )
         self.update: bytes = compose(
             "SELECT * FROM {schema}.update_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, %s::bigint, %s::json, %s::integer)"
+            "%s::bigint, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, %s::bigint, %s::json, %s::integer)"
         )
         self.delete: bytes = compose(
             "SELECT * FROM {schema}.delete_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
@@ -49,11 +49,11 @@ class Statements:
         )
         self.drop_draft: bytes = compose(
             "SELECT * FROM {schema}.drop_draft(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::integer)"
+            "%s::bigint, %s::integer)"
         )
         self.rewrite: bytes = compose(
             "SELECT * FROM {schema}.rewrite_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::bigint[], %b::bytea[], %s::bigint, %s::integer)"
+            "%s::bigint, %s::bigint[], %b::bytea[], %s::bigint, %s::integer)"
         )
         self.lease: bytes = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::text, %s::bigint, %s::integer)")
         self.release: bytes = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")

@@ -20,8 +20,15 @@ from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, 
 from recuerda._drivers.postgres.database import Database, Row, Work, rows
 from recuerda._drivers.postgres.failures import DRIVER_ERRORS, translate
 from recuerda._drivers.postgres.pools import Connection, GivenPool, PoolSettings
-from recuerda.errors import ConfigurationError, DraftConflict, RecuerdaError, ThreadConflict, TurnDropped
-from recuerda.ids import check_limit
+from recuerda.errors import (
+    ConfigurationError,
+    DraftConflict,
+    RecuerdaError,
+    StorageUnavailable,
+    ThreadConflict,
+    TurnDropped,
+)
+from recuerda.ids import check_limit, new_call
 from recuerda.postgres.refusals import check_outcome
 from recuerda.postgres.rows import to_appended, to_info, to_metadata_json, to_slice
 from recuerda.postgres.schema import ensure_tables
@@ -120,6 +127,7 @@ class PostgresStorage(Storage):
             return (
                 *_conditions(thread_id, guard),
                 may_exist,
+                record.call or None,
                 record.id,
                 record.created_us,
                 None if record.committed_us == record.created_us else record.committed_us,
@@ -135,6 +143,9 @@ class PostgresStorage(Storage):
         (row,) = await self._query(
             self._sql.append, values(may_exist=not record.is_new_id), again=values(may_exist=True)
         )
+        if row[0] == "dropped" and record.is_new_id:
+            # An attempt whose answer was lost has written the record, and another writer has deleted it since.
+            return to_appended(("created" if row[1] == 1 else "appended", row[1]), record)
         _check_appended(row, thread_id, guard, record.id)
         return to_appended(row, record)
 
@@ -146,6 +157,7 @@ class PostgresStorage(Storage):
                     conditions = Guard(user_id=guard.user_id) if done else guard
                     values = (
                         *_conditions(thread_id, conditions),
+                        [record.call or None for record in part],
                         [record.id for record in part],
                         [record.created_us for record in part],
                         [record.committed_us for record in part],
@@ -193,6 +205,7 @@ class PostgresStorage(Storage):
         unset = msgspec.UNSET
         values = (
             *_conditions(thread_id, guard),
+            new_call(),
             now_us,
             changes.user_id is not unset,
             None if changes.user_id is unset else changes.user_id,
@@ -207,7 +220,20 @@ class PostgresStorage(Storage):
         return to_info(text)
 
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
-        return await self._change(self._sql.delete, thread_id, guard)
+        values = (*_conditions(thread_id, guard), self._lock_timeout_ms)
+
+        async def delete_again(connection: Connection) -> Sequence[Row]:
+            found = await rows(self._sql.delete, values, connection)
+            if found[0][0] == "nothing":
+                raise StorageUnavailable(
+                    f"the answer of {self.place} to the deletion of thread {thread_id!r} was lost, and now there is no "
+                    "such thread; delete it again to be sure of the indexes and mirrors that follow the storage"
+                )
+            return found
+
+        ((outcome, revision),) = await self._run(partial(rows, self._sql.delete, values), delete_again)
+        check_outcome(thread_id, guard, outcome, revision)
+        return outcome == "done"
 
     async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
         values = (
@@ -239,10 +265,10 @@ class PostgresStorage(Storage):
         return [thread_id for (thread_id,) in await self._query(self._sql.list_drafts, (limit,))]
 
     async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        return await self._change(self._sql.drop_draft, thread_id, guard)
+        return await self._change(self._sql.drop_draft, thread_id, guard, new_call())
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
-        given = (list(bodies.keys()), list(bodies.values()), now_us, self._lock_timeout_ms)
+        given = (new_call(), list(bodies.keys()), list(bodies.values()), now_us, self._lock_timeout_ms)
         ((outcome, revision, edits),) = await self._query(self._sql.rewrite, (*_conditions(thread_id, guard), *given))
         check_outcome(thread_id, guard, outcome, revision)
         return edits
@@ -272,7 +298,7 @@ class PostgresStorage(Storage):
     async def _query(
         self, statement: bytes, values: Sequence[Any], *, again: Sequence[Any] | None = None
     ) -> Sequence[Row]:
-        """Run one statement. `again` has the values for another attempt, when the first attempt may have succeeded."""
+        """Run one statement. `again` has the values for another attempt, if the answer to the first one was lost."""
         return await self._run(
             partial(rows, statement, values), None if again is None else partial(rows, statement, again)
         )

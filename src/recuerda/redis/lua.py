@@ -16,8 +16,9 @@ HEAD = """
 local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
 local RECORD_ID, EDITS, REWRITTEN, TITLE_TURN = 10, 11, 12, 13
 
--- Positions of fields in a record's bytes; `wire.py` describes the header. A kind above 127 is followed by a time.
-local KIND_AT, TARGET_AT, LENGTH_AT, ID_AT, SUMMARY_KIND, WITH_TIME = 17, 18, 22, 24, 3, 128
+-- Positions of fields in a record's bytes; `wire.py` describes the header. `WITH_TIME` and `WITH_CALL` each
+-- stand for eight more bytes before the body.
+local KIND_AT, TARGET_AT, LENGTH_AT, ID_AT, SUMMARY_KIND, WITH_TIME, WITH_CALL = 17, 18, 22, 24, 3, 128, 64
 
 local function open_head(packed, now, incarnation)
   if packed then return cmsgpack.unpack(packed) end

@@ -357,8 +357,8 @@ end
 
 local got = redis.call('HMGET', thread, 'head', 'edit', 'metadata')
 local head = open_head(got[1], now, incarnation)
-if is_strangers(head, guard) then return answer({STRANGER, 0}) end
 if got[2] == edit then return answer(look()) end
+if is_strangers(head, guard) then return answer({STRANGER, 0}) end
 if not is_in_state(head, guard, got[1]) then return answer({CONFLICT, head[REVISION]}) end
 local old_user = head[USER]
 local new_user = user_for(head, guard)
@@ -433,7 +433,9 @@ for i = 4, #ARGV, 2 do
   local value = redis.call('HGET', KEYS[1], ARGV[i])
   if value then
     local start = ID_AT + struct.unpack('>I2', value, LENGTH_AT)
-    if string.byte(value, KIND_AT) >= WITH_TIME then start = start + 8 end
+    local kind = string.byte(value, KIND_AT)
+    if bit.band(kind, WITH_TIME) > 0 then start = start + 8 end
+    if bit.band(kind, WITH_CALL) > 0 then start = start + 8 end
     local new = string.sub(value, 1, start - 1) .. ARGV[i + 1]
     gone[#gone + 1] = ARGV[i]
     added[#added + 1], added[#added + 2] = ARGV[i], new

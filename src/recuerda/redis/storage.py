@@ -391,10 +391,9 @@ def _about(record: NewRecord) -> tuple[object, ...]:
 
 
 def _appended(thread_id: str, record: NewRecord, reply: int | bytes | wire.Refusal, guard: Guard) -> Appended:
-    # If the thread already has a new id, this call wrote it, and the first answer was lost.
-    is_mine = record.is_new_id
     if isinstance(reply, bytes):
-        found = wire.read_record(reply)
+        found, call = wire.read_call(reply)
+        is_mine = call == record.call  # this call wrote it, and the answer was lost
         is_created = is_mine and found.number == 1
         return Appended(revision=found.number, replayed=not is_mine, record=found, created=is_created)
     if isinstance(reply, int):
@@ -402,7 +401,7 @@ def _appended(thread_id: str, record: NewRecord, reply: int | bytes | wire.Refus
     reason, number = reply
     if reason != wire.DROPPED:
         _accepted(thread_id, reply, guard)
-    if not is_mine:
+    if not record.is_new_id:
         raise TurnDropped(thread_id, turn_id=record.id, number=number)
     return Appended(revision=number, replayed=False, record=record.numbered(number), created=number == 1)
 

@@ -1,9 +1,10 @@
 """The format of the bytes that are stored on the server and exchanged with scripts.
 
 A record consists of a fixed header, its id and its body. The header starts with the number, which the script adds.
-A turn that was said before it was committed has the time of its commit (eight bytes) between its id and its body. Its
-kind has `WITH_TIME` added. A step of a draft consists of the length of its head, the head and the body. Scripts read
-these parts, so `lua.py` and `scripts.py` depend on the layout. Everything else is MessagePack.
+A turn that was said before it was committed has the time of its commit (eight bytes) after its id, and its kind has
+`WITH_TIME` added. A record whose id the caller gave has `NewRecord.call` (eight bytes) before its body, and its kind
+has `WITH_CALL` added. A step of a draft consists of the length of its head, the head and the body. Scripts read these
+parts, so `lua.py` and `scripts.py` depend on the layout. Everything else is MessagePack.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim", "summary")
 _HEADER = struct.Struct(">IIQBIH")
 """Number, message count, time, kind, target and length of the id: 23 bytes."""
 _UNNUMBERED = struct.Struct(">IQBIH")
-WITH_TIME = 128
+WITH_TIME, WITH_CALL = 128, 64
 STRANGER, CONFLICT, DROPPED, NO_STEP = 1, 2, 3, 4
 
 Refusal: TypeAlias = list[int]
@@ -103,23 +104,34 @@ def pack_metadata(metadata: dict[str, Any]) -> list[str | bool]:
 def pack_record(record: NewRecord) -> bytes:
     """Return a record's bytes without its number."""
     name = record.id.encode()
-    kind, time = _KINDS.index(record.kind), b""
+    kind, time, call = _KINDS.index(record.kind), b"", b""
     if record.committed_us != record.created_us:
         kind, time = kind + WITH_TIME, record.committed_us.to_bytes(8)
+    if record.call:
+        kind, call = kind + WITH_CALL, record.call.to_bytes(8)
     header = _UNNUMBERED.pack(record.message_count, record.created_us, kind, record.target or 0, len(name))
-    return b"".join((header, name, time, record.body))
+    return b"".join((header, name, time, call, record.body))
 
 
 def read_record(data: bytes) -> TurnRecord:
     """Return the record that these bytes contain."""
+    return read_call(data)[0]
+
+
+def read_call(data: bytes) -> tuple[TurnRecord, int]:
+    """Return the record that these bytes contain, and the number of the call that wrote it; 0 for a new id."""
     fields: tuple[int, int, int, int, int, int] = _HEADER.unpack_from(data)
     number, count, created_us, kind, target, length = fields
     start = end = _HEADER.size + length
-    committed_us = created_us
-    if kind >= WITH_TIME:
-        kind, start = kind - WITH_TIME, end + 8
+    committed_us, call = created_us, 0
+    if kind & WITH_TIME:
+        start += 8
         committed_us = int.from_bytes(data[end:start])
-    return TurnRecord(
+    if kind & WITH_CALL:
+        start += 8
+        call = int.from_bytes(data[start - 8 : start])
+    kind &= ~(WITH_TIME | WITH_CALL)
+    record = TurnRecord(
         number=number,
         id=data[_HEADER.size : end].decode(),
         created_us=created_us,
@@ -129,6 +141,7 @@ def read_record(data: bytes) -> TurnRecord:
         kind=_KINDS[kind],
         target=target if kind else None,
     )
+    return record, call
 
 
 def pack_step_head(step: DraftStep) -> bytes:

@@ -29,7 +29,7 @@ from recuerda.errors import (
     ThreadNotFound,
     ThreadOwnershipError,
 )
-from recuerda.ids import check_id, check_limit, new_id
+from recuerda.ids import check_id, check_limit, new_call, new_id
 from recuerda.json_value import check_text, to_json_object
 from recuerda.storage.erasure import Erasure, Follower, tell_deleted, tell_erased
 from recuerda.storage.hooks import Clock, StorageHooks
@@ -722,6 +722,7 @@ class Storage(StorageHooks):
             body=turn.body,
             keep_messages=keep_messages,
             title=title,
+            call=0 if turn.id is None else new_call(),
         )
 
     async def _append_other(

@@ -56,7 +56,8 @@ class StorageHooks(ABC):
         1. Is the thread another user's (`check_user`)? Then raise `ThreadOwnershipError`.
         2. Does the thread hold a record with the same id? Then return that record as replayed, and remove the thread's
            draft if it belongs to that turn. Does the thread remember the id as that of a dropped turn? Then raise
-           `TurnDropped`. Skip both look-ups when `record.is_new_id`.
+           `TurnDropped`. Skip both look-ups when `record.is_new_id`. If the backend repeats an append whose answer was
+           lost, it looks up a new id too. A record of the first attempt (see `record.call`) is no replay.
         3. Is the thread not in the guard's state (`check_state`)? Then raise `ThreadConflict`.
         4. Otherwise write the record as number `revision + 1`. The first record gives the thread the guard's user,
            unless it has one.

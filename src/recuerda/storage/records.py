@@ -206,7 +206,7 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         revision: the number of `record`.
-        replayed: True when the thread already held a record with this id. Then nothing was written.
+        replayed: True when the thread already held a record with this id before this append. Then nothing was written.
         record: the record that the thread holds under this id.
         created: True when this was the thread's first record.
     """
@@ -317,6 +317,9 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             The new turn always stays.
         title: a title made of this turn, to be set if the thread has no title, and this is its first record or its
             made title is gone.
+        call: a random number of this append. A storage that repeats an append because the answer was lost keeps the
+            number with the record. A record with this number was written by the first attempt, and not by another
+            append of the same id. 0 for a new id, which tells as much.
     """
 
     id: str
@@ -329,6 +332,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     target: int | None = None
     keep_messages: int | None = None
     title: str | None = None
+    call: int = 0
 
     def numbered(self, number: int) -> TurnRecord:
         """Return the complete record, with this number."""

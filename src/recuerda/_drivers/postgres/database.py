@@ -42,7 +42,8 @@ class Database:
 
         Args:
             work: the work; it commits its own transaction.
-            again: the work to do when the first attempt may have been committed; `work` by default.
+            again: the work to do when the first attempt may have been committed, because the connection ended during
+                the work; `work` by default.
 
         Raises:
             StorageUnavailable: the database has been closed.
@@ -55,8 +56,10 @@ class Database:
         was_renewed = False
         while True:
             pool = await self._pools.get()
+            was_begun = False
             try:
                 async with pool.connection() as connection:
+                    was_begun = True
                     result = await work(connection)
             except psycopg.Error as error:
                 if failures.is_read_only(error) and not was_renewed:
@@ -68,10 +71,10 @@ class Database:
                     raise
                 if failures.is_cut_off(error):
                     pool.finish()  # after a restart of the server, all of them have ended
+                    work = again or work if was_begun else work
             else:
                 self._was_reached = True
                 return result
-            work = again or work
             await asyncio.sleep(wait_s)
             wait_s = min(0.001 + 2 * wait_s, _LONGEST_WAIT_S)
 
