@@ -1,11 +1,12 @@
 """A load balancer before two servers, a primary and its replica, and the roles that they change."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.redis.proxy import Proxy
-from tests.servers.redis_server import RedisServer
+from tests.servers.redis_server import START_S, RedisServer
 
 SYNC = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 """A replica is in step at once."""
@@ -30,10 +31,12 @@ class Pair:
     def wait_until_in_step(self) -> None:
         """Return when the replica has everything that the primary has."""
         theirs: dict[str, str] = {}
-        for _ in range(2_000):
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
             mine, theirs = _info(self.primary), _info(self.replica)
             if theirs.get("master_link_status") == "up" and mine["master_repl_offset"] == theirs["slave_repl_offset"]:
                 return
+            time.sleep(0.002)
         raise AssertionError(theirs)
 
     def stop(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, TypeAlias
-from urllib.parse import urlsplit
 
 import typer
 
@@ -70,5 +69,9 @@ def opened_to_read(given: str | None, *, may_be_new: bool = False) -> Storage:
 def public_url(given: str | None) -> str:
     """Return the storage's URL without user, password and query, to be shown."""
     url = storage_url(given)
-    parts = urlsplit(url)
-    return url if "@" not in parts.netloc and not parts.query else f"{parts.scheme}://{parts.hostname}{parts.path}"
+    if "@" not in url and "?" not in url:
+        return url
+    # A URL may name several hosts, which `urlsplit` cannot take apart.
+    scheme, _, rest = url.partition("?")[0].partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"

@@ -10,6 +10,7 @@ import asyncio
 import re
 
 from redis import exceptions
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from recuerda.errors import (
     RecuerdaError,
@@ -117,6 +118,11 @@ def translate(error: Exception, action: str, *, server: str, timeout_s: float) -
         return StorageUnavailable(f"{start} did not answer within {timeout_s:g} s{_doubt(action)}")
     if isinstance(error, exceptions.MaxConnectionsError):
         return StorageBusy(f"{start} has no free connection left in redis_client; raise the client's max_connections")
+    if isinstance(error, MasterNotFoundError):
+        return StorageUnavailable(
+            f"{start} has no primary now, or no Sentinel answered; try again after the failover, or check the URL's "
+            "Sentinels and service"
+        )
     if isinstance(error, exceptions.ConnectionError | exceptions.RedisClusterException | OSError):
         return StorageUnavailable(
             f"{start} cannot be reached, or closed the connection; check its address and that it runs{_doubt(action)}"

@@ -24,6 +24,7 @@ from redis.exceptions import ResponseError
 from recuerda._drivers.per_loop import PerLoop
 from recuerda.errors import ConfigurationError
 from recuerda.redis import faults
+from recuerda.redis.sentinel import SentinelUrl, is_sentinel_url
 from recuerda.redis.trips import RedisCall, RedisClient, Trips
 
 Persistence: TypeAlias = Literal["none", "snapshots", "everysec", "always", "unknown"]
@@ -51,11 +52,13 @@ class Address:
 
     def connect(self) -> RedisClient:
         """Return a client, which connects when it is first used."""
+        # Retries are off, because the storage knows which commands are safe to repeat, and repeats them itself.
         # With protocol version 3, redis-py 8.1 does not notice that an idle connection broke.
         options: dict[str, Any] = {
             "protocol": 2,
             "socket_timeout": self.timeout_s,
             "socket_connect_timeout": self.timeout_s,
+            "retry": Retry(NoBackoff(), 0),
         }
         if self.credential_provider is not None:
             options["credential_provider"] = self.credential_provider
@@ -68,14 +71,15 @@ class Address:
             ) from None
 
     def _connect(self, options: dict[str, Any]) -> RedisClient:
+        if is_sentinel_url(self.url):
+            return SentinelUrl.parse(self.url).connect(max_connections=self.max_connections, options=options)
         if self.is_cluster:
+            del options["retry"]
             return cast("RedisClient", RedisCluster.from_url(self.url, **options))
         # The blocking pool is not needed: `Trips` queues commands and never asks for more connections than there are.
-        # Retries are off, because the storage knows which commands are safe to repeat, and repeats them itself. The
-        # type is Any because redis-py leaves the keywords untyped.
+        # The type is Any because redis-py leaves the keywords untyped.
         make_pool = cast("Any", redis.asyncio.ConnectionPool).from_url
-        retry = Retry(NoBackoff(), 0)
-        pool = make_pool(self.url, max_connections=self.max_connections, retry=retry, **options)
+        pool = make_pool(self.url, max_connections=self.max_connections, **options)
         return cast("RedisClient", redis.asyncio.Redis.from_pool(pool))
 
 
@@ -203,11 +207,14 @@ async def _finish(link: _Link) -> None:
 
 
 def check_url(url: str) -> str:
-    """Return `url` if it is the URL of a Redis server.
+    """Return `url` if it is the URL of a Redis server, or of Sentinels.
 
     Raises:
         ConfigurationError: it is another URL. The error does not show the URL.
     """
+    if is_sentinel_url(url):
+        SentinelUrl.parse(url)
+        return url
     try:
         parts = urlsplit(url)
         is_known = parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or parts.port > 0)
@@ -215,12 +222,15 @@ def check_url(url: str) -> str:
         is_known = False
     if not is_known:
         raise ConfigurationError(
-            "the URL of a Redis server must be redis://[user:password@]host[:port][/database], rediss://… or unix://…"
+            "the URL of a Redis server must be redis://[user:password@]host[:port][/database], rediss://…, unix://… or "
+            "redis+sentinel://…"
         )
     return url
 
 
 def _name(url: str) -> str:
+    if is_sentinel_url(url):
+        return SentinelUrl.parse(url).name
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return parts.path

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Self, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from redis.credentials import CredentialProvider
@@ -29,6 +29,7 @@ from recuerda.ids import new_id
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import ThreadKeys, check_prefix
 from recuerda.redis.listing import enter, list_drafts, list_threads, move_entries, walk_threads
+from recuerda.redis.sentinel import is_sentinel_url
 from recuerda.redis.server import Address, Persistence, Server, check_url
 from recuerda.redis.trips import Argument, RedisCall
 from recuerda.storage.contract import Clock, Storage, system_clock
@@ -58,8 +59,9 @@ class RedisStorage(Storage):
     """Keep threads on a Redis server, version 6.2 or later, or on a Redis Cluster.
 
     Args:
-        url: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix://…`. Storages with the
-            same URL share their connections.
+        url: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix://…`. With Sentinels:
+            `redis+sentinel://[user:password@]host[:port][,host[:port]…]/service[/database]`, or `rediss+sentinel://…`
+            for TLS. Storages with the same URL share their connections.
         key_prefix: the start of every key. Storages with different prefixes do not see each other's threads. It has no
             braces.
         ttl: a thread expires when it has been neither read nor written for this time. None sets no expiry, and leaves
@@ -113,6 +115,8 @@ class RedisStorage(Storage):
         if redis_client is not None:
             server = Server.of_client(redis_client, max_connections=max_connections)
         else:
+            if cluster and is_sentinel_url(url or ""):
+                raise ConfigurationError("a Redis Cluster has no Sentinels; give the URL of one of its nodes")
             address = Address(
                 url=check_url(url or DEFAULT_URL),
                 is_cluster=cluster,
@@ -134,8 +138,8 @@ class RedisStorage(Storage):
         Raises:
             ConfigurationError: the text is not the URL of a Redis server, or a setting has an invalid value.
         """
-        parts = urlsplit(url)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        address, _, text = url.partition("?")
+        query = dict(parse_qsl(text, keep_blank_values=True))
         ours = {name: query.pop(name) for name in _OPTIONS & query.keys()}
         options: dict[str, Any] = {}
         try:
@@ -150,10 +154,10 @@ class RedisStorage(Storage):
             options["cluster"] = {"true": True, "false": False}[ours.get("cluster", "false")]
         except (ValueError, KeyError, OverflowError):
             raise ConfigurationError(
-                f"the URL of the Redis server {parts.hostname} has an invalid setting: ttl_s, max_connections and "
-                "timeout_s are numbers, and cluster is true or false"
+                "the URL of a Redis server has an invalid setting: ttl_s, max_connections and timeout_s are numbers, "
+                "and cluster is true or false"
             ) from None
-        return cls(urlunsplit(parts._replace(query=urlencode(query))), **options)
+        return cls(f"{address}?{urlencode(query)}" if query else address, **options)
 
     def with_prefix(self, key_prefix: str) -> Self:
         """Return a storage with another key prefix on the same server. Both storages have to be closed."""

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from redis.exceptions import NoScriptError
 
 from recuerda.redis import faults
+from recuerda.redis.renewal import Renewal
 from recuerda.redis.scripts import Script
 
 Argument: TypeAlias = bytes | str | int
@@ -103,6 +104,7 @@ class Trips:
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self._renewals = 0
+        self._renewal = Renewal(getattr(client, "connection_pool", None))
 
     async def run(self, call: RedisCall) -> Any:
         """Send a command and return its reply.
@@ -193,7 +195,7 @@ class Trips:
     async def _send_group(self, calls: list[RedisCall]) -> list[object]:
         if len(calls) == 1:
             return [await self._send(calls[0])]
-        renewals = self._renewals
+        renewals = await self._begin()
         try:
             with _one_class:
                 replies = await self._pipe_scripts(calls)
@@ -204,13 +206,19 @@ class Trips:
         return replies
 
     async def _send(self, call: RedisCall) -> object:
-        renewals = self._renewals
+        renewals = await self._begin()
         try:
             with _one_class:
                 return await self._execute(call)
         except faults.DRIVER_ERRORS as error:
             await self._leave([error], renewals)
             raise
+
+    async def _begin(self) -> int:
+        """Return the number of renewals. No old connection is idle now."""
+        if self._renewal.in_use:
+            await self._renewal.finish()
+        return self._renewals
 
     async def _leave(self, replies: Sequence[object], renewals: int) -> None:
         """Close the connections if a reply shows that they lead to the wrong server.
@@ -220,7 +228,7 @@ class Trips:
         """
         if self._is_grouped and renewals == self._renewals and any(map(faults.is_left_behind, replies)):
             self._renewals += 1
-            await renew_connections(getattr(self._client, "connection_pool", None))
+            await self._renewal.start()
 
     async def _pipe_scripts(self, calls: list[RedisCall]) -> list[object]:
         replies = await self._pipe([call.wire() for call in calls])
@@ -249,24 +257,6 @@ class Trips:
             return await self._client.execute_command(*call.wire(), NEVER_DECODE=True)
         except NoScriptError:
             return await self._client.execute_command(*call.wire(in_full=True), NEVER_DECODE=True)
-
-
-async def renew_connections(pool: object) -> None:
-    """Close the idle connections of a pool of redis-py. A connection that is in use is closed when it is returned.
-
-    The pool's own `disconnect` waits for each connection to end. Another command may take the connection meanwhile, and
-    `disconnect` would then break it (redis-py 8.1). With `nowait`, no other task runs in between.
-    """
-    for connection in _connections(pool, "_available_connections"):
-        await connection.disconnect(nowait=True)
-    for connection in _connections(pool, "_in_use_connections"):
-        # An old redis-py cannot mark a connection. Then the connection is closed when it is refused itself.
-        if mark := getattr(connection, "mark_for_reconnect", None):
-            mark()
-
-
-def _connections(pool: object, name: str) -> tuple[Any, ...]:
-    return tuple(getattr(pool, name, ()))
 
 
 class _OneClass:

@@ -7,7 +7,6 @@ only the driver in use must be installed.
 from __future__ import annotations
 
 import importlib
-from urllib.parse import urlsplit
 
 from recuerda.errors import ConfigurationError
 from recuerda.storage.contract import Storage
@@ -21,6 +20,8 @@ URL_SCHEMES: dict[str, str] = {
     "cosmos": "recuerda.cosmos:CosmosStorage",
     "redis": "recuerda.redis:RedisStorage",
     "rediss": "recuerda.redis:RedisStorage",
+    "redis+sentinel": "recuerda.redis:RedisStorage",
+    "rediss+sentinel": "recuerda.redis:RedisStorage",
 }
 """The module and class of each URL scheme's storage: one line for each scheme."""
 
@@ -37,7 +38,8 @@ def open_storage(url: str) -> Storage:
         ConfigurationError: no storage has the URL's scheme, or the storage refuses the URL.
         MissingExtraError: the storage's optional dependency is not installed.
     """
-    scheme = urlsplit(url).scheme
+    # `urlsplit` refuses a URL with several IPv6 hosts.
+    scheme = url.partition(":")[0].lower() if ":" in url else ""
     target = URL_SCHEMES.get(scheme)
     if target is None:
         known = ", ".join(sorted(URL_SCHEMES))
