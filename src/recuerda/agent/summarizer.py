@@ -14,11 +14,19 @@ from datetime import timedelta
 from recuerda.agent.chat import ChatModel, ChatRequest
 from recuerda.errors import ChatClientError, StateError, ThreadConflict, ThreadNotFound
 from recuerda.ids import check_limit
-from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent, TextContent
+from recuerda.messages.message import (
+    ChatMessage,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    TextContent,
+    UriContent,
+)
 from recuerda.providers.deferred import Deferred
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.summary import Summary, decode_summary, encode_summary, pinned_of
+from recuerda.window.tokens import BYTES_PER_TOKEN
 from recuerda.window.window import ContextWindow
 
 INSTRUCTIONS = (
@@ -34,8 +42,17 @@ INSTRUCTIONS = (
 RESULT_CHARACTERS = 1_000
 """The longest part of a tool's result that the model is shown, in characters."""
 
+NOTES_BYTES = 8_000
+"""The longest summary, in bytes of UTF-8. A summary takes at most a quarter of the room that a window leaves for the
+thread, at 4 bytes a token."""
+
 TEXT_CHARACTERS = 8_000
 """The longest part of a message's text that the model is shown, in characters."""
+
+URI_CHARACTERS = 200
+"""The longest part of a file's address that the model is shown, in characters."""
+
+_GAP = "\n[…]\n"
 
 
 class Summarizer:
@@ -131,7 +148,7 @@ class Summarizer:
             piece = self._piece([turn for turn in covered if last is not None and turn.number <= last])
             if not piece:
                 return last is not None
-            summary = await self._written(before, piece)
+            summary = await self._written(before, piece, _largest(window))
             try:
                 await own.summarize(encode_summary(summary), through=piece[-1].number, expected=version)
             except (ThreadConflict, ThreadNotFound):
@@ -160,18 +177,19 @@ class Summarizer:
                 return turns[:i]
         return turns
 
-    async def _written(self, before: Summary | None, turns: Sequence[StoredTurn]) -> Summary:
+    async def _written(self, before: Summary | None, turns: Sequence[StoredTurn], largest: int) -> Summary:
         messages = [message for turn in turns for message in turn.messages]
         notes = "(none yet)" if before is None else before.text
         text = f"Notes so far:\n\n{notes}\n\nNext part of the conversation:\n\n{_transcript(messages)}"
-        request = ChatRequest(messages=[ChatMessage("user", text)], instructions=self.instructions)
+        instructions = f"{self.instructions}\nWrite at most {largest} characters; leave out the least important."
+        request = ChatRequest(messages=[ChatMessage("user", text)], instructions=instructions)
         async with asyncio.timeout(self.timeout.total_seconds()):
             response = await self.client.respond(request)
         summary = response.message.text.strip()
         if not summary:
             raise ChatClientError("the model that writes summaries returned an empty answer; the thread is unchanged")
         return Summary(
-            text=summary,
+            text=_bounded(summary, largest),
             pinned=(*(before.pinned if before else ()), *pinned_of(messages)),
             model=type(self.client).__name__,
             usage=response.usage,
@@ -190,11 +208,30 @@ async def _last_summary(store: ChatMessageStore) -> Summary | None:
         return None
 
 
+def _largest(window: ContextWindow | None) -> int:
+    """Return the size of the longest summary beside a window, in bytes of UTF-8."""
+    tokens = None if window is None else window.max_tokens
+    return NOTES_BYTES if tokens is None else min(NOTES_BYTES, tokens * BYTES_PER_TOKEN // 4)
+
+
+def _bounded(text: str, largest: int) -> str:
+    """Return a text or, if it has more than `largest` bytes, its beginning and its end."""
+    written = text.encode()
+    if len(written) <= largest:
+        return text
+    half = largest // 2 - len(_GAP)
+    return f"{written[:half].decode(errors='ignore')}{_GAP}{written[-half:].decode(errors='ignore')}"
+
+
 def _transcript(messages: Sequence[ChatMessage]) -> str:
     return "\n".join(line for message in messages if (line := _line(message)))
 
 
 def _line(message: ChatMessage) -> str:
+    """Return a message as a line with its speaker.
+
+    Further lines of the message are indented, so that a text cannot pass for another message or for a heading.
+    """
     said: list[str] = []
     for part in message.contents:
         match part:
@@ -204,10 +241,15 @@ def _line(message: ChatMessage) -> str:
                 said.append(f"[calls {part.name} with {_cut(str(part.arguments), RESULT_CHARACTERS)}]")
             case FunctionResultContent():
                 said.append(f"[result: {_cut(str(part.result), RESULT_CHARACTERS)}]")
+            case DataContent():
+                said.append(f"[file: {part.media_type}]")
+            case UriContent():
+                said.append(f"[file: {part.media_type}, {_cut(part.uri, URI_CHARACTERS)}]")
             case _:
                 pass
-    speaker = message.role if message.author_name is None else f"{message.role} ({message.author_name})"
-    return f"{speaker}: {' '.join(said)}" if any(said) else ""
+    name = " ".join((message.author_name or "").split())
+    speaker = f"{message.role} ({name})" if name else message.role
+    return "\n    ".join(f"{speaker}: {' '.join(said)}".splitlines()) if any(said) else ""
 
 
 def _cut(text: str, length: int) -> str:
