@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recuerda import Agent, AgentThread, ChatMessage, ChatMessageStore
+from recuerda import Agent, AgentThread, ChatMessage, ChatMessageStore, ContextWindow
 from recuerda.errors import InvalidInput, StorageUnavailable
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
 from recuerda.sqlite import SQLiteStorage
@@ -70,6 +70,24 @@ async def test_what_is_sent_anyway_is_not_quoted(agent: Agent, model: ScriptedCh
     await agent.run("I am allergic to peanuts.", thread="monday")
     await agent.run("What am I allergic to?", thread="monday")
     assert sent(model) == ["I am allergic to peanuts.", "Noted.", "What am I allergic to?"]
+
+
+@pytest.mark.parametrize("window", [ContextWindow(max_messages=8), ContextWindow(max_tokens=3_000), None])
+async def test_each_earlier_turn_is_sent_or_recalled(storage: SQLiteStorage, window: ContextWindow | None) -> None:
+    recall = RecallProvider(storage=storage)
+    model = ScriptedChatClient(default="I see.")
+    agent = model.create_agent(storage=storage, window=window, context_providers=[recall])
+    thread = agent.get_thread("one", user_id="ana")
+    for number in range(1, 31):
+        filler = f"Nothing of note, remark {number}. " + "More about rice. " * 15
+        await agent.run(f"The password is trombone{number}." if number % 5 == 1 else filler, thread=thread)
+    await agent.run("Which trombone passwords were there?", thread=thread)
+    shown = [message.text for message in model.requests[-1].messages]
+    # The room for memories in a window of tokens is assumed before they are known, so a few turns may be there twice.
+    allowed = (1, 2) if window is not None and window.max_tokens else (1,)
+    for number in (1, 6, 11, 16, 21, 26):
+        assert sum(f"trombone{number}." in text for text in shown) in allowed, number
+    await recall.close()
 
 
 async def test_older_turns_of_the_same_thread_are_quoted(storage: SQLiteStorage) -> None:

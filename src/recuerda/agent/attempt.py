@@ -18,7 +18,7 @@ import msgspec
 from recuerda.agent.beginning import Beginning
 from recuerda.agent.exchange import Exchange
 from recuerda.agent.journal import Journal, durable_store
-from recuerda.agent.prompt import Prompt, prompt_of
+from recuerda.agent.prompt import Prompt, first_sent, prompt_of
 from recuerda.agent.queue import QueueTicket
 from recuerda.agent.reading import Reading
 from recuerda.agent.request import RunRequest
@@ -104,6 +104,7 @@ class Attempt:
     async def _invoking(self) -> Prompt:
         """Ask the providers, and return the prompt with their contexts."""
         thread, said = self._request.thread, self._turn.input
+        thread.sent_from = first_sent(self._settings, self._reading, said)
         given = await gather(
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))
         )

@@ -21,6 +21,9 @@ from recuerda.providers.gathering import Gathered
 from recuerda.window.repair import mend
 from recuerda.window.window import ContextWindow
 
+CONTEXT_TOKENS = 2_000
+"""The room for providers' contexts that is assumed before they are known, in tokens."""
+
 HistoryPart = Callable[[int, int], Sequence[ChatMessage]]
 """Returns the thread's messages that fit beside a number of overhead tokens and a number of input tokens, in this
 order."""
@@ -99,6 +102,21 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         """Let the window calibrate its count of tokens by the reported usage of a request."""
         if self.window is not None:
             self.window.observe(request.messages, usage, instructions=request.instructions, tools=request.tools)
+
+
+def first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage]) -> int | None:
+    """Return the number of the first turn that a run surely sends, before the providers have given their contexts.
+
+    Room is left for the contexts. None if the owner of the messages knows no turns.
+    """
+    window, summary = settings.window, reading.summary
+    if window is None:
+        return reading.loaded.first_sent(None)
+    texts = [settings.instructions or "", "" if summary is None else summary.instructions]
+    pinned = () if summary is None else summary.pinned
+    overhead = window.tokens(pinned, instructions="\n\n".join(texts), tools=settings.tools)
+    room = CONTEXT_TOKENS if window.max_tokens else 0
+    return reading.loaded.first_sent(window, overhead_tokens=overhead + room, input_tokens=window.tokens(said))
 
 
 def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool) -> Prompt:

@@ -33,6 +33,9 @@ from recuerda.storage.registry import open_storage
 from recuerda.threads.thread import AgentThread
 
 _ADVICE = "make a provider for each user, or one without user_id"
+RECENT_TURNS = 20
+"""The number of the newest turns that are not recalled if it is not known which turns are sent."""
+
 _CHECK_S = 10
 """The time limit, in seconds, for comparing threads with the storage without a search."""
 
@@ -51,8 +54,8 @@ class RecallProvider(ContextProvider):
             5 seconds at most. Then it is by words only, and the missing vectors are made in the background.
         facts: finds facts in the messages after the reply; see `FactExtractor`. If None, no facts are extracted.
         limit: the largest number of memories, and of facts, that a run gets.
-        recent_turns: the number of the newest turns of the current thread that are not recalled, because they are sent
-            anyway.
+        recent_turns: the number of the newest turns of the current thread that are not recalled. If None, these are the
+            turns that the run sends anyway, so a turn that its window leaves out can be recalled.
         max_characters: the largest number of characters of all quotes together.
         max_quote_characters: the largest number of characters of one quote. A longer message is cut to the part that
             fits the query best.
@@ -73,7 +76,7 @@ class RecallProvider(ContextProvider):
         embedder: Embedder | None = None,
         facts: FactExtractor | None = None,
         limit: int = 10,
-        recent_turns: int = 20,
+        recent_turns: int | None = None,
         max_characters: int = 6_000,
         max_quote_characters: int = 600,
         timeout: timedelta | None = timedelta(seconds=10),
@@ -82,7 +85,7 @@ class RecallProvider(ContextProvider):
     ) -> None:
         self.user_id: str | None = None if user_id is None else check_id(user_id, "user id")
         self.limit: int = check_limit(limit, "limit")
-        self.recent_turns: int = check_count(recent_turns, "recent_turns")
+        self.recent_turns: int | None = None if recent_turns is None else check_count(recent_turns, "recent_turns")
         self.max_characters: int = check_limit(max_characters, "max_characters")
         self.max_quote_characters: int = check_limit(max_quote_characters, "max_quote_characters")
         self.timeout = timeout
@@ -339,9 +342,15 @@ class RecallProvider(ContextProvider):
         is_lent = user is None and followed.user_id is None and position.scope != thread_scope(thread.id)
         return position.scope, Filters(
             recent_thread=thread.id,
-            recent_turn=position.revision - self.recent_turns + 1,
+            recent_turn=self._first_recent(thread, position.revision),
             only_thread=thread.id if is_lent else None,
         )
+
+    def _first_recent(self, thread: AgentThread, revision: int) -> int:
+        """Return the number of the first turn of a run's thread that is not recalled."""
+        if self.recent_turns is not None:
+            return revision - self.recent_turns + 1
+        return revision - RECENT_TURNS + 1 if thread.sent_from is None else thread.sent_from
 
     def _check_owner(self, thread_id: str, followed: Followed) -> None:
         position = followed.position

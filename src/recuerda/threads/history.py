@@ -128,10 +128,22 @@ class History:
     def window(self, window: ContextWindow, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
         """Return the messages that a window selects. The cost of each turn is remembered for the next call."""
         self._tally = window.tally(self.turns, self._tally)
+        return window.plan(
+            self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=self._is_rest
+        )
+
+    def first_sent(self, window: ContextWindow, *, overhead_tokens: int, input_tokens: int) -> int:
+        """Return the number of the first turn that a window selects; 0 if there is no turn."""
+        self._tally = window.tally(self.turns, self._tally)
+        return window.first_sent(
+            self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=self._is_rest
+        )
+
+    @property
+    def _is_rest(self) -> bool:
         # The window leaves out turns to move in steps. Without a summary, no text would stand for these turns.
         first = 1 if self.info is None else self.info.first
-        is_rest = self.with_summary and self._start <= max(first, _after(self.summary))
-        return window.plan(self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=is_rest)
+        return self.with_summary and self._start <= max(first, _after(self.summary))
 
     def covers(self, last_messages: int | None, *, with_summary: bool = False) -> bool:
         """Return True if the held turns contain a window with this number of messages (None: the whole view)."""

@@ -56,6 +56,14 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         """The revision of `version`; 0 without a version."""
         return revision_of(self.version or 0)
 
+    def first_sent(self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0) -> int | None:
+        """Return the number of the first turn that `select` returns; None if the store knows no turns."""
+        if self.history is None:
+            return None
+        if window is None:
+            return self.history.turns[0].number if self.history.turns else 0
+        return self.history.first_sent(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+
     def select(
         self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0
     ) -> Sequence[ChatMessage]:

@@ -106,6 +106,11 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
             return list(fitted(newest, self.counter or ESTIMATES, max_tokens=limits.tokens))
         return tally.messages_from(choice.front, choice.whole_from)
 
+    def first_sent(self, tally: Tally, *, overhead_tokens: int, input_tokens: int, is_rest: bool) -> int:
+        """Return the number of the first turn that `plan` sends; 0 if there is no turn. The arguments are the same."""
+        choice = choose(tally, self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens), is_rest=is_rest)
+        return tally.turns[choice.front].number if tally.turns else 0
+
     def tally(self, turns: Sequence[NumberedTurn], known: Tally | None = None) -> Tally:
         """Return the tally of turns for `plan`. If `known` is a tally of these turns for this window, return it."""
         counter = None if self.max_tokens is None else self.counter or ESTIMATES

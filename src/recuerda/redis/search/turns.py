@@ -30,14 +30,17 @@ async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> Turn
 
 
 def seen_turns(thread: AgentThread) -> Seen | None:
-    """Return the turns that the model sees anyway: the turns that the run has read.
+    """Return the turns that the model sees anyway: the turns that the run sends, or else those that it has read.
 
     For a thread that a service or the application's own store keeps, this is the whole thread.
     """
     store = thread.turn_store
     if store is None:
         return Seen(thread_id=thread.id, from_number=0)
-    return Seen(thread_id=thread.id, from_number=store.turns[0].number) if store.turns else None
+    if not store.turns:
+        return None
+    sent_from = thread.sent_from
+    return Seen(thread_id=thread.id, from_number=store.turns[0].number if sent_from is None else sent_from)
 
 
 async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> StoredTurn | None:
