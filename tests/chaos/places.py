@@ -49,6 +49,9 @@ class Place(ABC):
     can_be_searched: ClassVar[bool] = True
     """True if `find` works, and if another process can open the same threads."""
 
+    can_be_served: ClassVar[bool] = False
+    """True if several processes of `recuerda serve` may share the storage, and `url` works."""
+
     has_outages: ClassVar[bool] = False
     """True if the storage cannot be reached for a moment while it is put back."""
 
@@ -62,6 +65,10 @@ class Place(ABC):
     def address(self) -> str:
         """Return an argument from which another process can open the same threads with `open_address`."""
         return str(self.folder)
+
+    def url(self) -> str:
+        """Return the URL with which a command opens the same threads."""
+        raise NotImplementedError
 
     def keep(self) -> None:
         """Take a snapshot, which replaces the snapshot before."""
@@ -112,6 +119,7 @@ class SQLitePlace(Place):
     """One file; SQLite's own backup takes the snapshot and puts it back into the file that is in use."""
 
     scheme = "sqlite"
+    can_be_served = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -119,6 +127,9 @@ class SQLitePlace(Place):
 
     def open(self, clock: Clock = system_clock) -> Storage:
         return SQLiteStorage(self._path, clock=clock)
+
+    def url(self) -> str:
+        return f"sqlite:///{self._path}"
 
     def keep(self) -> None:
         _copy_database(self._path, self.folder / "kept.db")
@@ -209,6 +220,7 @@ class PostgresPlace(Place):
     """A schema; a snapshot is a copy of its tables in another schema."""
 
     scheme = "postgresql"
+    can_be_served = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -218,6 +230,9 @@ class PostgresPlace(Place):
 
     def open(self, clock: Clock = system_clock) -> Storage:
         return PostgresStorage(self._url, schema=self._schema, clock=clock)
+
+    def url(self) -> str:
+        return f"{self._url}{'&' if '?' in self._url else '?'}schema={self._schema}"
 
     def keep(self) -> None:
         with psycopg.connect(self._url) as db:

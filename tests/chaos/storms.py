@@ -10,6 +10,7 @@ from tests.chaos.owners import owners
 from tests.chaos.places import PLACES, Place
 from tests.chaos.remade import remade
 from tests.chaos.rollback import rollback
+from tests.chaos.served import served
 from tests.chaos.tally import Round
 from tests.chaos.walks import walks
 
@@ -21,11 +22,16 @@ STORMS: dict[str, Storm] = {
     "owners": owners,
     "walks": walks,
     "erasures": erasures,
+    "served": served,
 }
 
 
 def storms_of(scheme: str, names: Sequence[str]) -> list[str]:
     """Return the names of the storms that make sense on a storage."""
     place = PLACES[scheme]
-    senseless = {"rollback": not place.can_go_back, "erasures": not place.can_be_searched}
+    senseless = {
+        "rollback": not place.can_go_back,
+        "erasures": not place.can_be_searched,
+        "served": not place.can_be_served,
+    }
     return [name for name in names if not senseless.get(name)]

@@ -11,6 +11,7 @@ from recuerda.storage.records import NO_GUARD, Appended, Guard, NewRecord, ReadQ
 from tests.chaos.command import main, run_round
 from tests.chaos.ledger import Ledger
 from tests.chaos.places import PLACES, MemoryPlace, SQLitePlace
+from tests.chaos.said import Response, Said, Talk, problems_of_copies
 from tests.chaos.storms import STORMS, storms_of
 from tests.chaos.tally import Tally
 
@@ -137,6 +138,40 @@ def test_an_undone_turn_may_come_back_with_a_snapshot_that_overlaps(ledger: Ledg
     assert ledger.problems("x", []) == ledger.problems("x", ["a"]) == []
 
 
+# -- the promises of servers -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def talk() -> Talk:
+    talk = Talk("ann", "conv_1", "key", {}, {"by": "key"})
+    talk.said = [Said(["a"], began=1, ended=2), Said(["b", "c"], began=3, ended=4), Said(["d"], began=3, ended=5)]
+    talk.gone = {"d": 6}
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("listed", "problem"),
+    [
+        (["a", "b"], "'c' was acknowledged, and is lost"),
+        (["a", "b", "c", "a"], "'a' is there 2 times"),
+        (["a", "b", "c", "d"], "'d' was deleted, and is there"),
+        (["a", "b", "c", "e"], "'e' was never acknowledged"),
+        (["b", "a", "c"], "the turn ['b', 'c'] is not in one piece"),
+        (["b", "c", "a"], "the turn ['a'] stands behind a turn that was said later"),
+    ],
+)
+def test_a_broken_promise_is_found(talk: Talk, listed: list[str], problem: str) -> None:
+    assert talk.problems(["a", "b", "c"], {"by": "key"}) == []
+    assert problem in talk.problems(listed, {"by": "key"})
+    assert talk.problems(["a", "b", "c"], {}) == ["the metadata are {} and not {'by': 'key'}"]
+
+
+def test_two_answers_under_one_key_are_found() -> None:
+    response = Response("ann", "resp_1", "why?", "so", {}, "key")
+    assert problems_of_copies(response, ["so", "so"]) == []
+    assert problems_of_copies(response, ["so", "thus"]) == ["'why?' was answered by 'so' and 'thus'"]
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
@@ -151,7 +186,7 @@ def test_the_command_prints_a_table_without_colours(capsys: pytest.CaptureFixtur
 def test_an_unknown_storm_is_refused_with_the_names(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--storm", "hail"])
-    assert "'hail' is none of rollback, remade, owners, walks, erasures" in capsys.readouterr().err
+    assert "'hail' is none of rollback, remade, owners, walks, erasures, served" in capsys.readouterr().err
 
 
 def test_a_storm_is_left_out_where_it_makes_no_sense() -> None:

@@ -149,10 +149,8 @@ async def test_whoever_lost_the_lease_gives_the_stored_answer_or_none(
         monkeypatch.setattr(Storage, "take_lease", _always)
         stored.append(await ask_other("POST", "responses", {"input": "x"}, key="k"))
 
-    async def claim_only() -> None: ...
-
     stored: list[tuple[int, Any]] = []
-    _before_second(monkeypatch, storage, claim_only, lose_to_the_other)
+    _before_second(monkeypatch, storage, _nothing, lose_to_the_other)
     answer = await ask._client.post("/v1/responses", json=body, headers=headers)  # pyright: ignore[reportPrivateUsage]  # the raw stream
     if is_streamed:
         assert "response.failed" in answer.text
@@ -160,6 +158,27 @@ async def test_whoever_lost_the_lease_gives_the_stored_answer_or_none(
     else:
         assert (answer.status_code, answer.json()) == stored[0]
     assert await ask("POST", "responses", {"input": "x"}, key="k") == stored[0]
+
+
+async def test_whoever_lost_the_lease_finds_the_answer_that_continues_the_chain(
+    storage: Storage, ask: Caller, ask_other: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = (await ask("POST", "responses", {"input": "root"}))[1]["id"]
+    body = {"input": "x", "previous_response_id": first}
+    stored: list[tuple[int, Any]] = []
+
+    async def lose_to_the_other() -> None:
+        monkeypatch.setattr(Storage, "take_lease", _always)
+        stored.append(await ask_other("POST", "responses", body, key="k"))
+
+    left = [lose_to_the_other, _nothing, _nothing]  # Two reads look for the answer, and the third one reads the chain.
+
+    async def next_one() -> None:
+        await left.pop()()
+
+    before(monkeypatch, storage, "read", next_one, times=3)
+    assert await ask("POST", "responses", body, key="k") == stored[0]
+    assert len((await storage.list_threads()).threads) == 2
 
 
 async def _always(*_: Any, **__: Any) -> bool:

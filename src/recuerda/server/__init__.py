@@ -3,9 +3,9 @@
 `recuerda serve` runs this package from the command line. `create_app` returns the same service as an ASGI application.
 
 `routes.py` is the table of all routes. `responses.py` and `conversations.py` have their handlers. `places.py` decides
-to which thread a response goes, and `threads.py` reads and writes threads. `items.py` and `turns.py` turn OpenAI's
-items into messages and back. `upstream.py` speaks to the model's server. `connections.py` limits connections, and
-`http.py` admits requests.
+to which thread a response goes, `threads.py` reads and writes threads, and `once.py` makes retries safe. `items.py` and
+`turns.py` turn OpenAI's items into messages and back. `upstream.py` speaks to the model's server. `connections.py`
+limits connections, and `http.py` admits requests.
 """
 
 from recuerda.errors import MissingExtraError

@@ -108,6 +108,9 @@ async def _after(
     view = await threads.newest(tenancy, previous.thread, turn_id=previous.turn)
     if view.found is None or not is_kept(view.found):
         raise _no_previous(previous_id)
+    # Another process that took this key's lease over may have added the turn since the look-up above.
+    if (found := next((turn for turn in view.turns if turn.id == turn_id), None)) is not None:
+        return Place(ResponseName(previous.thread, turn_id), committed=found)
     if may_add and view.turns and view.turns[-1].id == previous.turn:
         return Place(ResponseName(previous.thread, turn_id), view.turns, view.version)
     turns = await _through(threads, tenancy, previous.thread, view, view.found.number)
