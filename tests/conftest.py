@@ -5,7 +5,9 @@ the connection and would already leave the machine, or wait for a resolver that 
 """
 
 import gc
+import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,11 @@ from pytest_socket import SocketBlockedError
 # The time of an example depends on how busy the machine is, so there is no deadline.
 settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 settings.register_profile("long", settings.get_profile("short"), max_examples=1_000)
+
+# The tests start hundreds of processes. Where Python is told to keep no bytecode, each of them would compile the whole
+# package anew, and each test process every test.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 LOOPBACK = {None, "", "127.0.0.1", "::1", "localhost"}
 
