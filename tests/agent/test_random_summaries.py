@@ -35,7 +35,7 @@ def told(request: ChatRequest) -> set[str]:
     return {fact for text in texts for fact in FACT.findall(text)}
 
 
-@settings(max_examples=300)
+@settings(max_examples=settings().max_examples * 4)
 @example(  # a thread that fits whole, and in which a window without summaries would start at a rounder number
     steps=["run", "undo", "run", "run", "undo", "run", "run", "run", "run"],
     window=ContextWindow(max_messages=8),

@@ -5,12 +5,6 @@ from pathlib import Path
 import pytest
 
 from recuerda.cosmos import cutting as cosmos_cutting
-from recuerda.cosmos import directory as cosmos_directory
-from recuerda.file import listing as file_listing
-from recuerda.postgres import storage as postgres_storage
-from recuerda.redis import listing as redis_listing
-from recuerda.sqlite import threads as sqlite_threads
-from recuerda.storage import hooks
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import REMEMBERED
 from recuerda.storage.registry import URL_SCHEMES
@@ -24,14 +18,8 @@ class TestStorage(StorageContract, DraftListContract, LeaseContract, RewriteCont
         return another  # conftest's second handle, instead of the same object
 
     @pytest.fixture
-    def walk_page(self, monkeypatch: pytest.MonkeyPatch) -> int:
-        """Let walks read 20 threads at once instead of 200 or 2,000, so that 45 threads are enough for three pages."""
-        for module in (hooks, postgres_storage, redis_listing, sqlite_threads):
-            monkeypatch.setattr(module, "WALK_PAGE", 20)
-        monkeypatch.setattr(file_listing, "NAMES_PER_PAGE", 20)
-        # Cosmos DB's directory has partitions, and a page has threads of one of them.
-        monkeypatch.setattr(cosmos_directory, "WALK_PAGE", 2)
-        return 20
+    def walk_page(self, small_page: int) -> int:
+        return small_page
 
     @pytest.fixture
     def remembered(self, scheme: str, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -73,19 +73,22 @@ async def test_two_histories_are_never_mixed(source: Storage, storage: Storage) 
     assert [record.body for record in (await storage.read("a")).records] == [b"something else"]
 
 
-async def test_a_walk_leaves_out_what_is_deleted_meanwhile_and_meets_everything_else(storage: Storage) -> None:
+async def test_a_walk_leaves_out_what_is_deleted_meanwhile_and_meets_everything_else(
+    storage: Storage, small_page: int
+) -> None:
     source = MemoryStorage()
-    for number in range(450):
-        await source.append(f"t{number:03}", turn("x"))
+    names = [f"t{number:03}" for number in range(2 * small_page + 5)]
+    for name in names:
+        await source.append(name, turn("x"))
     copied: list[str] = []
     gone = used = ""
     async for one in copy_threads(source, storage):
         copied.append(one.thread_id)
         if len(copied) == 3:
-            gone, used = [i for i in (f"t{number:03}" for number in range(450)) if i not in copied][:2]
+            gone, used = [name for name in names if name not in copied][:2]
             await source.delete(gone)
             await source.append(used, turn("y"))
-    assert sorted(copied) == [f"t{number:03}" for number in range(450) if f"t{number:03}" != gone]
+    assert sorted(copied) == [name for name in names if name != gone]
     assert [record.body for record in (await storage.read(used)).records] == [b"x", b"y"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from recuerda import InvalidInput, NewTurn, Storage
-from recuerda.storage.hooks import WALK_PAGE
 
 
 async def fill(storage: Storage) -> None:
@@ -30,10 +29,10 @@ async def test_erasing_takes_all_of_one_user_and_nothing_of_others(storage: Stor
     assert (await storage.erase_user("ana")).threads == 0
 
 
-async def test_more_threads_than_a_page_are_erased(storage: Storage) -> None:
-    for i in range(WALK_PAGE + 10):
+async def test_more_threads_than_a_page_are_erased(storage: Storage, small_page: int) -> None:
+    for i in range(small_page + 10):
         await storage.append(f"t{i}", NewTurn(body=b"x", message_count=1), user_id="ana")
-    assert (await storage.erase_user("ana")).threads == WALK_PAGE + 10
+    assert (await storage.erase_user("ana")).threads == small_page + 10
     assert (await storage.list_threads(user_id="ana")).threads == ()
 
 

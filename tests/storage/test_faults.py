@@ -15,10 +15,12 @@ from tests.forking import run_module
 from tests.storage.matrix import STORAGES, SURVIVING
 from tests.storage.processes import STEPS, THREADS, body_of
 
-KILLS, KILLS_AT_LENGTH = 40, 500
+KILLS, KILLS_AT_LENGTH = 16, 500
 """How many writers are killed. By hand: `python -m tests.storage.processes kill SCHEME COUNT FOLDER`."""
-TURNS = {"cosmos": 25}
-"""How many turns each of four processes appends, 100 elsewhere. By hand: the same command with `contend`."""
+TURNS = {"cosmos": 15}
+"""How many turns each of four processes appends, 50 elsewhere. By hand: the same command with `contend`."""
+STORAGES_MADE, STORAGES_MADE_AT_LENGTH = 2, 20
+"""How many storages are made, each by eight processes at once."""
 
 survivors = pytest.mark.parametrize("scheme", SURVIVING)
 
@@ -68,7 +70,7 @@ async def test_after_many_kills_every_acknowledged_turn_is_there_once_in_order_a
 
 @survivors
 async def test_a_killed_writers_thread_goes_on_without_repair(scheme: str, tmp_path: Path, storage: Storage) -> None:
-    await run_processes("kill", scheme, 20, tmp_path)
+    await run_processes("kill", scheme, 8, tmp_path)
     info = await storage.head("x")
     revision = info.revision if info else 0
     appended = await storage.append("x", NewTurn(body=b"after", message_count=1), expected=revision)
@@ -79,7 +81,7 @@ async def test_a_killed_writers_thread_goes_on_without_repair(scheme: str, tmp_p
 async def test_four_processes_on_one_thread_lose_mix_and_double_nothing(
     scheme: str, tmp_path: Path, storage: Storage
 ) -> None:
-    turns = TURNS.get(scheme, 100)
+    turns = TURNS.get(scheme, 50)
     [lines] = await run_processes("contend", scheme, turns, tmp_path)
     told = [line.split(" ") for line in lines]
     found = await storage.read("x")
@@ -117,17 +119,21 @@ async def test_after_many_kills_a_turn_goes_on_from_its_last_step_and_saves_none
 async def test_of_four_processes_that_go_on_with_one_turn_one_saves_each_step(
     scheme: str, tmp_path: Path, storage: Storage
 ) -> None:
-    [lines] = await run_processes("steps", scheme, 60, tmp_path)
+    [lines] = await run_processes("steps", scheme, 30, tmp_path)
     told = [line.split(" ") for line in lines]
     draft = await storage.load_draft("x")
     assert draft is not None
     assert sorted([str(step.number), step.body.decode()] for step in draft.steps) == sorted(told)
-    assert [step.number for step in draft.steps] == list(range(1, 61))
+    assert [step.number for step in draft.steps] == list(range(1, 31))
 
 
+@pytest.mark.chaos
 @survivors
-async def test_processes_that_make_a_storage_in_the_same_moment_all_succeed(scheme: str, tmp_path: Path) -> None:
-    folders = [tmp_path / str(number) for number in range(8)]
+async def test_processes_that_make_a_storage_in_the_same_moment_all_succeed(
+    scheme: str, tmp_path: Path, *, is_long: bool
+) -> None:
+    count = STORAGES_MADE_AT_LENGTH if is_long else STORAGES_MADE
+    folders = [tmp_path / str(number) for number in range(count)]
     for folder in folders:
         folder.mkdir()
     for folder, told in zip(folders, await run_processes("open", scheme, 8, *folders), strict=True):

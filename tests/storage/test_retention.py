@@ -67,14 +67,14 @@ async def test_a_policy_can_be_for_one_user(storage: Storage) -> None:
 
 async def test_a_long_thread_is_read_only_as_far_as_it_is_kept(storage: Storage) -> None:
     turns = [
-        NewTurn(body=b"x", message_count=1, created_us=storage.clock() - (300 - i) * DAY_US, id=f"t{i}")
-        for i in range(300)
+        NewTurn(body=b"x", message_count=1, created_us=storage.clock() - (160 - i) * DAY_US, id=f"t{i}")
+        for i in range(160)
     ]
     await storage.append_all("a", turns)
-    before = from_microseconds(storage.clock()) - timedelta(days=100, hours=1)
-    assert await storage.trim("a", before=before) == 200
+    before = from_microseconds(storage.clock()) - timedelta(days=40, hours=1)
+    assert await storage.trim("a", before=before) == 120
     found = await storage.read("a")
-    assert [record.id for record in found.records] == [f"t{i}" for i in range(200, 300)]
+    assert [record.id for record in found.records] == [f"t{i}" for i in range(120, 160)]
     assert await storage.trim("a", before=before) == 0
 
 

@@ -195,17 +195,19 @@ def test_every_public_operation_is_tried() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_no_operation_of_another_user_passes(storage: Storage, another: Storage, way: str) -> None:
+    handles = {name: opened(another, "a", "bo") for name in OPERATIONS}
+    if way in BEFORE:
+        await store_of(handles["Agent.run"]).add_messages(said("bo's own words"))
+        for bo in handles.values():
+            assert len(await bo.list_messages()) == 1
+    await WAYS[way](storage, "a")
+    before = await everything(storage, "a")
     for name, operation in OPERATIONS.items():
         client = ScriptedChatClient(["evil"] * 9)
-        bo = opened(another, name, "bo")
-        if way in BEFORE:
-            await store_of(bo).add_messages(said("bo's own words"))
-            await bo.list_messages()
-        await WAYS[way](storage, name)
-        before = await everything(storage, name)
+        agent = client.create_agent(storage=another, tools=pay)
         with pytest.raises(ThreadOwnershipError):
-            pytest.fail(f"{name} passed: {await operation(client.create_agent(storage=another, tools=pay), bo)!r}")
-        assert await everything(storage, name) == before, name
+            pytest.fail(f"{name} passed: {await operation(agent, handles[name])!r}")
+        assert await everything(storage, "a") == before, name
         assert client.requests == [], name
 
 

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import TypeAlias
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recuerda import ChatMessage, ChatMessageStore, Storage
@@ -90,20 +90,20 @@ async def play(scheme: str, folder: Path, steps: list[Step]) -> None:
                 await model.check(handle, last)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=settings().max_examples * 4)
 @given(steps=st.lists(STEPS, max_size=25))
 def test_in_ram(steps: list[Step]) -> None:
     asyncio.run(play("memory", Path(), steps))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings().max_examples // 2)
 @given(steps=st.lists(STEPS, max_size=20))
 def test_on_sqlite(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(play("sqlite", Path(folder), steps))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings().max_examples // 2)
 @given(steps=st.lists(STEPS, max_size=20))
 def test_in_files(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:

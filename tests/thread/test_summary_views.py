@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recuerda import ChatMessage, ChatMessageStore, ContextWindow, Storage, ThreadConflict, Turn
@@ -299,7 +299,7 @@ async def run(steps: list[tuple[str, int, int | None]], folder: Path) -> None:
             await check(handle, storage, None, with_summary=True)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings().max_examples * 2)
 @given(steps=st.lists(STEPS, min_size=3, max_size=25))
 def test_whatever_is_done_a_warm_handle_sees_what_a_new_one_reads(
     steps: list[tuple[str, int, int | None]],
