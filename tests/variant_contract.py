@@ -59,7 +59,6 @@ CHOSEN = (
     "test_every_hostile_thread_id_can_be_updated_drafted_and_deleted",
     "test_every_hostile_turn_id_is_a_turn_of_its_own",
     "test_every_hostile_user_id_is_a_user_of_their_own",
-    "test_pages_go_on_after_every_hostile_id",
     # The end of the connections.
     "test_closing_finishes_what_was_begun",
     "test_use_after_close_is_an_error",
