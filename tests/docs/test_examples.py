@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.records import NewTurn
 from tests.docs.pages import PAGES, ROOT, blocks, page_id, run_python
 from tests.servers.postgres_server import postgres_url
 from tests.servers.qdrant import open_no_stray_connection
@@ -60,6 +62,13 @@ def test_every_block_of_a_page_says_what_it_is() -> None:
         assert {block.kind for block in blocks(page)} <= KNOWN_KINDS, page_id(page)
 
 
+async def _begin(path: Path) -> None:
+    async with SQLiteStorage(path, synchronous="NORMAL") as storage:
+        await storage.append(
+            "default", NewTurn(body=b'{"v":1,"messages":[{"role":"user","content":"Hi."}]}', message_count=1)
+        )
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_the_shell_lines_of_a_page_work(page: Path, tmp_path: Path) -> None:
     environment = {
@@ -67,6 +76,9 @@ def test_the_shell_lines_of_a_page_work(page: Path, tmp_path: Path) -> None:
         "HOME": str(tmp_path),
         "XDG_DATA_HOME": str(tmp_path),
     }
+    if any(block.kind == "sh" for block in blocks(page)):  # a page's reader has a storage already
+        asyncio.run(_begin(tmp_path / "memory.db"))
+        asyncio.run(_begin(tmp_path / "recuerda" / "memory.db"))
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for block in blocks(page):
