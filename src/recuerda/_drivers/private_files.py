@@ -8,6 +8,7 @@ modes; there, a file gets the permissions of its folder.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,12 @@ _making = threading.Lock()
 def open_private(path: str | os.PathLike[str], flags: int) -> int:
     """Open a descriptor, as `os.open`. A file that this makes is private. It can be the opener of `open`."""
     return os.open(path, flags | _BINARY, FILE_MODE)
+
+
+def keep_mode(old: Path, new: Path) -> None:
+    """Give the mode of an existing file to the file that is about to replace it."""
+    if old.exists():
+        new.chmod(stat.S_IMODE(old.stat().st_mode))
 
 
 def make_private_folder(path: Path) -> list[Path]:

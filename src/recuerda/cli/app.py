@@ -19,6 +19,7 @@ except ModuleNotFoundError as _error:
     raise MissingExtraError(module="recuerda.cli", extra="cli") from _error
 
 from recuerda.cli import (
+    backup,
     chat,
     copy_threads,
     delete,
@@ -54,6 +55,7 @@ for _name, _command, _examples in (
     ("export", export_threads.export, export_threads.EXAMPLES),
     ("import", import_threads.import_, import_threads.EXAMPLES),
     ("copy", copy_threads.copy, copy_threads.EXAMPLES),
+    ("backup", backup.backup, backup.EXAMPLES),
     ("doctor", doctor.doctor, doctor.EXAMPLES),
     ("serve", serve.serve, serve.EXAMPLES),
 ):

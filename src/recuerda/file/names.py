@@ -71,7 +71,12 @@ def file_stem(thread_id: str) -> str:
 def files_of(folder: Path, thread_id: str) -> ThreadFiles:
     """Return the paths of a thread's files and the stripe of its lock."""
     stem = file_stem(thread_id)
-    return ThreadFiles(folder, stem, int(stem[-2:], 16) % STRIPES)
+    return ThreadFiles(folder, stem, stripe_of(stem))
+
+
+def stripe_of(name: str) -> int:
+    """Return the stripe of the lock of a thread's file, by the file's name with or without a suffix."""
+    return int(name.partition(".")[0][-2:], 16) % STRIPES
 
 
 def is_log_name(name: str) -> bool:
