@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from recuerda._drivers.private_files import make_private_folder, open_private
 from recuerda.cli.examination import Examined
 from recuerda.cli.output import warn
 from recuerda.threads.transfer import lines_of
@@ -31,7 +32,7 @@ class Backup:
 
     def keep(self, thread: Examined) -> None:
         """Write a copy of an examined thread to the disk, before the thread is changed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         self._copies[thread.thread_id] += 1
         number = self._copies[thread.thread_id]
         if thread.info is not None:
@@ -86,7 +87,7 @@ def _file_name(thread_id: str) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
+    with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -14,6 +14,7 @@ from typing import Annotated, BinaryIO
 import typer
 from rich.progress import track
 
+from recuerda._drivers.private_files import keep_mode, open_private
 from recuerda.cli.options import StorageOption, opened_to_read
 from recuerda.cli.output import console, counted, fail, inert_json, warn
 from recuerda.errors import CorruptTurn, InvalidInput, ThreadNotFound
@@ -175,6 +176,7 @@ def _destination(output: Path | None) -> Generator[_Output]:
         file.flush()
         os.fsync(file.fileno())
         file.close()
+        keep_mode(output, partial)
         partial.replace(output)
     except BaseException:
         with suppress(OSError):  # a full disk refuses the rest once more
@@ -198,7 +200,7 @@ def _keep_whole_threads(partial: Path, output: Path, out: _Output) -> None:
 
 def _opened(partial: Path, output: Path) -> BinaryIO:
     try:
-        return partial.open("x+b")
+        return os.fdopen(open_private(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL), "w+b")
     except OSError as error:
         raise InvalidInput(f"{output} cannot be written: {error.strerror}") from None
 

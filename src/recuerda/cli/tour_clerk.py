@@ -7,9 +7,11 @@ room is booked and the tool has not returned. Then its process can be killed.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
+from recuerda._drivers.private_files import open_private
 from recuerda.agent.agent import Agent
 from recuerda.agent.chat import ChatRequest, ChatResponse
 from recuerda.agent.client import ChatClient
@@ -63,7 +65,9 @@ def count(folder: Path, action: str) -> int:
 
 
 def _note(folder: Path, action: str, what: str) -> None:
-    with (folder / action).open("a", encoding="utf-8") as file:
+    with os.fdopen(
+        open_private(folder / action, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a", encoding="utf-8"
+    ) as file:
         file.write(f"{what}\n")
 
 
