@@ -153,7 +153,8 @@ async def _compare_lengths(connection: Connection, lengths: Sequence[int], *, ro
     return {length: median(times) for length, times in taken.items()}
 
 
-def _started(command: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
+def started(command: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
+    """Start a program. Return its process, and the last word of the first line that it prints."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, process.stdout.readline().split()[-1]
@@ -161,7 +162,7 @@ def _started(command: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
 
 def _serving(folder: Path, model: str) -> tuple[subprocess.Popen[str], str]:
     options = ["--storage", f"sqlite:///{folder}/memory.db", "--upstream", model, "--model", "m", "--port", "0"]
-    return _started([sys.executable, "-m", "recuerda", "serve", *options, "--window-messages", "20"])
+    return started([sys.executable, "-m", "recuerda", "serve", *options, "--window-messages", "20"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -178,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     lengths = [int(length) for length in options.lengths.split(",")]
     with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as folder:
-        model, model_url = _started([sys.executable, "-c", _MODEL])
+        model, model_url = started([sys.executable, "-c", _MODEL])
         server, server_url = _serving(Path(folder), model_url)
         try:
             load = measure_load(

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from collections import deque
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from uvicorn import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -34,8 +37,10 @@ State: TypeAlias = Literal["silent", "uploading", "busy"]
 _LINGER_S = 5.0
 _LINGER_BYTES = 64 * 1024 * 1024
 _BODY_HEADERS = (b"content-length", b"transfer-encoding")
-_FREE_CHUNKS = 4096
+_FREE_CHUNKS = 2048
 _CHUNK_BYTES = 64
+_SMALL_BYTES = 4096
+_WORK_S = 0.005
 _MOST_DESCRIPTORS = 65_536
 _WINDOWS_CONNECTIONS = 1024
 
@@ -51,6 +56,8 @@ class Connections:
         self.limits = limits
         self.most: int = limits.max_connections or connections_that_fit()
         self._open: dict[State, dict[GuardedConnection, None]] = {"silent": {}, "uploading": {}, "busy": {}}
+        self._unparsed: deque[GuardedConnection] = deque()
+        self._is_parsing_planned = False
 
     def __len__(self) -> int:
         """Return the number of open connections."""
@@ -75,6 +82,49 @@ class Connections:
     def remove(self, connection: GuardedConnection, state: State) -> None:
         """Forget a connection that is closed."""
         self._open[state].pop(connection, None)
+
+    def parse_later(self, connection: GuardedConnection) -> None:
+        """Let a connection parse what it has read when its turn comes."""
+        self._unparsed.append(connection)
+        self._plan_parsing(connection.loop)
+
+    def _plan_parsing(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._unparsed and not self._is_parsing_planned:
+            self._is_parsing_planned = True
+            loop.call_soon(self._parse, loop)
+
+    def _parse(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Parse for a few milliseconds, then let the event loop do its other work."""
+        self._is_parsing_planned = False
+        end = time.perf_counter() + _WORK_S
+        try:
+            while self._unparsed and time.perf_counter() < end:
+                self._unparsed.popleft().parse()
+        finally:
+            self._plan_parsing(loop)
+
+
+class _Flow(FlowControl):
+    """uvicorn's control of a connection's reading, which is also held while a piece waits to be parsed."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._is_held = False
+
+    def hold(self) -> None:
+        self._is_held = True
+        self._transport.pause_reading()
+
+    def release(self) -> None:
+        self._is_held = False
+        if not self.read_paused:
+            self._transport.resume_reading()
+
+    def resume_reading(self) -> None:
+        if self._is_held:
+            self.read_paused = False
+        else:
+            super().resume_reading()
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -105,6 +155,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._is_ending = False
         self._fault: ApiFault | None = None
         self._url_bytes = self._head_bytes = self._raw_bytes = self._body_bytes = self._chunks = 0
+        self._unparsed = b""
         self._patience: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
 
@@ -113,6 +164,7 @@ class GuardedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit the connection, or refuse it when there are too many."""
         super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
         if self._all.admit(self):
             self._wait(self._limits.head_s)
         else:
@@ -152,6 +204,23 @@ class GuardedConnection(HttpToolsProtocol):
     # -- what the client sends -----------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        """Take a piece of a request. A large piece is parsed later, so that small requests of others come first."""
+        if len(data) <= _SMALL_BYTES and not self._unparsed:
+            self._take(data)
+        elif not self._is_ending:
+            if not self._unparsed:
+                self._flow.hold()
+                self._all.parse_later(self)
+            self._unparsed += data
+
+    def parse(self) -> None:
+        """Parse the piece that has waited."""
+        data, self._unparsed = self._unparsed, b""
+        if not self.transport.is_closing():
+            self._take(data)
+            self._flow.release()
+
+    def _take(self, data: bytes) -> None:
         """Parse a piece of a request, and check the limits."""
         if self._is_ending:
             return
