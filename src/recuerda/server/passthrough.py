@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+import msgspec
 from starlette.responses import Response
 
 from recuerda.server.http import ApiCall, Stream
 from recuerda.server.limits import InFlight
-from recuerda.server.requests import ChatRequest, convert, parse_object
+from recuerda.server.requests import ChatRequest, parse_body
 from recuerda.server.settings import ServerSettings
 from recuerda.server.upstream import Upstream
 
@@ -23,8 +24,8 @@ class Passthrough:
 
     async def chat_completions(self, call: ApiCall) -> Response:
         """Pass a chat completion through, whole or as a stream."""
-        body = await call.run(parse_object, call.body)
-        request = await call.run(convert, body, ChatRequest)
+        request = await call.run(parse_body, call.body, ChatRequest)
+        body = await call.run(parse_body, call.body, dict[str, msgspec.Raw])
         model = request.model or self._settings.model
         async with AsyncExitStack() as held:
             held.enter_context(self._in_flight.one_more())

@@ -139,9 +139,9 @@ class CreateResponse(msgspec.Struct, frozen=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """`POST /v1/chat/completions`; the model's server checks the rest."""
+    """`POST /v1/chat/completions`; the model's server checks the rest, so values stay in their JSON text."""
 
-    messages: list[dict[str, Any]]
+    messages: list[dict[str, msgspec.Raw]]
     model: str | None = None
     stream: bool | None = None
 

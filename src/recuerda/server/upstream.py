@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from recuerda.json_value import JsonObject
 from recuerda.openai.call import is_about_stream_options
 from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
 from recuerda.server.faults import ApiFault
@@ -211,7 +210,7 @@ class Upstream:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _open(self, method: str, url: httpx2.URL, body: JsonObject | None) -> httpx2.Response:
+    async def _open(self, method: str, url: httpx2.URL, body: Mapping[str, Any] | None) -> httpx2.Response:
         content = None if body is None else msgspec.json.encode(body)
         try:
             try:
