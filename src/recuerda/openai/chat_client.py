@@ -20,6 +20,7 @@ from recuerda.openai.call import call_arguments, is_about_stream_options
 from recuerda.openai.connection import ApiKey
 from recuerda.openai.environment import read_environment
 from recuerda.openai.service import OpenAIService
+from recuerda.openai.streams import closed_whole
 
 
 class OpenAIChatClient(OpenAIService):
@@ -130,7 +131,7 @@ class OpenAIChatClient(OpenAIService):
         answer = StreamedAnswer()
         has_begun = False
         try:
-            async with await self._open(sdk, arguments) as chunks:
+            async with closed_whole(await self._open(sdk, arguments)) as chunks:
                 # `async for` would wrap the stream in another generator, which is not closed together with this one.
                 while (chunk := await anext(chunks, None)) is not None:
                     has_begun = True

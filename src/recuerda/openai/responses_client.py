@@ -34,6 +34,7 @@ from recuerda.openai.responses_threads import (
     when_unlocked,
 )
 from recuerda.openai.service import ConnectionSettings, OpenAIService
+from recuerda.openai.streams import closed_whole
 
 ThreadKind: TypeAlias = Literal["conversation", "response"]
 """The kind of a new thread at the service: a conversation, or a chain of responses."""
@@ -146,7 +147,7 @@ class OpenAIResponsesClient(OpenAIService):
         has_begun = False
         try:
             try:
-                async with await self._create(sdk, request, thread_id, is_streamed=True) as events:
+                async with closed_whole(await self._create(sdk, request, thread_id, is_streamed=True)) as events:
                     # `async for` would wrap the stream in another generator, which is not closed together with this
                     # one.
                     while (event := await anext(events, None)) is not None:
