@@ -149,6 +149,7 @@ class FilePlace(Place):
     """
 
     scheme = "file"
+    can_be_served = True
     goes_back_at_once = False
 
     def __init__(self, folder: Path) -> None:
@@ -157,6 +158,9 @@ class FilePlace(Place):
 
     def open(self, clock: Clock = system_clock) -> Storage:
         return FileStorage(self._path, clock=clock)
+
+    def url(self) -> str:
+        return f"file://{self._path}"
 
     def keep(self) -> None:
         shutil.rmtree(self.folder / "kept", ignore_errors=True)
@@ -186,6 +190,7 @@ class RedisPlace(Place):
     """A server of its own: it saves its data, is killed, and starts again from them."""
 
     scheme = "redis"
+    can_be_served = True
     has_outages = True
 
     def __init__(self, folder: Path) -> None:
@@ -195,6 +200,9 @@ class RedisPlace(Place):
 
     def open(self, clock: Clock = system_clock) -> Storage:
         return RedisStorage(self._server.url, clock=clock)
+
+    def url(self) -> str:
+        return self._server.url
 
     def address(self) -> str:
         return self._server.url
