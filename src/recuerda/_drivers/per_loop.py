@@ -176,11 +176,19 @@ def keep_for_ever(value: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
 
+def keep_in_children(loop: asyncio.AbstractEventLoop) -> None:
+    """Keep an event loop and its waiting tasks from being collected in a forked child, where they would warn."""
+    _loops.add(loop)
+
+
 def _leave_all_to_the_parent() -> None:
+    keep_for_ever(tuple(_loops))
+    _loops.clear()
     for one in list(_every):
         one._leave_to_the_parent()  # pyright: ignore[reportPrivateUsage] - one of this module's own
 
 
 _every: WeakSet[PerLoop[Any]] = WeakSet()
+_loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_all_to_the_parent)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Self, cast
@@ -190,6 +191,7 @@ class RedisStorage(Storage):
         self._ttl_ms = None if self.ttl is None else self.ttl // timedelta(milliseconds=1)
         self._server = server
         self._is_closed = False
+        self._process = os.getpid()
         self._under_way: set[object] = set()
         server.users.add(self)
 
@@ -303,7 +305,7 @@ class RedisStorage(Storage):
 
     async def _close(self) -> None:
         self._is_closed = True
-        while self._under_way:  # noqa: ASYNC110 - no Event of this loop can tell when an operation of another loop ends
+        while self._operations():  # noqa: ASYNC110 - no Event of this loop can tell when an operation of another loop ends
             await asyncio.sleep(0.002)
         await self._server.leave(self)
 
@@ -363,8 +365,14 @@ class RedisStorage(Storage):
                 f"the storage on the Redis server {self._server.name} has been closed; make a new one"
             )
         token = object()
-        self._under_way.add(token)
+        self._operations().add(token)
         return token
+
+    def _operations(self) -> set[object]:
+        """Return the operations of this process that are under way. A forked child has none of its parent's."""
+        if self._process != os.getpid():
+            self._process, self._under_way = os.getpid(), set()
+        return self._under_way
 
     async def _send(self, call: RedisCall, *, is_repeatable: bool = False) -> object:
         trips = await self._server.trips()

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from recuerda._drivers.per_loop import keep_in_children
 from recuerda._drivers.sqlite_names import OpenFile, Place
 from recuerda.errors import RecuerdaError, StorageUnavailable
 from recuerda.sqlite import forks
@@ -73,6 +74,7 @@ class Worker:
         job erases something, and the write-ahead log is emptied within about this number of seconds (see `erasing.py`).
         """
         loop = asyncio.get_running_loop()
+        keep_in_children(loop)
         job = _Job(run, loop.create_future(), loop, erase_s)
         with self._mutex:
             if self._is_closed:

@@ -41,7 +41,6 @@ class Engine:
         self._timeout_s = timeout_s
         self._checked: Shape | None = None
         self._is_closed = False
-        self._under_way: set[object] = set()
         server.users.add(self)
 
     @property
@@ -58,8 +57,6 @@ class Engine:
         """
         if self._is_closed:
             raise ProviderError(f"could not {action}: the provider has been closed; make a new one")
-        token = object()
-        self._under_way.add(token)
         try:
             replies = await self._send(calls)
             if any(isinstance(reply, Exception) and faults.may_repeat(reply, is_repeatable=True) for reply in replies):
@@ -67,8 +64,6 @@ class Engine:
                 replies = await self._send(calls)
         except faults.DRIVER_ERRORS as error:
             raise self._translate(error, action) from error
-        finally:
-            self._under_way.discard(token)
         for reply in replies:
             if isinstance(reply, BaseException):
                 raise (self._translate(reply, action) if isinstance(reply, faults.DRIVER_ERRORS) else reply) from reply
