@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,8 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 from recuerda.cosmos import CosmosStorage
 from recuerda.errors import StorageError
 from recuerda.storage.ram import MemoryStorage
-from tests.cosmos.threads import APPENDS, WRITES, Write, a_turn, check_goes_on, check_whole, prepare, seen
+from recuerda.storage.records import ThreadSlice
+from tests.cosmos.threads import APPENDS, WRITES, Write, a_turn, check_goes_on, check_listed, check_whole, prepare, seen
 from tests.cosmos.wire import Died, Wire, wired
 from tests.servers.cosmos_server import cosmos_url
 
@@ -65,21 +65,25 @@ async def test_a_crash_at_any_request_leaves_a_whole_thread_that_goes_on(write: 
     possible = await states(write)
     happened: list[object] = []
     async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
-        number, is_over = 0, False
-        while not is_over:
-            number += 1
-            thread = f"{number}"
+        found: dict[str, ThreadSlice] = {}
+        settled: set[str] = set()
+        while not settled:
+            thread = f"{len(found) + 1}"
             await prepare(another, write, thread)
             wire.clear()
-            die_at(wire, number)
-            is_over = await survives(storage, write, thread)
-            state = seen(await check_whole(another, thread, is_settled=is_over))
-            assert state in (possible[-1:] if is_over else possible), f"request {number}"
+            die_at(wire, int(thread))
+            if await survives(storage, write, thread):
+                settled.add(thread)
+            found[thread] = await check_whole(another, thread)
+            state = seen(found[thread])
+            assert state in (possible[-1:] if settled else possible), f"request {thread}"
             happened.append(state)
             if state != possible[0]:
                 assert await another.load_draft(thread) is None  # the append, or the delete, has ended it
+        await check_listed(another, found, settled=settled)
+        for thread in found:
             await check_goes_on(another, thread)
-    assert number > 2
+    assert len(found) > 2
     if possible[0] != possible[-1]:
         assert all(state in happened for state in possible)
 
@@ -88,29 +92,33 @@ async def test_a_crash_at_any_request_leaves_a_whole_thread_that_goes_on(write: 
 async def test_doing_it_again_after_a_crash_completes_an_append_once(write: Write, tmp_path: Path) -> None:
     after = (await states(write))[-1]
     async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
-        for number in count(1):
-            thread = f"{number}"
+        found: dict[str, ThreadSlice] = {}
+        is_over = False
+        while not is_over:
+            thread = f"{len(found) + 1}"
             await prepare(another, write, thread)
             wire.clear()
-            die_at(wire, number)
+            die_at(wire, int(thread))
             is_over = await survives(storage, write, thread)
             await write.do(another, thread)
-            assert seen(await check_whole(another, thread)) == after, f"request {number}"
-            if is_over:
-                break
+            found[thread] = await check_whole(another, thread)
+            assert seen(found[thread]) == after, f"request {thread}"
+        await check_listed(another, found, settled=found.keys())
 
 
 @every_write
 async def test_a_write_whose_answer_is_lost_leaves_a_storage_that_goes_on(write: Write, tmp_path: Path) -> None:
     possible = await states(write)
     async with wired(tmp_path) as (storage, wire):
-        for number in count(1):
-            thread = f"{number}"
+        found: dict[str, ThreadSlice] = {}
+        settled: set[str] = set()
+        while not settled:
+            thread = f"{len(found) + 1}"
             await prepare(storage, write, thread)
             wire.clear()
             written = 0
 
-            async def lose(_: HttpRequest, at: int = number) -> AsyncHttpResponse | None:
+            async def lose(_: HttpRequest, at: int = int(thread)) -> AsyncHttpResponse | None:
                 nonlocal written
                 if wire.requests[-1] != "QUERY":
                     written += 1
@@ -122,7 +130,10 @@ async def test_a_write_whose_answer_is_lost_leaves_a_storage_that_goes_on(write:
             with suppress(StorageError):
                 await write.do(storage, thread)
             wire.clear()
-            assert seen(await check_whole(storage, thread, is_settled=written < number)) in possible
+            if written < int(thread):
+                settled.add(thread)
+            found[thread] = await check_whole(storage, thread)
+            assert seen(found[thread]) in possible, f"write {thread}"
+        await check_listed(storage, found, settled=settled)
+        for thread in found:
             await check_goes_on(storage, thread)
-            if written < number:
-                break

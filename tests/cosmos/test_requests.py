@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
 from recuerda.cosmos import CosmosStorage
 from recuerda.errors import StorageBusy
-from tests.cosmos.threads import a_step, a_turn, check_whole
+from tests.cosmos.threads import a_step, a_turn, check_listed, check_whole
 from tests.cosmos.wire import Answer, is_create, wired
 from tests.servers.cosmos_server import cosmos_url
 
@@ -121,7 +121,9 @@ async def test_the_server_says_how_long_to_wait_and_the_turn_is_there_once(tmp_p
         await storage.append("a", a_turn("t2"), expected=1)
         assert time.monotonic() - begun >= 12 * 0.04
         wire.clear()
-        assert [record.id for record in (await check_whole(storage, "a")).records] == ["t1", "t2"]
+        found = await check_whole(storage, "a")
+        await check_listed(storage, {"a": found}, settled={"a"})
+        assert [record.id for record in found.records] == ["t1", "t2"]
 
 
 async def test_a_server_that_stays_busy_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from recuerda.cosmos import CosmosStorage, reading
 from recuerda.errors import DraftConflict, InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from tests.cosmos.threads import WRITES, Do, Write, a_turn, check_goes_on, check_whole, prepare, seen
+from recuerda.storage.records import ThreadSlice
+from tests.cosmos.threads import WRITES, Do, Write, a_turn, check_goes_on, check_listed, check_whole, prepare, seen
 from tests.cosmos.wire import is_create, wired
 from tests.servers.cosmos_server import cosmos_url
 
@@ -84,14 +85,14 @@ async def test_held_up_at_any_request_the_outcome_is_that_of_one_after_the_other
         *await one_after_another(write, other, write.do),
     ]
     async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
-        number, was_held_up = 0, True
+        found: dict[str, ThreadSlice] = {}
+        was_held_up = True
         while was_held_up:
-            number += 1
-            thread = f"{number}"
+            thread = f"{len(found) + 1}"
             await prepare(storage, write, thread)
             wire.clear()
 
-            async def hold_up(_: HttpRequest, at: int = number, thread: str = thread) -> AsyncHttpResponse | None:
+            async def hold_up(_: HttpRequest, at: int = int(thread), thread: str = thread) -> AsyncHttpResponse | None:
                 if len(wire.requests) >= at:
                     wire.before = None
                     await outcome(another, other, thread)
@@ -101,12 +102,14 @@ async def test_held_up_at_any_request_the_outcome_is_that_of_one_after_the_other
             succeeded = await outcome(storage, write.do, thread)
             was_held_up = wire.before is None
             wire.clear()
-            found = await check_whole(another, thread)
-            assert seen(found) in possible, f"request {number}"
+            found[thread] = await check_whole(another, thread)
+            assert seen(found[thread]) in possible, f"request {thread}"
             if not succeeded:
-                assert "new" not in [record.id for record in found.records]
+                assert "new" not in [record.id for record in found[thread].records]
+        await check_listed(another, found, settled=found.keys())
+        for thread in found:
             await check_goes_on(another, thread)
-    assert number > 2
+    assert len(found) > 2
 
 
 async def test_a_number_is_never_used_again_whatever_has_gone(tmp_path: Path) -> None:
@@ -170,5 +173,6 @@ async def test_of_two_who_make_a_thread_at_once_it_is_the_one_whose_turn_is_firs
         with pytest.raises(ThreadOwnershipError):
             await storage.append("a", a_turn("second"), user_id=loser, title=loser, expected=0)
         found = await check_whole(another, "a")
+        await check_listed(another, {"a": found}, settled={"a"})
         assert found.info is not None
         assert (found.info.user_id, found.info.title) == (winner, winner)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -34,8 +35,7 @@ class Write:
 
 
 async def _three(storage: Storage, thread: str) -> None:
-    for i in range(1, 4):
-        await storage.append(thread, a_turn(f"t{i}"), user_id="ana", title="Title")
+    await storage.append_all(thread, [a_turn(f"t{i}") for i in range(1, 4)], user_id="ana", title="Title")
 
 
 async def _draft(storage: Storage, thread: str) -> None:
@@ -120,22 +120,11 @@ def _named(info: ThreadInfo) -> str:
     return info.record_id if len(info.record_id) < len(new_id()) else "random"
 
 
-async def check_whole(storage: Storage, thread: str, *, is_settled: bool = True) -> ThreadSlice:
-    """Check a thread and its place in the listings, and return it.
-
-    Args:
-        storage: where.
-        thread: which.
-        is_settled: nobody was cut off, so that listings tell exactly what the thread does.
-    """
+async def check_whole(storage: Storage, thread: str) -> ThreadSlice:
+    """Check a thread, and return it."""
     found = await storage.read(thread)
     info = found.info
     assert await storage.head(thread) == info
-    for user in (None, "ana", "bob"):
-        page = await storage.list_threads(user_id=user, limit=1000)
-        listed = [one for one in page.threads if one.id == thread]
-        assert len(listed) == (info is not None and user in (None, info.user_id))
-        assert not is_settled or listed in ([], [info])
     if info is None:
         assert found.records == ()
         return found
@@ -161,6 +150,22 @@ async def _check_summary(storage: Storage, thread: str, found: ThreadSlice) -> N
     # What a trim has taken stays covered, although it is not there.
     last = max([found.info.first - 1, *(record.number for record in found.records)])
     assert all((one.target or 0) <= last for one in summaries)
+
+
+async def check_listed(storage: Storage, found: Mapping[str, ThreadSlice], *, settled: AbstractSet[str]) -> None:
+    """Check the place of threads in the listings.
+
+    Args:
+        storage: the storage of the threads.
+        found: what `check_whole` has found of each thread.
+        settled: the threads in which no write was cut off, so that listings tell exactly what these threads do.
+    """
+    for user in (None, "ana", "bob"):
+        page = await storage.list_threads(user_id=user, limit=1000)
+        for thread, one in found.items():
+            listed = [info for info in page.threads if info.id == thread]
+            assert len(listed) == (one.info is not None and user in (None, one.info.user_id)), (thread, user)
+            assert thread not in settled or listed in ([], [one.info]), (thread, user)
 
 
 async def check_goes_on(storage: Storage, thread: str) -> None:
