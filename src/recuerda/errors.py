@@ -18,7 +18,7 @@ credentials.
     │   ├── StorageBusy             another writer holds the storage: retry
     │   ├── StorageFull             no space is left
     │   ├── StorageReadOnly         writing is not permitted
-    │   ├── StorageUnavailable      the storage cannot be reached or opened
+    │   ├── StorageUnavailable      the storage cannot be reached or opened, or its file was removed
     │   ├── DecryptionError         the key is missing or wrong
     │   └── CorruptTurn             one record cannot be read; the others can
     ├── ChatClientError             the model's service failed
@@ -146,7 +146,7 @@ class StorageReadOnly(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """Raised when a storage cannot be opened or reached, or has been closed."""
+    """Raised when a storage cannot be opened or reached, has been closed, or has lost its file."""
 
 
 class CorruptTurn(StorageError):
