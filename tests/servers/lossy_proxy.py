@@ -47,6 +47,7 @@ class LossyProxy:
         trips: the number of trips so far.
         lose: the numbers of the trips whose answers are lost. The first trip has number 1.
         cuts: the number of answers that were lost.
+        delay_s: the seconds for which each request is held back, as if the server were far away.
         connections: the number of connections that are open now.
     """
 
@@ -57,6 +58,7 @@ class LossyProxy:
     trips: int = 0
     lose: set[int] = field(default_factory=set[int])
     cuts: int = 0
+    delay_s: float = 0.0
     connections: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
@@ -101,6 +103,8 @@ class _Connection:
             if not self._is_asking:
                 self._proxy.trips += 1
                 self._is_asking, self._number = True, self._proxy.trips
+            if self._proxy.delay_s:
+                await asyncio.sleep(self._proxy.delay_s)
             self._server[1].write(data)
 
     async def _answer(self) -> None:

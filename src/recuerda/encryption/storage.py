@@ -77,6 +77,7 @@ class EncryptedStorage(Storage):
         self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
         longest = storage.max_body_bytes
         self.max_body_bytes: int | None = None if longest is None else longest - SEAL_BYTES  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
+        self.write_patience_s: float | None = storage.write_patience_s
         self.followers: WeakSet[Follower] = storage.followers
         self._inner = storage
         self._keys = keys

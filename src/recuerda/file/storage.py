@@ -28,6 +28,7 @@ from recuerda.errors import (
 from recuerda.file.folder import Folder
 from recuerda.file.place import Place
 from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.finishing import settled
 from recuerda.storage.records import (
     Appended,
     DraftStep,
@@ -88,6 +89,8 @@ class FileStorage(Storage):
     """
 
     kind: ClassVar[str] = "file"
+    # Each write is one job in an OS thread, and waits for its end.
+    write_patience_s: float | None = None
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (OSError, UnicodeError)
 
     def __init__(
@@ -183,7 +186,7 @@ class FileStorage(Storage):
 
     async def _write(self, job: Callable[[Folder], T]) -> T:
         work = self._working()
-        return await self._start(work.writers, partial(job, work.folder))
+        return await settled(self._start(work.writers, partial(job, work.folder)))
 
     def _working(self) -> _Work:
         if self._work.process != os.getpid():

@@ -81,6 +81,8 @@ class PostgresStorage(Storage):
     driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
     # A field has up to 1 GB: https://www.postgresql.org/docs/current/limits.html
     max_body_bytes: ClassVar[int | None] = 1_000_000_000
+    # The driver cancels the statement on the server, and waits for the outcome.
+    write_patience_s: float | None = 0.0
 
     def __init__(
         self,

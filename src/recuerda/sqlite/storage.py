@@ -11,7 +11,7 @@ import asyncio
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from recuerda.sqlite.erasing import LATE_S
 from recuerda.sqlite.schema import connect, connect_to_nothing
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.finishing import settled
 from recuerda.storage.records import (
     Appended,
     DraftStep,
@@ -67,6 +68,8 @@ class SQLiteStorage(Storage):
     """
 
     kind: ClassVar[str] = "sqlite"
+    # Each write is one job in an OS thread, and waits for its end.
+    write_patience_s: float | None = None
     driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
 
     def __init__(
@@ -174,9 +177,9 @@ class SQLiteStorage(Storage):
         """Run a job that writes. If it erases something, the write-ahead log is emptied within `erase_s` seconds."""
         with forks.gate:
             outcome = self._started()[1].submit(run, erase_s=erase_s)
-        return await self._outcome(outcome)
+        return await self._outcome(settled(outcome))
 
-    async def _outcome(self, outcome: asyncio.Future[T]) -> T:
+    async def _outcome(self, outcome: Awaitable[T]) -> T:
         try:
             return await outcome
         except StorageUnavailable:

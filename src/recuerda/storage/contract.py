@@ -108,7 +108,8 @@ class Storage(StorageHooks):
         """Append one turn to a thread, and make the thread if it does not exist.
 
         When this method returns, the turn is as durable as the storage promises. When it raises or is cancelled, the
-        turn is in the thread whole or not at all. To find out, append it again with the same `turn.id`.
+        turn is in the thread whole or not at all. To find out, append it again with the same `turn.id`. A cancelled
+        write ends when the storage has ended it, so that nothing is written later.
 
         Args:
             thread_id: any text of 1 to 512 bytes without NUL.
@@ -157,7 +158,7 @@ class Storage(StorageHooks):
         records = [self._new_record(turn, keep_messages=None, title=title) for turn in turns]
         guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id):
-            return await self._append_all(thread_id, records, guard)
+            return await self._settled(self._append_all(thread_id, records, guard))
 
     async def read(
         self,
@@ -446,7 +447,7 @@ class Storage(StorageHooks):
         )
         guard = to_guard(expected, expected_user_id, with_edits=True)
         with self._translated("update", thread_id):
-            return await self._update(thread_id, changes, self.clock(), guard)
+            return await self._settled(self._update(thread_id, changes, self.clock(), guard))
 
     # -- drafts --------------------------------------------------------------------------------------------------------
 
@@ -493,7 +494,7 @@ class Storage(StorageHooks):
             step = structs.replace(step, created_us=self.clock())
         guard = to_guard(expected, user_id)
         with self._translated("save a draft of", thread_id):
-            await self._save_draft(thread_id, step, guard)
+            await self._settled(self._save_draft(thread_id, step, guard))
 
     async def load_draft(self, thread_id: str, *, user_id: str | None = None) -> Draft | None:
         """Return the thread's draft in one trip; None if it has no draft.
@@ -535,7 +536,7 @@ class Storage(StorageHooks):
         check_id(thread_id, "thread id")
         guard = to_guard(expected, user_id)
         with self._translated("drop the draft of", thread_id):
-            return await self._drop_draft(thread_id, guard)
+            return await self._settled(self._drop_draft(thread_id, guard))
 
     # -- deletion ------------------------------------------------------------------------------------------------------
 
@@ -557,7 +558,7 @@ class Storage(StorageHooks):
         check_id(thread_id, "thread id")
         guard = to_guard(expected, user_id, with_edits=True)
         with self._translated("delete", thread_id):
-            was_there = await self._delete(thread_id, guard)
+            was_there = await self._settled(self._delete(thread_id, guard))
         await tell_deleted(self.followers, thread_id)
         return was_there
 
@@ -591,7 +592,7 @@ class Storage(StorageHooks):
         """Delete a thread, unless it has become another user's meanwhile."""
         try:
             with self._translated("delete", thread_id):
-                return await self._delete(thread_id, guard)
+                return await self._settled(self._delete(thread_id, guard))
         except ThreadOwnershipError:
             return False
 
@@ -636,7 +637,9 @@ class Storage(StorageHooks):
             self._check_body(body)
         guard = to_guard(expected, user_id, with_edits=True)
         with self._translated("rewrite", thread_id):
-            return await self._rewrite(thread_id, bodies, self.clock(), guard) if bodies else None
+            if not bodies:
+                return None
+            return await self._settled(self._rewrite(thread_id, bodies, self.clock(), guard))
 
     # -- leases --------------------------------------------------------------------------------------------------------
 
@@ -659,12 +662,12 @@ class Storage(StorageHooks):
         """Take or renew a thread's lease; `lease` calls this method. Return False if another holder has it."""
         guard = to_guard(None, user_id)
         with self._translated("lease", thread_id):
-            return await self._lease(thread_id, holder, ttl // timedelta(microseconds=1), guard)
+            return await self._settled(self._lease(thread_id, holder, ttl // timedelta(microseconds=1), guard))
 
     async def release_lease(self, thread_id: str, holder: str) -> None:
         """Release a thread's lease if this holder has it."""
         with self._translated("release the lease of", thread_id):
-            await self._release(thread_id, holder)
+            await self._settled(self._release(thread_id, holder))
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -745,7 +748,7 @@ class Storage(StorageHooks):
 
     async def _append_checked(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         try:
-            return await self._append(thread_id, record, guard)
+            return await self._settled(self._append(thread_id, record, guard))
         except ThreadOwnershipError:
             if guard.incarnation is None:
                 raise

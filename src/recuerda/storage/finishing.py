@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+PATIENCE_S = 30.0
+"""The seconds for which work usually goes on after its caller was cancelled."""
+
+AGAIN_S = 10.0
+"""The seconds after which work that does not end is cancelled once more."""
 
 
 async def finished(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
@@ -29,3 +36,31 @@ async def finished(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledEr
     if cancelled is not None and (failure := running.exception()) is not None:
         raise cancelled from failure
     return running.result(), cancelled
+
+
+async def settled(work: Awaitable[T], *, patience_s: float = PATIENCE_S) -> T:
+    """Return the result of `work`. If the caller is cancelled, the cancellation is raised when `work` has ended.
+
+    Args:
+        work: the work: a coroutine, for which a task is made, or a future.
+        patience_s: the seconds for which the work may go on after the first cancellation. Then it is cancelled itself,
+            and once more each `AGAIN_S` seconds.
+    """
+    running = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError as cancelled:
+        await _ended(running, patience_s)
+        failure = None if running.cancelled() else running.exception()
+        raise cancelled from failure
+
+
+async def _ended(running: asyncio.Future[Any], patience_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + patience_s
+    while not running.done():
+        if loop.time() >= end:
+            running.cancel()
+            end = loop.time() + AGAIN_S
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([running], timeout=end - loop.time())

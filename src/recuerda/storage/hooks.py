@@ -8,11 +8,12 @@ rules as ordinary Python.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from recuerda.errors import ConfigurationError, RecuerdaError, StorageError
+from recuerda.storage.finishing import PATIENCE_S, settled
 from recuerda.storage.records import (
     Appended,
     DraftStep,
@@ -23,6 +24,8 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+
+T = TypeVar("T")
 
 Clock: TypeAlias = Callable[[], int]
 """A function that returns the time in microseconds since 1970 (UTC)."""
@@ -42,6 +45,14 @@ class StorageHooks(ABC):
     """The length of the longest body that the backend can keep. A longer body is refused before anything is written.
 
     None means any length.
+    """
+
+    write_patience_s: float | None = PATIENCE_S
+    """The seconds for which a write may go on after its caller was cancelled; then its hook is cancelled.
+
+    The caller gets the cancellation when the hook has ended, so that nothing is written after it. 0 is for a driver
+    that ends a cancelled call only when its outcome is certain. None is for hooks that see to this themselves, or never
+    wait.
     """
 
     def __init__(self, *, clock: Clock) -> None:
@@ -197,6 +208,11 @@ class StorageHooks(ABC):
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         """Return the error to raise in place of one of `driver_errors`. Its text names the `action` that failed."""
         return StorageError(f"could not {action}: {type(error).__name__}")
+
+    def _settled(self, write: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """Return an awaitable for a write. If it is cancelled, it ends when the write has ended."""
+        patience_s = self.write_patience_s
+        return write if patience_s is None else settled(write, patience_s=patience_s)
 
     def _translated(self, action: str, thread_id: str | None) -> _Translated:
         return _Translated(self, action, thread_id)

@@ -35,6 +35,7 @@ class MemoryStorage(Storage):
     """
 
     kind: ClassVar[str] = "memory"
+    write_patience_s: float | None = None
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
         super().__init__(clock=clock)

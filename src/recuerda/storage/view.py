@@ -39,6 +39,7 @@ class UserStorage(Storage):
         self.kind: str = storage.kind  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
         self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
         self.max_body_bytes: int | None = storage.max_body_bytes  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
+        self.write_patience_s: float | None = storage.write_patience_s
         self.followers: WeakSet[Follower] = storage.followers
         self.user_id: str = user_id
         self.storage: Storage = storage
