@@ -236,9 +236,10 @@ def test_whatever_happens_to_threads_exactly_what_they_hold_is_found(operations:
     async def run() -> None:
         storage = MemoryStorage()
         recall = RecallProvider(storage=storage, user_id="ana")
-        for operation, thread, word in [*operations, ("search", "x", "amber")]:
+        for number, (operation, thread, word) in enumerate([*operations, ("search", "x", "amber")]):
             if operation == "say":
-                await say(storage, thread, ChatMessage("user", f"I collect {word}"))
+                # Equal messages would be found once.
+                await say(storage, thread, ChatMessage("user", f"I collect {word} number{number}"))
             elif operation == "undo":
                 await storage.undo(thread)
             elif operation == "trim" and await storage.head(thread) is not None:

@@ -247,7 +247,7 @@ async def main(path, name, count):
     print("ready", flush=True)
     for number in range(count):
         for one in (store, shared):
-            await one.add_messages([ChatMessage("user", f"entry {name}{number}")])
+            await one.add_messages([ChatMessage("user", f"entry {name}{number} {one.thread_id}")])
             await recall.invoked([], [], thread=AgentThread(message_store=one))
     await recall.close()
     await storage.close()
@@ -271,7 +271,7 @@ async def test_two_processes_share_an_index(storage: SQLiteStorage, path: Path) 
     recall = await provider_on(storage)
     assert (await recall.stats()).documents == 160
     for name in ("a0", "a39", "b0", "b39"):
-        assert (await found(recall, name))[:2] == [f"entry {name}"] * 2
+        assert sorted((await found(recall, name))[:2]) == [f"entry {name} of {name[0]}", f"entry {name} shared"]
     assert (await recall.stats()).documents == 160
     await recall.close()
 

@@ -154,3 +154,68 @@ async def test_a_common_word_among_thousands_does_not_hide_a_rare_one(
     assert await first(recall, "Which report of the machines mentions a leak?") == (
         "The report of the fine machines mentions a leak."
     )
+
+
+async def test_a_question_is_found_before_behind_and_within_a_long_paste(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "one", *pair("My dentist is called Okafor, near the harbour."))
+    log = "\n".join(f"2026-05-20 10:{number:02d}:00 INFO worker {number} heartbeat accepted" for number in range(60))
+    for question in (f"Who is my dentist?\n{log}", f"{log}\nWho is my dentist?", f"{log}\nOkafor said so.\n{log}"):
+        assert [memory.text for memory in await recall.search(question)][:1] == [
+            "My dentist is called Okafor, near the harbour."
+        ]
+
+
+async def test_a_speakers_name_alone_finds_what_they_said_and_what_was_said_of_them(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    said = [("Ana", "I lent Ben my drill."), ("Ben", "The boat leaves at nine."), ("Ana", "We need a tent.")]
+    for number, (name, text) in enumerate(said):
+        await say(storage, f"t{number}", person(name, text))
+    for question in ("What did Ben say?", "Ben", "¿Qué dijo Ben?"):
+        found = [memory.text for memory in await recall.search(question)]
+        assert set(found) == {"I lent Ben my drill.", "The boat leaves at nine."}, question
+
+
+async def test_a_question_about_the_asker_finds_what_they_told_of_themselves(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    for number, text in enumerate(("I am a carpenter.", "The weather is fine.", "My sister lives in Bergen.")):
+        await say(storage, f"t{number}", *pair(text))
+    for question in ("Who am I?", "What do you know about me?", "¿Quién soy yo?"):
+        found = {memory.text for memory in await recall.search(question, roles=["user"])}
+        assert found == {"I am a carpenter.", "My sister lives in Bergen."}, question
+    assert await recall.search("And then?") == []
+
+
+async def test_what_was_told_once_is_found_among_questions_that_repeat_the_query(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "told", *pair("My locker code at the gym is 4471."))
+    for number in range(12):
+        await say(storage, f"t{number}", *pair("What's my locker code at the gym?", "No idea."))
+    found = [memory.text for memory in await recall.search("What is my locker code at the gym?")]
+    assert found[0] == "My locker code at the gym is 4471."
+    assert not [text for text in found if text.endswith("?")]
+    assert found.count("No idea.") <= 1
+
+
+async def test_a_reply_comes_in_place_of_a_question_that_repeats_the_query(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "told", *pair("What is the wifi password?", "It is trombone77."))
+    await say(storage, "other", *pair("My password manager is fine.", "Good."))
+    assert (await recall.search("wifi password?"))[0].text == "It is trombone77."
+
+
+async def test_equal_messages_are_found_once(storage: SQLiteStorage, recall: RecallProvider) -> None:
+    for number, text in enumerate(
+        ("The boat leaves at nine.", "the boat leaves at NINE!", "Boat leaves at nine", "The boat leaves at ten.")
+    ):
+        await say(storage, f"t{number}", *pair(text))
+    await say(storage, "t9", ChatMessage("assistant", "The boat leaves at nine."))
+    found = [memory.text for memory in await recall.search("When does the boat leave?", limit=3)]
+    assert len(found) == 3
+    assert "The boat leaves at ten." in found
+    assert "The boat leaves at nine." in found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from copy import deepcopy
 
 import pytest
@@ -198,6 +199,7 @@ async def test_a_lost_turn_without_facts_leaves_its_place_to_be_searched(
     await recall.close()
 
 
+NUMBERS = itertools.count()
 OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(["say", "undo", "trim", "delete", "rewrite", "settings", "keep", "put back", "run", "search"]),
@@ -208,10 +210,15 @@ OPERATIONS = st.lists(
 )
 
 
+def unique() -> str:
+    """Return another word each time, because equal messages are found once."""
+    return f"number{next(NUMBERS)}"
+
+
 async def change(storage: Rewindable, operation: str, thread: str, word: str) -> None:
     """Do one of the operations that change a thread."""
     if operation == "say":
-        await say(storage, thread, ChatMessage("user", f"I collect {word}"))
+        await say(storage, thread, ChatMessage("user", f"I collect {word} {unique()}"))
     elif operation == "delete":
         await storage.delete(thread)
     elif operation == "undo":
@@ -221,8 +228,9 @@ async def change(storage: Rewindable, operation: str, thread: str, word: str) ->
     elif info is not None and operation == "settings":
         await storage.update_thread(thread, metadata={"word": word})
     elif info is not None and operation == "rewrite":
-        body = encode_turn(Turn(messages=(ChatMessage("user", f"I collect {word}"),)))
-        await storage.rewrite(thread, dict.fromkeys(range(1, info.revision), body))
+        said = [ChatMessage("user", f"I collect {word} {unique()}") for _ in range(1, info.revision)]
+        bodies = {number: encode_turn(Turn(messages=(one,))) for number, one in enumerate(said, start=1)}
+        await storage.rewrite(thread, bodies)
 
 
 @settings(max_examples=settings().max_examples // 2)

@@ -18,8 +18,8 @@ from msgspec import structs
 
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
-from recuerda.recall.text import clean_text, terms_of
-from recuerda.recall.traits import traits_of
+from recuerda.recall.text import ABOUT_ASKER, clean_text, speaker_terms, terms_of
+from recuerda.recall.traits import IS_PERSONAL, traits_of
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.threads.history import stored_turn
@@ -237,4 +237,10 @@ def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
             created_us=record.created_us,
             text=text,
         )
-        yield NewDocument(document=document, terms=terms.counts, size=terms.size, traits=traits_of(text))
+        traits = traits_of(text)
+        marks = speaker_terms(document.speaker)
+        if message.role == "user" and traits & IS_PERSONAL:
+            marks.append(ABOUT_ASKER)
+        yield NewDocument(
+            document=document, terms=terms.counts | dict.fromkeys(marks, 1), size=terms.size, traits=traits
+        )

@@ -26,7 +26,8 @@ from recuerda.recall.index import IndexStats, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
-from recuerda.recall.recollection import EMBED_S, MAX_QUERY, Recollection, Tell, scope_for
+from recuerda.recall.recollection import EMBED_S, Recollection, Tell, scope_for
+from recuerda.recall.text import essence
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
 from recuerda.storage.registry import open_storage
@@ -106,7 +107,7 @@ class RecallProvider(ContextProvider):
     # -- the provider --------------------------------------------------------------------------------------------------
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
-        query = input_text(messages)[-MAX_QUERY:]
+        query = essence(input_text(messages))
         scope, admitted = await self._looked_in(thread)
         if not query or scope is None:
             return None

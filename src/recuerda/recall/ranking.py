@@ -9,6 +9,7 @@ with frequencies counted within the scope. The rest comes from how conversations
 - People state facts in statements, and facts about themselves in the first person.
 - If the question asks for a time, the answer is a sentence with a time in it.
 - If a conversation is about the topic, each of its messages is more likely to be the answer.
+- If the same question was asked before, it tells nothing, but the reply to it may be the answer.
 
 `WEIGHTS` is one fixed configuration of these features. It was chosen on conversations between two people, and checked
 on other such conversations and on chats between a user and an assistant; see docs/guides/recall.md.
@@ -19,15 +20,15 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.index import Candidate, Candidates, ScopeInfo
-from recuerda.recall.text import STOPWORDS, query_terms, words_of
-from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_assistant, asks_when
+from recuerda.recall.text import ABOUT_ASKER, name_words, query_terms, speaker_terms, words_of
+from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_about_asker, asks_assistant, asks_when
 
 SESSION_GAP_US = 6 * 3600 * 1_000_000
 """The longest time between neighbouring messages of one exchange."""
@@ -51,6 +52,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         reply: the support of a user's message from the assistant's reply to it.
         prompt: the support of an assistant's reply from the user's message before it.
         answered: the support of a user's message from the assistant's message before it.
+        echoed: the additional support for the reply to a question that repeats the query, from that question.
         session: the weight of the conversation's best messages.
         speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.
@@ -72,6 +74,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     reply: float = 0.4
     prompt: float = 0.1
     answered: float = 0.15
+    echoed: float = 0.8
     session: float = 0.15
     speaker: float = 0.8
     question: float = 0.2
@@ -107,12 +110,16 @@ def question_of(query: str, info: ScopeInfo, now_us: int) -> Question:
     """Return the analysis of a query."""
     words = words_of(query)
     asked = set(words)
-    speakers = frozenset(name for name in info.speakers if asked.intersection(_parts(name)))
-    names = {part for name in speakers for part in _parts(name)}
+    speakers = frozenset(name for name in info.speakers if asked.intersection(name_words(name)))
+    names = {part for name in speakers for part in name_words(name)}
+    times = named_times(query, now_us)
+    terms = query_terms(word for word in words if word not in names)
+    if not terms:
+        terms = _terms_without_words(words, names, has_times=bool(times))
     return Question(
-        terms=query_terms(word for word in words if word not in names),
+        terms=terms,
         speakers=speakers,
-        times=named_times(query, now_us),
+        times=times,
         asks_when=asks_when(query),
         asks_assistant=asks_assistant(query),
     )
@@ -121,21 +128,43 @@ def question_of(query: str, info: ScopeInfo, now_us: int) -> Question:
 def rank(
     question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights = WEIGHTS
 ) -> list[tuple[int, float]]:
-    """Return the keys of candidates with their scores, the best first. Candidates with a score of 0 are left out."""
+    """Return the keys of candidates with their scores, the best first.
+
+    Candidates with a score of 0 are left out, and so are questions that only repeat the query.
+    """
     own = _own_scores(question, info, candidates, weights)
     sessions = _session_scores(candidates.found, own)
+    echoes = {key for key, candidate in candidates.found.items() if _is_echo(candidate, question)}
     scored: list[tuple[int, float]] = []
     for key, candidate in candidates.found.items():
+        if key in echoes:
+            continue
         score = own[key] + _support(candidate, candidates.found, own, weights)
+        is_reply = key - 1 in echoes and candidate.turn == candidates.found[key - 1].turn
+        if is_reply:
+            score += weights.echoed * own[key - 1]
         if score > 0:
             score += weights.session * sessions[_session(candidate)]
-            scored.append((key, score * _likelihood(candidate, candidates.found.get(key + 1), question, weights)))
+            following = candidates.found.get(key + 1)
+            likelihood = _likelihood(candidate, following, question, weights, is_reply=is_reply)
+            scored.append((key, score * likelihood))
     return sorted(scored, key=lambda item: (-item[1], -item[0]))
 
 
 def idf(frequency: int, documents: int) -> float:
     """Return the inverse document frequency of a term that occurs in `frequency` of the documents."""
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+
+
+def _is_echo(candidate: Candidate, question: Question) -> bool:
+    """Return True if a message is a question, and each of its words that matter is in the query."""
+    if not candidate.traits & IS_QUESTION or not candidate.size:
+        return False
+    counts: dict[int, int] = {}
+    for term, count in candidate.matches.items():
+        word = question.terms[term]
+        counts[word] = max(count, counts.get(word, 0))
+    return sum(counts.values()) >= candidate.size
 
 
 def _own_scores(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights) -> dict[int, float]:
@@ -200,7 +229,10 @@ def _session(candidate: Candidate) -> tuple[int, int]:
     return candidate.key >> _THREAD_BITS, candidate.created_us // _DAY_US
 
 
-def _likelihood(candidate: Candidate, following: Candidate | None, question: Question, weights: Weights) -> float:
+def _likelihood(
+    candidate: Candidate, following: Candidate | None, question: Question, weights: Weights, *, is_reply: bool
+) -> float:
+    """Return the factor for the kind of a message. `is_reply` is True for a reply to the same question."""
     factor = 1.0
     is_named = len(question.speakers) == 1 and candidate.speaker in question.speakers
     if is_named:
@@ -211,13 +243,17 @@ def _likelihood(candidate: Candidate, following: Candidate | None, question: Que
         factor *= 1 - weights.question
     if candidate.traits & IS_PERSONAL:
         factor *= 1 + weights.personal
-    if candidate.role == "assistant" and not (is_named or question.asks_assistant):
+    if candidate.role == "assistant" and not (is_named or is_reply or question.asks_assistant):
         factor *= 1 - weights.assistant
     if question.asks_when and candidate.traits & HAS_TIME:
         factor *= 1 + weights.time
     return factor
 
 
-def _parts(name: str) -> list[str]:
-    """Return the words of a name that a question may use for the person."""
-    return [word for word in islice(words_of(name), 4) if len(word) > 1 and word not in STOPWORDS]
+def _terms_without_words(words: Sequence[str], names: AbstractSet[str], *, has_times: bool) -> dict[str, int]:
+    """Return the terms for a question that has no word to look for: what a person said, or what the asker told."""
+    if names:
+        asked = [word for word in dict.fromkeys(words) if word in names]
+        said = {term: number for number, word in enumerate(asked) for term in speaker_terms(word)}
+        return said | query_terms(asked)
+    return {ABOUT_ASKER: 0} if asks_about_asker(words) and not has_times else {}

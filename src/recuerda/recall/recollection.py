@@ -28,10 +28,10 @@ from recuerda.errors import (
 from recuerda.providers.embedding import Embedder, embed
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
 from recuerda.recall.following import Followed, follow, is_current, thread_scope, user_scope
-from recuerda.recall.index import CandidateQuery, Forgetting, Position, RecallIndex
+from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
-from recuerda.recall.text import MAX_TEXT, query_terms, words_of
+from recuerda.recall.text import MAX_TEXT, essence, query_terms, terms_of, words_of
 from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
@@ -49,9 +49,6 @@ CHECK_EVERY = 8
 CHECKED_PER_TURN = 4
 """The number of threads that are then compared, for each of these turns."""
 
-MAX_QUERY = 2_000
-"""The largest number of characters of a question that are used. A longer question loses its beginning."""
-
 EMBED_S = 5.0
 """The largest number of seconds that a search waits for the embedder."""
 
@@ -68,6 +65,7 @@ _REFUSALS = (400, 413, 422)
 
 _EMBED_AT_ONCE = 32
 _EMBEDDED_CHARACTERS = 2_000
+_COMPARED_CHARACTERS = 1_000
 _LISTED_AT_ONCE = 1_000
 _ERASED_AT_ONCE = 200
 
@@ -281,7 +279,7 @@ class Recollection:
 
     async def search(self, query: str, scope: str, *, limit: int, filters: Filters) -> list[Memory]:
         """Return the memories that answer a query, the best first. Each memory is checked against the storage."""
-        text = query[-MAX_QUERY:]
+        text = essence(query)
         for _ in range(_ROUNDS):
             generation = self.index.generation
             fresh = await self._freshen(scope)
@@ -316,9 +314,25 @@ class Recollection:
             for key, score in rank(question, info, candidates)
             if (thread_id := candidates.threads.get(key >> 32)) is not None
             and filters.admits(candidates.found[key], thread_id)
-        ][:limit]
-        documents = await self.index.documents([key for key, _ in scored])
-        return [memory_of(documents[key], score) for key, score in scored if key in documents]
+        ]
+        return await self._different(scored, limit)
+
+    async def _different(self, scored: Sequence[tuple[int, float]], limit: int) -> list[Memory]:
+        """Return the memories of the best keys, without messages that say the same as a better one."""
+        found: list[Memory] = []
+        said: set[tuple[str, frozenset[str]]] = set()
+        start = 0
+        while len(found) < limit and start < len(scored):
+            some = scored[start : start + 2 * limit]
+            documents = await self.index.documents([key for key, _ in some])
+            for key, score in some:
+                document = documents.get(key)
+                if document is None or (saying := _saying(document)) in said:
+                    continue
+                said.add(saying)
+                found.append(memory_of(document, score))
+            start += len(some)
+        return found[:limit]
 
     async def _are_current(self, thread_ids: Iterable[str], scope: str) -> bool:
         """Compare threads with the storage, and follow the changed threads. Return True if none has changed."""
@@ -527,6 +541,15 @@ def scope_for(user_id: str | None, thread_id: str | None) -> str:
 def _is_about_the_turn(error: Exception) -> bool:
     """Return True if a model will fail on the same turn again: it refused the text, or it cannot answer in the form."""
     return not isinstance(error, ChatClientError) or error.status in _REFUSALS
+
+
+def _saying(document: Document) -> tuple[str, frozenset[str]]:
+    """Return what a message says and who says it, whatever its order of words, its case and its function words.
+
+    A long message only says the same as another one if it is equal, because comparing its words would take too long.
+    """
+    terms = terms_of(document.text).counts if len(document.text) <= _COMPARED_CHARACTERS else ()
+    return document.speaker or document.role, frozenset(terms or [document.text])
 
 
 def _forgetting(thread_id: str, position: Position, first: int, last: int) -> Forgetting:

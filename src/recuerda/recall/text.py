@@ -5,6 +5,9 @@ of one language do not make "plan" and "plane" equal in the other. A message has
 recognized by its function words. If a message is too short for that, it has the stems of both languages. A question
 always has the stems of both languages. Text in languages that write without spaces (Chinese, Japanese, Thai) is cut
 into pairs of characters.
+
+A message has two further kinds of terms: the names of its speaker, and `ABOUT_ASKER` if a user talks about themselves.
+A question without any word that matters, such as "What did Ben say?" or "Who am I?", is looked up by these.
 """
 
 from __future__ import annotations
@@ -13,19 +16,28 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
 from recuerda.recall.stemming import english_stem, spanish_stem
 from recuerda.recall.words import ENGLISH_STOPWORDS, SPANISH_STOPWORDS
 
-TERMS_VERSION = 1
+TERMS_VERSION = 2
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
 """The largest number of characters of a message that are stored and searched. The rest is cut off."""
 
+MAX_QUESTION = 2_000
+"""The number of characters of a question from which on it is shortened; see `essence`."""
+
+ABOUT_ASKER = "=self"
+"""The term of a user's message about themselves. No word has this form."""
+
 MAX_WORD = 64
+_NAME = "="
+_MIDDLE_WORDS = 100
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
@@ -95,6 +107,31 @@ def query_terms(words: Iterable[str]) -> dict[str, int]:
             terms.setdefault(english_stem(word), number)
             terms.setdefault("+" + spanish_stem(word), number)
     return terms
+
+
+def speaker_terms(name: str | None) -> list[str]:
+    """Return the terms of a speaker's name, one for each word that a question may use for the person."""
+    return [_NAME + word for word in name_words(name or "")]
+
+
+def name_words(name: str) -> list[str]:
+    """Return the words of a name that a question may use for the person."""
+    return [word for word in islice(words_of(name), 4) if len(word) > 1 and word not in STOPWORDS]
+
+
+def essence(question: str) -> str:
+    """Return a question or, if it is very long, its beginning, its end, and words that stand only once between them.
+
+    A long message is mostly something that was pasted, and the question stands before it or after it. A word that
+    stands only once in the paste may still be a name.
+    """
+    if len(question) <= MAX_QUESTION:
+        return question
+    half = MAX_QUESTION // 2
+    counts = Counter(_WORD.findall(question[half:-half]))
+    rare = [word for word, count in counts.items() if count == 1 and not word.isdecimal()]
+    chosen = rare[:: max(1, len(rare) // _MIDDLE_WORDS)][:_MIDDLE_WORDS]
+    return "\n".join((question[:half], " ".join(chosen), question[-half:]))
 
 
 def _language(words: Sequence[str]) -> tuple[int, int, frozenset[str]]:

@@ -7,6 +7,7 @@ to change too.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from recuerda.recall.text import fold, words_of
 
@@ -24,6 +25,7 @@ _PERSONAL_WORDS = """
     yo mi mis me mio mia nosotros nosotras nuestro nuestra nuestros nuestras conmigo
 """
 _PERSONAL = frozenset(_PERSONAL_WORDS.split())
+_ABOUT_ASKER = _PERSONAL | {"soy", "estoy", "tengo"}
 _TIME = re.compile(
     r"\b(?:yesterday|today|tonight|tomorrow|last|next|ago|weeks?|weekend|months?|years?|\w+day|recently|since|morning|"
     r"january|february|march|april|june|july|august|september|october|november|december|(?:19|20)\d\d|ayer|hoy|manana|"
@@ -41,10 +43,15 @@ _ASKS_ASSISTANT = re.compile(
 )
 
 
+def is_personal(words: Iterable[str]) -> bool:
+    """Return True if one of the words refers to the person who says it."""
+    return not _PERSONAL.isdisjoint(words)
+
+
 def traits_of(text: str) -> int:
     """Return the traits of a text, as bits."""
     found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
-    if not _PERSONAL.isdisjoint(words_of(text)):
+    if is_personal(words_of(text)):
         found |= IS_PERSONAL
     return found | (HAS_TIME if _TIME.search(fold(text)) else 0)
 
@@ -52,6 +59,11 @@ def traits_of(text: str) -> int:
 def asks_when(question: str) -> bool:
     """Return True if a question asks for a time."""
     return bool(_WHEN.match(fold(question)))
+
+
+def asks_about_asker(words: Iterable[str]) -> bool:
+    """Return True if a question is about the person who asks it, such as "Who am I?"."""
+    return not _ABOUT_ASKER.isdisjoint(words)
 
 
 def asks_assistant(question: str) -> bool:
