@@ -20,7 +20,7 @@ from recuerda.agent.prompt import Prompt
 from recuerda.agent.response import AgentResponseUpdate
 from recuerda.agent.resuming import runnable
 from recuerda.agent.steps import RunningTurn, Step
-from recuerda.agent.tools import FunctionTool, unknown_tool
+from recuerda.agent.tools import FunctionTool, too_many_calls, unknown_tool
 from recuerda.errors import RunLimitError
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
 from recuerda.providers.gathering import all_of
@@ -151,6 +151,7 @@ class Exchange:
         step = Step(messages=(response.message,), usage=response.usage)
         started: Sequence[int] = ()
         if response.message.function_calls:
+            step = msgspec.structs.replace(step, results=too_many_calls(response.message.function_calls))
             started = tuple(runnable(RunningTurn([step]), prompt.tools))
             await self.record(msgspec.structs.replace(step, started=started))
         else:

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import (
     Annotated,
@@ -43,6 +43,9 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 NOTE = "Parts of the result have no JSON form and are shown as text."
 """What the model is told about a result that could not be kept as it was."""
+
+MAX_CALLS = 64
+"""The largest number of calls in one answer that are run. They are run at the same time."""
 
 _logger = logging.getLogger("recuerda")
 
@@ -307,6 +310,12 @@ def unknown_tool(call: FunctionCallContent, known: list[str]) -> FunctionResultC
     return _failure(
         call, f"there is no function {call.name!r}; the available functions are: {', '.join(known) or 'none'}"
     )
+
+
+def too_many_calls(calls: Sequence[FunctionCallContent]) -> dict[int, FunctionResultContent]:
+    """Return the results, by position, of the calls in an answer that are too many to be run."""
+    text = f"the call was not run, because an answer may have up to {MAX_CALLS} calls; make it again if it is needed"
+    return {i: _failure(call, text) for i, call in enumerate(calls) if i >= MAX_CALLS}
 
 
 def _failure(call: FunctionCallContent, text: str) -> FunctionResultContent:
