@@ -152,6 +152,7 @@ class Attempt:
 
     async def _learn(self, appended: Appended | None, prompt: Prompt) -> AgentResponse:
         """Tell the providers and the summarizer about the committed turn, and return the response."""
+        await self._exchange.forget_context()
         thread, said = self._request.thread, self._turn.input
         if appended is not None and appended.replayed:
             # Another process committed this turn while ours was running, so its answer counts.

@@ -28,6 +28,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         options: the service's own options, such as `temperature`.
         service_thread_id: the thread that the service keeps, or None for a new one. Only for models that keep threads.
         is_temporary: True when the service must not keep the request; `messages` is then the whole conversation.
+        context_count: the number of messages, at the beginning of `messages`, that come from context providers and are
+            meant for this turn only. See `ChatClient.forget_context`.
     """
 
     messages: Sequence[ChatMessage]
@@ -37,6 +39,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
     service_thread_id: str | None = None
     is_temporary: bool = False
+    context_count: int = 0
 
 
 class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):

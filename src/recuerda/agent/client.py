@@ -52,6 +52,20 @@ class ChatClient(ABC):
             responses: the service's answers in this turn, in order; there may be none.
         """
 
+    async def forget_context(  # noqa: B027 - a client whose service keeps no threads has nothing to forget
+        self, request: ChatRequest, responses: Sequence[ChatResponse]
+    ) -> None:
+        """Remove the messages of context providers from the service's thread after a turn, if possible.
+
+        Args:
+            request: the first request of the turn. Its first `context_count` messages are to be removed.
+            responses: the service's answers in this turn, in order.
+
+        Raises:
+            ChatClientError: the service refused, failed, or could not be reached. A run logs it, because its turn is
+                committed.
+        """
+
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
         """Return all messages of a thread that the service keeps, the oldest first, with the service's ids.
 

@@ -29,8 +29,8 @@ from recuerda.threads.thread import AgentThread
 
 T = TypeVar("T")
 
-RETRACT_TIMEOUT_S = 10
-"""The seconds that a failed run waits for its service to remove the messages of the turn."""
+TIDY_TIMEOUT_S = 10
+"""The seconds that a run waits for its service to remove the messages of a failed turn, or the context of a turn."""
 
 _logger = logging.getLogger("recuerda")
 
@@ -125,7 +125,10 @@ class Exchange:
         said, rounds = [*self.turn.input, *self.turn.new], self.turn.rounds
         if not self._is_kept:
             return prompt.request(said, rounds=rounds)
-        return prompt.continued(said[self._sent :], rounds=rounds, service_thread_id=self.service_thread_id)
+        new, context = said[self._sent :], prompt.context if self._sent == 0 else ()
+        return prompt.continued(
+            [*context, *new], rounds=rounds, service_thread_id=self.service_thread_id, context_count=len(context)
+        )
 
     async def _ask(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
         self._said = []
@@ -179,14 +182,20 @@ class Exchange:
 
     async def retract(self) -> None:
         """Ask a service that keeps the thread to remove the messages of this turn. A failure is only logged."""
-        if not self._is_kept or not self._answers:
+        await self._tidy("retract", "the service may still hold part of a turn that failed")
+
+    async def forget_context(self) -> None:
+        """Ask a service that keeps the thread to remove the context of this turn. A failure is only logged."""
+        if self._answers and self._answers[0][0].context_count:
+            await self._tidy("forget_context", "the service may still hold the context of a turn")
+
+    async def _tidy(self, name: str, failed: str) -> None:
+        tidy = getattr(self._model, name, None)
+        if tidy is None or not self._is_kept or not self._answers:
             return
         responses = [response for _, response in self._answers]
-        retract = getattr(self._model, "retract", None)
-        if retract is None:
-            return
         try:
-            async with asyncio.timeout(RETRACT_TIMEOUT_S):
-                await finished(retract(self._answers[0][0], responses))
-        except Exception as error:  # noqa: BLE001 - the caller is told why the turn failed, and not of this
-            _logger.warning("the service may still hold part of a turn that failed: %s", type(error).__name__)
+            async with asyncio.timeout(TIDY_TIMEOUT_S):
+                await finished(tidy(self._answers[0][0], responses))
+        except Exception as error:  # noqa: BLE001 - the turn has failed or is committed; neither depends on this
+            _logger.warning("%s: %s", failed, type(error).__name__)

@@ -18,6 +18,7 @@ from recuerda.agent.tools import FunctionTool, tools_by_name
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Usage
 from recuerda.providers.gathering import Gathered
+from recuerda.threads.service_context import INSTRUCTING_ROLES, marked
 from recuerda.window.repair import mend
 from recuerda.window.window import ContextWindow
 
@@ -86,10 +87,12 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         rounds: int,
         service_thread_id: str | None = None,
         is_temporary: bool = False,
+        context_count: int = 0,
     ) -> ChatRequest:
         """Return the request that adds messages to a thread of the service."""
         return ChatRequest(
             messages=said,
+            context_count=context_count,
             instructions=self.instructions,
             tools=tuple(self.tools.values()),
             may_call_tools=rounds < self.max_tool_rounds,
@@ -132,9 +135,12 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
         ConfigurationError: two tools have one name.
     """
     texts = [text for text in (settings.instructions, *given.instructions) if text]
+    context: Sequence[ChatMessage] = given.messages
     if is_kept:
-        # The service would keep a message as part of the conversation. It does not keep instructions.
-        texts += [message.text for message in given.messages if message.text]
+        # A service keeps every message, but no `instructions`. So a provider's own instructions go there. Quoted data
+        # never does, because the model would take it for an instruction.
+        texts += [message.text for message in context if message.role in INSTRUCTING_ROLES and message.text]
+        context = marked(context)
     summary = reading.summary
     if summary is not None:
         texts.append(summary.instructions)
@@ -142,7 +148,7 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
         instructions="\n\n".join(texts) or None,
         pinned=() if summary is None else summary.pinned,
         history=partial(reading.loaded.select, settings.window),
-        context=given.messages,
+        context=context,
         window=settings.window,
         tools=tools_by_name([*settings.tools, *given.tools]),
         options=settings.options,

@@ -27,6 +27,7 @@ from recuerda.openai.responses_reading import as_item
 from recuerda.openai.responses_threads import (
     create_thread,
     delete_thread,
+    forget_context,
     mend,
     newest_message_id,
     read_thread,
@@ -172,6 +173,12 @@ class OpenAIResponsesClient(OpenAIService):
         deleted, because nothing will continue from them.
         """
         await self._clean_up(lambda sdk: take_back(sdk, request, responses))
+
+    async def forget_context(self, request: ChatRequest, responses: Sequence[ChatResponse]) -> None:
+        """Delete a turn's context from a conversation. A chain never changes, so the context stays in it."""
+        thread_id = responses[-1].service_thread_id if responses else None
+        if thread_id is not None and is_conversation(thread_id):
+            await self._about_thread(thread_id, lambda sdk, id: forget_context(sdk, id, request, responses))
 
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
         """Return all messages of a conversation, or of a chain up to the response with this id.

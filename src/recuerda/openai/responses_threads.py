@@ -10,6 +10,7 @@ Items are deleted from the newest to the oldest, so that a conversation stays us
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -23,6 +24,7 @@ from recuerda.openai.responses_call import is_conversation
 from recuerda.openai.responses_input import input_items
 from recuerda.openai.responses_output import Item, ids_of
 from recuerda.openai.responses_reading import as_item, read_items, speaker_of
+from recuerda.threads.service_context import is_marked
 
 T = TypeVar("T")
 
@@ -53,14 +55,18 @@ async def when_unlocked(call: Callable[[], Awaitable[T]]) -> T:
 async def read_thread(sdk: AsyncOpenAI, service_thread_id: str) -> list[ChatMessage]:
     """Return all messages of a conversation, or of a chain up to the response with this id."""
     if is_conversation(service_thread_id):
-        return read_items([item async for item in _list(sdk, service_thread_id)])
+        return _without_context(read_items([item async for item in _list(sdk, service_thread_id)]))
     items: dict[str, Item] = {}
     for response in await _chain(sdk, service_thread_id):
         pages = sdk.responses.input_items.list(response["id"], limit=_PAGE, order="asc")
         given = [as_item(item) async for item in pages]
         # Some services also list all earlier items of the chain as a response's input.
         items.update({str(item["id"]): item for item in (*given, *response["output"]) if str(item["id"]) not in items})
-    return read_items(list(items.values()))
+    return _without_context(read_items(list(items.values())))
+
+
+def _without_context(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    return [message for message in messages if not is_marked(message)]
 
 
 async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | None:
@@ -137,6 +143,17 @@ async def take_back(sdk: AsyncOpenAI, request: ChatRequest, responses: Sequence[
         beyond = _LOOK_BACK + len(input_items(request.messages, is_continued=True))
         items = await _newest_items(sdk, thread_id, until=set(ids_of(responses[0])), beyond=beyond)
         await _delete_items(sdk, thread_id, _of_turn(items, request, responses))
+
+
+async def forget_context(
+    sdk: AsyncOpenAI, conversation_id: str, request: ChatRequest, responses: Sequence[ChatResponse]
+) -> None:
+    """Delete the context messages of a turn from a conversation; see `ChatClient.forget_context`."""
+    known = set(ids_of(responses[0]))
+    items = await _newest_items(sdk, conversation_id, until=known, beyond=len(request.messages))
+    before = itertools.dropwhile(lambda item: item["id"] not in known, items)
+    given = list(itertools.islice((item for item in before if item["id"] not in known), len(request.messages)))
+    await _delete_items(sdk, conversation_id, [item for item in given if any(map(is_marked, read_items([item])))])
 
 
 async def mend(sdk: AsyncOpenAI, conversation_id: str) -> bool:

@@ -24,6 +24,7 @@ from recuerda.messages.message import (
 )
 from recuerda.storage.records import Appended, Expected
 from recuerda.threads.history import StoredTurn
+from recuerda.threads.service_context import is_marked
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow, group_turns
 
@@ -197,6 +198,8 @@ class Mirror:
 def _said(messages: Iterable[ChatMessage]) -> Iterable[tuple[str, ...]]:
     """Yield the parts of messages in order. The grouping into messages differs between the copy and the service."""
     for message in messages:
+        if is_marked(message):
+            continue
         for part in message.contents:
             match part:
                 case TextContent():
