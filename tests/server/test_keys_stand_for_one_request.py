@@ -258,6 +258,11 @@ async def test_a_crash_after_the_key_was_noted_leaves_the_work_to_the_retry(
 async def _nothing() -> None: ...
 
 
+async def test_the_order_of_a_requests_fields_and_the_wish_for_a_stream_change_nothing(ask: Caller) -> None:
+    first = await ask("POST", "responses", {"input": "x", "model": "m"}, key="k")
+    assert await ask("POST", "responses", {"model": "m", "stream": False, "input": "x"}, key="k") == first
+
+
 async def test_answers_that_are_not_kept_have_ids_of_their_own(ask: Caller, model: ScriptedOpenAIServer) -> None:
     body = {"input": "x", "store": False}
     ids = {(await ask("POST", "responses", body, key="k"))[1]["id"] for _ in range(2)}

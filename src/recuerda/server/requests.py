@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 import msgspec
 from msgspec import Meta
 
-from recuerda.json_value import JsonObject
 from recuerda.server.faults import ApiFault, bad_request
 
 T = TypeVar("T")
@@ -166,11 +165,6 @@ def parse_body(body: bytes, shape: type[T]) -> T:
         raise _misfit(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise bad_request("We could not parse the JSON body of your request.") from None
-
-
-def parse_object(body: bytes) -> JsonObject:
-    """Return a request's body as a JSON object, with all its fields."""
-    return parse_body(body, dict[str, Any])
 
 
 def parse_query(query: dict[str, str]) -> ListQuery:
