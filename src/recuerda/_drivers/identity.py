@@ -27,4 +27,4 @@ def is_in_place(path: Path, fd: int) -> bool:
 
 def change(*, is_gone: bool) -> str:
     """Return the words for what has happened to a name."""
-    return f"was {'removed or renamed' if is_gone else 'replaced by another'} while it was open"
+    return f"was {'removed or renamed' if is_gone else 'replaced'} while it was open"

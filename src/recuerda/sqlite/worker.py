@@ -101,11 +101,14 @@ class Worker:
         connection: sqlite3.Connection | None = None
         is_open = True
         while is_open:
-            group, is_open = self._next_group()
+            group, is_open = self._next_group(None if connection is None else self._eraser.timeout_s())
             if group:
                 connection = self._attend(connection, group)
             elif connection is not None and self._is_in_place():
                 self._eraser.work(connection)
+            elif connection is not None:
+                connection.close()
+                connection = None
         if connection is not None:
             if self._is_in_place():
                 self._eraser.finish(connection)
@@ -153,10 +156,10 @@ class Worker:
             self._eraser.note(min(delays))
         self._eraser.work(connection)
 
-    def _next_group(self) -> tuple[list[_Job], bool]:
+    def _next_group(self, timeout_s: float | None) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
         try:
-            job = self._jobs.get(timeout=self._eraser.timeout_s())
+            job = self._jobs.get(timeout=timeout_s)
         except queue.Empty:
             return group, True
         while job is not None:
