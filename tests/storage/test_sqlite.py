@@ -75,7 +75,7 @@ async def test_a_turn_is_one_read_and_one_transaction_however_long_the_thread(
     await storage.head("a")
     statements.clear()
     found = await storage.read("a", last_messages=20)
-    assert statements == ["BEGIN", "SELECT key,", "SELECT position,", "COMMIT"]
+    assert statements == ["BEGIN", "SELECT printf(", "SELECT position,", "COMMIT"]
     statements.clear()
     assert found.info is not None
     await storage.append("a", a_turn(id="given"), expected=found.info.revision)
@@ -93,7 +93,7 @@ async def test_the_newest_summary_costs_one_statement_however_many_there_are(
         await storage.summarize("a", b"so far", through=998)
     statements.clear()
     found = await storage.read("a", with_summary=True, last_messages=20)
-    assert statements == ["BEGIN", "SELECT key,", "SELECT position,", "SELECT position,", "COMMIT"]
+    assert statements == ["BEGIN", "SELECT printf(", "SELECT position,", "SELECT position,", "COMMIT"]
     assert (found.summary is None) == (summaries == 0)
 
 
@@ -184,7 +184,7 @@ async def test_the_file_is_in_wal_mode_and_durable_by_default(path: Path, synchr
     connection = schema.connect(str(path), synchronous=synchronous or "FULL", busy_timeout_s=1, is_reader=False)
     with contextlib.closing(connection):
         pragmas = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "page_size")]
-        assert pragmas == ["wal", 8192]
+        assert pragmas == ["wal", 4096]
         assert connection.execute("PRAGMA synchronous").fetchone()[0] == level
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from recuerda.sqlite.snapshots import Snapshot
 from recuerda.sqlite.threads import find, make
 from recuerda.storage.records import DraftStep, Guard
 from recuerda.storage.rules import is_new_step
@@ -49,10 +50,11 @@ def _needed(key: int, number: int, db: sqlite3.Connection) -> dict[int, DraftSte
 
 def load(thread_id: str, guard: Guard, db: sqlite3.Connection) -> list[DraftStep]:
     """Do `Storage._load_draft`."""
-    head = find(thread_id, guard, db)
-    if not head.has_draft:
-        return []
-    return [_step(row) for row in db.execute(f"{_STEPS} ORDER BY number", {"key": head.key})]
+    with Snapshot(db):
+        head = find(thread_id, guard, db)
+        if not head.has_draft:
+            return []
+        return [_step(row) for row in db.execute(f"{_STEPS} ORDER BY number", {"key": head.key})]
 
 
 def drop(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import sqlite3
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -163,7 +163,11 @@ class SQLiteStorage(Storage):
             return await asyncio.to_thread(self._look_now, run)
         with forks.gate:
             outcome = self._started()[0].submit(run)
-        return await self._outcome(outcome)
+        try:
+            return await outcome
+        except StorageUnavailable:
+            await self._stop_if_lost()
+            raise
 
     def _look_now(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Read the file that is in place now. The caller has been told that it is not the file that was open."""
@@ -177,16 +181,17 @@ class SQLiteStorage(Storage):
         """Run a job that writes. If it erases something, the write-ahead log is emptied within `erase_s` seconds."""
         with forks.gate:
             outcome = self._started()[1].submit(run, erase_s=erase_s)
-        return await self._outcome(settled(outcome))
-
-    async def _outcome(self, outcome: Awaitable[T]) -> T:
         try:
-            return await outcome
+            return await settled(outcome)
         except StorageUnavailable:
-            if self._place.problem is not None and (workers := self._workers) is not None:
-                # A connection that is left open would share its -shm with a storage that is opened now.
-                await asyncio.to_thread(_stop, workers)
+            await self._stop_if_lost()
             raise
+
+    async def _stop_if_lost(self) -> None:
+        """Stop the workers if their file is not in place any more."""
+        if self._place.problem is not None and (workers := self._workers) is not None:
+            # A connection that is left open would share its -shm with a storage that is opened now.
+            await asyncio.to_thread(_stop, workers)
 
     def _started(self) -> tuple[Worker, Worker]:
         if self._is_closed:

@@ -8,7 +8,7 @@ roll back. Every statement finds its rows by a key or a short range of keys.
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -19,20 +19,54 @@ from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo
 from recuerda.storage.rules import check_state, check_user, edits_after, metadata_after, owner_after
 
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
-# come as one JSON text.
-THREAD = """
-    SELECT key, metadata, json_object(
-        'id', id, 'incarnation', incarnation, 'revision', revision, 'record_id', record_id, 'edits', edits,
-        'rewritten', rewritten, 'first', first, 'turns', turns, 'messages', messages, 'user_id', user_id,
-        'title', title, 'title_turn', title_turn, 'created_us', created_us, 'updated_us', updated_us
+# come as one JSON text. SQLite makes the text of a number faster with `printf` than with `json_array`.
+_THREAD = """
+    SELECT printf(
+        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s]',
+        key, revision, edits, rewritten, first, turns, messages, created_us, updated_us,
+        {has_draft},
+        json_array(id, incarnation, record_id, user_id, title, title_turn),
+        metadata
     ) FROM threads
 """
+THREAD: str = _THREAD.format(has_draft="0")
+"""Selects a thread for `to_thread`. It does not look for a draft."""
+_HAS_DRAFT = "EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)"
+_LOOK = f"{_THREAD.format(has_draft=_HAS_DRAFT)} WHERE id = ?"
 _HEAD = """
     SELECT json_array(
         key, user_id, incarnation, revision, record_id, edits, first, turns, messages, title, title_turn, updated_us,
         EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)
     ) FROM threads WHERE id = ?
 """
+
+
+class _Texts(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    id: str
+    incarnation: str
+    record_id: str
+    user_id: str | None
+    title: str | None
+    title_turn: int | None
+
+
+class _Thread(msgspec.Struct, array_like=True, frozen=True):
+    key: int
+    revision: int
+    edits: int
+    rewritten: int
+    first: int
+    turns: int
+    messages: int
+    created_us: int
+    updated_us: int
+    has_draft: int
+    texts: _Texts
+    metadata: dict[str, Any]
+
+
+Thread: TypeAlias = tuple[int, ThreadInfo, bool]
+"""A thread's row: its key, its information, and whether it has a draft. A named tuple would cost more."""
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -70,7 +104,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _to_head = msgspec.json.Decoder(Head).decode
-_to_info = msgspec.json.Decoder(ThreadInfo).decode
+_decoded = msgspec.json.Decoder(_Thread).decode
 _NO_THREAD = Head(0, None, None, 0, "", 0, 1, 0, 0, None, None, 0, 0)
 
 
@@ -82,6 +116,12 @@ def find(thread_id: str, guard: Guard, db: sqlite3.Connection) -> Head:
     head = _to_head(row[0])
     check_user(thread_id, guard, head.user_id)
     return head
+
+
+def look(thread_id: str, db: sqlite3.Connection) -> Thread | None:
+    """Return the row of a thread, or None if there is no thread."""
+    row = db.execute(_LOOK, (thread_id,)).fetchone()
+    return None if row is None else to_thread(row)
 
 
 def make(thread_id: str, user_id: str | None, now_us: int, db: sqlite3.Connection) -> int:
@@ -107,7 +147,7 @@ def list_threads(
         values.extend(position)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = db.execute(f"{THREAD} {where} ORDER BY updated_us DESC, id DESC LIMIT ?", (*values, limit))
-    return [to_info(row) for row in rows]
+    return [to_thread(row)[1] for row in rows]
 
 
 def walk(user_id: str | None, position: str | None, db: sqlite3.Connection) -> tuple[list[ThreadInfo], str | None]:
@@ -116,8 +156,9 @@ def walk(user_id: str | None, position: str | None, db: sqlite3.Connection) -> t
     rows = db.execute(
         f"{THREAD} WHERE {chosen} key > ? ORDER BY key LIMIT ?",
         (*values, int(position or 0), WALK_PAGE),
-    ).fetchall()
-    return [to_info(row) for row in rows], str(rows[-1][0]) if len(rows) == WALK_PAGE else None
+    )
+    found = [to_thread(row) for row in rows]
+    return [info for _, info, _ in found], str(found[-1][0]) if len(found) == WALK_PAGE else None
 
 
 def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db: sqlite3.Connection) -> ThreadInfo:
@@ -133,7 +174,7 @@ def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db
         db.execute("UPDATE threads SET title = ?, title_turn = ? WHERE key = ?", (*title, key))
     if changes.metadata is not msgspec.UNSET:
         _merge(key, changes.metadata, db)
-    return to_info(db.execute(f"{THREAD} WHERE key = ?", (key,)).fetchone())
+    return to_thread(db.execute(f"{THREAD} WHERE key = ?", (key,)).fetchone())[1]
 
 
 def _merge(key: int, changed: dict[str, Any], db: sqlite3.Connection) -> None:
@@ -157,7 +198,25 @@ def delete(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:
     return True
 
 
-def to_info(row: tuple[Any, ...]) -> ThreadInfo:
-    """Return the information in a row of `THREAD`."""
-    _, metadata, fields, *_ = row
-    return _to_info(f'{fields[:-1]},"metadata":{metadata}}}')
+def to_thread(row: tuple[Any, ...]) -> Thread:
+    """Return the thread in a row of `THREAD`."""
+    thread = _decoded(row[0])
+    texts = thread.texts
+    info = ThreadInfo(
+        id=texts.id,
+        revision=thread.revision,
+        incarnation=texts.incarnation,
+        record_id=texts.record_id,
+        edits=thread.edits,
+        rewritten=thread.rewritten,
+        first=thread.first,
+        turns=thread.turns,
+        messages=thread.messages,
+        user_id=texts.user_id,
+        title=texts.title,
+        title_turn=texts.title_turn,
+        metadata=thread.metadata,
+        created_us=thread.created_us,
+        updated_us=thread.updated_us,
+    )
+    return thread.key, info, thread.has_draft > 0

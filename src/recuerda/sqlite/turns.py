@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from recuerda.errors import TurnDropped
 from recuerda.sqlite import drafts
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
-from recuerda.sqlite.threads import THREAD, Head, find, make, to_info
+from recuerda.sqlite.snapshots import Snapshot
+from recuerda.sqlite.threads import Head, find, look, make
 from recuerda.storage.records import (
     REMEMBERED,
     Appended,
@@ -26,13 +27,21 @@ from recuerda.storage.records import (
 )
 from recuerda.storage.rules import edits_after, is_same_history, title_after, updated_after
 
-_LOOK = THREAD.replace(") FROM", "), EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key) FROM")
+# The texts of the usual statements are made once, because Python's driver looks a statement up by its text.
 _TURN = "SELECT position, id, created_us, committed_us, message_count, body FROM turns"
 _RECORD = "SELECT position, id, created_us, committed_us, message_count, body, kind, target FROM turns"
+_TURNS_BACKWARDS = f"{_TURN} WHERE position BETWEEN ? AND ? AND kind IS NULL ORDER BY position DESC"
+_RECORDS_BACKWARDS = f"{_RECORD} WHERE position BETWEEN ? AND ? ORDER BY position DESC"
+_RECORD_BY_ID = f"{_RECORD} WHERE position >> 32 = ? AND id = ?"
 _SUMMARIES = "turns INDEXED BY summaries WHERE kind = 'summary' AND position BETWEEN ? AND ?"
-_INSERT = "INSERT INTO turns (position, id, created_us, message_count, body)"
-_INSERT_ALL = _INSERT.replace(")", ", kind, target, committed_us)")
+_NEWEST_SUMMARY = f"{_RECORD.removesuffix('turns')} {_SUMMARIES} ORDER BY position DESC LIMIT 1"
+_INSERT_TURN = "INSERT INTO turns (position, id, created_us, message_count, body) VALUES (?, ?, ?, ?, ?)"
+_INSERT_RECORD = (
+    "INSERT INTO turns (position, id, created_us, message_count, body, kind, target, committed_us)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _DELETE = "DELETE FROM"
+_ALL = 1 << 63
 _REMEMBER = "INSERT INTO removed (position, id, is_dropped_turn) SELECT position, id, ? AND kind IS NULL FROM"
 
 
@@ -92,12 +101,10 @@ def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
     body = bytearray(record.body)
     values = key << NUMBER_BITS | record.number, record.id, record.created_us, record.message_count, body
     if record.kind == "turn" and record.committed_us == record.created_us:
-        db.execute(f"{_INSERT} VALUES (?, ?, ?, ?, ?)", values)
+        db.execute(_INSERT_TURN, values)
     else:
         kind = None if record.kind == "turn" else record.kind
-        db.execute(
-            f"{_INSERT_ALL} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, kind, record.target, record.committed_us)
-        )
+        db.execute(_INSERT_RECORD, (*values, kind, record.target, record.committed_us))
 
 
 def _advance(db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, record: TurnRecord) -> None:
@@ -183,7 +190,7 @@ def _delete_range(
 
 
 def _by_id(db: sqlite3.Connection, key: int, record_id: str) -> TurnRecord | None:
-    row = db.execute(f"{_RECORD} WHERE position >> 32 = ? AND id = ?", (key, record_id)).fetchone()
+    row = db.execute(_RECORD_BY_ID, (key, record_id)).fetchone()
     return None if row is None else _record(row)
 
 
@@ -202,22 +209,43 @@ def _dropped(db: sqlite3.Connection, key: int, first: int, turn_id: str) -> int 
 
 def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
     """Do `Storage._read`."""
-    row = db.execute(f"{_LOOK} WHERE id = ?", (thread_id,)).fetchone()
-    if row is None:
+    return _read_row(thread_id, query, db) or _read_records(thread_id, query, db)
+
+
+def _read_row(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice | None:
+    """Return the slice if the thread's row has all of it. Then one statement does, without a transaction around it.
+
+    This is usual: a handle that has read the thread before finds nothing new.
+    """
+    if query.turn_id or not (query.after or (query.last_turns == 0 and not query.with_summary)):
+        return None
+    thread = look(thread_id, db)
+    if thread is None:
         return ThreadSlice(info=None)
-    key, info, has_draft = row[0], to_info(row), bool(row[-1])
-    base = key << NUMBER_BITS
-    after = query.after if query.after and _continues(db, base, info, query) else 0
-    found = dropped = None
-    if query.turn_id:
-        found = _by_id(db, key, query.turn_id)
-        dropped = None if found else _dropped(db, key, info.first, query.turn_id)
-    summary = _newest_summary(db, base) if query.with_summary and not after else None
-    if after >= info.revision or query.last_turns == 0:
-        records, start = [], max(after, info.revision) + 1
-    else:
-        lowest = max(after + 1, info.first, (summary.target or 0) + 1 if summary else 1)
-        records, start = _newest(db, base, after, (lowest, info.revision), query)
+    _, info, has_draft = thread
+    if query.after and not (query.after == info.revision and _is_at(info, query)):
+        return None
+    return ThreadSlice(info=info, start=info.revision + 1, is_continued=query.after > 0, has_draft=has_draft)
+
+
+def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
+    with Snapshot(db):
+        thread = look(thread_id, db)
+        if thread is None:
+            return ThreadSlice(info=None)
+        key, info, has_draft = thread
+        base = key << NUMBER_BITS
+        after = query.after if query.after and _continues(db, base, info, query) else 0
+        found = dropped = None
+        if query.turn_id:
+            found = _by_id(db, key, query.turn_id)
+            dropped = None if found else _dropped(db, key, info.first, query.turn_id)
+        summary = _newest_summary(db, base) if query.with_summary and not after else None
+        if after >= info.revision or query.last_turns == 0:
+            records, start = [], max(after, info.revision) + 1
+        else:
+            lowest = max(after + 1, info.first, (summary.target or 0) + 1 if summary else 1)
+            records, start = _newest(db, base, after, (lowest, info.revision), query)
     return ThreadSlice(
         info=info,
         records=tuple(reversed(records)),
@@ -230,12 +258,19 @@ def read(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlic
     )
 
 
+def _is_at(info: ThreadInfo, query: ReadQuery) -> bool:
+    """Return True if the thread is in the state that a query's reader knows."""
+    return query.record_id in (None, info.record_id) and is_same_history(
+        query, incarnation=info.incarnation, edits=info.edits, rewritten=info.rewritten
+    )
+
+
 def _continues(db: sqlite3.Connection, base: int, info: ThreadInfo, query: ReadQuery) -> bool:
     """Return True if the records after the query's position continue the history that its reader knows."""
+    if query.record_id is None or query.after == info.revision:
+        return _is_at(info, query)
     if not is_same_history(query, incarnation=info.incarnation, edits=info.edits, rewritten=info.rewritten):
         return False
-    if query.record_id is None or query.after == info.revision:
-        return query.record_id is None or query.record_id == info.record_id
     row = db.execute(
         "SELECT id FROM turns WHERE position = :position UNION ALL SELECT id FROM removed WHERE position = :position",
         {"position": base + query.after},
@@ -244,11 +279,7 @@ def _continues(db: sqlite3.Connection, base: int, info: ThreadInfo, query: ReadQ
 
 
 def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:
-    row = db.execute(
-        f"{_RECORD} INDEXED BY summaries WHERE kind = 'summary' AND position BETWEEN ? AND ? "
-        "ORDER BY position DESC LIMIT 1",
-        (base, base + NUMBER_MASK),
-    ).fetchone()
+    row = db.execute(_NEWEST_SUMMARY, (base, base + NUMBER_MASK)).fetchone()
     return None if row is None else _record(row)
 
 
@@ -257,39 +288,47 @@ def _newest(
 ) -> tuple[list[TurnRecord], int]:
     """Walk back from the newest record until the window is full. The cost depends on the window, not on the thread."""
     lowest, highest = numbers
-    records: list[TurnRecord] = []
-    turns = messages = 0
     # A fresh read gives turns only. A long read spends its time on columns, so it omits the two columns that turns do
     # not use.
-    columns, only_turns, make_record = (_RECORD, "", _record) if after else (_TURN, "AND kind IS NULL", _turn)
-    rows = db.execute(
-        f"{columns} WHERE position BETWEEN ? AND ? {only_turns} ORDER BY position DESC",
-        (base + lowest, base + highest),
-    )
+    rows = db.execute(_RECORDS_BACKWARDS if after else _TURNS_BACKWARDS, (base + lowest, base + highest))
     if query.last_turns is None and query.last_messages is None:
-        return [make_record(row) for row in rows], lowest
+        window, start = rows.fetchall(), lowest
+    else:
+        window, start = _fill(rows, query, lowest, only_turns=not after)
+    return ([_record(row) for row in window] if after else _turns(window)), start
+
+
+def _fill(
+    rows: sqlite3.Cursor, query: ReadQuery, lowest: int, *, only_turns: bool
+) -> tuple[list[tuple[Any, ...]], int]:
+    """Return the rows that fit into a query's window, and the number from which on the window has all records."""
+    most_turns = _ALL if query.last_turns is None else query.last_turns
+    most_messages = _ALL if query.last_messages is None else query.last_messages
+    window: list[tuple[Any, ...]] = []
+    turns = messages = 0
     for row in rows:
-        turns += not after or row[6] is None
+        turns += only_turns or row[6] is None
         messages += row[4]
-        is_enough = query.last_turns is not None and turns > query.last_turns
-        is_too_much = query.last_messages is not None and messages > query.last_messages and turns > 1
-        if is_enough or is_too_much:
+        if turns > most_turns or (messages > most_messages and turns > 1):
             rows.close()
-            return records, (row[0] & NUMBER_MASK) + 1
-        records.append(make_record(row))
-    return records, lowest
+            return window, (row[0] & NUMBER_MASK) + 1
+        window.append(row)
+    return window, lowest
 
 
-def _turn(row: tuple[Any, ...]) -> TurnRecord:
-    position, record_id, created_us, committed_us, message_count, body = row
-    return TurnRecord(
-        number=position & NUMBER_MASK,
-        id=record_id,
-        created_us=created_us,
-        committed_us=created_us if committed_us is None else committed_us,
-        message_count=message_count,
-        body=body,
-    )
+def _turns(rows: Sequence[tuple[Any, ...]]) -> list[TurnRecord]:
+    """Return the turns in rows of `_TURN`. A function for each row would cost as much as the row."""
+    return [
+        TurnRecord(
+            number=position & NUMBER_MASK,
+            id=record_id,
+            created_us=created_us,
+            committed_us=created_us if committed_us is None else committed_us,
+            message_count=message_count,
+            body=body,
+        )
+        for position, record_id, created_us, committed_us, message_count, body in rows
+    ]
 
 
 def _record(row: tuple[Any, ...]) -> TurnRecord:

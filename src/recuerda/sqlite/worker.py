@@ -44,7 +44,7 @@ class Worker:
 
     Args:
         connect: opens the connection, in the thread, when the first job comes. If it fails, the next job tries again.
-        is_writer: True runs jobs in `BEGIN IMMEDIATE … COMMIT`, False in a transaction that only reads.
+        is_writer: True runs jobs in `BEGIN IMMEDIATE … COMMIT`, False without a transaction, for jobs that only read.
         name: the name of the OS thread.
         place: the place of the file.
     """
@@ -118,7 +118,7 @@ class Worker:
         """Run a group of jobs, and return the connection for the next group; None if it failed to open, or broke."""
         try:
             connection = connection or self._opened()
-            outcomes = self._run_group(connection, group)
+            outcomes = self._write(connection, group) if self._is_writer else self._read(connection, group)
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             outcomes: list[Outcome] = [(job, None, error) for job in group]
             if connection is not None:
@@ -151,9 +151,9 @@ class Worker:
         return True
 
     def _erase(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> None:
-        delays = [job.erase_s for job, _, error in outcomes if error is None and job.erase_s is not None]
-        if delays:
-            self._eraser.note(min(delays))
+        for job, _, error in outcomes:
+            if job.erase_s is not None and error is None:
+                self._eraser.note(job.erase_s)
         self._eraser.work(connection)
 
     def _next_group(self, timeout_s: float | None) -> tuple[list[_Job], bool]:
@@ -165,51 +165,66 @@ class Worker:
         while job is not None:
             if not job.future.cancelled():
                 group.append(job)
-            if len(group) >= MAX_GROUP:
+            if len(group) >= MAX_GROUP or self._jobs.empty():  # nobody else takes jobs
                 return group, True
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return group, True
+            job = self._jobs.get()
         return group, False
 
-    def _run_group(self, connection: sqlite3.Connection, group: list[_Job]) -> list[Outcome]:
+    def _read(self, connection: sqlite3.Connection, group: list[_Job]) -> list[Outcome]:
+        """Run jobs that read. A job of more than one statement makes a snapshot for itself."""
         try:
-            connection.execute("BEGIN IMMEDIATE" if self._is_writer else "BEGIN")
+            self._check_place()
+        except (StorageUnavailable, OSError) as error:
+            return [(job, None, error) for job in group]
+        outcomes = [_attempt(connection, job, Exception) for job in group]
+        if connection.in_transaction:
+            connection.rollback()
+        return outcomes
+
+    def _write(self, connection: sqlite3.Connection, group: list[_Job]) -> list[Outcome]:
+        """Run jobs that write, in one transaction. If that fails, run each job alone."""
+        cursor = connection.cursor()  # one for two statements, because each cursor has its cost
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             return [(job, None, error) for job in group]
         try:
             self._check_place()
-            outcomes = [_attempt(connection, job) for job in group]
-            connection.execute("COMMIT")
-            if self._is_writer:
-                self._check_place()
+            outcomes = [_attempt(connection, job, RecuerdaError) for job in group]
+            cursor.execute("COMMIT")
+            self._check_place()
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             if connection.in_transaction:
                 connection.rollback()
             if len(group) == 1:
                 return [(group[0], None, error)]
-            return [outcome for job in group for outcome in self._run_group(connection, [job])]
+            return [outcome for job in group for outcome in self._write(connection, [job])]
         return outcomes
 
 
-def _attempt(connection: sqlite3.Connection, job: _Job) -> Outcome:
+def _attempt(connection: sqlite3.Connection, job: _Job, expected: type[Exception]) -> Outcome:
     try:
         return job, job.run(connection), None
-    except RecuerdaError as refusal:
-        return job, None, refusal
+    except expected as error:
+        return job, None, error
 
 
 def _settle(outcomes: list[Outcome]) -> None:
+    if len(outcomes) == 1:  # usual, and cheaper
+        _tell(outcomes[0][0].loop, outcomes)
+        return
     by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         by_loop[outcome[0].loop].append(outcome)
     for loop, mine in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, mine)
-        except RuntimeError:
-            # The loop has ended, so nobody waits for these outcomes any more. Committed jobs stay committed.
-            continue
+        _tell(loop, mine)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, outcomes: list[Outcome]) -> None:
+    try:
+        loop.call_soon_threadsafe(_resolve, outcomes)
+    except RuntimeError:
+        return  # The loop has ended, so nobody waits for these outcomes any more. Committed jobs stay committed.
 
 
 def _resolve(outcomes: list[Outcome]) -> None:
