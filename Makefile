@@ -12,6 +12,9 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 
 # What a task passes on, as in `make test ARGS="-k store"`.
 ARGS ?=
+# The tests start a hundred processes, and each would compile the package again if compiled files were not kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What `make lowest` runs: one folder for each technology.
 LOWEST := tests/agent tests/azure_ai_search tests/cosmos tests/mem0 tests/messages tests/openai tests/postgres tests/redis \
 	tests/storage tests/thread tests/window

@@ -2,8 +2,9 @@
 
 Python blocks of a page run in order, in one namespace and an empty folder; a block may await. A `text` block right
 behind one is what it prints. Of shell blocks, `recuerda` lines run with a storage of their own, installation lines have
-to name extras that exist, and `make` lines tasks that exist (CI runs those themselves). Other libraries are run
-by `peers.py`.
+to name extras that exist, and `make` lines tasks that exist (CI runs those themselves). A line of words alone runs in a
+forked process, which spares the start of an interpreter; any other line runs in a shell. Other libraries are run by
+`peers.py`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ import pytest
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.records import NewTurn
 from tests.docs.pages import PAGES, ROOT, blocks, page_id, run_python
+from tests.forking import run_module
 from tests.servers.postgres_server import postgres_url
 from tests.servers.qdrant import open_no_stray_connection
 from tests.servers.redis_search_server import redis_search_url
 from tests.small_model import write_small_model
 
+SHELL_SYNTAX = re.compile(r"[|<>$&;*?`~=]")
 KNOWN_KINDS = {"python", "theirs", "text", "sh", "json", "sql", "toml"}
 
 
@@ -96,16 +99,16 @@ def test_the_shell_lines_of_a_page_work(page: Path, tmp_path: Path) -> None:
             elif words[0] in ("git", "cd"):
                 continue
             else:
-                done = subprocess.run(
-                    ["sh", "-c", line],
-                    cwd=tmp_path,
-                    env=environment,
-                    capture_output=True,
-                    text=True,
-                    timeout=50,
-                    check=False,
-                )
+                done = _run(line, words, tmp_path, environment)
                 assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def _run(line: str, words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    if words[0] == "recuerda" and not SHELL_SYNTAX.search(line):
+        return run_module("recuerda", *words[1:], folder=folder, environ=environment, timeout_s=50)
+    return subprocess.run(
+        ["sh", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=50, check=False
+    )
 
 
 def test_pages_link_only_to_what_is_there() -> None:
