@@ -16,7 +16,7 @@ from tests.cosmos.threads import THREAD_OF_PROCESSES, a_turn
 from tests.forking import run_module
 from tests.servers.cosmos_server import cosmos_url
 
-TURNS = 60
+TURNS = 20
 """Of each process; more by hand: `python -m tests.cosmos.writer cosmos://… NAME COUNT`, four at once."""
 
 
