@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -111,6 +112,17 @@ async def test_a_quote_names_its_speaker_and_its_day(storage: SQLiteStorage, rec
     assert context.messages[0].text.splitlines()[2:] == [
         "- On 8 May 2023, Ana (user) said earlier in another conversation: \"They call me 'La Jefa' at work.\""
     ]
+
+
+async def test_a_quote_has_the_day_of_the_users_time_zone(storage: SQLiteStorage) -> None:
+    zone = ZoneInfo("America/Los_Angeles")
+    await say(storage, "one", *pair("I broke my wrist."), at=datetime(2026, 5, 8, 21, tzinfo=zone))
+    recall = RecallProvider(storage=storage, user_id="ana", clock=clock, time_zone=zone)
+    thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="two"))
+    context = await recall.invoking([ChatMessage("user", "What did I do on May 8th?")], thread=thread)
+    assert context is not None
+    assert "- On 8 May 2026, the user said" in context.messages[0].text
+    await recall.close()
 
 
 async def test_quotes_are_bounded_and_in_the_order_of_time(storage: SQLiteStorage) -> None:

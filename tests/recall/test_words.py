@@ -1,7 +1,8 @@
 """Terms of texts, times of questions, kinds of sentences, and how quotes are cut."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -121,13 +122,29 @@ def span(question: str) -> list[tuple[str, str]]:
         ("hoy", ("2026-05-20", "2026-05-21")),
         ("What happened two days ago?", ("2026-05-18", "2026-05-19")),
         ("hace 3 semanas", ("2026-04-26", "2026-05-03")),
-        ("last week", ("2026-05-06", "2026-05-20")),
-        ("la semana pasada", ("2026-05-06", "2026-05-20")),
-        ("el mes pasado", ("2026-03-21", "2026-05-20")),
+        ("last week", ("2026-05-11", "2026-05-18")),
+        ("la semana pasada", ("2026-05-11", "2026-05-18")),
+        ("el mes pasado", ("2026-04-01", "2026-05-01")),
+        ("last year", ("2025-01-01", "2026-01-01")),
+        ("el año pasado", ("2025-01-01", "2026-01-01")),
+        ("this week", ("2026-05-18", "2026-05-25")),
+        ("this month", ("2026-05-01", "2026-06-01")),
+        ("the day before yesterday", ("2026-05-18", "2026-05-19")),
+        ("anteayer", ("2026-05-18", "2026-05-19")),
         ("last Monday", ("2026-05-18", "2026-05-19")),
         ("el lunes pasado", ("2026-05-18", "2026-05-19")),
         ("last Wednesday", ("2026-05-13", "2026-05-14")),
-        ("this month", ("2026-04-20", "2026-05-21")),
+        ("on Friday", ("2026-05-15", "2026-05-16")),
+        ("el viernes", ("2026-05-15", "2026-05-16")),
+        ("last weekend", ("2026-05-16", "2026-05-18")),
+        ("el fin de semana", ("2026-05-16", "2026-05-18")),
+        ("last night", ("2026-05-19", "2026-05-20")),
+        ("anoche", ("2026-05-19", "2026-05-20")),
+        ("on May 8th", ("2026-05-08", "2026-05-09")),
+        ("el 8 de mayo", ("2026-05-08", "2026-05-09")),
+        ("in March", ("2026-03-01", "2026-04-01")),
+        ("on 24 December", ("2025-12-24", "2025-12-25")),
+        ("on 29 February", ("2024-02-29", "2024-03-01")),
         ("999 years ago", ("1970-01-01", "1970-01-01")),
     ],
 )
@@ -143,6 +160,12 @@ def test_relative_times_are_periods(question: str, period: tuple[str, str]) -> N
         ("el 8 de mayo de 2023", {2023}, {5}, {8}),
         ("2023-05-08", {2023}, {5}, {8}),
         ("in March", set[int](), {3}, set[int]()),
+        ("on the 3rd and the 9th of June 2023", {2023}, {6}, {3, 9}),
+        ("June 3rd and 9th, 2023", {2023}, {6}, {3, 9}),
+        ("el 3 y el 9 de junio", set[int](), {6}, {3, 9}),
+        ("from 3 to 6 June", set[int](), {6}, {3, 4, 5, 6}),
+        ("del 3 al 5 de junio", set[int](), {6}, {3, 4, 5}),
+        ("I bought 3 tickets in June", set[int](), {6}, set[int]()),
         ("in 2022", {2022}, set[int](), set[int]()),
         ("en enero", set[int](), {1}, set[int]()),
         ("What may I eat?", set[int](), set[int](), set[int]()),
@@ -153,6 +176,20 @@ def test_relative_times_are_periods(question: str, period: tuple[str, str]) -> N
 def test_named_dates_have_parts(question: str, years: set[int], months: set[int], days: set[int]) -> None:
     named = named_times(question, clock())
     assert (named.years, named.months, named.days) == (years, months, days)
+
+
+def test_what_lies_ahead_is_no_period() -> None:
+    assert span("What do I do next Friday?") == []
+    assert span("What do I do every Monday?") == []
+
+
+def test_days_begin_at_midnight_in_the_time_zone_of_the_asker() -> None:
+    zone = ZoneInfo("America/Los_Angeles")
+    evening = datetime(2026, 5, 18, 21, tzinfo=zone)
+    named = named_times("What did I do yesterday?", to_microseconds(datetime(2026, 5, 19, 18, tzinfo=zone)), zone)
+    assert named.parts_met(to_microseconds(evening)) == 2
+    assert named.parts_met(to_microseconds(evening + timedelta(hours=4))) == 0
+    assert named_times("on 18 May 2026", clock(), zone).parts_met(to_microseconds(evening)) == 3
 
 
 def test_parts_of_a_date_are_counted() -> None:

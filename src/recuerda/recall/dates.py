@@ -1,21 +1,26 @@
-"""Times that a question names: "on 8 May 2023", "in June", "last week", "hace dos meses", "ayer".
+"""Times that a question names: "on 8 May 2023", "in June", "last week", "on Friday", "hace dos meses", "anoche".
 
-A named date is compared with the date of a turn part by part, because a question may name only the year. A time
-relative to now becomes a period. All times are in UTC. A time only adds to a score and never excludes a message,
-because a person who asks about "last week" may be off by a day.
+A named date is compared with the date of a turn part by part, because a question may name only the year. A date without
+a year, and a time relative to now, also becomes a period: the last one that has begun. Days begin at midnight in the
+user's time zone. A time only adds to a score and never excludes a message, because a person who asks about "last week"
+may be off by a day.
 """
 
 from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeAlias
 
 import msgspec
 
 from recuerda.recall.text import fold
-from recuerda.storage.records import from_microseconds, to_microseconds
+from recuerda.storage.records import to_microseconds
+
+Period: TypeAlias = tuple[datetime, datetime]
+"""The start of a period and its end, which does not belong to it."""
 
 _MONTH_NAMES = """
     january february march april may june july august september october november december
@@ -36,20 +41,31 @@ _BEFORE_TIME_WORDS = """
 """
 _BEFORE_TIME = frozenset(_BEFORE_TIME_WORDS.split())
 _WEEKDAYS = {name: at % 7 for at, name in enumerate(_WEEKDAY_NAMES.split())}
+_AHEAD = {"next", "coming", "every", "each", "proximo", "cada", "todos"}
+# Words between the days of a list and its month, as in "the 3rd and the 9th of June" or "del 3 al 9 de junio".
+_BESIDE_DAYS = {"and", "or", "the", "of", "on", "y", "e", "o", "de", "el", "los", "dia", "dias"}
+_RANGE = {"to", "until", "till", "through", "al", "a", "hasta"}
 _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "couple": 2,
             "few": 3, "un": 1, "una": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "unos": 3,
             "unas": 3}  # fmt: skip
 _UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365, "dia": 1, "semana": 7, "mes": 30, "ano": 365}
+_ENGLISH_UNITS = {"semana": "week", "mes": "month", "ano": "year", "dia": "day"}
 _UNITS = "day|week|month|year|dia|semana|mes|ano"
 _AMOUNT = r"(\d{1,3}|" + "|".join(_NUMBERS) + ")"
 _AGO = re.compile(rf"\b{_AMOUNT} (?:of )?({_UNITS})(?:e?s)? ago\b|\bhace {_AMOUNT} ({_UNITS})(?:e?s)?\b")
-_LAST = re.compile(
-    rf"\b(?:last|past|previous) ({_UNITS})\b|\b(?:la|el) ({_UNITS}) (?:pasad[oa]|anterior)\b|"
-    r"\b(?:last|past) (\w+day)\b|\bel (\w+) pasado\b"
-)
-_THIS = re.compile(rf"\b(?:this) ({_UNITS})\b|\b(?:esta|este) ({_UNITS})\b")
-_DAYS_BACK = {"yesterday": 1, "ayer": 1, "anteayer": 2, "today": 0, "tonight": 0, "hoy": 0}
+_LAST = re.compile(rf"\b(?:last|past|previous) ({_UNITS})\b|\b(?:la|el) ({_UNITS}) (?:pasad[oa]|anterior)\b")
+_THIS = re.compile(rf"\bthis ({_UNITS})\b|\b(?:esta|este) ({_UNITS})\b")
+_WEEKEND = re.compile(r"\b(last |past |previous )?(?:weekend|fin de semana)( pasado)?\b")
+_BEFORE_YESTERDAY = re.compile(r"\b(?:the )?day before yesterday\b|\bante ?ayer\b|\bantier\b")
+_BEFORE_LAST_NIGHT = re.compile(r"\bnight before last\b|\banteanoche\b")
+_LAST_NIGHT = re.compile(r"\b(?:last|yesterday) (?:night|evening)\b|\banoche\b|\bayer por la noche\b")
+_THIS_MORNING = re.compile(r"\bthis (?:morning|afternoon|evening)\b|\besta (?:manana|tarde)\b")
+_DAYS_BACK = {"yesterday": 1, "ayer": 1, "today": 0, "tonight": 0, "hoy": 0}
 _ISO_DATE = re.compile(r"\b((?:19|20)\d\d)-(\d\d?)(?:-(\d\d?))?\b")
+_WORD = re.compile(r"[^\W_]+|-")
+_EVENING = timedelta(hours=17)
+_NIGHT = timedelta(hours=12)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NamedTimes(msgspec.Struct, frozen=True):
@@ -60,12 +76,14 @@ class NamedTimes(msgspec.Struct, frozen=True):
         months: months, from 1 to 12.
         days: days of a month.
         periods: pairs of start and end, in microseconds since 1970.
+        zone: the time zone in which a turn has its date.
     """
 
     years: frozenset[int] = frozenset()
     months: frozenset[int] = frozenset()
     days: frozenset[int] = frozenset()
     periods: tuple[tuple[int, int], ...] = ()
+    zone: tzinfo = UTC
 
     def __bool__(self) -> bool:
         return bool(self.years or self.months or self.periods)
@@ -76,15 +94,8 @@ class NamedTimes(msgspec.Struct, frozen=True):
 
         These are the named periods, and every named month or day in a named year.
         """
-        starts = [
-            datetime(year, month, day, tzinfo=UTC)
-            for year in self.years
-            for month in self.months
-            for day in (self.days or {1})
-            if month <= 12 and day <= monthrange(year, month)[1]
-        ]
-        length = timedelta(days=1 if self.days else 31)
-        return (*self.periods, *(_in_microseconds((start, start + length)) for start in starts))
+        named = _in_years(self.years, self.months, self.days, self.zone)
+        return (*self.periods, *map(_in_microseconds, named))
 
     def parts_met(self, created_us: int) -> int:
         """Return how many of the named parts (year, month, day) match a time.
@@ -93,42 +104,69 @@ class NamedTimes(msgspec.Struct, frozen=True):
         """
         met = 2 if any(start <= created_us < end for start, end in self.periods) else 0
         if self.years or self.months:
-            when = from_microseconds(created_us)
+            when = datetime.fromtimestamp(created_us / 1_000_000, self.zone)
             met += (when.year in self.years) + (when.month in self.months)
             met += when.month in self.months and when.day in self.days
         return met
 
 
-def named_times(question: str, now_us: int) -> NamedTimes:
-    """Return the times that a question names. `now_us` is the time of the question."""
+def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
+    """Return the times that a question names.
+
+    Args:
+        question: the question, in English or Spanish.
+        now_us: the time of the question, in microseconds since 1970.
+        zone: the time zone of the person who asks.
+    """
     text = fold(question)
-    years, months, days = _named_dates(re.findall(r"[^\W_]+", _ISO_DATE.sub(" ", text)))
+    years, months, days = _named_dates(_WORD.findall(_ISO_DATE.sub(" ", text)))
     for match in _ISO_DATE.finditer(text):
         years.add(int(match[1]))
         months.add(int(match[2]))
         days.update({int(match[3])} if match[3] else ())
-    periods = _relative(text, from_microseconds(now_us))
-    return NamedTimes(frozenset(years), frozenset(months), frozenset(days), tuple(map(_in_microseconds, periods)))
+    now = datetime.fromtimestamp(now_us / 1_000_000, zone)
+    periods = [*_relative(text, now)]
+    if months and not years:
+        periods += _newest(months, days, now)
+    return NamedTimes(frozenset(years), frozenset(months), frozenset(days), tuple(map(_in_microseconds, periods)), zone)
+
+
+# -- dates -------------------------------------------------------------------------------------------------------------
 
 
 def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
     years = {int(word) for word in words if re.fullmatch(r"(?:19|20)\d\d", word)}
     months: set[int] = set()
     days: set[int] = set()
-    around = ["", *words, ""]
-    for before, word, after in zip(around, words, around[2:], strict=False):
-        month = _MONTHS.get(word)
-        beside = [day for day in map(_day, (_before_of(words, word, before), after)) if day]
-        if month and (word not in _AMBIGUOUS or beside or before in _BEFORE_TIME or after.isdecimal()):
+    for at, word in enumerate(words):
+        if (month := _MONTHS.get(word)) is None:
+            continue
+        beside = _days_of([*reversed(words[:at])], is_reversed=True) | _days_of(words[at + 1 :])
+        before = words[at - 1] if at else ""
+        has_year = at + 1 < len(words) and words[at + 1].isdecimal()
+        if word not in _AMBIGUOUS or beside or before in _BEFORE_TIME or has_year:
             months.add(month)
-            days.update(beside)
+            days |= beside
     return years, months, days
 
 
-def _before_of(words: list[str], word: str, before: str) -> str:
-    """Return the word before a month. After "de" or "of", return the word before it, which is the day in Spanish."""
-    at = words.index(word)
-    return words[at - 2] if before in ("de", "of") and at > 1 else before
+def _days_of(words: Sequence[str], *, is_reversed: bool = False) -> set[int]:
+    """Return the days at the start of words beside a month: one day, a list or a range."""
+    found: list[int] = []
+    days: set[int] = set()
+    is_range = False
+    for word in words:
+        if day := _day(word):
+            if is_range and found:
+                low, high = sorted((found[-1], day))
+                days.update(range(low, high + 1))
+            found.append(day)
+            is_range = False
+        elif word in _RANGE or word == "-":
+            is_range = True
+        elif word not in _BESIDE_DAYS or (not is_reversed and not found):
+            break
+    return days.union(found)
 
 
 def _day(word: str) -> int | None:
@@ -136,27 +174,94 @@ def _day(word: str) -> int | None:
     return int(match[1]) if match and 1 <= int(match[1]) <= 31 else None
 
 
-def _relative(text: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _in_years(years: frozenset[int], months: frozenset[int], days: frozenset[int], zone: tzinfo) -> Iterator[Period]:
+    for year in years:
+        for month in months:
+            if not 1 <= month <= 12:
+                continue
+            for day in days or {1}:
+                if 1 <= day <= monthrange(year, month)[1]:
+                    start = datetime(year, month, day, tzinfo=zone)
+                    yield start, start + timedelta(days=1 if days else 31)
+
+
+def _newest(months: set[int], days: set[int], now: datetime) -> Iterator[Period]:
+    """Yield the newest period that has begun of each month, or of each day of the months."""
+    for month in months:
+        for day in days or {1}:
+            # 29 February was at most eight years ago.
+            for year in range(now.year, max(0, now.year - 9), -1):
+                if not 1 <= month <= 12 or day > monthrange(year, month)[1]:
+                    continue
+                start = datetime(year, month, day, tzinfo=now.tzinfo)
+                if start <= now:
+                    yield start, start + timedelta(days=1 if days else monthrange(year, month)[1])
+                    break
+
+
+# -- times relative to now ---------------------------------------------------------------------------------------------
+
+
+def _relative(text: str, now: datetime) -> Iterator[Period]:
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    for word in re.findall(r"\w+", text):
+    yield from _parts_of_days(text, today)
+    # "The day before yesterday" and "yesterday evening" are not "yesterday".
+    rest = _LAST_NIGHT.sub(" ", _BEFORE_YESTERDAY.sub(" ", text))
+    for match in _AGO.finditer(rest):
+        yield _ago(today, match[1] or match[3], match[2] or match[4])
+    for match in _LAST.finditer(rest):
+        yield _unit(today, match[1] or match[2], back=1)
+    for match in _THIS.finditer(rest):
+        yield _unit(today, match[1] or match[2], back=0)
+    yield from _named_days(rest, today)
+
+
+def _parts_of_days(text: str, today: datetime) -> Iterator[Period]:
+    for pattern, back in ((_BEFORE_YESTERDAY, 2), (_THIS_MORNING, 0)):
+        if pattern.search(text):
+            yield _days(today, back, 1)
+    for pattern, back in ((_LAST_NIGHT, 1), (_BEFORE_LAST_NIGHT, 2)):
+        if pattern.search(text):
+            evening = _days(today, back, 1)[0] + _EVENING
+            yield evening, evening + _NIGHT
+
+
+def _named_days(text: str, today: datetime) -> Iterator[Period]:
+    """Yield yesterday and today, the last weekend, and the last day with a named weekday."""
+    if match := _WEEKEND.search(text):
+        is_over = bool(match[1] or match[2]) and today.weekday() >= 5
+        yield _days(today, (today.weekday() - 5) % 7 + 7 * is_over, 2)
+    words = _WORD.findall(text)
+    for before, word in zip(["", *words], words, strict=False):
         if word in _DAYS_BACK:
             yield _days(today, _DAYS_BACK[word], 1)
-    for match in _AGO.finditer(text):
-        amount, unit = match[1] or match[3], match[2] or match[4]
-        length = _UNIT_DAYS[unit]
-        back = length * (int(amount) if amount.isdecimal() else _NUMBERS[amount])
-        # People do not count exactly: "three weeks ago" means two and a half to three and a half weeks ago.
-        yield _days(today, back + length // 2, max(1, length))
-    for match in _LAST.finditer(text):
-        if unit := match[1] or match[2]:
-            yield _days(today, _UNIT_DAYS[unit] * 2, _UNIT_DAYS[unit] * 2 + (unit == "day"))
-        elif (weekday := _WEEKDAYS.get(match[3] or match[4])) is not None:
-            yield _days(today, (today.weekday() - weekday - 1) % 7 + 1, 1)
-    for match in _THIS.finditer(text):
-        yield _days(today, _UNIT_DAYS[match[1] or match[2]], _UNIT_DAYS[match[1] or match[2]] + 1)
+        elif word in _WEEKDAYS and before not in _AHEAD:
+            yield _days(today, (today.weekday() - _WEEKDAYS[word] - 1) % 7 + 1, 1)
 
 
-def _days(today: datetime, back: int, length: int) -> tuple[datetime, datetime]:
+def _ago(today: datetime, amount: str, unit: str) -> Period:
+    """Return a period some units ago. People do not count exactly, so it has half a unit before that and half after."""
+    length = _UNIT_DAYS[unit]
+    back = length * (int(amount) if amount.isdecimal() else _NUMBERS[amount])
+    return _days(today, back + length // 2, max(1, length))
+
+
+def _unit(today: datetime, name: str, *, back: int) -> Period:
+    """Return the day, the week from Monday on, the month or the year that has this day, or the one before it."""
+    unit = _ENGLISH_UNITS.get(name, name)
+    if unit == "day":
+        return _days(today, back, 1)
+    if unit == "week":
+        return _days(today, today.weekday() + 7 * back, 7)
+    if unit == "year":
+        start = today.replace(year=max(1, today.year - back), month=1, day=1)
+        return start, start.replace(year=start.year + 1)
+    months = today.year * 12 + today.month - 1 - back
+    start = today.replace(year=months // 12, month=months % 12 + 1, day=1)
+    return start, start + timedelta(days=monthrange(start.year, start.month)[1])
+
+
+def _days(today: datetime, back: int, length: int) -> Period:
     try:
         start = today - timedelta(days=back)
         return start, start + timedelta(days=length)
@@ -164,8 +269,5 @@ def _days(today: datetime, back: int, length: int) -> tuple[datetime, datetime]:
         return _EARLIEST, _EARLIEST
 
 
-def _in_microseconds(period: tuple[datetime, datetime]) -> tuple[int, int]:
+def _in_microseconds(period: Period) -> tuple[int, int]:
     return to_microseconds(max(period[0], _EARLIEST)), to_microseconds(max(period[1], _EARLIEST))
-
-
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)

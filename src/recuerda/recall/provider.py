@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 
 from recuerda.errors import InvalidInput, StorageUnavailable, ThreadOwnershipError
@@ -63,6 +63,8 @@ class RecallProvider(ContextProvider):
         timeout: see `ContextProvider`.
         on_failure: see `ContextProvider`. The default is "warn": a failure gives a reply without memories.
         clock: gives the time in microseconds since 1970; "yesterday" in a question is relative to it.
+        time_zone: the time zone of the users, such as `ZoneInfo("America/Los_Angeles")`. Days begin at midnight there,
+            in questions and in the dates of quotes.
 
     Only texts of the roles "user" and "assistant" are remembered, up to 20,000 characters of each message. Tools'
     results and files are not remembered, nor are threads that a service or the application's own store keeps.
@@ -83,6 +85,7 @@ class RecallProvider(ContextProvider):
         timeout: timedelta | None = timedelta(seconds=10),
         on_failure: FailurePolicy = "warn",
         clock: Clock = system_clock,
+        time_zone: tzinfo = UTC,
     ) -> None:
         self.user_id: str | None = None if user_id is None else check_id(user_id, "user id")
         self.limit: int = check_limit(limit, "limit")
@@ -94,6 +97,7 @@ class RecallProvider(ContextProvider):
         self._embedder = embedder
         self._extractor = facts
         self._clock = clock
+        self.time_zone: tzinfo = time_zone
         self._storage = open_storage(storage) if isinstance(storage, str) else storage
         self._owns_storage = isinstance(storage, str)
         self._given_index, self._owns_index = (None, True) if index is None else opened_index(index)
@@ -121,6 +125,7 @@ class RecallProvider(ContextProvider):
             thread_id=thread.id,
             max_characters=self.max_characters,
             max_quote_characters=self.max_quote_characters,
+            zone=self.time_zone,
         )
 
     async def invoked(
@@ -306,7 +311,12 @@ class RecallProvider(ContextProvider):
                     raise InvalidInput("RecallProvider does not know the storage of the threads yet; give it storage=")
                 index = index_beside(storage)
             self._recollection = Recollection(
-                index, storage, self._embedder, self._clock, embed_s=_embed_s(self.timeout)
+                index,
+                storage,
+                self._embedder,
+                self._clock,
+                embed_s=_embed_s(self.timeout),
+                zone=self.time_zone,
             )
         return self._recollection
 

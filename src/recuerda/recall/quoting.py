@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context
@@ -37,13 +37,14 @@ def context_of(
     thread_id: str,
     max_characters: int,
     max_quote_characters: int,
+    zone: tzinfo = UTC,
 ) -> Context | None:
     """Return the context for a run: the best memories that fit, in chronological order; None if there are none."""
     quotes: list[tuple[int, int, int, str]] = []
     known = [f"- {_line(fact.text)} (since {_day(fact.valid_from)})" for fact in facts]
     left = max_characters - sum(len(line) + 1 for line in known)
     for memory in memories:
-        quote = quoted(memory, query=query, thread_id=thread_id, max_characters=max_quote_characters)
+        quote = quoted(memory, query=query, thread_id=thread_id, max_characters=max_quote_characters, zone=zone)
         if len(quote) > left:
             continue
         left -= len(quote) + 1
@@ -66,12 +67,12 @@ def fitting(facts: Sequence[Fact], query: str, limit: int) -> list[Fact]:
     return sorted(best, key=lambda fact: (fact.valid_from_us, fact.id))
 
 
-def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int) -> str:
-    """Return a memory as one line with its date, its speaker, its conversation and its text."""
+def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int, zone: tzinfo = UTC) -> str:
+    """Return a memory as one line with its date in a time zone, its speaker, its conversation and its text."""
     where = "this conversation" if memory.thread_id == thread_id else "another conversation"
     who = _line(memory.speaker)[:60] + f" ({memory.role})" if memory.speaker else f"the {memory.role}"
     text = _line(excerpt(memory.text, query, max_characters))
-    return f'- On {_day(memory.created_at)}, {who} said earlier in {where}: "{text}"'
+    return f'- On {_day(memory.created_at.astimezone(zone))}, {who} said earlier in {where}: "{text}"'
 
 
 def _line(text: str) -> str:

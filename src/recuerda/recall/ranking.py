@@ -22,6 +22,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import UTC, tzinfo
 
 import msgspec
 
@@ -106,13 +107,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     asks_assistant: bool = False
 
 
-def question_of(query: str, info: ScopeInfo, now_us: int) -> Question:
-    """Return the analysis of a query."""
+def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) -> Question:
+    """Return the analysis of a query that is asked at this time, in this time zone."""
     words = words_of(query)
     asked = set(words)
     speakers = frozenset(name for name in info.speakers if asked.intersection(name_words(name)))
     names = {part for name in speakers for part in name_words(name)}
-    times = named_times(query, now_us)
+    times = named_times(query, now_us, zone)
     terms = query_terms(word for word in words if word not in names)
     if not terms:
         terms = _terms_without_words(words, names, has_times=bool(times))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, tzinfo
 from typing import TypeAlias
 from weakref import WeakSet, WeakValueDictionary
 
@@ -81,6 +82,7 @@ class Recollection:
         embedder: turns texts into vectors. If None, searches are by words only.
         clock: gives the time in microseconds since 1970.
         embed_s: the seconds that a search waits for the embedder. After that, it searches by words only.
+        zone: the time zone of the users.
 
     Attributes:
         lacks_vectors: the scopes in which a search did not wait for the vectors of all messages. The owner calls
@@ -95,11 +97,13 @@ class Recollection:
         clock: Clock,
         *,
         embed_s: float = EMBED_S,
+        zone: tzinfo = UTC,
     ) -> None:
         self.index = index
         self.embedder = embedder
         self.lacks_vectors: set[str] = set()
         self._embed_s = embed_s
+        self._zone = zone
         self._clock = clock
         self._storage = storage
         self._storages: WeakSet[Storage] = WeakSet([] if storage is None else [storage])
@@ -297,7 +301,7 @@ class Recollection:
         info = await self.index.scope_info(scope)
         if not info.documents:
             return []
-        question = question_of(text, info, self._clock())
+        question = question_of(text, info, self._clock(), self._zone)
         looked_at = _NARROW_CANDIDATES if filters.is_narrow else max(_CANDIDATES, 3 * limit)
         candidates = await self.index.candidates(
             CandidateQuery(
