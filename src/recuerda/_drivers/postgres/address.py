@@ -6,6 +6,7 @@ A URL may hold a password, so only the driver gets it. Errors and logs name the 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -51,10 +52,8 @@ class PostgresAddress:
             "keepalives_interval": 10,
             "keepalives_count": 3,
         }
-        host = given.get("host") or given.get("hostaddr") or "local socket"
-        port = f":{given['port']}" if given.get("port") else ""
         database = given.get("dbname") or given.get("service") or "default database"
-        return cls(conninfo=make_conninfo("", **(defaults | given)), place=f"{host}{port}/{database}")
+        return cls(conninfo=make_conninfo("", **(defaults | given)), place=f"{_hosts(given)}/{database}")
 
 
 def split_schema(url: str) -> tuple[str, str]:
@@ -79,6 +78,14 @@ def check_schema(schema: str) -> str:
             "other than 'pg_'"
         )
     return schema
+
+
+def _hosts(given: Mapping[str, Any]) -> str:
+    """Return the hosts, each with its port if one is given."""
+    hosts = str(given.get("host") or given.get("hostaddr") or "local socket").split(",")
+    ports = str(given.get("port") or "").split(",")
+    pairs = zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=False)
+    return ",".join(f"{host}:{port}" if port else host for host, port in pairs)
 
 
 def _read(url: str) -> dict[str, Any] | None:
