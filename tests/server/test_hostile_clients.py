@@ -251,6 +251,21 @@ async def test_other_protocols_get_one_answer(storage: Storage, model: ScriptedO
                 assert await client.is_closed(), request
 
 
+async def test_an_answer_of_unknown_length_over_http_1_0_ends_with_the_connection(
+    storage: Storage, model: ScriptedOpenAIServer
+) -> None:
+    model.default = "Yes."
+    request = post("/v1/responses", b'{"input":"x","stream":true}').replace(b"HTTP/1.1", b"HTTP/1.0")
+    async with limited(storage, model, Limits()) as url, connected(url) as client:
+        await client.send(request)
+        head, _, events = (await client.reader.read(-1)).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert events.startswith(b"event: response.created\n")
+    assert b"event: response.completed\n" in events
+    assert events.endswith(b"\n\n")
+    assert len((await storage.list_threads()).threads) == 1
+
+
 async def test_a_client_that_does_not_read_is_cut_off(
     storage: Storage, model: ScriptedOpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from uvicorn import Config
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from recuerda.server.faults import ApiFault
@@ -270,6 +270,8 @@ class GuardedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         if is_upgrade:
             self.cycle.keep_alive = False  # whatever follows is in a protocol that the server does not speak
+        if parser.get_http_version() == "1.0":
+            _end_with_connection(self.cycle)
         self._is_in_body = True
         self._head_bytes = self._raw_bytes = self._body_bytes = self._chunks = 0
 
@@ -392,6 +394,21 @@ def allow_more_descriptors() -> None:
     wanted = _MOST_DESCRIPTORS if hard < 0 else min(hard, _MOST_DESCRIPTORS)
     if 0 <= soft < wanted:
         _descriptors.setrlimit(_descriptors.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _end_with_connection(cycle: RequestResponseCycle) -> None:
+    """Let an answer without a length end with its connection, because HTTP/1.0 knows no chunks (RFC 9112, 6.1)."""
+    send = cycle.send
+
+    async def send_plain(message: Any) -> None:
+        if message["type"] == "http.response.start" and b"content-length" not in dict(message["headers"]):
+            cycle.chunked_encoding = False
+            cycle.expected_content_length = sys.maxsize
+        elif cycle.chunked_encoding is False and not message.get("more_body"):
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    cycle.send = send_plain
 
 
 def _written(fault: ApiFault) -> bytes:
