@@ -11,6 +11,7 @@ import pytest
 from recuerda.server import json_limits
 from recuerda.server.faults import ApiFault
 from recuerda.server.json_limits import check_json
+from recuerda.server.requests import CreateConversation, parse_body
 
 TEXTS = ["", "a", '"', "\\", '\\"', "[{,", "]}", "\\\\", "é\u2028", "\n", '"\\"', 'x","y":[']
 
@@ -72,6 +73,12 @@ def test_depth_is_exact_and_values_are_counted_once_whatever_the_strings_hold(
 def test_text_that_is_not_json_is_left_to_the_parser() -> None:
     for body in (b"", b"]" * 9, b"[" * 9, b"[}" * 9, b'"', b'"\\', b"\\\\\\", b"\xff", b'{"a":'):
         assert faults(body, max_depth=10) is None, body
+
+
+def test_a_wrong_key_is_named_by_the_path_of_its_object() -> None:
+    with pytest.raises(ApiFault) as caught:
+        parse_body(json.dumps({"metadata": {"k" * 65: "v"}}).encode(), CreateConversation)
+    assert caught.value.param == "metadata"
 
 
 def test_a_flood_of_quotes_digits_or_brackets_is_refused() -> None:

@@ -23,7 +23,7 @@ MAX_ITEMS = 20
 MAX_PARTS = 4000
 """The largest number of parts, such as texts and images, that the items of one request may have together."""
 
-_AT_PATH = re.compile(r"^(?P<problem>.*) - at `(?:key in )?\$?\.?(?P<path>.*)`$", re.DOTALL)
+_AT_PATH = re.compile(r"^(?P<problem>.*) - at `(?:key` in `)?\$?\.?(?P<path>.*)`$", re.DOTALL)
 
 Item: TypeAlias = dict[str, Any]
 Metadata: TypeAlias = Annotated[
