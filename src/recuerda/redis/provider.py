@@ -67,8 +67,8 @@ class RedisProvider(ContextProvider):
     only if all ids that are given here match.
 
     Args:
-        redis_url: `redis://[user:password@]host[:port]` of a Redis 8 with its query engine, or of a Redis Stack. A
-            `RedisStorage` with the same URL shares the connections.
+        redis_url: `redis://[user:password@]host[:port]` of a Redis 8 with its query engine, or of a Redis Stack; or
+            `redis+sentinel://…`. A `RedisStorage` with the same URL shares the connections.
         index_name: the name of the index, which is created if it is missing.
         prefix: the start of the memories' keys.
         application_id: the application to which the memories belong.

@@ -23,8 +23,8 @@ class RedisChatMessageStore(ChatMessageStore):
     """Hold one thread's messages on a Redis server.
 
     Args:
-        redis_url: `redis://[user:password@]host[:port][/database]`. Stores with the same URL share their connections,
-            so one store per thread is cheap.
+        redis_url: `redis://[user:password@]host[:port][/database]`, or any other URL of `RedisStorage`. Stores with the
+            same URL share their connections, so one store per thread is cheap.
         credential_provider: a credential provider of redis-py, for use with `host`: for user names and passwords that
             change, such as Entra ID tokens.
         host: the server's host, instead of `redis_url`.

@@ -31,7 +31,7 @@ def open_storage(url: str) -> Storage:
 
     Args:
         url: `memory:`, `sqlite:///relative.db` (four slashes for an absolute path), `file:///folder`,
-            `redis://host:6379/0`, `postgresql://user:password@host/database` or
+            `redis://host:6379/0`, `redis+sentinel://host:26379/service`, `postgresql://user:password@host/database` or
             `cosmos://account.documents.azure.com/database/container`. The storage's class documents its options.
 
     Raises:
