@@ -21,8 +21,8 @@ def a_turn(id: str) -> NewTurn:
 
 
 @pytest.fixture
-async def storage(own_server: PostgresServer) -> AsyncIterator[PostgresStorage]:
-    async with PostgresStorage(own_server.url, timeout_s=0.5) as storage:
+async def storage(own_server: PostgresServer, schema: str) -> AsyncIterator[PostgresStorage]:
+    async with PostgresStorage(own_server.url, schema=schema, timeout_s=0.5) as storage:
         yield storage
 
 
@@ -79,8 +79,8 @@ async def test_a_killed_server_loses_nothing_acknowledged_and_a_retry_settles_th
         assert mine == [f"{writer}.{number}" for number in range(len(mine))]
 
 
-async def test_a_restart_shorter_than_the_timeout_is_not_noticed(own_server: PostgresServer) -> None:
-    async with PostgresStorage(own_server.url, timeout_s=20) as storage:
+async def test_a_restart_shorter_than_the_timeout_is_not_noticed(own_server: PostgresServer, schema: str) -> None:
+    async with PostgresStorage(own_server.url, schema=schema, timeout_s=20) as storage:
         await asyncio.gather(*(storage.append(f"{i}", a_turn("1")) for i in range(8)))
         await asyncio.to_thread(own_server.kill)
         restart = asyncio.create_task(_start_later(own_server))

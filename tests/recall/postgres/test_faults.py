@@ -27,18 +27,24 @@ ROOT = Path(__file__).parents[3]
 SECRET = "s3cr%ct"
 
 
-@pytest.fixture
-def own_server() -> Iterator[PostgresServer]:
-    """A server that the test may kill; it waits for the disk at each commit."""
+@pytest.fixture(scope="module")
+def modules_server() -> Iterator[PostgresServer]:
     server = PostgresServer()
     yield server
     server.stop()
 
 
+@pytest.fixture
+def own_server(modules_server: PostgresServer) -> PostgresServer:
+    """A server that the test may kill; it waits for the disk at each commit. Another test may have killed it before."""
+    modules_server.start()
+    return modules_server
+
+
 # -- servers and connections -------------------------------------------------------------------------------------------
 
 
-async def test_a_killed_server_keeps_each_acknowledged_turn_once(own_server: PostgresServer) -> None:
+async def test_a_killed_server_keeps_each_acknowledged_turn_once(own_server: PostgresServer, schema: str) -> None:
     acknowledged: dict[str, int] = {}
     is_over = asyncio.Event()
 
@@ -59,7 +65,7 @@ async def test_a_killed_server_keeps_each_acknowledged_turn_once(own_server: Pos
             except (StorageUnavailable, StorageBusy):
                 await asyncio.sleep(0.02)
 
-    async with PostgresRecallIndex(own_server.url, timeout_s=0.5) as index:
+    async with PostgresRecallIndex(own_server.url, schema=schema, timeout_s=0.5) as index:
         writers = [asyncio.ensure_future(write(f"{number}", index)) for number in range(6)]
         for _ in range(2):
             await more_of(acknowledged)
@@ -85,8 +91,8 @@ async def more_of(acknowledged: dict[str, int]) -> None:
     raise AssertionError("nobody writes any more")
 
 
-async def test_a_restart_shorter_than_the_timeout_is_not_noticed(own_server: PostgresServer) -> None:
-    async with PostgresRecallIndex(own_server.url, timeout_s=20) as index:
+async def test_a_restart_shorter_than_the_timeout_is_not_noticed(own_server: PostgresServer, schema: str) -> None:
+    async with PostgresRecallIndex(own_server.url, schema=schema, timeout_s=20) as index:
         await remember(index, "one", ["a lantern"])
         await asyncio.to_thread(own_server.kill)
         restart = asyncio.create_task(start_later(own_server))
@@ -100,8 +106,8 @@ async def start_later(server: PostgresServer) -> None:
     await asyncio.to_thread(server.start)
 
 
-async def test_a_server_that_is_gone_is_unavailable_and_soon(own_server: PostgresServer) -> None:
-    async with PostgresRecallIndex(own_server.url, timeout_s=0.5) as index:
+async def test_a_server_that_is_gone_is_unavailable_and_soon(own_server: PostgresServer, schema: str) -> None:
+    async with PostgresRecallIndex(own_server.url, schema=schema, timeout_s=0.5) as index:
         await index.stats()
         own_server.kill()
         began = time.monotonic()
