@@ -371,8 +371,8 @@ async def test_a_worker_whose_connection_breaks_opens_another(path: Path) -> Non
     worker = Worker(connect, is_writer=True, name="test", place=Place(path))
     for failing in (break_down, break_down):
         with pytest.raises((sqlite3.Error, OSError)):
-            await worker.submit(failing)
-    assert await worker.submit(lambda connection: connection.execute("SELECT 7").fetchone()) == (7,)
+            await worker.submit(failing).future
+    assert await worker.submit(lambda connection: connection.execute("SELECT 7").fetchone()).future == (7,)
     assert len(opened) == 3
     await asyncio.to_thread(worker.stop)
 

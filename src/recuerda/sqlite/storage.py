@@ -35,7 +35,6 @@ from recuerda.sqlite.erasing import LATE_S
 from recuerda.sqlite.schema import connect, connect_to_nothing
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.finishing import settled
 from recuerda.storage.records import (
     Appended,
     DraftStep,
@@ -162,9 +161,9 @@ class SQLiteStorage(Storage):
         if self._place.problem is not None and not self._is_closed:
             return await asyncio.to_thread(self._look_now, run)
         with forks.gate:
-            outcome = self._started()[0].submit(run)
+            job = self._started()[0].submit(run)
         try:
-            return await outcome
+            return await job.future
         except StorageUnavailable:
             await self._stop_if_lost()
             raise
@@ -180,9 +179,11 @@ class SQLiteStorage(Storage):
     async def _write(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> T:
         """Run a job that writes. If it erases something, the write-ahead log is emptied within `erase_s` seconds."""
         with forks.gate:
-            outcome = self._started()[1].submit(run, erase_s=erase_s)
+            job = self._started()[1].submit(run, erase_s=erase_s)
         try:
-            return await settled(outcome)
+            return await job.future
+        except asyncio.CancelledError as cancelled:
+            raise cancelled from await job.failure()
         except StorageUnavailable:
             await self._stop_if_lost()
             raise

@@ -12,31 +12,60 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import weakref
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from recuerda._drivers.per_loop import keep_in_children
 from recuerda._drivers.sqlite_names import OpenFile, Place
 from recuerda.errors import RecuerdaError, StorageUnavailable
 from recuerda.sqlite import forks
 from recuerda.sqlite.erasing import Eraser
+from recuerda.storage.finishing import until_ended
 
 T = TypeVar("T")
 Connect: TypeAlias = Callable[[], sqlite3.Connection]
-Outcome: TypeAlias = "tuple[_Job, Any, BaseException | None]"
+Outcome: TypeAlias = "tuple[Job[Any], Any, BaseException | None]"
 
 MAX_GROUP = 256
 """The largest number of writes in one transaction. It limits how long the first write waits."""
 
 
 @dataclass(slots=True)
-class _Job:
-    run: Callable[[sqlite3.Connection], Any]
-    future: asyncio.Future[Any]
+class Job(Generic[T]):
+    """A job of a worker, and the future that gets its outcome when its transaction has ended."""
+
+    run: Callable[[sqlite3.Connection], T]
+    future: asyncio.Future[T]
     loop: asyncio.AbstractEventLoop
     erase_s: float | None = None
+    _failure: BaseException | None = None
+    _is_ended: bool = False
+    _end: asyncio.Future[None] | None = None
+
+    def end(self, result: T | None, error: BaseException | None) -> None:
+        """Give the outcome to the callers. This runs on the job's loop."""
+        self._failure, self._is_ended = error, True
+        if self._end is not None and not self._end.done():
+            self._end.set_result(None)
+        if self.future.done():
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(cast("T", result))
+
+    async def failure(self) -> BaseException | None:
+        """Return the job's error after its caller was cancelled. Wait until the job has ended.
+
+        A future for this wait is only made now. To shield each job from a cancellation would cost a tenth of an append.
+        """
+        if not self._is_ended:
+            self._end = self.loop.create_future()
+            await until_ended(self._end)
+        return self._failure
 
 
 class Worker:
@@ -54,8 +83,9 @@ class Worker:
         self._place = place
         self._file: OpenFile | None = None
         self._is_writer = is_writer
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._is_closed = False
+        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None
         self._mutex = threading.Lock()
         self._eraser = Eraser()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -67,20 +97,22 @@ class Worker:
         """True when the worker takes no more jobs."""
         return self._is_closed
 
-    def submit(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> asyncio.Future[T]:
-        """Queue a job, and return a future that gets the job's outcome when its transaction has ended.
+    def submit(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> Job[T]:
+        """Queue a job, and return it.
 
         A job that is cancelled while it waits does not run. A job that has started runs to its end. With `erase_s`, the
         job erases something, and the write-ahead log is emptied within about this number of seconds (see `erasing.py`).
         """
         loop = asyncio.get_running_loop()
-        keep_in_children(loop)
-        job = _Job(run, loop.create_future(), loop, erase_s)
+        if loop is not self._loop():
+            keep_in_children(loop)
+            self._loop = weakref.ref(loop)
+        job = Job(run, loop.create_future(), loop, erase_s)
         with self._mutex:
             if self._is_closed:
                 raise StorageUnavailable("the SQLite storage has been closed; make a new one")
             self._jobs.put(job)
-        return job.future
+        return job
 
     def stop(self) -> None:
         """Let the waiting jobs finish, then close the connection. The call blocks until that is done."""
@@ -114,7 +146,7 @@ class Worker:
                 self._eraser.finish(connection)
             connection.close()
 
-    def _attend(self, connection: sqlite3.Connection | None, group: list[_Job]) -> sqlite3.Connection | None:
+    def _attend(self, connection: sqlite3.Connection | None, group: list[Job[Any]]) -> sqlite3.Connection | None:
         """Run a group of jobs, and return the connection for the next group; None if it failed to open, or broke."""
         try:
             connection = connection or self._opened()
@@ -156,21 +188,20 @@ class Worker:
                 self._eraser.note(job.erase_s)
         self._eraser.work(connection)
 
-    def _next_group(self, timeout_s: float | None) -> tuple[list[_Job], bool]:
-        group: list[_Job] = []
+    def _next_group(self, timeout_s: float | None) -> tuple[list[Job[Any]], bool]:
+        group: list[Job[Any]] = []
         try:
             job = self._jobs.get(timeout=timeout_s)
         except queue.Empty:
             return group, True
         while job is not None:
-            if not job.future.cancelled():
-                group.append(job)
+            group.append(job)
             if len(group) >= MAX_GROUP or self._jobs.empty():  # nobody else takes jobs
                 return group, True
             job = self._jobs.get()
         return group, False
 
-    def _read(self, connection: sqlite3.Connection, group: list[_Job]) -> list[Outcome]:
+    def _read(self, connection: sqlite3.Connection, group: list[Job[Any]]) -> list[Outcome]:
         """Run jobs that read. A job of more than one statement makes a snapshot for itself."""
         try:
             self._check_place()
@@ -181,7 +212,7 @@ class Worker:
             connection.rollback()
         return outcomes
 
-    def _write(self, connection: sqlite3.Connection, group: list[_Job]) -> list[Outcome]:
+    def _write(self, connection: sqlite3.Connection, group: list[Job[Any]]) -> list[Outcome]:
         """Run jobs that write, in one transaction. If that fails, run each job alone."""
         cursor = connection.cursor()  # one for two statements, because each cursor has its cost
         try:
@@ -202,7 +233,9 @@ class Worker:
         return outcomes
 
 
-def _attempt(connection: sqlite3.Connection, job: _Job, expected: type[Exception]) -> Outcome:
+def _attempt(connection: sqlite3.Connection, job: Job[Any], expected: type[Exception]) -> Outcome:
+    if job.future.cancelled():
+        return job, None, None
     try:
         return job, job.run(connection), None
     except expected as error:
@@ -229,9 +262,4 @@ def _tell(loop: asyncio.AbstractEventLoop, outcomes: list[Outcome]) -> None:
 
 def _resolve(outcomes: list[Outcome]) -> None:
     for job, result, error in outcomes:
-        if job.future.done():
-            continue
-        if error is not None:
-            job.future.set_exception(error)
-        else:
-            job.future.set_result(result)
+        job.end(result, error)

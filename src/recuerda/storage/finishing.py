@@ -50,12 +50,13 @@ async def settled(work: Awaitable[T], *, patience_s: float = PATIENCE_S) -> T:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError as cancelled:
-        await _ended(running, patience_s)
+        await until_ended(running, patience_s=patience_s)
         failure = None if running.cancelled() else running.exception()
         raise cancelled from failure
 
 
-async def _ended(running: asyncio.Future[Any], patience_s: float) -> None:
+async def until_ended(running: asyncio.Future[Any], *, patience_s: float = PATIENCE_S) -> None:
+    """Wait until a future is done, however often the caller is cancelled. Cancel it after `patience_s` seconds."""
     loop = asyncio.get_running_loop()
     end = loop.time() + patience_s
     while not running.done():
