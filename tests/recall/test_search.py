@@ -219,3 +219,11 @@ async def test_equal_messages_are_found_once(storage: SQLiteStorage, recall: Rec
     assert len(found) == 3
     assert "The boat leaves at ten." in found
     assert "The boat leaves at nine." in found
+
+
+async def test_the_newer_of_two_statements_that_fit_equally_well_comes_first(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    for number, town in enumerate(("Bergen", "Oslo")):
+        await say(storage, f"t{number}", *pair(f"I live in {town}."), at=NOW - timedelta(days=30 * (number + 1)))
+    assert await first(recall, "Where do I live?") == "I live in Bergen."

@@ -9,6 +9,7 @@ with frequencies counted within the scope. The rest comes from how conversations
 - People state facts in statements, and facts about themselves in the first person.
 - If the question asks for a time, the answer is a sentence with a time in it.
 - If a conversation is about the topic, each of its messages is more likely to be the answer.
+- If two statements fit equally well, the newer one more likely holds.
 - If the same question was asked before, it tells nothing, but the reply to it may be the answer.
 
 `WEIGHTS` is one fixed configuration of these features. It was chosen on conversations between two people, and checked
@@ -54,6 +55,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         prompt: the support of an assistant's reply from the user's message before it.
         answered: the support of a user's message from the assistant's message before it.
         echoed: the additional support for the reply to a question that repeats the query, from that question.
+        recent: raises the newest candidate over the oldest one, so that the newer of two equal statements wins.
         session: the weight of the conversation's best messages.
         speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.
@@ -77,6 +79,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     answered: float = 0.15
     echoed: float = 0.8
     session: float = 0.15
+    recent: float = 0.03
     speaker: float = 0.8
     question: float = 0.2
     personal: float = 0.2
@@ -137,6 +140,7 @@ def rank(
     sessions = _session_scores(candidates.found, own)
     echoes = {key for key, candidate in candidates.found.items() if _is_echo(candidate, question)}
     scored: list[tuple[int, float]] = []
+    oldest, newest = _span(candidates.found)
     for key, candidate in candidates.found.items():
         if key in echoes:
             continue
@@ -148,13 +152,20 @@ def rank(
             score += weights.session * sessions[_session(candidate)]
             following = candidates.found.get(key + 1)
             likelihood = _likelihood(candidate, following, question, weights, is_reply=is_reply)
-            scored.append((key, score * likelihood))
-    return sorted(scored, key=lambda item: (-item[1], -item[0]))
+            recency = (candidate.created_us - oldest) / max(1, newest - oldest)
+            scored.append((key, score * likelihood * (1 + weights.recent * recency)))
+    return sorted(scored, key=lambda item: (-item[1], -candidates.found[item[0]].created_us, -item[0]))
 
 
 def idf(frequency: int, documents: int) -> float:
     """Return the inverse document frequency of a term that occurs in `frequency` of the documents."""
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+
+
+def _span(found: Mapping[int, Candidate]) -> tuple[int, int]:
+    """Return the times of the oldest and of the newest candidate."""
+    times = [candidate.created_us for candidate in found.values()]
+    return min(times, default=0), max(times, default=0)
 
 
 def _is_echo(candidate: Candidate, question: Question) -> bool:
