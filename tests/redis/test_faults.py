@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from recuerda.redis import RedisStorage
 from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import RedisServer, redis_url
+from tests.storage.lossy import lossy_cluster
 from tests.storage.processes import body_of
 
 KILLS = 6
@@ -190,3 +192,29 @@ async def _until_back(storage: RedisStorage) -> ThreadInfo:
             continue
         assert info is not None
         return info
+
+
+async def test_in_a_cluster_a_lost_answer_leaves_no_thread_out_of_the_listings(tmp_path: Path) -> None:
+    async with lossy_cluster(tmp_path) as (storage, proxy):
+        await storage.head("warm")
+        cuts = 0
+        for at in range(1, 7):
+            for name in ("appended", "updated", "drafted", "many"):
+                proxy.clear()
+                proxy.lose = {at}
+                thread = f"{name} {at}"
+                if name == "updated":
+                    await storage.update_thread(thread, user_id=thread)
+                elif name == "drafted":
+                    await storage.save_draft(
+                        thread, DraftStep(turn_id="t", revision=0, number=1, body=b""), user_id=thread
+                    )
+                else:
+                    turns = [NewTurn(body=b"1", message_count=1, id=f"{i}") for i in range(1 + (name == "many"))]
+                    await storage.append_all(thread, turns, user_id=thread)
+                cuts += proxy.cuts
+                proxy.clear()
+                listed = await storage.list_threads(user_id=thread)
+                assert [info.id for info in listed.threads] == [thread]
+                assert [info.id async for info in storage.threads(user_id=thread)] == [thread]
+    assert cuts > 12

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -40,10 +41,9 @@ class LossyProxy:
     """A running proxy.
 
     Attributes:
-        connect: opens a connection to the server.
         is_whole: tells whether the server has carried out the request that these bytes answer.
         swaps: bytes to replace in answers, such as the server's own port.
-        port: the port on which the proxy listens.
+        ports: the ports on which the proxy listens, one for each server behind it.
         trips: the number of trips so far.
         lose: the numbers of the trips whose answers are lost. The first trip has number 1.
         cuts: the number of answers that were lost.
@@ -51,10 +51,9 @@ class LossyProxy:
         connections: the number of connections that are open now.
     """
 
-    connect: Connect
     is_whole: Callable[[bytes], bool]
     swaps: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    port: int = 0
+    ports: list[int] = field(default_factory=list[int])
     trips: int = 0
     lose: set[int] = field(default_factory=set[int])
     cuts: int = 0
@@ -62,15 +61,19 @@ class LossyProxy:
     connections: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
+    @property
+    def port(self) -> int:
+        """The port before the only server, or the first one."""
+        return self.ports[0]
+
     def clear(self) -> None:
         """Count from 0 again, and lose nothing."""
         self.trips, self.cuts, self.lose = 0, 0, set()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, client: Streams, connect: Connect) -> None:
         """Serve one connection of a client until one of the two sides ends it."""
         self.connections += 1
-        server = await self.connect()
-        connection = _Connection(self, (reader, writer), server)
+        connection = _Connection(self, client, await connect())
         with suppress(ConnectionError, asyncio.CancelledError):
             await connection.run()
         self.connections -= 1
@@ -123,32 +126,33 @@ class _Connection:
 
 @asynccontextmanager
 async def lossy_proxy(
-    connect: Connect, *, is_whole: Callable[[bytes], bool] = any_bytes, tls: ssl.SSLContext | None = None
+    *connects: Connect, is_whole: Callable[[bytes], bool] = any_bytes, tls: ssl.SSLContext | None = None
 ) -> AsyncGenerator[LossyProxy]:
-    """Run a proxy before the server that `connect` reaches.
+    """Run a proxy before a server, or before the nodes of a cluster.
 
     Args:
-        connect: opens a connection to the server.
+        connects: each opens a connection to a server.
         is_whole: as in `LossyProxy`.
         tls: the certificate of the proxy; None for a protocol without TLS.
     """
-    proxy = LossyProxy(connect, is_whole)
+    proxy = LossyProxy(is_whole)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(connect: Connect, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         proxy.tasks.add(task)
         try:
-            await proxy.serve(reader, writer)
+            await proxy.serve((reader, writer), connect)
         finally:
             proxy.tasks.discard(task)
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    proxy.port = listener.sockets[0].getsockname()[1]
+    listeners = [await asyncio.start_server(partial(serve, one), "127.0.0.1", 0, ssl=tls) for one in connects]
+    proxy.ports = [listener.sockets[0].getsockname()[1] for listener in listeners]
     try:
         yield proxy
     finally:
-        listener.close()
+        for listener in listeners:
+            listener.close()
         for task in list(proxy.tasks):
             task.cancel()
         await asyncio.gather(*proxy.tasks, return_exceptions=True)

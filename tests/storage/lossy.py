@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from recuerda.storage.contract import Storage
 from tests.servers.cosmos_server import certificate, cosmos_account, cosmos_url
 from tests.servers.lossy_proxy import LossyProxy, Streams, lossy_proxy, postgres_is_ready
 from tests.servers.postgres_server import postgres_url, schema_of
-from tests.servers.redis_server import prefix_of, redis_url
+from tests.servers.redis_server import prefix_of, redis_cluster, redis_url
 
 Lossy: TypeAlias = tuple[Storage, LossyProxy]
 Open: TypeAlias = Callable[[Path], AbstractAsyncContextManager[Lossy]]
@@ -34,6 +35,18 @@ async def lossy_redis(folder: Path) -> AsyncGenerator[Lossy]:
         RedisStorage(f"redis://127.0.0.1:{proxy.port}", key_prefix=prefix_of(folder), max_connections=1) as storage,
     ):
         yield storage, proxy
+
+
+@asynccontextmanager
+async def lossy_cluster(folder: Path) -> AsyncGenerator[Lossy]:
+    """Open the storage of a folder in the Redis Cluster, with a proxy before each node."""
+    ports = [node.port for node in redis_cluster().nodes]
+    async with lossy_proxy(*(partial(asyncio.open_connection, "127.0.0.1", port) for port in ports)) as proxy:
+        # The nodes name their own ports, to which the client would then go.
+        proxy.swaps = {f":{old}\r".encode(): f":{new}\r".encode() for old, new in zip(ports, proxy.ports, strict=True)}
+        url = f"redis://127.0.0.1:{proxy.port}"
+        async with RedisStorage(url, cluster=True, key_prefix=prefix_of(folder)) as storage:
+            yield storage, proxy
 
 
 @asynccontextmanager

@@ -71,8 +71,8 @@ local function add(fields)
   for i = 1, #fields, 1000 do redis.call('HSET', KEYS[1], unpack(fields, i, math.min(i + 999, #fields))) end
 end
 
--- Returns the new number, the old entry and the new entry. Or, without writing, one value: a refusal, the bytes of the
--- record that has the id already, or false and the user if the id must be entered in the indexes first.
+-- Returns the new number, the old entry and the new entry. Or, without writing: a refusal; the bytes of the record that
+-- has the id already, nil and the entry; or false and the user if the id must be entered in the indexes first.
 local function append(place, record, data, guard)
   local id, created, is_past, count, kind, target, keep, title, incarnation = unpack(record, 1, 9)
   local thread = KEYS[1]
@@ -84,7 +84,8 @@ local function append(place, record, data, guard)
     if not held then return {DROPPED, tonumber(got[2])} end
     local first = redis.call('HGET', KEYS[2], '1')
     if first and turn_of(first) == id then redis.call('DEL', KEYS[2]) end
-    return held
+    -- If this call wrote the record and its answer was lost, the client has not entered the thread in the listings.
+    return held, nil, entry_of(head, place[2])
   end
   if not is_in_state(head, guard, got[1]) then return {CONFLICT, head[REVISION]} end
   local user = user_for(head, guard)
@@ -357,7 +358,7 @@ end
 
 local got = redis.call('HMGET', thread, 'head', 'edit', 'metadata')
 local head = open_head(got[1], now, incarnation)
-if got[2] == edit then return answer(look()) end
+if got[2] == edit then return answer(look(), nil, entry_of(head, place[2])) end
 if is_strangers(head, guard) then return answer({STRANGER, 0}) end
 if not is_in_state(head, guard, got[1]) then return answer({CONFLICT, head[REVISION]}) end
 local old_user = head[USER]
@@ -518,7 +519,7 @@ if begins then
   if is_changed then redis.call('HSET', thread, 'head', cmsgpack.pack(head)) end
   moved(place, old, new, is_changed)
 elseif is_same_turn and got[2] then
-  return answer(says(got[2], revision, ARGV[5]) and 1 or {NO_STEP, 0})
+  return answer(says(got[2], revision, ARGV[5]) and 1 or {NO_STEP, 0}, nil, entry_of(head, place[2]))
 elseif not is_same_turn or not got[3] then
   return answer({NO_STEP, 0})
 else
