@@ -79,7 +79,7 @@ def _size(sizes: list[DiskSize]) -> Iterator[Measure]:
     found = max((size for size in sizes if size.storage == "sqlite"), key=lambda size: size.messages, default=None)
     if found is not None:
         name = f"SQLite, a message with {found.text_bytes:.0f} bytes of text, of {found.messages:,}"
-        yield _measure(name, [found.recuerda_bytes], "<=", 400.0, "bytes")
+        yield _measure(name, [found.recuerda_bytes], "<=", 440.0, "bytes")
 
 
 def _imports(imports: ImportCost) -> Iterator[Measure]:
