@@ -189,7 +189,7 @@ async def _rewrite(
     while True:
         head = await load(container, thread_id)
         if head.alive is not None and head.alive.call == call:
-            return head.alive
+            return await _published(container, head.alive)  # the change succeeded, and its answer was lost
         head.check_user(guard)
         head.check_state(guard)
         if head.alive is None:
@@ -197,10 +197,14 @@ async def _rewrite(
         edits = edits_after(head.alive.edits, now_us)
         new = msgspec.structs.replace(head.alive, edits=edits, rewritten=edits, writes=head.alive.writes + 1, call=call)
         if await container.commit(new, put=await _rewritten(container, head.alive, bodies)) is not None:
-            entry = directory.entry_of(new.info(), writes=new.writes, pending=new.writes)
-            await directory.publish(container, entry)
-            return new
+            return await _published(container, new)
         await backoff.wait()
+
+
+async def _published(container: Container, head: HeadItem) -> HeadItem:
+    """Bring the directory's entry up to date, and return the head."""
+    await directory.publish(container, directory.entry_of(head.info(), writes=head.writes, pending=head.writes))
+    return head
 
 
 async def _rewritten(container: Container, head: HeadItem, bodies: Mapping[int, bytes]) -> list[RecordItem]:
