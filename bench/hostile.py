@@ -3,7 +3,7 @@
 There are three processes: the server without keys, in front of the stand-in model; the attackers; and this program,
 which asks for `/health` on a new connection each time. The attackers hold idle connections, half of which have never
 sent a byte, and hostile connections, each of which misbehaves in one way. A connection that the server closes is opened
-again after a short wait, so their number stays the same.
+again after a short wait, so their number stays the same. They connect within four seconds and not all at once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -36,7 +37,7 @@ with ScriptedOpenAIServer(default="It is sunny in Lisbon. " * 100) as server:
     print(server.base_url, flush=True)
     sys.stdin.read()
 """
-_PAUSE_S = 0.25
+_SPREAD_S = 4.0
 _HEALTH = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 
@@ -152,8 +153,9 @@ async def _kept_alive(client: Client) -> None:
     await client.closed()
 
 
-async def _repeat(port: int, attack: Callable[[Client], Awaitable[None]]) -> None:
+async def _repeat(port: int, attack: Callable[[Client], Awaitable[None]], *, draw: random.Random) -> None:
     """Attack for ever, on one connection after the other."""
+    await asyncio.sleep(draw.uniform(0, _SPREAD_S))
     while True:
         with suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -161,14 +163,15 @@ async def _repeat(port: int, attack: Callable[[Client], Awaitable[None]]) -> Non
                 await attack(Client(reader, writer))
             finally:
                 writer.transport.abort()
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(draw.uniform(0, 0.5))
 
 
 async def attack(port: int, *, idle: int, hostile: int) -> None:
     """Hold idle and hostile connections for ever."""
     kinds = [attack for attack, _ in zip(cycle((_silent, _kept_alive)), range(idle), strict=False)]
     kinds += [attack for attack, _ in zip(cycle(ATTACKS), range(hostile), strict=False)]
-    await asyncio.gather(*(_repeat(port, kind) for kind in kinds))
+    draw = random.Random(7)
+    await asyncio.gather(*(_repeat(port, kind, draw=draw) for kind in kinds))
 
 
 def measure(port: int, *, seconds: float) -> list[float]:
@@ -228,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _report("before the attack", measure(port, seconds=min(5.0, options.seconds)))
             numbers = [f"--idle={options.idle}", f"--hostile={options.hostile}", f"--attack={port}"]
             processes.append(subprocess.Popen([sys.executable, "-m", "bench.hostile", *numbers], text=True))
-            time.sleep(2)
+            time.sleep(1 + _SPREAD_S)
             p99 = _report("during the attack", measure(port, seconds=options.seconds))
         finally:
             for process in processes:
