@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import TYPE_CHECKING, ForwardRef, TypeAlias, cast
@@ -31,6 +31,9 @@ MAX_DEPTH = 100
 
 _KEPT_DEPTH = MAX_DEPTH // 2
 """The nesting at which `to_kept_json` cuts a value, which then still fits into a message."""
+
+_KEPT_REPEATS = 10_000
+"""The number of repeated parts that `to_kept_json` shows. Parts that refer to each other would have no end."""
 
 
 def to_json(value: object, path: str) -> Json:
@@ -71,31 +74,51 @@ def to_kept_json(value: object) -> tuple[Json, bool]:
     """
     try:
         return to_json(value, ""), False
-    except EncodeError:
-        return _kept(value, 0), True
+    except Exception:  # noqa: BLE001 - code of the value, such as a property, may raise anything
+        return _Keeper().kept(value, 0), True
 
 
-def _kept(value: object, depth: int) -> Json:
-    if depth > _KEPT_DEPTH:
-        return "…"
-    if isinstance(value, Mapping):
-        items = cast("Mapping[object, object]", value).items()
-        return {_kept_text(key): _kept(item, depth + 1) for key, item in items}
-    if isinstance(value, list | tuple | AbstractSet):
-        return [_kept(item, depth + 1) for item in cast("list[object]", value)]
-    try:
-        return to_json(value, "")
-    except EncodeError:
-        return _kept_text(value)
+class _Keeper:
+    """Convert one value, of which parts may refer to each other."""
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+        self._seen: set[int] = set()
+        self._repeats = 0
+
+    def kept(self, value: object, depth: int) -> Json:
+        try:
+            if isinstance(value, Mapping | list | tuple | AbstractSet):
+                return self._container(cast("Mapping[object, object] | list[object]", value), depth)
+            return to_json(value, "")
+        except Exception:  # noqa: BLE001 - as above
+            return _kept_text(cast("object", value))
+
+    def _container(self, value: Mapping[object, object] | Iterable[object], depth: int) -> Json:
+        own = id(value)
+        self._repeats += own in self._seen
+        if depth > _KEPT_DEPTH or own in self._open or self._repeats > _KEPT_REPEATS:
+            return "…"
+        self._seen.add(own)
+        self._open.add(own)
+        try:
+            if isinstance(value, Mapping):
+                items = cast("Mapping[object, object]", value).items()
+                return {_kept_text(key): self.kept(item, depth + 1) for key, item in items}
+            return [self.kept(item, depth + 1) for item in value]
+        finally:
+            self._open.discard(own)
 
 
 def _kept_text(value: object) -> str:
     """Return the text of a value. An object that has no text of its own gives only its type."""
-    own = value if isinstance(value, str | int | float) else f"<{type(value).__name__}>"
+    kind = type(value).__name__
     try:
-        text = str(own)
+        text = str(value) if isinstance(value, str | int | float) else f"<{kind}>"
     except ValueError:
-        text = f"<{type(value).__name__} of more than 4,300 digits>"
+        text = f"<{kind} of more than 4,300 digits>"
+    except Exception:  # noqa: BLE001 - as above
+        text = f"<{kind}>"
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

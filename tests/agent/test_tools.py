@@ -135,6 +135,41 @@ async def test_a_result_without_a_json_form_is_kept_as_text_and_the_run_goes_on(
     assert "tool f has parts without a JSON form" in caplog.text
 
 
+class Hostile:
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(f"the password is in {name}")
+
+
+class HostileMapping(dict[str, object]):
+    def items(self) -> Any:
+        raise OSError("the connection is closed")
+
+
+class HostileNumber(int):
+    def __int__(self) -> int:
+        raise ArithmeticError
+
+    def __str__(self) -> str:
+        raise ArithmeticError
+
+
+async def test_a_result_whose_own_code_fails_is_kept_as_its_type() -> None:
+    values = [Hostile(), HostileMapping(a=1), HostileNumber(7)]
+    for kept in ("<Hostile>", "<HostileMapping>", "<HostileNumber>"):
+        assert (await result_of(lambda: values.pop(0))).result == kept
+
+
+async def test_a_result_whose_parts_refer_to_each_other_has_an_end() -> None:
+    user: dict[str, object] = {"name": "Ana"}
+    user["self"] = user["owner"] = user
+    kept = {"name": "Ana", "self": "…", "owner": "…"}
+    assert (await result_of(lambda: user)).result == {"result": kept, "note": NOTE}
+    members: list[object] = []
+    groups = [{"members": members} for _ in range(12)]
+    members.extend({"groups": groups, "of": group} for group in groups)
+    assert len(str((await result_of(lambda: groups)).result)) < 1_000_000
+
+
 async def test_half_a_character_in_a_result_is_replaced() -> None:
     assert (await result_of(lambda: "receipt \ud835")).result == "receipt \ufffd"
 
