@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -181,6 +182,45 @@ def test_a_target_in_use_is_left_alone(folder: Path) -> None:
         run("used.db", "--force")
     with pytest.raises(StorageUnavailable, match="could not be copied"):
         run("nowhere/copy.db")
+
+
+def test_force_replaces_nothing_but_backups(folder: Path) -> None:
+    asyncio.run(fill(SQLiteStorage(folder / "threads.db")))
+    (folder / "novel.txt").write_text("Call me Ishmael.")
+    with contextlib.closing(sqlite3.connect(folder / "other.db")) as other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+    os.mkfifo(folder / "pipe")
+    before = {one: one.stat() for one in folder.iterdir()}
+    for name in ("novel.txt", "other.db", "pipe", "."):
+        with pytest.raises(InvalidInput, match="is not a backup"):
+            run(name, "--force")
+    assert {one: one.stat() for one in folder.iterdir()} == before
+
+
+def test_a_backup_takes_no_name_of_the_storage_and_of_old_logs(folder: Path) -> None:
+    asyncio.run(fill(SQLiteStorage(folder / "threads.db")))
+    asyncio.run(fill(FileStorage(folder / "threads")))
+    for name in ("threads.db-wal", "threads.db-journal", "missing/../threads.db"):
+        with pytest.raises(ConfigurationError, match="the storage itself"):
+            run(name, "--force")
+    with pytest.raises(ConfigurationError, match="the storage itself"):
+        run("threads/copy", "--storage", "file:threads")
+    # SQLite would apply a log that is left from another file.
+    for suffix in ("-wal", "-journal"):
+        (folder / f"copy.db{suffix}").touch()
+        with pytest.raises(InvalidInput, match="is in use"):
+            run("copy.db")
+        (folder / f"copy.db{suffix}").unlink()
+    assert {one.name for one in folder.iterdir()} == {"threads.db", "threads"}
+
+
+def test_a_link_to_a_backup_stays_a_link(folder: Path) -> None:
+    asyncio.run(fill(SQLiteStorage(folder / "threads.db")))
+    (folder / "newest.db").symlink_to("monday.db")
+    run("newest.db")
+    run("newest.db", "--force")
+    assert (folder / "newest.db").is_symlink()
+    assert asyncio.run(turns_in(SQLiteStorage(folder / "monday.db"))) == [1, 2, 3]
 
 
 def test_other_storages_are_sent_to_their_own_tools(folder: Path) -> None:

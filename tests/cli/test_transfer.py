@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -89,6 +90,21 @@ def test_a_folder_is_no_export(recuerda: CommandLine) -> None:
 
 def test_an_output_that_cannot_be_written_is_one_clear_line(filled: CommandLine) -> None:
     assert "No such file or directory" in filled.refused("export", "--all", "--output", "no/such/folder.jsonl")
+
+
+def test_an_export_goes_through_a_pipe_and_past_a_link_and_into_no_folder(filled: CommandLine) -> None:
+    exported = filled.ok("export", "one")
+    pipe = filled.folder / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    filled.ok("export", "one", "--output", "pipe")
+    assert (os.read(reader, 65536).decode(), pipe.is_fifo()) == (exported, True)
+    os.close(reader)
+    (filled.folder / "newest.jsonl").symlink_to("monday.jsonl")
+    filled.ok("export", "one", "--output", "newest.jsonl")
+    assert (filled.folder / "newest.jsonl").is_symlink()
+    assert (filled.folder / "monday.jsonl").read_text(encoding="utf-8") == exported
+    assert "is a folder" in filled.refused("export", "one", "--output", ".")
 
 
 @pytest.mark.parametrize("arguments", [(), ("one", "--all")])

@@ -88,7 +88,8 @@ def backup(
     """
     source = _source(storage)
     is_folder = isinstance(source, FileStorage)
-    _check_target(source.path, target, is_folder=is_folder, is_forced=is_forced)
+    _check_target(source.path.resolve(), target.resolve(), is_folder=is_folder, is_forced=is_forced)
+    target = target.resolve() if target.is_symlink() else target  # the link stays
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     copy = _made(source.path, part, is_folder=is_folder)
     kept = target
@@ -119,16 +120,24 @@ def _source(given: str | None) -> SQLiteStorage | FileStorage:
 def _check_target(source: Path, target: Path, *, is_folder: bool, is_forced: bool) -> None:
     if identity(target) is not None and identity(target) == identity(source):
         raise ConfigurationError(f"{target} is the storage itself; name another place for its copy")
-    if not target.exists():
-        return
+    own = [source, *(Path(f"{source}{suffix}") for suffix in databases.COMPANIONS)]
+    if target in own or (is_folder and source in target.parents):
+        raise ConfigurationError(f"{target} belongs to the storage itself; name another place for its copy")
+    if target.exists():
+        _check_older(target, is_folder=is_folder, is_forced=is_forced)
+    for suffix in () if is_folder else databases.COMPANIONS:
+        if Path(f"{target}{suffix}").exists():
+            raise InvalidInput(f"{target} is in use: there is a {target.name}{suffix} beside it. Name another place")
+
+
+def _check_older(target: Path, *, is_folder: bool, is_forced: bool) -> None:
     if not is_forced:
         raise InvalidInput(f"{target} exists already: name another place, or add --force to replace an older backup")
-    if target.is_dir() != is_folder or (is_folder and not folders.is_replaceable(target)):
+    kind = folders if is_folder else databases
+    if target.is_dir() != is_folder or not kind.is_replaceable(target):
         raise InvalidInput(
             f"{target} is not a backup of this kind of storage, so it is not replaced: name another place"
         )
-    if not is_folder and Path(f"{target}-wal").exists():
-        raise InvalidInput(f"{target} is in use: there is a {target.name}-wal beside it. Name another place")
 
 
 def _made(source: Path, part: Path, *, is_folder: bool) -> _Copy:

@@ -164,10 +164,19 @@ async def _ids(storage: Storage, thread_ids: list[str] | None) -> list[str]:
 
 @contextmanager
 def _destination(output: Path | None) -> Generator[_Output]:
-    """Open the file to write. It replaces a file of the same name only once everything is written."""
+    """Open the file to write. It replaces a file of the same name only once everything is written.
+
+    Raises:
+        InvalidInput: the name is a folder's, or no file can be made there.
+    """
     if output is None:
         yield _Output(sys.stdout.buffer, can_cut=False)
         return
+    if output.exists() and not (output.is_file() or output.is_dir()):  # a device or a pipe, which cannot be replaced
+        with output.open("wb") as stream:
+            yield _Output(stream, can_cut=False)
+        return
+    output = output.resolve()  # A link stays, and the file behind it is replaced.
     partial = output.with_name(f"{output.name}.{os.getpid()}.part")
     file = _opened(partial, output)
     out = _Output(file, can_cut=True)
@@ -199,6 +208,8 @@ def _keep_whole_threads(partial: Path, output: Path, out: _Output) -> None:
 
 
 def _opened(partial: Path, output: Path) -> BinaryIO:
+    if output.is_dir():
+        raise InvalidInput(f"{output} is a folder: name a file")
     try:
         return os.fdopen(open_private(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL), "w+b")
     except OSError as error:

@@ -24,6 +24,9 @@ STEP_PAGES = 256
 COMPANIONS = ("-wal", "-shm", "-journal")
 """The ends of the names of the files that SQLite keeps beside an open file."""
 
+_HEAD_BYTES = 100
+"""The size of a database's header (https://www.sqlite.org/fileformat.html#the_database_header)."""
+
 
 def back_up(source: Path, target: Path, *, progress: Callable[[int, int], None]) -> None:
     """Copy a file of threads to a file that does not exist yet, and check the copy. After a failure, there is no copy.
@@ -46,6 +49,15 @@ def back_up(source: Path, target: Path, *, progress: Callable[[int, int], None])
     except BaseException:
         remove(target)
         raise
+
+
+def is_replaceable(path: Path) -> bool:
+    """Return whether a file is empty or a file of threads, so that a backup may replace it."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return not head or (head[:16], head[68:72]) == (b"SQLite format 3\0", APPLICATION_ID.to_bytes(4))
 
 
 def remove(path: Path) -> None:
