@@ -50,7 +50,7 @@ async def measure_quality(
             await recall.catch_up()
             added_s += time.perf_counter() - started
             messages += len(sample.messages)
-            await recall.search("warm up")  # computes the vectors of the messages, if there is an embedder
+            await recall.search("warm up")
             for question in sample.questions:
                 started = time.perf_counter()
                 found = await recall.search(question.text, limit=max(DEPTHS))

@@ -161,6 +161,16 @@ async def test_missing_vectors_are_made_behind_a_search_that_did_not_wait_for_th
     await recall.close()
 
 
+async def test_catching_up_and_rebuilding_make_all_vectors(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    recall = RecallProvider(storage=storage, embedder=Meanings())
+    await recall.catch_up("ana")
+    assert (await recall.stats()).vectors == 6
+    await recall.rebuild()
+    assert (await recall.stats()).vectors == 6
+    await recall.close()
+
+
 async def test_empty_vectors_or_infinite_ones_are_not_kept(
     storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
 ) -> None:

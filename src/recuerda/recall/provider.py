@@ -276,14 +276,20 @@ class RecallProvider(ContextProvider):
         does the same for those threads of the user that changed last. The first search for a user in a process does it
         for all of the user's threads. After every eighth turn, the provider does it for some threads of all users.
 
+        With an embedder, every message that has no vector gets one, however long that takes.
+
         Args:
             user_id: the user; None for the provider's user or, if it has none, for all threads.
             progress: called after each thread.
 
         Raises:
             ThreadOwnershipError: the provider has another user.
+            EmbedderError: the embedder failed. The messages are found by their words.
         """
-        return await self._of().catch_up(self._user(user_id), progress)
+        user = self._user(user_id)
+        caught_up = await self._of().catch_up(user, progress)
+        await self._of().embed_all(user)
+        return caught_up
 
     async def rebuild(self, storage: Storage | None = None, *, progress: Tell | None = None) -> Progress:
         """Rebuild the index from the log, thread by thread. Searches keep working during the rebuild.
@@ -292,7 +298,9 @@ class RecallProvider(ContextProvider):
             storage: the storage of the threads; the provider's own by default.
             progress: called after each thread.
         """
-        return await self._of(storage).catch_up(None, progress, is_anew=True)
+        rebuilt = await self._of(storage).catch_up(None, progress, is_anew=True)
+        await self._of().embed_all(None)
+        return rebuilt
 
     async def stats(self) -> IndexStats:
         """Return the statistics of the index."""

@@ -191,6 +191,19 @@ class Recollection:
             self._known_scopes.add(scope)
         return Progress(threads=threads, messages=messages)
 
+    async def embed_all(self, user_id: str | None) -> int:
+        """Give a vector to each message of a user, or of all users, that has none; return the number of messages.
+
+        Raises:
+            EmbedderError: the embedder failed.
+        """
+        if self.embedder is None:
+            return 0
+        if user_id is not None:
+            return await self.embed_missing(user_scope(user_id))
+        scopes = {position.scope for position in (await self.index.followed(None)).values()}
+        return sum([await self.embed_missing(scope) for scope in sorted(scopes)])
+
     async def _known_threads(self) -> AsyncIterator[str]:
         """Yield the ids of all threads of which the index holds anything."""
         after = ""
