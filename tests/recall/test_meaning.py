@@ -13,7 +13,7 @@ from recuerda.errors import EmbedderError
 from recuerda.recall import RecallProvider, vectors
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing import ScriptedChatClient
-from tests.recall.talking import pair, say
+from tests.recall.talking import pair, person, say
 
 MEANINGS = {"dog": 0, "hound": 0, "puppy": 0, "boat": 1, "canoe": 1, "ship": 1}
 
@@ -158,6 +158,40 @@ async def test_missing_vectors_are_made_behind_a_search_that_did_not_wait_for_th
     await recall.flush()
     assert (await recall.stats()).vectors == 6
     assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    await recall.close()
+
+
+class Narrow(Meanings):
+    """A model whose vectors are all alike: its cosines differ in the second digit."""
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return [[*vector, 40.0] for vector in await super().embed(texts)]
+
+
+async def test_the_scale_of_a_models_cosines_does_not_matter(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    for number in range(8):
+        await say(storage, f"rain {number}", *pair(f"It rained on day {number}."))
+    for embedder in (Meanings("wide"), Narrow("narrow")):
+        recall = await provider_with(storage, embedder)
+        assert (await recall.search("hound on a day?", roles=["user"]))[0].text == "We got a puppy."
+        await recall.close()
+
+
+class Named(Meanings):
+    """A model for which a name weighs more than any other word."""
+
+    def _vector(self, text: str) -> list[float]:
+        vector = super()._vector(text)
+        vector[-1] += 50.0 * ("ben" in text.lower())
+        return vector
+
+
+async def test_the_name_of_a_speaker_does_not_count_as_meaning(storage: SQLiteStorage) -> None:
+    await say(storage, "one", person("Ben", "We got a puppy."))
+    await say(storage, "two", person("Ana", "Ben is late."))
+    recall = await provider_with(storage, Named())
+    assert (await recall.search("Which hound did Ben get?"))[0].text == "We got a puppy."
     await recall.close()
 
 

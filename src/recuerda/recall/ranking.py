@@ -24,6 +24,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, tzinfo
+from statistics import fmean, pstdev
 
 import msgspec
 
@@ -37,6 +38,8 @@ SESSION_GAP_US = 6 * 3600 * 1_000_000
 
 _DAY_US = 24 * 3600 * 1_000_000
 _THREAD_BITS = 32
+_DEVIATIONS = 5
+"""The number of standard deviations above the mean at which a similarity counts as much as it can."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +66,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         assistant: lowers an assistant's messages, unless the question asks what the assistant has said.
         date: raises a message for each named part of the date that fits.
         time: raises messages that name a time, if the question asks for a time.
-        similarity: the weight of similar meaning, relative to a word that only one message has.
+        similarity: the weight of the most similar meaning, relative to a word that only one message has.
     """
 
     k1: float = 0.6
@@ -86,7 +89,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     assistant: float = 0.5
     date: float = 1.0
     time: float = 0.6
-    similarity: float = 1.0
+    similarity: float = 0.9
 
 
 WEIGHTS = Weights()
@@ -185,7 +188,26 @@ def _own_scores(question: Question, info: ScopeInfo, candidates: Candidates, wei
         for term, frequency in candidates.frequencies.items()
         if term in question.terms
     }
-    return {key: _own_score(candidate, worth, question, info, weights) for key, candidate in candidates.found.items()}
+    likeness = _likeness(candidates.found)
+    return {
+        key: _own_score(candidate, worth, question, info, weights)
+        + weights.similarity * idf(1, info.documents) * likeness.get(key, 0.0)
+        for key, candidate in candidates.found.items()
+    }
+
+
+def _likeness(found: Mapping[int, Candidate]) -> dict[int, float]:
+    """Return how much more similar each candidate is than the others, from 0 to about 1.
+
+    The cosines of one model are all between 0.7 and 0.9, and those of another between 0 and 0.6. So a similarity counts
+    in standard deviations from the mean of the query's candidates.
+    """
+    cosines = {key: candidate.similarity for key, candidate in found.items() if candidate.similarity is not None}
+    if len(cosines) < 2:
+        return dict.fromkeys(cosines, 0.5)
+    mean = fmean(cosines.values())
+    spread = pstdev(cosines.values(), mean) or 1.0
+    return {key: min(1.0, max(0.0, (cosine - mean) / spread / _DEVIATIONS)) for key, cosine in cosines.items()}
 
 
 def _own_score(
@@ -206,8 +228,6 @@ def _own_score(
     total = sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
     if question.times:
         total += weights.date * question.times.parts_met(candidate.created_us)
-    if candidate.similarity is not None:
-        total += weights.similarity * idf(1, info.documents) * max(0.0, candidate.similarity)
     return total
 
 

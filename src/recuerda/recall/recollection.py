@@ -32,7 +32,7 @@ from recuerda.recall.following import Followed, follow, is_current, thread_scope
 from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
-from recuerda.recall.text import MAX_TEXT, essence, query_terms, terms_of, words_of
+from recuerda.recall.text import MAX_TEXT, essence, query_terms, terms_of, without_names, words_of
 from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
@@ -414,7 +414,8 @@ class Recollection:
         try:
             async with asyncio.timeout(self._embed_s):
                 await self.embed_missing(scope)
-                vectors = await embed(self.embedder, [text])
+                info = await self.index.scope_info(scope)
+                vectors = await embed(self.embedder, [without_names(text, info.speakers)])
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and a search needs it not

@@ -119,6 +119,16 @@ def name_words(name: str) -> list[str]:
     return [word for word in islice(words_of(name), 4) if len(word) > 1 and word not in STOPWORDS]
 
 
+def without_names(question: str, names: Iterable[str]) -> str:
+    """Return a question without the names of speakers, or the whole question if nothing else is left.
+
+    A message hardly ever has the name of its speaker, so a name in a question makes its vector less like the answer's.
+    """
+    parts = {word for name in names for word in name_words(name)}
+    rest = _WORD.sub(lambda match: "" if parts.intersection(words_of(match[0])) else match[0], question)
+    return rest if _WORD.search(rest) else question
+
+
 def essence(question: str) -> str:
     """Return a question or, if it is very long, its beginning, its end, and words that stand only once between them.
 
