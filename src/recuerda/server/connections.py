@@ -164,7 +164,8 @@ class GuardedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit the connection, or refuse it when there are too many."""
         super().connection_made(transport)
-        self.flow = self._flow = _Flow(transport)
+        self._flow = _Flow(transport)
+        self.flow: FlowControl = self._flow
         if self._all.admit(self):
             self._wait(self._limits.head_s)
         else:
