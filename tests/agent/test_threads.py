@@ -99,6 +99,17 @@ async def test_opening_a_thread_reads_and_writes_nothing(storage: Storage) -> No
         agent.get_thread("")
 
 
+async def test_an_empty_user_is_refused_and_is_not_everybody(storage: Storage) -> None:
+    agent = ScriptedChatClient(["ok"]).create_agent(storage=storage)
+    await agent.run("my secret", thread=agent.get_thread("t", user_id="ana"))
+    with pytest.raises(InvalidInput, match="user id"):
+        agent.get_thread("t", user_id="")
+    with pytest.raises(InvalidInput, match="user id"):
+        agent.get_new_thread(user_id="")
+    with pytest.raises(InvalidInput, match="user id"):
+        ChatMessageStore(storage=storage, thread_id="t", user_id="")
+
+
 async def test_the_state_of_a_ram_thread_moves_it_onto_an_agents_storage(storage: Storage) -> None:
     old = ScriptedChatClient(["Hello"]).create_agent()
     thread = old.get_new_thread()

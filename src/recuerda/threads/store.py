@@ -92,7 +92,7 @@ class ChatMessageStore:
             storage=storage or self.storage,
             thread_id=thread_id,
             max_messages=self.max_messages,
-            user_id=user_id or self.user_id,
+            user_id=self.user_id if user_id is None else user_id,
         )
 
     # -- the protocol --------------------------------------------------------------------------------------------------
