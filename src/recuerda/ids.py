@@ -10,6 +10,7 @@ import base64
 import os
 import secrets
 from collections import deque
+from collections.abc import Sequence
 
 from recuerda.errors import InvalidInput
 
@@ -68,6 +69,16 @@ def check_limit(value: object, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InvalidInput(f"{name} must be a positive integer, or None for no limit, not {value!r}")
     return value
+
+
+def check_choice(value: object, choices: Sequence[str], name: str) -> None:
+    """Check that `value` is one of the choices.
+
+    Raises:
+        InvalidInput: it is another value.
+    """
+    if value not in choices:
+        raise InvalidInput(f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}")
 
 
 def check_count(value: object, name: str) -> int:

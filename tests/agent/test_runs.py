@@ -1,5 +1,8 @@
 """What a run sends, what it stores, and what it gives back."""
 
+from typing import Any
+from uuid import UUID
+
 import pytest
 
 from recuerda import (
@@ -185,6 +188,30 @@ async def test_an_input_that_is_none_is_refused(bad: object) -> None:
     with pytest.raises((InvalidInput, TypeError)):
         await client.create_agent().run(bad)  # pyright: ignore[reportArgumentType] - what is refused
     assert client.requests == []
+
+
+async def test_an_option_that_is_no_choice_is_refused_instead_of_ignored() -> None:
+    client: Any = ScriptedChatClient(["never"])
+    with pytest.raises(InvalidInput, match="'turn' or 'steps', not 'step'"):
+        client.create_agent(durability="step")
+    with pytest.raises(ConfigurationError, match="timedelta or None, not int"):
+        client.create_agent(lease=30)
+    agent = client.create_agent()
+    with pytest.raises(InvalidInput, match="'turn' or 'steps', not 'step'"):
+        await agent.run("hi", thread="t", durability="step")
+    with pytest.raises(InvalidInput, match="'discard', not 'drop'"):
+        await agent.run("hi", thread="t", on_pending="drop")
+    with pytest.raises(InvalidInput, match="not bytes"):
+        await agent.run(b"hi")
+    assert client.requests == []
+
+
+async def test_a_thread_is_named_by_a_uuid_in_a_run_and_for_a_handle() -> None:
+    agent = ScriptedChatClient(["ok"]).create_agent()
+    name = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+    thread = agent.get_thread(name)
+    await agent.run("hi", thread=thread)
+    assert thread.id == str(name)
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recuerda import open_storage
 from recuerda.errors import ConfigurationError, StorageBusy, ThreadConflict
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, FunctionCallContent, TextContent, Turn
@@ -192,6 +193,14 @@ async def test_the_file_is_in_wal_mode_and_durable_by_default(path: Path, synchr
 def test_a_path_that_is_no_file_is_refused(path: str) -> None:
     with pytest.raises(ConfigurationError, match="memory:"):
         SQLiteStorage(path)
+
+
+def test_a_path_with_a_nul_and_a_storage_that_is_no_url_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="without a NUL"):
+        SQLiteStorage("a\0b")
+    for given in (Path("a.db"), b"memory:", None, 5):
+        with pytest.raises(ConfigurationError, match=f"by its URL.*not by a {type(given).__name__}"):
+            open_storage(given)  # pyright: ignore[reportArgumentType] - such a value is refused
 
 
 def test_an_unknown_durability_is_refused(path: Path) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, cast, get_args
+from uuid import UUID
 
 from msgspec import structs
 
@@ -27,7 +28,7 @@ from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.threads import AgentThreads
 from recuerda.agent.tools import FunctionTool, ToolInput, tools_by_name
 from recuerda.errors import ConfigurationError
-from recuerda.ids import check_limit
+from recuerda.ids import check_choice, check_limit
 from recuerda.json_value import Json, JsonObject
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import checked
@@ -62,7 +63,9 @@ class Agent:
             copies are kept.
 
     Raises:
-        ConfigurationError: both a store factory and a storage are given, or a tool cannot be described.
+        ConfigurationError: both a store factory and a storage are given, or a tool cannot be described, or an argument
+            has another type.
+        InvalidInput: `durability` or `max_tool_rounds` has another value.
     """
 
     def __init__(
@@ -83,6 +86,9 @@ class Agent:
         summarizer: Summarizer | None = None,
         mirror: Storage | str | None = None,
     ) -> None:
+        check_choice(durability, get_args(Durability), "durability")
+        if lease is not None and not isinstance(lease, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] - as below
+            raise ConfigurationError(f"lease must be a timedelta or None, not {type(lease).__name__}")
         by_service = bool(getattr(model, "keeps_threads", False))
         self.name = name
         self.instructions = instructions
@@ -122,7 +128,7 @@ class Agent:
         """
         return self._threads.new(user_id=user_id, service_thread_id=service_thread_id)
 
-    def get_thread(self, thread_id: str, *, user_id: str | None = None) -> AgentThread:
+    def get_thread(self, thread_id: UUID | str, *, user_id: str | None = None) -> AgentThread:
         """Return the thread with an id. Nothing is read yet.
 
         A thread that does not exist is created with its first turn.

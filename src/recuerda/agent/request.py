@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
 from recuerda.agent.settings import Durability
 from recuerda.errors import InvalidInput
-from recuerda.ids import check_id
+from recuerda.ids import check_choice, check_id
 from recuerda.json_value import Json, JsonObject
 from recuerda.messages.message import ChatMessage
 from recuerda.threads.thread import AgentThread
@@ -51,7 +51,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         is_temporary: True when the thread is forgotten after the run.
 
     Raises:
-        InvalidInput: the turn id cannot be used.
+        InvalidInput: the turn id, `durability` or `on_pending` cannot be used.
     """
 
     thread: AgentThread
@@ -67,6 +67,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.turn_id is not None:
             check_id(self.turn_id, "turn id")
+        check_choice(self.durability, get_args(Durability), "durability")
+        check_choice(self.on_pending, get_args(OnPending), "on_pending")
 
 
 def input_messages(given: RunInput) -> tuple[ChatMessage, ...]:
@@ -75,7 +77,7 @@ def input_messages(given: RunInput) -> tuple[ChatMessage, ...]:
     Raises:
         InvalidInput: the input is empty, or contains a value that is neither a text nor a message.
     """
-    items = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    items = list(given) if isinstance(given, Sequence) and not isinstance(given, str | bytes) else [given]
     if not items:
         raise InvalidInput("a run needs at least one message")
     return tuple(_message(item) for item in items)

@@ -68,8 +68,10 @@ class AgentThreads:
             return self._of_service(AgentThread(service_thread_id=service_thread_id), user_id)
         return AgentThread(message_store=self._made_store(user_id))
 
-    def open(self, thread_id: str, *, user_id: str | None) -> AgentThread:
+    def open(self, thread_id: UUID | str, *, user_id: str | None) -> AgentThread:
         """Return the thread with an id."""
+        if isinstance(thread_id, UUID):
+            return self.open(str(thread_id), user_id=user_id)
         if self.by_service and not self._has_mirror:
             raise ConfigurationError(
                 f"thread {thread_id!r} cannot be opened by name: this client's service keeps the threads, and knows "
@@ -95,7 +97,7 @@ class AgentThreads:
             InvalidInput: the thread is of another type.
         """
         if isinstance(thread, str | UUID):
-            return self.open(str(thread), user_id=None)
+            return self.open(thread, user_id=None)
         if thread is None:
             return AgentThread(message_store=ChatMessageStore())
         if not isinstance(thread, AgentThread):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker

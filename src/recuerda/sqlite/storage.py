@@ -85,6 +85,8 @@ class SQLiteStorage(Storage):
         self.path: Path = Path(path).expanduser()
         if str(path) in ("", ":memory:"):
             raise ConfigurationError("a SQLite storage needs a file; for threads in RAM use the URL 'memory:'")
+        if "\0" in str(path):
+            raise ConfigurationError("a SQLite storage needs the path of a file, without a NUL character")
         self._synchronous = synchronous
         self._busy_timeout_s = busy_timeout_s
         self._place = Place(self.path)

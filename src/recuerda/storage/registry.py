@@ -38,6 +38,10 @@ def open_storage(url: str) -> Storage:
         ConfigurationError: no storage has the URL's scheme, or the storage refuses the URL.
         MissingExtraError: the storage's optional dependency is not installed.
     """
+    if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+        raise ConfigurationError(
+            f"a storage is opened by its URL, such as 'sqlite:///memory.db', not by a {type(url).__name__}"
+        )
     # `urlsplit` refuses a URL with several IPv6 hosts.
     scheme = url.partition(":")[0].lower() if ":" in url else ""
     target = URL_SCHEMES.get(scheme)
