@@ -20,6 +20,7 @@ CREATE TABLE {schema}.threads (
     messages bigint NOT NULL,
     created_us bigint NOT NULL,
     updated_us bigint NOT NULL,
+    has_draft boolean NOT NULL DEFAULT false, -- whether `drafts` has steps of the thread
     call bigint, -- the random number of the last call that changed the settings or bodies, or dropped the draft
     -- A random value, not the key: a restored dump gives the same keys again.
     incarnation text COLLATE "C" NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
@@ -200,7 +201,7 @@ BEGIN
         t.rewritten,
         'thread',
         row_to_json(t)::text,
-        EXISTS (SELECT FROM {schema}.drafts AS d WHERE d.thread_key = t.key)::integer
+        t.has_draft::integer
     INTO
         its_key, its_revision, its_first, its_incarnation, its_record_id, its_edits, its_rewriting,
         r_part, r_id, r_message_count
@@ -221,20 +222,28 @@ BEGIN
     END IF;
 
     -- From here on, p_after is the number from which the records continue, or 0.
-    IF p_incarnation <> its_incarnation
-        OR p_edits NOT BETWEEN its_rewriting AND its_edits
-        OR (p_after = its_revision AND p_record_id <> its_record_id)
-    THEN
-        p_after := 0;
-    ELSIF p_after <> 0 AND p_after <> its_revision AND p_record_id IS NOT NULL THEN
-        PERFORM FROM {schema}.turns AS t
-        WHERE t.thread_key = its_key AND t.number = p_after AND t.id = p_record_id;
-        IF NOT FOUND THEN
-            PERFORM FROM {schema}.removed AS r
-            WHERE r.thread_key = its_key AND r.id = p_record_id AND r.number = p_after;
-        END IF;
-        IF NOT FOUND THEN
+    IF p_after > 0 THEN
+        IF p_incarnation <> its_incarnation
+            OR p_edits NOT BETWEEN its_rewriting AND its_edits
+            OR (p_after = its_revision AND p_record_id <> its_record_id)
+        THEN
             p_after := 0;
+        ELSIF p_after = its_revision THEN
+            -- Usually a reader that knows the thread finds no news.
+            r_number := p_after + 1;
+            r_target := p_after;
+            RETURN NEXT;
+            RETURN;
+        ELSIF p_record_id IS NOT NULL THEN
+            PERFORM FROM {schema}.turns AS t
+            WHERE t.thread_key = its_key AND t.number = p_after AND t.id = p_record_id;
+            IF NOT FOUND THEN
+                PERFORM FROM {schema}.removed AS r
+                WHERE r.thread_key = its_key AND r.id = p_record_id AND r.number = p_after;
+            END IF;
+            IF NOT FOUND THEN
+                p_after := 0;
+            END IF;
         END IF;
     END IF;
     IF p_with_summary AND p_after = 0 THEN
@@ -347,6 +356,7 @@ DECLARE
     new_revision bigint;
     old_first bigint;
     its_messages bigint;
+    its_draft boolean;
     thread {schema}.threads%ROWTYPE;
     oldest CURSOR (k bigint, low bigint) FOR
         SELECT t.number, t.message_count FROM {schema}.turns AS t
@@ -376,7 +386,8 @@ BEGIN
                 OR t.record_id <> p_record_id
                 OR t.edits <> p_edits
             ) IS NOT TRUE
-        RETURNING t.key, t.revision, t.first, t.messages INTO its_key, new_revision, old_first, its_messages;
+        RETURNING t.key, t.revision, t.first, t.messages, t.has_draft
+        INTO its_key, new_revision, old_first, its_messages, its_draft;
     END IF;
 
     WHILE its_key IS NULL LOOP
@@ -432,7 +443,8 @@ BEGIN
                 ELSE t.title_turn
             END
         WHERE t.id = p_thread_id
-        RETURNING t.key, t.revision, t.first, t.messages INTO its_key, new_revision, old_first, its_messages;
+        RETURNING t.key, t.revision, t.first, t.messages, t.has_draft
+        INTO its_key, new_revision, old_first, its_messages, its_draft;
         IF new_revision = 1 THEN
             PERFORM {schema}.note_owner(its_key, thread.user_id, coalesce(thread.user_id, p_user_id));
         END IF;
@@ -455,7 +467,10 @@ BEGIN
     );
 
     IF p_kind = 'turn' THEN
-        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = its_key;
+        IF its_draft THEN
+            DELETE FROM {schema}.drafts AS d WHERE d.thread_key = its_key;
+            UPDATE {schema}.threads AS t SET has_draft = false WHERE t.key = its_key;
+        END IF;
         IF its_messages > p_keep_messages THEN
             new_first := old_first;
             remaining := its_messages;
@@ -584,6 +599,7 @@ BEGIN
         UPDATE {schema}.threads AS t
         SET revision = t.revision + added.turns,
             record_id = added.record_id,
+            has_draft = false,
             turns = t.turns + added.turns,
             messages = t.messages + added.messages,
             updated_us = CASE WHEN added.has_now THEN added.latest ELSE greatest(t.updated_us, added.latest) END,
@@ -718,7 +734,7 @@ LANGUAGE sql VOLATILE AS $function$
         )
         RETURNING d.number
     )
-    UPDATE {schema}.threads AS t SET user_id = t.user_id WHERE t.key = p_thread_key AND EXISTS (SELECT FROM gone)
+    UPDATE {schema}.threads AS t SET has_draft = false WHERE t.key = p_thread_key AND EXISTS (SELECT FROM gone)
 $function$;
 
 -- Save a step of a draft. r_outcome is 'saved'; or 'draft', if the step is not the draft's next one, or would begin a
@@ -792,7 +808,8 @@ BEGIN
         DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
     END IF;
     UPDATE {schema}.threads AS t
-    SET user_id = CASE WHEN t.revision = 0 AND p_number = 1 THEN coalesce(t.user_id, p_user_id) ELSE t.user_id END
+    SET has_draft = true,
+        user_id = CASE WHEN t.revision = 0 AND p_number = 1 THEN coalesce(t.user_id, p_user_id) ELSE t.user_id END
     WHERE t.key = thread.key
     RETURNING t.user_id INTO new_user_id;
     PERFORM {schema}.note_owner(thread.key, thread.user_id, new_user_id);
@@ -824,12 +841,10 @@ BEGIN
     r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
     IF thread.call = p_call THEN
         r_outcome := 'done'; -- This call did it, and its answer was lost.
-    ELSIF r_outcome IS DISTINCT FROM 'owner' AND NOT EXISTS (
-        SELECT FROM {schema}.drafts AS d WHERE d.thread_key = thread.key
-    ) THEN
+    ELSIF r_outcome IS DISTINCT FROM 'owner' AND thread.has_draft IS NOT TRUE THEN
         r_outcome := 'nothing';
     ELSIF r_outcome IS NULL THEN
-        UPDATE {schema}.threads AS t SET call = p_call WHERE t.key = thread.key;
+        UPDATE {schema}.threads AS t SET call = p_call, has_draft = false WHERE t.key = thread.key;
         DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
         r_outcome := 'done';
     END IF;
