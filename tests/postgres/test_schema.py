@@ -6,6 +6,7 @@ import sys
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
@@ -13,7 +14,7 @@ from recuerda.errors import ConfigurationError, StorageReadOnly, StorageUnavaila
 from recuerda.postgres import PostgresStorage
 from recuerda.postgres import schema as schema_module
 from recuerda.postgres.schema import VERSION, ensure_tables
-from recuerda.storage.records import NewTurn
+from recuerda.storage.records import DraftStep, NewTurn
 from tests.postgres.conftest import Connection
 
 TURN = NewTurn(body=b"{}", message_count=1)
@@ -106,3 +107,48 @@ def test_without_the_driver_the_import_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+async def test_a_threads_row_says_whether_it_has_a_draft(storage: PostgresStorage, db: Connection, schema: str) -> None:
+    query = SQL("SELECT t.has_draft, EXISTS (SELECT FROM {} AS d WHERE d.thread_key = t.key) FROM {} AS t").format(
+        Identifier(schema, "drafts"), Identifier(schema, "threads")
+    )
+
+    async def said_and_true() -> tuple[bool, bool]:
+        row = await (await db.execute(query)).fetchone()
+        assert row is not None
+        return row[0], row[1]
+
+    async def save_steps(revision: int) -> None:
+        for number in (1, 2):
+            step = DraftStep(turn_id="t", revision=revision, number=number, body=b"{}", created_us=1)
+            await storage.save_draft("a", step)
+        assert await said_and_true() == (True, True)
+
+    await save_steps(0)
+    assert await storage.drop_draft("a")
+    assert await said_and_true() == (False, False)
+    await save_steps(0)
+    await storage.append("a", replace(TURN, id="t"))
+    assert await said_and_true() == (False, False)
+    await save_steps(1)
+    await storage.append("a", replace(TURN, id="t"))
+    assert await said_and_true() == (False, False)
+    await save_steps(1)
+    await storage.append_all("a", [replace(TURN, id="t")])
+    assert await said_and_true() == (False, False)
+    await save_steps(1)
+    await storage.append_all("a", [TURN])
+    assert await said_and_true() == (False, False)
+
+
+async def test_the_server_reads_a_threads_information_without_a_call(
+    storage: PostgresStorage, db: Connection, schema: str
+) -> None:
+    await storage.append("a", TURN)
+    query = SQL("EXPLAIN VERBOSE SELECT {}(t) FROM {} AS t").format(
+        Identifier(schema, "info"), Identifier(schema, "threads")
+    )
+    plan = " ".join(line for (line,) in await (await db.execute(query)).fetchall())
+    assert "json_build_array" in plan
+    assert "info(" not in plan

@@ -7,12 +7,36 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
 from recuerda._drivers.postgres.database import Row
 from recuerda.storage.records import Appended, NewRecord, RecordKind, ThreadInfo, ThreadSlice, TurnRecord
 
-_decoder = msgspec.json.Decoder(ThreadInfo)
+
+class _Numbers(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    revision: int
+    edits: int
+    rewritten: int
+    first: int
+    turns: int
+    messages: int
+    created_us: int
+    updated_us: int
+    title_turn: int | None
+
+
+class _Info(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The values of the function `info`, in its order."""
+
+    numbers: _Numbers
+    id: str
+    incarnation: str
+    record_id: str
+    user_id: str | None
+    title: str | None
+    metadata: dict[str, Any]
+
+
+_decoder = msgspec.json.Decoder(_Info)
 
 # PostgreSQL cannot change a JSON object that contains \u0000 anywhere. So in metadata this escape sequence is stored as
 # two characters, and so is the first of them.
@@ -21,14 +45,33 @@ _STORED = re.compile(r"\\(?:u0001([01])|.)")
 
 
 def to_info(text: str) -> ThreadInfo:
-    """Return the information about a thread, from its row as JSON."""
-    # The columns have the names of the fields.
-    info = _decoder.decode(text)
-    if r"\u0001" not in text:
-        return info
-    stored = msgspec.json.encode(info.metadata).decode()
+    """Return the information about a thread, from the JSON of the function `info`."""
+    found = _decoder.decode(text)
+    numbers = found.numbers
+    return ThreadInfo(
+        id=found.id,
+        revision=numbers.revision,
+        incarnation=found.incarnation,
+        record_id=found.record_id,
+        edits=numbers.edits,
+        rewritten=numbers.rewritten,
+        first=numbers.first,
+        turns=numbers.turns,
+        messages=numbers.messages,
+        user_id=found.user_id,
+        title=found.title,
+        title_turn=numbers.title_turn,
+        metadata=_given_metadata(found.metadata) if r"\u0001" in text else found.metadata,
+        created_us=numbers.created_us,
+        updated_us=numbers.updated_us,
+    )
+
+
+def _given_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata as the application gave it, from metadata as it is stored."""
+    stored = msgspec.json.encode(metadata).decode()
     plain = _STORED.sub(lambda found: rf"\u000{found[1]}" if found[1] else found[0], stored)
-    return structs.replace(info, metadata=msgspec.json.decode(plain, type=dict[str, Any]))
+    return msgspec.json.decode(plain, type=dict[str, Any])
 
 
 def to_metadata_json(metadata: dict[str, Any]) -> str:

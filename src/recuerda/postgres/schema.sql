@@ -142,9 +142,37 @@ LANGUAGE sql IMMUTABLE AS $function$
     END
 $function$;
 
+-- Return the information about a thread as JSON, in the order that the client expects. It costs half as much as
+-- row_to_json, which looks up the name and the type of every value; in an array the type is looked up once.
+--
+-- The planner puts this expression into the statement that calls the function.
+CREATE FUNCTION {schema}.info(p_thread {schema}.threads)
+RETURNS text
+LANGUAGE sql STABLE AS $function$
+    SELECT json_build_array(
+        ARRAY[
+            p_thread.revision,
+            p_thread.edits,
+            p_thread.rewritten,
+            p_thread.first,
+            p_thread.turns,
+            p_thread.messages,
+            p_thread.created_us,
+            p_thread.updated_us,
+            p_thread.title_turn
+        ],
+        p_thread.id,
+        p_thread.incarnation,
+        p_thread.record_id,
+        p_thread.user_id,
+        p_thread.title,
+        p_thread.metadata
+    )::text
+$function$;
+
 -- Read a thread. The rows are of these parts, in this order:
 -- 'found': the turn that was asked for by id, or 'dropped': its number in r_number, if the thread dropped it;
--- 'thread': the thread as JSON in r_id; the number from which on every record is among the rows in r_number; the number
+-- 'thread': the thread's `info` in r_id; the number from which on every record is among the rows in r_number; the number
 -- from which the records continue, or 0, in r_target; 1 in r_message_count if the thread has a draft;
 -- 'summary': the newest one, if it was asked for; then only turns after its target follow;
 -- 'record': the records, the newest first;
@@ -200,7 +228,7 @@ BEGIN
         t.edits,
         t.rewritten,
         'thread',
-        row_to_json(t)::text,
+        {schema}.info(t),
         t.has_draft::integer
     INTO
         its_key, its_revision, its_first, its_incarnation, its_record_id, its_edits, its_rewriting,
@@ -853,7 +881,7 @@ END
 $function$;
 
 -- Change a thread's user, title or metadata; create the thread if it is missing. r_outcome is 'done', and then r_info is
--- the thread as JSON; or a refusal. p_metadata has the keys to set; a key with null is removed.
+-- the thread's `info`; or a refusal. p_metadata has the keys to set; a key with null is removed.
 CREATE FUNCTION {schema}.update_thread(
     p_thread_id text,
     p_user_id text,
@@ -882,7 +910,7 @@ BEGIN
         SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
         IF thread.call = p_call THEN
             r_outcome := 'done'; -- This call did it, and its answer was lost.
-            r_info := row_to_json(thread)::text;
+            r_info := {schema}.info(thread);
             RETURN NEXT;
             RETURN;
         END IF;
@@ -912,7 +940,7 @@ BEGIN
     RETURNING * INTO thread;
     PERFORM {schema}.note_owner(thread.key, old_user_id, thread.user_id);
     r_outcome := 'done';
-    r_info := row_to_json(thread)::text;
+    r_info := {schema}.info(thread);
     RETURN NEXT;
 END
 $function$;

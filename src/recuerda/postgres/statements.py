@@ -58,15 +58,14 @@ class Statements:
         self.lease: bytes = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::text, %s::bigint, %s::integer)")
         self.release: bytes = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")
         self.walk: bytes = compose(
-            "SELECT t.key, row_to_json(t)::text FROM {schema}.threads AS t "
-            "WHERE t.key > %s::bigint ORDER BY t.key LIMIT %s"
+            "SELECT t.key, {schema}.info(t) FROM {schema}.threads AS t WHERE t.key > %s::bigint ORDER BY t.key LIMIT %s"
         )
         self.walk_user: bytes = compose(
-            "SELECT t.key, row_to_json(t)::text "
+            "SELECT t.key, {schema}.info(t) "
             "FROM {schema}.owners AS o JOIN {schema}.threads AS t ON t.key = o.thread_key "
             "WHERE o.user_id = %s AND o.thread_key > %s::bigint ORDER BY o.thread_key LIMIT %s"
         )
-        self._list = compose("SELECT row_to_json(t)::text FROM {schema}.threads AS t")
+        self._list = compose("SELECT {schema}.info(t) FROM {schema}.threads AS t")
 
     def list(self, *, of_user: bool, is_continued: bool) -> bytes:
         """Return the statement for a listing. Its values are the user, the position's two values, and the limit."""
