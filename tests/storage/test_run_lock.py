@@ -77,14 +77,43 @@ def test_a_waiter_whose_loop_stands_still_does_not_block_the_others(monkeypatch:
         async with lock:
             pass
 
-    assert asyncio.run(_acquired(lock))
+    holding = asyncio.new_event_loop()
+    assert holding.run_until_complete(lock.acquire())
     waiting = still.run_until_complete(begin_to_wait())
     lock.release()
+    holding.close()
     asyncio.run(asyncio.wait_for(program(), 5))
     assert still.run_until_complete(waiting)
     lock.release()
     still.close()
 
 
-async def _acquired(lock: RunLock) -> bool:
-    return await lock.acquire()
+def test_a_run_whose_loop_was_closed_has_no_lock_and_frees_the_lock_of_no_other_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_lock, "CHECK_S", 0.01)
+    lock, closed = RunLock(), asyncio.new_event_loop()
+
+    async def endless() -> None:
+        await lock.acquire()
+        try:
+            await closed.create_future()
+        finally:
+            lock.release(closed)
+
+    async def program() -> None:
+        waiting = asyncio.create_task(lock.acquire())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        closed.close()
+        await asyncio.wait_for(waiting, 5)
+        run.close()  # as the garbage collector does
+        assert lock.locked()
+        lock.release()
+
+    run = endless()
+    left = closed.create_task(run)
+    left._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue] - the test leaves it on purpose
+    closed.run_until_complete(asyncio.sleep(0))
+    asyncio.run(program())
+    assert not lock.locked()

@@ -62,6 +62,7 @@ class QueueTicket:
         lock = self._thread.run_lock()
         self._refuse_to_wait_for_an_outer_run(lock)
         self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
         try:
             await lock.acquire(look=lambda: _tell_if_unread(lock))
             try:
@@ -70,9 +71,10 @@ class QueueTicket:
                     try:
                         yield
                     finally:
-                        _holders.pop(lock, None)
+                        if _holders.get(lock) is self:
+                            del _holders[lock]
             finally:
-                lock.release()
+                lock.release(loop)
         finally:
             self._task = None
 

@@ -2,6 +2,8 @@
 
 A process may have several event loops, each in an OS thread of its own: some web frameworks give every request a loop,
 and `run_sync` has one. `asyncio.Lock` belongs to one loop, so it cannot put the runs of all loops in order.
+
+A run whose event loop was closed never ends, so it no longer holds the lock.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ class RunLock:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._is_held = False
+        self._holder: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[_Waiter] = deque()
 
     def locked(self) -> bool:
         """Return True if a run holds the lock."""
-        return self._is_held
+        return self._holder is not None and not self._holder.is_closed()
 
     async def acquire(self, *, look: Callable[[], None] | None = None) -> bool:
         """Wait until the lock is free, and take it. Return True, as `asyncio.Lock.acquire` does.
@@ -35,11 +37,12 @@ class RunLock:
         Args:
             look: is called every `CHECK_S` seconds while the lock is not free. If it raises an error, the waiting ends.
         """
+        loop = asyncio.get_running_loop()
         with self._mutex:
-            if not self._is_held and not self._waiting:
-                self._is_held = True
+            if not self.locked() and not self._waiting:
+                self._holder = loop
                 return True
-            waiter = _Waiter(asyncio.get_running_loop())
+            waiter = _Waiter(loop)
             self._waiting.append(waiter)
         try:
             while not waiter.has_lock:
@@ -52,10 +55,17 @@ class RunLock:
             raise
         return True
 
-    def release(self) -> None:
-        """Give the lock to the run that waits longest, or free it."""
+    def release(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Give the lock to the run that waits longest, or free it.
+
+        Args:
+            loop: the event loop in which the run took the lock. If another loop has the lock by now, nothing is done:
+                the garbage collector ends the runs of a closed loop late. None for the loop that has the lock.
+        """
         with self._mutex:
-            self._is_held = False
+            if loop is not None and loop is not self._holder:
+                return
+            self._holder = None
         self._call_next()
 
     async def __aenter__(self) -> Self:
@@ -70,12 +80,13 @@ class RunLock:
     def _call_next(self) -> None:
         """If the lock is free, give it to the first waiter whose event loop runs."""
         with self._mutex:
-            if self._is_held:
+            if self.locked():
                 return
             for waiter in self._waiting:
                 if waiter.called_in_time():
                     self._waiting.remove(waiter)
-                    self._is_held = waiter.has_lock = True
+                    self._holder = waiter.loop
+                    waiter.has_lock = True
                     return
 
     def _give_up(self, waiter: _Waiter) -> None:
@@ -83,7 +94,7 @@ class RunLock:
             if not waiter.has_lock:
                 self._waiting.remove(waiter)
                 return
-        self.release()
+        self.release(waiter.loop)
 
 
 class _Waiter:
@@ -92,14 +103,14 @@ class _Waiter:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.called: asyncio.Future[None] = loop.create_future()
         self.has_lock = False
-        self._loop = loop
+        self.loop = loop
 
     def called_in_time(self) -> bool:
         """Wake the coroutine, and return True; return False if its event loop does not run."""
-        if not self._loop.is_running():
+        if not self.loop.is_running():
             return False
         try:
-            self._loop.call_soon_threadsafe(self._wake)
+            self.loop.call_soon_threadsafe(self._wake)
         except RuntimeError:  # The loop was closed at this moment.
             return False
         return True
