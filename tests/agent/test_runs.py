@@ -1,5 +1,6 @@
 """What a run sends, what it stores, and what it gives back."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -302,3 +303,26 @@ async def test_an_answer_that_cannot_be_stored_leaves_the_thread_as_it_was(stora
 
 def test_an_agent_shows_its_name_and_its_storage() -> None:
     assert repr(ScriptedChatClient().create_agent("Doctor")) == "Agent(name='Doctor', storage='memory')"
+
+
+async def test_a_run_that_nobody_else_hears_of_makes_one_task() -> None:
+    client = ScriptedChatClient(default="ok")
+    quiet = client.create_agent(storage=MemoryStorage())
+    heard = client.create_agent(storage=MemoryStorage(), context_providers=Recorder())
+    made: list[object] = []
+
+    def counted(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+        made.append(work)
+        return asyncio.Task(work, loop=loop, **options)
+
+    loop = asyncio.get_running_loop()
+    for agent in (quiet, heard):
+        await agent.run("hi", thread="t")
+    loop.set_task_factory(counted)
+    try:
+        await quiet.run("hi", thread="t")
+        assert len(made) == 1, "the task that writes the turn, however often the run is cancelled"
+        await heard.run("hi", thread="t")
+        assert len(made) > 2
+    finally:
+        loop.set_task_factory(None)

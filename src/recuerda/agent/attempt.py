@@ -95,7 +95,12 @@ class Attempt:
             await self._failed(error)
             raise
         # The turn stands, so its providers hear of it even if the run is cancelled now.
-        self.response, again = await finished(self._learn(appended, prompt))
+        again = None
+        if self._has_listeners:
+            self.response, again = await finished(self._learn(appended, prompt))
+        else:
+            # Nothing in it waits, so a cancellation cannot interrupt it: it needs no task of its own.
+            self.response = await self._learn(appended, prompt)
         if (interruption := cancelled or again) is not None:
             raise interruption
 
@@ -149,6 +154,11 @@ class Attempt:
                 service_thread_id=self._exchange.service_thread_id,
             )
         )
+
+    @property
+    def _has_listeners(self) -> bool:
+        """True if a provider, a summarizer or the service that keeps the thread hears of a committed turn."""
+        return bool(self._settings.providers or self._settings.summarizer or self._exchange.is_kept)
 
     async def _learn(self, appended: Appended | None, prompt: Prompt) -> AgentResponse:
         """Tell the providers and the summarizer about the committed turn, and return the response."""

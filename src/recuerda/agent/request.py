@@ -23,6 +23,9 @@ An object such as `{"role": "user", "content": "Hello"}` becomes the message wit
 OnPending: TypeAlias = Literal["raise", "resume", "discard"]
 """What a run does when its thread has an interrupted turn."""
 
+_DURABILITIES: tuple[str, ...] = get_args(Durability)
+_PENDING_CHOICES: tuple[str, ...] = get_args(OnPending)
+
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     """A caller's decisions about the calls of an interrupted turn, by call id.
@@ -67,8 +70,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.turn_id is not None:
             check_id(self.turn_id, "turn id")
-        check_choice(self.durability, get_args(Durability), "durability")
-        check_choice(self.on_pending, get_args(OnPending), "on_pending")
+        check_choice(self.durability, _DURABILITIES, "durability")
+        check_choice(self.on_pending, _PENDING_CHOICES, "on_pending")
 
 
 def input_messages(given: RunInput) -> tuple[ChatMessage, ...]:

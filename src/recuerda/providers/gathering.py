@@ -99,9 +99,12 @@ async def tell(providers: Sequence[ContextProvider], hook: str, call: Hook) -> l
 
 async def all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run coroutines at the same time and return their results in order. The first failure cancels the others."""
+    coroutines = tuple(work)
+    if not coroutines:
+        return []
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
+            tasks = [group.create_task(one) for one in coroutines]
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
