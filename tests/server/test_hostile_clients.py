@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, cast
 
 import msgspec
@@ -142,6 +142,24 @@ async def test_the_longest_silent_connection_gives_way_to_a_new_one(
             assert (await kept_alive.answer())[0] == 200
             async with connected(url):
                 assert await second.is_closed()
+
+
+async def test_slow_uploads_on_all_connections_do_not_close_a_new_one(
+    storage: Storage, model: ScriptedOpenAIServer
+) -> None:
+    upload = b"POST /v1/responses HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n"
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(limited(storage, model, Limits(max_connections=3)))
+        uploads: list[Client] = []
+        for _ in range(3):
+            uploads.append(await stack.enter_async_context(connected(url)))
+            await uploads[-1].send(upload)
+            assert await uploads[-1].reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+        fresh = await stack.enter_async_context(connected(url))
+        another = await stack.enter_async_context(connected(url))
+        for client in (another, fresh):
+            await client.send(HEALTH)
+            assert await client.answer() == (200, b'{"status":"ok"}')
 
 
 async def test_a_new_connection_is_refused_while_all_others_are_answered(

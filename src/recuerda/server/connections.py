@@ -7,7 +7,8 @@ are answered. A request that is refused here gets its answer in OpenAI's shape, 
 Each open connection is in one of three states. It is *silent* while it waits for the head of a request, *uploading*
 while a body arrives, and *busy* while its client waits for the server. When there are too many connections, the one is
 closed that has been silent for the longest time, and after all silent ones the one that has been uploading for the
-longest time.
+longest time. A connection that has been silent for less than half a second does not give way to an older upload:
+otherwise slow uploads on all other connections would close each new one before its request arrives.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ State: TypeAlias = Literal["silent", "uploading", "busy"]
 _LINGER_S = 5.0
 _LINGER_BYTES = 64 * 1024 * 1024
 _BODY_HEADERS = (b"content-length", b"transfer-encoding")
+_FRESH_S = 0.5
 _FREE_CHUNKS = 2048
 _CHUNK_BYTES = 64
 _SMALL_BYTES = 4096
@@ -55,7 +57,7 @@ class Connections:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.most: int = limits.max_connections or connections_that_fit()
-        self._open: dict[State, dict[GuardedConnection, None]] = {"silent": {}, "uploading": {}, "busy": {}}
+        self._open: dict[State, dict[GuardedConnection, float]] = {"silent": {}, "uploading": {}, "busy": {}}
         self._unparsed: deque[GuardedConnection] = deque()
         self._is_parsing_planned = False
 
@@ -66,18 +68,26 @@ class Connections:
     def admit(self, connection: GuardedConnection) -> bool:
         """Add a new connection. Return False if there is no room for it, even after closing one that waits."""
         if len(self) >= self.most:
-            waiting = self._open["silent"] or self._open["uploading"]
-            if not waiting:
+            waiting = self._least_needed()
+            if waiting is None:
                 return False
-            next(iter(waiting)).drop()
-        self._open["silent"][connection] = None
+            waiting.drop()
+        self._open["silent"][connection] = time.monotonic()
         return True
+
+    def _least_needed(self) -> GuardedConnection | None:
+        silent, silent_since = next(iter(self._open["silent"].items()), (None, 0.0))
+        uploading, uploading_since = next(iter(self._open["uploading"].items()), (None, 0.0))
+        if silent is None or uploading is None:
+            return silent or uploading
+        is_fresh = time.monotonic() < silent_since + _FRESH_S
+        return uploading if is_fresh and uploading_since < silent_since else silent
 
     def move(self, connection: GuardedConnection, before: State, after: State) -> None:
         """Note that a connection has come into another state."""
         if connection in self._open[before]:
             del self._open[before][connection]
-            self._open[after][connection] = None
+            self._open[after][connection] = time.monotonic()
 
     def remove(self, connection: GuardedConnection, state: State) -> None:
         """Forget a connection that is closed."""
