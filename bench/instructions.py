@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,9 @@ def main() -> int:
     if len(sys.argv) == 3:
         asyncio.run(_run(sys.argv[1], int(sys.argv[2])))
         return 0
+    if shutil.which("valgrind") is None:
+        print("valgrind is not installed, or not in PATH; install the package valgrind to count", file=sys.stderr)
+        return 1
     for mode, meaning in MODES.items():
         print(f"{mode}  {(_count(mode, LONG) - _count(mode, SHORT)) // (LONG - SHORT):,} instructions: {meaning}")
     return 0
