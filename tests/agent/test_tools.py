@@ -159,6 +159,19 @@ async def test_a_result_whose_own_code_fails_is_kept_as_its_type() -> None:
         assert (await result_of(lambda: values.pop(0))).result == kept
 
 
+class HostileError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+async def test_an_exposed_error_without_a_text_is_told_by_its_type() -> None:
+    def f() -> None:
+        raise HostileError
+
+    result = await result_of(FunctionTool.of(f, expose_errors=True))
+    assert (result.result, result.is_error) == ("Error: the function failed with HostileError", True)
+
+
 async def test_a_result_whose_parts_refer_to_each_other_has_an_end() -> None:
     user: dict[str, object] = {"name": "Ana"}
     user["self"] = user["owner"] = user

@@ -12,6 +12,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import (
     Annotated,
@@ -184,7 +185,10 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
 
     def _told(self, error: BaseException) -> str:
         kind = type(error).__name__
-        return f"{kind}: {error}" if self.expose_errors else f"the function failed with {kind}"
+        if self.expose_errors:
+            with suppress(Exception):  # the error's own __str__ may fail, and its type is told then
+                return f"{kind}: {error}"
+        return f"the function failed with {kind}"
 
     def _kept(self, call: FunctionCallContent, result: object) -> FunctionResultContent:
         kept, is_changed = to_kept_json(result)
