@@ -18,8 +18,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # What `make lowest` runs: one folder for each technology.
 LOWEST := tests/agent tests/azure_ai_search tests/cosmos tests/mem0 tests/messages tests/openai tests/postgres tests/redis \
 	tests/storage tests/thread tests/window
-# How many processes run the tests; 0 keeps them in one, for a debugger.
-JOBS ?= auto
+# How many processes run the tests: one more than there are processors, because tests also wait for servers and disks.
+# 0 keeps them in one, for a debugger.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help tour test chaos chaos-tests check docs site bench wheel wheel-test lowest format picture lock clean
