@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -270,6 +271,29 @@ async def test_the_log_that_a_killed_process_left_is_emptied(path: Path, monkeyp
             assert secrets_in(path.parent) == set()
 
 
+async def test_copies_that_a_killed_process_left_in_pages_are_removed_by_the_next_writer(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = Random(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(erasing.Eraser, "finish", do_nothing)
+        async with SQLiteStorage(path) as killed:
+            for number in range(150):
+                size = draw.choice([50, 300, 900, 2000, 4000])
+                await killed.append("ana's", secret_turn(number, size=size), user_id="ana")
+                for _ in range(draw.randrange(3)):
+                    other = NewTurn(body=b"b" * draw.choice([40, 700, 2500]), message_count=1)
+                    await killed.append(f"{draw.randrange(4)}", other)
+            await killed.rewrite("ana's", dict.fromkeys(range(1, 151), b"sealed"))
+    assert secrets_in(path.parent)
+    async with SQLiteStorage(path) as storage:
+        await storage.append("0", a_turn())
+        assert len((await storage.read("ana's")).records) == 150
+    assert secrets_in(path.parent) == set()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT is_due FROM erasures").fetchone() == (0,)
+
+
 # -- schemas -----------------------------------------------------------------------------------------------------------
 
 
@@ -361,7 +385,7 @@ async def test_a_worker_whose_connection_breaks_opens_another(path: Path) -> Non
     opened: list[sqlite3.Connection] = []
 
     def connect() -> sqlite3.Connection:
-        opened.append(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+        opened.append(schema.connect(str(path), synchronous="FULL", busy_timeout_s=5.0, is_reader=False))
         return opened[-1]
 
     def break_down(connection: sqlite3.Connection) -> None:

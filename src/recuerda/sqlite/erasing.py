@@ -3,6 +3,9 @@
 A worker that has erased something soon rewrites the file if it is small, and empties the write-ahead log. A large file
 would block other writers for too long, so its operator runs `VACUUM` at a quiet time (docs/operations.md).
 `_drivers/sqlite.py` says where copies are left.
+
+A removal notes in its own transaction that copies are left. So if the process is killed before it has removed them, the
+next process that writes removes them.
 """
 
 from __future__ import annotations
@@ -26,6 +29,11 @@ _PATIENCE_S = 0.05
 """How long the work waits for other connections. Other writers wait meanwhile."""
 
 
+def mark_due(connection: sqlite3.Connection) -> None:
+    """Note in a removal's transaction that copies are left."""
+    connection.execute("UPDATE erasures SET is_due = 1 WHERE key = 1 AND is_due = 0")
+
+
 class Eraser:
     """Knows when copies of erased text have to be removed, and removes them."""
 
@@ -34,8 +42,13 @@ class Eraser:
         self._last = -math.inf
         self._is_file_clean = True
 
-    def note_opening(self) -> None:
-        """Empty the log in a while, because a process that was killed may have left erased text in it."""
+    def note_opening(self, connection: sqlite3.Connection, *, is_writer: bool) -> None:
+        """Empty the log in a while, because a process that was killed may have left erased text in it.
+
+        A writer also removes the copies that such a process has left in the file.
+        """
+        if is_writer and connection.execute("SELECT is_due FROM erasures WHERE key = 1").fetchone()[0]:
+            self._is_file_clean = False
         self._set_due(LATE_S)
 
     def note(self, delay_s: float) -> None:
@@ -68,6 +81,7 @@ class Eraser:
         with busy_timeout(connection, _PATIENCE_S):
             if not self._is_file_clean:
                 rewrite_small(connection, REWRITABLE_BYTES)
+                connection.execute("UPDATE erasures SET is_due = 0 WHERE key = 1 AND is_due = 1")
             self._is_file_clean = True
             return empty_log(connection)
 

@@ -22,7 +22,7 @@ from recuerda._drivers.per_loop import keep_in_children
 from recuerda._drivers.sqlite_names import OpenFile, Place
 from recuerda.errors import RecuerdaError, StorageUnavailable
 from recuerda.sqlite import forks
-from recuerda.sqlite.erasing import Eraser
+from recuerda.sqlite.erasing import LATE_S, Eraser, mark_due
 from recuerda.storage.finishing import until_ended
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ class Worker:
 
     def _opened(self) -> sqlite3.Connection:
         connection, self._file = self._place.open(self._connect)
-        self._eraser.note_opening()
+        self._eraser.note_opening(connection, is_writer=self._is_writer)
         return connection
 
     def _check_place(self) -> None:
@@ -222,6 +222,8 @@ class Worker:
         try:
             self._check_place()
             outcomes = [_attempt(connection, job, RecuerdaError) for job in group]
+            if any(map(_has_removed, outcomes)):
+                mark_due(connection)
             cursor.execute("COMMIT")
             self._check_place()
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
@@ -240,6 +242,11 @@ def _attempt(connection: sqlite3.Connection, job: Job[Any], expected: type[Excep
         return job, job.run(connection), None
     except expected as error:
         return job, None, error
+
+
+def _has_removed(outcome: Outcome) -> bool:
+    job, _, error = outcome
+    return job.erase_s is not None and job.erase_s < LATE_S and error is None
 
 
 def _settle(outcomes: list[Outcome]) -> None:
