@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
 
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -13,34 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 from recuerda.errors import StorageReadOnly
 from recuerda.postgres import PostgresStorage
 from recuerda.recall.postgres import PostgresRecallIndex
-from recuerda.storage.records import DraftStep, NewTurn
 from tests.postgres.conftest import Connection
-
-Operation: TypeAlias = Callable[[PostgresStorage], Awaitable[object]]
-
-
-def turn(name: str) -> NewTurn:
-    return NewTurn(body=name.encode(), message_count=1, id=name)
-
-
-async def _lease(storage: PostgresStorage) -> None:
-    async with storage.lease("a"):
-        pass
-
-
-OPERATIONS: dict[str, Operation] = {
-    "append": lambda storage: storage.append("a", turn("4"), expected=3),
-    "append_all": lambda storage: storage.append_all("a", [turn("5"), turn("6")], expected=4),
-    "undo": lambda storage: storage.undo("a"),
-    "trim": lambda storage: storage.trim("a", keep_turns=2),
-    "summarize": lambda storage: storage.summarize("a", b"sum", through=4),
-    "update_thread": lambda storage: storage.update_thread("a", title="T"),
-    "rewrite": lambda storage: storage.rewrite("a", {5: b"five"}),
-    "lease": _lease,
-    "save_draft": lambda storage: storage.save_draft("b", DraftStep(turn_id="t", revision=1, number=1, body=b"step")),
-    "drop_draft": lambda storage: storage.drop_draft("b"),
-    "delete": lambda storage: storage.delete("b"),
-}
+from tests.writes import WRITES, named_turn
 
 
 class Role:
@@ -83,9 +56,9 @@ async def role(url: str, db: Connection) -> AsyncIterator[Role]:
 
 async def test_every_operation_leaves_read_only_connections_and_is_done_once(role: Role, schema: str) -> None:
     async with PostgresStorage(role.url, schema=schema) as storage:
-        await storage.append_all("a", [turn("1"), turn("2"), turn("3")])
-        await storage.append("b", turn("b"))
-        for operation in OPERATIONS.values():
+        await storage.append_all("a", [named_turn("1"), named_turn("2"), named_turn("3")])
+        await storage.append("b", named_turn("b"))
+        for operation in WRITES.values():
             await role.get_stuck(lambda: storage.head("a"))
             await operation(storage)
         found = await storage.read("a")
@@ -98,10 +71,10 @@ async def test_every_operation_leaves_read_only_connections_and_is_done_once(rol
 
 async def test_connections_in_use_and_idle_are_not_lent_again(role: Role, schema: str) -> None:
     async with PostgresStorage(role.url, schema=schema, max_connections=4) as storage:
-        await storage.append("a", turn("0"))
+        await storage.append("a", named_turn("0"))
         await role.get_stuck(lambda: storage.head("a"))
         # The reads use the old connections, which succeed, at the same time as the appends.
-        work = [storage.read("a") if i % 2 else storage.append(f"{i % 7}", turn(f"{i}")) for i in range(80)]
+        work = [storage.read("a") if i % 2 else storage.append(f"{i % 7}", named_turn(f"{i}")) for i in range(80)]
         await asyncio.gather(*work)
         appended = [record.id for i in range(7) for record in (await storage.read(f"{i}")).records]
         assert sorted(appended, key=int) == [f"{i}" for i in range(0, 80, 2)]
@@ -109,10 +82,10 @@ async def test_connections_in_use_and_idle_are_not_lent_again(role: Role, schema
 
 async def test_a_database_that_stays_read_only_is_tried_twice_and_then_named(role: Role, schema: str) -> None:
     async with PostgresStorage(role.url, schema=schema) as storage:
-        await storage.append("a", turn("1"))
+        await storage.append("a", named_turn("1"))
         await role.get_stuck(lambda: storage.head("a"))
         await role.set_read_only(is_on=True)
-        for operation in (OPERATIONS["append"], OPERATIONS["undo"]):
+        for operation in (WRITES["append"], WRITES["undo"]):
             with pytest.raises(
                 StorageReadOnly, match=r"also over a new connection .* standby.*several hosts"
             ) as caught:
@@ -120,15 +93,15 @@ async def test_a_database_that_stays_read_only_is_tried_twice_and_then_named(rol
             assert "thread 'a'" in str(caught.value)
         assert len((await storage.read("a")).records) == 1
         await role.set_read_only(is_on=False)
-        assert (await storage.append("a", turn("2"))).revision == 2
+        assert (await storage.append("a", named_turn("2"))).revision == 2
 
 
 async def test_an_applications_own_pool_is_renewed(role: Role, schema: str) -> None:
     async with AsyncConnectionPool(role.url, min_size=3, open=False) as pool:
         storage = PostgresStorage(pool=pool, schema=schema)
-        await storage.append("a", turn("1"))
+        await storage.append("a", named_turn("1"))
         await role.get_stuck(lambda: storage.head("a"))
-        assert (await storage.append("a", turn("2"))).revision == 2
+        assert (await storage.append("a", named_turn("2"))).revision == 2
         await storage.close()
 
 

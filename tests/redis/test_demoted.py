@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis import asyncio as redis
@@ -11,38 +10,12 @@ from redis import exceptions
 
 from recuerda.errors import ProviderError, RecuerdaError, StorageBusy, StorageReadOnly, StorageUnavailable
 from recuerda.redis import RedisStorage, faults
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.records import NewTurn
 from tests.redis.balancers import Balancer, Pair
 from tests.redis.memories import documents, learn, provider_of
 from tests.servers.redis_search_server import modules
 from tests.servers.redis_server import RedisServer, free_port, redis_6, redis_8
-
-Operation: TypeAlias = Callable[[RedisStorage], Awaitable[object]]
-
-
-def turn(name: str) -> NewTurn:
-    return NewTurn(body=name.encode(), message_count=1, id=name)
-
-
-async def _lease(storage: RedisStorage) -> None:
-    async with storage.lease("a"):
-        pass
-
-
-OPERATIONS: dict[str, Operation] = {
-    "append": lambda storage: storage.append("a", turn("4"), expected=3),
-    "append_all": lambda storage: storage.append_all("a", [turn("5"), turn("6")], expected=4),
-    "undo": lambda storage: storage.undo("a"),
-    "trim": lambda storage: storage.trim("a", keep_turns=2),
-    "summarize": lambda storage: storage.summarize("a", b"sum", through=4),
-    "update_thread": lambda storage: storage.update_thread("a", title="T"),
-    "rewrite": lambda storage: storage.rewrite("a", {5: b"five"}),
-    "lease": _lease,
-    "save_draft": lambda storage: storage.save_draft("b", DraftStep(turn_id="t", revision=1, number=1, body=b"step")),
-    "drop_draft": lambda storage: storage.drop_draft("b"),
-    "delete": lambda storage: storage.delete("b"),
-}
-"""Each writes once more than the one before it; the outcome of all is in `_assert_each_was_done_once`."""
+from tests.writes import WRITES, named_turn
 
 
 @pytest.fixture(scope="module", params=[redis_8, redis_6], ids=["Redis 8", "Redis 6"])
@@ -62,9 +35,9 @@ async def test_every_operation_leaves_a_demoted_server_and_is_done_once(
     pair: Pair, balancer: Balancer, prefix: str
 ) -> None:
     async with RedisStorage(balancer.url, key_prefix=prefix) as storage:
-        await storage.append_all("a", [turn("1"), turn("2"), turn("3")])
-        await storage.append("b", turn("b"))
-        for name, operation in OPERATIONS.items():
+        await storage.append_all("a", [named_turn("1"), named_turn("2"), named_turn("3")])
+        await storage.append("b", named_turn("b"))
+        for name, operation in WRITES.items():
             pair.wait_until_in_step()
             await balancer.get_stuck(pair.replica, pair.primary, lambda: storage.head("a"))
             before = balancer.connections
@@ -87,11 +60,11 @@ async def test_a_real_failover_under_load_loses_and_doubles_nothing(
 ) -> None:
     async with RedisStorage(balancer.url, key_prefix=prefix, max_connections=4) as storage:
         for half in range(2):
-            await asyncio.gather(*(storage.append(f"{i % 5}", turn(f"{half}a{i}")) for i in range(100)))
+            await asyncio.gather(*(storage.append(f"{i % 5}", named_turn(f"{half}a{i}")) for i in range(100)))
             pair.fail_over()
             balancer.lead_to(pair.primary)
             before = balancer.connections
-            await asyncio.gather(*(storage.append(f"{i % 5}", turn(f"{half}b{i}")) for i in range(100)))
+            await asyncio.gather(*(storage.append(f"{i % 5}", named_turn(f"{half}b{i}")) for i in range(100)))
             assert balancer.connections <= before + 4, "a new connection was closed as well"
         found = [record.id for name in "01234" for record in (await storage.read(name)).records]
         assert len(found) == 400
@@ -115,7 +88,7 @@ async def test_a_replica_is_tried_twice_and_then_named(pair: Pair, balancer: Bal
         for new in (1, 2):
             before = balancer.connections
             with pytest.raises(StorageReadOnly, match=r"is a replica, also over a new connection; give the address"):
-                await storage.append("a", turn("1"))
+                await storage.append("a", named_turn("1"))
             assert balancer.connections == before + new, "a refused connection was used again"
         assert await storage.head("a") is None
 
@@ -133,11 +106,11 @@ async def test_a_primary_without_replicas_and_a_replica_without_primary_are_left
         for number, (kind, (command, text)) in enumerate(cases.items()):
             await balancer.get_stuck(wrong, pair.primary, lambda: storage.head("a"))
             wrong.command(*command)
-            assert (await storage.append("a", turn(f"{number}"))).revision == number + 1
+            assert (await storage.append("a", named_turn(f"{number}"))).revision == number + 1
             balancer.drop_connections()
             balancer.lead_to(wrong)
             with pytest.raises(kind, match=text):
-                await storage.append("a", turn("x"))
+                await storage.append("a", named_turn("x"))
     wrong.stop()
 
 
@@ -170,7 +143,7 @@ async def test_a_provider_leaves_a_demoted_server(prefix: str) -> None:
 
 async def test_a_cluster_that_is_gone_raises_our_errors_only(prefix: str) -> None:
     async with RedisStorage(f"redis://127.0.0.1:{free_port()}", key_prefix=prefix, cluster=True) as storage:
-        for name, operation in {**OPERATIONS, "list": _list, "drafts": _drafts}.items():
+        for name, operation in {**WRITES, "list": _list, "drafts": _drafts}.items():
             try:
                 await operation(storage)
             except RecuerdaError as error:
