@@ -135,7 +135,8 @@ def _remove_sources(connection: sqlite3.Connection, statement: str, values: Sequ
         number
         for (number,) in set(found)
         if connection.execute(
-            "DELETE FROM facts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM fact_sources WHERE fact = ?1)", (number,)
+            "DELETE FROM facts WHERE id = :fact AND NOT EXISTS (SELECT 1 FROM fact_sources WHERE fact = :fact)",
+            {"fact": number},
         ).rowcount
     ]
     connection.executemany(

@@ -145,7 +145,8 @@ def _drop_unused_scopes(connection: sqlite3.Connection, thread: Sequence[int] | 
     """Delete the scope of a thread that is gone, if no other thread has it. Its id is the user's."""
     if thread is not None:
         connection.execute(
-            "DELETE FROM scopes WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM threads WHERE scope = ?1)", (thread[1],)
+            "DELETE FROM scopes WHERE key = :scope AND NOT EXISTS (SELECT 1 FROM threads WHERE scope = :scope)",
+            {"scope": thread[1]},
         )
 
 
