@@ -184,7 +184,7 @@ class Gate:
             yield body
 
     async def _received(self, request: Request, buffered: BufferedBody) -> bytes:
-        """Return the whole body. It may take longer, the more of it has arrived."""
+        """Return the whole body. The time limit grows with the number of bytes that have arrived."""
         limits = self._settings.limits
         pieces: list[bytes] = []
         size = 0
