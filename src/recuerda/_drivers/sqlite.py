@@ -44,7 +44,7 @@ def _switched(connection: sqlite3.Connection, deadline: float) -> bool:
 
 @contextlib.contextmanager
 def busy_timeout(connection: sqlite3.Connection, timeout_s: float) -> Generator[None]:
-    """Wait for other connections for another time than usual, in seconds."""
+    """Within the block, wait up to `timeout_s` seconds for other connections, instead of the usual time."""
     usual_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute(f"PRAGMA busy_timeout = {round(timeout_s * 1000)}")
     try:

@@ -564,7 +564,7 @@ def _is_about_the_turn(error: Exception) -> bool:
 def _saying(document: Document) -> tuple[str, frozenset[str]]:
     """Return what a message says and who says it, whatever its order of words, its case and its function words.
 
-    A long message only says the same as another one if it is equal, because comparing its words would take too long.
+    Long messages must be equal, because comparing their words would take too long.
     """
     terms = terms_of(document.text).counts if len(document.text) <= _COMPARED_CHARACTERS else ()
     return document.speaker or document.role, frozenset(terms or [document.text])

@@ -26,7 +26,7 @@ DRIVER_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSErro
 
 
 class ClientFailure(exceptions.RedisError):
-    """Stands for an exception of redis-py that has none of the classes above, and has that exception as its cause."""
+    """Wraps an exception of redis-py that belongs to none of the classes above. That exception is its cause."""
 
 
 _BY_CODE: dict[str, tuple[type[StorageError], str]] = {
@@ -75,7 +75,7 @@ _UNTOUCHED = {"READONLY", "MASTERDOWN", "NOREPLICAS"}
 """The server refused the command, or the first write of the script, so nothing was written."""
 
 _LEFT_BEHIND = _UNTOUCHED | {"LOADING"}
-"""The answers of a server that is not the primary any more, or not yet. A new connection may lead to the primary."""
+"""The errors of a server that is no longer, or not yet, the primary. A new connection may lead to the primary."""
 
 
 def is_left_behind(error: object) -> bool:

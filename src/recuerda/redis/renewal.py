@@ -1,4 +1,4 @@
-"""Closing of all connections of a pool of redis-py that were opened before now, also of those that are in use."""
+"""Closes all older connections of a redis-py pool, including the connections that are in use."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ RECHECK_S = 1.0
 """The seconds after which the Sentinels are asked again for the primary, before the next command."""
 
 UNANSWERED_RECHECK_S = 30.0
-"""The same, after no Sentinel has answered. The connections to the primary are used meanwhile."""
+"""The same number if no Sentinel has answered. Until then, the connections to the primary stay in use."""
 
 _FORM = re.compile(
     r"redis(?P<tls>s?)\+sentinel://(?:(?P<user>[^/?#]*)@)?(?P<members>[^@/?#]+)/(?P<service>[^/?#]+)"

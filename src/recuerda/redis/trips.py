@@ -215,7 +215,7 @@ class Trips:
             raise
 
     async def _begin(self) -> int:
-        """Return the number of renewals. No old connection is idle now."""
+        """Close the old connections that have become idle, and return the number of renewals so far."""
         if self._renewal.in_use:
             await self._renewal.finish()
         return self._renewals

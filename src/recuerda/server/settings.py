@@ -28,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         head_s: the seconds in which a client must send the head of a request, from its first byte or from the beginning
             of the connection. Then the request is refused with status 408.
         idle_s: the seconds after which a connection without a request is closed.
-        send_s: the seconds after which a connection is closed whose client does not read its answer.
+        send_s: the seconds after which a connection is closed if its client does not read the answer.
         max_pipelined: the largest number of requests on one connection that wait for the answer before them. The
             connection is closed after the answer to the last one.
         max_body_bytes: the size of the longest accepted request in bytes. A longer request is refused with status 413.
@@ -36,9 +36,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             have arrived. Then the request is refused with status 408.
         body_bytes_per_s: the slowest rate at which a long body may arrive.
         max_buffered_bytes: the largest total size of the long bodies (of over 64 KB) that are in memory at the same
-            time. Further ones are refused with status 503.
+            time. A further long body is refused with status 503.
         max_json_depth: the deepest nesting of a request's JSON. It is less than a storage accepts, so that no request
-            is sent to the model whose response cannot be kept.
+            with a response that cannot be kept is sent to the model.
         max_json_values: the largest number of values (strings, numbers, objects, and so on) in a request's JSON. More
             are refused with status 413.
         max_input_items: the largest number of input items in a request for a response.

@@ -22,7 +22,7 @@ STEP_PAGES = 256
 """The number of pages that are copied between two reports of the progress."""
 
 COMPANIONS = ("-wal", "-shm", "-journal")
-"""The ends of the names of the files that SQLite keeps beside an open file."""
+"""The suffixes of the files that SQLite keeps beside an open file."""
 
 _HEAD_BYTES = 100
 """The size of a database's header (https://www.sqlite.org/fileformat.html#the_database_header)."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PATIENCE_S = 30.0
-"""The seconds for which work usually goes on after its caller was cancelled."""
+"""The default of the seconds for which work goes on after its caller was cancelled."""
 
 AGAIN_S = 10.0
 """The seconds after which work that does not end is cancelled once more."""

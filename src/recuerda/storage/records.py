@@ -319,7 +319,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             made title is gone.
         call: a random number of this append. A storage that repeats an append because the answer was lost keeps the
             number with the record. A record with this number was written by the first attempt, and not by another
-            append of the same id. 0 for a new id, which tells as much.
+            append of the same id. 0 for a new id, because then the id itself tells.
     """
 
     id: str

@@ -53,7 +53,7 @@ from recuerda.recall.vectors import pack
 T = TypeVar("T")
 
 MAX_TRIES = 3
-"""How often a write is tried whose file was removed or replaced before it was acknowledged."""
+"""The number of attempts at a write if the file is removed or replaced before the write is acknowledged."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _logger = logging.getLogger("recuerda")
