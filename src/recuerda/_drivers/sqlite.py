@@ -1,4 +1,9 @@
-"""The exceptions of SQLite, and the one step of opening a file that SQLite does not retry by itself."""
+"""Steps that every SQLite file needs: opening it with a write-ahead log, and removing copies of deleted text.
+
+SQLite overwrites deleted content with zeros (`secure_delete`), but two copies of it may be left. The write-ahead log
+keeps earlier pages until it starts anew; `empty_log` removes them. And when SQLite splits a page, the unused part of
+the old page keeps a copy of the rows that moved; `rewrite_small` removes it.
+"""
 
 from __future__ import annotations
 
