@@ -17,6 +17,7 @@ from urllib.parse import quote
 from recuerda._drivers.private_files import make_private_file
 from recuerda.errors import StorageUnavailable
 from recuerda.sqlite.schema import APPLICATION_ID
+from recuerda.sqlite.snapshots import Snapshot
 
 STEP_PAGES = 256
 """The number of pages that are copied between two reports of the progress."""
@@ -74,11 +75,10 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _copy(
     threads: sqlite3.Connection, copy: sqlite3.Connection, source: Path, progress: Callable[[int, int], None]
 ) -> None:
-    threads.execute("BEGIN")
-    if threads.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StorageUnavailable(f"{source} is not a file of threads, so it is not copied; check the name")
-    threads.backup(copy, pages=STEP_PAGES, progress=lambda _, left, total: progress(total - left, total))
-    threads.execute("COMMIT")
+    with Snapshot(threads):
+        if threads.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StorageUnavailable(f"{source} is not a file of threads, so it is not copied; check the name")
+        threads.backup(copy, pages=STEP_PAGES, progress=lambda _, left, total: progress(total - left, total))
 
 
 def _check(copy: sqlite3.Connection, source: Path) -> None:

@@ -15,6 +15,7 @@ import sqlite3
 
 from recuerda._drivers.sqlite import switch_to_wal
 from recuerda.errors import StorageUnavailable
+from recuerda.sqlite.snapshots import Snapshot
 
 APPLICATION_ID = 0x52454355
 """Marks a SQLite file as a file of recuerda ("RECU")."""
@@ -162,11 +163,10 @@ def connect_to_nothing() -> sqlite3.Connection:
 
 def _check_owner(connection: sqlite3.Connection, path: str) -> None:
     # This is one transaction, because another process may be making the tables at the same moment.
-    connection.execute("BEGIN")
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    connection.execute("COMMIT")
+    with Snapshot(connection):
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != APPLICATION_ID and (owner or tables):
         raise StorageUnavailable(f"{path} is a SQLite file of another program; give recuerda a file of its own")
     if version > VERSION:
