@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from recuerda._drivers.private_files import make_private_folder
-from recuerda.file.disk import Disk, opened
+from recuerda._drivers.private_files import make_private_folder, open_private
+from recuerda.file.disk import Disk
 from recuerda.file.locks import StripedLocks
 from recuerda.file.names import DRAFT_SUFFIX, LEASE_SUFFIX, is_log_name, stripe_of
 from recuerda.file.place import Place
@@ -68,9 +68,8 @@ def is_replaceable(folder: Path) -> bool:
 
 
 def _copy(source: Path, target: Path, disk: Disk) -> None:
-    with opened(source, os.O_RDONLY) as old, opened(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as new:
-        while data := os.read(old, _CHUNK):
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(new, rest) :]
-        disk.sync(new)
+    new_file = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with source.open("rb") as old, os.fdopen(open_private(target, new_file), "wb") as new:
+        shutil.copyfileobj(old, new, _CHUNK)
+        new.flush()
+        disk.sync(new.fileno())
