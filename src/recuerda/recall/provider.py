@@ -209,7 +209,7 @@ class RecallProvider(ContextProvider):
         user = self._user(user_id)
         scope = scope_for(user, thread_id)
         chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id)
-        return await self._search(query, scope, limit=limit, admitted=chosen)
+        return await self._search(essence(query), scope, limit=limit, admitted=chosen)
 
     async def _search(self, query: str, scope: str, *, limit: int, admitted: Filters) -> list[Memory]:
         recollection = self._of()

@@ -32,7 +32,7 @@ from recuerda.recall.following import Followed, follow, is_current, thread_scope
 from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
-from recuerda.recall.text import MAX_TEXT, essence, query_terms, terms_of, without_names, words_of
+from recuerda.recall.text import MAX_TEXT, query_terms, terms_of, without_names, words_of
 from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
@@ -295,13 +295,15 @@ class Recollection:
     # -- searching -----------------------------------------------------------------------------------------------------
 
     async def search(self, query: str, scope: str, *, limit: int, filters: Filters) -> list[Memory]:
-        """Return the memories that answer a query, the best first. Each memory is checked against the storage."""
-        text = essence(query)
+        """Return the memories that answer a query, the best first. Each memory is checked against the storage.
+
+        The query is used as it is given. The caller shortens a long one; see `essence`.
+        """
         for _ in range(_ROUNDS):
             generation = self.index.generation
             fresh = await self._freshen(scope)
-            vector = await self._query_vector(text, scope)
-            found = await self._ranked(text, scope, vector, limit, filters)
+            vector = await self._query_vector(query, scope)
+            found = await self._ranked(query, scope, vector, limit, filters)
             is_current = await self._are_current({memory.thread_id for memory in found} - fresh, scope)
             if is_current and self.index.generation == generation:
                 return found
