@@ -29,7 +29,7 @@ from recuerda.errors import (
 from recuerda.providers.embedding import Embedder, embed
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
 from recuerda.recall.following import Followed, follow, is_current, thread_scope, user_scope
-from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex
+from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex, ScopeInfo
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
 from recuerda.recall.text import MAX_TEXT, query_terms, terms_of, without_names, words_of
@@ -302,20 +302,16 @@ class Recollection:
         for _ in range(_ROUNDS):
             generation = self.index.generation
             fresh = await self._freshen(scope)
-            vector = await self._query_vector(query, scope)
-            found = await self._ranked(query, scope, vector, limit, filters)
+            info = await self.index.scope_info(scope)
+            found = await self._ranked(query, scope, info, limit, filters) if info.documents else []
             is_current = await self._are_current({memory.thread_id for memory in found} - fresh, scope)
             if is_current and self.index.generation == generation:
                 return found
         # The threads change faster than the index can follow them. A later search finds their messages.
         return []
 
-    async def _ranked(
-        self, text: str, scope: str, vector: list[float] | None, limit: int, filters: Filters
-    ) -> list[Memory]:
-        info = await self.index.scope_info(scope)
-        if not info.documents:
-            return []
+    async def _ranked(self, text: str, scope: str, info: ScopeInfo, limit: int, filters: Filters) -> list[Memory]:
+        vector = await self._query_vector(text, scope, info)
         question = question_of(text, info, self._clock(), self._zone)
         looked_at = _NARROW_CANDIDATES if filters.is_narrow else max(_CANDIDATES, 3 * limit)
         candidates = await self.index.candidates(
@@ -405,7 +401,7 @@ class Recollection:
             done += len(waiting)
         return done
 
-    async def _query_vector(self, text: str, scope: str) -> list[float] | None:
+    async def _query_vector(self, text: str, scope: str, info: ScopeInfo) -> list[float] | None:
         """Return the vector of a question; None if the search has to do without it.
 
         The vectors of messages that have none are made first. If that takes too long, the search does not compare
@@ -416,7 +412,6 @@ class Recollection:
         try:
             async with asyncio.timeout(self._embed_s):
                 await self.embed_missing(scope)
-                info = await self.index.scope_info(scope)
                 vectors = await embed(self.embedder, [without_names(text, info.speakers)])
         except StorageError:
             raise
