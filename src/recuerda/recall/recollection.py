@@ -336,8 +336,7 @@ class Recollection:
         """Return the memories of the best keys, without messages that say the same as a better one."""
         found: list[Memory] = []
         said: set[tuple[str, frozenset[str]]] = set()
-        start = 0
-        while len(found) < limit and start < len(scored):
+        for start in range(0, len(scored), 2 * limit):
             some = scored[start : start + 2 * limit]
             documents = await self.index.documents([key for key, _ in some])
             for key, score in some:
@@ -346,8 +345,9 @@ class Recollection:
                     continue
                 said.add(saying)
                 found.append(memory_of(document, score))
-            start += len(some)
-        return found[:limit]
+                if len(found) == limit:
+                    return found
+        return found
 
     async def _are_current(self, thread_ids: Iterable[str], scope: str) -> bool:
         """Compare threads with the storage, and follow the changed threads. Return True if none has changed."""
