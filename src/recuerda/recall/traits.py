@@ -43,15 +43,10 @@ _ASKS_ASSISTANT = re.compile(
 )
 
 
-def is_personal(words: Iterable[str]) -> bool:
-    """Return True if one of the words refers to the person who says it."""
-    return not _PERSONAL.isdisjoint(words)
-
-
 def traits_of(text: str) -> int:
     """Return the traits of a text, as bits."""
     found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
-    if is_personal(words_of(text)):
+    if not _PERSONAL.isdisjoint(words_of(text)):
         found |= IS_PERSONAL
     return found | (HAS_TIME if _TIME.search(fold(text)) else 0)
 
