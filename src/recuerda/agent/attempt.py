@@ -109,7 +109,8 @@ class Attempt:
     async def _invoking(self) -> Prompt:
         """Ask the providers, and return the prompt with their contexts."""
         thread, said = self._request.thread, self._turn.input
-        thread.sent_from = first_sent(self._settings, self._reading, said)
+        if self._settings.providers:
+            thread.sent_from = first_sent(self._settings, self._reading, said)
         given = await gather(
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))
         )

@@ -63,7 +63,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         """
         overhead = input_tokens = 0
         if (window := self.window) is not None:
-            overhead = self._overhead(window)
+            overhead = self.overhead(window)
             said = window.fit(said, overhead_tokens=overhead)
             input_tokens = window.tokens(said)
         history = self.history(overhead, input_tokens)
@@ -74,9 +74,10 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         """Return the window that the context and the turn so far leave for the thread; None for no limit."""
         if (window := self.window) is None:
             return None
-        return window.beside(overhead_tokens=self._overhead(window), input_tokens=window.tokens(said))
+        return window.beside(overhead_tokens=self.overhead(window), input_tokens=window.tokens(said))
 
-    def _overhead(self, window: ContextWindow) -> int:
+    def overhead(self, window: ContextWindow) -> int:
+        """Return the tokens that are sent besides the thread and the turn."""
         around = [*self.pinned, *self.context]
         return window.tokens(around, instructions=self.instructions, tools=self.tools.values())
 
@@ -112,14 +113,12 @@ def first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMes
 
     Room is left for the contexts. None if the owner of the messages knows no turns.
     """
-    window, summary = settings.window, reading.summary
+    window = settings.window
     if window is None:
         return reading.loaded.first_sent(None)
-    texts = [settings.instructions or "", "" if summary is None else summary.instructions]
-    pinned = () if summary is None else summary.pinned
-    overhead = window.tokens(pinned, instructions="\n\n".join(texts), tools=settings.tools)
-    room = CONTEXT_TOKENS if window.max_tokens else 0
-    return reading.loaded.first_sent(window, overhead_tokens=overhead + room, input_tokens=window.tokens(said))
+    nothing = Gathered(instructions=[], messages=[], tools=[], warnings=[])
+    overhead = prompt_of(settings, nothing, reading, is_kept=False).overhead(window) + CONTEXT_TOKENS
+    return reading.loaded.first_sent(window, overhead_tokens=overhead, input_tokens=window.tokens(said))
 
 
 def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool) -> Prompt:

@@ -68,7 +68,8 @@ class AgentThread:
         """The data that context providers remember about this thread, by their names; saved with its state."""
         self.sent_from: int | None = None
         """The number of the first turn that the newest run of this handle sends to the model anyway, so that a provider
-        need not recall it. None before the first run, and if the owner of the messages knows no turns."""
+        need not recall it. It is set before the providers are asked. None before that, and if the owner of the messages
+        knows no turns."""
 
     def __repr__(self) -> str:
         return f"AgentThread(id={self.id!r}, {self._owner!r})"
