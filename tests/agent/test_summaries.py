@@ -242,6 +242,22 @@ async def test_a_summary_takes_at_most_a_quarter_of_the_window(storage: Storage,
     assert len(notes.requests) < 12
 
 
+async def test_a_turn_that_fills_the_window_leaves_room_for_a_short_summary(storage: Storage) -> None:
+    notes = ScriptedChatClient(default="long " * 200)
+    summarizer = Summarizer(notes, max_messages=100, keep_messages=2)
+    agent = ScriptedChatClient(default="ok").create_agent(
+        storage=storage, summarizer=summarizer, window=ContextWindow(max_tokens=2_000)
+    )
+    for text in [*words(3), "word " * 5_000]:
+        await agent.run(text, thread="t")
+        await summarizer.close()
+    client = ScriptedChatClient(default="ok")
+    await client.create_agent(storage=storage, summarizer=summarizer).run("And now?", thread="t")
+    written = client.requests[0].instructions or ""
+    assert 50 < written.count("long") < 100
+    assert "Write at most 400 characters" in (notes.requests[0].instructions or "")
+
+
 async def test_a_long_thread_is_summed_up_piece_by_piece(storage: Storage) -> None:
     store = ChatMessageStore(storage=storage, thread_id="t")
     for word in words(30):

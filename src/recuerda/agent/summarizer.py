@@ -46,6 +46,10 @@ NOTES_BYTES = 8_000
 """The longest summary, in bytes of UTF-8. A summary takes at most a quarter of the room that a window leaves for the
 thread, at 4 bytes a token."""
 
+LEAST_NOTES_BYTES = 400
+"""The smallest limit for a summary, in bytes of UTF-8. A turn that fills the window leaves no room, but later runs send
+the summary beside other turns."""
+
 TEXT_CHARACTERS = 8_000
 """The longest part of a message's text that the model is shown, in characters."""
 
@@ -211,7 +215,9 @@ async def _last_summary(store: ChatMessageStore) -> Summary | None:
 def _largest(window: ContextWindow | None) -> int:
     """Return the size of the longest summary beside a window, in bytes of UTF-8."""
     tokens = None if window is None else window.max_tokens
-    return NOTES_BYTES if tokens is None else min(NOTES_BYTES, tokens * BYTES_PER_TOKEN // 4)
+    if tokens is None:
+        return NOTES_BYTES
+    return max(LEAST_NOTES_BYTES, min(NOTES_BYTES, tokens * BYTES_PER_TOKEN // 4))
 
 
 def _bounded(text: str, largest: int) -> str:
