@@ -401,6 +401,22 @@ async def test_a_worker_whose_connection_breaks_opens_another(path: Path) -> Non
     await asyncio.to_thread(worker.stop)
 
 
+async def test_a_connection_whose_file_cannot_be_read_at_its_opening_is_closed(path: Path) -> None:
+    opened: list[sqlite3.Connection] = []
+
+    def connect() -> sqlite3.Connection:
+        opened.append(schema.connect(str(path), synchronous="FULL", busy_timeout_s=5.0, is_reader=False))
+        opened[-1].execute("DROP TABLE erasures")
+        return opened[-1]
+
+    worker = Worker(connect, is_writer=True, name="test", place=Place(path))
+    with pytest.raises(sqlite3.OperationalError, match="erasures"):
+        await worker.submit(lambda _connection: None).future
+    await asyncio.to_thread(worker.stop)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
+
+
 async def test_a_file_that_could_not_be_opened_is_tried_again(path: Path) -> None:
     change(path, "CREATE TABLE recipes (name TEXT)")
     async with SQLiteStorage(path) as storage:

@@ -148,28 +148,22 @@ class Worker:
 
     def _attend(self, connection: sqlite3.Connection | None, group: list[Job[Any]]) -> sqlite3.Connection | None:
         """Run a group of jobs, and return the connection for the next group; None if it failed to open, or broke."""
+        is_usable = False
         try:
-            connection = connection or self._opened()
+            if connection is None:
+                connection, self._file = self._place.open(self._connect)
+                self._eraser.note_opening(connection, is_writer=self._is_writer)
             outcomes = self._write(connection, group) if self._is_writer else self._read(connection, group)
+            is_usable = self._place.problem is None
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             outcomes: list[Outcome] = [(job, None, error) for job in group]
-            if connection is not None:
-                connection.close()
-            connection = None
-        else:
-            if self._place.problem is not None:
-                connection.close()
-                connection = None
-            else:
-                self._erase(connection, outcomes)
+        if connection is not None and is_usable:
+            self._erase(connection, outcomes)
+        elif connection is not None:
+            connection.close()
         _settle(outcomes)
         group.clear()  # Otherwise the results, perhaps a long thread, would stay in memory until the next job.
-        return connection
-
-    def _opened(self) -> sqlite3.Connection:
-        connection, self._file = self._place.open(self._connect)
-        self._eraser.note_opening(connection, is_writer=self._is_writer)
-        return connection
+        return connection if is_usable else None
 
     def _check_place(self) -> None:
         if self._file is not None:
