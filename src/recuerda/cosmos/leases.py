@@ -27,21 +27,21 @@ async def take(container: Container, thread_id: str, holder: str, lasts_us: int,
     if there is not None and there.holder != holder and not _has_run_out(container, thread_id, there):
         return False
     etag = await (container.create(wanted) if there is None else container.replace(wanted, etag=there.etag))
-    return etag is not None or await _is_held(container, thread_id, holder)
-
-
-async def _is_held(container: Container, thread_id: str, holder: str) -> bool:
-    """Return True if this holder has the lease. A request that the SDK repeats is refused if its answer was lost."""
-    items = await container.query_all(thread_partition(thread_id), "c.id = @lease", {"lease": LEASE_ID})
-    return any(isinstance(item, LeaseItem) and item.holder == holder for item in items)
+    # A request that the SDK repeats is refused if its answer was lost.
+    return etag is not None or await _held(container, thread_id, holder) is not None
 
 
 async def release(container: Container, thread_id: str, holder: str) -> None:
     """Free the lease of a thread if this holder has it."""
+    item = await _held(container, thread_id, holder)
+    if item is not None:
+        await container.delete(item.partition, item.id, etag=item.etag)
+
+
+async def _held(container: Container, thread_id: str, holder: str) -> LeaseItem | None:
+    """Return the lease of a thread if this holder has it."""
     items = await container.query_all(thread_partition(thread_id), "c.id = @lease", {"lease": LEASE_ID})
-    for item in items:
-        if isinstance(item, LeaseItem) and item.holder == holder:
-            await container.delete(item.partition, item.id, etag=item.etag)
+    return next((item for item in items if isinstance(item, LeaseItem) and item.holder == holder), None)
 
 
 def _has_run_out(container: Container, thread_id: str, item: LeaseItem) -> bool:
