@@ -18,20 +18,22 @@ class Renewal:
 
     def __init__(self, pool: object) -> None:
         self._pool = pool
-        self.in_use: set[object] = set()
+        self._in_use: set[object] = set()
         """The old connections that were in use. Each is closed when it has been returned, by `finish`."""
 
     async def start(self) -> None:
         """Close the idle connections, and note the others."""
-        self.in_use = set(_connections(self._pool, "_in_use_connections"))
+        self._in_use = set(_connections(self._pool, "_in_use_connections"))
         for connection in _connections(self._pool, "_available_connections"):
             await connection.disconnect(nowait=True)
 
     async def finish(self) -> None:
         """Close the old connections that have been returned since."""
+        if not self._in_use:
+            return
         for connection in _connections(self._pool, "_available_connections"):
-            if connection in self.in_use:
-                self.in_use.discard(connection)
+            if connection in self._in_use:
+                self._in_use.discard(connection)
                 await connection.disconnect(nowait=True)
 
 

@@ -114,7 +114,7 @@ class Trips:
         if self._free == self._lanes and not self._waiting:
             self._take()
             try:
-                return await self._send(call)
+                return (await self._send_group([call]))[0]
             finally:
                 self._give_back()
         return await self._queue(call)
@@ -193,32 +193,16 @@ class Trips:
             await self._client.initialize()
 
     async def _send_group(self, calls: list[RedisCall]) -> list[object]:
-        if len(calls) == 1:
-            return [await self._send(calls[0])]
-        renewals = await self._begin()
+        await self._renewal.finish()
+        renewals = self._renewals
         try:
             with _one_class:
-                replies = await self._pipe_scripts(calls)
+                replies = await self._pipe_scripts(calls) if len(calls) > 1 else [await self._execute(calls[0])]
         except faults.DRIVER_ERRORS as error:
             await self._leave([error], renewals)
             raise
         await self._leave(replies, renewals)
         return replies
-
-    async def _send(self, call: RedisCall) -> object:
-        renewals = await self._begin()
-        try:
-            with _one_class:
-                return await self._execute(call)
-        except faults.DRIVER_ERRORS as error:
-            await self._leave([error], renewals)
-            raise
-
-    async def _begin(self) -> int:
-        """Close the old connections that have become idle, and return the number of renewals so far."""
-        if self._renewal.in_use:
-            await self._renewal.finish()
-        return self._renewals
 
     async def _leave(self, replies: Sequence[object], renewals: int) -> None:
         """Close the connections if a reply shows that they lead to the wrong server.
