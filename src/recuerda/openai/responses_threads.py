@@ -150,9 +150,10 @@ async def forget_context(
 ) -> None:
     """Delete the context messages of a turn from a conversation; see `ChatClient.forget_context`."""
     known = set(ids_of(responses[0]))
-    items = await _newest_items(sdk, conversation_id, until=known, beyond=len(request.messages))
+    count = len(input_items(request.messages, is_continued=True))  # a message with several results is several items
+    items = await _newest_items(sdk, conversation_id, until=known, beyond=count)
     before = itertools.dropwhile(lambda item: item["id"] not in known, items)
-    given = list(itertools.islice((item for item in before if item["id"] not in known), len(request.messages)))
+    given = list(itertools.islice((item for item in before if item["id"] not in known), count))
     await _delete_items(sdk, conversation_id, [item for item in given if any(map(is_marked, read_items([item])))])
 
 
