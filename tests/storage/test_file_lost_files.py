@@ -3,8 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,8 @@ from recuerda.errors import StorageUnavailable
 from recuerda.file import FileStorage, disk
 from recuerda.file.names import files_of
 from recuerda.file.os_locks import try_lock
-from recuerda.storage.records import DraftStep, NewTurn
-
-
-def a_turn(name: str) -> NewTurn:
-    return NewTurn(body=b"{}", message_count=1, id=name)
+from recuerda.storage.records import NewTurn
+from tests.storage.lost_names import OPERATIONS, a_turn
 
 
 def opened(path: Path) -> FileStorage:
@@ -101,28 +97,6 @@ async def test_a_link_that_is_switched_is_noticed(tmp_path: Path) -> None:
         await storage.append("a", a_turn("late"))
     await storage.close()
     assert await turns_in(one) == await turns_in(two) == ["early"]
-
-
-async def lease(storage: FileStorage) -> None:
-    async with storage.lease("a", timedelta(seconds=9)):
-        pass
-
-
-OPERATIONS: tuple[Callable[[FileStorage], Awaitable[Any]], ...] = (
-    lambda storage: storage.append_all("b", [a_turn("late")]),
-    lambda storage: storage.update_thread("a", title="late"),
-    lambda storage: storage.delete("a"),
-    lambda storage: storage.trim("a", keep_turns=1),
-    lambda storage: storage.undo("a"),
-    lambda storage: storage.save_draft("a", DraftStep(turn_id="d", revision=1, number=1, body=b"1", created_us=1)),
-    lambda storage: storage.drop_draft("a"),
-    lambda storage: storage.erase_user("ana"),
-    lambda storage: storage.list_threads(),
-    lambda storage: storage.load_draft("a"),
-    lambda storage: storage.list_drafts(),
-    lambda storage: storage.head("a"),
-    lease,
-)
 
 
 async def test_every_operation_notices_a_lost_folder(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,9 @@ import pytest
 from recuerda._drivers import sqlite_names
 from recuerda.errors import StorageUnavailable
 from recuerda.sqlite import SQLiteStorage, erasing
-from recuerda.storage.records import DraftStep, NewTurn
+from tests.storage.lost_names import OPERATIONS, a_turn
 
 Harm = Callable[[Path], None]
-
-
-def a_turn(name: str) -> NewTurn:
-    return NewTurn(body=b"{}", message_count=1, id=name)
 
 
 def opened(path: Path) -> SQLiteStorage:
@@ -140,30 +135,6 @@ async def test_a_read_says_once_that_the_file_is_gone_and_then_reads_what_is_the
         with pytest.raises(StorageUnavailable):
             await storage.append("a", a_turn("late"))
         await storage.close()
-
-
-Operation = Callable[[SQLiteStorage], Awaitable[Any]]
-
-
-async def lease(storage: SQLiteStorage) -> None:
-    async with storage.lease("a", timedelta(seconds=9)):
-        pass
-
-
-OPERATIONS: tuple[Operation, ...] = (
-    lambda storage: storage.append_all("a", [a_turn("late")]),
-    lambda storage: storage.update_thread("a", title="late"),
-    lambda storage: storage.delete("a"),
-    lambda storage: storage.trim("a", keep_turns=1),
-    lambda storage: storage.undo("a"),
-    lambda storage: storage.save_draft("a", DraftStep(turn_id="d", revision=1, number=1, body=b"1", created_us=1)),
-    lambda storage: storage.erase_user("ana"),
-    lambda storage: storage.list_threads(),
-    lambda storage: storage.load_draft("a"),
-    lambda storage: storage.list_drafts(),
-    lambda storage: storage.head("a"),
-    lease,
-)
 
 
 async def test_every_operation_notices_a_lost_file(tmp_path: Path) -> None:
