@@ -10,6 +10,7 @@ import pytest
 from recuerda.errors import StorageBusy, StorageUnavailable
 from recuerda.postgres import PostgresStorage
 from recuerda.storage.records import NewTurn
+from tests.growing import longer
 from tests.servers.postgres_server import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -24,16 +25,6 @@ def a_turn(id: str) -> NewTurn:
 async def storage(own_server: PostgresServer, schema: str) -> AsyncIterator[PostgresStorage]:
     async with PostgresStorage(own_server.url, schema=schema, timeout_s=0.5) as storage:
         yield storage
-
-
-async def longer(noted: list[str], *, by: int) -> None:
-    """Wait until a list has grown by a number of entries."""
-    wanted = len(noted) + by
-    for _ in range(6_000):
-        if len(noted) >= wanted:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"{len(noted)} of {wanted}")
 
 
 async def test_a_killed_server_loses_nothing_acknowledged_and_a_retry_settles_the_rest(

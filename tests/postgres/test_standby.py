@@ -10,6 +10,7 @@ from recuerda.errors import StorageError, StorageReadOnly
 from recuerda.postgres import PostgresStorage
 from recuerda.storage.records import NewTurn
 from recuerda.storage.registry import open_storage
+from tests.growing import longer
 from tests.servers.postgres_server import PostgresServer
 from tests.servers.postgres_standby import Standby, url_of_both
 
@@ -59,10 +60,10 @@ async def test_a_storage_that_names_both_servers_goes_on_with_the_new_primary(
     url = url_of_both(standby.url, primary.url, options="target_session_attrs=read-write&schema=threads")
     async with PostgresStorage.from_url(url) as storage:
         writers = [asyncio.create_task(write(storage, writer)) for writer in range(WRITERS)]
-        await _more(acknowledged)
+        await longer(acknowledged, by=50)
         await asyncio.to_thread(primary.kill)
         await asyncio.to_thread(standby.promote)
-        await _more(acknowledged)
+        await longer(acknowledged, by=50)
         is_over.set()
         await asyncio.gather(*writers)
         found = [record.id for i in range(WRITERS) for record in (await storage.read(f"{i}")).records]
@@ -85,12 +86,3 @@ async def _assert_named_as_a_standby(standby: Standby) -> None:
     async with PostgresStorage(standby.url) as storage:
         with pytest.raises(StorageReadOnly, match=r"is a standby.*target_session_attrs=read-write"):
             await storage.append("a", turn("1"))
-
-
-async def _more(noted: list[str]) -> None:
-    wanted = len(noted) + 50
-    for _ in range(6_000):
-        if len(noted) >= wanted:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"{len(noted)} of {wanted}")

@@ -12,6 +12,7 @@ from recuerda.redis import RedisChatMessageStore, RedisStorage, sentinel
 from recuerda.redis.sentinel import SentinelUrl
 from recuerda.storage.records import NewTurn
 from recuerda.storage.registry import open_storage
+from tests.growing import longer
 from tests.redis.balancers import Pair
 from tests.redis.memories import documents, learn, provider_of
 from tests.servers.redis_search_server import modules
@@ -64,11 +65,11 @@ async def test_a_storage_leaves_an_old_primary_that_still_accepts_writes(
     url = f"redis+sentinel://127.0.0.1:{free_port()},{watched.sentinels.members}/{SERVICE}/0?timeout_s=2"
     async with RedisStorage.from_url(url) as storage:
         writers = [asyncio.create_task(write(storage, writer)) for writer in range(WRITERS)]
-        await _more(acknowledged)
+        await longer(acknowledged, by=50, looks=3_000)
         await asyncio.to_thread(watched.sentinels.fail_over)
         # One turn of each writer may be on its way to the old primary.
         unsafe = len(acknowledged) + WRITERS
-        await _more(acknowledged)
+        await longer(acknowledged, by=50, looks=3_000)
         is_over.set()
         await asyncio.gather(*writers)
         found = [record.id for i in range(WRITERS) for record in (await storage.read(f"{i}")).records]
@@ -83,15 +84,6 @@ async def test_sentinels_that_end_do_not_disturb_a_storage(watched: Watched, mon
         await storage.append("a", turn("1"))
         watched.sentinels.stop()
         assert (await storage.append("a", turn("2"))).revision == 2
-
-
-async def _more(noted: list[str]) -> None:
-    wanted = len(noted) + 50
-    for _ in range(3_000):
-        if len(noted) >= wanted:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"{len(noted)} of {wanted}")
 
 
 async def test_a_primary_that_was_killed_is_replaced_and_a_run_again_settles_the_turn(watched: Watched) -> None:
