@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.records import NewTurn
+from tests.drivers.forking import use_and_close
 from tests.drivers.users import USERS, User
 
 LONGEST_S = 20
@@ -99,11 +100,6 @@ def close(user: User) -> None:
     asyncio.run(_close(user))
 
 
-def use_and_close(user: User) -> None:
-    """Use what was inherited, and close it."""
-    asyncio.run(_use_and_close(user))
-
-
 def leave_at_once(code: int) -> None:
     """End the process as `multiprocessing` does, without the code above."""
     gc.collect()
@@ -117,11 +113,6 @@ async def _use(user: User) -> None:
 
 
 async def _close(user: User) -> None:
-    await user.close()
-
-
-async def _use_and_close(user: User) -> None:
-    await user.use()
     await user.close()
 
 
