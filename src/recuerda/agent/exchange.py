@@ -149,12 +149,12 @@ class Exchange:
     async def _take_answer(self, prompt: Prompt) -> Sequence[int]:
         """Apply the model's answer to the turn, and return its calls that can run at once."""
         request, response = self._answers[-1]
-        if response.message.function_calls and not request.may_call_tools:
+        calls = response.message.function_calls
+        if calls and not request.may_call_tools:
             raise RunLimitError(prompt.max_tool_rounds)
-        step = Step(messages=(response.message,), usage=response.usage)
+        step = Step(messages=(response.message,), usage=response.usage, results=too_many_calls(calls))
         started: Sequence[int] = ()
-        if response.message.function_calls:
-            step = msgspec.structs.replace(step, results=too_many_calls(response.message.function_calls))
+        if calls:
             started = tuple(runnable(RunningTurn([step]), prompt.tools))
             await self.record(msgspec.structs.replace(step, started=started))
         else:
