@@ -203,6 +203,12 @@ def test_parts_of_a_date_are_counted() -> None:
     )
 
 
+def test_a_month_of_a_named_year_ends_with_its_last_day() -> None:
+    assert named_times("in February 2023", clock()).windows == (
+        (to_microseconds(datetime(2023, 2, 1, tzinfo=UTC)), to_microseconds(datetime(2023, 3, 1, tzinfo=UTC))),
+    )
+
+
 @given(st.text(alphabet="0123456789 -adhmsy", max_size=40))
 def test_any_question_names_times_that_can_be_compared(question: str) -> None:
     named = named_times(question, clock())

@@ -12,6 +12,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import product
 from typing import TypeAlias
 
 import msgspec
@@ -94,8 +95,9 @@ class NamedTimes(msgspec.Struct, frozen=True):
 
         These are the named periods, and every named month or day in a named year.
         """
-        named = _in_years(self.years, self.months, self.days, self.zone)
-        return (*self.periods, *map(_in_microseconds, named))
+        dates = product(self.years, self.months, self.days or {None})
+        named = (_dated(year, month, day, self.zone) for year, month, day in dates)
+        return (*self.periods, *(_in_microseconds(period) for period in named if period is not None))
 
     def parts_met(self, created_us: int) -> int:
         """Return how many of the named parts (year, month, day) match a time.
@@ -174,29 +176,23 @@ def _day(word: str) -> int | None:
     return int(match[1]) if match and 1 <= int(match[1]) <= 31 else None
 
 
-def _in_years(years: frozenset[int], months: frozenset[int], days: frozenset[int], zone: tzinfo) -> Iterator[Period]:
-    for year in years:
-        for month in months:
-            if not 1 <= month <= 12:
-                continue
-            for day in days or {1}:
-                if 1 <= day <= monthrange(year, month)[1]:
-                    start = datetime(year, month, day, tzinfo=zone)
-                    yield start, start + timedelta(days=1 if days else 31)
-
-
 def _newest(months: set[int], days: set[int], now: datetime) -> Iterator[Period]:
     """Yield the newest period that has begun of each month, or of each day of the months."""
-    for month in months:
-        for day in days or {1}:
-            # 29 February was at most eight years ago.
-            for year in range(now.year, max(0, now.year - 9), -1):
-                if not 1 <= month <= 12 or day > monthrange(year, month)[1]:
-                    continue
-                start = datetime(year, month, day, tzinfo=now.tzinfo)
-                if start <= now:
-                    yield start, start + timedelta(days=1 if days else monthrange(year, month)[1])
-                    break
+    for month, day in product(months, days or {None}):
+        # 29 February was at most eight years ago.
+        for year in range(now.year, max(0, now.year - 9), -1):
+            if (period := _dated(year, month, day, now.tzinfo)) is not None and period[0] <= now:
+                yield period
+                break
+
+
+def _dated(year: int, month: int, day: int | None, zone: tzinfo | None) -> Period | None:
+    """Return a day or, if `day` is None, a whole month. Return None if the calendar has no such day."""
+    length = monthrange(year, month)[1] if 1 <= month <= 12 else 0
+    if not 1 <= (1 if day is None else day) <= length:
+        return None
+    start = datetime(year, month, day or 1, tzinfo=zone)
+    return start, start + timedelta(days=length if day is None else 1)
 
 
 # -- times relative to now ---------------------------------------------------------------------------------------------
