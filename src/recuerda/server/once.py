@@ -18,14 +18,12 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from recuerda.messages.message import ChatMessage, Turn
 from recuerda.server.faults import dropped, key_reused
 from recuerda.server.http import ApiCall
-from recuerda.server.items import REQUEST, with_properties
 from recuerda.server.names import Tenancy
 from recuerda.server.requests import parse_body
 from recuerda.server.threads import Threads
-from recuerda.server.turns import fingerprint_of
+from recuerda.server.turns import fingerprint_of, pack_turn
 from recuerda.storage.records import ThreadInfo
 
 REGISTER = "idempotency_keys"
@@ -133,8 +131,7 @@ class Once:
 
     async def _note(self, tenancy: Tenancy, id: str, fingerprint: str) -> tuple[str | None, bool]:
         """Write an entry of the register unless it is there. Return its fingerprint, and whether it was there."""
-        mark = with_properties(ChatMessage("user"), {REQUEST: fingerprint})
-        turn = Turn(messages=(mark,), input_count=1)
+        turn = pack_turn((), fingerprint=fingerprint)
         noted, was_there = await self._threads.note(tenancy, REGISTER, turn, turn_id=id, keep=KEPT_KEYS)
         return fingerprint_of(noted.turn), was_there
 
