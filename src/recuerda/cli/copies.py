@@ -87,7 +87,7 @@ def _file_name(thread_id: str) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+    with open(path, "xb", opener=open_private) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -211,7 +211,7 @@ def _opened(partial: Path, output: Path) -> BinaryIO:
     if output.is_dir():
         raise InvalidInput(f"{output} is a folder: name a file")
     try:
-        return os.fdopen(open_private(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL), "w+b")
+        return open(partial, "x+b", opener=open_private)
     except OSError as error:
         raise InvalidInput(f"{output} cannot be written: {error.strerror}") from None
 

@@ -7,7 +7,6 @@ room is booked and the tool has not returned. Then its process can be killed.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -65,9 +64,7 @@ def count(folder: Path, action: str) -> int:
 
 
 def _note(folder: Path, action: str, what: str) -> None:
-    with os.fdopen(
-        open_private(folder / action, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a", encoding="utf-8"
-    ) as file:
+    with open(folder / action, "a", encoding="utf-8", opener=open_private) as file:
         file.write(f"{what}\n")
 
 
