@@ -234,6 +234,7 @@ def test_a_link_to_a_backup_stays_a_link(folder: Path) -> None:
 def test_other_storages_are_sent_to_their_own_tools(folder: Path) -> None:
     for url, tool in (
         ("redis://localhost", "redis-cli --rdb"),
+        ("redis+sentinel://localhost:26379/service", "redis-cli --rdb"),
         ("postgresql://localhost/db", "pg_dump"),
         ("cosmos://account.documents.azure.com/db/c", "continuous backup"),
         ("memory:", "RAM"),

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 from rich.progress import Progress
@@ -29,6 +28,7 @@ from recuerda.json_value import JsonObject
 from recuerda.sqlite import SQLiteStorage
 from recuerda.sqlite import backup as databases
 from recuerda.storage.contract import Storage
+from recuerda.storage.registry import scheme_of
 
 EXAMPLES = (
     "recuerda backup backup.db",
@@ -37,10 +37,11 @@ EXAMPLES = (
 )
 
 TOOLS = {
-    "redis": "use `redis-cli --rdb FILE`, or copy the file that BGSAVE writes",
-    "rediss": "use `redis-cli --rdb FILE`, or copy the file that BGSAVE writes",
-    "postgresql": "use `pg_dump`, or `pg_basebackup` for the whole server",
-    "postgres": "use `pg_dump`, or `pg_basebackup` for the whole server",
+    **dict.fromkeys(
+        ("redis", "rediss", "redis+sentinel", "rediss+sentinel"),
+        "use `redis-cli --rdb FILE`, or copy the file that BGSAVE writes",
+    ),
+    **dict.fromkeys(("postgresql", "postgres"), "use `pg_dump`, or `pg_basebackup` for the whole server"),
     "cosmos": "use the continuous backup of the account",
     "memory": "threads in RAM end with their process",
 }
@@ -105,7 +106,7 @@ def backup(
 
 
 def _source(given: str | None) -> SQLiteStorage | FileStorage:
-    scheme = urlsplit(storage_url(given)).scheme
+    scheme = scheme_of(storage_url(given))
     if scheme in TOOLS:
         raise ConfigurationError(
             f"there is no file to copy for {public_url(given)}: {TOOLS[scheme]}; `recuerda export --all --output FILE` "

@@ -42,8 +42,7 @@ def open_storage(url: str) -> Storage:
         raise ConfigurationError(
             f"a storage is opened by its URL, such as 'sqlite:///memory.db', not by a {type(url).__name__}"
         )
-    # `urlsplit` refuses a URL with several IPv6 hosts.
-    scheme = url.partition(":")[0].lower() if ":" in url else ""
+    scheme = scheme_of(url)
     target = URL_SCHEMES.get(scheme)
     if target is None:
         known = ", ".join(sorted(URL_SCHEMES))
@@ -51,3 +50,9 @@ def open_storage(url: str) -> Storage:
     module, _, name = target.partition(":")
     storage: type[Storage] = getattr(importlib.import_module(module), name)
     return storage.from_url(url)
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a storage's URL in lower case; "" for a text without a scheme."""
+    # `urlsplit` refuses a URL with several IPv6 hosts.
+    return url.partition(":")[0].lower() if ":" in url else ""
