@@ -55,7 +55,6 @@ class _Copy:
     threads: int = 0
     turns: int = 0
     sealed: int = 0
-    size_bytes: int = 0
     damage: list[Finding] = field(default_factory=list[Finding])
 
 
@@ -194,23 +193,23 @@ def _progress(doing: str) -> Generator[Report]:
 
 def _tell(copy: _Copy, kept: Path, url: str, *, as_json: bool) -> None:
     files = [kept, *kept.rglob("*")]
-    copy.size_bytes = sum(file.stat().st_size for file in files if file.is_file())
+    size_bytes = sum(file.stat().st_size for file in files if file.is_file())
     if as_json:
-        print_json(_as_json(copy, kept))
+        print_json(_as_json(copy, kept, size_bytes))
         return
-    size = f"{counted(copy.threads, 'thread')}, {counted(copy.turns, 'turn')}, {counted(copy.size_bytes, 'byte')}"
+    size = f"{counted(copy.threads, 'thread')}, {counted(copy.turns, 'turn')}, {counted(size_bytes, 'byte')}"
     typer.echo(f"{size} from {clean_line(url)} in {clean_line(str(kept))}, checked")
     if copy.sealed:
         typer.echo(f"{counted(copy.sealed, 'encrypted value')} could not be examined")
 
 
-def _as_json(copy: _Copy, kept: Path) -> JsonObject:
+def _as_json(copy: _Copy, kept: Path, size_bytes: int) -> JsonObject:
     return {
         "target": str(kept),
         "threads": copy.threads,
         "turns": copy.turns,
         "sealed": copy.sealed,
-        "bytes": copy.size_bytes,
+        "bytes": size_bytes,
         "damage": [
             {
                 "thread_id": finding.thread_id,
