@@ -19,11 +19,11 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
 
-from bench.server import started
+from bench.server import serving, started
 from recuerda.server.connections import allow_more_descriptors
 
 ALLOWED_MS = 100.0
@@ -168,8 +168,7 @@ async def _repeat(port: int, attack: Callable[[Client], Awaitable[None]], *, dra
 
 async def attack(port: int, *, idle: int, hostile: int) -> None:
     """Hold idle and hostile connections for ever."""
-    kinds = [attack for attack, _ in zip(cycle((_silent, _kept_alive)), range(idle), strict=False)]
-    kinds += [attack for attack, _ in zip(cycle(ATTACKS), range(hostile), strict=False)]
+    kinds = [*islice(cycle((_silent, _kept_alive)), idle), *islice(cycle(ATTACKS), hostile)]
     draw = random.Random(7)
     await asyncio.gather(*(_repeat(port, kind, draw=draw) for kind in kinds))
 
@@ -190,11 +189,6 @@ def measure(port: int, *, seconds: float) -> list[float]:
         taken.append(time.monotonic() - started)
         time.sleep(0.02)
     return taken
-
-
-def _serving(folder: Path, model: str) -> tuple[subprocess.Popen[str], str]:
-    options = ["--storage", f"sqlite:///{folder}/memory.db", "--upstream", model, "--model", "m", "--port", "0"]
-    return started([sys.executable, "-m", "recuerda", "serve", *options])
 
 
 def _report(name: str, taken: Sequence[float]) -> float:
@@ -224,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as folder:
         model, model_url = started([sys.executable, "-c", _MODEL])
-        server, url = _serving(Path(folder), model_url)
+        server, url = serving(Path(folder), model_url)
         port = int(url.removesuffix("/v1").rpartition(":")[2])
         processes = [model, server]
         try:

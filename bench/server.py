@@ -160,9 +160,10 @@ def started(command: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline().split()[-1]
 
 
-def _serving(folder: Path, model: str) -> tuple[subprocess.Popen[str], str]:
+def serving(folder: Path, model: str, *further: str) -> tuple[subprocess.Popen[str], str]:
+    """Start the service on a SQLite file in front of a model, with further options. Return its process and address."""
     options = ["--storage", f"sqlite:///{folder}/memory.db", "--upstream", model, "--model", "m", "--port", "0"]
-    return started([sys.executable, "-m", "recuerda", "serve", *options, "--window-messages", "20"])
+    return started([sys.executable, "-m", "recuerda", "serve", *options, *further])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -180,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lengths = [int(length) for length in options.lengths.split(",")]
     with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as folder:
         model, model_url = started([sys.executable, "-c", _MODEL])
-        server, server_url = _serving(Path(folder), model_url)
+        server, server_url = serving(Path(folder), model_url, "--window-messages", "20")
         try:
             load = measure_load(
                 model_url,
