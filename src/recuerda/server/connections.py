@@ -290,7 +290,7 @@ class GuardedConnection(HttpToolsProtocol):
         """Count the chunks of the body: each costs as much as a thousand bytes."""
         self._chunks += 1
         if self._chunks > _FREE_CHUNKS + self._body_bytes // _CHUNK_BYTES:
-            self._refuse(ApiFault(400, "The body comes in too many small chunks.", code="chunks_too_small"))
+            self._refuse(_small_chunks())
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -342,7 +342,7 @@ class GuardedConnection(HttpToolsProtocol):
     def _check_body(self) -> None:
         overhead = self._raw_bytes - self._body_bytes
         if overhead > self._limits.max_head_bytes + self._body_bytes:
-            self._end(ApiFault(400, "The body comes in too many small chunks.", code="chunks_too_small"))
+            self._end(_small_chunks())
         elif self._body_bytes > _LINGER_BYTES and not self._is_answering:
             self.drop()
 
@@ -405,6 +405,10 @@ def allow_more_descriptors() -> None:
     wanted = _MOST_DESCRIPTORS if hard < 0 else min(hard, _MOST_DESCRIPTORS)
     if 0 <= soft < wanted:
         _descriptors.setrlimit(_descriptors.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _small_chunks() -> ApiFault:
+    return ApiFault(400, "The body comes in too many small chunks.", code="chunks_too_small")
 
 
 def _end_with_connection(cycle: RequestResponseCycle) -> None:
