@@ -1,4 +1,4 @@
-"""Opening a SQLite file while another connection holds it."""
+"""Opening a SQLite file while another connection holds it, and deleting a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recuerda._drivers.sqlite import switch_to_wal
+from recuerda._drivers.sqlite import COMPANIONS, delete_files, switch_to_wal
 from recuerda.recall.sqlite.schema import connect
 
 
@@ -54,3 +54,12 @@ def test_many_connections_make_one_index_at_once(tmp_path: Path) -> None:
 def _open_at(start: threading.Barrier, path: Path) -> None:
     start.wait()
     connect(str(path), busy_timeout_s=30).close()
+
+
+def test_a_file_is_deleted_with_all_files_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for suffix in ("", *COMPANIONS, "-other"):
+        Path(f"{path}{suffix}").touch()
+    delete_files(path)
+    delete_files(path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.db-other"]

@@ -1,4 +1,4 @@
-"""Steps that every SQLite file needs: opening it with a write-ahead log, and removing copies of deleted text.
+"""Steps that every SQLite file needs: opening it with a write-ahead log, removing copies of deleted text, deleting it.
 
 SQLite overwrites deleted content with zeros (`secure_delete`), but two copies of it may be left. The write-ahead log
 keeps earlier pages until it starts anew; `empty_log` removes them. And when SQLite splits a page, the unused part of
@@ -11,6 +11,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (
     sqlite3.Error,
@@ -19,6 +20,9 @@ DRIVER_ERRORS: tuple[type[Exception], ...] = (
     UnicodeError,  # a path or a text with a lone surrogate
     OverflowError,  # a number with more than 64 bits
 )
+
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""The suffixes of the files that SQLite keeps beside an open file."""
 
 
 def switch_to_wal(connection: sqlite3.Connection, *, busy_timeout_s: float) -> None:
@@ -77,3 +81,12 @@ def empty_log(connection: sqlite3.Connection) -> bool:
     """Move the write-ahead log into the file and empty it. Return False if a reader of an older state prevents this."""
     (is_blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not is_blocked
+
+
+def delete_files(path: Path) -> None:
+    """Delete a SQLite file with the files beside it, and the file itself last.
+
+    If the deletion is interrupted, no log is left that SQLite would play back into a new file of this name.
+    """
+    for suffix in (*COMPANIONS, ""):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from recuerda._drivers.identity import identity
 from recuerda._drivers.private_files import keep_mode
+from recuerda._drivers.sqlite import COMPANIONS, delete_files
 from recuerda.cli.examination import DRAFTS, Finding, examine
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url, storage_url
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
@@ -120,12 +121,12 @@ def _source(given: str | None) -> SQLiteStorage | FileStorage:
 def _check_target(source: Path, target: Path, *, is_folder: bool, is_forced: bool) -> None:
     if identity(target) is not None and identity(target) == identity(source):
         raise ConfigurationError(f"{target} is the storage itself; name another place for its copy")
-    own = [source, *(Path(f"{source}{suffix}") for suffix in databases.COMPANIONS)]
+    own = [source, *(Path(f"{source}{suffix}") for suffix in COMPANIONS)]
     if target in own or (is_folder and source in target.parents):
         raise ConfigurationError(f"{target} belongs to the storage itself; name another place for its copy")
     if target.exists():
         _check_older(target, is_folder=is_folder, is_forced=is_forced)
-    for suffix in () if is_folder else databases.COMPANIONS:
+    for suffix in () if is_folder else COMPANIONS:
         if Path(f"{target}{suffix}").exists():
             raise InvalidInput(f"{target} is in use: there is a {target.name}{suffix} beside it. Name another place")
 
@@ -142,7 +143,7 @@ def _check_older(target: Path, *, is_folder: bool, is_forced: bool) -> None:
 
 def _made(source: Path, part: Path, *, is_folder: bool) -> _Copy:
     """Write and check the copy under a name of its own. After a failure, there is no copy."""
-    make, remove = (folders.back_up, shutil.rmtree) if is_folder else (databases.back_up, databases.remove)
+    make, remove = (folders.back_up, shutil.rmtree) if is_folder else (databases.back_up, delete_files)
     with _progress("copying") as report:
         try:
             make(source, part, progress=report)

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 from recuerda._drivers.private_files import make_private_file
+from recuerda._drivers.sqlite import delete_files
 from recuerda.errors import StorageUnavailable
 from recuerda.sqlite.schema import APPLICATION_ID
 from recuerda.sqlite.snapshots import Snapshot
 
 STEP_PAGES = 256
 """The number of pages that are copied between two reports of the progress."""
-
-COMPANIONS = ("-wal", "-shm", "-journal")
-"""The suffixes of the files that SQLite keeps beside an open file."""
 
 _HEAD_BYTES = 100
 """The size of a database's header (https://www.sqlite.org/fileformat.html#the_database_header)."""
@@ -48,7 +46,7 @@ def back_up(source: Path, target: Path, *, progress: Callable[[int, int], None])
                 _copy(threads, copy, source, progress)
                 _check(copy, source)
     except BaseException:
-        remove(target)
+        delete_files(target)
         raise
 
 
@@ -59,13 +57,6 @@ def is_replaceable(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     return not head or (head[:16], head[68:72]) == (b"SQLite format 3\0", APPLICATION_ID.to_bytes(4))
-
-
-def remove(path: Path) -> None:
-    """Delete a copy with the files beside it."""
-    for suffix in ("", *COMPANIONS):
-        with suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").unlink()
 
 
 def _opened(path: Path) -> sqlite3.Connection:

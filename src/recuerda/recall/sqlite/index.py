@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from recuerda._drivers.identity import identity
 from recuerda._drivers.private_files import make_private_file, make_private_folder
-from recuerda._drivers.sqlite import DRIVER_ERRORS
+from recuerda._drivers.sqlite import DRIVER_ERRORS, delete_files
 from recuerda._drivers.sqlite_names import OpenFile
 from recuerda.errors import (
     ConfigurationError,
@@ -47,7 +47,7 @@ from recuerda.recall.index import (
 from recuerda.recall.sqlite import facts as fact_tables
 from recuerda.recall.sqlite import following, searching
 from recuerda.recall.sqlite.cleaning import Cleaner
-from recuerda.recall.sqlite.schema import connect, delete_files, restore, salvage
+from recuerda.recall.sqlite.schema import connect, restore, salvage
 from recuerda.recall.vectors import pack
 
 T = TypeVar("T")

@@ -145,12 +145,6 @@ def restore(connection: sqlite3.Connection, forgotten: list[tuple[str, str, int,
     connection.executemany("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?, ?)", forgotten)
 
 
-def delete_files(path: Path) -> None:
-    """Delete the files of an index: the database, its write-ahead log and its shared memory."""
-    for suffix in ("-wal", "-shm", ""):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
 def _check_owner(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("BEGIN")
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
