@@ -267,7 +267,10 @@ class PostgresStorage(Storage):
         return [thread_id for (thread_id,) in await self._query(self._sql.list_drafts, (limit,))]
 
     async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        return await self._change(self._sql.drop_draft, thread_id, guard, new_call())
+        values = (*_conditions(thread_id, guard), new_call(), self._lock_timeout_ms)
+        ((outcome, revision),) = await self._query(self._sql.drop_draft, values)
+        check_outcome(thread_id, guard, outcome, revision)
+        return outcome == "done"
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         given = (new_call(), list(bodies.keys()), list(bodies.values()), now_us, self._lock_timeout_ms)
@@ -289,13 +292,6 @@ class PostgresStorage(Storage):
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         return translate(error, f"could not {action}: {self.place}")
-
-    async def _change(self, statement: bytes, thread_id: str, guard: Guard, *values: Any) -> bool:
-        """Run a function that checks the guard. Return whether there was something to change."""
-        conditions = _conditions(thread_id, guard)
-        ((outcome, revision),) = await self._query(statement, (*conditions, *values, self._lock_timeout_ms))
-        check_outcome(thread_id, guard, outcome, revision)
-        return outcome == "done"
 
     async def _query(
         self, statement: bytes, values: Sequence[Any], *, again: Sequence[Any] | None = None
