@@ -345,8 +345,8 @@ LANGUAGE sql IMMUTABLE AS $function$
 $function$;
 
 -- Append a record. r_outcome is 'created' (the thread's first record), 'appended', 'replayed' (the thread has a record
--- of this id: it comes in the other columns), or a refusal. A record with the same id and call was written by this call, and the
--- answer was lost: the outcome is the same as then.
+-- of this id: it comes in the other columns), or a refusal. A record with the same id and call was written by this call,
+-- and the answer was lost: the outcome is the same as then.
 CREATE FUNCTION {schema}.append_record(
     p_thread_id text,
     p_user_id text,
@@ -644,7 +644,9 @@ BEGIN
         IF thread.revision / 100 < new_revision / 100 THEN
             PERFORM {schema}.forget_ids(thread.key, new_revision);
         END IF;
-        DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
+        IF thread.has_draft THEN
+            DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
+        END IF;
     ELSE
         PERFORM {schema}.end_draft(thread.key, p_ids);
     END IF;
