@@ -150,8 +150,13 @@ async def test_a_model_that_fails_costs_nothing_and_is_asked_again(
 
 @pytest.mark.parametrize(
     "failure",
-    ["no facts today", ChatClientError("this text is refused", status=400), TimeoutError()],
-    ids=["words", "refused", "late"],
+    [
+        "no facts today",
+        '{"facts": ' + "[" * 100_000,
+        ChatClientError("this text is refused", status=400),
+        TimeoutError(),
+    ],
+    ids=["words", "nested", "refused", "late"],
 )
 async def test_a_turn_on_which_the_model_fails_twice_does_not_hold_up_the_next_turns(
     agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, failure: str | Exception
@@ -180,7 +185,8 @@ async def test_a_field_of_the_wrong_type_loses_no_fact(
     await tell(agent, recall, "I live in Oslo.")
     old = (await recall.facts())[0].id
     told = [{"text": 7}, {"since": "2020-01-01"}, "nothing", {"text": "Ana has a dog.", "since": 2020, "confirms": "?"}]
-    finder.answers.append(finds(*told, {"text": "Ana lives in Bergen.", "replaces": [None, f"{old}", "x"]}))  # pyright: ignore[reportArgumentType] - as a model may answer
+    nested = json.loads("[" * 700 + "]" * 700)
+    finder.answers.append(finds(*told, {"text": "Ana lives in Bergen.", "replaces": [None, f"{old}", "x", nested]}))  # pyright: ignore[reportArgumentType] - as a model may answer
     await tell(agent, recall, "I moved to Bergen with my dog.")
     assert await known(recall) == ["Ana has a dog.", "Ana lives in Bergen."]
 

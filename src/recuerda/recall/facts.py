@@ -38,6 +38,7 @@ KNOWN_FACTS = 100
 
 _TURN_CHARACTERS = 8_000
 _FACT_CHARACTERS = 500
+_UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
 class FactSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,21 +153,21 @@ def _parsed(answer: str) -> list[_Said]:
     start, end = answer.find("{"), answer.rfind("}")
     try:
         given = msgspec.json.decode(answer[start : end + 1].encode(errors="replace"), type=_Answer).facts
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise _wrong_form(error) from None
     found: list[_Said] = []
     problem = None
     for fact in given:
         try:
             found.append(msgspec.json.decode(fact, type=_Said))
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             problem = error
     if problem is not None and not found:
         raise _wrong_form(problem) from None
     return found
 
 
-def _wrong_form(error: msgspec.DecodeError) -> ProviderError:
+def _wrong_form(error: Exception) -> ProviderError:
     return ProviderError(
         f"the model that finds facts did not answer with the JSON that its instructions ask for: {error}"
     )
@@ -183,11 +184,15 @@ def _new_fact(said: _Said, turn: StoredTurn, known: set[int]) -> NewFact:
 
 def _numbers(given: object) -> list[int]:
     """Return the numbers that a model gave: in a list, one alone, or as text. Anything else is left out."""
+    numbers = cast("list[object]", given) if isinstance(given, list) else [given]
+    return [number for one in numbers if (number := _number(one)) is not None]
+
+
+def _number(given: object) -> int | None:
     try:
-        return msgspec.convert(given if isinstance(given, list) else [given], list[int], strict=False)
+        return msgspec.convert(given, int, strict=False)
     except msgspec.ValidationError:
-        ones = cast("list[object]", given) if isinstance(given, list) else []
-        return [number for one in ones for number in _numbers(one)]
+        return None
 
 
 def _since(text: object) -> int | None:
