@@ -291,7 +291,26 @@ async def test_copies_that_a_killed_process_left_in_pages_are_removed_by_the_nex
         assert len((await storage.read("ana's")).records) == 150
     assert secrets_in(path.parent) == set()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT is_due FROM erasures").fetchone() == (0,)
+        assert connection.execute("SELECT due FROM erasures").fetchone() == (0,)
+
+
+async def test_a_removal_of_another_process_during_the_cleaning_stays_noted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite_small = erasing.rewrite_small
+
+    def meet_another(connection: sqlite3.Connection, largest_bytes: int) -> bool:
+        is_rewritten = rewrite_small(connection, largest_bytes)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as another:
+            erasing.mark_due(another)
+        return is_rewritten
+
+    async with SQLiteStorage(path) as storage:
+        await storage.append("a", secret_turn(1))
+        monkeypatch.setattr(erasing, "rewrite_small", meet_another)
+        await storage.delete("a")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT due FROM erasures").fetchone()[0] > 0
 
 
 # -- schemas -----------------------------------------------------------------------------------------------------------

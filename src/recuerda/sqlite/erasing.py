@@ -31,7 +31,12 @@ _PATIENCE_S = 0.05
 
 def mark_due(connection: sqlite3.Connection) -> None:
     """Note in a removal's transaction that copies are left."""
-    connection.execute("UPDATE erasures SET is_due = 1 WHERE key = 1 AND is_due = 0")
+    connection.execute("UPDATE erasures SET due = due + 1 WHERE key = 1")
+
+
+def _due(connection: sqlite3.Connection) -> int:
+    """Return the number of removals whose copies are left."""
+    return connection.execute("SELECT due FROM erasures WHERE key = 1").fetchone()[0]
 
 
 class Eraser:
@@ -47,7 +52,7 @@ class Eraser:
 
         A writer also removes the copies that such a process has left in the file.
         """
-        if is_writer and connection.execute("SELECT is_due FROM erasures WHERE key = 1").fetchone()[0]:
+        if is_writer and _due(connection):
             self._is_file_clean = False
         self._set_due(LATE_S)
 
@@ -80,8 +85,10 @@ class Eraser:
         """Rewrite a small file, and empty the log. Return False if a reader hinders this."""
         with busy_timeout(connection, _PATIENCE_S):
             if not self._is_file_clean:
+                due = _due(connection)
                 rewrite_small(connection, REWRITABLE_BYTES)
-                connection.execute("UPDATE erasures SET is_due = 0 WHERE key = 1 AND is_due = 1")
+                # A removal that another process has committed since is left to that process.
+                connection.execute("UPDATE erasures SET due = 0 WHERE key = 1 AND due = ?", (due,))
             self._is_file_clean = True
             return empty_log(connection)
 

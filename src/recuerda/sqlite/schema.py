@@ -99,8 +99,8 @@ _SCHEMA = (
         until_us INTEGER NOT NULL
     ) WITHOUT ROWID
     """,
-    # One row: whether a removal has left copies in unused parts of pages, which nobody has removed yet.
-    "CREATE TABLE erasures (key INTEGER PRIMARY KEY CHECK (key = 1), is_due INTEGER NOT NULL)",
+    # One row: the number of removals whose copies in unused parts of pages have not been removed yet.
+    "CREATE TABLE erasures (key INTEGER PRIMARY KEY CHECK (key = 1), due INTEGER NOT NULL)",
     "INSERT INTO erasures VALUES (1, 0)",
     """
     CREATE VIEW messages AS
