@@ -152,7 +152,7 @@ async def test_a_model_that_fails_costs_nothing_and_is_asked_again(
     "failure",
     [
         "no facts today",
-        '{"facts": ' + "[" * 100_000,
+        '{"facts": ' + "[" * 100_000 + "}",
         ChatClientError("this text is refused", status=400),
         TimeoutError(),
     ],
