@@ -189,9 +189,9 @@ def _own_scores(question: Question, info: ScopeInfo, candidates: Candidates, wei
         if term in question.terms
     }
     likeness = _likeness(candidates.found)
+    most = weights.similarity * idf(1, info.documents)
     return {
-        key: _own_score(candidate, worth, question, info, weights)
-        + weights.similarity * idf(1, info.documents) * likeness.get(key, 0.0)
+        key: _own_score(candidate, worth, question, info, weights) + most * likeness.get(key, 0.0)
         for key, candidate in candidates.found.items()
     }
 
