@@ -53,15 +53,26 @@ def test_the_core_requires_msgspec_only() -> None:
     assert names(PROJECT["dependencies"]) == {"msgspec"}
 
 
-def test_all_contains_every_extra() -> None:
-    (everything,) = EXTRAS["all"]
-    listed = re.fullmatch(r"recuerda\[([\w,-]+)\]", everything)
-    assert listed is not None
-    assert set(listed[1].split(",")) == EXTRAS.keys() - {"all"}
+def listed(extra: str) -> set[str]:
+    """Return the extras that an extra names."""
+    (everything,) = EXTRAS[extra]
+    found = re.fullmatch(r"recuerda\[([\w,-]+)\]", everything)
+    assert found is not None
+    return set(found[1].split(","))
+
+
+def test_all_contains_every_extra_but_the_frameworks() -> None:
+    assert listed("all") | listed("interop") == EXTRAS.keys() - {"all", "interop"}
+    assert listed("all").isdisjoint(listed("interop"))
+
+
+def test_interop_contains_the_extra_of_every_adapter() -> None:
+    packages = {path.parent.name for path in (ROOT / "src/recuerda/interop").glob("*/__init__.py")}
+    assert packages <= {name.replace("-", "_") for name in listed("interop")}
 
 
 def test_every_requirement_of_an_extra_has_a_lower_and_an_upper_bound() -> None:
-    requirements = [one for extra in EXTRAS.keys() - {"all"} for one in EXTRAS[extra]]
+    requirements = [one for extra in EXTRAS.keys() - {"all", "interop"} for one in EXTRAS[extra]]
     assert [one for one in requirements if not (">=" in one and "<" in one)] == []
 
 
