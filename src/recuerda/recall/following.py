@@ -18,8 +18,8 @@ from msgspec import structs
 
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
-from recuerda.recall.text import ABOUT_ASKER, clean_text, speaker_terms, terms_of
-from recuerda.recall.traits import IS_PERSONAL, traits_of
+from recuerda.recall.text import ABOUT_ASKER, STANDING, clean_text, speaker_terms, terms_of
+from recuerda.recall.traits import IS_PERSONAL, IS_STANDING, traits_of
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.threads.history import stored_turn
@@ -239,8 +239,8 @@ def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
         )
         traits = traits_of(text)
         marks = speaker_terms(document.speaker)
-        if message.role == "user" and traits & IS_PERSONAL:
-            marks.append(ABOUT_ASKER)
+        if message.role == "user":
+            marks += [ABOUT_ASKER] * bool(traits & IS_PERSONAL) + [STANDING] * bool(traits & IS_STANDING)
         yield NewDocument(
             document=document, terms=terms.counts | dict.fromkeys(marks, 1), size=terms.size, traits=traits
         )

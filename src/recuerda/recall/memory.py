@@ -93,7 +93,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def filters(
-    *, before: datetime | None, after: datetime | None, roles: Sequence[str] | None, only_thread: str | None = None
+    *,
+    before: datetime | None = None,
+    after: datetime | None = None,
+    roles: Sequence[str] | None = None,
+    only_thread: str | None = None,
 ) -> Filters:
     """Return the filters for a caller's arguments.
 

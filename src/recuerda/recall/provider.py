@@ -219,6 +219,29 @@ class RecallProvider(ContextProvider):
             await self._learning.start(scope, partial(recollection.embed_missing, scope), is_optional=True)
         return memories
 
+    async def standing(
+        self, *, user_id: str | None = None, thread_id: str | None = None, limit: int = 20
+    ) -> list[Memory]:
+        """Return a user's standing instructions and preferences, the newest first.
+
+        These are messages of the user with a phrase such as "always …", "from now on …", "please remember …",
+        "I prefer …" or "call me …". They are the user's words, and not checked by anyone: the application decides
+        whether they become instructions. Messages with the same words count once. Their score is 0.
+
+        Args:
+            user_id: the user; the provider's user by default.
+            thread_id: only messages of this thread. If no user is given, it must be a thread without a user.
+            limit: the largest number of memories.
+
+        Raises:
+            ConfigurationError: there is neither a user nor a thread, or the storage of the threads is unknown.
+            InvalidInput: an argument is invalid.
+            StorageError: the storage or the index failed.
+        """
+        check_limit(limit, "limit")
+        scope = scope_for(self._user(user_id), thread_id)
+        return await self._of().standing(scope, limit=limit, filters=filters(only_thread=thread_id))
+
     async def facts(self, *, user_id: str | None = None, has_history: bool = False) -> list[Fact]:
         """Return the facts that a model found in a user's threads, the oldest first.
 

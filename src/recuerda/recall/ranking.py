@@ -8,6 +8,7 @@ with frequencies counted within the scope. The rest comes from how conversations
 - A speaker who is named in the question most likely said the answer.
 - People state facts in statements, and facts about themselves in the first person.
 - If the question asks for a time, the answer is a sentence with a time in it.
+- A standing instruction or a preference matters for questions in many other words.
 - If a conversation is about the topic, each of its messages is more likely to be the answer.
 - If two statements fit equally well, the newer one more likely holds.
 - If the same question was asked before, it tells nothing, but the reply to it may be the answer.
@@ -31,7 +32,15 @@ import msgspec
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.index import Candidate, Candidates, ScopeInfo
 from recuerda.recall.text import ABOUT_ASKER, name_words, query_terms, speaker_terms, words_of
-from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_about_asker, asks_assistant, asks_when
+from recuerda.recall.traits import (
+    HAS_TIME,
+    IS_PERSONAL,
+    IS_QUESTION,
+    IS_STANDING,
+    asks_about_asker,
+    asks_assistant,
+    asks_when,
+)
 
 SESSION_GAP_US = 6 * 3600 * 1_000_000
 """The longest time between neighbouring messages of one exchange."""
@@ -63,6 +72,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.
         personal: raises messages in which speakers talk about themselves.
+        standing: raises a user's standing instructions and preferences.
         assistant: lowers an assistant's messages, unless the question asks what the assistant has said.
         date: raises a message for each named part of the date that fits.
         time: raises messages that name a time, if the question asks for a time.
@@ -86,6 +96,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     speaker: float = 0.8
     question: float = 0.2
     personal: float = 0.2
+    standing: float = 0.5
     assistant: float = 0.5
     date: float = 1.0
     time: float = 0.6
@@ -275,6 +286,8 @@ def _likelihood(
         factor *= 1 - weights.question
     if candidate.traits & IS_PERSONAL:
         factor *= 1 + weights.personal
+    if candidate.traits & IS_STANDING and candidate.role == "user":
+        factor *= 1 + weights.standing
     if candidate.role == "assistant" and not (is_named or is_reply or question.asks_assistant):
         factor *= 1 - weights.assistant
     if question.asks_when and candidate.traits & HAS_TIME:

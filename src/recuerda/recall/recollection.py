@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, tzinfo
 from typing import TypeAlias
 from weakref import WeakSet, WeakValueDictionary
@@ -32,7 +32,7 @@ from recuerda.recall.following import Followed, follow, is_current, thread_scope
 from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex, ScopeInfo
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
-from recuerda.recall.text import MAX_TEXT, query_terms, terms_of, without_names, words_of
+from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, terms_of, without_names, words_of
 from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
@@ -63,6 +63,8 @@ _LAST_POSITIONS = 1_000
 _TURNS_FOR_FACTS = 10
 _REFUSALS = (400, 413, 422)
 """The statuses with which a service refuses a text. Any other status may be different next time."""
+
+_STANDING_CANDIDATES = 1_000
 
 _EMBED_AT_ONCE = 32
 _EMBEDDED_CHARACTERS = 2_000
@@ -299,11 +301,19 @@ class Recollection:
 
         The query is used as it is given. The caller shortens a long one; see `essence`.
         """
+        return await self._checked(scope, lambda info: self._ranked(query, scope, info, limit, filters))
+
+    async def standing(self, scope: str, *, limit: int, filters: Filters) -> list[Memory]:
+        """Return the standing instructions and preferences of a scope, the newest first, checked as in a search."""
+        return await self._checked(scope, lambda _: self._standing(scope, limit, filters))
+
+    async def _checked(self, scope: str, find: Callable[[ScopeInfo], Awaitable[list[Memory]]]) -> list[Memory]:
+        """Return the memories that are found in a scope, after a comparison of their threads with the storage."""
         for _ in range(_ROUNDS):
             generation = self.index.generation
             fresh = await self._freshen(scope)
             info = await self.index.scope_info(scope)
-            found = await self._ranked(query, scope, info, limit, filters) if info.documents else []
+            found = await find(info) if info.documents else []
             is_current = await self._are_current({memory.thread_id for memory in found} - fresh, scope)
             if is_current and self.index.generation == generation:
                 return found
@@ -331,6 +341,16 @@ class Recollection:
             and filters.admits(candidates.found[key], thread_id)
         ]
         return await self._different(scored, limit)
+
+    async def _standing(self, scope: str, limit: int, filters: Filters) -> list[Memory]:
+        looked_for = CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES)
+        candidates = await self.index.candidates(looked_for)
+        found = [
+            (candidate.created_us, key)
+            for key, candidate in candidates.found.items()
+            if candidate.matches and filters.admits(candidate, candidates.threads[key >> 32])
+        ]
+        return await self._different([(key, 0.0) for _, key in sorted(found, reverse=True)], limit)
 
     async def _different(self, scored: Sequence[tuple[int, float]], limit: int) -> list[Memory]:
         """Return the memories of the best keys, without messages that say the same as a better one."""

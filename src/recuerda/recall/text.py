@@ -6,8 +6,9 @@ recognized by its function words. If a message is too short for that, it has the
 always has the stems of both languages. Text in languages that write without spaces (Chinese, Japanese, Thai) is cut
 into pairs of characters.
 
-A message has two further kinds of terms: the names of its speaker, and `ABOUT_ASKER` if a user talks about themselves.
-A question without any word that matters, such as "What did Ben say?" or "Who am I?", is looked up by these.
+A message has further terms: the names of its speaker, and `ABOUT_ASKER` if a user talks about themselves. A question
+without any word that matters, such as "What did Ben say?" or "Who am I?", is looked up by these. A user's
+standing instructions and preferences have the term `STANDING`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import msgspec
 from recuerda.recall.stemming import english_stem, spanish_stem
 from recuerda.recall.words import ENGLISH_STOPWORDS, SPANISH_STOPWORDS
 
-TERMS_VERSION = 2
+TERMS_VERSION = 3
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -32,8 +33,11 @@ MAX_TEXT = 20_000
 MAX_QUESTION = 2_000
 """The number of characters of a question from which on it is shortened; see `essence`."""
 
-ABOUT_ASKER = "=self"
-"""The term of a user's message about themselves. No word has this form."""
+ABOUT_ASKER = "==self"
+"""The term of a user's message about themselves. No word and no name has this form."""
+
+STANDING = "==standing"
+"""The term of a user's message with a standing instruction or a preference. No word and no name has this form."""
 
 MAX_WORD = 64
 _NAME = "="

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from recuerda.recall.standing import is_standing
 from recuerda.recall.text import fold, words_of
 
 IS_QUESTION = 1
@@ -17,6 +18,8 @@ IS_PERSONAL = 2
 """The message is about its speaker."""
 HAS_TIME = 4
 """The message names a time."""
+IS_STANDING = 8
+"""The message has a standing instruction or a preference; see `standing.py`."""
 
 _TAIL = 400
 _QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
@@ -48,7 +51,10 @@ def traits_of(text: str) -> int:
     found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
     if not _PERSONAL.isdisjoint(words_of(text)):
         found |= IS_PERSONAL
-    return found | (HAS_TIME if _TIME.search(fold(text)) else 0)
+    folded = fold(text)
+    if _TIME.search(folded):
+        found |= HAS_TIME
+    return found | (IS_STANDING if is_standing(folded) else 0)
 
 
 def asks_when(question: str) -> bool:
