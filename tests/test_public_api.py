@@ -103,7 +103,7 @@ HOMES = {
         "Summarizer",
         "tool",
     ],
-    "recuerda.providers": ["Context", "ContextProvider", "Deferred", "Embedder"],
+    "recuerda.providers": ["Context", "ContextProvider", "Deferred", "Embedder", "QuestionEmbedder"],
     "recuerda.threads": ["AgentThread", "ChatMessageStore", "ChatMessageStoreProtocol", "StoredTurn"],
     "recuerda.window": [
         "ContextWindow",

@@ -15,7 +15,8 @@ import pytest
 from recuerda import ConfigurationError, EmbedderError
 from recuerda.errors import InvalidInput
 from recuerda.fastembed import FastEmbedEmbedder
-from recuerda.providers.embedding import embed
+from recuerda.fastembed.models import prefixes_of
+from recuerda.providers.embedding import embed, embed_question
 from tests.small_model import DIMENSIONS, MODEL, write_small_model
 
 
@@ -127,6 +128,61 @@ def test_its_name_is_the_models(folder: Path) -> None:
     assert repr(embedder) == f"FastEmbedEmbedder({MODEL!r})"
 
 
+# Questions, and the default model
+
+
+def e5(folder: Path, tmp_path: Path, *, prefix: str | None = None) -> FastEmbedEmbedder:
+    """Return an embedder for the default model. Another model's files stand in for its files."""
+    own = tmp_path / "e5"
+    if not own.exists():
+        shutil.copytree(folder, own)
+        (own / "onnx").mkdir()
+        (own / "model.onnx").rename(own / "onnx" / "model_quantized.onnx")
+    return FastEmbedEmbedder(folder=own, question_prefix=prefix, text_prefix=prefix)
+
+
+async def test_the_default_model_gets_its_words_before_questions_and_texts(
+    folder: Path, tmp_path: Path, embedder: FastEmbedEmbedder
+) -> None:
+    default = e5(folder, tmp_path)
+    assert default.model_id == "intfloat/multilingual-e5-small"
+    for text, vector in (
+        ("query: hello", await embed_question(default, "hello")),
+        ("passage: hello", (await embed(default, ["hello"]))[0]),
+    ):
+        (expected,) = await embed(embedder, [text])
+        assert cosine(vector, expected) == pytest.approx(1, abs=1e-5)
+    bare = e5(folder, tmp_path, prefix="")
+    assert bare.model_id == "intfloat/multilingual-e5-small after ''"
+
+
+async def test_a_model_without_prefixes_reads_a_question_as_a_text(embedder: FastEmbedEmbedder) -> None:
+    (text,) = await embed(embedder, ["hello"])
+    assert cosine(await embed_question(embedder, "hello"), text) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "prefixes"),
+    [
+        ("intfloat/multilingual-e5-large", ("query: ", "passage: ")),
+        ("nomic-ai/nomic-embed-text-v1.5-Q", ("search_query: ", "search_document: ")),
+        ("BAAI/bge-small-en-v1.5", ("Represent this sentence for searching relevant passages: ", "")),
+        ("BAAI/bge-small-zh-v1.5", ("", "")),
+        ("minishlab/potion-multilingual-128M", ("", "")),
+    ],
+)
+def test_the_prefixes_of_known_models(model_id: str, prefixes: tuple[str, str]) -> None:
+    assert prefixes_of(model_id) == prefixes
+
+
+async def test_a_default_model_that_cannot_be_downloaded_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(EmbedderError, match=r"multilingual-e5-small cannot be loaded from its hub.*give folder="):
+        await FastEmbedEmbedder(cache_folder=tmp_path).load()
+
+
 # What goes wrong
 
 
@@ -165,7 +221,7 @@ async def test_a_model_that_fails_is_an_embedders_error(
     def fail(*_arguments: object, **_options: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("recuerda.fastembed.embedder.TextEmbedding.embed", fail)
+    monkeypatch.setattr("recuerda.fastembed.embedder.TextEmbedding.passage_embed", fail)
     with pytest.raises(EmbedderError, match=r"failed \(MemoryError\)"):
         await embedder.embed(["hello"])
 

@@ -30,7 +30,7 @@ from recuerda.errors import ConfigurationError
 from recuerda.ids import check_limit
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
-from recuerda.providers.embedding import Embedder, embed
+from recuerda.providers.embedding import Embedder, embed_question
 from recuerda.providers.remembering import input_text, quotes_below
 from recuerda.threads.thread import AgentThread
 
@@ -211,7 +211,7 @@ class AzureAISearchProvider(ContextProvider):
     async def _vector(self, text: str) -> list[float] | None:
         if self._embedder is None:
             return None
-        (vector,) = await embed(self._embedder, [text])
+        vector = await embed_question(self._embedder, text)
         if self._facts is not None:
             self._facts.check_length(self._settings, vector)
         return vector

@@ -1,4 +1,4 @@
-"""Vectors from an embedding model that runs on this machine, with the library fastembed."""
+"""Embedding models that run on this machine, with the library fastembed."""
 
 import logging
 import os

@@ -2,11 +2,12 @@
 
 from recuerda.providers.context import Context, ContextProvider
 from recuerda.providers.deferred import Deferred
-from recuerda.providers.embedding import Embedder
+from recuerda.providers.embedding import Embedder, QuestionEmbedder
 
 __all__ = [
     "Context",
     "ContextProvider",
     "Deferred",
     "Embedder",
+    "QuestionEmbedder",
 ]

@@ -26,7 +26,7 @@ from recuerda.errors import (
     StorageError,
     ThreadOwnershipError,
 )
-from recuerda.providers.embedding import Embedder, embed
+from recuerda.providers.embedding import Embedder, embed, embed_question
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
 from recuerda.recall.following import Followed, follow, is_current, thread_scope, user_scope
 from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex, ScopeInfo
@@ -432,14 +432,14 @@ class Recollection:
         try:
             async with asyncio.timeout(self._embed_s):
                 await self.embed_missing(scope)
-                vectors = await embed(self.embedder, [without_names(text, info.speakers)])
+                vector = await embed_question(self.embedder, without_names(text, info.speakers))
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and a search needs it not
             _logger.warning("memories are searched by words only, because %s", self._reason(error))
             self.lacks_vectors.add(scope)
             return None
-        return unit(vectors[0])
+        return unit(vector)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):

@@ -20,7 +20,7 @@ from recuerda.ids import check_id, check_limit
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
-from recuerda.providers.embedding import Embedder, embed
+from recuerda.providers.embedding import Embedder, embed, embed_question
 from recuerda.providers.remembering import (
     check_one_thread_scope,
     check_thread_user,
@@ -279,7 +279,8 @@ class RedisProvider(ContextProvider):
         if not question.calls:
             return []
         if self._embedder is not None:
-            (vector,) = await self._embed([text[-MAX_TEXT:]])
+            vector = await embed_question(self._embedder, text[-MAX_TEXT:], dimensions=self._dimensions)
+            self._dimensions = len(vector)
             question = msgspec.structs.replace(question, vector=vector, model_id=self._embedder.model_id)
         replies = await self._ask(question)
         return [memory_of(hit.fields, score) for hit, score in question.merged(replies)]
