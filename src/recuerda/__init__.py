@@ -24,6 +24,7 @@ from recuerda.errors import (
     MissingExtraError,
     ProviderError,
     RecuerdaError,
+    RerankerError,
     RunLimitError,
     ServiceThreadNotFound,
     StateError,
@@ -57,6 +58,7 @@ from recuerda.messages.message import (
 )
 from recuerda.providers.context import Context, ContextProvider
 from recuerda.providers.embedding import Embedder
+from recuerda.providers.reranking import Reranker
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import Appended, NewTurn, ThreadInfo, ThreadPage, ThreadSlice, TurnRecord, Version
@@ -109,6 +111,8 @@ __all__ = [
     "ProviderError",
     "RecuerdaError",
     "RefusalContent",
+    "Reranker",
+    "RerankerError",
     "RunLimitError",
     "ServiceThreadNotFound",
     "StateError",

@@ -26,6 +26,7 @@ credentials.
     ├── ThreadDiverged              a service's thread and its local mirror hold different turns
     ├── ProviderError               a memory service failed, or is set up in a way that cannot work
     ├── EmbedderError               an embedding model failed, or its vectors do not match
+    ├── RerankerError               a reranking model failed, or its scores do not match
     ├── TurnPending                 a turn was interrupted: resume it or drop it
     ├── DraftConflict               another process continues the turn, or the turn ended: load the draft again
     ├── ToolOutcomeUnknown          a tool was started, and nobody knows whether it finished: find out
@@ -223,6 +224,10 @@ class ProviderError(RecuerdaError):
 
 class EmbedderError(RecuerdaError):
     """Raised when an embedder fails, or when its vectors do not match the request or the stored vectors."""
+
+
+class RerankerError(RecuerdaError):
+    """Raised when a reranker fails, or when its scores do not match the texts."""
 
 
 class TurnPending(RecuerdaError):

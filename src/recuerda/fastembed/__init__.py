@@ -1,4 +1,4 @@
-"""Embedding models that run on this machine, with the library fastembed."""
+"""Embedding models and rerankers that run on this machine, with the library fastembed."""
 
 import logging
 import os
@@ -18,9 +18,10 @@ if "ORT_DISABLE_TELEMETRY" not in os.environ:
 
 try:
     from recuerda.fastembed.embedder import FastEmbedEmbedder
+    from recuerda.fastembed.reranker import FastEmbedReranker
 except ModuleNotFoundError as _error:
     if _error.name != "fastembed":
         raise
     raise MissingExtraError(module="recuerda.fastembed", extra="fastembed") from _error
 
-__all__ = ["FastEmbedEmbedder"]
+__all__ = ["FastEmbedEmbedder", "FastEmbedReranker"]

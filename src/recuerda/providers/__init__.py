@@ -3,6 +3,7 @@
 from recuerda.providers.context import Context, ContextProvider
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder, QuestionEmbedder
+from recuerda.providers.reranking import Reranker
 
 __all__ = [
     "Context",
@@ -10,4 +11,5 @@ __all__ = [
     "Deferred",
     "Embedder",
     "QuestionEmbedder",
+    "Reranker",
 ]

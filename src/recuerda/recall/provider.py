@@ -20,6 +20,7 @@ from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder
 from recuerda.providers.remembering import check_thread_user, follow_storage, input_text
+from recuerda.providers.reranking import Reranker
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import Followed, thread_scope, user_scope
 from recuerda.recall.index import IndexStats, RecallIndex
@@ -27,6 +28,7 @@ from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
 from recuerda.recall.recollection import EMBED_S, Recollection, Tell, scope_for
+from recuerda.recall.reranking import RERANK_S, Reranking
 from recuerda.recall.text import essence
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
@@ -53,6 +55,9 @@ class RecallProvider(ContextProvider):
         embedder: turns texts into vectors, to search by meaning too. If None, searches are by words only. Vectors
             from another model in the index are replaced. A search waits for the embedder for half of `timeout`, and for
             5 seconds at most. Then it is by words only, and the missing vectors are made in the background.
+        reranker: compares the best 50 memories with the question, to order them better. If None, the order of the
+            search stands. A search waits for the reranker for a quarter of `timeout`, and for 2 seconds at most. If it
+            fails or takes longer, the order of the search stands too.
         facts: finds facts in the messages after the reply; see `FactExtractor`. If None, no facts are extracted.
         limit: the largest number of memories, and of facts, that a run gets.
         recent_turns: the number of the newest turns of the current thread that are not recalled. If None, these are the
@@ -77,6 +82,7 @@ class RecallProvider(ContextProvider):
         user_id: str | None = None,
         storage: Storage | str | None = None,
         embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
         facts: FactExtractor | None = None,
         limit: int = 10,
         recent_turns: int | None = None,
@@ -95,6 +101,7 @@ class RecallProvider(ContextProvider):
         self.timeout = timeout
         self.on_failure: FailurePolicy = on_failure
         self._embedder = embedder
+        self._reranking = None if reranker is None else Reranking(reranker, _rerank_s(timeout))
         self._extractor = facts
         self._clock = clock
         self.time_zone: tzinfo = time_zone
@@ -347,6 +354,7 @@ class RecallProvider(ContextProvider):
                 self._embedder,
                 self._clock,
                 embed_s=_embed_s(self.timeout),
+                reranking=self._reranking,
                 zone=self.time_zone,
             )
         return self._recollection
@@ -407,6 +415,11 @@ class RecallProvider(ContextProvider):
 def _embed_s(timeout: timedelta | None) -> float:
     """Return the seconds that a search waits for the embedder. At least half of a run's time is left for the words."""
     return EMBED_S if timeout is None else min(EMBED_S, timeout.total_seconds() / 2)
+
+
+def _rerank_s(timeout: timedelta | None) -> float:
+    """Return the seconds that a search waits for the reranker. It has a quarter of a run's time at most."""
+    return RERANK_S if timeout is None else min(RERANK_S, timeout.total_seconds() / 4)
 
 
 class _Follower:

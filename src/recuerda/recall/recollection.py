@@ -32,6 +32,7 @@ from recuerda.recall.following import Followed, follow, is_current, thread_scope
 from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex, ScopeInfo
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
+from recuerda.recall.reranking import RERANKED, Reranking
 from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, terms_of, without_names, words_of
 from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
@@ -84,6 +85,7 @@ class Recollection:
         embedder: turns texts into vectors. If None, searches are by words only.
         clock: gives the time in microseconds since 1970.
         embed_s: the seconds that a search waits for the embedder. After that, it searches by words only.
+        reranking: reorders the best memories. If None, the order of the search stands.
         zone: the time zone of the users.
 
     Attributes:
@@ -99,12 +101,14 @@ class Recollection:
         clock: Clock,
         *,
         embed_s: float = EMBED_S,
+        reranking: Reranking | None = None,
         zone: tzinfo = UTC,
     ) -> None:
         self.index = index
         self.embedder = embedder
         self.lacks_vectors: set[str] = set()
         self._embed_s = embed_s
+        self._reranking = reranking
         self._zone = zone
         self._clock = clock
         self._storage = storage
@@ -340,7 +344,10 @@ class Recollection:
             if (thread_id := candidates.threads.get(key >> 32)) is not None
             and filters.admits(candidates.found[key], thread_id)
         ]
-        return await self._different(scored, limit)
+        if self._reranking is None:
+            return await self._different(scored, limit)
+        best = await self._different(scored, max(limit, RERANKED))
+        return (await self._reranking.order(text, best))[:limit]
 
     async def _standing(self, scope: str, limit: int, filters: Filters) -> list[Memory]:
         looked_for = CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES)
