@@ -173,7 +173,7 @@ HOMES = {
     "recuerda.file": ["FileStorage"],
     "recuerda.mem0": ["Mem0Provider"],
     "recuerda.offline": ["OfflineChatClient", "OfflineNotesClient"],
-    "recuerda.openai": ["OpenAIChatClient", "OpenAIEmbedder", "OpenAIResponsesClient"],
+    "recuerda.openai": ["OpenAIChatClient", "OpenAIEmbedder", "OpenAIResponsesClient", "ServiceReranker"],
     "recuerda.postgres": ["PostgresStorage"],
     "recuerda.recall": [
         "Fact",

@@ -1,4 +1,4 @@
-"""Chat clients and an embedder for OpenAI, Azure OpenAI and compatible servers, on OpenAI's official SDK.
+"""Chat clients, an embedder and a reranker for OpenAI, Azure OpenAI and compatible servers, on OpenAI's official SDK.
 
 `import recuerda` does not import this package, because importing the SDK takes longer than importing all of recuerda.
 """
@@ -14,8 +14,9 @@ except ModuleNotFoundError as _error:
 
 from recuerda.openai.chat_client import OpenAIChatClient  # imported after the check because it needs the SDK
 from recuerda.openai.embedder import OpenAIEmbedder
+from recuerda.openai.reranker import ServiceReranker
 from recuerda.openai.responses_client import OpenAIResponsesClient
 
 del openai  # imported only for the check above
 
-__all__ = ["OpenAIChatClient", "OpenAIEmbedder", "OpenAIResponsesClient"]
+__all__ = ["OpenAIChatClient", "OpenAIEmbedder", "OpenAIResponsesClient", "ServiceReranker"]

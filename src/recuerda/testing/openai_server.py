@@ -3,8 +3,8 @@
 A mocked transport does not show how a program copes with a broken connection, a slow answer or a refused request. This
 server does. It runs on a free port of 127.0.0.1 in a thread of its own, gives the answers of its script, refuses the
 requests that the real service refuses, and keeps every request for the test. It serves chat completions (on OpenAI's
-and Azure's paths), responses, conversations, embeddings and the list of models. `openai_script` has the kinds of
-answers, and each endpoint has a module of its own.
+and Azure's paths), responses, conversations, embeddings, the scores of a reranker and the list of models.
+`openai_script` has the kinds of answers, and each endpoint has a module of its own.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from recuerda.testing.openai_chat import CHAT_COMPLETIONS
 from recuerda.testing.openai_conversations import ServiceThreads
 from recuerda.testing.openai_embeddings import embed
+from recuerda.testing.openai_rerank import rerank
 from recuerda.testing.openai_responses import responses_dialect
 from recuerda.testing.openai_script import (
     Answer,
     Dropped,
     Failure,
+    JSONObject,
     RecordedRequest,
     Reply,
     ScriptEntry,
@@ -143,7 +145,8 @@ class ScriptedOpenAIServer:
             )
         for prefix in ("/v1", "/openai/v1", _AZURE):
             routes.append(Route(f"{prefix}/chat/completions", self._chat_completions, methods=["POST"]))
-            routes.append(Route(f"{prefix}/embeddings", self._embeddings, methods=["POST"]))
+            routes.append(Route(f"{prefix}/embeddings", self._computed(embed), methods=["POST"]))
+        routes.append(Route("/v1/rerank", self._computed(rerank), methods=["POST"]))
         return Starlette(routes=routes, exception_handlers={HTTPException: _unknown_path})
 
     async def _chat_completions(self, request: Request) -> Response:
@@ -164,12 +167,14 @@ class ScriptedOpenAIServer:
 
         return answer
 
-    async def _embeddings(self, request: Request) -> Response:
-        try:
-            recorded = await self._record(request)
-            return _json(embed(recorded.body))
-        except BadRequest as error:
-            return _error(error.failure)
+    def _computed(self, compute: Callable[[JSONObject], dict[str, object]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                return _json(compute((await self._record(request)).body))
+            except BadRequest as error:
+                return _error(error.failure)
+
+        return answer
 
     async def _answer(self, request: Request, dialect: Dialect) -> Response:
         try:
