@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recuerda import ChatMessage
+from recuerda import ChatMessage, open_storage
+from recuerda.recall.scopes import NAMESPACE_KEY
 from recuerda.sqlite import SQLiteStorage
 from tests.cli.processes import CommandLine, Terminal
 from tests.recall.talking import NOW, pair, person, say
@@ -42,6 +43,21 @@ def test_a_user_s_memories_are_found_in_their_threads_alone(recuerda: CommandLin
     assert printed == "Ana · 2026-05-20 12:00 · ana's · turn 1\n  I parked \\x1b[31min [bold]Oslo[/].\n"
     in_thread = recuerda.ok("recall", "park", "--storage", url, "--thread", "ana's")
     assert in_thread == printed
+
+
+def test_memories_of_a_namespace_are_found_if_it_is_named(recuerda: CommandLine, url: str) -> None:
+    asyncio.run(move(url, "ana's", "shop"))
+    command = ("recall", "park", "--storage", url, "--user", "ana", "--json")
+    found = {
+        names: len(json.loads(recuerda.ok(*command, *(f"--namespace={name}" for name in names)))["memories"])
+        for names in ((), ("shop",), ("therapist",), ("default", "shop"))
+    }
+    assert found == {(): 0, ("shop",): 1, ("therapist",): 0, ("default", "shop"): 1}
+
+
+async def move(url: str, thread_id: str, namespace: str) -> None:
+    async with open_storage(url) as storage:
+        await storage.update_thread(thread_id, metadata={NAMESPACE_KEY: namespace})
 
 
 def test_json_has_everything(recuerda: CommandLine, url: str) -> None:

@@ -13,7 +13,7 @@ from recuerda.recall.text import MAX_TEXT
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.ram import MemoryStorage
 from recuerda.testing.scripted import ScriptedChatClient
-from tests.recall.talking import pair, say
+from tests.recall.talking import pair, person, say
 
 HOSTILE = (
     "ana",
@@ -118,6 +118,28 @@ async def test_a_provider_of_all_users_lends_no_other_memories_to_a_thread_of_no
     assert "amber" not in context.messages[0].text
     await anas.close()
     await everybodys.close()
+
+
+async def test_a_group_has_memories_of_its_own_in_which_each_speaker_is_found(storage: SQLiteStorage) -> None:
+    recall = RecallProvider(storage=storage)
+    for number, (name, text) in enumerate(
+        (("Ana", "I would name the boat Walrus."), ("Ben", "I would name the boat Heron."), ("Zoe", "No boat for me."))
+    ):
+        await say(storage, f"group {number}", person(name, text), user="group")
+    await say(storage, "private", *pair("I hate the boat, tell nobody."))
+    for name, word in (("Ana", "Walrus"), ("Ben", "Heron"), ("Zoe", "No boat")):
+        best = (await recall.search(f"What did {name} say about the boat?", user_id="group"))[0]
+        assert (best.speaker, word in best.text) == (name, True)
+    seen: dict[str, str] = {}
+    for thread_id, user in (("group new", "group"), ("private new", "ana")):
+        store = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user)
+        thread = AgentThread(message_store=store)
+        context = await recall.invoking([person("Ana", "What do you know about the boat?")], thread=thread)
+        assert context is not None
+        seen[user] = context.messages[0].text
+    assert [word in seen["group"] for word in ("Walrus", "Heron", "No boat", "hate")] == [True, True, True, False]
+    assert [word in seen["ana"] for word in ("Walrus", "Heron", "No boat", "hate")] == [False, False, False, True]
+    await recall.close()
 
 
 async def test_memories_of_one_thread_alone_are_found(storage: SQLiteStorage, recall: RecallProvider) -> None:

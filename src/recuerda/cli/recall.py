@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from heapq import nlargest
 from itertools import islice
 from typing import Annotated
@@ -19,6 +20,7 @@ from recuerda.json_value import JsonObject
 from recuerda.recall import Memory, Progress, RecallProvider
 from recuerda.recall.places import index_beside
 from recuerda.recall.quoting import excerpt
+from recuerda.recall.scopes import DEFAULT_NAMESPACE
 from recuerda.storage.contract import Storage
 
 EXCERPT = 400
@@ -42,6 +44,12 @@ def recall(
         typer.Option("--user", metavar="ID", help="Search this user's threads. The default is threads without a user."),
     ] = None,
     thread: Annotated[str | None, typer.Option("--thread", metavar="ID", help="Search only this thread.")] = None,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace", metavar="NAME", help="Search this namespace; repeat it for more. The default is `default`."
+        ),
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=1000, help="The largest number of memories to show.")
     ] = 10,
@@ -61,7 +69,9 @@ def recall(
 
     With --json, the output is {"memories": [...]}.
     """
-    found = asyncio.run(_search(storage, query, user=user, thread=thread, limit=limit, index=index))
+    found = asyncio.run(
+        _search(storage, query, user=user, thread=thread, namespaces=namespace or (), limit=limit, index=index)
+    )
     if as_json:
         print_json({"memories": [_memory_json(memory) for memory in found]})
     elif found:
@@ -73,11 +83,19 @@ def recall(
 
 
 async def _search(
-    storage: str | None, query: str, *, user: str | None, thread: str | None, limit: int, index: str | None
+    storage: str | None,
+    query: str,
+    *,
+    user: str | None,
+    thread: str | None,
+    namespaces: Sequence[str],
+    limit: int,
+    index: str | None,
 ) -> list[Memory]:
+    first, *further = namespaces or [DEFAULT_NAMESPACE]
     async with opened_to_read(storage, may_be_new=True) as opened_storage:
         _check_place(index, opened_storage, public_url(storage))
-        provider = RecallProvider(index, storage=opened_storage, user_id=user)
+        provider = RecallProvider(index, storage=opened_storage, user_id=user, namespace=first, reads=further)
         try:
             await provider.catch_up(progress=_show)
             _end()

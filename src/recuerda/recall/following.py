@@ -18,6 +18,7 @@ from msgspec import structs
 
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
+from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of, thread_scope, user_scope
 from recuerda.recall.text import ABOUT_ASKER, STANDING, clean_text, speaker_terms, terms_of
 from recuerda.recall.traits import IS_PERSONAL, IS_STANDING, traits_of
 from recuerda.storage.contract import Storage
@@ -35,16 +36,6 @@ _FEW_TURNS = 8
 _logger = logging.getLogger("recuerda")
 
 
-def user_scope(user_id: str) -> str:
-    """Return the scope of a user's memories."""
-    return f"user:{user_id}"
-
-
-def thread_scope(thread_id: str) -> str:
-    """Return the scope of a thread without a user, which has memories of its own."""
-    return f"thread:{thread_id}"
-
-
 def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> str:
     """Return the scope of a thread's memories.
 
@@ -53,11 +44,12 @@ def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> s
         user_id: the user on whose behalf the thread is followed, if the thread itself has no user.
         known: the position in the index. A thread without a user stays with the first user for whom it was followed.
     """
+    namespace = named_namespace(info) or DEFAULT_NAMESPACE
     if info.user_id is not None:
-        return user_scope(info.user_id)
-    if known is not None and known.incarnation == info.incarnation and known.scope.startswith("user:"):
-        return known.scope
-    return thread_scope(info.id) if user_id is None else user_scope(user_id)
+        return user_scope(info.user_id, namespace)
+    if known is not None and known.incarnation == info.incarnation:
+        user_id = owner_of(known.scope, ()).user_id or user_id
+    return thread_scope(info.id, namespace) if user_id is None else user_scope(user_id, namespace)
 
 
 def is_current(info: ThreadInfo, known: Position | None) -> bool:
@@ -70,7 +62,7 @@ def is_current(info: ThreadInfo, known: Position | None) -> bool:
         return False
     if not info.rewritten <= known.edits <= info.edits:
         return False
-    return info.user_id is None or known.scope == user_scope(info.user_id)
+    return known.scope == scope_of(info, None, known)
 
 
 class Followed(NamedTuple):
@@ -80,11 +72,13 @@ class Followed(NamedTuple):
         position: the position that was reached; None if the thread does not exist.
         user_id: the thread's own user; None if it has none.
         added: the number of messages that were added.
+        namespace: the namespace that the thread's metadata name; None if they name none.
     """
 
     position: Position | None
     user_id: str | None
     added: int
+    namespace: str | None = None
 
 
 async def follow(
@@ -124,6 +118,11 @@ async def follow(
             if await _drop(index, thread_id, known):
                 return Followed(None, None, 0)
             continue
+        if known is not None and known.scope != scope_of(found.info, user_id, known):
+            # The facts of the thread belong to its earlier scope, so they are deleted, too.
+            if not await _drop(index, thread_id, known):
+                continue
+            known = None
         position, added = known, 0
         for update, turns in _updates(found, known, user_id):
             documents = await _documents(thread_id, turns)
@@ -131,7 +130,7 @@ async def follow(
                 break
             position, added = update.position, added + len(documents)
         else:
-            return Followed(position, found.info.user_id, added)
+            return Followed(position, found.info.user_id, added, named_namespace(found.info))
     raise StorageBusy(
         f"the index of memories could not follow thread {thread_id!r}, because other processes keep changing it; "
         "try again"

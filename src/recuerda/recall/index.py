@@ -6,8 +6,8 @@ similarities and the neighbouring documents, and `ranking.py` computes scores fr
 `following.py` passes the changes to it. An index is derived data: it may be deleted at any time, and is then rebuilt
 from the storage's log. Only the list of forgotten turns cannot be rebuilt.
 
-A scope is the owner of memories: a user, or a thread that has no user. A search never finds anything in another scope,
-and its cost depends on the size of the scope, not on the size of the index.
+A scope is the owner of memories in a namespace: a user, or a thread that has no user; see `scopes.py`. A search never
+finds anything in another scope, and its cost depends on the size of the scope, not on the size of the index.
 """
 
 from __future__ import annotations
@@ -215,7 +215,8 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
     """Statistics of an index.
 
     Attributes:
-        scopes: the number of users, plus the number of threads without a user.
+        scopes: the number of users, plus the number of threads without a user. A user is counted once for each
+            namespace.
         threads: the number of threads that the index follows.
         documents: the number of messages that can be found.
         vectors: the number of messages with a vector.
@@ -251,6 +252,10 @@ class RecallIndex(ABC):
     @abstractmethod
     async def followed(self, scope: str | None) -> dict[str, Position]:
         """Return the positions of all threads of a scope; of all threads in the index if `scope` is None."""
+
+    @abstractmethod
+    async def scopes(self, start: str, end: str) -> list[str]:
+        """Return the scopes from `start` to before `end`, in the order of bytes, also those that have only facts."""
 
     @abstractmethod
     async def apply(self, update: ThreadUpdate) -> bool:

@@ -22,17 +22,19 @@ from recuerda.providers.embedding import Embedder
 from recuerda.providers.remembering import check_thread_user, follow_storage, input_text
 from recuerda.providers.reranking import Reranker
 from recuerda.recall.facts import Fact, FactExtractor
-from recuerda.recall.following import Followed, thread_scope, user_scope
+from recuerda.recall.following import Followed
 from recuerda.recall.index import IndexStats, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
-from recuerda.recall.recollection import EMBED_S, Recollection, Tell, scope_for
+from recuerda.recall.recollection import EMBED_S, Recollection, Tell, whose_memories
 from recuerda.recall.reranking import RERANK_S, Reranking
+from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespaces, owner_of
 from recuerda.recall.text import essence
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
 from recuerda.storage.registry import open_storage
+from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
 _ADVICE = "make a provider for each user, or one without user_id"
@@ -51,6 +53,10 @@ class RecallProvider(ContextProvider):
             close). If None, the index is beside the storage: `memory.db` has its index in `memory.recall.db`.
         user_id: the user whose threads are remembered. A thread of another user raises `ThreadOwnershipError`. If
             None, each thread's own user is taken; a thread without a user recalls only its own messages.
+        namespace: the namespace of the memories, such as the name of an application or of an agent. A thread gets the
+            namespace of the provider that runs its first turn, and keeps it. A run recalls nothing from other
+            namespaces.
+        reads: further namespaces from which a run and a search recall memories.
         storage: the storage of the threads, or its URL. If None, the storage of the first thread is used.
         embedder: turns texts into vectors, to search by meaning too. If None, searches are by words only. Vectors
             from another model in the index are replaced. A search waits for the embedder for half of `timeout`, and for
@@ -80,6 +86,8 @@ class RecallProvider(ContextProvider):
         index: str | os.PathLike[str] | RecallIndex | None = None,
         *,
         user_id: str | None = None,
+        namespace: str = DEFAULT_NAMESPACE,
+        reads: Sequence[str] = (),
         storage: Storage | str | None = None,
         embedder: Embedder | None = None,
         reranker: Reranker | None = None,
@@ -94,6 +102,7 @@ class RecallProvider(ContextProvider):
         time_zone: tzinfo = UTC,
     ) -> None:
         self.user_id: str | None = None if user_id is None else check_id(user_id, "user id")
+        self.namespaces: tuple[str, ...] = check_namespaces(namespace, reads)
         self.limit: int = check_limit(limit, "limit")
         self.recent_turns: int | None = None if recent_turns is None else check_count(recent_turns, "recent_turns")
         self.max_characters: int = check_limit(max_characters, "max_characters")
@@ -119,12 +128,12 @@ class RecallProvider(ContextProvider):
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
         query = essence(input_text(messages))
-        scope, admitted = await self._looked_in(thread)
-        if not query or scope is None:
+        whose, admitted = await self._looked_in(thread)
+        if not query or whose is None:
             return None
-        memories = await self._search(query, scope, limit=self.limit, admitted=admitted)
+        memories = await self._search(query, whose, limit=self.limit, admitted=admitted)
         has_facts = self._extractor is not None and admitted.only_thread is None
-        facts = await self._of().facts(scope, has_history=False) if has_facts else []
+        facts = await self._of().facts(whose, has_history=False) if has_facts else []
         return context_of(
             memories,
             facts=fitting(facts, query, self.limit),
@@ -143,12 +152,14 @@ class RecallProvider(ContextProvider):
         thread: AgentThread,
         invoke_exception: BaseException | None = None,
     ) -> None:
-        store = thread.turn_store
+        store = _kept_turns(thread)
         if invoke_exception is not None or store is None:
             return
         recollection = self._bound(thread, store.storage)
         followed = await recollection.follow(thread.id, user_id=self.user_id, has_grown=True)
         self._check_owner(thread.id, followed)
+        if await self._named(store, followed, turns=1):
+            followed = await recollection.follow(thread.id, user_id=self.user_id)
         if recollection.count_turn():
             await self._learning.start("index", self._check, is_optional=True)
         position = followed.position
@@ -213,15 +224,14 @@ class RecallProvider(ContextProvider):
             StorageError: the storage or the index failed. No unchecked memory is returned.
         """
         check_limit(limit, "limit")
-        user = self._user(user_id)
-        scope = scope_for(user, thread_id)
+        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
         chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id)
-        return await self._search(essence(query), scope, limit=limit, admitted=chosen)
+        return await self._search(essence(query), whose, limit=limit, admitted=chosen)
 
-    async def _search(self, query: str, scope: str, *, limit: int, admitted: Filters) -> list[Memory]:
+    async def _search(self, query: str, whose: Whose, *, limit: int, admitted: Filters) -> list[Memory]:
         recollection = self._of()
-        memories = await recollection.search(query, scope, limit=limit, filters=admitted)
-        if scope in recollection.lacks_vectors:
+        memories = await recollection.search(query, whose, limit=limit, filters=admitted)
+        for scope in recollection.lacks_vectors.intersection(whose.scopes):
             recollection.lacks_vectors.discard(scope)
             await self._learning.start(scope, partial(recollection.embed_missing, scope), is_optional=True)
         return memories
@@ -246,8 +256,8 @@ class RecallProvider(ContextProvider):
             StorageError: the storage or the index failed.
         """
         check_limit(limit, "limit")
-        scope = scope_for(self._user(user_id), thread_id)
-        return await self._of().standing(scope, limit=limit, filters=filters(only_thread=thread_id))
+        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        return await self._of().standing(whose, limit=limit, filters=filters(only_thread=thread_id))
 
     async def facts(self, *, user_id: str | None = None, has_history: bool = False) -> list[Fact]:
         """Return the facts that a model found in a user's threads, the oldest first.
@@ -257,7 +267,8 @@ class RecallProvider(ContextProvider):
             has_history: True also returns replaced facts, each with its successor and the time until which it was
                 valid.
         """
-        return await self._of().facts(scope_for(self._user(user_id), None), has_history=has_history)
+        whose = whose_memories(self._user(user_id), None, self.namespaces)
+        return await self._of().facts(whose, has_history=has_history)
 
     async def flush(self) -> None:
         """Wait until the work that follows the replies (vectors and facts) is done."""
@@ -283,6 +294,8 @@ class RecallProvider(ContextProvider):
             query: forgets every turn with a message that has all of these words, in `thread`, in the threads of `user`,
                 or in the threads of the provider's user.
 
+        A query and a user are looked for in the namespaces that the provider reads.
+
         Raises:
             InvalidInput: no argument is given, or the arguments cannot be combined.
             ThreadOwnershipError: the provider has a user, and another user or another user's thread is named.
@@ -291,13 +304,14 @@ class RecallProvider(ContextProvider):
         if turn is not None and (thread_id is None or query is not None or user is not None):
             raise InvalidInput("turn= needs thread= and no other argument, as in forget(thread=…, turn=…)")
         if query is not None:
-            return await self._of().forget_query(query, scope_for(self._user(user), thread_id))
+            whose = whose_memories(self._user(user), thread_id, self.namespaces)
+            return await self._of().forget_query(query, whose, only_thread=thread_id)
         if (thread_id is None) == (user is None):
             raise InvalidInput("forget needs one of thread=, thread= and turn=, user=, or query=")
         if thread_id is not None:
             self._check_owner(thread_id, await self._of().follow(check_id(thread_id, "thread id")))
             return await self._of().forget_thread(thread_id, turn)
-        return await self._of().forget_user(self._user(user) or "")
+        return await self._of().forget_user(whose_memories(self._user(user), None, self.namespaces))
 
     async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
         """Bring the index up to date with a user's threads, or with all threads.
@@ -377,24 +391,44 @@ class RecallProvider(ContextProvider):
         follow_storage(thread, self._follower)
         return recollection
 
-    async def _looked_in(self, thread: AgentThread) -> tuple[str | None, Filters]:
-        """Return the scope in which a run may search, and the memories that it may get; None without a scope."""
+    async def _looked_in(self, thread: AgentThread) -> tuple[Whose | None, Filters]:
+        """Return the owner whose memories a run may get, and which of these it may get; None without an owner."""
         check_thread_user(thread, self.user_id, advice=_ADVICE)
         user = self.user_id or thread.user_id
-        scope = None if user is None else user_scope(user)
-        if (store := thread.turn_store) is None:
-            return scope, Filters()
+        whose = None if user is None else Whose(user_id=user, namespaces=self.namespaces)
+        if (store := _kept_turns(thread)) is None:
+            return whose, Filters()
         followed = await self._bound(thread, store.storage).follow(thread.id, user_id=self.user_id)
         self._check_owner(thread.id, followed)
+        await self._named(store, followed, turns=0)
         if (position := followed.position) is None:
-            return scope, Filters()
+            return whose, Filters()
+        whose = owner_of(position.scope, self.namespaces)
         # A thread without a user gets only its own memories, even if another provider follows it for a user.
-        is_lent = user is None and followed.user_id is None and position.scope != thread_scope(thread.id)
-        return position.scope, Filters(
+        is_lent = user is None and followed.user_id is None and whose.user_id is not None
+        return whose, Filters(
             recent_thread=thread.id,
             recent_turn=self._first_recent(thread, position.revision),
             only_thread=thread.id if is_lent else None,
         )
+
+    async def _named(self, store: ChatMessageStore, followed: Followed, *, turns: int) -> bool:
+        """Give a new thread this provider's namespace, in the thread's metadata; return True if it got one.
+
+        This is done before the first turn, so that no other provider takes the thread for one of its own namespace. If
+        it failed then, it is done after the turn.
+
+        Args:
+            store: the store of the thread.
+            followed: the state of the thread.
+            turns: the number of turns of a thread that is new.
+        """
+        revision = 0 if followed.position is None else followed.position.revision
+        namespace = self.namespaces[0]
+        if namespace == DEFAULT_NAMESPACE or followed.namespace is not None or revision != turns:
+            return False
+        await store.view.update_thread(store.thread_id, metadata={NAMESPACE_KEY: namespace})
+        return True
 
     def _first_recent(self, thread: AgentThread, revision: int) -> int:
         """Return the number of the first turn of a run's thread that is not recalled."""
@@ -404,12 +438,16 @@ class RecallProvider(ContextProvider):
 
     def _check_owner(self, thread_id: str, followed: Followed) -> None:
         position = followed.position
-        if self.user_id is None or position is None or not position.scope.startswith("user:"):
-            return
-        if position.scope != user_scope(self.user_id):
+        owner = None if position is None else owner_of(position.scope, ()).user_id
+        if self.user_id is not None and owner not in (None, self.user_id):
             raise ThreadOwnershipError(
                 f"thread {thread_id!r} belongs to another user than this provider's memories; {_ADVICE}"
             )
+
+
+def _kept_turns(thread: AgentThread) -> ChatMessageStore | None:
+    """Return the store with a thread's turns; None if a service or the application's own store keeps the thread."""
+    return thread.turn_store
 
 
 def _embed_s(timeout: timedelta | None) -> float:

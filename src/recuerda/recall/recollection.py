@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
+from itertools import chain
 from typing import TypeAlias
 from weakref import WeakSet, WeakValueDictionary
 
@@ -28,11 +29,13 @@ from recuerda.errors import (
 )
 from recuerda.providers.embedding import Embedder, embed, embed_question
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
-from recuerda.recall.following import Followed, follow, is_current, thread_scope, user_scope
+from recuerda.recall.following import Followed, follow, is_current
 from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex, ScopeInfo
+from recuerda.recall.joining import joined_candidates, joined_info
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
 from recuerda.recall.reranking import RERANKED, Reranking
+from recuerda.recall.scopes import Whose, other_scopes, user_scope
 from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, terms_of, without_names, words_of
 from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
@@ -114,7 +117,7 @@ class Recollection:
         self._storage = storage
         self._storages: WeakSet[Storage] = WeakSet([] if storage is None else [storage])
         self._of_threads: WeakValueDictionary[str, Storage] = WeakValueDictionary()
-        self._known_scopes: set[str] = set()
+        self._known_users: set[str] = set()
         self._last: dict[str, Position] = {}
         self._erasures = 0
         self._unchecked_turns = 0
@@ -181,9 +184,8 @@ class Recollection:
     async def catch_up(self, user_id: str | None, tell: Tell | None = None, *, is_anew: bool = False) -> Progress:
         """Bring the index up to date with a user's threads (None: all threads), and remove threads that are gone."""
         threads = messages = 0
-        scope = None if user_id is None else user_scope(user_id)
-        known = await self.index.followed(scope)
-        gone = set(known) if scope is not None else {thread_id async for thread_id in self._known_threads()}
+        known = await self.followed(user_id)
+        gone = set(known) if user_id is not None else {thread_id async for thread_id in self._known_threads()}
         async for info in self.storage.threads(user_id=user_id):
             gone.discard(info.id)
             threads += 1
@@ -193,8 +195,8 @@ class Recollection:
                 tell(Progress(threads=threads, messages=messages))
         for thread_id in gone:
             messages += await self._compare(thread_id)
-        if scope is not None:
-            self._known_scopes.add(scope)
+        if user_id is not None:
+            self._known_users.add(user_id)
         return Progress(threads=threads, messages=messages)
 
     async def embed_all(self, user_id: str | None) -> int:
@@ -205,10 +207,21 @@ class Recollection:
         """
         if self.embedder is None:
             return 0
-        if user_id is not None:
-            return await self.embed_missing(user_scope(user_id))
-        scopes = {position.scope for position in (await self.index.followed(None)).values()}
+        scopes = {position.scope for position in (await self.followed(user_id)).values()}
         return sum([await self.embed_missing(scope) for scope in sorted(scopes)])
+
+    async def followed(self, user_id: str | None) -> dict[str, Position]:
+        """Return the positions of a user's threads in all namespaces; of all threads in the index if it is None."""
+        if user_id is None:
+            return await self.index.followed(None)
+        known: dict[str, Position] = {}
+        for scope in await self._scopes_of(user_id):
+            known |= await self.index.followed(scope)
+        return known
+
+    async def _scopes_of(self, user_id: str) -> list[str]:
+        """Return the scopes of a user in all namespaces."""
+        return [user_scope(user_id), *await self.index.scopes(*other_scopes(user_id))]
 
     async def _known_threads(self) -> AsyncIterator[str]:
         """Yield the ids of all threads of which the index holds anything."""
@@ -218,23 +231,22 @@ class Recollection:
                 yield thread_id
             after = page[-1]
 
-    async def _freshen(self, scope: str) -> set[str]:
-        """Bring the index up to date with the threads of a scope that changed last.
+    async def _freshen(self, whose: Whose) -> set[str]:
+        """Bring the index up to date with the threads of an owner that changed last.
 
-        The first search of a scope in this process brings the whole scope up to date. Returns the threads that are
-        known to be current, so that a search does not have to compare them again.
+        The first search for a user in this process brings all of the user's threads up to date. Returns the threads
+        that are known to be current, so that a search does not have to compare them again.
         """
         if self._generation != self.index.generation:
             self._generation = self.index.generation
-            self._known_scopes.clear()
-        kind, _, name = scope.partition(":")
-        if kind == "thread":
-            await self.follow(name)
+            self._known_users.clear()
+        if whose.user_id is None:
+            await self.follow(whose.thread_id or "")
             return set()
-        if scope not in self._known_scopes:
-            await self.catch_up(name)
+        if whose.user_id not in self._known_users:
+            await self.catch_up(whose.user_id)
             return set()
-        page = await self.storage.list_threads(user_id=name, limit=NEWEST_THREADS)
+        page = await self.storage.list_threads(user_id=whose.user_id, limit=NEWEST_THREADS)
         known = await self.index.positions([info.id for info in page.threads])
         stale = [info.id for info in page.threads if not is_current(info, known.get(info.id))]
         for thread_id in stale:
@@ -300,35 +312,39 @@ class Recollection:
 
     # -- searching -----------------------------------------------------------------------------------------------------
 
-    async def search(self, query: str, scope: str, *, limit: int, filters: Filters) -> list[Memory]:
+    async def search(self, query: str, whose: Whose, *, limit: int, filters: Filters) -> list[Memory]:
         """Return the memories that answer a query, the best first. Each memory is checked against the storage.
 
         The query is used as it is given. The caller shortens a long one; see `essence`.
         """
-        return await self._checked(scope, lambda info: self._ranked(query, scope, info, limit, filters))
+        return await self._checked(whose, lambda infos: self._ranked(query, infos, limit, filters))
 
-    async def standing(self, scope: str, *, limit: int, filters: Filters) -> list[Memory]:
-        """Return the standing instructions and preferences of a scope, the newest first, checked as in a search."""
-        return await self._checked(scope, lambda _: self._standing(scope, limit, filters))
+    async def standing(self, whose: Whose, *, limit: int, filters: Filters) -> list[Memory]:
+        """Return the standing instructions and preferences of an owner, the newest first, checked as in a search."""
+        return await self._checked(whose, lambda infos: self._standing(list(infos), limit, filters))
 
-    async def _checked(self, scope: str, find: Callable[[ScopeInfo], Awaitable[list[Memory]]]) -> list[Memory]:
-        """Return the memories that are found in a scope, after a comparison of their threads with the storage."""
+    async def _checked(
+        self, whose: Whose, find: Callable[[Mapping[str, ScopeInfo]], Awaitable[list[Memory]]]
+    ) -> list[Memory]:
+        """Return the memories that are found in an owner's scopes, after comparing their threads with the storage."""
         for _ in range(_ROUNDS):
             generation = self.index.generation
-            fresh = await self._freshen(scope)
-            info = await self.index.scope_info(scope)
-            found = await find(info) if info.documents else []
-            is_current = await self._are_current({memory.thread_id for memory in found} - fresh, scope)
+            fresh = await self._freshen(whose)
+            infos = {scope: await self.index.scope_info(scope) for scope in whose.scopes}
+            infos = {scope: info for scope, info in infos.items() if info.documents}
+            found = await find(infos) if infos else []
+            is_current = await self._are_current({memory.thread_id for memory in found} - fresh, whose)
             if is_current and self.index.generation == generation:
                 return found
         # The threads change faster than the index can follow them. A later search finds their messages.
         return []
 
-    async def _ranked(self, text: str, scope: str, info: ScopeInfo, limit: int, filters: Filters) -> list[Memory]:
-        vector = await self._query_vector(text, scope, info)
+    async def _ranked(self, text: str, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters) -> list[Memory]:
+        info = joined_info(list(infos.values()))
+        vector = await self._query_vector(text, list(infos), info)
         question = question_of(text, info, self._clock(), self._zone)
         looked_at = _NARROW_CANDIDATES if filters.is_narrow else max(_CANDIDATES, 3 * limit)
-        candidates = await self.index.candidates(
+        queries = [
             CandidateQuery(
                 scope=scope,
                 terms=tuple(question.terms),
@@ -337,7 +353,9 @@ class Recollection:
                 vector=vector,
                 limit=looked_at,
             )
-        )
+            for scope in infos
+        ]
+        candidates = joined_candidates([await self.index.candidates(query) for query in queries])
         scored = [
             (key, score)
             for key, score in rank(question, info, candidates)
@@ -349,9 +367,9 @@ class Recollection:
         best = await self._different(scored, max(limit, RERANKED))
         return (await self._reranking.order(text, best))[:limit]
 
-    async def _standing(self, scope: str, limit: int, filters: Filters) -> list[Memory]:
-        looked_for = CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES)
-        candidates = await self.index.candidates(looked_for)
+    async def _standing(self, scopes: Sequence[str], limit: int, filters: Filters) -> list[Memory]:
+        queries = [CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES) for scope in scopes]
+        candidates = joined_candidates([await self.index.candidates(query) for query in queries])
         found = [
             (candidate.created_us, key)
             for key, candidate in candidates.found.items()
@@ -376,7 +394,7 @@ class Recollection:
                     return found
         return found
 
-    async def _are_current(self, thread_ids: Iterable[str], scope: str) -> bool:
+    async def _are_current(self, thread_ids: Iterable[str], whose: Whose) -> bool:
         """Compare threads with the storage, and follow the changed threads. Return True if none has changed."""
         ids = sorted(thread_ids)
         if not ids:
@@ -386,7 +404,7 @@ class Recollection:
         stale = [
             thread_id
             for thread_id, info in zip(ids, heads, strict=True)
-            if info is None or not is_current(info, known.get(thread_id)) or known[thread_id].scope != scope
+            if info is None or not is_current(info, known.get(thread_id)) or known[thread_id].scope not in whose.scopes
         ]
         for thread_id in stale:
             # An encrypted thread is read completely, because deleting its key does not change the revision.
@@ -428,7 +446,7 @@ class Recollection:
             done += len(waiting)
         return done
 
-    async def _query_vector(self, text: str, scope: str, info: ScopeInfo) -> list[float] | None:
+    async def _query_vector(self, text: str, scopes: Sequence[str], info: ScopeInfo) -> list[float] | None:
         """Return the vector of a question; None if the search has to do without it.
 
         The vectors of messages that have none are made first. If that takes too long, the search does not compare
@@ -438,13 +456,14 @@ class Recollection:
             return None
         try:
             async with asyncio.timeout(self._embed_s):
-                await self.embed_missing(scope)
+                for scope in scopes:
+                    await self.embed_missing(scope)
                 vector = await embed_question(self.embedder, without_names(text, info.speakers))
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and a search needs it not
             _logger.warning("memories are searched by words only, because %s", self._reason(error))
-            self.lacks_vectors.add(scope)
+            self.lacks_vectors.update(scopes)
             return None
         return unit(vector)
 
@@ -456,12 +475,13 @@ class Recollection:
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
-    async def facts(self, scope: str, *, has_history: bool) -> list[Fact]:
-        """Return the facts of a scope. Their turns are checked against the storage, as in a search."""
-        await self._freshen(scope)
+    async def facts(self, whose: Whose, *, has_history: bool) -> list[Fact]:
+        """Return the facts of an owner. Their turns are checked against the storage, as in a search."""
+        await self._freshen(whose)
         for _ in range(_ROUNDS):
-            facts = await self.index.facts(scope, has_history=has_history)
-            if await self._are_current({source.thread_id for fact in facts for source in fact.sources}, scope):
+            of_scopes = [await self.index.facts(scope, has_history=has_history) for scope in whose.scopes]
+            facts = sorted(chain(*of_scopes), key=lambda fact: (fact.valid_from_us, fact.id))
+            if await self._are_current({source.thread_id for fact in facts for source in fact.sources}, whose):
                 return facts
         return []
 
@@ -520,7 +540,9 @@ class Recollection:
         items = 0
         for start in range(0, len(thread_ids), _ERASED_AT_ONCE):
             items += await self.index.erase(thread_ids[start : start + _ERASED_AT_ONCE], None)
-        return items if user_id is None else items + await self.index.erase([], user_scope(user_id))
+        for scope in [] if user_id is None else await self._scopes_of(user_id):
+            items += await self.index.erase([], scope)
+        return items
 
     async def forget_thread(self, thread_id: str, turn: int | str | None) -> int:
         """Forget all current turns of a thread, or one turn by its number or id; return the number of messages."""
@@ -533,51 +555,66 @@ class Recollection:
         first, last = (1, position.revision) if turn is None else (turn, turn)
         return await self.index.forget([_forgetting(thread_id, position, first, last)])
 
-    async def forget_user(self, user_id: str) -> int:
-        """Forget all current turns of a user's threads; return the number of messages."""
-        await self.catch_up(user_id)
-        threads = await self.index.followed(user_scope(user_id))
+    async def forget_user(self, whose: Whose) -> int:
+        """Forget all current turns of a user's threads in some namespaces; return the number of messages."""
+        await self.catch_up(whose.user_id)
+        threads: dict[str, Position] = {}
+        for scope in whose.scopes:
+            threads |= await self.index.followed(scope)
         return await self.index.forget(
             [_forgetting(thread_id, position, 1, position.revision) for thread_id, position in threads.items()]
         )
 
-    async def forget_query(self, query: str, scope: str) -> int:
-        """Forget each turn with a message that has all words of a query. Return the number of messages."""
-        await self._freshen(scope)
+    async def forget_query(self, query: str, whose: Whose, *, only_thread: str | None) -> int:
+        """Forget each turn with a message that has all words of a query. Return the number of messages.
+
+        Args:
+            query: the words.
+            whose: the owner of the memories.
+            only_thread: forgets only turns of this thread; None for all threads.
+        """
         terms = query_terms(words_of(query[:MAX_TEXT]))
         if not terms:
             return 0
-        looked_for = CandidateQuery(scope=scope, terms=tuple(terms), limit=1_000_000)
-        candidates = await self.index.candidates(looked_for)
-        wanted = set(terms.values())
-        turns = {
-            (candidates.threads[key >> 32], candidate.turn)
-            for key, candidate in candidates.found.items()
-            if {terms[term] for term in candidate.matches} == wanted
-        }
-        positions = await self.index.positions(sorted({thread_id for thread_id, _ in turns}))
+        await self._freshen(whose)
+        turns: set[tuple[str, int]] = set()
+        for scope in whose.scopes:
+            turns |= await self._turns_with(terms, scope)
+        chosen = sorted(turn for turn in turns if only_thread in (None, turn[0]))
+        positions = await self.index.positions(sorted({thread_id for thread_id, _ in chosen}))
         return await self.index.forget(
             [
                 _forgetting(thread_id, positions[thread_id], turn, turn)
-                for thread_id, turn in sorted(turns)
+                for thread_id, turn in chosen
                 if thread_id in positions
             ]
         )
 
+    async def _turns_with(self, terms: Mapping[str, int], scope: str) -> set[tuple[str, int]]:
+        """Return the threads and numbers of the turns of a scope with a message that has all words of a query."""
+        looked_for = CandidateQuery(scope=scope, terms=tuple(terms), limit=1_000_000)
+        candidates = await self.index.candidates(looked_for)
+        wanted = set(terms.values())
+        return {
+            (candidates.threads[key >> 32], candidate.turn)
+            for key, candidate in candidates.found.items()
+            if {terms[term] for term in candidate.matches} == wanted
+        }
 
-def scope_for(user_id: str | None, thread_id: str | None) -> str:
-    """Return the scope of a user or, without a user, the scope of a thread.
+
+def whose_memories(user_id: str | None, thread_id: str | None, namespaces: tuple[str, ...]) -> Whose:
+    """Return the owner to search: a user or, without a user, a thread.
 
     Raises:
         ConfigurationError: neither is given.
     """
     if user_id is not None:
-        return user_scope(user_id)
+        return Whose(user_id=user_id, namespaces=namespaces)
     if thread_id is None:
         raise ConfigurationError(
             "there is no user whose memories to search; give user_id=, or thread_id= for a thread that has no user"
         )
-    return thread_scope(thread_id)
+    return Whose(thread_id=thread_id, namespaces=namespaces)
 
 
 def _is_about_the_turn(error: Exception) -> bool:

@@ -115,6 +115,9 @@ class PostgresRecallIndex(RecallIndex):
     async def followed(self, scope: str | None) -> dict[str, Position]:
         return self._seen(await self._run(partial(self._searching.followed, scope)))
 
+    async def scopes(self, start: str, end: str) -> list[str]:
+        return await self._run(partial(self._searching.scopes, start, end))
+
     async def apply(self, update: ThreadUpdate) -> bool:
         return await self._run(partial(self._following.apply, update))
 

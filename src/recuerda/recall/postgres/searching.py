@@ -53,6 +53,10 @@ class Searching:
             "FROM {schema}.recall_threads t "
             "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE t.id = ANY (%s::text[])) t ON true"
         )
+        self._scopes = composed(
+            "SELECT id FROM {schema}.recall_scopes WHERE id >= %(start)s AND id < %(end)s "
+            "UNION SELECT scope FROM {schema}.recall_facts WHERE scope >= %(start)s AND scope < %(end)s"
+        )
         self._known_threads = composed("SELECT {schema}.recall_known_threads(%s, %s::integer)")
         self._scope_info = composed(
             "SELECT st.epoch, s.documents, s.size, "
@@ -109,6 +113,9 @@ class Searching:
 
     async def followed(self, scope: str | None, connection: Connection) -> tuple[int, dict[str, Position]]:
         return _positions(await rows(self._followed, (scope, scope), connection))
+
+    async def scopes(self, start: str, end: str, connection: Connection) -> list[str]:
+        return [scope for (scope,) in await rows(self._scopes, {"start": start, "end": end}, connection)]
 
     async def known_threads(self, after: str, limit: int, connection: Connection) -> list[str]:
         return [thread_id for (thread_id,) in await rows(self._known_threads, (after, limit), connection)]

@@ -107,6 +107,9 @@ class SQLiteRecallIndex(RecallIndex):
     async def followed(self, scope: str | None) -> dict[str, Position]:
         return await self._look(partial(searching.followed, scope))
 
+    async def scopes(self, start: str, end: str) -> list[str]:
+        return [] if self._is_missing() else await self._look(partial(searching.scopes, start, end))
+
     async def apply(self, update: ThreadUpdate) -> bool:
         applied = await self._write(partial(following.apply, update))
         if applied.full_scope is not None:
@@ -142,7 +145,7 @@ class SQLiteRecallIndex(RecallIndex):
         return await self._write(partial(following.next_to_check, limit))
 
     async def erase(self, thread_ids: Sequence[str], scope: str | None) -> int:
-        if self.path is not None and self._connection is None and not self.path.exists():
+        if self._is_missing():
             return 0  # nothing was ever remembered, so no file is created for it
         gone = await self._write(partial(following.erase, thread_ids, scope))
         if gone or scope is not None:
@@ -192,6 +195,10 @@ class SQLiteRecallIndex(RecallIndex):
                 executor.submit(self._disconnect)
         # Outside of the mutex, because a job may start another one.
         executor.shutdown(wait=True)
+
+    def _is_missing(self) -> bool:
+        """Return True if there is no file, and none is open."""
+        return self.path is not None and self._connection is None and not self.path.exists()
 
     async def _look(self, run: Callable[[sqlite3.Connection], T]) -> T:
         return await self._submit(partial(self._attend, run, is_write=False))

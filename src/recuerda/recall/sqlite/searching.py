@@ -56,6 +56,16 @@ def followed(scope: str | None, connection: sqlite3.Connection) -> dict[str, Pos
     return _positions(rows)
 
 
+def scopes(start: str, end: str, connection: sqlite3.Connection) -> list[str]:
+    """See `RecallIndex.scopes`."""
+    rows = connection.execute(
+        "SELECT id FROM scopes WHERE id >= :start AND id < :end "
+        "UNION SELECT scope FROM facts WHERE scope >= :start AND scope < :end",
+        {"start": start, "end": end},
+    )
+    return [scope for (scope,) in rows]
+
+
 def known_threads(after: str, limit: int, connection: sqlite3.Connection) -> list[str]:
     """See `RecallIndex.known_threads`."""
     rows = connection.execute(
