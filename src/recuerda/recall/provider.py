@@ -78,7 +78,8 @@ class RecallProvider(ContextProvider):
             in questions and in the dates of quotes.
 
     Only texts of the roles "user" and "assistant" are remembered, up to 20,000 characters of each message. Tools'
-    results and files are not remembered, nor are threads that a service or the application's own store keeps.
+    results and files are not remembered. A thread that a service keeps is remembered if it has a mirror. A thread in
+    the application's own store is not remembered.
     """
 
     def __init__(
@@ -434,6 +435,8 @@ class RecallProvider(ContextProvider):
         """Return the number of the first turn of a run's thread that is not recalled."""
         if self.recent_turns is not None:
             return revision - self.recent_turns + 1
+        if thread.is_kept_by_service:
+            return 0  # The service sends the whole thread.
         return revision - RECENT_TURNS + 1 if thread.sent_from is None else thread.sent_from
 
     def _check_owner(self, thread_id: str, followed: Followed) -> None:
@@ -446,8 +449,8 @@ class RecallProvider(ContextProvider):
 
 
 def _kept_turns(thread: AgentThread) -> ChatMessageStore | None:
-    """Return the store with a thread's turns; None if a service or the application's own store keeps the thread."""
-    return thread.turn_store
+    """Return the store with a thread's turns or, for a thread that a service keeps, the store of its mirror."""
+    return thread.turn_store or thread.mirror
 
 
 def _embed_s(timeout: timedelta | None) -> float:
