@@ -50,12 +50,15 @@ async def test_a_turn_is_forgotten_by_number_or_id(
 
 
 async def test_what_does_not_exist_is_forgotten_with_a_count_of_nothing(
-    filled: SQLiteStorage, recall: RecallProvider
+    filled: SQLiteStorage, recall: RecallProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await recall.forget(thread="nowhere") == 0
     assert await recall.forget(thread="one", turn="no such turn") == 0
+    assert caplog.messages == []
     assert await recall.forget(query="chalcedony") == 0
-    assert await recall.forget(query="what did I") == 0
+    assert caplog.messages == ["nothing was forgotten, because no message has all words of the query"]
+    with pytest.raises(InvalidInput, match="no word to look for"):
+        await recall.forget(query="what did I")
     assert (await recall.stats()).documents == 6
 
 

@@ -295,10 +295,11 @@ class RecallProvider(ContextProvider):
             query: forgets every turn with a message that has all of these words, in `thread`, in the threads of `user`,
                 or in the threads of the provider's user.
 
-        A query and a user are looked for in the namespaces that the provider reads.
+        A query and a user are looked for in the namespaces that the provider reads. If no message has all words of the
+        query, a warning is logged.
 
         Raises:
-            InvalidInput: no argument is given, or the arguments cannot be combined.
+            InvalidInput: no argument is given, the arguments cannot be combined, or the query has no word to look for.
             ThreadOwnershipError: the provider has a user, and another user or another user's thread is named.
         """
         thread_id = thread.id if isinstance(thread, AgentThread) else thread

@@ -23,6 +23,7 @@ from recuerda.errors import (
     ConfigurationError,
     DecryptionError,
     EmbedderError,
+    InvalidInput,
     ProviderError,
     StorageError,
     ThreadOwnershipError,
@@ -572,23 +573,31 @@ class Recollection:
             query: the words.
             whose: the owner of the memories.
             only_thread: forgets only turns of this thread; None for all threads.
+
+        Raises:
+            InvalidInput: the query has no word to look for.
         """
         terms = query_terms(words_of(query[:MAX_TEXT]))
         if not terms:
-            return 0
+            raise InvalidInput(
+                "the query has no word to look for, so nothing can be forgotten; name a word of the message"
+            )
         await self._freshen(whose)
         turns: set[tuple[str, int]] = set()
         for scope in whose.scopes:
             turns |= await self._turns_with(terms, scope)
         chosen = sorted(turn for turn in turns if only_thread in (None, turn[0]))
         positions = await self.index.positions(sorted({thread_id for thread_id, _ in chosen}))
-        return await self.index.forget(
+        forgotten = await self.index.forget(
             [
                 _forgetting(thread_id, positions[thread_id], turn, turn)
                 for thread_id, turn in chosen
                 if thread_id in positions
             ]
         )
+        if not forgotten:
+            _logger.warning("nothing was forgotten, because no message has all words of the query")
+        return forgotten
 
     async def _turns_with(self, terms: Mapping[str, int], scope: str) -> set[tuple[str, int]]:
         """Return the threads and numbers of the turns of a scope with a message that has all words of a query."""
