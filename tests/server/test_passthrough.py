@@ -11,6 +11,7 @@ from openai import APIStatusError, AsyncOpenAI
 from recuerda import Storage
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Failure, Reply, ToolCall
+from tests.server.serving import MODEL
 
 MESSAGES: Any = [{"role": "user", "content": "x"}]
 
@@ -31,6 +32,18 @@ async def test_a_chat_completion_comes_back_as_the_model_gave_it(
     assert (await storage.list_threads()).threads == ()
 
 
+async def test_a_chat_completion_without_a_model_gets_the_default_one(
+    service: str, model: ScriptedOpenAIServer
+) -> None:
+    model.default = "Yes."
+    for given in ("", '"model": null, ', '"model": "", '):
+        text = f' {{{given}"messages": [{{"role": "user", "content": "\\u00e9"}}], "seed": 12345678901}}'
+        async with httpx.AsyncClient() as raw:
+            assert (await raw.post(f"{service}/v1/chat/completions", content=text)).status_code == 200
+        messages = [{"role": "user", "content": "é"}]
+        assert model.requests[-1].body == {"model": MODEL, "messages": messages, "seed": 12345678901}
+
+
 async def test_a_streamed_chat_completion_comes_through_piece_by_piece(
     client: AsyncOpenAI, model: ScriptedOpenAIServer
 ) -> None:
@@ -41,6 +54,21 @@ async def test_a_streamed_chat_completion_comes_through_piece_by_piece(
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "A stream in pieces."
     assert chunks[-1].usage is not None
     assert len(chunks) > 4
+
+
+async def test_a_server_that_refuses_stream_options_gets_none_from_then_on(
+    client: AsyncOpenAI, model: ScriptedOpenAIServer
+) -> None:
+    refusal = "Unrecognized request argument supplied: stream_options"
+    model.script.extend([Failure(400, refusal), "One", "Two", Failure(400, refusal)])
+    options: Any = {"include_usage": True}
+    for _ in range(2):
+        stream = await client.chat.completions.create(model="m", messages=MESSAGES, stream=True, stream_options=options)
+        assert [chunk async for chunk in stream]
+    assert ["stream_options" in request.body for request in model.requests] == [True, False, False]
+    with pytest.raises(APIStatusError):
+        await client.chat.completions.create(model="m", messages=MESSAGES, stream=True, stream_options=options)
+    assert len(model.requests) == 4
 
 
 async def test_models_are_those_of_the_models_server(client: AsyncOpenAI) -> None:

@@ -25,11 +25,10 @@ class Passthrough:
     async def chat_completions(self, call: ApiCall) -> Response:
         """Pass a chat completion through, whole or as a stream."""
         request = await call.run(parse_body, call.body, ChatRequest)
-        body = await call.run(parse_body, call.body, dict[str, msgspec.Raw])
-        model = request.model or self._settings.model
+        body = await call.run(_with_model, call.body, request, default=self._settings.model)
         async with AsyncExitStack() as held:
             held.enter_context(self._in_flight.one_more())
-            answer = await held.enter_async_context(self._upstream.chat({**body, "model": model}))
+            answer = await held.enter_async_context(self._upstream.chat(body))
             if request.stream:
                 return Stream(answer.pieces(), held=held.pop_all(), media_type=answer.content_type)
             return Response(await answer.read(), status_code=answer.status, media_type=answer.content_type)
@@ -38,3 +37,12 @@ class Passthrough:
         """Pass the list of models through."""
         del call
         return Response(await self._upstream.models(), media_type="application/json")
+
+
+def _with_model(body: bytes, request: ChatRequest, *, default: str) -> bytes:
+    """Return a request's JSON with a model: its own, or else the default one. The other bytes stay unchanged."""
+    if request.model:
+        return body
+    if request.model is msgspec.UNSET:
+        return b'{"model":%b,%b' % (msgspec.json.encode(default), body.lstrip()[1:])
+    return msgspec.json.encode({**msgspec.json.decode(body, type=dict[str, msgspec.Raw]), "model": default})

@@ -141,7 +141,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """`POST /v1/chat/completions`; the model's server checks the rest, so values stay in their JSON text."""
 
     messages: list[dict[str, msgspec.Raw]]
-    model: str | None = None
+    model: str | msgspec.UnsetType | None = msgspec.UNSET
     stream: bool | None = None
 
 
@@ -198,8 +198,13 @@ def _misfit(error: msgspec.ValidationError, at: str = "") -> ApiFault:
     problem, path = (found["problem"], found["path"]) if found else (str(error), "")
     if missing := re.search(r"missing required field `(\w+)`", problem):
         path = f"{path}.{missing[1]}".strip(".")
-        param = f"{at}.{path}".strip(".")
+        param = _joined(at, path)
         return bad_request(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
-    param = f"{at}.{path}".strip(".") or None
+    param = _joined(at, path) or None
     where = f" for '{param}'" if param else ""
     return bad_request(f"Invalid value{where}: {problem}.", param=param, code="invalid_value")
+
+
+def _joined(at: str, path: str) -> str:
+    """Return the path of a value, from the path of the whole and the path inside it."""
+    return f"{at}{path}" if path.startswith("[") else f"{at}.{path}".strip(".")

@@ -171,24 +171,27 @@ class Upstream:
         self._max_event_bytes = max_event_bytes
 
     @asynccontextmanager
-    async def chat(self, body: Mapping[str, Any]) -> AsyncGenerator[UpstreamAnswer]:
+    async def chat(self, body: Mapping[str, Any] | bytes) -> AsyncGenerator[UpstreamAnswer]:
         """Call the model and yield its answer. Leaving the block ends the call, even in the middle of the answer.
+
+        Args:
+            body: the request, as JSON data or as the bytes of its JSON.
 
         Raises:
             ApiFault: the model's server does not answer or refuses the request.
         """
-        sent = dict(body)
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         if self._refuses_stream_options:
-            sent.pop("stream_options", None)
+            content = _without_stream_options(content) or content
         try:
-            answer = await self._open("POST", self._chat_url, sent)
+            answer = await self._open("POST", self._chat_url, content)
         except ApiFault as fault:
             # Older servers do not know this option. Without the option, only the token usage is missing.
             is_about_it = is_about_stream_options(fault.status, f"{fault.message} {fault.param}")
-            if not is_about_it or sent.pop("stream_options", None) is None:
+            if not is_about_it or (rest := _without_stream_options(content)) is None:
                 raise
             self._refuses_stream_options = True
-            answer = await self._open("POST", self._chat_url, sent)
+            answer = await self._open("POST", self._chat_url, rest)
         try:
             yield self._answer(answer)
         finally:
@@ -210,8 +213,7 @@ class Upstream:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _open(self, method: str, url: httpx2.URL, body: Mapping[str, Any] | None) -> httpx2.Response:
-        content = None if body is None else msgspec.json.encode(body)
+    async def _open(self, method: str, url: httpx2.URL, content: bytes | None) -> httpx2.Response:
         try:
             try:
                 answer = await self._send(method, url, content)
@@ -259,6 +261,12 @@ class Upstream:
             param=details.param if isinstance(details.param, str) else None,
             retry_after_s=float(wait) if wait.isdecimal() else (1 if status == 429 else None),
         )
+
+
+def _without_stream_options(content: bytes) -> bytes | None:
+    """Return a request's JSON without the option; None if it has no such option."""
+    fields = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    return None if fields.pop("stream_options", None) is None else msgspec.json.encode(fields)
 
 
 class _Details(msgspec.Struct, frozen=True):
