@@ -159,13 +159,14 @@ async def test_the_last_item_of_a_turn_can_be_deleted_as_well(client: AsyncOpenA
         ([{"role": "user"}], "items[0].content"),
         ([{"role": "user", "content": [{"type": "input_text"}]}], "items[0].content[0].text"),
         ([{"role": "user", "content": [{"type": "hologram"}]}], "items[0].content[0].type"),
+        ([{"role": "user", "content": [{"type": "input_text", "text": 1}]}], "items[0].content[0].text"),
         ([{"type": "function_call", "name": "f", "arguments": "{}"}], "items[0].call_id"),
         ([{"type": "function_call_output", "call_id": "c", "output": 7}], "items[0].output"),
         ([{"content": "x"}], "items[0].type"),
         ([{"type": "item_reference", "id": "msg_1"}], "items[0]"),
         ([{"role": "user", "content": "x", "id": "a/b"}], "items[0].id"),
     ],
-    ids=["none", "too-many", "role", "content", "text", "part", "call", "output", "type", "reference", "id"],
+    ids=["none", "too-many", "role", "content", "text", "part", "number", "call", "output", "type", "reference", "id"],
 )
 async def test_items_that_cannot_be_used_are_refused_by_their_path(client: AsyncOpenAI, items: Any, param: str) -> None:
     made = await client.conversations.create()

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from recuerda.json_value import JsonObject, to_json_object
+from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
@@ -137,15 +137,16 @@ def _checked(item: Item, turn: str, index: int, path: str) -> Item:
         whole["status"] = whole.get("status") or "completed"
     if kind == "message":
         whole["content"] = _content(whole, path)
-    return cast("Item", to_json_object(whole, path))
+    return whole
 
 
 def _content(item: Item, path: str) -> list[dict[str, Any]]:
     content = cast("str | list[dict[str, Any]]", item["content"])
     if isinstance(content, str):
         return [_text_part(item["role"], content)]
-    for index, part in enumerate(content):
-        _check_part(convert(part, _Part, at=f"{path}.content[{index}]"), f"{path}.content[{index}]")
+    for index, part in enumerate(convert(content, list[_Part], at=f"{path}.content")):
+        if part.type not in _TEXTS or part.text is None:
+            _check_part(part, f"{path}.content[{index}]")
     return content
 
 

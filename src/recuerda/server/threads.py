@@ -196,12 +196,14 @@ class Threads:
         appended = await self._of(tenancy).append(
             thread_id, _new_turn(turn, turn_id), expected=expected, title=title_of(turn)
         )
-        if not appended.replayed:
-            for warm in (self._newest, self._whole):
-                history = warm.get(thread_id)
-                if history.version == expected:
-                    history.committed(appended.record, turn)
-        return stored_turn(appended.record, thread_id)
+        record = appended.record
+        if appended.replayed:
+            return stored_turn(record, thread_id)
+        for warm in (self._newest, self._whole):
+            history = warm.get(thread_id)
+            if history.version == expected:
+                history.committed(record, turn)
+        return StoredTurn(record.number, record.id, record.created_us, turn)
 
     async def add(self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str) -> StoredTurn:
         """Append a turn to a thread that exists, after any turns that other writers add. Return the stored turn.
