@@ -176,7 +176,10 @@ async def test_a_new_connection_is_refused_while_all_others_are_answered(
             await asyncio.sleep(0.005)
 
 
-async def test_a_body_that_comes_too_slowly_is_refused(storage: Storage, model: ScriptedOpenAIServer) -> None:
+async def test_a_body_that_comes_too_slowly_is_refused(
+    storage: Storage, model: ScriptedOpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recuerda.server.connections._LINGER_S", 0.05)
     begun = post("/v1/conversations", b"{}", headers="expect: 100-continue\r\n")[:-1]
     async with limited(storage, model, Limits(body_s=0.05)) as url, connected(url) as client:
         await client.send(begun)
@@ -326,6 +329,23 @@ async def test_json_that_is_too_large_is_refused_before_anything_is_paid_for(
         assert (await answer_to(url, post("/v1/conversations", b'{"items":[' + many + b"]}")))[0] == 400
     assert model.requests == []
     assert not (await storage.list_threads()).threads
+
+
+async def test_a_body_with_too_many_values_is_refused_before_its_rest_arrives(
+    storage: Storage, model: ScriptedOpenAIServer
+) -> None:
+    body = b'{"items":[' + b"1," * 60_000 + b" " * 1_000_000 + b"1]}"
+    for headers in ("", "connection: close\r\n"):
+        request = post("/v1/conversations", body, headers=headers)
+        async with limited(storage, model, Limits()) as url, connected(url) as client:
+            await client.send(request[:-1_000_000])
+            assert (await client.answer())[0] == 413
+            await client.send(request[-1_000_000:])
+            if headers:
+                assert await client.reader.read() == b""
+            else:
+                await client.send(HEALTH)
+                assert (await client.answer())[0] == 200
 
 
 async def test_a_large_request_and_a_schema_at_the_limit_are_answered_and_kept(

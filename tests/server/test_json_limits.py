@@ -10,7 +10,7 @@ import pytest
 
 from recuerda.server import json_limits
 from recuerda.server.faults import ApiFault
-from recuerda.server.json_limits import check_json
+from recuerda.server.json_limits import JsonMeter
 from recuerda.server.requests import CreateConversation, parse_body
 
 TEXTS = ["", "a", '"', "\\", '\\"', "[{,", "]}", "\\\\", "é\u2028", "\n", '"\\"', 'x","y":[']
@@ -42,10 +42,15 @@ def count_of(value: object) -> int:
     return 1 + sum(count_of(item) for item in inside(value) or ())
 
 
-def faults(body: bytes, *, max_depth: int = 1000, max_values: int = 100_000) -> str | None:
-    """Return the code of the fault; None if the text is accepted."""
+def faults(
+    body: bytes, *, max_depth: int = 1000, max_values: int = 100_000, piece_bytes: int = 1_000_000
+) -> str | None:
+    """Return the code of the fault for a text that arrives in pieces; None if it is accepted."""
+    meter = JsonMeter(max_depth=max_depth, max_values=max_values)
     try:
-        check_json(body, max_depth=max_depth, max_values=max_values)
+        for start in range(0, len(body), piece_bytes):
+            meter.add(body[start : start + piece_bytes])
+        meter.finish()
     except ApiFault as fault:
         return fault.code
     return None
@@ -60,14 +65,15 @@ def test_depth_is_exact_and_values_are_counted_once_whatever_the_strings_hold(
         value = some_json(draw, 6)
         body = json.dumps(value, ensure_ascii=False, indent=draw.choice([None, 1])).encode()
         depth, count = depth_of(value), count_of(value)
-        assert faults(body, max_depth=depth) is None, (round_number, body)
+        piece = draw.choice([1, 2, 5, 10_000])
+        assert faults(body, max_depth=depth, piece_bytes=piece) is None, (round_number, body)
         if depth:
-            assert faults(body, max_depth=depth - 1) == "json_too_deep", (round_number, body)
+            assert faults(body, max_depth=depth - 1, piece_bytes=piece) == "json_too_deep", (round_number, body)
         # An empty array or object counts as two values, because its comma-free inside is not looked at.
         empty = body.count(b"[]") + body.count(b"{}") if count > 1 else 1
-        assert faults(body, max_values=count + empty) is None, (round_number, body)
+        assert faults(body, max_values=count + empty, piece_bytes=piece) is None, (round_number, body)
         if count > 1:
-            assert faults(body, max_values=count - 1) == "request_too_large", (round_number, body)
+            assert faults(body, max_values=count - 1, piece_bytes=piece) == "request_too_large", (round_number, body)
 
 
 def test_text_that_is_not_json_is_left_to_the_parser() -> None:
@@ -84,6 +90,7 @@ def test_a_wrong_key_is_named_by_the_path_of_its_object() -> None:
 def test_a_flood_of_quotes_digits_or_brackets_is_refused() -> None:
     assert faults(b'"' * 1_000_000, max_values=1000) == "request_too_large"
     assert faults(b"[" * 1_000_000, max_values=1000) == "request_too_large"
+    assert faults(b"]" * 1_000_000, max_values=1000) == "request_too_large"
     assert faults(b'{"a":' + b"9" * 1_000_000 + b"}") == "number_too_long"
     assert faults(b'{"a":0.' + b"1" * 1_000_000 + b"}") == "number_too_long"
     assert faults(b'{"a":"' + b"9" * 1_000_000 + b'"}') is None

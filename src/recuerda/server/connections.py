@@ -17,7 +17,8 @@ import asyncio
 import sys
 import time
 from collections import deque
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 from uvicorn import Config
@@ -137,6 +138,15 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
+class _AnswerTransport:
+    """The transport for the last answer on a connection, which the connection itself closes."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
+
+
 class GuardedConnection(HttpToolsProtocol):
     """One connection: uvicorn's protocol, with limits of size and time.
 
@@ -162,7 +172,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._limits = connections.limits
         self._state: State = "silent"
         self._is_in_body = False
-        self._is_ending = False
+        self._is_ending = self._closes_after_body = False
         self._fault: ApiFault | None = None
         self._url_bytes = self._head_bytes = self._raw_bytes = self._body_bytes = self._chunks = 0
         self._unparsed = b""
@@ -283,6 +293,8 @@ class GuardedConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False  # whatever follows is in a protocol that the server does not speak
         if parser.get_http_version() == "1.0":
             _end_with_connection(self.cycle)
+        if not self.cycle.keep_alive:
+            self.cycle.transport = cast("asyncio.Transport", _AnswerTransport(self.transport, self._close))
         self._is_in_body = True
         self._head_bytes = self._raw_bytes = self._body_bytes = self._chunks = 0
 
@@ -301,6 +313,8 @@ class GuardedConnection(HttpToolsProtocol):
         """End the request."""
         self._is_in_body = False
         super().on_message_complete()
+        if self._closes_after_body:
+            self._close()
 
     def on_response_complete(self) -> None:
         """Begin to answer the next request, or wait for it."""
@@ -312,7 +326,17 @@ class GuardedConnection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, or what a limit forbids."""
-        self._end(self._fault or ApiFault(400, msg, code="invalid_http"))
+        if not self._is_ending:
+            self._end(self._fault or ApiFault(400, msg, code="invalid_http"))
+
+    def _close(self) -> None:
+        """Close the connection when the request has arrived. A client that is cut off while it sends sees no answer."""
+        self._closes_after_body = self._is_in_body
+        if not self._is_in_body:
+            self._is_ending = True
+            self.transport.close()
+            self._stop_waiting()
+            self._wait(self._limits.send_s)
 
     # -- limits --------------------------------------------------------------------------------------------------------
 

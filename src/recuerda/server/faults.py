@@ -35,7 +35,6 @@ class ApiFault(Exception):
         code: a name of the error for programs; None for no name.
         param: the path of the wrong value, such as `input[0].role`; None if no single value is wrong.
         retry_after_s: the seconds after which a retry may succeed; None if it is unknown.
-        ends_connection: True closes the connection after the answer, because the rest of the request is not read.
     """
 
     def __init__(
@@ -47,7 +46,6 @@ class ApiFault(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after_s: float | None = None,
-        ends_connection: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -56,7 +54,6 @@ class ApiFault(Exception):
         self.code = code
         self.param = param
         self.retry_after_s = retry_after_s
-        self.ends_connection = ends_connection
 
     @property
     def body(self) -> JsonObject:
@@ -66,12 +63,9 @@ class ApiFault(Exception):
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers of the answer."""
-        headers: dict[str, str] = {}
-        if self.retry_after_s is not None:
-            headers["retry-after"] = str(max(1, round(self.retry_after_s + 0.499)))
-        if self.ends_connection:
-            headers["connection"] = "close"
-        return headers
+        if self.retry_after_s is None:
+            return {}
+        return {"retry-after": str(max(1, round(self.retry_after_s + 0.499)))}
 
 
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ApiFault:

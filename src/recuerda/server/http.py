@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from recuerda.server.beside import Beside
 from recuerda.server.faults import ApiFault, bad_request, fault_of
-from recuerda.server.json_limits import check_json
+from recuerda.server.json_limits import JsonMeter
 from recuerda.server.keys import TenantKeys
 from recuerda.server.limits import Buffered, BufferedBody, RateLimit
 from recuerda.server.metrics import Metrics
@@ -34,8 +34,6 @@ T = TypeVar("T")
 
 _logger = logging.getLogger("recuerda.server")
 MAX_IDEMPOTENCY_KEY_LENGTH = 512
-_DISCARD_S = 5.0
-_DISCARDED_BYTES = 64 * 1024 * 1024
 GONE = 499
 """The status under which a request is counted if its client went away, as in nginx. It is never sent."""
 
@@ -177,53 +175,37 @@ class Gate:
                 too many long bodies are in memory.
         """
         with self._buffered.one_more() as buffered:
-            body = await self._received(request, buffered)
-            limits = self._settings.limits
-            depth, values = limits.max_json_depth, limits.max_json_values
-            await self._beside.run(body, check_json, body, max_depth=depth, max_values=values)
-            yield body
+            yield await self._received(request, buffered)
 
     async def _received(self, request: Request, buffered: BufferedBody) -> bytes:
-        """Return the whole body. The time limit grows with the number of bytes that have arrived."""
-        limits = self._settings.limits
+        """Return the whole body. The time limit grows with the number of bytes that have arrived.
+
+        A fault is raised, and answered, before the rest of the body has arrived. The connection reads the rest.
+        """
+        limits, loop = self._settings.limits, asyncio.get_running_loop()
+        meter = JsonMeter(max_depth=limits.max_json_depth, max_values=limits.max_json_values)
         pieces: list[bytes] = []
         size = 0
-        started = asyncio.get_running_loop().time()
-        stream = request.stream()
+        started = loop.time()
         try:
             async with asyncio.timeout(limits.body_s) as patience:
-                async for piece in stream:
+                async for piece in request.stream():
                     size += len(piece)
                     if size > limits.max_body_bytes:
-                        break
+                        message = f"The request is longer than {limits.max_body_bytes:,} bytes."
+                        raise ApiFault(413, message, code="request_too_large")
                     buffered.grow(len(piece))
                     pieces.append(piece)
+                    patience.reschedule(None)
+                    arrived = loop.time()
+                    await self._beside.run(piece, meter.add, piece)
+                    started += loop.time() - arrived  # This time is not the client's.
                     patience.reschedule(started + limits.body_s + size / limits.body_bytes_per_s)
         except TimeoutError:
-            message = "The body of the request took too long to arrive."
-            raise ApiFault(408, message, code="request_timeout", ends_connection=True) from None
-        if size > limits.max_body_bytes:
-            pieces.clear()
-            is_read = await _discard(stream)
-            message = f"The request is longer than {limits.max_body_bytes:,} bytes."
-            raise ApiFault(413, message, code="request_too_large", ends_connection=not is_read)
-        return b"".join(pieces)
-
-
-async def _discard(stream: AsyncIterator[bytes]) -> bool:
-    """Read the rest of a body, up to a limit, because a client that is cut off while it sends does not see the answer.
-
-    Return whether the whole rest was read.
-    """
-    size = 0
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DISCARD_S):
-            async for piece in stream:
-                size += len(piece)
-                if size > _DISCARDED_BYTES:
-                    return False
-            return True
-    return False
+            raise ApiFault(408, "The body of the request took too long to arrive.", code="request_timeout") from None
+        body = b"".join(pieces)
+        await self._beside.run(body, meter.finish)
+        return body
 
 
 class Stream(Response):

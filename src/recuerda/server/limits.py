@@ -107,7 +107,6 @@ class Buffered:
                 f"The server is already reading requests of {self._limit:,} bytes, its limit. Wait and try again.",
                 code="server_overloaded",
                 retry_after_s=1,
-                ends_connection=True,
             )
         self.count += size
 
