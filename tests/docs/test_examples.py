@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pytest
 
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.records import NewTurn
+from tests.docs.offline_model import offline_model
 from tests.docs.pages import PAGES, ROOT, blocks, page_id, run_python
 from tests.forking import run_module
 from tests.servers.postgres_server import postgres_url
@@ -49,7 +51,8 @@ def test_the_python_of_a_page_runs_and_prints_what_it_says(
         open_no_stray_connection()
     namespace: dict[str, Any] = {"__name__": "__main__"}
     printed = None
-    with asyncio.Runner() as runner:
+    model = offline_model(monkeypatch, tmp_path) if page.parent.name == "interop" else nullcontext()
+    with model, asyncio.Runner() as runner:
         for block in blocks(page):
             if block.kind == "python":
                 printed = run_python(block, page, namespace, runner)

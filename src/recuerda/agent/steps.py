@@ -37,6 +37,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """The change that one event makes to a running turn. A call is named by its position in the model's last answer.
 
     Attributes:
+        removed: the number of the turn's newest messages that are taken back, before anything is added.
         input: the caller's messages, in the first step of a turn.
         messages: answers of the model. The results of an answer's calls follow it, except for the last answer.
         results: results of the last answer's calls.
@@ -47,6 +48,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         claim: a random id of the run that works on the turn, in the first step after the turn was begun or resumed.
     """
 
+    removed: int = 0
     input: tuple[ChatMessage, ...] = ()
     messages: tuple[ChatMessage, ...] = ()
     results: Mapping[int, FunctionResultContent] = msgspec.field(default_factory=dict[int, FunctionResultContent])
@@ -92,6 +94,8 @@ class RunningTurn:
 
     def apply(self, step: Step) -> None:
         """Add a step to the state."""
+        if step.removed:
+            self._take_back(step.removed)
         self.input += step.input
         for message in step.messages:
             self.new.append(message)
@@ -141,6 +145,13 @@ class RunningTurn:
         turn = cut.turn()
         return msgspec.structs.replace(turn, is_interrupted=True)
 
+    def _take_back(self, count: int) -> None:
+        messages = [*self.input, *self.new]
+        kept = messages[: max(0, len(messages) - count)]
+        self.new = kept[len(self.input) :]
+        self.input = tuple(kept[: len(self.input)])
+        self.results, self.started, self.approved = {}, set(), set()
+
     def _close(self, results: Mapping[int, FunctionResultContent]) -> None:
         self.new.append(ChatMessage("tool", [results[i] for i in range(len(self.calls))]))
         self.results, self.started, self.approved = {}, set(), set()
@@ -171,6 +182,7 @@ def _is_blank(message: ChatMessage) -> bool:
 
 
 class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):
+    removed: int = 0
     input: list[dict[str, Any]] = []
     messages: list[dict[str, Any]] = []
     results: dict[int, dict[str, Any]] = {}
@@ -191,6 +203,7 @@ def encode_step(step: Step) -> bytes:
         EncodeError: a value has no JSON form.
     """
     wire = _WireStep(
+        removed=step.removed,
         input=[message_to_json(message, f"input[{i}]") for i, message in enumerate(step.input)],
         messages=[message_to_json(message, f"messages[{i}]") for i, message in enumerate(step.messages)],
         results={i: message_to_json(ChatMessage("tool", [result]), "result") for i, result in step.results.items()},
@@ -214,6 +227,7 @@ def decode_step(body: bytes) -> Step:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(f"a step of the interrupted turn cannot be read: {error}") from None
     return Step(
+        removed=wire.removed,
         input=tuple(message_from_json(message) for message in wire.input),
         messages=tuple(message_from_json(message) for message in wire.messages),
         results={i: _result(message) for i, message in wire.results.items()},

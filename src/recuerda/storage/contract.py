@@ -218,9 +218,14 @@ class Storage(StorageHooks):
         return (await self.read(thread_id, last_turns=0, user_id=user_id)).info
 
     async def undo(
-        self, thread_id: str, *, expected: Expected | None = None, user_id: str | None = None
+        self,
+        thread_id: str,
+        *,
+        number: int | None = None,
+        expected: Expected | None = None,
+        user_id: str | None = None,
     ) -> TurnRecord | None:
-        """Remove the last turn of a thread and return it, or None when the thread holds no turn.
+        """Remove the last turn of a thread, or the turn with a number, and return it; None if there is no such turn.
 
         The turn's body is deleted for good, its id may be used again, and the summaries that cover the turn are deleted
         too. The undo is a record of its own, so the revision grows.
@@ -229,13 +234,17 @@ class Storage(StorageHooks):
             ThreadOwnershipError: the thread belongs to another user than `user_id`.
             ThreadConflict: the thread is not at `expected`, or another writer changed it in between.
         """
-        found = await self.read(thread_id, last_turns=1, user_id=user_id)
-        if found.info is None or not found.records:
+        if number is None:
+            found = await self.read(thread_id, last_turns=1, user_id=user_id)
+        else:
+            check_limit(number, "number")
+            found = await self.read(thread_id, after=number - 1, user_id=user_id)
+        turns = [record for record in found.records if record.kind == "turn" and number in {None, record.number}]
+        if found.info is None or not turns:
             return None
         _check_expected(found.info, expected)
-        last = found.records[-1]
-        await self._append_other(found.info, "undo", last.number, user_id)
-        return last
+        await self._append_other(found.info, "undo", turns[-1].number, user_id)
+        return turns[-1]
 
     async def trim(
         self,

@@ -301,13 +301,16 @@ class ChatMessageStore:
         self._history.summarized(appended.record)
         return appended
 
-    async def undo(self) -> StoredTurn | None:
+    async def undo(self, *, number: int | None = None) -> StoredTurn | None:
         """Remove the last turn from the thread for good, and return it; None if the thread has no turn.
 
         A turn that cannot be read is removed as well, and is returned without messages.
+
+        Args:
+            number: remove the turn with this number instead of the last turn.
         """
         await self._write_first_messages()
-        record = await self._view.undo(self.thread_id)
+        record = await self._view.undo(self.thread_id, number=number)
         if record is None:
             return None
         try:

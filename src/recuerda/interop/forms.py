@@ -1,0 +1,135 @@
+"""A framework's own items, and the messages that recuerda keeps for them.
+
+An item is the JSON form of a message in a framework. It is kept as messages of ours, so that every other reader of the
+thread sees the conversation: the command line, a window, recall, and the adapters of other frameworks. It also comes
+back exactly as it was. If the messages alone do not give the item back, the first message holds the item as well. This
+is checked for every item that is written, so a field that nobody knows today is not lost.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from recuerda.json_value import JsonObject, to_json_object
+from recuerda.messages.message import ChatMessage
+
+KEPT = "recuerda.item"
+"""The additional property of the first message of an item. It holds a `_Kept`."""
+
+_sorted = msgspec.json.Encoder(order="sorted")
+
+
+class _Kept(msgspec.Struct, omit_defaults=True):
+    """What a message says about the item for which it was written.
+
+    Attributes:
+        form: the name of the item's form.
+        messages: the number of messages that stand for the item.
+        item: the item, if the messages alone do not give it back.
+    """
+
+    form: str
+    messages: int = 1
+    item: dict[str, Any] | None = None
+
+
+class Form(ABC):
+    """Convert a framework's items into messages and back.
+
+    Attributes:
+        name: the form's name, which is stored with items.
+    """
+
+    name: str
+
+    @abstractmethod
+    def to_messages(self, item: JsonObject) -> Sequence[ChatMessage]:
+        """Return the messages that say the same as an item, as well as they can; at least one."""
+
+    @abstractmethod
+    def to_items(self, message: ChatMessage) -> Sequence[JsonObject]:
+        """Return the items that say the same as a message, as well as they can; none for what the form cannot say."""
+
+
+def keep(items: Sequence[JsonObject], form: Form) -> list[ChatMessage]:
+    """Return the messages that keep items.
+
+    Raises:
+        EncodeError: an item is not JSON; the error names its place.
+    """
+    kept: list[ChatMessage] = []
+    for number, item in enumerate(items):
+        kept.extend(_kept(to_json_object(item, f"items[{number}]"), form))
+    return kept
+
+
+def restore(messages: Sequence[ChatMessage], form: Form) -> list[JsonObject]:
+    """Return the items of messages: exactly the items that were kept in this form, and the others converted."""
+    return [item for group in grouped(messages) for item in restored(group, form)]
+
+
+def grouped(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
+    """Yield the messages of one item after the other."""
+    start = 0
+    while start < len(messages):
+        kept = _read(messages[start])
+        end = start + (kept.messages if kept else 1)
+        yield messages[start:end]
+        start = end
+
+
+def restored(group: Sequence[ChatMessage], form: Form) -> list[JsonObject]:
+    """Return the items of the messages of one item."""
+    kept = _read(group[0])
+    if kept and kept.form == form.name and kept.item is not None:
+        return [kept.item]
+    return [item for message in group for item in form.to_items(_plain(message))]
+
+
+def _kept(item: JsonObject, form: Form) -> Sequence[ChatMessage]:
+    messages = form.to_messages(item)
+    if len(messages) == 1 and _is_same(form.to_items(messages[0]), [item]):
+        return messages
+    known = [other for message in messages for other in form.to_items(message)]
+    mark = _Kept(form.name, len(messages), None if _is_same(known, [item]) else item)
+    first = messages[0]
+    properties = {**(first.additional_properties or {}), KEPT: msgspec.to_builtins(mark)}
+    return [_with_properties(first, properties), *messages[1:]]
+
+
+def _read(message: ChatMessage) -> _Kept | None:
+    kept = (message.additional_properties or {}).get(KEPT)
+    if kept is None:
+        return None
+    try:
+        found = msgspec.convert(kept, _Kept)
+    except msgspec.ValidationError:
+        return None
+    return found if found.messages >= 1 else None
+
+
+def _plain(message: ChatMessage) -> ChatMessage:
+    """Return the message as the form has made it."""
+    properties = message.additional_properties
+    if properties is None or KEPT not in properties:
+        return message
+    return _with_properties(message, {name: value for name, value in properties.items() if name != KEPT})
+
+
+def _with_properties(message: ChatMessage, properties: dict[str, Any]) -> ChatMessage:
+    return ChatMessage(
+        message.role,
+        contents=message.contents,
+        author_name=message.author_name,
+        message_id=message.message_id,
+        additional_properties=cast("JsonObject", properties),
+    )
+
+
+def _is_same(found: Sequence[JsonObject], wanted: Sequence[JsonObject]) -> bool:
+    # Python says that 1, 1.0 and True are equal, so the texts are compared.
+    return len(found) == len(wanted) and _sorted.encode(found) == _sorted.encode(wanted)

@@ -1,0 +1,337 @@
+"""A thread as a list of a framework's items: read, add, take the newest back, clear.
+
+Frameworks write several times in one run: the input, a call, its result, the answer. What belongs to one run becomes
+one turn. Until the answer is there, the items are the steps of the thread's draft: they are stored and can be read
+here, and no window of another reader sees half of the turn. The answer commits the turn and removes the draft in one
+atomic step. If the process dies before that, the next run continues the draft.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from msgspec import structs
+
+from recuerda.agent.steps import RunningTurn, Step, decode_step, encode_step
+from recuerda.errors import DraftConflict, ThreadConflict
+from recuerda.ids import new_id
+from recuerda.interop.forms import Form, grouped, keep, restore, restored
+from recuerda.json_value import JsonObject
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import ChatMessage, FunctionResultContent, RefusalContent, TextContent, Turn
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import DraftStep, Expected, revision_of
+from recuerda.threads.history import StoredTurn
+from recuerda.threads.store import ChatMessageStore
+from recuerda.window.window import ContextWindow
+
+REPLACES = "recuerda.replaces"
+"""The additional property of a turn's first message with the id of the turn that it replaces; see `ItemLog.pop`."""
+
+_items = msgspec.json.Decoder(list[dict[str, Any]])
+
+TRIES = 10
+"""The number of attempts of a writer that does not depend on what it has read."""
+
+PAUSE_S = 0.002
+"""The shortest pause in seconds before the next attempt; the longest one doubles each time."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a thread at which a run writes its next items.
+
+    Attributes:
+        version: the version of the thread.
+        turn_id: the id of the turn that is under way, or of the next turn.
+        steps: the number of steps that are saved of it.
+        turn: the state of that turn. It is replaced and never changed.
+        is_own: True if this writer has begun the turn; False if it was found in the thread.
+        may_be_known: True if the turn has an id that the caller chose, so the thread may hold the turn already.
+    """
+
+    version: Expected = 0
+    turn_id: str = msgspec.field(default_factory=new_id)
+    steps: int = 0
+    turn: RunningTurn = msgspec.field(default_factory=RunningTurn)
+    is_own: bool = False
+    may_be_known: bool = False
+
+
+class ItemLog:
+    """The items of one thread.
+
+    Args:
+        storage: a storage or its URL. A storage that was opened from a URL is closed by `close`.
+        thread_id: the thread's id.
+        form: the form of the items.
+        user_id: the user to whom the thread belongs. Another user's thread raises `ThreadOwnershipError`. None opens
+            the thread of any user.
+    """
+
+    def __init__(self, storage: Storage | str, thread_id: str, form: Form, *, user_id: str | None = None) -> None:
+        self.store = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user_id)
+        self._form = form
+        self._items: dict[str, bytes] = {}
+        self.place: Place | None = None
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    async def items(self, limit: int | None = None, *, without: str | None = None) -> list[JsonObject]:
+        """Return the newest items, the oldest of them first.
+
+        A result without its call at the start of a limited list is left out, because models refuse it.
+
+        Args:
+            limit: the largest number of items; None for all. A limited read costs the same however long the thread is.
+            without: the id of a turn to leave out, because a retry is about to say it again. None leaves out nothing.
+        """
+        turns = [stored for stored in await self._refresh(limit) if stored.id != without]
+        place = await self._end()
+        running = [] if place.turn_id == without else _messages(place.turn)
+        if limit is None:
+            return [item for stored in turns for item in self._of(stored)] + restore(running, self._form)
+        if sum(len(stored.messages) for stored in turns) < limit and self._has_more(turns):
+            turns = _current(await self.store.list_turns(last=None))
+        groups = [group for stored in turns for group in grouped(stored.messages)]
+        return _newest([*groups, *grouped(running)], limit, self._form)
+
+    async def _refresh(self, limit: int | None) -> Sequence[StoredTurn]:
+        # Whole turns are read, so the newest turns that fit into the limit may hold fewer items than the limit.
+        await self.store.refresh(None if limit is None else ContextWindow(max_messages=2 * max(1, limit) + 16))
+        self.place = await self._read_place()
+        return _current(self.store.turns)
+
+    def _has_more(self, turns: Sequence[StoredTurn]) -> bool:
+        info = self.store.history.info
+        return info is not None and info.turns > len(turns)
+
+    async def _read_place(self) -> Place:
+        history = self.store.history
+        draft = await self.store.view.load_draft(self.store.thread_id) if history.has_draft else None
+        if draft is None:
+            return Place(version=history.version)
+        turn = RunningTurn(decode_step(step.body) for step in draft.steps)
+        if draft.revision != history.revision:
+            # The storage continues a draft only on the revision on which it began. So another draft takes its items.
+            return Place(version=history.version, turn=turn)
+        return Place(version=history.version, turn_id=draft.turn_id, steps=len(draft.steps), turn=turn)
+
+    def _of(self, stored: StoredTurn) -> list[JsonObject]:
+        """Return the items of a turn, as new objects, because a caller may change them."""
+        known = self._items.get(stored.id)
+        if known is None:
+            if len(self._items) > 2 * len(self.store.turns) + 100:
+                self._items.clear()
+            known = self._items[stored.id] = msgspec.json.encode(restore(stored.messages, self._form))
+        return _items.decode(known)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    async def add(self, items: Sequence[JsonObject], *, at: Place | None = None, turn_id: str | None = None) -> Place:
+        """Add items at the end of the thread, in one atomic step, and return the new end.
+
+        The items join the turn that is under way. An answer of the model that leaves no call open commits the turn.
+
+        Args:
+            items: the items.
+            at: the end of the thread that the caller has read; see `place`. None adds the items wherever the end is.
+            turn_id: the id of the turn that these items begin, which makes a retry of a whole turn safe. If the turn
+                has begun already, it begins anew; if it is committed, nothing is written. None for a random id.
+
+        Raises:
+            ThreadConflict: another writer has written behind `at`.
+            EncodeError: an item is not JSON; nothing was written.
+        """
+        messages = keep(items, self._form)
+        if not messages:
+            return at or await self._end()
+        for attempt in range(TRIES - 1):
+            place = at or await self._end()
+            try:
+                return await self._add(messages, place, turn_id)
+            except (ThreadConflict, DraftConflict):
+                self.place = None
+                if at is not None:
+                    raise ThreadConflict(
+                        self.store.thread_id, expected=revision_of(at.version), actual=revision_of(at.version)
+                    ) from None
+                await asyncio.sleep(PAUSE_S * (1 + secrets.randbelow(2**attempt)))
+        return await self._add(messages, await self._end(), turn_id)
+
+    async def _end(self) -> Place:
+        if self.place is None:
+            await self._refresh(1)
+        return self.place or Place()
+
+    async def _add(self, messages: Sequence[ChatMessage], place: Place, turn_id: str | None) -> Place:
+        turn, removed = place.turn, 0
+        if place.turn_id == turn_id:
+            turn, removed = RunningTurn(), len(_messages(turn))
+        elif _is_input(messages[0]) and (turn.new or (turn.input and not place.is_own)):
+            # Another question belongs to another turn. The run that said the first one may still be at work: it then
+            # finds its turn committed, and conflicts.
+            place = await self._commit(place, turn, is_interrupted=not _is_answered(turn))
+            turn = place.turn
+        step = _step(turn, messages, removed=removed)
+        if turn_id is not None and not _messages(place.turn):
+            place = structs.replace(place, turn_id=turn_id, may_be_known=True)
+        turn = _with(place.turn, step)
+        self.place = await (self._commit(place, turn) if _is_answered(turn) else self._save(place, turn, step))
+        return self.place
+
+    async def _save(self, place: Place, turn: RunningTurn, step: Step) -> Place:
+        draft = DraftStep(
+            turn_id=place.turn_id,
+            revision=revision_of(place.version),
+            number=place.steps + 1,
+            # Two processes may write the same items at once. Only their claims tell them apart.
+            body=encode_step(structs.replace(step if place.steps else turn.whole(), claim=new_id())),
+        )
+        expected = None if place.steps else place.version
+        await self.store.view.save_draft(self.store.thread_id, draft, expected=expected)
+        return structs.replace(place, steps=draft.number, turn=turn, is_own=True)
+
+    async def _commit(self, place: Place, state: RunningTurn, *, is_interrupted: bool = False) -> Place:
+        turn = structs.replace(state.turn(), is_interrupted=is_interrupted)
+        appended = await self.store.append(turn, turn_id=place.turn_id, expected=place.version)
+        if appended.replayed and not place.may_be_known and appended.record.body != encode_turn(turn):
+            raise ThreadConflict(
+                self.store.thread_id, expected=revision_of(place.version), actual=revision_of(place.version)
+            )
+        if self.store.version == place.version:
+            # The first turn of a thread, or a turn that was there already: only a read tells the thread's version.
+            await self._refresh(1)
+        return Place(version=self.store.version)
+
+    # -- taking back ---------------------------------------------------------------------------------------------------
+
+    async def pop(self) -> JsonObject | None:
+        """Remove the newest item and return it; None if there is none."""
+        turns, place = await self._refresh(1), await self._end()
+        if not (messages := _messages(place.turn)):
+            return await self._pop_from(turns[-1]) if turns else None
+        *rest, group = grouped(messages)
+        if rest:
+            step = Step(removed=len(group))
+            self.place = await self._save(place, _with(place.turn, step), step)
+        else:
+            await self.store.view.drop_draft(self.store.thread_id)
+            self.place = Place(version=place.version)
+        return restored(group, self._form)[-1]
+
+    async def _pop_from(self, last: StoredTurn) -> JsonObject | None:
+        *rest, group = grouped(last.messages)
+        self.place = None
+        if rest:
+            # The shorter turn comes first, and says what it replaces. So a crash in between loses nothing.
+            left = _replacing(last, [message for one in rest for message in one])
+            await self.store.append(left, expected=self.store.version)
+        await self.store.undo(number=last.number)
+        items = restored(group, self._form)
+        return items[-1] if items else None
+
+    async def clear(self) -> None:
+        """Delete the thread with all its items."""
+        self.place = None
+        self._items.clear()
+        await self.store.clear()
+
+    async def close(self) -> None:
+        """Close the storage if this log opened it."""
+        await self.store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+# -- the state of a turn -----------------------------------------------------------------------------------------------
+
+
+def _messages(turn: RunningTurn) -> list[ChatMessage]:
+    return [*turn.input, *turn.new]
+
+
+def _with(turn: RunningTurn, step: Step) -> RunningTurn:
+    return RunningTurn([turn.whole(), step])
+
+
+def _step(turn: RunningTurn, messages: Sequence[ChatMessage], *, removed: int = 0) -> Step:
+    """Return the step that adds messages: the messages before the first answer are the turn's input."""
+    count = 0
+    while not turn.new and count < len(messages) and _is_input(messages[count]):
+        count += 1
+    return Step(removed=removed, input=tuple(messages[:count]), messages=tuple(messages[count:]))
+
+
+def _is_input(message: ChatMessage) -> bool:
+    return message.role not in {"assistant", "tool"}
+
+
+def _open_calls(turn: RunningTurn) -> set[str]:
+    called = {call.call_id for message in turn.new for call in message.function_calls}
+    done = {part.call_id for m in turn.new for part in m.contents if isinstance(part, FunctionResultContent)}
+    return called - done
+
+
+def _is_answered(turn: RunningTurn) -> bool:
+    """Return whether the model has said something last, and no call waits for its result."""
+    if not turn.new or turn.new[-1].role != "assistant" or _open_calls(turn):
+        return False
+    return any(isinstance(part, TextContent | RefusalContent) for part in turn.new[-1].contents)
+
+
+def _current(turns: Sequence[StoredTurn]) -> Sequence[StoredTurn]:
+    """Return the turns without a turn that the next one replaces, which a crash may have left."""
+    replaced = {_replaced_id(stored) for stored in turns}
+    return [stored for stored in turns if stored.id not in replaced] if replaced != {None} else turns
+
+
+def _replaced_id(stored: StoredTurn) -> str | None:
+    properties = stored.messages[0].additional_properties if stored.messages else None
+    found = (properties or {}).get(REPLACES)
+    return found if isinstance(found, str) else None
+
+
+def _replacing(last: StoredTurn, messages: Sequence[ChatMessage]) -> Turn:
+    first = messages[0]
+    properties: JsonObject = {**(first.additional_properties or {}), REPLACES: last.id}
+    marked = ChatMessage(
+        first.role,
+        contents=first.contents,
+        author_name=first.author_name,
+        message_id=first.message_id,
+        additional_properties=properties,
+    )
+    return Turn(messages=(marked, *messages[1:]), input_count=min(last.turn.input_count, len(messages)))
+
+
+def _newest(groups: Sequence[Sequence[ChatMessage]], limit: int, form: Form) -> list[JsonObject]:
+    """Return the items of the newest messages, without results at the start whose calls are left out."""
+    chosen: list[tuple[Sequence[ChatMessage], list[JsonObject]]] = []
+    count = 0
+    for group in reversed(groups):
+        items = restored(group, form)
+        if count + len(items) > limit:
+            break
+        chosen.append((group, items))
+        count += len(items)
+    chosen.reverse()
+    called = {call.call_id for group, _ in chosen for message in group for call in message.function_calls}
+    while chosen and _answers_other(chosen[0][0], called):
+        del chosen[0]
+    return [item for _, items in chosen for item in items]
+
+
+def _answers_other(group: Sequence[ChatMessage], called: set[str]) -> bool:
+    results = [part for m in group for part in m.contents if isinstance(part, FunctionResultContent)]
+    return bool(results) and not any(part.call_id in called for part in results)

@@ -1,0 +1,178 @@
+"""The items of the OpenAI Agents SDK: input items of the Responses API (https://platform.openai.com/docs/api-reference)."""
+
+from __future__ import annotations
+
+import mimetypes
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+
+from recuerda.interop.forms import Form
+from recuerda.json_value import JsonObject
+from recuerda.messages.message import (
+    AnyContent,
+    ChatMessage,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    UnknownContent,
+    UriContent,
+)
+
+_TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
+_ROLES = ("user", "system", "developer", "assistant")
+
+
+class ResponsesForm(Form):
+    """Convert input items of the Responses API."""
+
+    name = "openai-responses"
+
+    def to_messages(self, item: JsonObject) -> Sequence[ChatMessage]:
+        """See `Form`."""
+        return [_message(item)]
+
+    def to_items(self, message: ChatMessage) -> Sequence[JsonObject]:
+        """See `Form`."""
+        return _items(message)
+
+
+def _message(item: JsonObject) -> ChatMessage:
+    data = cast("dict[str, Any]", item)
+    identity = data.get("id")
+    item_id = identity if isinstance(identity, str) else None
+    match data:
+        case {"role": str(role), "content": str(text)} if role in _ROLES:
+            return ChatMessage(role, text, message_id=item_id)
+        case {"role": str(role), "content": list()} if role in _ROLES:
+            return ChatMessage(role, [_part(part) for part in data["content"]], message_id=item_id)
+        case {"type": "function_call", "call_id": str(call_id), "name": str(name), "arguments": str(arguments)}:
+            return ChatMessage("assistant", FunctionCallContent(call_id, name, arguments), message_id=item_id)
+        case {"type": "function_call_output", "call_id": str(call_id), "output": output}:
+            return ChatMessage("tool", FunctionResultContent(call_id, output), message_id=item_id)
+        case {"type": "reasoning"}:
+            return ChatMessage("assistant", _reasoning(data), message_id=item_id)
+        case {"type": str(kind)} if kind.endswith("_output") and isinstance(data.get("call_id"), str):
+            return ChatMessage("tool", FunctionResultContent(data["call_id"], data.get("output")), message_id=item_id)
+        case _:
+            return ChatMessage("assistant", UnknownContent({"type": str(data.get("type"))}), message_id=item_id)
+
+
+def _reasoning(item: dict[str, Any]) -> TextReasoningContent:
+    parts = item.get("content") or item.get("summary")
+    shown = [_part(part) for part in cast("list[object]", parts)] if isinstance(parts, list) else []
+    texts = [part.text for part in shown if isinstance(part, TextContent)]
+    sealed = item.get("encrypted_content")
+    return TextReasoningContent("".join(texts), sealed if isinstance(sealed, str) else None)
+
+
+def _part(part: object) -> AnyContent:
+    match part:
+        case {"type": str(kind), "text": str(text)} if kind in _TEXTS:
+            return TextContent(text)
+        case {"type": "refusal", "refusal": str(refusal)}:
+            return RefusalContent(refusal)
+        case {"type": "input_image", "image_url": str(url)}:
+            return UriContent(url, _media_type(url, "image/*"))
+        case {"type": "input_file", "file_data": str(url)} | {"type": "input_file", "file_url": str(url)}:
+            return UriContent(url, _media_type(url, "application/octet-stream"))
+        case dict():
+            return UnknownContent(cast("dict[str, Any]", part))
+        case _:
+            return TextContent(str(part))
+
+
+def _media_type(url: str, otherwise: str) -> str:
+    if url.startswith("data:"):
+        return url[5:].partition(",")[0].partition(";")[0] or otherwise
+    return mimetypes.guess_type(url.partition("?")[0])[0] or otherwise
+
+
+# -- and back ----------------------------------------------------------------------------------------------------------
+
+
+def _items(message: ChatMessage) -> list[JsonObject]:
+    """Return the items of a message: its text and files as one item, and each call and each result as an item."""
+    if isinstance(message.content, str) and message.message_id is None:
+        return [{"role": _role(message), "content": message.content}] if message.role != "tool" else []
+    items: list[JsonObject] = []
+    parts: list[JsonObject] = []
+    for part in message.contents:
+        match part:
+            case FunctionCallContent():
+                items.append(_call(part, message.message_id))
+            case FunctionResultContent():
+                items.append({"type": "function_call_output", "call_id": part.call_id, "output": _output(part)})
+            case _ if (shown := _shown(message.role, part)) is not None:
+                parts.append(shown)
+            case _:
+                pass
+    return [*_said(message, parts), *items]
+
+
+def _said(message: ChatMessage, parts: Sequence[JsonObject]) -> list[JsonObject]:
+    if not parts or message.role == "tool":
+        return []
+    if message.role != "assistant":
+        return [{"role": _role(message), "content": [*parts]}]
+    if message.message_id is not None:
+        content: list[JsonObject] = [{**part, "annotations": []} if "text" in part else part for part in parts]
+        return [
+            {
+                "id": message.message_id,
+                "type": "message",
+                "status": "completed",
+                "role": "assistant",
+                "content": [*content],
+            }
+        ]
+    # The service takes an output only with an id. So an answer of another service is sent as plain text.
+    text = "".join(str(part.get("text", part.get("refusal", ""))) for part in parts)
+    return [{"role": "assistant", "content": text}]
+
+
+def _role(message: ChatMessage) -> str:
+    return message.role if message.role in _ROLES else "user"
+
+
+def _call(call: FunctionCallContent, item_id: str | None) -> JsonObject:
+    arguments = call.arguments if isinstance(call.arguments, str) else _json(call.arguments)
+    item: JsonObject = {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": arguments}
+    return item if item_id is None else {**item, "id": item_id, "status": "completed"}
+
+
+def _output(result: FunctionResultContent) -> Any:
+    value = result.result
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _shown(role: str, part: AnyContent) -> JsonObject | None:
+    match part:
+        case TextContent():
+            return {"type": "output_text" if role == "assistant" else "input_text", "text": part.text}
+        case RefusalContent():
+            return {"type": "refusal", "refusal": part.refusal}
+        case UriContent() if role != "assistant":
+            return _file(part.uri, part.media_type, None)
+        case DataContent() if role != "assistant":
+            uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
+            return _file(uri, part.media_type, part.name)
+        case _:
+            return None
+
+
+def _file(uri: str, media_type: str, name: str | None) -> JsonObject:
+    if media_type.startswith("image/"):
+        return {"type": "input_image", "image_url": uri, "detail": "auto"}
+    if uri.startswith("data:"):
+        return {"type": "input_file", "filename": name or "file", "file_data": uri}
+    return {"type": "input_file", "file_url": uri}

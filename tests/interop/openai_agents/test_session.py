@@ -1,0 +1,300 @@
+"""`RecuerdaSession` keeps the contract of the SDK's sessions, and what the SDK's own sessions do not promise."""
+
+import asyncio
+from typing import Any, cast
+
+import msgspec
+import pytest
+from agents import RunContextWrapper
+from agents.memory import SessionSettings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recuerda import ChatMessageStore, EncodeError, MemoryStorage, Storage, ThreadConflict, ThreadOwnershipError
+from recuerda.interop.openai_agents import RecuerdaSession
+from recuerda.testing import ScriptedChatClient
+
+USER: Any = {"role": "user", "content": "What is the weather in Lisbon?"}
+CALL: Any = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "call_1",
+    "name": "weather",
+    "arguments": '{"city":"Lisbon"}',
+    "status": "completed",
+}
+OUTPUT: Any = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+NOTHING: list[Any] = []
+ANSWER: Any = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "status": "completed",
+    "content": [{"type": "output_text", "text": "It is sunny.", "annotations": NOTHING}],
+}
+RUN = [USER, CALL, OUTPUT, ANSWER]
+
+
+def said(text: str) -> Any:
+    return {"role": "user", "content": text}
+
+
+def answered(text: str) -> Any:
+    return {"role": "assistant", "content": text}
+
+
+async def items_of(session: RecuerdaSession, limit: int | None = None) -> list[Any]:
+    return [*await session.get_items(limit)]
+
+
+async def test_items_come_back_in_order_and_unchanged(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    odd: Any = [
+        {
+            "type": "reasoning",
+            "id": "rs_1",
+            "summary": [{"type": "summary_text", "text": "Hm."}],
+            "encrypted_content": "x",
+        },
+        {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}},
+        {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": "https://a/b.png"}]},
+        {"type": "item_reference", "id": "msg_9"},
+        {"type": "shell_call_output", "call_id": "c", "output": [{"stdout": "x"}], "max_output_length": None},
+        {"role": "developer", "content": ""},
+        {"role": "assistant", "content": [], "id": None},
+        {"type": "function_call_output", "call_id": "call_2", "output": [{"type": "input_text", "text": "three"}]},
+    ]
+    for item in (*RUN, *odd):
+        await session.add_items([item])
+    assert await session.get_items() == [*RUN, *odd]
+    assert await RecuerdaSession("t", storage).get_items() == [*RUN, *odd]
+
+
+async def test_a_limit_gives_the_newest_items(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    items = [one for number in range(9) for one in (said(f"q{number}"), answered(f"a{number}"))]
+    for number in range(0, 18, 2):
+        await session.add_items(items[number : number + 2])
+    for limit in range(1, 19):
+        assert await session.get_items(limit) == items[-limit:]
+    assert await session.get_items(0) == []
+    assert await session.get_items(100) == items
+    settings = SessionSettings(limit=3)
+    assert await RecuerdaSession("t", storage, session_settings=settings).get_items() == items[-3:]
+
+
+async def test_a_limit_reads_few_records_of_a_long_thread(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    for number in range(60):
+        await session.add_items([said(f"q{number}"), answered(f"a{number}")])
+    fresh = RecuerdaSession("t", storage)
+    assert await fresh.get_items(2) == [said("q59"), answered("a59")]
+    assert len(fresh.log.store.turns) <= 10
+
+
+async def test_a_limit_never_begins_with_a_result_without_its_call(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    await session.add_items(RUN)
+    assert await session.get_items(2) == [ANSWER]
+    assert await session.get_items(3) == [CALL, OUTPUT, ANSWER]
+
+
+async def test_a_run_is_one_turn_and_its_draft_is_gone(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    for item in RUN:
+        await session.add_items([item])
+    found = await storage.read("t")
+    assert [record.message_count for record in found.records] == [4]
+    assert not found.has_draft
+    roles = [message.role for message in await ChatMessageStore(storage=storage, thread_id="t").list_messages()]
+    assert roles == ["user", "assistant", "tool", "assistant"]
+
+
+async def test_an_unfinished_run_is_seen_by_the_next_process_and_not_by_a_window(
+    storage: Storage, another: Storage
+) -> None:
+    await RecuerdaSession("t", storage).add_items([USER])
+    await RecuerdaSession("t", storage).add_items([CALL])
+    assert await ChatMessageStore(storage=another, thread_id="t").list_messages() == []
+    later = RecuerdaSession("t", another)
+    assert await later.get_items() == [USER, CALL]
+    await later.add_items([OUTPUT])
+    await later.add_items([ANSWER])
+    assert await RecuerdaSession("t", storage).get_items() == RUN
+    assert len((await another.read("t")).records) == 1
+
+
+async def test_a_new_question_ends_the_run_that_was_left(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    await session.add_items([USER, CALL])
+    await session.add_items([said("Never mind."), answered("All right.")])
+    turns = await ChatMessageStore(storage=storage, thread_id="t").list_turns()
+    assert [len(stored.messages) for stored in turns] == [2, 2]
+    assert [stored.turn.is_interrupted for stored in turns] == [True, False]
+    assert await session.get_items() == [USER, CALL, said("Never mind."), answered("All right.")]
+
+
+async def test_a_question_beside_a_run_that_is_under_way_loses_nothing(storage: Storage, another: Storage) -> None:
+    slow, quick = RecuerdaSession("t", storage), RecuerdaSession("t", another)
+    ana, bo = RunContextWrapper(None), RunContextWrapper(None)
+    await slow.get_items(wrapper=ana)
+    await slow.add_items([said("From Ana.")], wrapper=ana)
+    assert await quick.get_items(wrapper=bo) == [said("From Ana.")]
+    await quick.add_items([said("From Bo.")], wrapper=bo)
+    with pytest.raises(ThreadConflict):
+        await slow.add_items([answered("Hello, Ana.")], wrapper=ana)
+    await quick.add_items([answered("Hello, Bo.")], wrapper=bo)
+    assert await quick.get_items() == [said("From Ana."), said("From Bo."), answered("Hello, Bo.")]
+
+
+async def test_pop_removes_the_newest_item_of_a_draft_and_of_a_turn(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    await session.add_items(RUN)
+    await session.add_items([said("And now?")])
+    assert await session.pop_item() == said("And now?")
+    for left in range(3, -1, -1):
+        assert await session.pop_item() == RUN[left]
+        assert await session.get_items() == RUN[:left]
+        assert await RecuerdaSession("t", storage).get_items() == RUN[:left]
+    assert await session.pop_item() is None
+    await session.add_items(RUN)
+    assert await session.get_items() == RUN
+
+
+async def test_clear_removes_the_thread_with_its_draft(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    await session.add_items(RUN)
+    await session.add_items([USER])
+    await session.clear_session()
+    assert await session.get_items() == []
+    assert await storage.head("t") is None
+
+
+async def test_two_runs_that_read_the_same_conflict(storage: Storage, another: Storage) -> None:
+    first, second = RecuerdaSession("t", storage), RecuerdaSession("t", another)
+    await first.add_items([said("Hello."), answered("Hi.")])
+    ana, bo = RunContextWrapper(None), RunContextWrapper(None)
+    await first.get_items(wrapper=ana)
+    await second.get_items(wrapper=bo)
+    await first.add_items([said("From Ana.")], wrapper=ana)
+    with pytest.raises(ThreadConflict):
+        await second.add_items([said("From Bo.")], wrapper=bo)
+    await first.add_items([answered("Hello, Ana.")], wrapper=ana)
+    assert (await second.get_items())[2:] == [said("From Ana."), answered("Hello, Ana.")]
+
+
+async def test_two_runs_of_one_session_conflict(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    ana, bo = RunContextWrapper(None), RunContextWrapper(None)
+    await session.get_items(wrapper=ana)
+    await session.get_items(wrapper=bo)
+    await session.add_items([said("From Ana."), answered("Hello.")], wrapper=ana)
+    with pytest.raises(ThreadConflict):
+        await session.add_items([said("From Bo.")], wrapper=bo)
+    assert len(session.places) == 2
+    del ana, bo
+    assert session.places == {}
+
+
+async def test_writers_without_a_run_lose_nothing(storage: Storage) -> None:
+    sessions = [RecuerdaSession("t", storage) for _ in range(4)]
+
+    async def write(name: int) -> None:
+        for number in range(5):
+            await sessions[name].add_items([said(f"{name}.{number}"), answered("ok")])
+
+    await asyncio.gather(*map(write, range(4)))
+    texts = [item["content"] for item in await items_of(sessions[0]) if item["role"] == "user"]
+    assert sorted(texts) == sorted(f"{name}.{number}" for name in range(4) for number in range(5))
+
+
+async def test_a_retry_with_the_same_turn_id_sees_the_same_history_and_is_stored_once(storage: Storage) -> None:
+    await RecuerdaSession("t", storage).add_items([said("Hello."), answered("Hi.")])
+    for _ in range(3):
+        retried = RecuerdaSession("t", storage, turn_id="request-7")
+        assert await retried.get_items() == [said("Hello."), answered("Hi.")]
+        await retried.add_items([USER])
+        await retried.add_items([CALL, OUTPUT])
+        assert (await retried.get_items())[2:] in ([USER, CALL, OUTPUT], RUN, [*RUN, USER, CALL, OUTPUT])
+        await retried.add_items([ANSWER])
+    assert await RecuerdaSession("t", storage).get_items() == [said("Hello."), answered("Hi."), *RUN]
+
+
+async def test_a_retry_of_a_run_that_was_killed_begins_anew(storage: Storage) -> None:
+    killed = RecuerdaSession("t", storage, turn_id="request-7")
+    await killed.add_items([USER])
+    await killed.add_items([CALL])
+    retried = RecuerdaSession("t", storage, turn_id="request-7")
+    assert await retried.get_items() == []
+    await retried.add_items([USER])
+    assert await retried.get_items() == [USER]
+    await retried.add_items([CALL, OUTPUT, ANSWER])
+    assert await RecuerdaSession("t", storage).get_items() == RUN
+    assert len((await storage.read("t")).records) == 1
+
+
+async def test_a_thread_of_another_user_is_refused(storage: Storage) -> None:
+    await RecuerdaSession("t", storage, user_id="ana").add_items(RUN)
+    stranger = RecuerdaSession("t", storage, user_id="bo")
+    for refused in (stranger.get_items(), stranger.add_items([USER]), stranger.pop_item(), stranger.clear_session()):
+        with pytest.raises(ThreadOwnershipError):
+            await refused
+    assert await RecuerdaSession("t", storage, user_id="ana").get_items() == RUN
+
+
+async def test_an_item_that_is_not_json_writes_nothing(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    with pytest.raises(EncodeError, match=r"items\[1\]"):
+        await session.add_items([USER, said(cast("str", object()))])
+    assert await session.get_items() == []
+    assert await storage.head("t") is None
+
+
+async def test_a_caller_may_change_the_items_that_it_got(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    await session.add_items(RUN)
+    for item in await items_of(session):
+        item.clear()
+    assert await session.get_items() == RUN
+
+
+async def test_a_draft_outlives_an_undo_of_the_turn_before_it(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    await session.add_items([said("Hello."), answered("Hi.")])
+    await session.add_items([USER])
+    await storage.undo("t")
+    assert await session.get_items() == [USER]
+    await session.add_items([CALL])
+    await session.add_items([OUTPUT, ANSWER])
+    assert await session.get_items() == RUN
+
+
+async def test_a_session_reads_what_recuerdas_agent_has_written(storage: Storage) -> None:
+    agent = ScriptedChatClient(["Hello, Ana."]).create_agent(storage=storage)
+    await agent.run("I am Ana.", thread="t")
+    assert await RecuerdaSession("t", storage).get_items() == [said("I am Ana."), answered("Hello, Ana.")]
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    ["type", "role", "content", "call_id", "name", "arguments", "output", "id", "status", "summary", "text", "more"]
+)
+VALUES = JSON | st.sampled_from(
+    ["message", "function_call", "function_call_output", "reasoning", "user", "assistant", "input_text", "output_text"]
+)
+PARTS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=3)
+
+
+@given(st.lists(st.dictionaries(NAMES, VALUES | PARTS, max_size=6) | st.sampled_from(RUN), min_size=1, max_size=5))
+async def test_any_json_object_comes_back_the_same(items: list[Any]) -> None:
+    session = RecuerdaSession("t", MemoryStorage())
+    await session.add_items(items)
+    # Python says that 1, 1.0 and True are equal; the texts tell them apart.
+    found, written = (msgspec.json.encode(one, order="sorted") for one in (await session.get_items(), items))
+    assert found == written
