@@ -16,7 +16,7 @@ from recuerda.errors import ConfigurationError, StorageBusy, StorageUnavailable
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
 from recuerda.recall.index import Forgetting
 from recuerda.recall.places import index_beside, opened_index
-from recuerda.recall.sqlite import following, schema
+from recuerda.recall.sqlite import entries, following, schema
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.ram import MemoryStorage
 from tests.recall.talking import holds_bytes, pair, say
@@ -373,7 +373,7 @@ def test_one_provider_serves_several_event_loops(path: Path) -> None:
 async def test_closing_waits_for_terms_that_are_entered_in_several_parts(
     storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "MAX_ENTERED", 20)
+    monkeypatch.setattr(entries, "MAX_ENTERED", 20)
     recall = await provider_on(storage)
     for number in range(following.MAX_WAITING):
         await say(storage, "one", *pair(f"This is entry e{number}."))

@@ -11,6 +11,7 @@ import msgspec
 from recuerda.recall.facts import Fact, FactSource, NewFact
 from recuerda.recall.index import Position
 from recuerda.recall.sqlite.schema import THREAD_BITS
+from recuerda.recall.sqlite.texts import original_text
 
 
 def add_facts(
@@ -153,7 +154,8 @@ def _mark(connection: sqlite3.Connection, thread: int, turn: int) -> str:
         "SELECT turn_id, text FROM documents WHERE key BETWEEN ? AND ? AND turn = ? ORDER BY key",
         (start, start + (1 << THREAD_BITS) - 1, turn),
     ).fetchall()
-    return hashlib.blake2b(msgspec.json.encode(rows), digest_size=16).hexdigest()
+    texts = [(turn_id, original_text(text)) for turn_id, text in rows]
+    return hashlib.blake2b(msgspec.json.encode(texts), digest_size=16).hexdigest()
 
 
 def _thread_key(connection: sqlite3.Connection, thread_id: str) -> int:

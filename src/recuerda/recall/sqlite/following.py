@@ -1,27 +1,27 @@
-"""The writes to the index: they apply a thread's changes, enter pending terms, forget turns, and erase threads."""
+"""The writes to the index: they apply a thread's changes, forget turns, and erase threads."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
+from recuerda.recall.postings import BLOCK
+from recuerda.recall.sqlite.entries import Removed, take_out
 from recuerda.recall.sqlite.facts import erase_facts, remove_changed, remove_orphans
-from recuerda.recall.sqlite.schema import THREAD_BITS
+from recuerda.recall.sqlite.schema import ROLES, THREAD_BITS
 from recuerda.recall.sqlite.searching import followed, known_threads
-from recuerda.recall.text import terms_of
+from recuerda.recall.sqlite.texts import original_text, stored_text
 
 MAX_WAITING = 128
 """The number of a scope's pending documents at which their terms are entered into the postings."""
 
-MAX_ENTERED = 1_000
-"""The largest number of documents that are entered in one transaction. This limits how long a search waits for it."""
-
 _LAST_TURN = 2**62
-_Row = tuple[int, int, int, str, str, int | None]
+_Row = tuple[int, int, int, int, int, str | bytes, str | None, int | None]
+"""The columns that `_remove` reads of a document."""
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +41,11 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
     """Apply an update; see `RecallIndex.apply`."""
     found = connection.execute(
-        "SELECT threads.key, threads.scope, next, scopes.id, incarnation, revision, record_id, edits FROM threads "
-        "JOIN scopes ON scopes.key = threads.scope WHERE threads.id = ?",
+        "SELECT threads.key, threads.scope, next, block, scopes.id, incarnation, revision, record_id, edits "
+        "FROM threads JOIN scopes ON scopes.key = threads.scope WHERE threads.id = ?",
         (update.thread_id,),
     ).fetchone()
-    has = None if found is None else _position(*found[3:])
+    has = None if found is None else _position(*found[4:])
     if has != update.expected:
         return Applied(is_applied=False)
     removed = 0
@@ -58,15 +58,18 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
         return Applied(removed=removed)
     scope = _scope_key(connection, update.position.scope)
     if found is None or update.is_fresh:
-        thread, following = _new_thread(connection, scope, update.thread_id, update.position), 0
+        thread, following, block = _new_thread(connection, scope, update.thread_id, update.position), 0, 0
     else:
-        thread, following = found[0], found[2]
+        thread, following, block = found[0], found[2], found[3]
     added = _not_forgotten(connection, update)
-    _add(connection, scope, (thread << THREAD_BITS) + following, added)
+    block = _add(connection, scope, (thread << THREAD_BITS) + following, block, added)
     connection.execute(
-        "UPDATE threads SET revision = ?, record_id = ?, edits = ?, next = ? WHERE key = ?",
-        (update.position.revision, update.position.record_id, update.position.edits, following + len(added), thread),
-    )
+        "UPDATE threads SET revision = ?, record_id = ?, edits = ?, next = ?, block = ? WHERE key = ?",
+        (
+            update.position.revision, update.position.record_id, update.position.edits, following + len(added), block,
+            thread,
+        ),
+    )  # fmt: skip
     removed += remove_changed(connection, update.thread_id, {new.document.turn for new in added})
     if removed or update.is_fresh:
         removed += remove_orphans(connection, update.thread_id, update.position)
@@ -74,22 +77,6 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
         _drop_unused_scopes(connection, found)
     waiting = connection.execute("SELECT waiting FROM scopes WHERE key = ?", (scope,)).fetchone()[0]
     return Applied(removed=removed, full_scope=scope if waiting >= MAX_WAITING else None)
-
-
-def enter_waiting(scope: int, connection: sqlite3.Connection) -> bool:
-    """Enter the terms of pending documents into the postings; return True if more may be pending."""
-    rows = connection.execute(
-        "SELECT document, size, terms FROM pending WHERE scope = ? LIMIT ?", (scope, MAX_ENTERED)
-    ).fetchall()
-    entries = sorted(
-        (scope, term, document, count, size)
-        for document, size, terms in rows
-        for term, count in msgspec.json.decode(terms, type=dict[str, int]).items()
-    )
-    connection.executemany("INSERT OR REPLACE INTO postings VALUES (?, ?, ?, ?, ?)", entries)
-    connection.executemany("DELETE FROM pending WHERE scope = ? AND document = ?", [(scope, row[0]) for row in rows])
-    connection.execute("UPDATE scopes SET waiting = max(0, waiting - ?) WHERE key = ?", (len(rows), scope))
-    return len(rows) == MAX_ENTERED
 
 
 def forget(forgettings: Sequence[Forgetting], connection: sqlite3.Connection) -> int:
@@ -175,42 +162,66 @@ def _begins_before(connection: sqlite3.Connection, thread: int, turn: int) -> bo
 def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) -> int:
     start = thread << THREAD_BITS
     rows: list[_Row] = connection.execute(
-        "SELECT documents.key, documents.scope, documents.size, text, coalesce(speaker, ''), pending.document "
-        "FROM documents LEFT JOIN pending ON pending.scope = documents.scope AND pending.document = documents.key "
+        "SELECT key, documents.scope, documents.number, size, documents.terms, text, speaker, pending.number "
+        "FROM documents LEFT JOIN pending ON pending.scope = documents.scope AND pending.number = documents.number "
         "WHERE key BETWEEN ? AND ? AND turn BETWEEN ? AND ?",
         (start, start + (1 << THREAD_BITS) - 1, first, last),
     ).fetchall()
-    for key, scope, size, text, speaker, waits in rows:
-        if waits is None:
-            # A text always has the same terms, because an index with other terms is rebuilt.
-            entries = [(scope, term, key) for term in terms_of(text).counts]
-            connection.executemany("DELETE FROM postings WHERE scope = ? AND term = ? AND document = ?", entries)
-        connection.execute("DELETE FROM pending WHERE scope = ? AND document = ?", (scope, key))
-        connection.execute("DELETE FROM vectors WHERE scope = ? AND document = ?", (scope, key))
-        connection.execute("DELETE FROM documents WHERE key = ?", (key,))
+    if rows:
+        scope = rows[0][1]
+        entered = [
+            Removed(number, terms, original_text(text), speaker)
+            for _, _, number, _, terms, text, speaker, waits in rows
+            if waits is None
+        ]
+        take_out(scope, entered, connection)
+        _delete(connection, scope, rows)
+        waiting = len(rows) - len(entered)
         connection.execute(
-            "UPDATE scopes SET documents = documents - 1, size = size - ?, waiting = waiting - ? WHERE key = ?",
-            (size, waits is not None, scope),
+            "UPDATE scopes SET documents = documents - ?, size = size - ?, waiting = waiting - ? WHERE key = ?",
+            (len(rows), sum([row[3] for row in rows]), waiting, scope),
         )
-        if speaker:
-            connection.execute(
-                "UPDATE speakers SET documents = documents - 1 WHERE scope = ? AND name = ?", (scope, speaker)
-            )
-            connection.execute("DELETE FROM speakers WHERE scope = ? AND name = ? AND documents < 1", (scope, speaker))
+        _count_speakers(connection, scope, Counter([speaker for *_, speaker, _ in rows if speaker]), -1)
     return len(rows)
+
+
+def _delete(connection: sqlite3.Connection, scope: int, rows: Sequence[_Row]) -> None:
+    """Delete the rows of documents, and the blocks that have none left."""
+    connection.executemany("DELETE FROM pending WHERE scope = ? AND number = ?", [(scope, row[2]) for row in rows])
+    connection.executemany("DELETE FROM vectors WHERE scope = ? AND document = ?", [(scope, row[0]) for row in rows])
+    connection.executemany("DELETE FROM documents WHERE key = ?", [(row[0],) for row in rows])
+    connection.executemany(
+        "DELETE FROM blocks WHERE scope = ? AND block = ? "
+        "AND NOT EXISTS (SELECT 1 FROM documents WHERE key BETWEEN first_key AND first_key + ?)",
+        [(scope, block, BLOCK - 1) for block in {row[2] // BLOCK for row in rows}],
+    )
+
+
+def _count_speakers(connection: sqlite3.Connection, scope: int, counts: Mapping[str, int], sign: int) -> None:
+    connection.executemany(
+        "INSERT INTO speakers VALUES (?, ?, ?) "
+        "ON CONFLICT (scope, name) DO UPDATE SET documents = documents + excluded.documents",
+        [(scope, name, sign * count) for name, count in counts.items()],
+    )
+    if sign < 0:
+        connection.executemany(
+            "DELETE FROM speakers WHERE scope = ? AND name = ? AND documents < 1", [(scope, name) for name in counts]
+        )
 
 
 def _scope_key(connection: sqlite3.Connection, scope: str) -> int:
     found = connection.execute("SELECT key FROM scopes WHERE id = ?", (scope,)).fetchone()
     if found is None:
-        found = connection.execute("INSERT INTO scopes VALUES (NULL, ?, 0, 0, 0) RETURNING key", (scope,)).fetchone()
+        found = connection.execute("INSERT INTO scopes VALUES (NULL, ?, 0, 0, 0, 0) RETURNING key", (scope,)).fetchone()
     return found[0]
 
 
 def _new_thread(connection: sqlite3.Connection, scope: int, thread_id: str, position: Position) -> int:
     connection.execute("DELETE FROM threads WHERE id = ?", (thread_id,))
     row = (thread_id, scope, position.incarnation, position.revision, position.record_id, position.edits)
-    return connection.execute("INSERT INTO threads VALUES (NULL, ?, ?, ?, ?, ?, ?, 0) RETURNING key", row).fetchone()[0]
+    return connection.execute(
+        "INSERT INTO threads VALUES (NULL, ?, ?, ?, ?, ?, ?, 0, 0) RETURNING key", row
+    ).fetchone()[0]
 
 
 def _not_forgotten(connection: sqlite3.Connection, update: ThreadUpdate) -> list[NewDocument]:
@@ -223,32 +234,40 @@ def _not_forgotten(connection: sqlite3.Connection, update: ThreadUpdate) -> list
     return [new for new in update.added if not any(first <= new.document.turn <= last for first, last in ranges)]
 
 
-def _add(connection: sqlite3.Connection, scope: int, first_key: int, added: Iterable[NewDocument]) -> None:
+def _add(connection: sqlite3.Connection, scope: int, first_key: int, block: int, added: Sequence[NewDocument]) -> int:
+    """Add documents to a thread with consecutive keys, and return its last block."""
+    if not added:
+        return block
+    (blocks,) = connection.execute("SELECT blocks FROM scopes WHERE key = ?", (scope,)).fetchone()
     documents: list[tuple[object, ...]] = []
-    waiting: list[tuple[int, int, int, str]] = []
-    speakers: Counter[str] = Counter()
+    waiting: list[tuple[int, int, str]] = []
+    times: dict[int, list[int]] = {}
+    turn: int | None = None
     for key, new in enumerate(added, first_key):
-        of = new.document
+        of, place = new.document, key % BLOCK
+        if not place:
+            block, blocks = blocks, blocks + 1
+        number = block * BLOCK + place
         documents.append((
-            key, scope, of.turn, of.position, of.role, of.speaker, of.created_us, new.traits, new.size, of.turn_id,
-            of.text,
+            key, scope, number, of.turn, of.position, ROLES.index(of.role), new.traits, new.size, len(new.terms),
+            of.created_us, of.speaker, "" if of.turn == turn else of.turn_id, stored_text(of.text),
         ))  # fmt: skip
-        waiting.append((scope, key, new.size, msgspec.json.encode(new.terms).decode()))
-        if of.speaker:
-            speakers[of.speaker] += 1
-    if not documents:
-        return
-    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", documents)
-    connection.executemany("INSERT INTO pending VALUES (?, ?, ?, ?)", waiting)
+        turn = of.turn
+        waiting.append((scope, number, msgspec.json.encode(new.terms).decode()))
+        times.setdefault(key - place, [block]).append(of.created_us)
+    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", documents)
+    connection.executemany("INSERT INTO pending VALUES (?, ?, ?)", waiting)
     connection.executemany(
-        "INSERT INTO speakers VALUES (?, ?, ?) "
-        "ON CONFLICT (scope, name) DO UPDATE SET documents = documents + excluded.documents",
-        [(scope, name, count) for name, count in speakers.items()],
+        "INSERT INTO blocks VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope, block) DO UPDATE SET "
+        "oldest_us = min(oldest_us, excluded.oldest_us), newest_us = max(newest_us, excluded.newest_us)",
+        [(scope, of_key, key, min(all_us), max(all_us)) for key, (of_key, *all_us) in times.items()],
     )
+    _count_speakers(connection, scope, Counter([new.document.speaker for new in added if new.document.speaker]), 1)
     connection.execute(
-        "UPDATE scopes SET documents = documents + ?, size = size + ?, waiting = waiting + ? WHERE key = ?",
-        (len(documents), sum(row[2] for row in waiting), len(documents), scope),
+        "UPDATE scopes SET documents = documents + ?, size = size + ?, waiting = waiting + ?, blocks = ? WHERE key = ?",
+        (len(added), sum([new.size for new in added]), len(added), blocks, scope),
     )
+    return block
 
 
 def add_vectors(scope: str, model_id: str, vectors: Mapping[int, bytes], connection: sqlite3.Connection) -> None:

@@ -44,8 +44,8 @@ from recuerda.recall.index import (
     ThreadUpdate,
     Unembedded,
 )
+from recuerda.recall.sqlite import entries, following, searching
 from recuerda.recall.sqlite import facts as fact_tables
-from recuerda.recall.sqlite import following, searching
 from recuerda.recall.sqlite.cleaning import Cleaner
 from recuerda.recall.sqlite.schema import connect, restore, salvage
 from recuerda.recall.vectors import pack
@@ -222,7 +222,7 @@ class SQLiteRecallIndex(RecallIndex):
         self._later(partial(self._enter, scope))
 
     def _enter(self, scope: int) -> None:
-        if self._attend(partial(following.enter_waiting, scope), is_write=True):
+        if self._attend(partial(entries.enter_waiting, scope), is_write=True):
             self._enter_later(scope)
 
     def _later(self, job: Callable[[], object], executor: ThreadPoolExecutor | None = None) -> None:

@@ -5,9 +5,12 @@ all users, and reads all of them to do so. Deleted text also stays in FTS5's seg
 `secure_delete` overwrites it at once.
 
 Every table that is searched begins with the scope, so a search reads rows that lie side by side and belong to one user.
-The terms of a new document first wait as one row in `pending`, because entering each term in its place would change one
-page per term. A search also reads the few pending documents, and batches of them are entered after the answer. A
-document's key contains its thread's key and its place in the thread, so neighbours are found without an index.
+`recall/postings.py` says what a row of `postings` holds. The terms of a new document first wait as one row in
+`pending`, because entering each term in its place would change one page per term. A search also reads the few pending
+documents, and batches of them are entered after the answer.
+
+A document's key contains its thread's key and its place in the thread, so neighbours are found without an index. Its
+number is what the postings name it by. A row of `blocks` stands for a block of such numbers and of consecutive keys.
 """
 
 from __future__ import annotations
@@ -23,16 +26,18 @@ from recuerda.recall.text import TERMS_VERSION
 APPLICATION_ID = 0x52454349
 """Marks a SQLite file as an index of recuerda ("RECI")."""
 
-SHAPE = 1000 + TERMS_VERSION
+SHAPE = 2000 + TERMS_VERSION
 """The shape of a file's tables and terms: its `user_version`. An index of another shape is created again."""
 
 THREAD_BITS = 32
+
+ROLES = ("user", "assistant")
 
 _TABLES = (
     """
     CREATE TABLE scopes (
         key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, documents INTEGER NOT NULL, size INTEGER NOT NULL,
-        waiting INTEGER NOT NULL
+        waiting INTEGER NOT NULL, blocks INTEGER NOT NULL
     )
     """,
     # AUTOINCREMENT never reuses the key of a deleted thread, so a key never names another thread's documents.
@@ -40,29 +45,37 @@ _TABLES = (
     CREATE TABLE threads (
         key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, scope INTEGER NOT NULL,
         incarnation TEXT NOT NULL, revision INTEGER NOT NULL, record_id TEXT NOT NULL, edits INTEGER NOT NULL,
-        next INTEGER NOT NULL
+        next INTEGER NOT NULL, block INTEGER NOT NULL
     )
     """,
     "CREATE INDEX threads_by_scope ON threads (scope)",
-    # The text is the last column, so the other columns are read without the overflow pages of a long text.
+    # The times are bounds: a block keeps them when a document is removed.
+    """
+    CREATE TABLE blocks (
+        scope INTEGER NOT NULL, block INTEGER NOT NULL, first_key INTEGER NOT NULL, oldest_us INTEGER NOT NULL,
+        newest_us INTEGER NOT NULL, PRIMARY KEY (scope, block)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX blocks_by_time ON blocks (scope, newest_us)",
+    # The role is an index into `ROLES`. `terms` is the number of terms, by which a removal knows that it found all of
+    # them. `turn_id` is "" in all documents of a turn but the first one. The text is stored as `texts.py` says; it is
+    # the last column, so the other columns are read without the overflow pages of a long text.
     """
     CREATE TABLE documents (
-        key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, turn INTEGER NOT NULL, position INTEGER NOT NULL,
-        role TEXT NOT NULL, speaker TEXT, created_us INTEGER NOT NULL, traits INTEGER NOT NULL, size INTEGER NOT NULL,
-        turn_id TEXT NOT NULL, text TEXT NOT NULL
+        key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, number INTEGER NOT NULL, turn INTEGER NOT NULL,
+        position INTEGER NOT NULL, role INTEGER NOT NULL, traits INTEGER NOT NULL, size INTEGER NOT NULL,
+        terms INTEGER NOT NULL, created_us INTEGER NOT NULL, speaker TEXT, turn_id TEXT NOT NULL, text NOT NULL
     )
     """,
-    "CREATE INDEX documents_by_time ON documents (scope, created_us)",
     """
     CREATE TABLE postings (
-        scope INTEGER NOT NULL, term TEXT NOT NULL, document INTEGER NOT NULL, count INTEGER NOT NULL,
-        size INTEGER NOT NULL, PRIMARY KEY (scope, term, document)
+        scope INTEGER NOT NULL, term TEXT NOT NULL, first INTEGER NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (scope, term, first)
     ) WITHOUT ROWID
     """,
     """
     CREATE TABLE pending (
-        scope INTEGER NOT NULL, document INTEGER NOT NULL, size INTEGER NOT NULL, terms TEXT NOT NULL,
-        PRIMARY KEY (scope, document)
+        scope INTEGER NOT NULL, number INTEGER NOT NULL, terms TEXT NOT NULL, PRIMARY KEY (scope, number)
     ) WITHOUT ROWID
     """,
     # The last thread that was compared with the storage without being searched.

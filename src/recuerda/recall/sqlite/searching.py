@@ -1,8 +1,7 @@
 """The reads of the index: candidates of a query, documents and counts.
 
-All postings of a rare term are read. A term that many documents have says little and would cost the most. So once there
-are enough candidates, such a term is looked up only for them. Vectors are compared one by one within the scope, with
-numpy if it is installed.
+`recall/postings.py` finds the best documents. Vectors are compared one by one within the scope, with numpy if it is
+installed.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from recuerda.recall.index import (
     ScopeInfo,
     Unembedded,
 )
-from recuerda.recall.ranking import WEIGHTS, idf
-from recuerda.recall.sqlite.schema import THREAD_BITS
+from recuerda.recall.postings import BLOCK, Matches
+from recuerda.recall.sqlite import entries
+from recuerda.recall.sqlite.schema import ROLES, THREAD_BITS
+from recuerda.recall.sqlite.texts import original_text
 from recuerda.recall.vectors import most_similar
 
-MANY_POSTINGS = 5_000
-"""The largest number of postings that are read of a term. The newest postings are read."""
-
-_Matches = dict[int, dict[str, int]]
+_DocumentRow = tuple[int, str, int, str, int, int, str | None, int, str | bytes]
+_CandidateRow = tuple[int, int, int, int, str | None, int, int, int]
 
 
 def positions(thread_ids: Sequence[str], connection: sqlite3.Connection) -> dict[str, Position]:
@@ -96,28 +95,31 @@ def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candida
     if found is None:
         return Candidates(found={}, frequencies={}, threads={})
     scope, documents = found
-    matches, frequencies = _matches(connection, scope, query)
-    best = _best(matches, frequencies, documents, query.limit)
+    matches = entries.matches(scope, query.terms, connection)
     similar = _similarities(connection, scope, query)
-    keys = {*best, *heapq.nlargest(query.limit, similar, key=similar.__getitem__)}
-    keys.update(_keys_of_periods(connection, scope, query))
+    keys = set(_keys_of(connection, scope, matches.best(documents, query.limit)))
+    keys.update(heapq.nlargest(query.limit, similar, key=similar.__getitem__))
+    for start, end in query.periods:
+        keys.update(_newest_within(connection, scope, start, end, query.limit))
     keys.update([key + step for key in keys for step in range(-NEIGHBOUR_REACH, NEIGHBOUR_REACH + 1)])
     candidates = _candidates(connection, scope, keys, matches, similar)
-    return Candidates(found=candidates, frequencies=frequencies, threads=_threads(connection, candidates))
+    return Candidates(found=candidates, frequencies=matches.frequencies, threads=_threads(connection, candidates))
 
 
 def documents(keys: Sequence[int], connection: sqlite3.Connection) -> dict[int, Document]:
     """See `RecallIndex.documents`."""
-    rows = connection.execute(
-        "SELECT documents.key, threads.id, turn, turn_id, position, role, speaker, created_us, text FROM documents "
+    rows: list[_DocumentRow] = connection.execute(
+        "SELECT documents.key, threads.id, turn, iif(turn_id != '', turn_id, "
+        "(SELECT of.turn_id FROM documents of WHERE of.key < documents.key AND of.turn_id != '' "
+        "ORDER BY of.key DESC LIMIT 1)), position, role, speaker, created_us, text FROM documents "
         "JOIN threads ON threads.key = documents.key >> 32 "
         "WHERE documents.key IN (SELECT value FROM json_each(?))",
         (_json(keys),),
-    )
+    ).fetchall()
     return {
         key: Document(
-            thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=role, speaker=speaker,
-            created_us=created_us, text=text,
+            thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=ROLES[role], speaker=speaker,
+            created_us=created_us, text=original_text(text),
         )
         for key, thread_id, turn, turn_id, position, role, speaker, created_us, text in rows
     }  # fmt: skip
@@ -126,12 +128,13 @@ def documents(keys: Sequence[int], connection: sqlite3.Connection) -> dict[int, 
 def unembedded(scope: str, model_id: str, limit: int, connection: sqlite3.Connection) -> list[Unembedded]:
     """See `RecallIndex.unembedded`."""
     rows = connection.execute(
-        "SELECT documents.key, documents.text FROM scopes JOIN documents ON documents.scope = scopes.key "
+        "SELECT documents.key, text FROM scopes JOIN blocks ON blocks.scope = scopes.key "
+        "JOIN documents ON documents.key BETWEEN first_key AND first_key + ? "
         "LEFT JOIN vectors ON vectors.scope = documents.scope AND vectors.document = documents.key AND model = ? "
-        "WHERE scopes.id = ? AND vectors.document IS NULL ORDER BY documents.created_us DESC LIMIT ?",
-        (model_id, scope, limit),
+        "WHERE scopes.id = ? AND vectors.document IS NULL ORDER BY newest_us DESC, created_us DESC LIMIT ?",
+        (BLOCK - 1, model_id, scope, limit),
     )
-    return [Unembedded(key=key, text=text) for key, text in rows]
+    return [Unembedded(key=key, text=original_text(text)) for key, text in rows]
 
 
 def stats(connection: sqlite3.Connection) -> IndexStats:
@@ -147,52 +150,15 @@ def stats(connection: sqlite3.Connection) -> IndexStats:
     )
 
 
-def _matches(connection: sqlite3.Connection, scope: int, query: CandidateQuery) -> tuple[_Matches, dict[str, int]]:
-    wanted = frozenset(query.terms)
-    matches: _Matches = {}
-    waiting: dict[str, int] = {}
-    for key, terms in connection.execute("SELECT document, terms FROM pending WHERE scope = ?", (scope,)):
-        counts = msgspec.json.decode(terms, type=dict[str, int])
-        if met := wanted & counts.keys():
-            matches[key] = {term: counts[term] for term in met}
-            for term in met:
-                waiting[term] = waiting.get(term, 0) + 1
-    frequencies: dict[str, int] = {}
-    for term in wanted:
-        count = connection.execute("SELECT count(*) FROM postings WHERE scope = ? AND term = ?", (scope, term))
-        frequencies[term] = count.fetchone()[0] + waiting.get(term, 0)
-    found = {term: frequency for term, frequency in frequencies.items() if frequency}
-    for term in sorted(found, key=lambda term: (found[term], term)):
-        for key, count in _postings(connection, scope, term, frequency=found[term], matches=matches, limit=query.limit):
-            matches.setdefault(key, {})[term] = count
-    return matches, found
-
-
-def _postings(
-    connection: sqlite3.Connection, scope: int, term: str, *, frequency: int, matches: _Matches, limit: int
-) -> Iterable[tuple[int, int]]:
-    if len(matches) >= limit and frequency > max(4 * limit, len(matches)):
-        return connection.execute(
-            "SELECT document, count FROM postings WHERE scope = ? AND term = ? "
-            "AND document IN (SELECT value FROM json_each(?))",
-            (scope, term, _json(list(matches))),
+def _keys_of(connection: sqlite3.Connection, scope: int, numbers: Sequence[int]) -> list[int]:
+    blocks = {number // BLOCK for number in numbers}
+    first_keys = dict(
+        connection.execute(
+            "SELECT block, first_key FROM blocks WHERE scope = ? AND block IN (SELECT value FROM json_each(?))",
+            (scope, _json(sorted(blocks))),
         )
-    return connection.execute(
-        "SELECT document, count FROM postings WHERE scope = ? AND term = ? ORDER BY document DESC LIMIT ?",
-        (scope, term, MANY_POSTINGS),
     )
-
-
-def _best(matches: _Matches, frequencies: Mapping[str, int], documents: int, limit: int) -> list[int]:
-    if len(matches) <= limit:
-        return list(matches)
-    worth = {term: idf(frequency, max(documents, frequency)) for term, frequency in frequencies.items()}
-    k1 = WEIGHTS.k1
-
-    def score(key: int) -> float:
-        return sum(worth[term] * count / (count + k1) for term, count in matches[key].items())
-
-    return heapq.nlargest(limit, matches, key=score)
+    return [first_keys[number // BLOCK] + number % BLOCK for number in numbers]
 
 
 def _similarities(connection: sqlite3.Connection, scope: int, query: CandidateQuery) -> dict[int, float]:
@@ -204,32 +170,41 @@ def _similarities(connection: sqlite3.Connection, scope: int, query: CandidateQu
     return most_similar(query.vector, rows)
 
 
-def _keys_of_periods(connection: sqlite3.Connection, scope: int, query: CandidateQuery) -> Iterable[int]:
-    for start, end in query.periods:
+def _newest_within(connection: sqlite3.Connection, scope: int, start: int, end: int, limit: int) -> list[int]:
+    """Return the keys of the newest documents of a period. Only the blocks that may have one of them are read."""
+    found: list[tuple[int, int]] = []
+    blocks = connection.execute(
+        "SELECT first_key, newest_us FROM blocks WHERE scope = ? AND newest_us >= ? AND oldest_us < ? "
+        "ORDER BY newest_us DESC",
+        (scope, start, end),
+    )
+    for first_key, newest_us in blocks:
+        if len(found) >= limit and found[limit - 1][0] >= newest_us:
+            break
         rows = connection.execute(
-            "SELECT key FROM documents WHERE scope = ? AND created_us >= ? AND created_us < ? "
-            "ORDER BY created_us DESC LIMIT ?",
-            (scope, start, end, query.limit),
+            "SELECT created_us, key FROM documents WHERE key BETWEEN ? AND ? AND created_us >= ? AND created_us < ?",
+            (first_key, first_key + BLOCK - 1, start, end),
         )
-        yield from (key for (key,) in rows)
+        found.extend(rows)
+        found.sort(reverse=True)
+    return [key for _, key in found[:limit]]
 
 
 def _candidates(
-    connection: sqlite3.Connection,
-    scope: int,
-    keys: Iterable[int],
-    matches: _Matches,
-    similar: Mapping[int, float],
+    connection: sqlite3.Connection, scope: int, keys: Iterable[int], matches: Matches, similar: Mapping[int, float]
 ) -> dict[int, Candidate]:
-    rows = connection.execute(
-        "SELECT key, turn, role, speaker, created_us, traits, size FROM documents "
+    rows: list[_CandidateRow] = connection.execute(
+        "SELECT key, number, turn, role, speaker, created_us, traits, size FROM documents "
         "WHERE key IN (SELECT value FROM json_each(?)) AND +scope = ?",
         (_json(sorted(keys)), scope),
-    )
+    ).fetchall()
+    met = matches.of([row[1] for row in rows])
     nothing: dict[str, int] = {}
     return {
-        key: Candidate(key, turn, role, speaker, created_us, traits, size, matches.get(key, nothing), similar.get(key))
-        for key, turn, role, speaker, created_us, traits, size in rows
+        key: Candidate(
+            key, turn, ROLES[role], speaker, created_us, traits, size, met.get(number, nothing), similar.get(key)
+        )
+        for key, number, turn, role, speaker, created_us, traits, size in rows
     }
 
 

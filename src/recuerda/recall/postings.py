@@ -1,0 +1,248 @@
+"""The format of postings, and the best documents of a question: the same for every index.
+
+The documents of a scope have numbers. A thread gets them in blocks of `BLOCK`, so they are dense within the scope, and
+the numbers of neighbouring documents are neighbours. The postings of a term are the numbers of the documents that have
+it, cut into chunks. A chunk is an array of 16-bit integers: the count of its documents, the lowest 16 bits of their
+numbers in ascending order, and again the number of each document that has the term more than once, once for each
+further time. So a document costs two bytes for each of its terms, and Python reads a chunk without a loop.
+
+A chunk is identified by its term and by a number, its `first`: it holds the documents from there up to the next chunk's
+first, within the same 65,536 numbers.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from recuerda.recall.ranking import WEIGHTS, idf
+
+BLOCK = 16
+"""The number of consecutive numbers that a thread gets at a time."""
+
+MAX_CHUNK = 240
+"""The largest number of entries of a chunk, so that several chunks fit into a page of a database."""
+
+MAX_CHUNKS = 250
+"""The largest number of chunks that a search reads of a term: those of the highest numbers. This is every chunk of a
+term that has fewer than 60,000 documents."""
+
+_RANGE = 1 << 16
+_LOW = _RANGE - 1
+_MAX_COUNT = 200
+"""The largest count that is stored, because equal numbers must fit into a chunk. A higher count weighs hardly more."""
+
+_LOOK_UP = 8
+"""The number of postings that are read in the time in which one document is looked up."""
+
+
+class Chunk(NamedTuple):
+    """A part of the postings of a term; see the docstring of the module."""
+
+    first: int
+    data: bytes
+
+
+class Postings:
+    """The postings of one term.
+
+    Args:
+        chunks: the chunks of the term, in ascending order.
+    """
+
+    def __init__(self, chunks: Iterable[tuple[int, bytes]]) -> None:
+        self._firsts: list[int] = []
+        self._parts: list[array[int]] = []
+        for first, data in chunks:
+            self._firsts.append(first)
+            self._parts.append(array("H", data))
+        self.frequency: int = sum([part[0] for part in self._parts])
+        """The number of documents."""
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all documents, in ascending order."""
+        found: list[int] = []
+        for first, part in zip(self._firsts, self._parts, strict=True):
+            base, distinct = first & ~_LOW, part[1 : part[0] + 1]
+            found.extend([base + low for low in distinct] if base else distinct)
+        return found
+
+    def repeated(self) -> dict[int, int]:
+        """Return the counts of the documents that have the term more than once."""
+        found: dict[int, int] = {}
+        for first, part in zip(self._firsts, self._parts, strict=True):
+            if len(part) > part[0] + 1:
+                base = first & ~_LOW
+                found.update((base + low, more + 1) for low, more in Counter(part[part[0] + 1 :]).items())
+        return found
+
+    def counts(self, wanted: Collection[int]) -> dict[int, int]:
+        """Return the counts of those of the wanted documents that have the term."""
+        if _LOOK_UP * len(wanted) > self.frequency:
+            found = dict.fromkeys(set(wanted).intersection(self.numbers()), 1)
+            found.update((number, count) for number, count in self.repeated().items() if number in found)
+            return found
+        return {number: count for number in wanted if (count := self._count(number))}
+
+    def _count(self, number: int) -> int:
+        at = bisect_right(self._firsts, number) - 1
+        if at < 0 or self._firsts[at] < number & ~_LOW:
+            return 0
+        part, low = self._parts[at], number & _LOW
+        end = part[0] + 1
+        place = bisect_left(part, low, 1, end)
+        if place == end or part[place] != low:
+            return 0
+        return 1 if len(part) == end else 1 + part[end:].count(low)
+
+
+class Matches:
+    """The documents of a scope that have terms of a question.
+
+    Args:
+        postings: the postings of each term.
+        waiting: the counts of the terms in the documents that are not in the postings yet, by number.
+    """
+
+    def __init__(self, postings: Mapping[str, Postings], waiting: Mapping[int, Mapping[str, int]]) -> None:
+        self._postings = {term: of for term, of in postings.items() if of.frequency}
+        self._waiting = waiting
+        counted = Counter({term: of.frequency for term, of in self._postings.items()})
+        for counts in waiting.values():
+            counted.update(counts.keys())
+        self.frequencies: dict[str, int] = dict(counted)
+        """The number of documents that have each term. Terms that no document has are left out."""
+
+    def best(self, documents: int, limit: int) -> list[int]:
+        """Return the numbers of the best documents by BM25 without its part for lengths; of equal ones, the newest.
+
+        The terms are added from the rarest to the most common one. Once the common terms that are left cannot lift a
+        further document among the best, they are only looked up in the documents that were found before (Turtle and
+        Flood, "Query evaluation: strategies and optimizations", 1995).
+
+        Args:
+            documents: the number of documents in the scope.
+            limit: the number of documents to return.
+        """
+        worth = {term: idf(of, max(documents, of)) for term, of in self.frequencies.items()}
+        scores: dict[int, float] = {}
+        done, rest, is_closed = 0.0, sum(worth.values()), False
+        for term in sorted(self._postings, key=lambda term: (-worth[term], term)):
+            # No score is greater than `done`.
+            if not is_closed and done >= rest and (least := _least(scores, limit)) >= rest:
+                is_closed = True
+                scores = {number: score for number, score in scores.items() if score + rest >= least}
+            if is_closed:
+                _raise(scores, self._postings[term].counts(scores.keys()), worth[term])
+            else:
+                scores = _added(scores, self._postings[term], worth[term])
+            done, rest = done + worth[term], rest - worth[term]
+        for number, counts in self._waiting.items():
+            scores[number] = sum([worth[term] * _saturated(count) for term, count in counts.items()])
+        return _largest(scores, limit)
+
+    def of(self, numbers: Collection[int]) -> dict[int, dict[str, int]]:
+        """Return the counts of the terms in these documents. Documents without any of the terms are left out."""
+        found: dict[int, dict[str, int]] = {}
+        for term, postings in self._postings.items():
+            for number, count in postings.counts(numbers).items():
+                found.setdefault(number, {})[term] = count
+        for number in self._waiting.keys() & set(numbers):
+            found[number] = dict(self._waiting[number])
+        return found
+
+
+def entered(chunks: Sequence[tuple[int, bytes]], counts: Mapping[int, int]) -> Iterator[Chunk]:
+    """Yield the chunks to write when documents are entered into the postings of a term.
+
+    Args:
+        chunks: the chunks that hold the numbers between the lowest and the highest number of the documents.
+        counts: how often each document has the term, by number.
+    """
+    known = dict(chunks)
+    firsts = sorted(known)
+    parts: dict[int, dict[int, int]] = {}
+    for number, count in counts.items():
+        parts.setdefault(_first_for(number, firsts), {})[number] = min(count, _MAX_COUNT)
+    for first, added in parts.items():
+        held = _unpacked(first, known[first]) if first in known else {}
+        is_behind = not held or min(added) > max(held)
+        yield from _cut(first, sorted((held | added).items()), is_behind=is_behind)
+
+
+def without(chunk: Chunk, numbers: Collection[int]) -> tuple[bytes, set[int]]:
+    """Return the data of a chunk without these documents, empty if none is left, and the numbers that it had."""
+    held = _unpacked(*chunk)
+    gone = {number for number in numbers if held.pop(number, None) is not None}
+    return _packed(list(held.items())) if held else b"", gone
+
+
+def _first_for(number: int, firsts: Sequence[int]) -> int:
+    """Return the `first` of the chunk to which a number belongs, even if there is no such chunk yet."""
+    base, at = number & ~_LOW, bisect_right(firsts, number) - 1
+    return firsts[at] if at >= 0 and firsts[at] >= base else base
+
+
+def _unpacked(first: int, data: bytes) -> dict[int, int]:
+    part, base = array("H", data), first & ~_LOW
+    counts = {base + low: 1 for low in part[1 : part[0] + 1]}
+    for low in part[part[0] + 1 :]:
+        counts[base + low] += 1
+    return counts
+
+
+def _packed(counts: Sequence[tuple[int, int]]) -> bytes:
+    further = [number & _LOW for number, count in counts for _ in range(count - 1)]
+    return array("H", [len(counts), *[number & _LOW for number, _ in counts], *further]).tobytes()
+
+
+def _cut(first: int, counts: Sequence[tuple[int, int]], *, is_behind: bool) -> Iterator[Chunk]:
+    """Yield chunks of these documents.
+
+    If the new documents are behind the others, more will follow there, so all chunks but the last one are filled.
+    """
+    total = sum([count for _, count in counts])
+    room = MAX_CHUNK if is_behind else -(-total // -(-total // MAX_CHUNK))
+    start = size = 0
+    for at, (number, count) in enumerate(counts):
+        if size and size + count > room:
+            yield Chunk(first, _packed(counts[start:at]))
+            first, start, size = number, at, 0
+        size += count
+    yield Chunk(first, _packed(counts[start:]))
+
+
+def _saturated(count: int) -> float:
+    return count / (count + WEIGHTS.k1)
+
+
+def _least(scores: Mapping[int, float], limit: int) -> float:
+    """Return the lowest of the `limit` best scores; 0 if there are not so many."""
+    return heapq.nlargest(limit, scores.values())[-1] if len(scores) >= limit > 0 else 0.0
+
+
+def _added(scores: dict[int, float], postings: Postings, worth: float) -> dict[int, float]:
+    once = worth * _saturated(1)
+    found = dict.fromkeys(postings.numbers(), once)
+    for number in scores.keys() & found.keys():
+        found[number] += scores[number]
+    for number, count in postings.repeated().items():
+        found[number] += worth * _saturated(count) - once
+    return scores | found
+
+
+def _raise(scores: dict[int, float], counts: Mapping[int, int], worth: float) -> None:
+    for number, count in counts.items():
+        scores[number] += worth * _saturated(count)
+
+
+def _largest(scores: Mapping[int, float], limit: int) -> list[int]:
+    if len(scores) <= limit:
+        return list(scores)
+    least = _least(scores, limit)
+    kept = [(score, number) for number, score in scores.items() if score >= least]
+    return [number for _, number in heapq.nlargest(limit, kept)]
