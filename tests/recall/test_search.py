@@ -227,3 +227,14 @@ async def test_the_newer_of_two_statements_that_fit_equally_well_comes_first(
     for number, town in enumerate(("Bergen", "Oslo")):
         await say(storage, f"t{number}", *pair(f"I live in {town}."), at=NOW - timedelta(days=30 * (number + 1)))
     assert await first(recall, "Where do I live?") == "I live in Bergen."
+
+
+async def test_the_statement_with_a_time_or_a_name_comes_before_an_equal_one(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    for number, text in enumerate(
+        ("My sister moved to Bergen happily.", "My sister moved last week.", "My sister moved home happily.")
+    ):
+        await say(storage, f"t{number}", *pair(text), at=NOW - timedelta(days=9 - number))
+    found = [memory.text for memory in await recall.search("my sister moved", roles=["user"])]
+    assert found[-1] == "My sister moved home happily."

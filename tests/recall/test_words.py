@@ -12,7 +12,7 @@ from recuerda.recall.dates import named_times
 from recuerda.recall.quoting import excerpt
 from recuerda.recall.stemming import english_stem, spanish_stem
 from recuerda.recall.text import MAX_TEXT, clean_text, query_terms, terms_of, words_of
-from recuerda.recall.traits import HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_assistant, asks_when, traits_of
+from recuerda.recall.traits import HAS_NAME, HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_assistant, asks_when, traits_of
 from recuerda.storage.records import to_microseconds
 from tests.recall.talking import NOW, clock
 
@@ -226,6 +226,9 @@ def test_any_question_names_times_that_can_be_compared(question: str) -> None:
         ("It rained last week.", HAS_TIME),
         ("Llovió ayer.", HAS_TIME),
         ("Rain.", 0),
+        ("She moved to Bergen.", HAS_NAME),
+        ("Vive en Ávila.", HAS_NAME),
+        ("Thanks, Ana! Will it rain?", IS_QUESTION),
         ("Did I say that yesterday?", IS_QUESTION | IS_PERSONAL | HAS_TIME),
     ],
 )

@@ -7,7 +7,8 @@ with frequencies counted within the scope. The rest comes from how conversations
   assistant's reply supports the user's message before it.
 - A speaker who is named in the question most likely said the answer.
 - People state facts in statements, and facts about themselves in the first person.
-- If the question asks for a time, the answer is a sentence with a time in it.
+- If the question asks for a time, the answer is a sentence with a time in it. Whatever the question is, an answer is
+  more likely to name a time, a person or a place than other sentences are.
 - A standing instruction or a preference matters for questions in many other words.
 - If a conversation is about the topic, each of its messages is more likely to be the answer.
 - If two statements fit equally well, the newer one more likely holds.
@@ -33,6 +34,7 @@ from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.index import Candidate, Candidates, ScopeInfo
 from recuerda.recall.text import ABOUT_ASKER, name_words, query_terms, speaker_terms, words_of
 from recuerda.recall.traits import (
+    HAS_NAME,
     HAS_TIME,
     IS_PERSONAL,
     IS_QUESTION,
@@ -72,10 +74,12 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.
         personal: raises messages in which speakers talk about themselves.
-        standing: raises a user's standing instructions and preferences.
+        standing: raises a user's standing instructions and preferences, if an assistant replied to them.
         assistant: lowers an assistant's messages, unless the question asks what the assistant has said.
         date: raises a message for each named part of the date that fits.
         time: raises messages that name a time, if the question asks for a time.
+        detail: raises messages of people that name a time, if the question does not ask for one, and messages of people
+            that name something.
         similarity: the weight of the most similar meaning, relative to a word that only one message has.
     """
 
@@ -100,6 +104,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     assistant: float = 0.5
     date: float = 1.0
     time: float = 0.6
+    detail: float = 0.3
     similarity: float = 0.9
 
 
@@ -286,12 +291,17 @@ def _likelihood(
         factor *= 1 - weights.question
     if candidate.traits & IS_PERSONAL:
         factor *= 1 + weights.personal
-    if candidate.traits & IS_STANDING and candidate.role == "user":
+    if candidate.traits & IS_STANDING and is_prompt:
         factor *= 1 + weights.standing
     if candidate.role == "assistant" and not (is_named or is_reply or question.asks_assistant):
         factor *= 1 - weights.assistant
-    if question.asks_when and candidate.traits & HAS_TIME:
-        factor *= 1 + weights.time
+    if candidate.traits & HAS_TIME:
+        if question.asks_when:
+            factor *= 1 + weights.time
+        elif candidate.role == "user":
+            factor *= 1 + weights.detail
+    if candidate.traits & HAS_NAME and candidate.role == "user":
+        factor *= 1 + weights.detail
     return factor
 
 

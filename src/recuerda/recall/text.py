@@ -24,7 +24,7 @@ import msgspec
 from recuerda.recall.stemming import english_stem, spanish_stem
 from recuerda.recall.words import ENGLISH_STOPWORDS, SPANISH_STOPWORDS
 
-TERMS_VERSION = 3
+TERMS_VERSION = 4
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000

@@ -20,6 +20,8 @@ HAS_TIME = 4
 """The message names a time."""
 IS_STANDING = 8
 """The message has a standing instruction or a preference; see `standing.py`."""
+HAS_NAME = 16
+"""The message names something: a word with a capital letter stands in the middle of a sentence."""
 
 _TAIL = 400
 _QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
@@ -35,6 +37,7 @@ _TIME = re.compile(
     r"semanas?|mes|meses|anos?|lunes|martes|miercoles|jueves|viernes|sabado|domingo|pasad[oa]|proxim[oa]|hace|"
     r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)\b"
 )
+_NAME = re.compile(r"(?<=[a-z\u00df-\u00ff\u0430-\u044f] )[A-Z\u00c0-\u00de\u0410-\u042f][^\W\d_A-Z]{2,}")
 _WHEN = re.compile(
     r"\W*(?:\w+\W+)?(?:when|cuando)\b|.*\b(?:what|which) (?:date|day|month|year)\b|.*\bque (?:dia|mes|ano|fecha)\b"
 )
@@ -54,6 +57,8 @@ def traits_of(text: str) -> int:
     folded = fold(text)
     if _TIME.search(folded):
         found |= HAS_TIME
+    if _NAME.search(text):
+        found |= HAS_NAME
     return found | (IS_STANDING if is_standing(folded) else 0)
 
 
