@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx2
 import openai
 import pytest
 from openai import AsyncOpenAI
@@ -12,7 +14,10 @@ from openai import AsyncOpenAI
 from recuerda import Storage, open_storage
 from recuerda.server import ServerSettings, Upstream, create_app
 from recuerda.server.faults import ApiFault
-from recuerda.server.upstream import _lines  # pyright: ignore[reportPrivateUsage] - the splitting alone
+from recuerda.server.upstream import (
+    UpstreamAnswer,
+    _lines,  # pyright: ignore[reportPrivateUsage] - the splitting alone
+)
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import MODEL, sdk, served, streamed
 
@@ -83,3 +88,21 @@ async def test_a_line_without_an_end_is_cut_before_it_is_joined() -> None:
         async for _ in _lines(endless(), 1000):
             pass
     assert taken == 11
+
+
+async def test_others_are_answered_between_the_pieces_of_an_answer_that_is_there_already() -> None:
+    async def pieces() -> AsyncGenerator[bytes]:
+        for _ in range(5):
+            yield b"x"
+
+    async def others() -> None:
+        for turn in range(100):
+            turns.append(turn)
+            await asyncio.sleep(0)
+
+    turns: list[int] = []
+    other = asyncio.create_task(others())
+    answer = UpstreamAnswer(httpx2.Response(200, content=pieces()), max_bytes=9, max_event_bytes=9)
+    seen = [len(turns) async for _ in answer.pieces()]
+    other.cancel()
+    assert len(set(seen)) == 5

@@ -67,6 +67,8 @@ class UpstreamAnswer:
         with _Reading():
             async for piece in self._response.aiter_bytes():
                 yield piece
+                # A server that sends without pause must not keep others from being answered.
+                await asyncio.sleep(0)
 
     async def events(self) -> AsyncGenerator[bytes]:
         """Yield the data of each server-sent event, up to the end mark.
@@ -108,7 +110,6 @@ async def _lines(pieces: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator
             if line.startswith(b"data:"):
                 yield line
         begun, size = [more[-1]], len(more[-1])
-        await asyncio.sleep(0)  # A server that sends without pause must not keep others from being answered.
     if (last := b"".join(begun)).startswith(b"data:"):
         yield last
 
