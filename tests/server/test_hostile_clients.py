@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import accumulate, cycle, islice, pairwise
 from typing import Any, cast
 
 import msgspec
@@ -92,8 +93,9 @@ def post(path: str, body: bytes, *, headers: str = "") -> bytes:
     return head.encode() + body
 
 
-def chunked(path: str, body: bytes, size: int) -> bytes:
-    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+def chunked(path: str, body: bytes, *sizes: int) -> bytes:
+    ends = list(accumulate(islice(cycle(sizes), len(body)), initial=0))
+    chunks = [chunk for start, end in pairwise(ends) if (chunk := body[start:end])]
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n".encode()
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
@@ -208,6 +210,7 @@ async def test_a_body_in_small_chunks_is_read_and_one_in_a_flood_of_chunks_is_re
         assert await answer_to(url, chunked("/v1/conversations", small, 1)) == (200, "")
         assert await answer_to(url, chunked("/v1/conversations", large, 1)) == (400, "chunks_too_small")
         assert await answer_to(url, chunked("/v1/conversations", large, 1000)) == (200, "")
+        assert await answer_to(url, chunked("/v1/conversations", large, 5000, 10, 4097)) == (200, "")
         endless = chunked("/v1/conversations", b"{}", 2)[:-2] + b"x: 1\r\n" * 100_000
         assert await answer_to(url, endless) == (400, "chunks_too_small")
 

@@ -307,7 +307,16 @@ class GuardedConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._body_bytes += len(body)
+        self._take_over(body)
         super().on_body(body)
+
+    def _take_over(self, body: bytes) -> None:
+        """Let a large piece that comes alone be handed on without the two copies that uvicorn makes for it."""
+        cycle: Any = self.cycle
+        if not cycle.body and len(body) > _SMALL_BYTES:
+            cycle.body = b""
+        elif type(cycle.body) is bytes:
+            cycle.body = bytearray(cycle.body)
 
     def on_message_complete(self) -> None:
         """End the request."""

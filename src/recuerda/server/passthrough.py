@@ -44,5 +44,6 @@ def _with_model(body: bytes, request: ChatRequest, *, default: str) -> bytes:
     if request.model:
         return body
     if request.model is msgspec.UNSET:
-        return b'{"model":%b,%b' % (msgspec.json.encode(default), body.lstrip()[1:])
+        rest = memoryview(body)[body.index(b"{") + 1 :]
+        return b"".join((b'{"model":', msgspec.json.encode(default), b",", rest))
     return msgspec.json.encode({**msgspec.json.decode(body, type=dict[str, msgspec.Raw]), "model": default})
