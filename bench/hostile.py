@@ -4,6 +4,9 @@ There are three processes: the server without keys, in front of the stand-in mod
 which asks for `/health` on a new connection each time. The attackers hold idle connections, half of which have never
 sent a byte, and hostile connections, each of which misbehaves in one way. A connection that the server closes is opened
 again after a short wait, so their number stays the same. They connect within four seconds and not all at once.
+
+All of this runs on one machine. So the CPU time of each process is printed as well, as a share of one core, and that of
+the whole machine: if the machine is busy with other programs, the times are theirs too. Only Linux tells these shares.
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
@@ -191,6 +195,35 @@ def measure(port: int, *, seconds: float) -> list[float]:
     return taken
 
 
+def _cpu_seconds(pid: int | None) -> float | None:
+    """Return the CPU time that a process has used, or the whole machine if `pid` is None; None if nobody tells it."""
+    try:
+        text = Path("/proc/stat" if pid is None else f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return None
+    ticks = os.sysconf("SC_CLK_TCK")
+    if pid is not None:
+        return sum(map(int, text.rpartition(")")[2].split()[11:13])) / ticks
+    user, nice, system, _, _, *interrupts = map(int, text.splitlines()[0].split()[1:8])
+    return (user + nice + system + sum(interrupts)) / ticks
+
+
+@contextmanager
+def _cpu_shown(processes: Mapping[str, int | None]) -> Generator[None]:
+    """Print the share of one core that each process uses in the block."""
+    before = {name: _cpu_seconds(pid) for name, pid in processes.items()}
+    started = time.monotonic()
+    yield
+    taken = time.monotonic() - started
+    shares = [
+        f"{name} {(used - start) / taken:.0%}"
+        for name, pid in processes.items()
+        if (start := before[name]) is not None and (used := _cpu_seconds(pid)) is not None
+    ]
+    if shares:
+        print(f"  CPU time, in shares of one core of {os.cpu_count()}: {', '.join(shares)}", flush=True)
+
+
 def _report(name: str, taken: Sequence[float]) -> float:
     worst = max(taken) * 1000
     p99 = quantiles(taken, n=100)[-1] * 1000
@@ -226,7 +259,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             numbers = [f"--idle={options.idle}", f"--hostile={options.hostile}", f"--attack={port}"]
             processes.append(subprocess.Popen([sys.executable, "-m", "bench.hostile", *numbers], text=True))
             time.sleep(1 + _SPREAD_S)
-            p99 = _report("during the attack", measure(port, seconds=options.seconds))
+            names = {"server": server.pid, "attackers": processes[-1].pid, "model": model.pid, "whole machine": None}
+            with _cpu_shown(names):
+                p99 = _report("during the attack", measure(port, seconds=options.seconds))
         finally:
             for process in processes:
                 process.kill()
