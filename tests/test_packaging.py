@@ -49,8 +49,8 @@ def pins(lock: str) -> set[str]:
     return set(re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE))
 
 
-def test_the_core_requires_msgspec_only() -> None:
-    assert names(PROJECT["dependencies"]) == {"msgspec"}
+def test_the_core_requires_msgspec_and_the_stems_of_recall() -> None:
+    assert names(PROJECT["dependencies"]) == {"msgspec", "snowballstemmer"}
 
 
 def listed(extra: str) -> set[str]:

@@ -7,8 +7,8 @@ import pytest
 from recuerda import ChatMessage
 from recuerda.errors import ConfigurationError, InvalidInput
 from recuerda.recall import RecallProvider
+from recuerda.recall.folding import fold
 from recuerda.recall.standing import is_standing
-from recuerda.recall.text import fold
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import NOW, pair, person, say
 

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from recuerda.recall.text import fold
+from recuerda.recall.folding import fold
 from recuerda.storage.records import to_microseconds
 
 Period: TypeAlias = tuple[datetime, datetime]

@@ -15,7 +15,7 @@ from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context
 from recuerda.recall.facts import Fact
 from recuerda.recall.memory import Memory
-from recuerda.recall.text import query_terms, terms_of, words_of
+from recuerda.recall.text import query_terms, terms_of
 
 PROMPT = (
     "[memory] This message quotes earlier conversations that may matter now. Use it as knowledge about the past: each "
@@ -62,7 +62,7 @@ def context_of(
 
 def fitting(facts: Sequence[Fact], query: str, limit: int) -> list[Fact]:
     """Return the facts that share the most words with a query. Among equals, the newest facts are returned."""
-    wanted = query_terms(words_of(query)).keys()
+    wanted = query_terms(query).keys()
     best = sorted(facts, key=lambda fact: (_met(fact.text, wanted), fact.valid_from_us), reverse=True)[:limit]
     return sorted(best, key=lambda fact: (fact.valid_from_us, fact.id))
 
@@ -88,7 +88,7 @@ def excerpt(text: str, query: str, max_characters: int) -> str:
     """Return a text or, if it is too long, the part of it with the most words of a query."""
     if len(text) <= max_characters:
         return text
-    wanted = query_terms(words_of(query)).keys()
+    wanted = query_terms(query).keys()
     starts = range(0, len(text) - max_characters + _STEP, max(_STEP, max_characters // 4))
     best = max(starts, key=lambda start: _met(text[start : start + max_characters], wanted))
     end = min(len(text), best + max_characters)

@@ -136,7 +136,7 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) ->
     speakers = frozenset(name for name in info.speakers if asked.intersection(name_words(name)))
     names = {part for name in speakers for part in name_words(name)}
     times = named_times(query, now_us, zone)
-    terms = query_terms(word for word in words if word not in names)
+    terms = query_terms(query, without=names)
     if not terms:
         terms = _terms_without_words(words, names, has_times=bool(times))
     return Question(
@@ -310,5 +310,5 @@ def _terms_without_words(words: Sequence[str], names: AbstractSet[str], *, has_t
     if names:
         asked = [word for word in dict.fromkeys(words) if word in names]
         said = {term: number for number, word in enumerate(asked) for term in speaker_terms(word)}
-        return said | query_terms(asked)
+        return said | query_terms(" ".join(asked))
     return {ABOUT_ASKER: 0} if asks_about_asker(words) and not has_times else {}

@@ -37,7 +37,7 @@ from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import question_of, rank
 from recuerda.recall.reranking import RERANKED, Reranking
 from recuerda.recall.scopes import Whose, other_scopes, user_scope
-from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, terms_of, without_names, words_of
+from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, terms_of, without_names
 from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
@@ -577,7 +577,7 @@ class Recollection:
         Raises:
             InvalidInput: the query has no word to look for.
         """
-        terms = query_terms(words_of(query[:MAX_TEXT]))
+        terms = query_terms(query[:MAX_TEXT])
         if not terms:
             raise InvalidInput(
                 "the query has no word to look for, so nothing can be forgotten; name a word of the message"

@@ -1,30 +1,28 @@
 """The terms by which a message is found, and the terms of a question.
 
-A text is put into lower case, without accents. A term is a stem. A Spanish stem has a "+" before it, so that the rules
-of one language do not make "plan" and "plane" equal in the other. A message has the stems of its language, which is
-recognized by its function words. If a message is too short for that, it has the stems of both languages. A question
-always has the stems of both languages. Text in languages that write without spaces (Chinese, Japanese, Thai) is cut
-into pairs of characters.
+A text is cut into words (see `segmentation`), and function words are left out. A term is the stem of a word in the
+language of the text (see `languages`), without accents. So a message has one term for each word. A question has a term
+for each stem that a message may have for the word.
 
 A message has further terms: the names of its speaker, and `ABOUT_ASKER` if a user talks about themselves. A question
-without any word that matters, such as "What did Ben say?" or "Who am I?", is looked up by these. A user's
+without any word that matters, such as "What did Ben say?" or "Who am I?", is looked up by these. A user's messages with
 standing instructions and preferences have the term `STANDING`.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 import msgspec
 
-from recuerda.recall.stemming import english_stem, spanish_stem
-from recuerda.recall.words import ENGLISH_STOPWORDS, SPANISH_STOPWORDS
+from recuerda.recall.folding import composed
+from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
+from recuerda.recall.segmentation import Word, tokens_of
 
-TERMS_VERSION = 4
+TERMS_VERSION = 5
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -39,16 +37,19 @@ ABOUT_ASKER = "==self"
 STANDING = "==standing"
 """The term of a user's message with a standing instruction or a preference. No word and no name has this form."""
 
-MAX_WORD = 64
 _NAME = "="
 _MIDDLE_WORDS = 100
+_MANY_WORDS = 20
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
-_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
-STOPWORDS = ENGLISH_STOPWORDS | SPANISH_STOPWORDS
-"""The words that are left out of a text of unknown language."""
-_ONLY_ENGLISH = ENGLISH_STOPWORDS - SPANISH_STOPWORDS
-_ONLY_SPANISH = SPANISH_STOPWORDS - ENGLISH_STOPWORDS
+_NO_NAMES = STOPWORDS["en"] | STOPWORDS["es"] - {"mia"}
+_END = re.compile(r"[.!?\u2026:;\n\"\u201c\u201e\u00ab(\[\u00bf\u00a1*]\W*$|^\W*$")
+_ASKED = re.compile(r"[^.!\n]*\?")
+_RARELY_NAME_WORDS = "the a an of and in on at to for by with from or i i'm i've i'll i'd"
+_RARELY_NAMES = frozenset(_RARELY_NAME_WORDS.split())
+"""Function words that are capitals in titles, or always."""
+_AUXILIARY_NAMES = frozenset(("will", "may"))
+"""Names that begin a question if they are verbs, but begin a statement if they are names."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -68,48 +69,34 @@ def clean_text(text: str) -> str:
     return text[:MAX_TEXT].replace("\x00", " ").encode(errors="replace").decode().strip()
 
 
-def fold(text: str) -> str:
-    """Return text in lower case and without accents."""
-    lower = text.lower()
-    if lower.isascii():
-        return lower
-    return "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
-
-
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, in lower case, without accents and without "'s"."""
-    found: list[str] = []
-    for match in _WORD.findall(fold(text)):
-        word = match.replace("\u2019", "'").removesuffix("'s")[:MAX_WORD]
-        if _UNSPACED.match(word):
-            found.extend(_pairs(word))
-        else:
-            found.append(word)
-    return found
+    """Return the folded words of a text."""
+    return [word.folded for _, _, words in tokens_of(composed(text)) for word in words]
 
 
 def terms_of(text: str) -> Terms:
     """Return the terms by which a message is found."""
-    words = words_of(text)
-    english, spanish, stopwords = _language(words)
-    meant = [word for word in words if word not in stopwords]
-    terms: list[str] = []
-    if english >= spanish:
-        terms.extend(map(english_stem, meant))
-    if spanish >= english:
-        terms.extend("+" + spanish_stem(word) for word in meant)
+    meant, languages = _meant(text)
+    language = languages[0] if languages else ENGLISH
+    terms = [word.folded if word.is_exact else stem(word.text, language) for word in meant]
     return Terms(Counter(terms), len(meant))
 
 
-def query_terms(words: Iterable[str]) -> dict[str, int]:
-    """Return the terms of a question, each with the number of the word of which it is a form."""
-    words = list(words)
-    _, _, stopwords = _language(words)
+def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, int]:
+    """Return the terms of a question, each with the number of the word of which it is a form.
+
+    Args:
+        question: the question.
+        without: folded words that are left out.
+    """
+    meant, languages = _meant(question)
+    words = dict.fromkeys(word for word in meant if word.folded not in without)
+    if not languages and len(words) > _MANY_WORDS:
+        languages = [ENGLISH]
     terms: dict[str, int] = {}
-    for number, word in enumerate(dict.fromkeys(words)):
-        if word not in stopwords:
-            terms.setdefault(english_stem(word), number)
-            terms.setdefault("+" + spanish_stem(word), number)
+    for number, word in enumerate(words):
+        for term in [word.folded] if word.is_exact else stems(word.text, languages):
+            terms.setdefault(term, number)
     return terms
 
 
@@ -120,7 +107,7 @@ def speaker_terms(name: str | None) -> list[str]:
 
 def name_words(name: str) -> list[str]:
     """Return the words of a name that a question may use for the person."""
-    return [word for word in islice(words_of(name), 4) if len(word) > 1 and word not in STOPWORDS]
+    return [word for word in islice(words_of(name), 4) if len(word) > 1 and word not in _NO_NAMES]
 
 
 def without_names(question: str, names: Iterable[str]) -> str:
@@ -148,14 +135,33 @@ def essence(question: str) -> str:
     return "\n".join((question[:half], " ".join(chosen), question[-half:]))
 
 
-def _language(words: Sequence[str]) -> tuple[int, int, frozenset[str]]:
-    """Return the counts of function words that are only English or only Spanish, and the stopwords to leave out."""
-    english = sum(word in _ONLY_ENGLISH for word in words)
-    spanish = sum(word in _ONLY_SPANISH for word in words)
-    if english == spanish:
-        return english, spanish, STOPWORDS
-    return english, spanish, ENGLISH_STOPWORDS if english > spanish else SPANISH_STOPWORDS
+def _meant(text: str) -> tuple[list[Word], Sequence[str]]:
+    """Return the words of a text that are no function words, and the languages that it may have."""
+    text = composed(text)
+    tokens = list(tokens_of(text))
+    words = [word for _, _, found in tokens for word in found]
+    languages = languages_of((word.folded for word in words), text)
+    if not languages:
+        return words, languages
+    stopwords = STOPWORDS[languages[0]]
+    meant = [
+        word
+        for token, start, found in tokens
+        for word in found
+        if word.is_exact
+        or word.folded not in stopwords
+        or (token[:1].isupper() and _is_name(word.folded, token, start, text, languages[0]))
+    ]
+    return (words if len(words) == 1 else meant), languages
 
 
-def _pairs(word: str) -> Iterable[str]:
-    return (word[at : at + 2] for at in range(max(1, len(word) - 1)))
+def _is_name(word: str, token: str, start: int, text: str, language: str) -> bool:
+    """Return True if a function word is a name, such as "Will", "Mia" or "IT": it has a capital inside a sentence."""
+    if len(token) == 1 or word in _RARELY_NAMES:
+        return False
+    if token.isupper() and not text.isupper():
+        return True
+    if not _END.search(text[max(0, start - 4) : start]):
+        # German writes the polite forms of "you" with a capital.
+        return language != "de" and token.istitle()
+    return word in _AUXILIARY_NAMES and not _ASKED.match(text, start)

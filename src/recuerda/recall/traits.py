@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from recuerda.recall.folding import fold
 from recuerda.recall.standing import is_standing
-from recuerda.recall.text import fold, words_of
+from recuerda.recall.text import words_of
 
 IS_QUESTION = 1
 """The message ends with a question."""

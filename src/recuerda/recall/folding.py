@@ -1,0 +1,51 @@
+"""Folding: the spellings of one word become one form, without capitals, accents and variants of letters.
+
+A keyboard often lacks a letter, and people leave accents out. So ß is folded to ss, ł to l, and ø to o. A mark
+that makes another letter stays: Japanese ガ is not カ, and Russian й is not и.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_LETTERS = {
+    "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i", "ħ": "h", "ŧ": "t",
+    "ŋ": "n", "ə": "e", "ё": "е", "ς": "σ", "\u2019": "'", "\u02bc": "'", "\u02bb": "'", "\u2018": "'", "`": "'",
+    "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ؤ": "و", "ئ": "ي",
+}  # fmt: skip
+_DROPPED = "\u0640\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u0307"
+_MARKS = ((0x300, 0x36F), (0x591, 0x5C7), (0x610, 0x61A), (0x64B, 0x65F), (0x670, 0x670), (0x6D6, 0x6ED))
+"""The marks that are only accents, points of vowels, or signs for reading aloud."""
+
+
+class _Folds(dict[int, str]):
+    """Maps the code of a character to its folded form, which is computed when the character is first seen."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = folded = _folded(chr(code))
+        return folded
+
+
+def composed(text: str) -> str:
+    """Return a text in which each letter is one character with its marks, and full-width letters are plain ones."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def fold(text: str) -> str:
+    """Return a text in lower case, without accents, and with one letter for its variants."""
+    return text.lower() if text.isascii() else composed(text).lower().translate(_FOLDS)
+
+
+def _folded(char: str) -> str:
+    if char in _LETTERS:
+        return _LETTERS[char]
+    if char in _DROPPED or any(first <= ord(char) <= last for first, last in _MARKS):
+        return ""
+    if unicodedata.category(char) == "Nd":
+        return str(unicodedata.decimal(char))
+    base = unicodedata.normalize("NFKD", char)[0]
+    has_accents = unicodedata.name(base, "").startswith(("LATIN", "GREEK"))
+    return _LETTERS.get(base, base) if has_accents else char
+
+
+_FOLDS = _Folds()

@@ -1,0 +1,185 @@
+"""The language of a text, and the stems of its words.
+
+A text tells its language by its function words, its letters and its script. A short text may tell none. Then its Latin
+words have English stems. So a question has English stems beside those of its own language. A question that tells no
+language has the stems of every language of its script.
+
+The stems are those of Snowball (https://snowballstem.org), in pure Python. `snowballstemmer.stemmer` is not used: it
+would take the faster package PyStemmer if that is installed, whose version may have other stems. Two processes that
+share an index need the same stems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from functools import cache, lru_cache
+from importlib import import_module
+from typing import Protocol
+
+from recuerda.recall.english import family, shortened
+from recuerda.recall.folding import fold
+from recuerda.recall.function_words import FUNCTION_WORDS
+
+ENGLISH = "en"
+STOPWORDS: dict[str, frozenset[str]] = {
+    language: frozenset(map(fold, words.split())) for language, words in FUNCTION_WORDS.items()
+}
+"""Maps the code of a language to its function words, which are folded and left out of a text in that language."""
+
+_KNOWN_WORDS = 100_000
+_SHARE = 12
+_FIELD = 32
+_LARGEST = (1 << _FIELD) - 1
+_NUMBERS = {language: number for number, language in enumerate(FUNCTION_WORDS)}
+_SNOWBALL = {
+    "en": "english", "es": "spanish", "de": "german", "fr": "french", "it": "italian", "pt": "portuguese",
+    "nl": "dutch", "sv": "swedish", "no": "norwegian", "da": "danish", "fi": "finnish", "pl": "polish", "cs": "czech",
+    "hu": "hungarian", "ro": "romanian", "ca": "catalan", "tr": "turkish", "id": "indonesian", "ru": "russian",
+    "uk": "russian", "el": "greek", "ar": "arabic", "fa": "persian", "hi": "hindi",
+}  # fmt: skip
+_SCRIPTS = (
+    ("latin", "[a-z\u00aa-\u02af\u1e00-\u1eff]"), ("cyrillic", "[\u0400-\u052f]"),
+    ("greek", "[\u0370-\u03ff\u1f00-\u1fff]"),
+    ("arabic", "[\u0600-\u06ff\u0750-\u077f]"), ("hebrew", "[\u0590-\u05ff]"), ("indic", "[\u0900-\u097f]"),
+)  # fmt: skip
+_SCRIPT = re.compile("|".join(f"(?P<{name}>{letters})" for name, letters in _SCRIPTS))
+_OTHER_SCRIPTS = {
+    "cyrillic": ("ru", "uk"), "greek": ("el",), "arabic": ("ar", "fa"), "hebrew": ("he",), "indic": ("hi",),
+}  # fmt: skip
+_ELSEWHERE = frozenset(language for languages in _OTHER_SCRIPTS.values() for language in languages)
+_LANGUAGES = {"latin": tuple(one for one in FUNCTION_WORDS if one not in _ELSEWHERE), **_OTHER_SCRIPTS}
+# Short texts of these languages are easily taken for one another.
+_SIBLINGS = {
+    "no": ("da", "sv"), "da": ("no", "sv"), "sv": ("no", "da"), "es": ("pt",), "pt": ("es",), "ca": ("es",),
+}  # fmt: skip
+_LETTERS = {
+    "ß": ("de",), "ñ": ("es",), "¿": ("es",), "¡": ("es",), "ã": ("pt",), "õ": ("pt",), "œ": ("fr",), "ê": ("fr", "pt"),
+    "è": ("fr", "it"), "ò": ("it", "ca"), "ì": ("it",), "å": ("sv", "no", "da"), "ø": ("no", "da"), "æ": ("no", "da"),
+    "ł": ("pl",), "ą": ("pl",), "ę": ("pl",), "ś": ("pl",), "ż": ("pl",), "ź": ("pl",), "ć": ("pl",), "ń": ("pl",),
+    "ř": ("cs",), "ě": ("cs",), "ů": ("cs",), "č": ("cs",), "ž": ("cs",), "ő": ("hu",), "ű": ("hu",), "ă": ("ro",),
+    "ț": ("ro",), "ș": ("ro",), "ğ": ("tr",), "ı": ("tr",), "ş": ("tr",), "İ": ("tr",), "đ": ("vi",), "ư": ("vi",),
+    "ơ": ("vi",), "ä": ("de", "sv", "fi"), "ö": ("de", "sv", "fi", "tr", "hu"), "ü": ("de", "tr", "hu", "es"),
+    "ç": ("fr", "pt", "tr", "ca"), "і": ("uk",), "ї": ("uk",), "є": ("uk",), "ы": ("ru",), "э": ("ru",), "پ": ("fa",),
+    "چ": ("fa",), "ژ": ("fa",), "گ": ("fa",), "ی": ("fa",), "ک": ("fa",), "ة": ("ar",), "ي": ("ar",), "أ": ("ar",),
+}  # fmt: skip
+# Accents that people leave out although the rules of Snowball need them, and plurals that these rules do not know.
+_REPAIRS = {
+    "es": ((re.compile("([cs])ion$"), r"\1ión"), (re.compile("dades$"), "dad"), (re.compile("ces$"), "z")),
+    "pt": ((re.compile("cao$"), "ção"), (re.compile("coes$"), "ções"), (re.compile("sao$"), "são")),
+}
+# Endings that only some words of a family have: "alergia" and "alérgica", "Allergie" and "allergisch".
+_ENDINGS = {
+    **dict.fromkeys(("es", "fr", "it", "pt", "ca", "ro"), re.compile("(?<=..)i$")),
+    **dict.fromkeys(("de", "nl"), re.compile("(?<=...)(?:isch|i)$")),
+    **dict.fromkeys(("sv", "no", "da"), re.compile("(?<=...)(?:isk|i)$")),
+}
+
+
+# Function words of other languages that mean something in English. They are evidence of English as well.
+_ALSO_ENGLISH = """
+    alla ate ben care car come dan dare deed die dig dog doe door end era eras face far font fur hat hay hen kit man mar
+    mate men met mia min mine mod nan pad pal par pas plus pot pots pro pros quest rang rat saga sage sale sara sense
+    sin sit size solo son sue tale tan ted ten till tom ton tot van vase vet war ware
+"""
+
+
+class _Stemmer(Protocol):
+    def stemWord(self, word: str) -> str: ...  # noqa: N802 - Snowball's name
+
+
+def _share(languages: Collection[str]) -> int:
+    """Return what a word or a letter counts for the languages that have it, as fields of one number.
+
+    So the counts of a text are one sum of numbers.
+    """
+    return sum((_SHARE // len(languages)) << _FIELD * _NUMBERS[language] for language in languages)
+
+
+def _shares() -> dict[str, int]:
+    languages: defaultdict[str, list[str]] = defaultdict(list)
+    for language, words in STOPWORDS.items():
+        for word in words:
+            languages[word].append(language)
+    for word in _ALSO_ENGLISH.split():
+        languages[word].append(ENGLISH)
+    # "A" and "e" are words in many languages, and names of other things.
+    return {word: _share(having) for word, having in languages.items() if len(word) > 1 or not word.isascii()}
+
+
+_SHARES = _shares()
+_SHARES_OF_LETTERS = {letter: _share(languages) for letter, languages in _LETTERS.items()}
+
+
+def languages_of(words: Iterable[str], text: str) -> list[str]:
+    """Return the languages that a text may have, the likeliest first, or nothing if it does not tell.
+
+    Args:
+        words: the folded words of the text.
+        text: the text with its own letters.
+    """
+    total = sum(_SHARES[word] for word in words if word in _SHARES)
+    if not text.isascii():
+        total += sum(_SHARES_OF_LETTERS[letter] for letter in _SHARES_OF_LETTERS.keys() & set(text.lower()))
+    if not total:
+        return []
+    scores = {language: total >> _FIELD * number & _LARGEST for language, number in _NUMBERS.items()}
+    most = max(scores.values())
+    return sorted((one for one in scores if scores[one] * 2 >= most), key=lambda one: -scores[one])
+
+
+@lru_cache(_KNOWN_WORDS)
+def stem(word: str, language: str) -> str:
+    """Return the folded stem of a word in lower case. A word in another script has the stem of that script."""
+    script = _script(word)
+    if script is None:
+        return fold(word)
+    if language not in _LANGUAGES[script]:
+        language = _LANGUAGES[script][0]
+    if language == ENGLISH:
+        return shortened(_snowball(ENGLISH)(family(fold(word)))) if len(word) > 2 else fold(word)
+    return _stem_of_others(word, language)
+
+
+def stems(word: str, languages: Iterable[str]) -> list[str]:
+    """Return the folded stems that a message may have for a word of a question.
+
+    Args:
+        word: the word in lower case.
+        languages: the languages that the question may have; nothing if it does not tell.
+    """
+    script = _script(word)
+    folded = fold(word)
+    if script is None:
+        return [folded]
+    told = [near for one in languages for near in (one, *_SIBLINGS.get(one, ()))]
+    found = [stem(word, one) for one in told or _LANGUAGES[script]]
+    if folded != word:
+        found += [stem(folded, one) for one in told]
+    return list(dict.fromkeys([*found, stem(word, ENGLISH), folded]))
+
+
+def _stem_of_others(word: str, language: str) -> str:
+    for pattern, repaired in _REPAIRS.get(language, ()):
+        word = pattern.sub(repaired, word)
+    found = fold(_snowball(language)(word)) or fold(word)
+    ending = _ENDINGS.get(language)
+    return found if ending is None else ending.sub("", found)
+
+
+def _script(word: str) -> str | None:
+    match = _SCRIPT.search(word)
+    return None if match is None else match.lastgroup
+
+
+@cache
+def _snowball(language: str) -> Callable[[str], str]:
+    name = _SNOWBALL.get(language)
+    if name is None:
+        return str
+    made: Callable[[], _Stemmer] = getattr(
+        import_module(f"snowballstemmer.{name}_stemmer"), f"{name.capitalize()}Stemmer"
+    )
+    # A stemmer holds the word that it works on, so each word gets one of its own: several OS threads may need stems.
+    return lambda word: made().stemWord(word)

@@ -1,0 +1,264 @@
+"""The words of a text, found by its script.
+
+Most scripts put spaces between words. Chinese, Japanese, Thai, Lao, Khmer and Burmese do not. Their runs are cut into
+single characters and into pairs, so that a word is found inside any run. Korean puts particles behind a word, and they
+are removed. Latin words and digits inside such a text are words of their own.
+
+A word of several parts, such as "ORD-2024-0815", "getUserById" or "O'Brien", gives the whole word and its parts.
+Numbers are joined if they belong together: "600 123 456" is also "600123456", and "20 mg" is also "20mg".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
+
+from recuerda.recall.folding import fold
+from recuerda.recall.function_words import (
+    FUNCTION_WORDS,
+    HAN_FUNCTION_WORDS,
+    KANA_FUNCTION_WORDS,
+    KOREAN_FUNCTION_WORDS,
+    KOREAN_PARTICLES,
+    THAI_FUNCTION_WORDS,
+)
+
+MAX_WORD = 64
+"""The largest number of characters of a word. The rest is cut off."""
+
+_KNOWN_TOKENS = 50_000
+_MANY_LETTERS = 3
+_MANY_DIGITS = 7
+
+_HAN = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_HIRAGANA = "\u3041-\u3096\u309d-\u309f"
+_KATAKANA = "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
+_CLUSTERED = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e80-\u0edf\u1000-\u109f\u1780-\u17d3"
+_UNSPACED = f"{_HAN}{_HIRAGANA}{_KATAKANA}{_CLUSTERED}"
+_HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3"
+# Accents, points of vowels, signs of Indic vowels, and joiners: none of them is a letter, and none ends a word.
+_ACCENTS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+_MARKS = f"{_ACCENTS}\u0900-\u0963\u0966-\u0d7f\u200c\u200d\u00ad"
+_LETTER = rf"(?:(?![{_UNSPACED}{_HANGUL}_])[\w{_MARKS}])"
+_APOSTROPHES = "'\u2019\u2018\u02bc\u02bb"
+_JOINT = re.compile(rf"[{_APOSTROPHES}.@+_\-\u2010\u2011]")
+_TOKEN = re.compile(rf"[{_UNSPACED}]+|[{_HANGUL}]+|{_LETTER}+(?:[{_APOSTROPHES}.@+_\-\u2010\u2011]{_LETTER}+)*")
+_LATIN_TOKEN = re.compile(r"[^\W_]+(?:['.@+_\-][^\W_]+)*")
+_RUN = re.compile(f"([{_HAN}]+)|([{_HIRAGANA}]+)|([{_KATAKANA}]+)|([{_CLUSTERED}]+)")
+_SCRIPT = re.compile(f"([{_UNSPACED}])|([{_HANGUL}])")
+# A letter of Thai, Lao, Burmese or Khmer with the vowels and tones that belong to it.
+_CLUSTER = re.compile(
+    "[\u0e40-\u0e44\u0ec0-\u0ec4]?[\u0e01-\u0e2f\u0e45\u0e46\u0e81-\u0eaf\u0edc-\u0edf]"
+    "[\u0e30-\u0e3a\u0e47-\u0e4e\u0eb0-\u0ebc\u0ec8-\u0ecd]*"
+    "|[\u1000-\u102a\u103f-\u1055](?:\u1039[\u1000-\u1021]|[\u102b-\u103e](?!\u1039)|[\u1000-\u1021]\u103a)*"
+    "|[\u1780-\u17b3](?:\u17d2[\u1780-\u17a2]|[\u17b4-\u17d1\u17d3])*|."
+)
+
+# Strings without a meaning of their own are cut out of a run, the longest first.
+_HAN_FUNCTION = re.compile("|".join(HAN_FUNCTION_WORDS.split()))
+_KANA_FUNCTION = frozenset(
+    word[at : at + 2] for word in KANA_FUNCTION_WORDS.split() for at in range(max(1, len(word) - 1))
+)
+_THAI_FUNCTION = re.compile("|".join(THAI_FUNCTION_WORDS.split()))
+_KOREAN_FUNCTION = frozenset(KOREAN_FUNCTION_WORDS.split())
+_PARTICLES = tuple(sorted(KOREAN_PARTICLES.split(), key=len, reverse=True))
+
+_CONTRACTIONS = frozenset(word for words in FUNCTION_WORDS.values() for word in words.split() if "'" in word)
+_ELIDED_WORDS = "l d j m t s n c qu un dell dall nell sull all quell quest jusqu lorsqu puisqu quoiqu gl bell sant"
+_ELIDED = frozenset(_ELIDED_WORDS.split())
+_CONTRACTED = frozenset(("s", "t", "d", "m", "re", "ve", "ll"))
+_BEHIND_VERB_WORDS = "je tu il elle on ils elles ce t ci moi toi le la les lui leur y en"
+_BEHIND_VERBS = frozenset(_BEHIND_VERB_WORDS.split())
+_OF_ADDRESSES = frozenset(("com", "org", "net", "www", "http", "https"))
+_HUMPS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
+_VERSION = re.compile(r"[vV]?(\d+(?:\.\d+){1,4})")
+_DIGIT = re.compile(r"\d")
+_NO_DIGITS = re.compile(r"\D+")
+_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:[.,]\d{3})+(?![\w.,]?\d)")
+_UNITS = (
+    "mg|kg|g|mcg|ml|cl|dl|l|mm|cm|km|m|kmh|mph|kw|kwh|w|v|mah|kb|mb|gb|tb|hz|ghz|mhz|eur|usd|gbp|chf|h|min|sec|am|pm|"
+    "lb|lbs|oz|ft|cal|kcal|bpm|px|iu|ie|ui"
+)
+_MEASURE = re.compile(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)( ?)({_UNITS})\b", re.IGNORECASE)
+_GROUPS = re.compile(r"(?<![\w.])(\+?)\(?(\d{1,4})\)?((?:[ ./\-]{1,2}\(?\d{2,4}\)?(?!\w)){1,6})")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+_LETTERS_AND_NUMBER = re.compile(r"\b([A-Z]{2,4}) (\d{3,10})\b")
+
+
+class Word(NamedTuple):
+    """A word of a text.
+
+    Attributes:
+        text: the word in lower case, with its accents.
+        folded: the word without accents; see `fold`.
+        is_exact: True if the word has no other forms, such as a number, an identifier or a pair of characters.
+    """
+
+    text: str
+    folded: str
+    is_exact: bool = False
+
+
+Token: TypeAlias = tuple[str, int, tuple[Word, ...]]
+"""A piece of a text, its position, and its words. The numbers that belong together come last, in an empty piece."""
+
+
+def tokens_of(text: str) -> Iterator[Token]:
+    """Yield the tokens of a text that is composed; see `folding.composed`."""
+    if text.isascii():
+        for match in _LATIN_TOKEN.finditer(text):
+            token = match[0]
+            yield token, match.start(), _words_of(token)
+    else:
+        yield from _tokens_of_scripts(text)
+    if _DIGIT.search(text):
+        yield "", len(text), tuple(dict.fromkeys(_joined_numbers(text)))
+
+
+def _tokens_of_scripts(text: str) -> Iterator[Token]:
+    before, end = "", 0
+    for match in _TOKEN.finditer(text):
+        token, start = match[0], match.start()
+        words = _words_of(token)
+        if start == end and before.isdecimal():
+            words = (_exact(fold(before) + token[0]), *(word for word in words if word.text != token[0]))
+        before, end = token, match.end()
+        yield token, start, words
+
+
+@lru_cache(_KNOWN_TOKENS)
+def _words_of(token: str) -> tuple[Word, ...]:
+    if token.isascii() and token.isalpha() and (token.islower() or token.istitle() or token.isupper()):
+        return (_plain(token),)
+    script = _SCRIPT.match(token)
+    if script is None:
+        return tuple(word for word in dict.fromkeys(_compound(token)) if word.folded)
+    return tuple(map(_exact, _unspaced_parts(token) if script[1] else _korean_parts(token)))
+
+
+def _plain(token: str) -> Word:
+    return Word(token.lower()[:MAX_WORD], fold(token)[:MAX_WORD])
+
+
+def _exact(text: str) -> Word:
+    return Word(text[:MAX_WORD], text[:MAX_WORD], is_exact=True)
+
+
+# -- scripts without spaces, and Korean --------------------------------------------------------------------------------
+
+
+def _unspaced_parts(token: str) -> Iterator[str]:
+    for match in _RUN.finditer(token):
+        run = match[0]
+        if match[1]:
+            for rest in _HAN_FUNCTION.sub(" ", run).split():
+                yield from rest
+                yield from _pairs(rest)
+        elif match[2]:
+            yield from (pair for pair in _pairs(run) if pair not in _KANA_FUNCTION)
+        elif match[3]:
+            yield from _triples(_as_hiragana(run))
+        else:
+            for rest in _THAI_FUNCTION.sub(" ", run).split():
+                yield from _cluster_parts(_CLUSTER.findall(rest))
+
+
+def _pairs(run: str) -> Iterator[str]:
+    return (run[at : at + 2] for at in range(len(run) - 1))
+
+
+def _triples(run: str) -> Iterator[str]:
+    """Yield the triples of a word, or a short word itself, so that ガラス (glass) is not カラス (crow)."""
+    return (run[at : at + 3] for at in range(max(1, len(run) - 2)) if len(run) > 1)
+
+
+def _as_hiragana(run: str) -> str:
+    return "".join(chr(ord(char) - 0x60) if "\u30a1" <= char <= "\u30f6" else char for char in run)
+
+
+def _cluster_parts(clusters: list[str]) -> Iterator[str]:
+    """Yield the pairs of clusters, and each cluster that may be a word because it has several letters."""
+    yield from (cluster for cluster in clusters if len(cluster) >= _MANY_LETTERS or len(clusters) == 1)
+    yield from (first + second for first, second in pairwise(clusters))
+
+
+def _korean_parts(token: str) -> Iterable[str]:
+    """Return the pairs of syllables of a word without its particle."""
+    stem = next((token.removesuffix(end) for end in _PARTICLES if token.endswith(end) and token != end), token)
+    if not _KOREAN_FUNCTION.isdisjoint((token, stem)):
+        return ()
+    if len(stem) > 1:
+        return _pairs(stem)
+    # A short word may end like a particle: 아이 is a child, and 빵이 is bread with its particle.
+    return (stem, token) if len(token) == 2 else (stem,)
+
+
+# -- words of several parts --------------------------------------------------------------------------------------------
+
+
+def _compound(token: str) -> Iterator[Word]:
+    if version := _VERSION.fullmatch(token):
+        is_whole = _THOUSANDS.fullmatch(token)
+        yield _exact(token.replace(".", "") if is_whole else version[1])
+    elif any(mark in token for mark in _APOSTROPHES):
+        for part in re.split(r"[\-\u2010\u2011]", token):
+            yield from _with_apostrophe(re.sub(f"[{_APOSTROPHES}]", "'", part))
+    elif len(parts := _JOINT.split(token)) > 1:
+        if parts[-1].lower() not in _BEHIND_VERBS:
+            yield _exact("".join(map(fold, parts)))
+        for part in parts:
+            if not (part.isalpha() and (len(part) < _MANY_LETTERS or part.lower() in _OF_ADDRESSES)):
+                yield from _compound(part)
+    else:
+        yield from _with_humps(token)
+
+
+def _with_humps(token: str) -> Iterator[Word]:
+    """Yield a word and, of a name such as "getUserById", its parts."""
+    yield _exact(fold(token)) if _DIGIT.search(token) else _plain(token)
+    humps = _HUMPS.findall(token)
+    if len(humps) > 1 and not token.isupper():
+        yield from (_plain(hump) for hump in humps if len(hump) >= _MANY_LETTERS)
+
+
+def _with_apostrophe(token: str) -> Iterator[Word]:
+    """Yield the words of "l'hôtel", "Ana's", "Ankara'ya" or "O'Brien"."""
+    whole = _plain(token)
+    if whole.folded in _CONTRACTIONS:
+        yield whole
+        return
+    head, _, tail = token.removesuffix("'s").removesuffix("'S").partition("'")
+    if not tail:
+        yield from _compound(head)
+    elif len(head) == 1 or fold(head) in _ELIDED:
+        if head.isupper() and tail[0].isupper():
+            yield _exact(fold(head + tail.replace("'", "")))
+        yield from _compound(tail)
+    elif fold(tail) in _CONTRACTED:
+        yield _plain(head.removesuffix("n") if tail == "t" else head)
+    elif head[0].isupper() and tail.islower():
+        yield from _compound(head)
+    else:
+        yield _exact(fold(head + tail.replace("'", "")))
+        yield _plain(head)
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+def _joined_numbers(text: str) -> Iterator[Word]:
+    for number, space, unit in _MEASURE.findall(text):
+        yield _exact(number.replace(",", ".") + (unit.lower() if space else ""))
+    for match in _THOUSANDS.finditer(text):
+        yield _exact(_NO_DIGITS.sub("", match[0]))
+    for match in _GROUPS.finditer(text):
+        digits = _NO_DIGITS.sub("", match[0])
+        if len(digits) >= _MANY_DIGITS:
+            yield _exact(digits)
+            if match[1]:
+                yield _exact(_NO_DIGITS.sub("", match[3]))
+    for match in (*_IBAN.finditer(text), *_LETTERS_AND_NUMBER.finditer(text)):
+        yield _exact(match[0].replace(" ", "").lower())
