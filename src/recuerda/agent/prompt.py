@@ -18,8 +18,9 @@ from recuerda.agent.tools import FunctionTool, tools_by_name
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Usage
 from recuerda.providers.gathering import Gathered
-from recuerda.threads.service_context import INSTRUCTING_ROLES, marked
+from recuerda.threads.service_context import marked
 from recuerda.window.repair import mend
+from recuerda.window.summary import INSTRUCTING_ROLES
 from recuerda.window.window import ContextWindow
 
 CONTEXT_TOKENS = 2_000
@@ -35,7 +36,8 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         instructions: the agent's instructions, then the providers', then the summary.
-        pinned: messages that are sent before the thread's messages in every run.
+        pinned: messages of a summary that are sent before the thread's messages in every run.
+        kept: the thread's pinned messages. `history` returns those of turns that the window leaves out.
         history: returns the thread's messages that fit; see `HistoryPart`.
         context: the providers' messages. They differ from run to run, so they come after the thread's messages: the
             messages before them stay the same, and the service finds them in its cache.
@@ -47,6 +49,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
 
     instructions: str | None
     pinned: Sequence[ChatMessage]
+    kept: Sequence[ChatMessage]
     history: HistoryPart
     context: Sequence[ChatMessage]
     window: ContextWindow | None
@@ -78,7 +81,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
 
     def overhead(self, window: ContextWindow) -> int:
         """Return the tokens that are sent besides the thread and the turn."""
-        around = [*self.pinned, *self.context]
+        around = [*self.pinned, *self.kept, *self.context]
         return window.tokens(around, instructions=self.instructions, tools=self.tools.values())
 
     def continued(
@@ -146,6 +149,7 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
     return Prompt(
         instructions="\n\n".join(texts) or None,
         pinned=() if summary is None else summary.pinned,
+        kept=reading.loaded.pinned.messages,
         history=partial(reading.loaded.select, settings.window),
         context=context,
         window=settings.window,

@@ -17,7 +17,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         loaded: the turns, the revision, and whether there is a draft.
         summary: the newest summary; None when there is none, or the agent has no summarizer.
-        warnings: the reason why a summary could not be read, if there is one.
+        warnings: the reason why a summary could not be read, and pinned messages that are not sent, if there are any.
     """
 
     loaded: LoadedThread
@@ -30,7 +30,7 @@ async def read_thread(request: RunRequest, settings: AgentSettings) -> Reading:
     thread, summarizer = request.thread, settings.summarizer
     query = ThreadQuery(window=settings.window, turn_id=request.turn_id, service=settings.service)
     if summarizer is None:
-        return Reading(loaded=await thread.load(query))
+        return _with_warnings(await thread.load(query), thread.id)
     loaded = await thread.load(msgspec.structs.replace(query, reach=summarizer.reach(settings.window)))
     if loaded.summary is None:
         return Reading(loaded=loaded)
@@ -41,3 +41,7 @@ async def read_thread(request: RunRequest, settings: AgentSettings) -> Reading:
         warning = f"thread {thread.id!r}: {error}; its turns are sent instead"
         warnings = (warning,) if loaded.summary.body else ()
         return Reading(loaded=await thread.load(query), warnings=warnings)
+
+
+def _with_warnings(loaded: LoadedThread, thread_id: str) -> Reading:
+    return Reading(loaded=loaded, warnings=loaded.pinned.warnings(thread_id))

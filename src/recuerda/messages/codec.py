@@ -1,9 +1,10 @@
 """Convert turns and messages into JSON bytes and back.
 
 A turn is a JSON object with `messages`. It also has `input` (the number of messages from the caller), `usage`,
-`interrupted` and `service_thread`; a field that equals its default is left out. A later version of this format would
-add its number as `v`. A message is an object with `role`, `content` and its other fields. `content` is a string when
-the message is one plain text. Otherwise it is an array of parts, each with its `type`.
+`interrupted`, `service_thread` and `pins` (the ids of earlier turns with pinned messages); a field that equals its
+default is left out. A later version of this format would add its number as `v`. A message is an object with `role`,
+`content` and its other fields. `content` is a string when the message is one plain text. Otherwise it is an array of
+parts, each with its `type`.
 
 Encoding refuses a value that would not read back the same (see `json_value`), before anything is written. Decoding
 keeps a part that it does not fully understand as `UnknownContent`. A body that is not a turn raises `CorruptTurn`.
@@ -54,6 +55,7 @@ class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
     usage: Usage | None = None
     interrupted: bool = False
     service_thread: str | None = None
+    pins: tuple[str, ...] = ()
 
 
 class _OutMessage(msgspec.Struct, omit_defaults=True):
@@ -70,6 +72,7 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
     usage: Usage | None = None
     interrupted: bool = False
     service_thread: str | None = None
+    pins: tuple[str, ...] = ()
 
 
 def _plain_text(value: object) -> str:
@@ -95,7 +98,9 @@ def encode_turn(turn: Turn) -> bytes:
         _checked(turn.usage, "usage")
     out = [_out_message(message, f"messages[{i}]") for i, message in enumerate(turn.messages)]
     try:
-        return _encoder.encode(_OutTurn(out, turn.input_count, turn.usage, turn.is_interrupted, turn.service_thread_id))
+        return _encoder.encode(
+            _OutTurn(out, turn.input_count, turn.usage, turn.is_interrupted, turn.service_thread_id, turn.pins)
+        )
     except UnicodeEncodeError:
         for i, message in enumerate(turn.messages):
             _check_strings(message, f"messages[{i}]")
@@ -122,6 +127,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         usage=wire.usage,
         is_interrupted=wire.interrupted,
         service_thread_id=wire.service_thread,
+        pins=wire.pins,
     )
 
 

@@ -311,6 +311,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         usage: the tokens that the answer cost, if the service reported them.
         is_interrupted: True when the run was stopped before the model had answered and the partial turn was kept.
         service_thread_id: in the mirror of a service's thread, the service's id of the thread after this turn.
+        pins: the ids of the earlier turns that have pinned messages; a `ChatMessageStore` sets it.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -318,6 +319,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     usage: Usage | None = None
     is_interrupted: bool = False
     service_thread_id: str | None = None
+    pins: tuple[str, ...] = ()
 
     @property
     def answer(self) -> tuple[ChatMessage, ...]:

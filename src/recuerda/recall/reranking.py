@@ -29,7 +29,7 @@ _READ_CHARACTERS = 2_000
 WEIGHT = 0.75
 """The weight of the reranker's best score, relative to the search's best score.
 
-With this weight, a weak reranker does no harm, and a strong one has nearly its full effect; see docs/decisions/19.
+With this weight, a weak reranker does no harm, and a strong one has nearly its full effect; see docs/decisions/20.
 """
 
 _logger = logging.getLogger("recuerda")

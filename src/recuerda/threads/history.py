@@ -10,7 +10,7 @@ There are two views of a thread: all of its turns, or its newest summary and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -19,6 +19,7 @@ from recuerda.errors import CorruptTurn
 from recuerda.messages.codec import decode_turn
 from recuerda.messages.message import ChatMessage, Turn, Usage
 from recuerda.storage.records import Expected, ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
+from recuerda.threads.pins import PinnedTurns
 from recuerda.window.tally import Tally
 from recuerda.window.window import ContextWindow
 
@@ -69,10 +70,10 @@ def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
     return StoredTurn(record.number, record.id, record.created_us, turn)
 
 
-def readable_turns(found: ThreadSlice, thread_id: str) -> list[StoredTurn]:
+def readable_turns(records: Sequence[TurnRecord], thread_id: str) -> list[StoredTurn]:
     """Return the turns of a read that can be decoded, and leave out the other turns."""
     turns: list[StoredTurn] = []
-    for record in found.records:
+    for record in records:
         try:
             turns.append(stored_turn(record, thread_id))
         except CorruptTurn:
@@ -108,6 +109,7 @@ class History:
         self._messages: list[ChatMessage] | None = None
         self._tally: Tally | None = None
         self.has_draft: bool = False
+        self._pinned = PinnedTurns()
 
     @property
     def revision(self) -> int:
@@ -140,10 +142,19 @@ class History:
         )
 
     @property
+    def first(self) -> int:
+        """The number of the thread's first turn, or of a turn before it."""
+        return 1 if self.info is None else self.info.first
+
+    def pinned(self) -> PinnedTurns:
+        """Return the turns with pinned messages: the held ones, and the earlier ones that were read for them."""
+        self._pinned.follow(self.turns)
+        return self._pinned
+
+    @property
     def _is_rest(self) -> bool:
         # The window leaves out turns to move in steps. Without a summary, no text would stand for these turns.
-        first = 1 if self.info is None else self.info.first
-        return self.with_summary and self._start <= max(first, _after(self.summary))
+        return self.with_summary and self._start <= max(self.first, _after(self.summary))
 
     def covers(self, last_messages: int | None, *, with_summary: bool = False) -> bool:
         """Return True if the held turns contain a window with this number of messages (None: the whole view)."""
@@ -180,6 +191,7 @@ class History:
         new = [stored_turn(record, self.thread_id) for record in found.records if record.kind == "turn"]
         undone = {record.target for record in found.records if record.kind == "undo"}
         if is_next:
+            self._pinned.forget({number for number in undone if number is not None})
             self._extend(new, undone, found.info.first)
             self._take_summary(found)
         else:

@@ -11,8 +11,10 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.records import Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.owner import CUSTOM_KIND, Owner
+from recuerda.threads.pins import Pin, Pinned, kept
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.store import ChatMessageStore
+from recuerda.window.summary import pinned_of
 from recuerda.window.window import ContextWindow, group_turns
 
 
@@ -65,7 +67,7 @@ class KeptByApplication(Owner):
                 "ChatMessageStore"
             )
         messages = list(await self._store.list_messages())
-        return LoadedThread(messages=messages, is_new=not messages)
+        return LoadedThread(messages=messages, is_new=not messages, pinned=_pinned(messages, query.window))
 
     async def commit(
         self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
@@ -80,3 +82,11 @@ class KeptByApplication(Owner):
     def known_turns(self) -> ChatMessageStore:
         """Raise an error, because the store knows no turns."""
         raise InvalidInput(f"{type(self._store).__name__} knows no turns; use a ChatMessageStore")
+
+
+def _pinned(messages: Sequence[ChatMessage], window: ContextWindow | None) -> Pinned:
+    """Return the pinned messages that stay in every request. A message's number is its position among all messages."""
+    if window is None:
+        return Pinned()
+    pins = [Pin(number, "", pinned_of([message])) for number, message in enumerate(messages)]
+    return kept([pin for pin in pins if pin.messages], window)

@@ -10,6 +10,7 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.records import Appended, Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.owner import CUSTOM_KIND, Owner
+from recuerda.threads.pins import Pinned, kept
 from recuerda.threads.store import ChatMessageStore
 
 
@@ -59,6 +60,9 @@ class KeptHere(Owner):
             query.reach or query.window, turn_id=query.turn_id, with_summary=with_summary
         )
         history = self._store.history
+        pinned = Pinned()
+        if query.window is not None and not with_summary:
+            pinned = kept((await self._store.read_pins()).pins(history.first), query.window)
         return LoadedThread(
             version=history.version,
             history=history,
@@ -66,6 +70,7 @@ class KeptHere(Owner):
             committed=committed,
             is_new=history.revision == 0,
             summary=history.summary if with_summary else None,
+            pinned=pinned,
         )
 
     async def commit(

@@ -10,6 +10,7 @@ from recuerda.messages.message import ChatMessage
 from recuerda.storage.records import Expected, TurnRecord, revision_of
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.mirror import ThreadService
+from recuerda.threads.pins import Pinned
 from recuerda.window.window import ContextWindow, group_turns
 
 
@@ -41,6 +42,8 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         is_new: True if the thread has no turn yet.
         summary: the newest summary; None if it was not requested or there is none.
         has_draft: True if a turn was begun on the thread and is neither committed nor dropped.
+        pinned: the pinned messages that stay in every request; none without a window, and none if the newest summary
+            was requested, because a summary has its own.
     """
 
     version: Expected | None = None
@@ -50,6 +53,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
     is_new: bool = False
     summary: TurnRecord | None = None
     has_draft: bool = False
+    pinned: Pinned = Pinned()
 
     @property
     def revision(self) -> int:
@@ -67,12 +71,17 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
     def select(
         self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0
     ) -> Sequence[ChatMessage]:
-        """Return the messages to send, the oldest first; the arguments are those of `ContextWindow.select`."""
-        if self.history is not None:
-            if window is None:
-                return self.history.messages()
-            return self.history.window(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        """Return the messages to send, the oldest first; the arguments are those of `ContextWindow.select`.
+
+        Pinned messages of turns that the window leaves out come first.
+        """
         if window is None:
-            return self.messages
-        turns = group_turns(self.messages)
-        return window.select(turns, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+            return self.messages if self.history is None else self.history.messages()
+        beside = {"overhead_tokens": overhead_tokens, "input_tokens": input_tokens}
+        if self.history is not None:
+            sent = self.history.window(window, **beside)
+            first = self.history.first_sent(window, **beside) if self.pinned.pins else 0
+        else:
+            sent = window.select(group_turns(self.messages), **beside)
+            first = len(self.messages) - len(sent)
+        return [*self.pinned.before(first, sent), *sent] if self.pinned.pins else sent

@@ -6,6 +6,7 @@ that it has read, so that a later read fetches only new turns.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
@@ -23,6 +24,7 @@ from recuerda.storage.records import Appended, Expected, NewTurn, ThreadInfo, Tu
 from recuerda.storage.registry import open_storage
 from recuerda.threads.conflicts import append_checked, version_after_summaries, version_after_turns
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
+from recuerda.threads.pins import PinnedTurns
 from recuerda.threads.store_state import add_missing, read_store_state, write_turns
 from recuerda.threads.transfer import export_lines, import_lines
 from recuerda.threads.warm import read_on
@@ -215,7 +217,8 @@ class ChatMessageStore:
             check_limit(last, "last")
         if skip_corrupt:
             await self._write_first_messages()
-            return readable_turns(await self._view.read(self.thread_id, last_messages=last), self.thread_id)
+            found = await self._view.read(self.thread_id, last_messages=last)
+            return readable_turns(found.records, self.thread_id)
         window = None if last is None else ContextWindow(max_messages=last)
         await self.refresh(window)
         turns = self._history.turns
@@ -262,6 +265,7 @@ class ChatMessageStore:
             ThreadConflict: the thread is not at `expected`.
             TurnDropped: the thread held a turn with `turn_id`, and a limit or a trim has deleted it.
         """
+        turn = self._noting_pins(turn)
         new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
         await self._write_first_messages()
         title = title_of(turn) if self._may_need_title() else None
@@ -397,6 +401,22 @@ class ChatMessageStore:
         if self._first_messages:
             messages, self._first_messages = self._first_messages, ()
             await self.add_messages(messages)
+
+    async def read_pins(self) -> PinnedTurns:
+        """Return the turns with pinned messages. Those that the last read has left out are read by their ids."""
+        pinned = self._history.pinned()
+        missing = pinned.missing()
+        reads = [self._view.read(self.thread_id, last_turns=0, turn_id=id) for id in missing]
+        for id, found in zip(missing, await asyncio.gather(*reads), strict=True):
+            # A turn that cannot be read is outside of the window, so the run does not need it.
+            turns = readable_turns([] if found.found is None else [found.found], self.thread_id)
+            pinned.learn(id, turns[0] if turns else None)
+        return pinned
+
+    def _noting_pins(self, turn: Turn) -> Turn:
+        """Return the turn with the ids of the earlier turns that have pinned messages, as far as they are known."""
+        noted = self._history.pinned().noted(self._history.first)
+        return msgspec.structs.replace(turn, pins=noted) if noted else turn
 
     def _exact(self, expected: Expected | None) -> Expected | None:
         """Return the version that was read last if `expected` is its revision; otherwise `expected` itself."""

@@ -43,9 +43,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return f"{INTRODUCTION}\n\n{self.text}"
 
 
+INSTRUCTING_ROLES = ("system", "developer")
+"""The roles of messages that instruct the model. In a thread, such a message stays word for word."""
+
+
 def is_pinned(message: ChatMessage) -> bool:
-    """Return whether a message must stay word for word: its `additional_properties` have `"pinned": true`."""
-    return (message.additional_properties or {}).get("pinned") is True
+    """Return whether a message must stay word for word.
+
+    A message is pinned if its `additional_properties` have `"pinned": true`, or if it instructs the model.
+    """
+    properties = message.additional_properties
+    return message.role in INSTRUCTING_ROLES or (properties is not None and properties.get("pinned") is True)
 
 
 def pinned_of(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
@@ -54,9 +62,11 @@ def pinned_of(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
     Calls and results are removed from them, because these leave the window with their turns.
     """
     return tuple(
-        message if not message.function_calls else ChatMessage(message.role, message.text)
-        for message in messages
-        if is_pinned(message) and message.role != "tool"
+        [
+            message if not message.function_calls else ChatMessage(message.role, message.text)
+            for message in messages
+            if is_pinned(message) and message.role != "tool"
+        ]
     )
 
 
