@@ -14,8 +14,21 @@ from typing import Any, cast
 
 import msgspec
 
-from recuerda.json_value import JsonObject, to_json_object
-from recuerda.messages.message import ChatMessage
+from recuerda.json_value import Json, JsonObject, to_json_object
+from recuerda.messages.message import (
+    ChatMessage,
+    FunctionCallContent,
+    FunctionResultContent,
+    TextContent,
+    TextReasoningContent,
+    UriContent,
+)
+
+REFERENCE = "recuerda.text"
+"""The only key of an object that stands for a text of the item's messages, in an item that is kept with them."""
+
+_SHORT = 24
+"""The number of characters up to which a text is written twice rather than referred to."""
 
 KEPT = "recuerda.item"
 """The additional property of the first message of an item. It holds a `_Kept`."""
@@ -30,11 +43,13 @@ class _Kept(msgspec.Struct, omit_defaults=True):
         form: the name of the item's form.
         messages: the number of messages that stand for the item.
         item: the item, if the messages alone do not give it back.
+        refers: True if objects in `item` stand for texts of the messages; see `REFERENCE`.
     """
 
     form: str
     messages: int = 1
     item: dict[str, Any] | None = None
+    refers: bool = False
 
 
 class Form(ABC):
@@ -86,7 +101,7 @@ def restored(group: Sequence[ChatMessage], form: Form) -> list[JsonObject]:
     """Return the items of the messages of one item."""
     kept = _read(group[0])
     if kept and kept.form == form.name and kept.item is not None:
-        return [kept.item]
+        return [_whole(kept.item, _texts(group)) if kept.refers else kept.item]
     return [item for message in group for item in form.to_items(_plain(message))]
 
 
@@ -95,10 +110,68 @@ def _kept(item: JsonObject, form: Form) -> Sequence[ChatMessage]:
     if len(messages) == 1 and _is_same(form.to_items(messages[0]), [item]):
         return messages
     known = [other for message in messages for other in form.to_items(message)]
-    mark = _Kept(form.name, len(messages), None if _is_same(known, [item]) else item)
+    mark = _Kept(form.name, len(messages))
+    if not _is_same(known, [item]):
+        mark.item = _without_texts(item, messages)
+        mark.refers = mark.item is not item
     first = messages[0]
     properties = {**(first.additional_properties or {}), KEPT: msgspec.to_builtins(mark)}
     return [_with_properties(first, properties), *messages[1:]]
+
+
+def _texts(group: Sequence[ChatMessage]) -> list[str]:
+    """Return the texts of messages to which an item may refer."""
+    found: list[str] = []
+    for message in group:
+        for part in message.contents:
+            match part:
+                case TextContent(text=str(text)) | TextReasoningContent(text=str(text)):
+                    found.append(text)
+                case FunctionCallContent(arguments=str(text)) | FunctionResultContent(result=str(text)):
+                    found.append(text)
+                case UriContent(uri=text):
+                    found.append(text)
+                case _:
+                    pass
+    return found
+
+
+def _without_texts(item: JsonObject, messages: Sequence[ChatMessage]) -> JsonObject:
+    """Return the item with references to the long texts that its messages hold already."""
+    texts = {text: number for number, text in enumerate(_texts(messages)) if len(text) > _SHORT}
+    if not texts or REFERENCE.encode() in msgspec.json.encode(item):
+        return item
+
+    def shorter(value: Json) -> Json:
+        match value:
+            case str():
+                number = texts.get(value)
+                return value if number is None else {REFERENCE: number}
+            case list():
+                return [shorter(one) for one in value]
+            case dict():
+                return {name: shorter(one) for name, one in value.items()}
+            case _:
+                return value
+
+    return {name: shorter(value) for name, value in item.items()}
+
+
+def _whole(item: JsonObject, texts: Sequence[str]) -> JsonObject:
+    """Return an item with its texts in place of the references."""
+
+    def whole(value: Json) -> Json:
+        match value:
+            case {"recuerda.text": int(number)} if len(value) == 1 and number < len(texts):
+                return texts[number]
+            case list():
+                return [whole(one) for one in value]
+            case dict():
+                return {name: whole(one) for name, one in value.items()}
+            case _:
+                return value
+
+    return {name: whole(value) for name, value in item.items()}
 
 
 def _read(message: ChatMessage) -> _Kept | None:

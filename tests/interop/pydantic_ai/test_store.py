@@ -1,0 +1,440 @@
+"""`RecuerdaConversationStore` keeps the contract of Pydantic AI's stores, compared with its own store in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic_ai import Agent, DeferredToolRequests, ModelRetry
+from pydantic_ai.conversation import Conversation
+from pydantic_ai.conversation_store import (
+    ConversationConflict,
+    ConversationEntry,
+    ConversationRecord,
+    ConversationStore,
+    InMemoryConversationStore,
+)
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.messages import (
+    BinaryContent,
+    ImageUrl,
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.test import TestModel
+from pydantic_ai.usage import RequestUsage, RunUsage
+
+from recuerda import ChatMessageStore, MemoryStorage, Storage, ThreadOwnershipError
+from recuerda.interop.openai_agents import RecuerdaSession
+from recuerda.interop.pydantic_ai import RecuerdaConversationStore
+from recuerda.testing import ScriptedChatClient
+
+
+@pytest.fixture
+def store(storage: Storage) -> RecuerdaConversationStore:
+    return RecuerdaConversationStore(storage)
+
+
+@pytest.fixture(params=["theirs", "ours"])
+async def any_store(request: pytest.FixtureRequest) -> AsyncIterator[ConversationStore]:
+    """Run a test on the framework's own store too: what the test says is the contract."""
+    if request.param == "theirs":
+        yield InMemoryConversationStore()
+    else:
+        async with RecuerdaConversationStore("memory:") as store:
+            yield store
+
+
+def asked(text: str) -> ModelRequest:
+    return ModelRequest(parts=[UserPromptPart(text)])
+
+
+def answered(text: str) -> ModelResponse:
+    return ModelResponse(parts=[TextPart(text)])
+
+
+def texts(messages: list[ModelMessage]) -> list[Any]:
+    return [getattr(message.parts[0], "content", None) for message in messages]
+
+
+async def saved(store: ConversationStore, *said: str, id: str = "t", **more: Any) -> Conversation:
+    messages = [asked(text) if number % 2 == 0 else answered(text) for number, text in enumerate(said)]
+    conversation = Conversation(conversation_id=id, messages=[*messages])
+    await store.save(conversation, **more)
+    return conversation
+
+
+# -- the contract ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_saved_conversation_loads_equal(any_store: ConversationStore) -> None:
+    usage = RunUsage(requests=2, tool_calls=1, input_tokens=7, details={"x": 1})
+    conversation = Conversation(messages=[asked("q"), answered("a")], usage=usage, conversation_id="t")
+    entries = await any_store.save(conversation)
+    assert len(entries) == 2
+    loaded = await any_store.load("t")
+    assert loaded is not None
+    assert (loaded.messages, loaded.usage, loaded.revision) == (conversation.messages, usage, conversation.revision)
+    assert await any_store.load("unknown") is None
+    assert await any_store.save(loaded) == []
+
+
+async def test_only_new_messages_are_stored(any_store: ConversationStore) -> None:
+    conversation = await saved(any_store, "q", "a")
+    conversation.messages += [asked("q2"), answered("a2")]
+    assert len(await any_store.save(conversation)) == 2
+    entries = await any_store.load_entries("t")
+    assert entries is not None
+    assert [entry.parent_id for entry in entries] == [None, *(entry.id for entry in entries[:-1])]
+    assert [entry.id for entry in [await any_store.read_entry(one.id) for one in entries]] == [e.id for e in entries]
+
+
+async def test_a_limit_loads_the_last_messages(any_store: ConversationStore) -> None:
+    conversation = await saved(any_store, "q", "a")
+    for number in range(9):
+        conversation.messages += [asked(f"q{number}"), answered(f"a{number}")]
+        await any_store.save(conversation)
+    for limit in (0, 1, 2, 5, 19, 20, 30):
+        loaded = await any_store.load("t", limit=limit)
+        assert loaded is not None
+        assert texts(loaded.messages) == texts(conversation.messages[max(0, 20 - limit) :])
+    window = await any_store.load("t", limit=2)
+    assert window is not None
+    window.messages += [asked("last")]
+    await any_store.save(window)
+    assert texts((await stored(any_store)).messages)[-2:] == ["a8", "last"]
+
+
+async def test_a_save_after_another_save_conflicts(any_store: ConversationStore) -> None:
+    await saved(any_store, "q", "a")
+    first, second = await any_store.load("t"), await any_store.load("t")
+    assert first is not None
+    assert second is not None
+    first.messages.append(asked("from first"))
+    second.messages.append(asked("from second"))
+    await any_store.save(first)
+    with pytest.raises(ConversationConflict):
+        await any_store.save(second)
+    with pytest.raises(ConversationConflict):
+        await saved(any_store, "q", "a")
+    loaded = await any_store.load("t")
+    assert loaded is not None
+    assert texts(loaded.messages) == ["q", "a", "from first"]
+
+
+async def test_a_rewritten_history_branches_off(any_store: ConversationStore) -> None:
+    conversation = await saved(any_store, "q", "a", "q2", "a2")
+    rewritten = Conversation(
+        conversation_id="t", messages=[*conversation.messages[:2], asked("other")], revision=conversation.revision
+    )
+    assert len(await any_store.save(rewritten)) == 1
+    loaded, record = await any_store.load("t"), await any_store.read_record("t")
+    assert loaded is not None
+    assert record is not None
+    assert texts(loaded.messages) == ["q", "a", "other"]
+    (left,) = record.branches
+    back = await any_store.branch("t", from_entry=left, expected_revision=loaded.revision)
+    assert texts(back.messages) == ["q", "a", "q2", "a2"]
+
+
+async def test_a_branch_continues_from_an_earlier_message(any_store: ConversationStore) -> None:
+    conversation = await saved(any_store, "q", "a", "q2", "a2")
+    with pytest.raises(ConversationConflict):
+        await any_store.branch("t", at=2, expected_revision="another")
+    for out_of_range in (-1, 5):
+        with pytest.raises(UserError):
+            await any_store.branch("t", at=out_of_range, expected_revision=conversation.revision)
+    branched = await any_store.branch("t", at=2, expected_revision=conversation.revision)
+    branched.messages.append(asked("again"))
+    await any_store.save(branched)
+    assert texts((await stored(any_store)).messages) == ["q", "a", "again"]
+    with pytest.raises(ConversationConflict):
+        await any_store.save(conversation)
+    empty = await any_store.branch("t", at=0, expected_revision=branched.revision)
+    assert empty.messages == []
+    assert (await stored(any_store)).messages == []
+
+
+async def test_a_branch_and_a_save_at_once_conflict(any_store: ConversationStore) -> None:
+    await saved(any_store, "q", "a", "q2", "a2")
+    one, other = await stored(any_store), await stored(any_store)
+    await any_store.branch("t", at=2, expected_revision=one.revision)
+    other.messages.append(asked("late"))
+    with pytest.raises(ConversationConflict):
+        await any_store.save(other)
+
+
+async def test_a_fork_goes_its_own_way_and_outlives_its_origin(any_store: ConversationStore) -> None:
+    conversation = await saved(any_store, "q", "a", scope="ana")
+    conversation.messages += [asked("q2"), answered("a2")]
+    await any_store.save(conversation)
+    forks = [await any_store.fork("t", at=3), await any_store.fork("t", at=0), await any_store.fork("t")]
+    assert [texts(fork.messages) for fork in forks] == [["q", "a", "q2"], [], ["q", "a", "q2", "a2"]]
+    record = await any_store.read_record(forks[0].conversation_id)
+    assert record is not None
+    assert (record.scope, record.forked_from) == ("ana", "t")
+    with pytest.raises(ConversationConflict):
+        await any_store.fork("t", new_conversation_id=forks[0].conversation_id)
+    forks[0].messages.append(answered("other"))
+    await any_store.save(forks[0])
+    assert texts((await stored(any_store)).messages) == ["q", "a", "q2", "a2"]
+    await any_store.delete("t")
+    assert await any_store.load("t") is None
+    assert texts((await stored(any_store, forks[0].conversation_id)).messages) == ["q", "a", "q2", "other"]
+
+
+async def test_a_deleted_conversation_is_gone_with_its_messages(any_store: ConversationStore) -> None:
+    conversation = await saved(any_store, "q", "a")
+    entries = await any_store.load_entries("t")
+    assert entries
+    with pytest.raises(ConversationConflict):
+        await any_store.delete_record("t", expected_revision="another")
+    await any_store.delete("t")
+    with pytest.raises(LookupError):
+        await any_store.read_entry(entries[0].id)
+    conversation.messages.append(asked("late"))
+    with pytest.raises(ConversationConflict):
+        await any_store.save(conversation)
+    await saved(any_store, "new")
+    assert texts((await stored(any_store)).messages) == ["new"]
+
+
+async def test_a_scope_keeps_others_out_and_lists_its_own(any_store: ConversationStore) -> None:
+    for number in range(5):
+        await saved(any_store, "q", "a", id=f"ana-{number}", scope="ana")
+    await saved(any_store, "q", "a", id="bo-0", scope="bo")
+    await saved(any_store, "q", "a", id="free")
+    listed = await any_store.list_conversations(scope="ana")
+    assert [record.conversation_id for record in listed] == [f"ana-{number}" for number in (4, 3, 2, 1, 0)]
+    assert len(await any_store.list_conversations(limit=3)) == 3
+    assert len(await any_store.list_conversations()) == 7
+    assert await any_store.load("ana-0", scope="bo") is None
+    with pytest.raises(ConversationConflict):
+        await any_store.save((await stored(any_store, "ana-0")), scope="bo")
+    await any_store.delete("ana-0", scope="bo")
+    assert await any_store.load("ana-0", scope="ana") is not None
+
+
+async def test_a_record_of_another_conversations_entry_that_is_gone_conflicts(any_store: ConversationStore) -> None:
+    with pytest.raises(ConversationConflict):
+        await any_store.write_record(ConversationRecord(conversation_id="t", head_id="gone"), expected_revision=None)
+
+
+async def test_an_empty_conversation_can_be_saved(any_store: ConversationStore) -> None:
+    conversation = await saved(any_store)
+    assert (await stored(any_store)).messages == []
+    conversation.messages.append(asked("q"))
+    await any_store.save(conversation)
+    assert texts((await stored(any_store)).messages) == ["q"]
+
+
+async def test_what_is_returned_can_be_changed(any_store: ConversationStore) -> None:
+    await saved(any_store, "q", "a")
+    conversation = await stored(any_store)
+    conversation.messages.clear()
+    conversation.usage.requests = 99
+    assert texts((await stored(any_store)).messages) == ["q", "a"]
+    assert (await stored(any_store)).usage.requests == 0
+
+
+async def stored(store: ConversationStore, id: str = "t") -> Conversation:
+    conversation = await store.load(id)
+    assert conversation is not None
+    return conversation
+
+
+# -- what only ours promises -------------------------------------------------------------------------------------------
+
+
+async def test_a_save_is_one_turn_that_every_reader_sees(store: RecuerdaConversationStore, storage: Storage) -> None:
+    agent = Agent(TestModel())
+
+    @agent.tool_plain
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    result = await agent.run("Add 0 and 0.", conversation=Conversation(conversation_id="t"))
+    await store.save(result)
+    (turn,) = await ChatMessageStore(storage=storage, thread_id="t").list_turns()
+    assert [message.role for message in turn.messages] == ["user", "assistant", "tool", "assistant"]
+    assert turn.messages[0].text == "Add 0 and 0."
+    session = RecuerdaSession("t", storage)
+    items: list[Any] = [*await session.get_items()]
+    assert [item.get("type", item.get("role")) for item in items] == [
+        "user", "function_call", "function_call_output", "assistant"
+    ]  # fmt: skip
+
+
+async def test_a_save_that_is_sent_twice_is_stored_once(store: RecuerdaConversationStore, storage: Storage) -> None:
+    entry = ConversationEntry(parent_id=None, message=asked("q"))
+    record = ConversationRecord(conversation_id="t", head_id=entry.id)
+    await store.write_record(record, new_entries=[entry], expected_revision=None)
+    again = RecuerdaConversationStore(storage)
+    with pytest.raises(ConversationConflict):
+        await again.write_record(record, new_entries=[entry], expected_revision=None)
+    assert len((await storage.read("t")).records) == 1
+
+
+async def test_two_savers_at_once_never_mix(storage: Storage, another: Storage) -> None:
+    stores = [RecuerdaConversationStore(storage), RecuerdaConversationStore(another)]
+    await saved(stores[0], "q", "a")
+    for _ in range(4):
+        conversations = [await stored(one) for one in stores]
+        for name, conversation in zip("xy", conversations, strict=True):
+            conversation.messages += [asked(name), answered(name)]
+        saves = [one.save(conversation) for one, conversation in zip(stores, conversations, strict=True)]
+        outcomes = await asyncio.gather(*saves, return_exceptions=True)
+        assert sorted(type(one).__name__ for one in outcomes) == ["ConversationConflict", "list"]
+    said = texts((await stored(stores[0])).messages)
+    assert len(said) == 10
+    assert all(said[at] == said[at + 1] for at in range(2, 10, 2))
+
+
+async def test_a_thread_of_recuerdas_agent_goes_on(store: RecuerdaConversationStore, storage: Storage) -> None:
+    agent = ScriptedChatClient(["Hello, Ana.", "Bye."]).create_agent(storage=storage)
+    await agent.run("I am Ana.", thread="t")
+    conversation = await stored(store)
+    assert texts(conversation.messages) == ["I am Ana.", "Hello, Ana."]
+    result = await Agent(TestModel(custom_output_text="Ana.")).run("Who am I?", conversation=conversation)
+    await store.save(result)
+    assert texts((await stored(store)).messages) == ["I am Ana.", "Hello, Ana.", "Who am I?", "Ana."]
+    await agent.run("Bye.", thread="t")
+    with pytest.raises(ConversationConflict):
+        await store.save(result.conversation)
+    assert texts((await stored(store)).messages)[-2:] == ["Bye.", "Bye."]
+    window = await store.load("t", limit=3)
+    assert window is not None
+    assert texts(window.messages) == ["Ana.", "Bye.", "Bye."]
+
+
+async def test_a_scope_is_the_threads_user(store: RecuerdaConversationStore, storage: Storage) -> None:
+    await saved(store, "q", "a", scope="ana")
+    info = await storage.head("t")
+    assert info is not None
+    assert (info.user_id, info.title) == ("ana", "q")
+    with pytest.raises(ThreadOwnershipError):
+        await storage.for_user("bo").read("t")
+    await storage.erase_user("ana")
+    assert await store.load("t") is None
+
+
+async def test_a_paused_run_is_resumed_from_another_process(storage: Storage, another: Storage) -> None:
+    agent: Agent[None, Any] = Agent(TestModel(), output_type=[str, DeferredToolRequests])
+
+    @agent.tool_plain(requires_approval=True)
+    def pay(amount: int) -> str:
+        return f"paid {amount}"
+
+    result = await agent.run("Pay.", conversation=Conversation(conversation_id="t"))
+    await RecuerdaConversationStore(storage).save(result)
+    store = RecuerdaConversationStore(another)
+    conversation = await stored(store)
+    assert conversation.deferred_tool_requests is not None
+    results = conversation.deferred_tool_requests.build_results(approve_all=True)
+    done = await agent.run(conversation=conversation, deferred_tool_results=results)
+    await store.save(done)
+    assert (await stored(store)).deferred_tool_requests is None
+    assert "paid 0" in str((await stored(store)).messages)
+
+
+async def test_a_limited_load_reads_few_records(store: RecuerdaConversationStore, storage: Storage) -> None:
+    conversation = await saved(store, "q", "a")
+    for number in range(60):
+        conversation.messages += [asked(f"q{number}"), answered(f"a{number}")]
+        await store.save(conversation)
+    counted: list[int] = []
+    read = storage.read
+
+    async def counting(*given: Any, **named: Any) -> Any:
+        found = await read(*given, **named)
+        counted.append(len(found.records))
+        return found
+
+    storage.read = counting
+    fresh = RecuerdaConversationStore(storage)
+    window = await fresh.load("t", limit=2)
+    assert window is not None
+    window.messages.append(asked("last"))
+    await fresh.save(window)
+    assert sum(counted) <= 16
+    assert len(counted) <= 4
+
+
+async def test_a_retry_that_a_tool_asks_for_loads_equal(store: RecuerdaConversationStore) -> None:
+    tries: list[int] = []
+
+    def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        done = len(tries) > 1
+        return answered("Done.") if done else ModelResponse(parts=[ToolCallPart("shaky", {"n": len(tries)})])
+
+    agent = Agent(FunctionModel(model))
+
+    @agent.tool_plain(retries=3)
+    def shaky(n: int) -> int:
+        tries.append(n)
+        if len(tries) == 1:
+            raise ModelRetry("Again.")
+        return n
+
+    result = await agent.run("Go.", conversation=Conversation(conversation_id="t"))
+    await store.save(result)
+    assert (await stored(store)).messages == result.all_messages()
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
+VALUES = st.none() | st.integers(-9, 9) | TEXT | st.lists(TEXT, max_size=2) | st.dictionaries(TEXT, TEXT, max_size=2)
+INPUT = st.one_of(
+    TEXT,
+    st.builds(ImageUrl, url=st.just("https://example.com/a.png")),
+    st.builds(BinaryContent, data=st.binary(max_size=9), media_type=st.just("image/png")),
+)
+IDS = st.sampled_from(["c1", "c2"])
+REQUESTS = st.builds(
+    ModelRequest,
+    parts=st.lists(
+        st.one_of(
+            st.builds(SystemPromptPart, TEXT),
+            st.builds(UserPromptPart, TEXT | st.lists(INPUT, max_size=3)),
+            st.builds(ToolReturnPart, st.just("add"), VALUES, IDS),
+        ),
+        max_size=3,
+    ),
+    instructions=st.none() | TEXT,
+    metadata=st.none() | st.dictionaries(TEXT, TEXT, max_size=2),
+)
+RESPONSES = st.builds(
+    ModelResponse,
+    parts=st.lists(
+        st.one_of(
+            st.builds(TextPart, TEXT, id=st.none() | TEXT),
+            st.builds(ThinkingPart, TEXT, signature=st.none() | TEXT),
+            st.builds(ToolCallPart, st.just("add"), TEXT | st.dictionaries(TEXT, VALUES, max_size=2), IDS),
+        ),
+        max_size=3,
+    ),
+    usage=st.builds(RequestUsage, input_tokens=st.integers(0, 9), details=st.dictionaries(TEXT, st.integers(0, 3))),
+    model_name=st.none() | TEXT,
+    provider_details=st.none() | st.dictionaries(TEXT, VALUES, max_size=2),
+)  # fmt: skip
+
+
+@given(st.lists(REQUESTS | RESPONSES, max_size=4))
+async def test_any_message_comes_back_as_from_its_json(messages: list[ModelMessage]) -> None:
+    store = RecuerdaConversationStore(MemoryStorage())
+    await store.save(Conversation(conversation_id="t", messages=[*messages]))
+    ours = (await stored(store)).messages
+    expected = ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(messages))
+    assert ours == expected
+    # An equal message may differ in its bytes' media type, which its JSON shows.
+    assert ModelMessagesTypeAdapter.dump_json(ours) == ModelMessagesTypeAdapter.dump_json(expected)
