@@ -1,9 +1,9 @@
-"""Facts that a model finds in messages. They are optional, and never outlive the turns that they came from.
+"""Facts that a model finds in messages, and corrections. They never outlive the turns that they came from.
 
 After a reply, a model gets the new turns and the known facts about the user. It says which facts are new, which are
 confirmed and which are replaced. A replaced fact stays, with the time until which it was valid and the fact that
 replaced it. If all turns of a fact are deleted, the fact is deleted too, and the facts that it had replaced are valid
-again.
+again. A correction is a fact, too: it replaces another fact, or a message, which then is not recalled any more.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class FactSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact that a model found in messages.
+    """A fact that a model found in messages, or a correction.
 
     Attributes:
         id: the fact's number in the index.
@@ -58,6 +58,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
         valid_until_us: the time until which it was valid; None while it is valid.
         superseded_by: the number of the fact that replaced it; None while it is valid.
         sources: the turns from which it comes.
+        corrects: for the correction of a message, the words of the message; None for any other fact.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     valid_until_us: int | None = None
     superseded_by: int | None = None
     sources: tuple[FactSource, ...] = ()
+    corrects: str | None = None
 
     @property
     def valid_from(self) -> datetime:

@@ -225,7 +225,6 @@ def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
         text = clean_text(message.text) if message.role in REMEMBERED_ROLES else ""
         if not text:
             continue
-        terms = terms_of(text)
         document = Document(
             thread_id=thread_id,
             turn=record.number,
@@ -236,10 +235,14 @@ def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
             created_us=record.created_us,
             text=text,
         )
-        traits = traits_of(text)
-        marks = speaker_terms(document.speaker)
-        if message.role == "user":
-            marks += [ABOUT_ASKER] * bool(traits & IS_PERSONAL) + [STANDING] * bool(traits & IS_STANDING)
-        yield NewDocument(
-            document=document, terms=terms.counts | dict.fromkeys(marks, 1), size=terms.size, traits=traits
-        )
+        yield new_document(document)
+
+
+def new_document(document: Document) -> NewDocument:
+    """Return a document with the data for searching it."""
+    terms = terms_of(document.text)
+    traits = traits_of(document.text)
+    marks = speaker_terms(document.speaker)
+    if document.role == "user":
+        marks += [ABOUT_ASKER] * bool(traits & IS_PERSONAL) + [STANDING] * bool(traits & IS_STANDING)
+    return NewDocument(document=document, terms=terms.counts | dict.fromkeys(marks, 1), size=terms.size, traits=traits)

@@ -112,6 +112,18 @@ class ThreadUpdate(msgspec.Struct, frozen=True, kw_only=True):
     added: Sequence[NewDocument] = ()
 
 
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """The correction of a message.
+
+    Attributes:
+        message: the message, with its own words.
+        fact: the fact with the words that replace them. If it was replaced itself, the message stays corrected.
+    """
+
+    message: Document
+    fact: Fact
+
+
 class ScopeInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Statistics of a scope.
 
@@ -119,11 +131,13 @@ class ScopeInfo(msgspec.Struct, frozen=True, kw_only=True):
         documents: the number of documents.
         mean_size: the mean size of a document; 1.0 for an empty scope.
         speakers: the names of the speakers.
+        has_corrections: True if a message or a fact was corrected.
     """
 
     documents: int = 0
     mean_size: float = 1.0
     speakers: tuple[str, ...] = ()
+    has_corrections: bool = False
 
 
 class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -330,15 +344,43 @@ class RecallIndex(ABC):
         turn is removed, the facts that came only from it are removed as well, and the facts that they had replaced are
         valid again. An index does not have to support facts.
         """
-        raise ConfigurationError(
-            f"{type(self).__name__} does not store facts; use an index that does, or leave out the FactExtractor"
-        )
+        raise self._no_facts()
+
+    async def correct_message(self, message: Document, position: Position, text: str, at_us: int) -> int | None:
+        """Store a fact that replaces the words of a message, and return the fact's number.
+
+        The fact comes from the message's turn, and is removed with it. If the message was corrected before, the fact
+        replaces the earlier correction. Nothing is stored, and the result is None, if the turn is gone.
+
+        Args:
+            message: the message.
+            position: the position of its thread.
+            text: the text of the fact.
+            at_us: the time from which the fact is valid, in microseconds since 1970.
+        """
+        raise self._no_facts()
+
+    async def correct_fact(self, scope: str, fact: int, text: str, at_us: int) -> int | None:
+        """Store a fact that replaces another one and has its sources, and return its number.
+
+        Nothing is stored, and the result is None, if the scope has no such fact, or the fact was replaced.
+        """
+        raise self._no_facts()
+
+    async def take_back(self, scope: str, fact: int) -> bool:
+        """Delete a correction that was not replaced itself. The fact or message that it corrected is valid again.
+
+        Returns False if the scope has no such correction.
+        """
+        raise self._no_facts()
+
+    async def corrections(self, scope: str) -> list[Correction]:
+        """Return the corrections of messages of a scope, also those that were replaced, in the order of their facts."""
+        return []
 
     async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
         """Return the number of the last turn of a thread that was searched for facts; None if there is none."""
-        raise ConfigurationError(
-            f"{type(self).__name__} does not store facts; use an index that does, or leave out the FactExtractor"
-        )
+        raise self._no_facts()
 
     async def facts(self, scope: str, *, has_history: bool = False) -> list[Fact]:
         """Return the valid facts of a scope, the oldest first; with `has_history` also the replaced facts."""
@@ -351,6 +393,11 @@ class RecallIndex(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Close files and connections. Closing twice is fine."""
+
+    def _no_facts(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{type(self).__name__} does not store facts; use an index that does, or leave out facts and corrections"
+        )
 
     async def __aenter__(self) -> Self:
         return self

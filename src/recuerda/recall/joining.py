@@ -15,7 +15,12 @@ def joined_info(infos: Sequence[ScopeInfo]) -> ScopeInfo:
     documents = sum(info.documents for info in infos)
     size = sum(info.documents * info.mean_size for info in infos)
     speakers = tuple(dict.fromkeys(name for info in infos for name in info.speakers))
-    return ScopeInfo(documents=documents, mean_size=max(1.0, size / max(1, documents)), speakers=speakers)
+    return ScopeInfo(
+        documents=documents,
+        mean_size=max(1.0, size / max(1, documents)),
+        speakers=speakers,
+        has_corrections=any(info.has_corrections for info in infos),
+    )
 
 
 def joined_candidates(found: Sequence[Candidates]) -> Candidates:

@@ -25,6 +25,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         position: its position in the turn, from 0.
         created_us: the time of the turn's commit, in microseconds since 1970 (UTC).
         score: a measure of how well the message answers the query; comparable within one search only.
+        corrected_us: the time at which the text replaced the message's own words, by `RecallProvider.correct`, in the
+            same unit as `created_us`; None for the message's own words.
+        valid_until_us: the time at which the text was replaced; None if it holds.
     """
 
     text: str
@@ -36,6 +39,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     created_us: int
     score: float
+    corrected_us: int | None = None
+    valid_until_us: int | None = None
 
     @property
     def created_at(self) -> datetime:

@@ -21,16 +21,17 @@ from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder
 from recuerda.providers.remembering import check_thread_user, follow_storage, input_text
 from recuerda.providers.reranking import Reranker
+from recuerda.recall.correcting import quoted_facts
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import Followed
-from recuerda.recall.index import IndexStats, RecallIndex
+from recuerda.recall.index import IndexStats, Position, RecallIndex
 from recuerda.recall.memory import Filters, Memory, Progress, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
 from recuerda.recall.recollection import EMBED_S, Recollection, Tell, whose_memories
 from recuerda.recall.reranking import RERANK_S, Reranking
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespaces, owner_of
-from recuerda.recall.text import essence
+from recuerda.recall.text import MAX_TEXT, clean_text, essence
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
 from recuerda.storage.registry import open_storage
@@ -134,7 +135,7 @@ class RecallProvider(ContextProvider):
             return None
         memories = await self._search(query, whose, limit=self.limit, admitted=admitted)
         has_facts = self._extractor is not None and admitted.only_thread is None
-        facts = await self._of().facts(whose, has_history=False) if has_facts else []
+        facts = quoted_facts(await self._of().facts(whose, has_history=False)) if has_facts else []
         return context_of(
             memories,
             facts=fitting(facts, query, self.limit),
@@ -207,6 +208,7 @@ class RecallProvider(ContextProvider):
         before: datetime | None = None,
         after: datetime | None = None,
         roles: Sequence[str] | None = None,
+        has_history: bool = False,
     ) -> list[Memory]:
         """Return the memories that answer a query best, the best first.
 
@@ -218,6 +220,7 @@ class RecallProvider(ContextProvider):
             before: only messages before this time (aware).
             after: only messages at this time or later (aware).
             roles: "user", "assistant" or both (the default).
+            has_history: True also returns words that were corrected, each with the time until which it was valid.
 
         Raises:
             ConfigurationError: there is neither a user nor a thread, or the storage of the threads is unknown.
@@ -227,11 +230,13 @@ class RecallProvider(ContextProvider):
         check_limit(limit, "limit")
         whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
         chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id)
-        return await self._search(essence(query), whose, limit=limit, admitted=chosen)
+        return await self._search(essence(query), whose, limit=limit, admitted=chosen, has_history=has_history)
 
-    async def _search(self, query: str, whose: Whose, *, limit: int, admitted: Filters) -> list[Memory]:
+    async def _search(
+        self, query: str, whose: Whose, *, limit: int, admitted: Filters, has_history: bool = False
+    ) -> list[Memory]:
         recollection = self._of()
-        memories = await recollection.search(query, whose, limit=limit, filters=admitted)
+        memories = await recollection.search(query, whose, limit=limit, filters=admitted, has_history=has_history)
         for scope in recollection.lacks_vectors.intersection(whose.scopes):
             recollection.lacks_vectors.discard(scope)
             await self._learning.start(scope, partial(recollection.embed_missing, scope), is_optional=True)
@@ -261,7 +266,7 @@ class RecallProvider(ContextProvider):
         return await self._of().standing(whose, limit=limit, filters=filters(only_thread=thread_id))
 
     async def facts(self, *, user_id: str | None = None, has_history: bool = False) -> list[Fact]:
-        """Return the facts that a model found in a user's threads, the oldest first.
+        """Return the facts that a model found in a user's threads, and the corrections, the oldest first.
 
         Args:
             user_id: the user; the provider's user by default.
@@ -270,6 +275,54 @@ class RecallProvider(ContextProvider):
         """
         whose = whose_memories(self._user(user_id), None, self.namespaces)
         return await self._of().facts(whose, has_history=has_history)
+
+    async def correct(self, memory: Memory | Fact, text: str) -> Fact:
+        """Replace the words of a memory, or a fact, by other words, and return the new fact.
+
+        The message stays in its thread, but from now on the right words are recalled in its place. This also holds for
+        earlier messages of the same speaker with the same words. The wrong words stay readable with `has_history=True`,
+        with the time until which they were valid. The correction is removed with the turn from which the memory comes.
+        It survives a rebuild of the index, but not the loss of the index.
+
+        Args:
+            memory: a memory that a search returned, or a fact.
+            text: the right words.
+
+        Raises:
+            InvalidInput: the text is empty, or the memory or the fact is gone or was replaced.
+            ThreadOwnershipError: the memory is another user's.
+        """
+        words = clean_text(text)[:MAX_TEXT]
+        if not words:
+            raise InvalidInput("the right words are empty; to remove a memory, use forget(thread=…, turn=…)")
+        return await self._of().correct(memory, words, await self._position_of(memory))
+
+    async def take_back(self, correction: Memory | Fact) -> bool:
+        """Delete a correction, so that the words or the fact that it replaced hold again.
+
+        Args:
+            correction: the fact that `correct` returned, or a memory with corrected words.
+
+        Returns:
+            False if this is no correction, or the correction was replaced itself.
+
+        Raises:
+            InvalidInput: the memory or the fact is gone.
+            ThreadOwnershipError: the memory is another user's.
+        """
+        return await self._of().take_back(correction, await self._position_of(correction))
+
+    async def _position_of(self, memory: Memory | Fact) -> Position:
+        """Return the position of the thread from which a memory or a fact comes."""
+        threads = [source.thread_id for source in memory.sources] if isinstance(memory, Fact) else [memory.thread_id]
+        for thread_id in threads:
+            followed = await self._of().follow(thread_id)
+            self._check_owner(thread_id, followed)
+            if (position := followed.position) is not None:
+                if position.scope not in owner_of(position.scope, self.namespaces).scopes:
+                    raise InvalidInput(f"thread {thread_id!r} is in a namespace that this provider does not read")
+                return position
+        raise InvalidInput("the thread of this memory is gone; search again")
 
     async def flush(self) -> None:
         """Wait until the work that follows the replies (vectors and facts) is done."""

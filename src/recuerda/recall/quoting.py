@@ -16,6 +16,7 @@ from recuerda.providers.context import Context
 from recuerda.recall.facts import Fact
 from recuerda.recall.memory import Memory
 from recuerda.recall.text import query_terms, terms_of
+from recuerda.storage.records import from_microseconds
 
 PROMPT = (
     "[memory] This message quotes earlier conversations that may matter now. Use it as knowledge about the past: each "
@@ -48,7 +49,7 @@ def context_of(
         if len(quote) > left:
             continue
         left -= len(quote) + 1
-        quotes.append((memory.created_us, memory.turn, memory.position, quote))
+        quotes.append((memory.corrected_us or memory.created_us, memory.turn, memory.position, quote))
     if not quotes and not known:
         return None
     said = [quote for *_, quote in sorted(quotes)]
@@ -72,6 +73,9 @@ def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int, z
     where = "this conversation" if memory.thread_id == thread_id else "another conversation"
     who = _line(memory.speaker)[:60] + f" ({memory.role})" if memory.speaker else f"the {memory.role}"
     text = _line(excerpt(memory.text, query, max_characters))
+    if memory.corrected_us is not None:
+        when = _day(from_microseconds(memory.corrected_us).astimezone(zone))
+        return f'- On {when}, a memory of what {who} said earlier in {where} was corrected to: "{text}"'
     return f'- On {_day(memory.created_at.astimezone(zone))}, {who} said earlier in {where}: "{text}"'
 
 

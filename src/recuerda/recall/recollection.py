@@ -14,9 +14,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
+from functools import partial
 from itertools import chain
 from typing import TypeAlias
 from weakref import WeakSet, WeakValueDictionary
+
+from msgspec import structs
 
 from recuerda.errors import (
     ChatClientError,
@@ -29,15 +32,16 @@ from recuerda.errors import (
     ThreadOwnershipError,
 )
 from recuerda.providers.embedding import Embedder, embed, embed_question
+from recuerda.recall.correcting import Corrections, saying
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
 from recuerda.recall.following import Followed, follow, is_current
-from recuerda.recall.index import CandidateQuery, Document, Forgetting, Position, RecallIndex, ScopeInfo
+from recuerda.recall.index import CandidateQuery, Correction, Document, Forgetting, Position, RecallIndex, ScopeInfo
 from recuerda.recall.joining import joined_candidates, joined_info
-from recuerda.recall.memory import Filters, Memory, Progress, memory_of
+from recuerda.recall.memory import Filters, Memory, Progress
 from recuerda.recall.ranking import question_of, rank
 from recuerda.recall.reranking import RERANKED, Reranking
 from recuerda.recall.scopes import Whose, other_scopes, user_scope
-from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, terms_of, without_names
+from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, without_names
 from recuerda.recall.vectors import unit
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
@@ -73,7 +77,6 @@ _STANDING_CANDIDATES = 1_000
 
 _EMBED_AT_ONCE = 32
 _EMBEDDED_CHARACTERS = 2_000
-_COMPARED_CHARACTERS = 1_000
 _LISTED_AT_ONCE = 1_000
 _ERASED_AT_ONCE = 200
 
@@ -313,16 +316,21 @@ class Recollection:
 
     # -- searching -----------------------------------------------------------------------------------------------------
 
-    async def search(self, query: str, whose: Whose, *, limit: int, filters: Filters) -> list[Memory]:
+    async def search(
+        self, query: str, whose: Whose, *, limit: int, filters: Filters, has_history: bool = False
+    ) -> list[Memory]:
         """Return the memories that answer a query, the best first. Each memory is checked against the storage.
 
-        The query is used as it is given. The caller shortens a long one; see `essence`.
+        The query is used as it is given. The caller shortens a long one; see `essence`. With `has_history`, words that
+        were corrected are returned, too.
         """
-        return await self._checked(whose, lambda infos: self._ranked(query, infos, limit, filters))
+        return await self._checked(
+            whose, lambda infos: self._ranked(query, infos, limit, filters, has_history=has_history)
+        )
 
     async def standing(self, whose: Whose, *, limit: int, filters: Filters) -> list[Memory]:
         """Return the standing instructions and preferences of an owner, the newest first, checked as in a search."""
-        return await self._checked(whose, lambda infos: self._standing(list(infos), limit, filters))
+        return await self._checked(whose, lambda infos: self._standing(infos, limit, filters))
 
     async def _checked(
         self, whose: Whose, find: Callable[[Mapping[str, ScopeInfo]], Awaitable[list[Memory]]]
@@ -340,7 +348,9 @@ class Recollection:
         # The threads change faster than the index can follow them. A later search finds their messages.
         return []
 
-    async def _ranked(self, text: str, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters) -> list[Memory]:
+    async def _ranked(
+        self, text: str, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters, *, has_history: bool
+    ) -> list[Memory]:
         info = joined_info(list(infos.values()))
         vector = await self._query_vector(text, list(infos), info)
         question = question_of(text, info, self._clock(), self._zone)
@@ -357,40 +367,56 @@ class Recollection:
             for scope in infos
         ]
         candidates = joined_candidates([await self.index.candidates(query) for query in queries])
+        corrections = await self._corrections(infos)
+        candidates = corrections.added_to(candidates, question.terms)
+        # What a run sends anyway are the wrong words, so the right ones are recalled from any turn.
+        of_corrections = structs.replace(filters, recent_thread=None)
         scored = [
             (key, score)
             for key, score in rank(question, info, candidates)
             if (thread_id := candidates.threads.get(key >> 32)) is not None
-            and filters.admits(candidates.found[key], thread_id)
+            and (filters if key >= 0 else of_corrections).admits(candidates.found[key], thread_id)
         ]
+        found_by = partial(corrections.memories, has_history=has_history)
         if self._reranking is None:
-            return await self._different(scored, limit)
-        best = await self._different(scored, max(limit, RERANKED))
+            return await self._different(scored, limit, found_by)
+        best = await self._different(scored, max(limit, RERANKED), found_by)
         return (await self._reranking.order(text, best))[:limit]
 
-    async def _standing(self, scopes: Sequence[str], limit: int, filters: Filters) -> list[Memory]:
-        queries = [CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES) for scope in scopes]
+    async def _standing(self, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters) -> list[Memory]:
+        queries = [CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES) for scope in infos]
         candidates = joined_candidates([await self.index.candidates(query) for query in queries])
+        corrections = await self._corrections(infos)
+        candidates = corrections.added_to(candidates, (STANDING,))
         found = [
             (candidate.created_us, key)
             for key, candidate in candidates.found.items()
             if candidate.matches and filters.admits(candidate, candidates.threads[key >> 32])
         ]
-        return await self._different([(key, 0.0) for _, key in sorted(found, reverse=True)], limit)
+        found_by = partial(corrections.memories, has_history=False, has_substitutes=False)
+        return await self._different([(key, 0.0) for _, key in sorted(found, reverse=True)], limit, found_by)
 
-    async def _different(self, scored: Sequence[tuple[int, float]], limit: int) -> list[Memory]:
+    async def _corrections(self, infos: Mapping[str, ScopeInfo]) -> Corrections:
+        scopes = [scope for scope, info in infos.items() if info.has_corrections]
+        return Corrections([one for scope in scopes for one in await self.index.corrections(scope)])
+
+    async def _different(
+        self,
+        scored: Sequence[tuple[int, float]],
+        limit: int,
+        memories: Callable[[int, Document | None, float], Sequence[Memory]],
+    ) -> list[Memory]:
         """Return the memories of the best keys, without messages that say the same as a better one."""
         found: list[Memory] = []
         said: set[tuple[str, frozenset[str]]] = set()
         for start in range(0, len(scored), 2 * limit):
             some = scored[start : start + 2 * limit]
-            documents = await self.index.documents([key for key, _ in some])
-            for key, score in some:
-                document = documents.get(key)
-                if document is None or (saying := _saying(document)) in said:
+            documents = await self.index.documents([key for key, _ in some if key >= 0])
+            for memory in chain.from_iterable(memories(key, documents.get(key), score) for key, score in some):
+                if (words := saying(memory.role, memory.speaker, memory.text)) in said:
                     continue
-                said.add(saying)
-                found.append(memory_of(document, score))
+                said.add(words)
+                found.append(memory)
                 if len(found) == limit:
                     return found
         return found
@@ -528,6 +554,61 @@ class Recollection:
         self._failed_turns.discard(turn.id)
         return facts
 
+    # -- correcting ----------------------------------------------------------------------------------------------------
+
+    async def correct(self, wrong: Memory | Fact, text: str, position: Position) -> Fact:
+        """Replace the words of a memory, or a fact, and return the new fact.
+
+        Args:
+            wrong: the memory or the fact.
+            text: the right words.
+            position: the position of the thread from which it comes.
+
+        Raises:
+            InvalidInput: the memory is gone, or the fact is gone or was replaced.
+        """
+        number = None
+        if isinstance(wrong, Fact):
+            number = await self.index.correct_fact(position.scope, wrong.id, text, self._clock())
+        elif (message := await self._message_of(wrong, position)) is not None:
+            number = await self.index.correct_message(message, position, text, self._clock())
+        facts = [] if number is None else await self.index.facts(position.scope)
+        for fact in facts:
+            if fact.id == number:
+                return fact
+        raise InvalidInput("there is nothing to correct: it is gone, or was replaced meanwhile; search for it again")
+
+    async def take_back(self, correction: Memory | Fact, position: Position) -> bool:
+        """Delete a correction, so that the replaced words or the replaced fact hold again; False if there is none."""
+        if isinstance(correction, Fact):
+            return await self.index.take_back(position.scope, correction.id)
+        valid = [one for one in await self._corrections_of(correction, position) if one.fact.superseded_by is None]
+        return bool(valid) and await self.index.take_back(position.scope, valid[0].fact.id)
+
+    async def _message_of(self, memory: Memory, position: Position) -> Document | None:
+        """Return the message of a memory, with its own words; None for words of a correction that is gone."""
+        if memory.corrected_us is not None:
+            found = await self._corrections_of(memory, position)
+            return found[0].message if found else None
+        return Document(
+            thread_id=memory.thread_id,
+            turn=memory.turn,
+            turn_id=memory.turn_id,
+            position=memory.position,
+            role=memory.role,
+            speaker=memory.speaker,
+            created_us=memory.created_us,
+            text=memory.text,
+        )
+
+    async def _corrections_of(self, memory: Memory, position: Position) -> list[Correction]:
+        return [
+            one
+            for one in await self.index.corrections(position.scope)
+            if (one.message.thread_id, one.message.turn_id, one.message.position)
+            == (memory.thread_id, memory.turn_id, memory.position)
+        ]
+
     # -- erasing and forgetting ----------------------------------------------------------------------------------------
 
     async def erase(self, thread_ids: Sequence[str], user_id: str | None) -> int:
@@ -629,15 +710,6 @@ def whose_memories(user_id: str | None, thread_id: str | None, namespaces: tuple
 def _is_about_the_turn(error: Exception) -> bool:
     """Return True if a model will fail on the same turn again: it refused the text, or it cannot answer in the form."""
     return not isinstance(error, ChatClientError) or error.status in _REFUSALS
-
-
-def _saying(document: Document) -> tuple[str, frozenset[str]]:
-    """Return what a message says and who says it, whatever its order of words, its case and its function words.
-
-    Long messages must be equal, because comparing their words would take too long.
-    """
-    terms = terms_of(document.text).counts if len(document.text) <= _COMPARED_CHARACTERS else ()
-    return document.speaker or document.role, frozenset(terms or [document.text])
 
 
 def _forgetting(thread_id: str, position: Position, first: int, last: int) -> Forgetting:

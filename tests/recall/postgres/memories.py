@@ -15,7 +15,7 @@ from tests.recall.test_meaning import Meanings
 from tests.servers.postgres_fixtures import Connection
 
 DERIVED = ("scopes", "threads", "documents", "speakers", "vectors")
-KEPT = ("forgotten", "facts", "fact_sources", "fact_progress")
+KEPT = ("forgotten", "facts", "fact_sources", "fact_progress", "corrections")
 WORDS = ("harbour", "lantern", "meadow", "orchard", "pebble", "quarry", "ribbon", "saddle", "timber", "velvet")
 
 

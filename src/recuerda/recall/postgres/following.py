@@ -10,7 +10,7 @@ import msgspec
 from recuerda._drivers.postgres.database import composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
-from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
+from recuerda.recall.index import Document, Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postgres.schema import SHAPE
 from recuerda.recall.postgres.terms import repeated_terms, term_array
 
@@ -42,6 +42,14 @@ class Following:
             "SELECT {schema}.recall_add_facts(%s::integer, %s, %s, %s, %s::bigint, %s::text[], %s::bigint[], "
             "%s::bigint[], %s::text[], %s::text)"
         )
+        self._correct_message = composed(
+            "SELECT {schema}.recall_correct_message(%s::integer, %s, %s, %s, %s::bigint, %s, %s::integer, %s, "
+            "%s::text, %s::bigint, %s, %s, %s::bigint)"
+        )
+        self._correct_fact = composed(
+            "SELECT {schema}.recall_correct_fact(%s::integer, %s, %s::bigint, %s, %s::bigint)"
+        )
+        self._take_back = composed("SELECT {schema}.recall_take_back(%s::integer, %s, %s::bigint)")
         self._next_to_check = composed("SELECT {schema}.recall_next_to_check(%s::integer)")
         self._erase = composed("SELECT {schema}.recall_erase(%s::integer, %s::text[], %s::text)")
 
@@ -104,6 +112,32 @@ class Following:
             turn_id,
         )
         await rows(self._add_facts, values, connection)
+
+    async def correct_message(
+        self, message: Document, position: Position, text: str, at_us: int, connection: Connection
+    ) -> int | None:
+        values = (
+            self._lock_timeout_ms,
+            position.scope,
+            position.incarnation,
+            message.thread_id,
+            message.turn,
+            message.turn_id,
+            message.position,
+            message.role,
+            message.speaker,
+            message.created_us,
+            message.text,
+            text,
+            at_us,
+        )
+        return (await rows(self._correct_message, values, connection))[0][0]
+
+    async def correct_fact(self, scope: str, fact: int, text: str, at_us: int, connection: Connection) -> int | None:
+        return (await rows(self._correct_fact, (self._lock_timeout_ms, scope, fact, text, at_us), connection))[0][0]
+
+    async def take_back(self, scope: str, fact: int, connection: Connection) -> bool:
+        return (await rows(self._take_back, (self._lock_timeout_ms, scope, fact), connection))[0][0]
 
 
 def _values(position: Position | None) -> tuple[Any, ...]:

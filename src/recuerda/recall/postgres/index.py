@@ -26,6 +26,7 @@ from recuerda.recall.facts import Fact, NewFact
 from recuerda.recall.index import (
     CandidateQuery,
     Candidates,
+    Correction,
     Document,
     Forgetting,
     IndexStats,
@@ -158,6 +159,18 @@ class PostgresRecallIndex(RecallIndex):
         self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], *, turn_id: str | None = None
     ) -> None:
         await self._run(partial(self._following.add_facts, thread_id, position, turn, facts, turn_id=turn_id))
+
+    async def correct_message(self, message: Document, position: Position, text: str, at_us: int) -> int | None:
+        return await self._run(partial(self._following.correct_message, message, position, text, at_us))
+
+    async def correct_fact(self, scope: str, fact: int, text: str, at_us: int) -> int | None:
+        return await self._run(partial(self._following.correct_fact, scope, fact, text, at_us))
+
+    async def take_back(self, scope: str, fact: int) -> bool:
+        return await self._run(partial(self._following.take_back, scope, fact))
+
+    async def corrections(self, scope: str) -> list[Correction]:
+        return await self._run(partial(self._searching.corrections, scope))
 
     async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
         return await self._run(partial(self._searching.facts_through, thread_id, incarnation))

@@ -17,8 +17,8 @@ from recuerda._drivers.postgres.schema import alone, create_schema, first_row, r
 from recuerda.errors import StorageUnavailable
 from recuerda.recall.text import TERMS_VERSION
 
-SHAPE = 1000 + TERMS_VERSION
-"""The shape of the memories: 1000 for the first version of the tables, plus the version of the terms."""
+SHAPE = 2000 + TERMS_VERSION
+"""The shape of the memories: 2000 for the second version of the tables, plus the version of the terms."""
 
 _TABLES = tuple(f"recall_{name}" for name in ("state", "scopes", "threads", "documents", "speakers", "vectors"))
 """The tables that can be filled again from the log."""

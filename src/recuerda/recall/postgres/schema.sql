@@ -108,6 +108,19 @@ CREATE TABLE IF NOT EXISTS {schema}.recall_fact_sources (
     PRIMARY KEY (fact, thread_id, incarnation, turn)
 );
 
+-- The facts that are corrections. Those of a message have the message, and its words.
+CREATE TABLE IF NOT EXISTS {schema}.recall_corrections (
+    fact bigint PRIMARY KEY REFERENCES {schema}.recall_facts ON DELETE CASCADE,
+    turn bigint,
+    created_us bigint,
+    position integer,
+    thread_id text COLLATE "C",
+    turn_id text COLLATE "C",
+    role text COLLATE "C",
+    speaker text COLLATE "C",
+    said text
+);
+
 -- How far a thread has been searched for facts.
 CREATE TABLE IF NOT EXISTS {schema}.recall_fact_progress (
     through bigint NOT NULL,
@@ -323,7 +336,8 @@ BEGIN
     END IF;
     UPDATE {schema}.recall_threads t
     SET revision = p_revision, record_id = p_record_id, edits = p_edits, next = v_next + v_added WHERE t.key = v_thread;
-    IF EXISTS (SELECT FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id) THEN
+    IF EXISTS (SELECT FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id)
+        OR EXISTS (SELECT FROM {schema}.recall_fact_sources s WHERE s.thread_id = p_thread_id) THEN
         PERFORM {schema}.recall_remove_changed(p_thread_id, v_thread, p_turns);
     END IF;
     IF v_removed > 0 OR p_is_fresh THEN
@@ -502,6 +516,86 @@ BEGIN
     VALUES (p_thread_id, p_incarnation, p_turn, v_mark)
     ON CONFLICT (thread_id)
     DO UPDATE SET incarnation = excluded.incarnation, through = excluded.through, mark = excluded.mark;
+END $$;
+
+-- Add a fact that replaces the words of a message, unless the message's turn is gone; returns the fact, or NULL. A
+-- message that was corrected before has an earlier fact, which is replaced.
+CREATE OR REPLACE FUNCTION {schema}.recall_correct_message(
+    p_lock_timeout_ms integer, p_scope text, p_incarnation text, p_thread_id text, p_turn bigint, p_turn_id text,
+    p_position integer, p_role text, p_speaker text, p_created_us bigint, p_said text, p_text text, p_at_us bigint
+) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_thread bigint;
+    v_fact bigint;
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    SELECT t.key INTO v_thread FROM {schema}.recall_threads t
+    WHERE t.id = p_thread_id AND t.incarnation = p_incarnation FOR UPDATE;
+    PERFORM FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
+    IF NOT EXISTS (
+        SELECT FROM {schema}.recall_documents d
+        WHERE d.key >= v_thread << 32 AND d.key < (v_thread + 1) << 32 AND d.turn = p_turn AND d.turn_id = p_turn_id
+    ) THEN
+        RETURN NULL;
+    END IF;
+    SELECT f.id INTO v_fact
+    FROM {schema}.recall_facts f JOIN {schema}.recall_corrections c ON c.fact = f.id
+    WHERE f.scope = p_scope AND f.superseded_by IS NULL
+        AND c.thread_id = p_thread_id AND c.turn_id = p_turn_id AND c.position = p_position AND c.said IS NOT NULL;
+    IF v_fact IS NOT NULL THEN
+        RETURN {schema}.recall_correct_fact(p_lock_timeout_ms, p_scope, v_fact, p_text, p_at_us);
+    END IF;
+    INSERT INTO {schema}.recall_facts (scope, text, valid_from_us) VALUES (p_scope, p_text, p_at_us)
+    RETURNING id INTO v_fact;
+    INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn, mark)
+    VALUES (v_fact, p_thread_id, p_incarnation, p_turn, {schema}.recall_mark(v_thread, p_turn));
+    INSERT INTO {schema}.recall_corrections (fact, turn, created_us, position, thread_id, turn_id, role, speaker, said)
+    VALUES (v_fact, p_turn, p_created_us, p_position, p_thread_id, p_turn_id, p_role, p_speaker, p_said);
+    RETURN v_fact;
+END $$;
+
+-- Add a fact that replaces a valid fact of the scope, and has its sources; returns the new fact, or NULL.
+CREATE OR REPLACE FUNCTION {schema}.recall_correct_fact(
+    p_lock_timeout_ms integer, p_scope text, p_fact bigint, p_text text, p_at_us bigint
+) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_fact bigint;
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    PERFORM FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
+    PERFORM FROM {schema}.recall_facts f WHERE f.id = p_fact AND f.scope = p_scope AND f.superseded_by IS NULL FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO {schema}.recall_facts (scope, text, valid_from_us) VALUES (p_scope, p_text, p_at_us)
+    RETURNING id INTO v_fact;
+    INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn, mark)
+    SELECT v_fact, s.thread_id, s.incarnation, s.turn, s.mark
+    FROM {schema}.recall_fact_sources s WHERE s.fact = p_fact;
+    INSERT INTO {schema}.recall_corrections (fact, turn, created_us, position, thread_id, turn_id, role, speaker, said)
+    SELECT v_fact, c.turn, c.created_us, c.position, c.thread_id, c.turn_id, c.role, c.speaker, c.said
+    FROM (VALUES (1)) AS one LEFT JOIN {schema}.recall_corrections c ON c.fact = p_fact;
+    UPDATE {schema}.recall_facts f SET valid_until_us = p_at_us, superseded_by = v_fact WHERE f.id = p_fact;
+    RETURN v_fact;
+END $$;
+
+-- Delete a correction that is valid; false if there is none.
+CREATE OR REPLACE FUNCTION {schema}.recall_take_back(p_lock_timeout_ms integer, p_scope text, p_fact bigint)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    PERFORM FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
+    IF NOT EXISTS (
+        SELECT FROM {schema}.recall_facts f JOIN {schema}.recall_corrections c ON c.fact = f.id
+        WHERE f.id = p_fact AND f.scope = p_scope AND f.superseded_by IS NULL
+    ) THEN
+        RETURN false;
+    END IF;
+    DELETE FROM {schema}.recall_fact_sources s WHERE s.fact = p_fact;
+    RETURN {schema}.recall_remove_facts(ARRAY[p_fact]) > 0;
 END $$;
 
 -- Delete the documents of turns and remember that these were forgotten; returns the number of documents.

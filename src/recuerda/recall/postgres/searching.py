@@ -16,6 +16,7 @@ from recuerda.recall.index import (
     Candidate,
     CandidateQuery,
     Candidates,
+    Correction,
     Document,
     IndexStats,
     Position,
@@ -60,7 +61,9 @@ class Searching:
         self._known_threads = composed("SELECT {schema}.recall_known_threads(%s, %s::integer)")
         self._scope_info = composed(
             "SELECT st.epoch, s.documents, s.size, "
-            "(SELECT array_agg(name) FROM {schema}.recall_speakers p WHERE p.scope = s.key) "
+            "(SELECT array_agg(name) FROM {schema}.recall_speakers p WHERE p.scope = s.key), "
+            "EXISTS (SELECT FROM {schema}.recall_corrections c JOIN {schema}.recall_facts f ON f.id = c.fact "
+            "WHERE f.scope = s.id) "
             "FROM {schema}.recall_state st LEFT JOIN {schema}.recall_scopes s ON s.id = %s"
         )
         self._candidates = composed(
@@ -92,11 +95,22 @@ class Searching:
             "SELECT through FROM {schema}.recall_fact_progress WHERE thread_id = %s AND incarnation = %s"
         )
         self._facts = composed(
-            "SELECT f.id, f.text, f.valid_from_us, f.valid_until_us, f.superseded_by, "
+            "SELECT f.id, f.text, f.valid_from_us, f.valid_until_us, f.superseded_by, c.said, "
             "array_agg(s.thread_id ORDER BY s.thread_id, s.incarnation, s.turn), "
             "array_agg(s.turn ORDER BY s.thread_id, s.incarnation, s.turn) "
             "FROM {schema}.recall_facts f JOIN {schema}.recall_fact_sources s ON s.fact = f.id "
-            "WHERE f.scope = %s AND (%s OR f.superseded_by IS NULL) GROUP BY f.id ORDER BY f.valid_from_us, f.id"
+            "LEFT JOIN {schema}.recall_corrections c ON c.fact = f.id "
+            "WHERE f.scope = %s AND (%s OR f.superseded_by IS NULL) GROUP BY f.id, c.fact "
+            "ORDER BY f.valid_from_us, f.id"
+        )
+        self._corrections = composed(
+            "SELECT f.id, f.text, f.valid_from_us, f.valid_until_us, f.superseded_by, c.said, "
+            "array_agg(s.thread_id ORDER BY s.thread_id, s.incarnation, s.turn), "
+            "array_agg(s.turn ORDER BY s.thread_id, s.incarnation, s.turn), "
+            "c.thread_id, c.turn, c.turn_id, c.position, c.role, c.speaker, c.created_us "
+            "FROM {schema}.recall_facts f JOIN {schema}.recall_corrections c ON c.fact = f.id "
+            "JOIN {schema}.recall_fact_sources s ON s.fact = f.id "
+            "WHERE f.scope = %s AND c.said IS NOT NULL GROUP BY f.id, c.fact ORDER BY f.id"
         )
         self._stats = composed(
             "SELECT (SELECT count(*) FROM {schema}.recall_scopes WHERE documents > 0), "
@@ -122,10 +136,15 @@ class Searching:
 
     async def scope_info(self, scope: str, connection: Connection) -> tuple[int, ScopeInfo]:
         found = await rows(self._scope_info, (scope,), connection)
-        epoch, documents, size, names = found[0] if found else (0, 0, 0, None)
+        epoch, documents, size, names, has_corrections = found[0] if found else (0, 0, 0, None, False)
         if not documents:
             return epoch, ScopeInfo()
-        return epoch, ScopeInfo(documents=documents, mean_size=max(1.0, size / documents), speakers=tuple(names or ()))
+        return epoch, ScopeInfo(
+            documents=documents,
+            mean_size=max(1.0, size / documents),
+            speakers=tuple(names or ()),
+            has_corrections=has_corrections,
+        )
 
     async def candidates(self, query: CandidateQuery, state: State, connection: Connection) -> Candidates:
         near: dict[int, float] = {}
@@ -168,19 +187,11 @@ class Searching:
         return found[0][0] if found else None
 
     async def facts(self, scope: str, connection: Connection, *, has_history: bool) -> list[Fact]:
-        return [
-            Fact(
-                id=number,
-                text=text,
-                valid_from_us=valid_from_us,
-                valid_until_us=valid_until_us,
-                superseded_by=superseded_by,
-                sources=tuple(FactSource(thread_id=one, turn=turn) for one, turn in zip(threads, turns, strict=True)),
-            )
-            for number, text, valid_from_us, valid_until_us, superseded_by, threads, turns in await rows(
-                self._facts, (scope, has_history), connection
-            )
-        ]
+        return [_fact(row) for row in await rows(self._facts, (scope, has_history), connection)]
+
+    async def corrections(self, scope: str, connection: Connection) -> list[Correction]:
+        found = await rows(self._corrections, (scope,), connection)
+        return [Correction(fact=_fact(row), message=_message(row[8:], row[5])) for row in found]
 
     async def stats(self, connection: Connection) -> IndexStats:
         (row,) = await rows(self._stats, (self._schema,), connection)
@@ -216,6 +227,27 @@ def _positions(found: Sequence[Row]) -> tuple[int, dict[str, Position]]:
         for _, thread_id, scope, incarnation, revision, record_id, edits in found
         if thread_id is not None
     }
+
+
+def _fact(row: Row) -> Fact:
+    number, text, valid_from_us, valid_until_us, superseded_by, said, threads, turns = row[:8]
+    return Fact(
+        id=number,
+        text=text,
+        valid_from_us=valid_from_us,
+        valid_until_us=valid_until_us,
+        superseded_by=superseded_by,
+        sources=tuple(FactSource(thread_id=one, turn=turn) for one, turn in zip(threads, turns, strict=True)),
+        corrects=said,
+    )
+
+
+def _message(row: Row, said: str) -> Document:
+    thread_id, turn, turn_id, position, role, speaker, created_us = row
+    return Document(
+        thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=role, speaker=speaker,
+        created_us=created_us, text=said,
+    )  # fmt: skip
 
 
 def _candidates(query: CandidateQuery, found: Sequence[Row]) -> Candidates:

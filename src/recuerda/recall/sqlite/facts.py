@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 
 from recuerda.recall.facts import Fact, FactSource, NewFact
-from recuerda.recall.index import Position
+from recuerda.recall.index import Correction, Document, Position
 from recuerda.recall.sqlite.schema import THREAD_BITS
 from recuerda.recall.sqlite.texts import original_text
 
@@ -31,10 +32,7 @@ def add_facts(
     for new in facts:
         number = new.confirms
         if number is None:
-            number = connection.execute(
-                "INSERT INTO facts (scope, text, valid_from_us) VALUES (?, ?, ?) RETURNING id",
-                (position.scope, new.text, new.valid_from_us),
-            ).fetchone()[0]
+            number = _insert(connection, position.scope, new.text, new.valid_from_us)
         connection.execute(
             "INSERT OR IGNORE INTO fact_sources VALUES (?, ?, ?, ?, ?)",
             (number, thread_id, position.incarnation, turn, mark),
@@ -60,23 +58,86 @@ def facts_through(thread_id: str, incarnation: str, connection: sqlite3.Connecti
 def list_facts(scope: str, connection: sqlite3.Connection, *, has_history: bool) -> list[Fact]:
     """See `RecallIndex.facts`."""
     rows = connection.execute(
-        "SELECT id, text, valid_from_us, valid_until_us, superseded_by, "
+        "SELECT id, text, valid_from_us, valid_until_us, superseded_by, said, "
         "(SELECT json_group_array(json_object('thread_id', thread_id, 'turn', turn)) "
-        "FROM fact_sources WHERE fact = facts.id) "
-        "FROM facts WHERE scope = ? AND (? OR superseded_by IS NULL) ORDER BY valid_from_us, id",
+        "FROM fact_sources WHERE fact = id) "
+        "FROM facts LEFT JOIN corrections ON fact = id "
+        "WHERE scope = ? AND (? OR superseded_by IS NULL) ORDER BY valid_from_us, id",
         (scope, has_history),
     )
-    return [
-        Fact(
-            id=number,
-            text=text,
-            valid_from_us=valid_from_us,
-            valid_until_us=valid_until_us,
-            superseded_by=superseded_by,
-            sources=msgspec.json.decode(sources, type=tuple[FactSource, ...]),
-        )
-        for number, text, valid_from_us, valid_until_us, superseded_by, sources in rows
-    ]
+    return [_fact(row) for row in rows]
+
+
+def list_corrections(scope: str, connection: sqlite3.Connection) -> list[Correction]:
+    """See `RecallIndex.corrections`."""
+    rows = connection.execute(
+        "SELECT id, text, valid_from_us, valid_until_us, superseded_by, said, "
+        "(SELECT json_group_array(json_object('thread_id', thread_id, 'turn', turn)) "
+        "FROM fact_sources WHERE fact = id), "
+        "thread_id, turn, turn_id, position, role, speaker, created_us "
+        "FROM facts JOIN corrections ON fact = id WHERE scope = ? AND said IS NOT NULL ORDER BY id",
+        (scope,),
+    )
+    return [Correction(fact=(fact := _fact(row)), message=_message(row[7:], fact.corrects or "")) for row in rows]
+
+
+def correct_message(
+    message: Document, position: Position, text: str, at_us: int, connection: sqlite3.Connection
+) -> int | None:
+    """See `RecallIndex.correct_message`."""
+    thread_id, turn = message.thread_id, message.turn
+    if not _has_turn(connection, thread_id, position, turn, message.turn_id):
+        return None
+    earlier = connection.execute(
+        "SELECT id FROM facts JOIN corrections ON fact = id WHERE scope = ? AND superseded_by IS NULL "
+        "AND thread_id = ? AND turn_id = ? AND position = ? AND said IS NOT NULL",
+        (position.scope, thread_id, message.turn_id, message.position),
+    ).fetchone()
+    if earlier is not None:
+        return correct_fact(position.scope, earlier[0], text, at_us, connection)
+    fact = _insert(connection, position.scope, text, at_us)
+    mark = _mark(connection, _thread_key(connection, thread_id), turn)
+    source = (fact, thread_id, position.incarnation, turn, mark)
+    connection.execute("INSERT INTO fact_sources VALUES (?, ?, ?, ?, ?)", source)
+    row = (fact, turn, message.position, message.created_us, thread_id, message.turn_id)
+    connection.execute(
+        "INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*row, message.role, message.speaker, message.text),
+    )
+    return fact
+
+
+def correct_fact(scope: str, fact: int, text: str, at_us: int, connection: sqlite3.Connection) -> int | None:
+    """See `RecallIndex.correct_fact`."""
+    if not _is_valid(connection, scope, fact):
+        return None
+    new = _insert(connection, scope, text, at_us)
+    connection.execute(
+        "INSERT INTO fact_sources SELECT ?, thread_id, incarnation, turn, mark FROM fact_sources WHERE fact = ?",
+        (new, fact),
+    )
+    connection.execute(
+        "INSERT INTO corrections "
+        "SELECT ?, turn, position, created_us, thread_id, turn_id, role, speaker, said "
+        "FROM (SELECT 1) LEFT JOIN corrections ON fact = ?",
+        (new, fact),
+    )
+    connection.execute("UPDATE facts SET valid_until_us = ?, superseded_by = ? WHERE id = ?", (at_us, new, fact))
+    return new
+
+
+def take_back(scope: str, fact: int, connection: sqlite3.Connection) -> bool:
+    """See `RecallIndex.take_back`."""
+    known = connection.execute("SELECT 1 FROM corrections WHERE fact = ?", (fact,)).fetchone()
+    if known is None or not _is_valid(connection, scope, fact):
+        return False
+    return _remove_sources(connection, "DELETE FROM fact_sources WHERE fact = ? RETURNING fact", (fact,)) > 0
+
+
+def has_corrections(scope: str, connection: sqlite3.Connection) -> bool:
+    """Return True if a message or a fact of a scope was corrected."""
+    found = connection.execute("SELECT 1 FROM corrections JOIN facts ON id = fact WHERE scope = ? LIMIT 1", (scope,))
+    return found.fetchone() is not None
 
 
 def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collection[int]) -> int:
@@ -84,8 +145,12 @@ def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collec
 
     This happens when a body was rewritten, or the storage was put back. The thread is then searched for facts again.
     """
-    searched = connection.execute("SELECT 1 FROM fact_progress WHERE thread_id = ?", (thread_id,)).fetchone()
-    if searched is None:
+    has_facts = connection.execute(
+        "SELECT 1 FROM fact_progress WHERE thread_id = :thread_id "
+        "UNION ALL SELECT 1 FROM fact_sources WHERE thread_id = :thread_id LIMIT 1",
+        {"thread_id": thread_id},
+    ).fetchone()
+    if has_facts is None:
         return 0
     marks = connection.execute(
         "SELECT turn, mark FROM fact_sources WHERE thread_id = :thread_id "
@@ -140,11 +205,45 @@ def _remove_sources(connection: sqlite3.Connection, statement: str, values: Sequ
             {"fact": number},
         ).rowcount
     ]
+    connection.executemany("DELETE FROM corrections WHERE fact = ?", [(number,) for number in gone])
     connection.executemany(
         "UPDATE facts SET valid_until_us = NULL, superseded_by = NULL WHERE superseded_by = ?",
         [(number,) for number in gone],
     )
     return len(gone)
+
+
+def _insert(connection: sqlite3.Connection, scope: str, text: str, valid_from_us: int) -> int:
+    statement = "INSERT INTO facts (scope, text, valid_from_us) VALUES (?, ?, ?) RETURNING id"
+    return connection.execute(statement, (scope, text, valid_from_us)).fetchone()[0]
+
+
+def _is_valid(connection: sqlite3.Connection, scope: str, fact: int) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM facts WHERE id = ? AND scope = ? AND superseded_by IS NULL", (fact, scope)
+    )
+    return found.fetchone() is not None
+
+
+def _fact(row: Sequence[Any]) -> Fact:
+    number, text, valid_from_us, valid_until_us, superseded_by, said, sources = row[:7]
+    return Fact(
+        id=number,
+        text=text,
+        valid_from_us=valid_from_us,
+        valid_until_us=valid_until_us,
+        superseded_by=superseded_by,
+        sources=msgspec.json.decode(sources, type=tuple[FactSource, ...]),
+        corrects=said,
+    )
+
+
+def _message(row: Sequence[Any], said: str) -> Document:
+    thread_id, turn, turn_id, position, role, speaker, created_us = row
+    return Document(
+        thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=role, speaker=speaker,
+        created_us=created_us, text=said,
+    )  # fmt: skip
 
 
 def _mark(connection: sqlite3.Connection, thread: int, turn: int) -> str:

@@ -35,6 +35,7 @@ from recuerda.recall.facts import Fact, NewFact
 from recuerda.recall.index import (
     CandidateQuery,
     Candidates,
+    Correction,
     Document,
     Forgetting,
     IndexStats,
@@ -168,6 +169,22 @@ class SQLiteRecallIndex(RecallIndex):
         self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], *, turn_id: str | None = None
     ) -> None:
         await self._write(partial(fact_tables.add_facts, thread_id, position, turn, facts, turn_id=turn_id))
+
+    async def correct_message(self, message: Document, position: Position, text: str, at_us: int) -> int | None:
+        return await self._write(partial(fact_tables.correct_message, message, position, text, at_us))
+
+    async def correct_fact(self, scope: str, fact: int, text: str, at_us: int) -> int | None:
+        return await self._write(partial(fact_tables.correct_fact, scope, fact, text, at_us))
+
+    async def take_back(self, scope: str, fact: int) -> bool:
+        is_done = await self._write(partial(fact_tables.take_back, scope, fact))
+        if is_done:
+            self._cleaner.note()
+            await self._look(self._cleaner.empty_log)
+        return is_done
+
+    async def corrections(self, scope: str) -> list[Correction]:
+        return await self._look(partial(fact_tables.list_corrections, scope))
 
     async def facts_through(self, thread_id: str, incarnation: str) -> int | None:
         return await self._look(partial(fact_tables.facts_through, thread_id, incarnation))

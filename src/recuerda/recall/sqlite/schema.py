@@ -26,7 +26,7 @@ from recuerda.recall.text import TERMS_VERSION
 APPLICATION_ID = 0x52454349
 """Marks a SQLite file as an index of recuerda ("RECI")."""
 
-SHAPE = 2000 + TERMS_VERSION
+SHAPE = 3000 + TERMS_VERSION
 """The shape of a file's tables and terms: its `user_version`. An index of another shape is created again."""
 
 THREAD_BITS = 32
@@ -119,8 +119,15 @@ _KEPT_TABLES = (
         thread_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, through INTEGER NOT NULL, mark TEXT NOT NULL
     ) WITHOUT ROWID
     """,
+    # The facts that are corrections. Those of a message have the message, and its words.
+    """
+    CREATE TABLE IF NOT EXISTS corrections (
+        fact INTEGER PRIMARY KEY, turn INTEGER, position INTEGER, created_us INTEGER, thread_id TEXT, turn_id TEXT,
+        role TEXT, speaker TEXT, said TEXT
+    )
+    """,
 )
-_KEPT = frozenset(("forgotten", "facts", "fact_sources", "fact_progress"))
+_KEPT = frozenset(("forgotten", "facts", "fact_sources", "fact_progress", "corrections"))
 
 
 def connect(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:

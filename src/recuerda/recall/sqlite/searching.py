@@ -25,6 +25,7 @@ from recuerda.recall.index import (
 )
 from recuerda.recall.postings import BLOCK, Matches
 from recuerda.recall.sqlite import entries
+from recuerda.recall.sqlite.facts import has_corrections
 from recuerda.recall.sqlite.schema import ROLES, THREAD_BITS
 from recuerda.recall.sqlite.texts import original_text
 from recuerda.recall.vectors import most_similar
@@ -86,7 +87,12 @@ def scope_info(scope: str, connection: sqlite3.Connection) -> ScopeInfo:
         return ScopeInfo()
     names = connection.execute("SELECT name FROM speakers WHERE scope = ?", (found[0],)).fetchall()
     mean = max(1.0, found[2] / found[1])
-    return ScopeInfo(documents=found[1], mean_size=mean, speakers=tuple(name for (name,) in names))
+    return ScopeInfo(
+        documents=found[1],
+        mean_size=mean,
+        speakers=tuple(name for (name,) in names),
+        has_corrections=has_corrections(scope, connection),
+    )
 
 
 def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candidates:
