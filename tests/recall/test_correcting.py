@@ -10,7 +10,8 @@ import pytest
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, NewTurn, Storage, Turn
 from recuerda.errors import InvalidInput, ThreadOwnershipError
 from recuerda.messages.codec import encode_turn
-from recuerda.recall import FactExtractor, Memory, RecallProvider
+from recuerda.recall import Fact, FactExtractor, Memory, RecallProvider
+from recuerda.recall.quoting import fitting
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.records import to_microseconds
 from recuerda.testing.scripted import ScriptedChatClient
@@ -292,6 +293,14 @@ async def test_an_index_without_corrections_is_not_asked_for_them(
     monkeypatch.setattr(index, "corrections", corrections)
     await recall.search(WHERE)
     assert calls == []
+
+
+def test_the_newest_of_facts_that_fit_comes_first_also_if_an_older_one_has_more_of_the_words() -> None:
+    older = Fact(id=1, text="The home of Ana is in the city of Oslo.", valid_from_us=1)
+    newer = Fact(id=2, text="The home of Ana is in Bergen.", valid_from_us=2)
+    other = Fact(id=3, text="Ana has a cat.", valid_from_us=3)
+    for question in ("Where is my home?", "In which city is my home?"):
+        assert fitting([older, newer, other], question, 1) == [newer], question
 
 
 async def test_the_newest_statement_comes_first_also_if_an_older_one_has_more_of_the_words(

@@ -64,7 +64,10 @@ def context_of(
 def fitting(facts: Sequence[Fact], query: str, limit: int) -> list[Fact]:
     """Return the facts that share the most words with a query. Among equals, the newest facts are returned."""
     wanted = query_terms(query).keys()
-    best = sorted(facts, key=lambda fact: (_met(fact.text, wanted), fact.valid_from_us), reverse=True)[:limit]
+    met = {fact.id: _met(fact.text, wanted) for fact in facts}
+    most = max(met.values(), default=0)
+    # Facts with at least half as many of the words count as equally good, because a newer fact may be put more briefly.
+    best = sorted(facts, key=lambda fact: (min(most, 2 * met[fact.id]), fact.valid_from_us), reverse=True)[:limit]
     return sorted(best, key=lambda fact: (fact.valid_from_us, fact.id))
 
 
