@@ -4,13 +4,14 @@ import asyncio
 import math
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.errors import EmbedderError
-from recuerda.recall import RecallProvider, vectors
+from recuerda.recall import RecallProvider, SQLiteRecallIndex, vectors
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing import ScriptedChatClient
 from tests.recall.talking import pair, person, say
@@ -158,6 +159,35 @@ async def test_missing_vectors_are_made_behind_a_search_that_did_not_wait_for_th
     await recall.flush()
     assert (await recall.stats()).vectors == 6
     assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    await recall.close()
+
+
+async def test_a_cancelled_close_closes_the_index_and_the_storage_nevertheless(
+    storage: SQLiteStorage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    for kind in (SQLiteRecallIndex, SQLiteStorage):
+
+        async def noted(one: Any, kind: Any = kind, close: Any = kind.close) -> None:
+            await close(one)
+            closed.append(kind.__name__)
+
+        monkeypatch.setattr(kind, "close", noted)
+    await tell(storage)
+    embedder = Meanings()
+    embedder.hangs = True
+    recall = RecallProvider(
+        storage=f"sqlite:///{path}", user_id="ana", embedder=embedder, timeout=timedelta(seconds=0.1)
+    )
+    assert (await recall.search("hound?")) == []
+    closing = asyncio.create_task(recall.close())
+    await asyncio.sleep(0.01)
+    assert not closed
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert closed == ["SQLiteRecallIndex", "SQLiteStorage"]
+    embedder.release()
     await recall.close()
 
 

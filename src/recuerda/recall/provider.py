@@ -33,6 +33,7 @@ from recuerda.recall.reranking import RERANK_S, Reranking
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespaces, owner_of
 from recuerda.recall.text import MAX_TEXT, clean_text, essence
 from recuerda.storage.contract import Storage, system_clock
+from recuerda.storage.finishing import settled
 from recuerda.storage.hooks import Clock
 from recuerda.storage.registry import open_storage
 from recuerda.threads.store import ChatMessageStore
@@ -174,18 +175,28 @@ class RecallProvider(ContextProvider):
             await self._learning.start(position.scope, partial(recollection.learn_facts, self._extractor, thread.id))
 
     async def close(self) -> None:
-        """Finish pending work, and close the index and the storage if the provider opened them."""
-        if self._recollection is not None and not self._is_closed:
-            await self._learning.start("index", self._check, is_optional=True)
-        await self._learning.finish()
+        """Finish pending work, and close the index and the storage if the provider opened them.
+
+        A cancellation ends the wait for the pending work. The index and the storage are closed nevertheless.
+        """
+        try:
+            if self._recollection is not None and not self._is_closed:
+                await self._learning.start("index", self._check, is_optional=True)
+            await self._learning.finish()
+        finally:
+            await settled(self._close_opened())
+
+    async def _close_opened(self) -> None:
         self._is_closed = True
         self._end_following()
         recollection, self._recollection = self._recollection, None
         index = recollection.index if recollection is not None else self._given_index
-        if self._owns_index and index is not None:
-            await index.close()
-        if self._owns_storage and self._storage is not None:
-            await self._storage.close()
+        try:
+            if self._owns_index and index is not None:
+                await index.close()
+        finally:
+            if self._owns_storage and self._storage is not None:
+                await self._storage.close()
 
     async def _check(self) -> None:
         async with asyncio.timeout(_CHECK_S):
