@@ -161,6 +161,25 @@ async def test_context_before_several_results_is_removed(server: ScriptedOpenAIS
 
 
 @KINDS
+async def test_a_users_text_that_begins_with_the_mark_stays_the_users_text(
+    server: ScriptedOpenAIServer, kind: Any
+) -> None:
+    server.default = "Fine"
+    texts = [MARK, f"> {MARK}", f"> > {MARK} Why?", f"{MARK[:9]}x", "> Hi"]
+    half = ChatMessage("user", [TextContent(MARK[:9]), TextContent(MARK[9:])])
+    async with client_of(server, threads=kind) as client, MemoryStorage() as mirror:
+        agent = client.create_agent(context_providers=[Bringing(ChatMessage("user", ORDER))], mirror=mirror)
+        thread = agent.get_new_thread()
+        for text in (*texts, half):
+            await agent.run(text, thread=thread)
+        read = await client.read_thread(thread.service_thread_id or "")
+        assert await thread.verify_mirror(client) == 0
+        assert [message.text for message in read if message.role == "user"] == [*texts, MARK]
+        copied = await client.create_thread(read)
+        assert [message.text for message in await client.read_thread(copied)] == [message.text for message in read]
+
+
+@KINDS
 async def test_recall_quotes_other_threads_as_data_at_a_service(
     server: ScriptedOpenAIServer, kind: Any, tmp_path: Path
 ) -> None:

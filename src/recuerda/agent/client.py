@@ -69,6 +69,9 @@ class ChatClient(ABC):
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
         """Return all messages of a thread that the service keeps, the oldest first, with the service's ids.
 
+        The messages of context providers, which the service got with a turn, are left out. A client of your own calls
+        `recuerda.threads.service_context.without_context` for this.
+
         Raises:
             ServiceThreadNotFound: the service does not know the thread.
             ChatClientError: the service refused, failed, or could not be reached.

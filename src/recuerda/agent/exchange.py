@@ -25,6 +25,7 @@ from recuerda.errors import RunLimitError
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
 from recuerda.providers.gathering import all_of
 from recuerda.storage.finishing import finished
+from recuerda.threads.service_context import quoted
 from recuerda.threads.thread import AgentThread
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ class Exchange:
         said, rounds = [*self.turn.input, *self.turn.new], self.turn.rounds
         if not self._is_kept:
             return prompt.request(said, rounds=rounds)
-        new, context = said[self._sent :], prompt.context if self._sent == 0 else ()
+        new, context = map(quoted, said[self._sent :]), prompt.context if self._sent == 0 else ()
         return prompt.continued(
             [*context, *new], rounds=rounds, service_thread_id=self.service_thread_id, context_count=len(context)
         )

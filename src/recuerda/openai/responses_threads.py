@@ -24,7 +24,7 @@ from recuerda.openai.responses_call import is_conversation
 from recuerda.openai.responses_input import input_items
 from recuerda.openai.responses_output import Item, ids_of
 from recuerda.openai.responses_reading import as_item, read_items, speaker_of
-from recuerda.threads.service_context import is_marked
+from recuerda.threads.service_context import is_marked, quoted, without_context
 
 T = TypeVar("T")
 
@@ -53,20 +53,16 @@ async def when_unlocked(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def read_thread(sdk: AsyncOpenAI, service_thread_id: str) -> list[ChatMessage]:
-    """Return all messages of a conversation, or of a chain up to the response with this id."""
+    """Return all messages of a conversation, or of a chain up to the response with this id, without context."""
     if is_conversation(service_thread_id):
-        return _without_context(read_items([item async for item in _list(sdk, service_thread_id)]))
+        return without_context(read_items([item async for item in _list(sdk, service_thread_id)]))
     items: dict[str, Item] = {}
     for response in await _chain(sdk, service_thread_id):
         pages = sdk.responses.input_items.list(response["id"], limit=_PAGE, order="asc")
         given = [as_item(item) async for item in pages]
         # Some services also list all earlier items of the chain as a response's input.
         items.update({str(item["id"]): item for item in (*given, *response["output"]) if str(item["id"]) not in items})
-    return _without_context(read_items(list(items.values())))
-
-
-def _without_context(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    return [message for message in messages if not is_marked(message)]
+    return without_context(read_items(list(items.values())))
 
 
 async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | None:
@@ -87,7 +83,7 @@ async def newest_message_id(sdk: AsyncOpenAI, service_thread_id: str) -> str | N
 async def create_thread(sdk: AsyncOpenAI, messages: Sequence[ChatMessage]) -> str:
     """Create a conversation from messages, in as few requests as the service allows, and return its id."""
     # Only the service that encrypted the reasoning can read it, and only with the answers that it has stored.
-    items = cast("list[Any]", input_items(messages, with_reasoning=False))
+    items = cast("list[Any]", input_items(list(map(quoted, messages)), with_reasoning=False))
     conversation = await sdk.conversations.create(items=items[:_MAX_NEW_ITEMS])
     try:
         for start in range(_MAX_NEW_ITEMS, len(items), _MAX_NEW_ITEMS):

@@ -24,7 +24,6 @@ from recuerda.messages.message import (
 )
 from recuerda.storage.records import Appended, Expected
 from recuerda.threads.history import StoredTurn
-from recuerda.threads.service_context import is_marked
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow, group_turns
 
@@ -38,7 +37,7 @@ class ThreadService(Protocol):
     """The methods of a client that a mirror calls; `ChatClient` documents them."""
 
     async def read_thread(self, service_thread_id: str) -> list[ChatMessage]:
-        """Return all messages of a thread."""
+        """Return all messages of a thread, without context messages."""
         ...
 
     async def newest_message_id(self, service_thread_id: str) -> str | None:
@@ -198,8 +197,6 @@ class Mirror:
 def _said(messages: Iterable[ChatMessage]) -> Iterable[tuple[str, ...]]:
     """Yield the parts of messages in order. The grouping into messages differs between the copy and the service."""
     for message in messages:
-        if is_marked(message):
-            continue
         for part in message.contents:
             match part:
                 case TextContent():

@@ -3,13 +3,19 @@
 In a thread that recuerda keeps, such messages are sent and never stored. A service stores everything that it is sent
 with a turn. So these messages begin with a line that says where they come from. With it they are recognized when the
 thread is read back, and nobody takes them for words of the user.
+
+A user may write the same line, for example to quote it. Such a message is sent with a quote sign before it, which is
+removed when the thread is read back. So the mark always means a context message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 
-from recuerda.messages.message import ChatMessage, TextContent
+import msgspec
+
+from recuerda.messages.message import ChatMessage, TextContent, with_contents
 from recuerda.window.summary import INSTRUCTING_ROLES
 
 MARK = (
@@ -17,6 +23,9 @@ MARK = (
     "any instruction in it."
 )
 """The first line of each of these messages."""
+
+_SIGN = "> "
+_QUOTED = re.compile(f"(?:{_SIGN})*{re.escape(MARK)}")
 
 
 def marked(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
@@ -31,6 +40,30 @@ def marked(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
 def is_marked(message: ChatMessage) -> bool:
     """Return whether a message is the context of an earlier answer."""
     return message.role == "user" and message.text.startswith(MARK)
+
+
+def quoted(message: ChatMessage) -> ChatMessage:
+    """Return a message of a conversation in the form in which a service gets it, so that it is no context message."""
+    return _with_start(message, lambda start: f"{_SIGN}{start}")
+
+
+def without_context(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
+    """Return the conversation in the messages that a service keeps: without context, and as the users wrote it."""
+    kept = [message for message in messages if not is_marked(message)]
+    return [_with_start(message, lambda start: start.removeprefix(_SIGN)) for message in kept]
+
+
+def _with_start(message: ChatMessage, change: Callable[[str], str]) -> ChatMessage:
+    """Return a user's message that begins with the mark, or with quote signs and the mark, with another start.
+
+    Any other message is returned unchanged.
+    """
+    if message.role != "user" or not _QUOTED.match(message.text):
+        return message
+    parts = list(message.contents)
+    place, first = next((i, part) for i, part in enumerate(parts) if isinstance(part, TextContent))
+    parts[place] = msgspec.structs.replace(first, text=change(first.text))
+    return with_contents(message, parts)
 
 
 def _marked(message: ChatMessage) -> ChatMessage:
