@@ -4,7 +4,8 @@ The documents of a scope have numbers. A thread gets them in blocks of `BLOCK`, 
 the numbers of neighbouring documents are neighbours. The postings of a term are the numbers of the documents that have
 it, cut into chunks. A chunk is an array of 16-bit integers: the count of its documents, the lowest 16 bits of their
 numbers in ascending order, and again the number of each document that has the term more than once, once for each
-further time. So a document costs two bytes for each of its terms, and Python reads a chunk without a loop.
+further time. So a document costs two bytes for each of its terms, and Python reads a chunk without a loop. The lowest
+byte of an integer comes first.
 
 A chunk is identified by its term and by a number, its `first`: it holds the documents from there up to the next chunk's
 first, within the same 65,536 numbers.
@@ -13,6 +14,7 @@ first, within the same 65,536 numbers.
 from __future__ import annotations
 
 import heapq
+import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -59,7 +61,7 @@ class Postings:
         self._parts: list[array[int]] = []
         for first, data in chunks:
             self._firsts.append(first)
-            self._parts.append(array("H", data))
+            self._parts.append(_integers(data))
         self.frequency: int = sum([part[0] for part in self._parts])
         """The number of documents."""
 
@@ -187,8 +189,15 @@ def _first_for(number: int, firsts: Sequence[int]) -> int:
     return firsts[at] if at >= 0 and firsts[at] >= base else base
 
 
+def _integers(data: bytes) -> array[int]:
+    integers = array("H", data)
+    if sys.byteorder == "big":
+        integers.byteswap()
+    return integers
+
+
 def _unpacked(first: int, data: bytes) -> dict[int, int]:
-    part, base = array("H", data), first & ~_LOW
+    part, base = _integers(data), first & ~_LOW
     counts = {base + low: 1 for low in part[1 : part[0] + 1]}
     for low in part[part[0] + 1 :]:
         counts[base + low] += 1
@@ -197,7 +206,10 @@ def _unpacked(first: int, data: bytes) -> dict[int, int]:
 
 def _packed(counts: Sequence[tuple[int, int]]) -> bytes:
     further = [number & _LOW for number, count in counts for _ in range(count - 1)]
-    return array("H", [len(counts), *[number & _LOW for number, _ in counts], *further]).tobytes()
+    integers = array("H", [len(counts), *[number & _LOW for number, _ in counts], *further])
+    if sys.byteorder == "big":
+        integers.byteswap()
+    return integers.tobytes()
 
 
 def _cut(first: int, counts: Sequence[tuple[int, int]], *, is_behind: bool) -> Iterator[Chunk]:

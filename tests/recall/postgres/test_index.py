@@ -13,8 +13,9 @@ from recuerda.errors import InvalidInput
 from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
-from recuerda.recall.postgres import PostgresRecallIndex, terms
-from recuerda.recall.postgres.terms import marked
+from recuerda.recall.postgres import PostgresRecallIndex
+from recuerda.recall.postgres.entering import MAX_WAITING
+from recuerda.recall.postings import entered, without
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.chats import CHATS, QUESTIONS
 from tests.recall.postgres.memories import (
@@ -101,7 +102,7 @@ async def test_the_newest_of_a_period_are_found_without_a_term(index: PostgresRe
 # -- one trip, and the scope's cost ------------------------------------------------------------------------------------
 
 
-async def test_every_operation_is_one_trip(url: str, schema: str) -> None:
+async def test_every_operation_is_one_trip_and_a_search_two(url: str, schema: str) -> None:
     async with (
         transaction_pooler(url.rpartition("host=")[2]) as pooler,
         PostgresRecallIndex(pooler.url, schema=schema) as index,
@@ -133,7 +134,7 @@ async def test_every_operation_is_one_trip(url: str, schema: str) -> None:
             pooler.trips = 0
             await call()
             trips[name] = pooler.trips
-    assert trips == dict.fromkeys(calls, 1)
+    assert trips == dict.fromkeys(calls, 1) | {"candidates": 2}
 
 
 async def test_a_search_touches_no_more_pages_for_what_others_remember(
@@ -151,10 +152,10 @@ async def test_a_search_touches_no_more_pages_for_what_others_remember(
 
 async def pages(db: Connection, schema: str, *words: str) -> int:
     """Return how many pages a search touches, once its plans are made."""
-    query = SQL(
-        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM {}(%s, %s::text[], %s, %s, 150, 2, %s, %s, 0.6)"
-    ).format(Identifier(schema, "recall_candidates"))
-    values = ("user:ana", marked("user:ana", words), "{}", "{}", "{}", "{}")
+    query = SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM {}(%s, %s::text[], 250)").format(
+        Identifier(schema, "recall_postings_of")
+    )
+    values = ("user:ana", list(words))
     await db.execute(query, values)
     row = await (await db.execute(query, values)).fetchone()
     assert row is not None
@@ -162,13 +163,58 @@ async def pages(db: Connection, schema: str, *words: str) -> int:
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
 
 
+# -- the postings ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_awaited", [False, True], ids=["in the background", "by the update"])
+async def test_terms_are_entered_and_are_taken_out_with_their_messages(
+    index: PostgresRecallIndex, db: Connection, schema: str, monkeypatch: pytest.MonkeyPatch, *, is_awaited: bool
+) -> None:
+    if is_awaited:
+        monkeypatch.setattr("recuerda.recall.postgres.index.MAX_ENTERED", MAX_WAITING)
+    said = [f"lantern {'ribbon ' * (n % 4)} number{n % 100}" for n in range(3 * MAX_WAITING)]
+    await remember(index, "one", said)
+    while (await counts(db, schema))["pending"]:
+        assert not is_awaited
+        await asyncio.sleep(0.01)
+    candidates = await found(index, "lantern", "ribbon", "number7", limit=1_000)
+    assert candidates.frequencies == {"lantern": 384, "ribbon": 288, "number7": 4}
+    for candidate in candidates.found.values():
+        place = candidate.turn - 1
+        expected = {"lantern": 1, "ribbon": place % 4, "number7": int(place % 100 == 7)}
+        assert candidate.matches == {term: count for term, count in expected.items() if count}
+    assert (await counts(db, schema))["postings"] < 320
+    last = position(len(said))
+    undone = frozenset(range(5, 300))
+    assert await index.apply(
+        ThreadUpdate(thread_id="one", expected=last, position=position(len(said) + 1), undone=undone)
+    )
+    candidates = await found(index, "ribbon", "number7", limit=1_000)
+    assert candidates.frequencies == {"ribbon": 67, "number7": 1}
+    assert all(candidate.turn not in undone for candidate in candidates.found.values())
+    await index.forget([Forgetting(thread_id="one", incarnation="1", first=1, last=len(said))])
+    left = await counts(db, schema)
+    assert (left["documents"], left["blocks"], left["postings"], left["pending"], left["speakers"]) == (0, 0, 0, 0, 0)
+
+
+async def test_one_number_is_taken_out_of_a_chunk_and_no_half_of_two(
+    index: PostgresRecallIndex, db: Connection, schema: str
+) -> None:
+    await index.stats()  # makes the functions
+    # The last byte of 0x0134 and the first of 0x1201 look like 0x0101.
+    counts = {0x0101: 3, 0x0134: 1, 0x1201: 2}
+    (chunk,) = entered([], counts)
+    query = SQL("SELECT {}(%s::bytea, %s::integer[])").format(Identifier(schema, "recall_without"))
+    for gone in ([0x0101], [0x1201], [0x0134, 0x0101], [7], list(counts)):
+        row = await (await db.execute(query, (chunk.data, gone))).fetchone()
+        assert row is not None
+        assert row[0] == without(chunk, gone)[0]
+
+
 # -- whose memories ----------------------------------------------------------------------------------------------------
 
 
-async def test_scopes_are_apart_even_if_their_marks_are_the_same(
-    index: PostgresRecallIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(terms, "_mark", "same".format)
+async def test_scopes_are_apart(index: PostgresRecallIndex) -> None:
     await remember(index, "one", ["a lantern of Ana"])
     await remember(index, "two", ["a lantern of Ben"], scope="user:ben")
     assert await texts(index, "lantern") == {"a lantern of Ana"}

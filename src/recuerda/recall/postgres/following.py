@@ -12,7 +12,7 @@ from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Document, Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postgres.schema import SHAPE
-from recuerda.recall.postgres.terms import repeated_terms, term_array
+from recuerda.recall.postgres.terms import counts_of, joined_terms
 
 
 class Following:
@@ -27,7 +27,7 @@ class Following:
         composed = composer(schema)
         self._lock_timeout_ms = lock_timeout_ms
         self._apply = composed(
-            "SELECT {schema}.recall_apply(%s::integer, %s::integer, %s, "
+            "SELECT * FROM {schema}.recall_apply(%s::integer, %s::integer, %s, "
             "%s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
             "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
             "%s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
@@ -53,7 +53,8 @@ class Following:
         self._next_to_check = composed("SELECT {schema}.recall_next_to_check(%s::integer)")
         self._erase = composed("SELECT {schema}.recall_erase(%s::integer, %s::text[], %s::text)")
 
-    async def apply(self, update: ThreadUpdate, connection: Connection) -> bool:
+    async def apply(self, update: ThreadUpdate, connection: Connection) -> tuple[int, int] | None:
+        """Return the key of the scope and the number of its pending documents; None if nothing was changed."""
         known, position = update.expected, update.position
         values: list[Any] = [
             SHAPE,
@@ -64,9 +65,10 @@ class Following:
             update.is_fresh,
             update.first,
             sorted(update.undone),
-            *_columns(position.scope if position else "", update.added),
+            *_columns(update.added),
         ]
-        return (await rows(self._apply, values, connection))[0][0]
+        found = await rows(self._apply, values, connection)
+        return (found[0][0], found[0][1]) if found else None
 
     async def forget(self, forgettings: Sequence[Forgetting], connection: Connection) -> int:
         columns = (
@@ -144,7 +146,7 @@ def _values(position: Position | None) -> tuple[Any, ...]:
     return (None,) * 5 if position is None else msgspec.structs.astuple(position)
 
 
-def _columns(scope: str, added: Sequence[NewDocument]) -> tuple[list[Any], ...]:
+def _columns(added: Sequence[NewDocument]) -> tuple[list[Any], ...]:
     documents = [new.document for new in added]
     return (
         [of.turn for of in documents],
@@ -155,7 +157,7 @@ def _columns(scope: str, added: Sequence[NewDocument]) -> tuple[list[Any], ...]:
         [of.role for of in documents],
         [of.speaker for of in documents],
         [of.turn_id for of in documents],
-        [term_array(scope, new.terms) for new in added],
-        [repeated_terms(scope, new.terms) for new in added],
+        [joined_terms(new.terms) for new in added],
+        [counts_of(new.terms) for new in added],
         [of.text for of in documents],
     )

@@ -1,8 +1,10 @@
 """The index of memories in PostgreSQL.
 
-Each operation is one statement, on any free connection. The cost of a search depends only on its own scope, because the
-index of terms has an entry for each term of each scope. Vectors are compared one by one within the scope: by pgvector
-in the server, or in this process if the server does not have pgvector.
+Each operation is one statement, on any free connection; a search reads the postings with a second one. The cost of a
+search depends only on its own scope, because the postings begin with the scope. `recall/postings.py` finds the best
+documents, as for SQLite. New terms wait in pending documents, and batches of them are entered in the background.
+Vectors are compared one by one within the scope: by pgvector in the server, or in this process if the server does not
+have pgvector.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, 
 from recuerda._drivers.postgres.database import Database, Work
 from recuerda._drivers.postgres.failures import DRIVER_ERRORS
 from recuerda._drivers.postgres.pools import Connection, PoolSettings
-from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy
+from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy, StorageError
 from recuerda.ids import check_limit
 from recuerda.recall.facts import Fact, NewFact
 from recuerda.recall.index import (
@@ -37,6 +39,7 @@ from recuerda.recall.index import (
     Unembedded,
 )
 from recuerda.recall.postgres import failures
+from recuerda.recall.postgres.entering import MAX_ENTERED, MAX_WAITING, Entering
 from recuerda.recall.postgres.following import Following
 from recuerda.recall.postgres.schema import State, create_extension, prepare
 from recuerda.recall.postgres.searching import Searching
@@ -95,7 +98,10 @@ class PostgresRecallIndex(RecallIndex):
         )
         self._database = Database(settings)
         self._searching = Searching(schema)
-        self._following = Following(schema, lock_timeout_ms=max(1, round(timeout_s * 1000)))
+        lock_timeout_ms = max(1, round(timeout_s * 1000))
+        self._following = Following(schema, lock_timeout_ms=lock_timeout_ms)
+        self._entries = Entering(schema, lock_timeout_ms=lock_timeout_ms)
+        self._entering: dict[int, asyncio.Task[None]] = {}
         self._state: State | None = None
         self._epoch = 0
         self._has_asked_for_vectors = False
@@ -120,7 +126,15 @@ class PostgresRecallIndex(RecallIndex):
         return await self._run(partial(self._searching.scopes, start, end))
 
     async def apply(self, update: ThreadUpdate) -> bool:
-        return await self._run(partial(self._following.apply, update))
+        applied = await self._run(partial(self._following.apply, update))
+        if applied is None:
+            return False
+        scope, waiting = applied
+        if waiting >= MAX_ENTERED:
+            await self._enter(scope)
+        elif waiting >= MAX_WAITING and scope not in self._entering:
+            self._entering[scope] = asyncio.create_task(self._enter_later(scope))
+        return True
 
     async def scope_info(self, scope: str) -> ScopeInfo:
         return self._seen(await self._run(partial(self._searching.scope_info, scope)))
@@ -182,7 +196,22 @@ class PostgresRecallIndex(RecallIndex):
         return await self._run(self._searching.stats)
 
     async def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(task for task in self._entering.values() if task.get_loop() is loop))
         await self._database.close()
+
+    async def _enter(self, scope: int) -> None:
+        while await self._run(partial(self._entries.enter, scope)):
+            pass
+
+    async def _enter_later(self, scope: int) -> None:
+        """Enter pending terms while nobody waits. Until then, a search reads them from the pending documents."""
+        try:
+            await self._enter(scope)
+        except StorageError as error:
+            _logger.warning("terms of memories could not be entered, which is tried again later: %s", error)
+        finally:
+            self._entering.pop(scope, None)
 
     async def _run(self, work: Work[T]) -> T:
         """Run `work` on a connection. If somebody has dropped the tables, they are created again, once."""

@@ -17,10 +17,11 @@ from recuerda._drivers.postgres.schema import alone, create_schema, first_row, r
 from recuerda.errors import StorageUnavailable
 from recuerda.recall.text import TERMS_VERSION
 
-SHAPE = 2000 + TERMS_VERSION
-"""The shape of the memories: 2000 for the second version of the tables, plus the version of the terms."""
+SHAPE = 3000 + TERMS_VERSION
+"""The shape of the memories: 3000 for the third version of the tables, plus the version of the terms."""
 
-_TABLES = tuple(f"recall_{name}" for name in ("state", "scopes", "threads", "documents", "speakers", "vectors"))
+_NAMES = ("state", "scopes", "threads", "documents", "blocks", "postings", "pending", "speakers", "vectors")
+_TABLES = tuple(f"recall_{name}" for name in _NAMES)
 """The tables that can be filled again from the log."""
 
 
@@ -98,9 +99,22 @@ async def _make_anew(connection: Connection, schema: str, place: str) -> None:
     await create_schema(connection, schema, place)
     tables = SQL(", ").join(Identifier(schema, name) for name in _TABLES)
     await connection.execute(SQL("DROP TABLE IF EXISTS {}").format(tables))
+    await _drop_functions(connection, schema)
     await run_script(connection, "recuerda.recall.postgres", schema)
     await connection.execute(
         SQL("INSERT INTO {} (epoch, shape) SELECT extract(epoch FROM clock_timestamp()) * 1000000, {}").format(
             Identifier(schema, "recall_state"), SHAPE
         )
     )
+
+
+async def _drop_functions(connection: Connection, schema: str) -> None:
+    """Drop the functions of another shape, because a function cannot be replaced by one with another result."""
+    query = (
+        b"SELECT p.oid::pg_catalog.regprocedure::text FROM pg_catalog.pg_proc p "
+        b"JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s "
+        b"AND p.proname LIKE 'recall\\_%%'"
+    )
+    for (signature,) in await rows(query, (schema,), connection):
+        # The server has quoted the names in the signature.
+        await connection.execute(f"DROP FUNCTION {signature}".encode())

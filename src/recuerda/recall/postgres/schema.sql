@@ -24,6 +24,10 @@ CREATE TABLE {schema}.recall_scopes (
     key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     documents bigint NOT NULL DEFAULT 0,
     size bigint NOT NULL DEFAULT 0,
+    -- The number of its documents that are in `recall_pending`.
+    waiting bigint NOT NULL DEFAULT 0,
+    -- The number of blocks that were given to its threads.
+    blocks bigint NOT NULL DEFAULT 0,
     id text COLLATE "C" NOT NULL UNIQUE
 ) WITH (fillfactor = 60);
 
@@ -34,29 +38,57 @@ CREATE TABLE {schema}.recall_threads (
     revision bigint NOT NULL,
     -- The place of its next document.
     next bigint NOT NULL,
+    -- Its last block.
+    block bigint NOT NULL DEFAULT 0,
     edits bigint NOT NULL,
     incarnation text COLLATE "C" NOT NULL,
     record_id text COLLATE "C" NOT NULL,
     id text COLLATE "C" NOT NULL UNIQUE
 ) WITH (fillfactor = 60);
 
--- The key packs the thread's key and the place in the thread, so neighbours are found without an index.
--- Each of the `terms` begins with a mark of the scope. `repeated` is an object with the count of each term that occurs
--- more than once: it is small, so a search does not read the long array of terms.
+-- The key packs the thread's key and the place in the thread, so neighbours are found without an index. The postings
+-- name a document by its number. `terms` are separated by newlines; they lead a removal to the postings.
 CREATE TABLE {schema}.recall_documents (
     key bigint PRIMARY KEY,
     scope bigint NOT NULL,
     turn bigint NOT NULL,
     created_us bigint NOT NULL,
+    number integer NOT NULL,
     position integer NOT NULL,
     traits integer NOT NULL,
     size integer NOT NULL,
     role text COLLATE "C" NOT NULL,
     speaker text COLLATE "C",
     turn_id text COLLATE "C" NOT NULL,
-    terms text[] COLLATE "C" NOT NULL,
-    repeated jsonb NOT NULL,
+    terms text COLLATE "C" NOT NULL,
     text text NOT NULL
+);
+
+-- A block of 16 numbers, and the key of the document that has the first of them.
+CREATE TABLE {schema}.recall_blocks (
+    scope bigint NOT NULL,
+    first_key bigint NOT NULL,
+    block integer NOT NULL,
+    PRIMARY KEY (scope, block)
+);
+
+-- `recall/postings.py` says what `data` holds. A row grows in place while its page has room.
+CREATE TABLE {schema}.recall_postings (
+    scope bigint NOT NULL,
+    first integer NOT NULL,
+    term text COLLATE "C" NOT NULL,
+    data bytea NOT NULL,
+    PRIMARY KEY (scope, term, first)
+) WITH (fillfactor = 80);
+
+ALTER TABLE {schema}.recall_postings ALTER COLUMN data SET STORAGE PLAIN;
+
+-- The documents that are not in the postings yet. `counts` is an object with the count of each term.
+CREATE TABLE {schema}.recall_pending (
+    scope bigint NOT NULL,
+    number integer NOT NULL,
+    counts jsonb NOT NULL,
+    PRIMARY KEY (scope, number)
 );
 
 CREATE TABLE {schema}.recall_speakers (
@@ -133,8 +165,6 @@ CREATE TABLE IF NOT EXISTS {schema}.recall_fact_progress (
 
 CREATE INDEX recall_threads_by_scope ON {schema}.recall_threads (scope);
 
--- Without fastupdate: every search would read its list of pending entries, which has the entries of every user.
-CREATE INDEX recall_documents_by_term ON {schema}.recall_documents USING gin (terms) WITH (fastupdate = off);
 CREATE INDEX recall_documents_by_time ON {schema}.recall_documents (scope, created_us);
 CREATE INDEX recall_vectors_by_scope ON {schema}.recall_vectors (scope, model);
 CREATE INDEX IF NOT EXISTS recall_facts_by_scope ON {schema}.recall_facts (scope, valid_from_us);
@@ -144,58 +174,55 @@ CREATE INDEX IF NOT EXISTS recall_fact_sources_by_thread ON {schema}.recall_fact
 
 -- FUNCTIONS THAT READ -------------------------------------------------------------------------------------------------
 
--- Everything that a search reads, in one trip. The first row says in how many documents of the scope each term occurs.
--- The other rows are documents: the best ones, the nearest in meaning, the newest of the periods, and up to `p_reach`
--- documents before and after each of them. The best are those of BM25 without its part for lengths; `p_saturation` is
--- its k1.
--- Without jit: to compile a query of some milliseconds would cost many times as much as it saves.
-CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
-    p_scope text, p_terms text[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
-    p_near bigint[], p_similarities real[], p_saturation float8
-) RETURNS TABLE (
-    frequencies bigint[], key bigint, thread_id text, turn bigint, role text, speaker text, created_us bigint,
-    traits integer, size integer, terms integer[], counts integer[], similarity real
-)
-LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+-- The postings of terms, and the pending documents that have one of them. `n` is the place of the term in `p_terms`, 0
+-- for a pending document, whose number is `first`, and -1 for the number of the scope's documents.
+CREATE OR REPLACE FUNCTION {schema}.recall_postings_of(p_scope text, p_terms text[], p_chunks integer)
+RETURNS TABLE (n integer, first bigint, data bytea)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_scope bigint;
     v_documents bigint;
-    v_frequencies bigint[];
-    v_terms integer[];
-    v_met bigint[];
-    v_counts integer[];
-    v_keys bigint[];
 BEGIN
     SELECT s.key, s.documents INTO v_scope, v_documents FROM {schema}.recall_scopes s WHERE s.id = p_scope;
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    RETURN QUERY SELECT -1, v_documents, NULL::bytea;
+    RETURN QUERY
+        SELECT 0, w.number::bigint, convert_to(w.counts::text, 'UTF8') FROM {schema}.recall_pending w
+        WHERE w.scope = v_scope AND w.counts ?| p_terms;
+    RETURN QUERY
+        SELECT a.n::integer, p.first::bigint, p.data
+        FROM unnest(p_terms) WITH ORDINALITY AS a (term, n)
+        CROSS JOIN LATERAL (
+            SELECT p.first, p.data FROM {schema}.recall_postings p WHERE p.scope = v_scope AND p.term = a.term
+            ORDER BY p.first DESC LIMIT p_chunks
+        ) p
+        ORDER BY a.n, p.first;
+END $$;
 
-    -- By the index of terms alone, term by term: the mark of the scope leads to the scope's documents. The scope is
-    -- compared as well, because two scopes may have the same mark.
-    SELECT array_agg(a.n::integer), array_agg(d.key), array_agg(d.count)
-    INTO v_terms, v_met, v_counts
-    FROM unnest(p_terms) WITH ORDINALITY AS a (term, n)
-    CROSS JOIN LATERAL (
-        SELECT d.key, coalesce((d.repeated -> a.term)::integer, 1) AS count
-        FROM {schema}.recall_documents d WHERE d.terms @> ARRAY[a.term] AND d.scope + 0 = v_scope OFFSET 0
-    ) d;
-
-    SELECT array_agg(coalesce(f.documents, 0) ORDER BY n) INTO v_frequencies
-    FROM generate_subscripts(p_terms, 1) AS n
-    LEFT JOIN (SELECT term, count(*) AS documents FROM unnest(v_terms) AS term GROUP BY term) f ON f.term = n;
-
+-- The documents of the given numbers, the nearest in meaning, the newest of the periods, and up to `p_reach` documents
+-- before and after each of them.
+CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
+    p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
+    p_near bigint[], p_similarities real[]
+) RETURNS TABLE (
+    key bigint, number integer, thread_id text, turn bigint, role text, speaker text, created_us bigint, traits integer,
+    size integer, similarity real
+)
+LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    v_scope bigint;
+    v_keys bigint[];
+BEGIN
+    SELECT s.key INTO v_scope FROM {schema}.recall_scopes s WHERE s.id = p_scope;
     SELECT array_agg(DISTINCT c.key + step) INTO v_keys
     FROM (
         (
-            SELECT m.key FROM unnest(v_terms, v_met, v_counts) AS m (term, key, count) GROUP BY m.key
-            ORDER BY sum(
-                m.count / (m.count + p_saturation) * ln(
-                    1 + (greatest(v_documents, v_frequencies[m.term]) - v_frequencies[m.term] + 0.5::float8)
-                    / (v_frequencies[m.term] + 0.5::float8)
-                )
-            ) DESC, m.key DESC LIMIT p_limit
+            SELECT b.first_key + (n.number & 15) AS key FROM unnest(p_numbers) AS n (number)
+            JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
         ) UNION (
             SELECT v.key FROM unnest(p_near, p_similarities) AS v (key, similarity)
             ORDER BY v.similarity DESC LIMIT p_limit
@@ -209,44 +236,58 @@ BEGIN
         )
     ) c CROSS JOIN generate_series(-p_reach, p_reach) AS step;
 
-    frequencies := coalesce(v_frequencies, '{{}}');
-    RETURN NEXT;
     -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops. So
     -- would a plan that expects few of the documents to be of the scope, and nearly all of them are: of a CASE, the
     -- planner expects half.
     RETURN QUERY EXECUTE '
-        SELECT NULL::bigint[], d.key, t.id, d.turn, d.role, d.speaker, d.created_us, d.traits, d.size, m.terms, m.counts,
-            v.similarity
+        SELECT d.key, d.number, t.id, d.turn, d.role, d.speaker, d.created_us, d.traits, d.size, v.similarity
         FROM {schema}.recall_documents d
         JOIN {schema}.recall_threads t ON t.key = d.key >> 32
-        LEFT JOIN (
-            SELECT m.key, array_agg(m.term) AS terms, array_agg(m.count) AS counts
-            FROM unnest($1, $2, $3) AS m (term, key, count) WHERE m.key = ANY ($6) GROUP BY m.key
-        ) m ON m.key = d.key
-        LEFT JOIN unnest($4, $5) AS v (key, similarity) ON v.key = d.key
-        WHERE d.key = ANY ($6) AND CASE WHEN d.scope = $7 THEN true END'
-    USING v_terms, v_met, v_counts, p_near, p_similarities, v_keys, v_scope;
+        LEFT JOIN unnest($1, $2) AS v (key, similarity) ON v.key = d.key
+        WHERE d.key = ANY ($3) AND CASE WHEN d.scope = $4 THEN true END'
+    USING p_near, p_similarities, v_keys, v_scope;
 END $$;
+
+-- The chunks that hold the numbers from each of `p_firsts` to each of `p_lasts` of each term.
+CREATE OR REPLACE FUNCTION {schema}.recall_chunks_of(
+    p_scope bigint, p_terms text[], p_firsts integer[], p_lasts integer[]
+) RETURNS TABLE (n integer, first integer, data bytea)
+LANGUAGE sql STABLE SET enable_seqscan = off AS $$
+    SELECT a.n::integer, p.first, p.data
+    FROM unnest(p_terms, p_firsts, p_lasts) WITH ORDINALITY AS a (term, first, last, n)
+    CROSS JOIN LATERAL (
+        SELECT p.first, p.data FROM {schema}.recall_postings p
+        WHERE p.scope = p_scope AND p.term = a.term AND p.first <= a.last AND p.first >= coalesce((
+            SELECT q.first FROM {schema}.recall_postings q
+            WHERE q.scope = p_scope AND q.term = a.term AND q.first <= a.first ORDER BY q.first DESC LIMIT 1
+        ), 0)
+    ) p
+$$;
 
 -- FUNCTIONS THAT WRITE ------------------------------------------------------------------------------------------------
 --
 -- A function that changes a thread's documents locks the row of the thread, and then the row of its scope.
 
--- Take in the changes of a thread; false if another process has followed the thread meanwhile.
+-- Take in the changes of a thread. Returns the scope and the number of its pending documents; no row if another process
+-- has followed the thread meanwhile.
 CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_shape integer, p_lock_timeout_ms integer, p_thread_id text,
     p_known_scope text, p_known_incarnation text, p_known_revision bigint, p_known_record_id text, p_known_edits bigint,
     p_scope text, p_incarnation text, p_revision bigint, p_record_id text, p_edits bigint,
     p_is_fresh boolean, p_first bigint, p_undone bigint[],
     p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
-    p_roles text[], p_speakers text[], p_turn_ids text[], p_terms text[], p_repeated text[], p_texts text[]
-) RETURNS boolean
+    p_roles text[], p_speakers text[], p_turn_ids text[], p_terms text[], p_counts text[], p_texts text[]
+) RETURNS TABLE (scope bigint, waiting bigint)
 LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     v_known record;
     v_scope bigint;
+    v_blocks bigint;
     v_thread bigint;
     v_next bigint := 0;
+    v_block bigint := 0;
+    v_given bigint;
     v_turn bigint;
     v_removed bigint := 0;
     v_added bigint;
@@ -257,12 +298,12 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the index of memories has another shape' USING ERRCODE = 'RC001';
     END IF;
-    SELECT t.key, t.scope, t.next, s.id AS scope_id, t.incarnation, t.revision, t.record_id, t.edits INTO v_known
+    SELECT t.key, t.scope, t.next, t.block, s.id AS scope_id, t.incarnation, t.revision, t.record_id, t.edits INTO v_known
     FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope
     WHERE t.id = p_thread_id FOR UPDATE OF t;
     IF ROW(v_known.scope_id, v_known.incarnation, v_known.revision, v_known.record_id, v_known.edits)
         IS DISTINCT FROM ROW(p_known_scope, p_known_incarnation, p_known_revision, p_known_record_id, p_known_edits) THEN
-        RETURN false;
+        RETURN;
     END IF;
 
     IF v_known.key IS NOT NULL THEN
@@ -282,20 +323,21 @@ BEGIN
         DELETE FROM {schema}.recall_threads t WHERE t.key = v_known.key;
         PERFORM {schema}.recall_remove_orphans(p_thread_id, NULL, NULL, NULL);
         PERFORM {schema}.recall_drop_scope_if_unused(v_known.scope);
-        RETURN true;
+        RETURN QUERY SELECT v_known.scope, 0::bigint;
+        RETURN;
     END IF;
 
-    SELECT s.key INTO v_scope FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
+    SELECT s.key, s.blocks INTO v_scope, v_blocks FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
     IF v_scope IS NULL THEN
         INSERT INTO {schema}.recall_scopes AS s (id) VALUES (p_scope)
-        ON CONFLICT (id) DO UPDATE SET size = s.size RETURNING s.key INTO v_scope;
+        ON CONFLICT (id) DO UPDATE SET size = s.size RETURNING s.key, s.blocks INTO v_scope, v_blocks;
     END IF;
     IF v_known.key IS NULL THEN
         INSERT INTO {schema}.recall_threads (id, scope, incarnation, revision, record_id, edits, next)
         VALUES (p_thread_id, v_scope, p_incarnation, p_revision, p_record_id, p_edits, 0)
-        ON CONFLICT (id) DO NOTHING RETURNING key INTO v_thread;
+        ON CONFLICT (id) DO NOTHING RETURNING recall_threads.key INTO v_thread;
         IF v_thread IS NULL THEN
-            RETURN false;
+            RETURN;
         END IF;
     ELSIF p_is_fresh THEN
         UPDATE {schema}.recall_threads t SET key = DEFAULT, scope = v_scope, incarnation = p_incarnation
@@ -306,24 +348,36 @@ BEGIN
     ELSE
         v_thread := v_known.key;
         v_next := v_known.next;
+        v_block := v_known.block;
     END IF;
+    v_given := (v_next + 15) >> 4;
 
     WITH wanted AS (
-        SELECT a.*, row_number() OVER (ORDER BY a.n) - 1 AS place
+        SELECT a.*, v_next + row_number() OVER (ORDER BY a.n) - 1 AS place
         FROM unnest(
-            p_turns, p_positions, p_created, p_traits, p_sizes, p_roles, p_speakers, p_turn_ids, p_terms, p_repeated, p_texts
-        ) WITH ORDINALITY AS a (turn, position, created_us, traits, size, role, speaker, turn_id, terms, repeated, text, n)
+            p_turns, p_positions, p_created, p_traits, p_sizes, p_roles, p_speakers, p_turn_ids, p_terms, p_counts, p_texts
+        ) WITH ORDINALITY AS a (turn, position, created_us, traits, size, role, speaker, turn_id, terms, counts, text, n)
         WHERE NOT EXISTS (
             SELECT FROM {schema}.recall_forgotten f
             WHERE f.thread_id = p_thread_id AND f.incarnation = p_incarnation AND a.turn BETWEEN f.first AND f.last
         )
+    ), numbered AS (
+        SELECT w.*, CASE WHEN w.place >> 4 < v_given THEN v_block ELSE v_blocks + (w.place >> 4) - v_given END AS block
+        FROM wanted w
     ), added AS (
         INSERT INTO {schema}.recall_documents
-            (key, scope, turn, created_us, position, traits, size, role, speaker, turn_id, terms, repeated, text)
-        SELECT (v_thread << 32) + v_next + w.place, v_scope, w.turn, w.created_us, w.position, w.traits, w.size,
-            w.role, w.speaker, w.turn_id, w.terms::text[], w.repeated::jsonb, w.text
-        FROM wanted w ORDER BY w.n
+            (key, scope, number, turn, created_us, position, traits, size, role, speaker, turn_id, terms, text)
+        SELECT (v_thread << 32) + w.place, v_scope, (w.block << 4) + (w.place & 15), w.turn, w.created_us, w.position,
+            w.traits, w.size, w.role, w.speaker, w.turn_id, w.terms, w.text
+        FROM numbered w ORDER BY w.n
         RETURNING speaker, size
+    ), pending AS (
+        INSERT INTO {schema}.recall_pending (scope, number, counts)
+        SELECT v_scope, (w.block << 4) + (w.place & 15), w.counts::jsonb FROM numbered w
+    ), blocks AS (
+        INSERT INTO {schema}.recall_blocks (scope, block, first_key)
+        SELECT DISTINCT v_scope, w.block, (v_thread << 32) + (w.place >> 4 << 4) FROM numbered w
+        ON CONFLICT (scope, block) DO NOTHING
     ), named AS (
         INSERT INTO {schema}.recall_speakers AS s (scope, name, documents)
         SELECT v_scope, a.speaker, count(*) FROM added a WHERE a.speaker IS NOT NULL GROUP BY a.speaker
@@ -331,11 +385,17 @@ BEGIN
     )
     SELECT count(*), coalesce(sum(a.size), 0) INTO v_added, v_size FROM added a;
     IF v_added > 0 THEN
-        UPDATE {schema}.recall_scopes s SET documents = s.documents + v_added, size = s.size + v_size
+        IF (v_next + v_added - 1) >> 4 >= v_given THEN
+            v_block := v_blocks + ((v_next + v_added - 1) >> 4) - v_given;
+            v_blocks := v_block + 1;
+        END IF;
+        UPDATE {schema}.recall_scopes s
+        SET documents = s.documents + v_added, size = s.size + v_size, waiting = s.waiting + v_added, blocks = v_blocks
         WHERE s.key = v_scope;
     END IF;
     UPDATE {schema}.recall_threads t
-    SET revision = p_revision, record_id = p_record_id, edits = p_edits, next = v_next + v_added WHERE t.key = v_thread;
+    SET revision = p_revision, record_id = p_record_id, edits = p_edits, next = v_next + v_added, block = v_block
+    WHERE t.key = v_thread;
     IF EXISTS (SELECT FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id)
         OR EXISTS (SELECT FROM {schema}.recall_fact_sources s WHERE s.thread_id = p_thread_id) THEN
         PERFORM {schema}.recall_remove_changed(p_thread_id, v_thread, p_turns);
@@ -343,19 +403,22 @@ BEGIN
     IF v_removed > 0 OR p_is_fresh THEN
         PERFORM {schema}.recall_remove_orphans(p_thread_id, v_thread, p_incarnation, p_revision);
     END IF;
-    RETURN true;
+    RETURN QUERY SELECT s.key, s.waiting FROM {schema}.recall_scopes s WHERE s.key = v_scope;
 END $$;
 
 -- Delete the documents of the turns p_first to p_last; returns the number of documents.
 CREATE OR REPLACE FUNCTION {schema}.recall_remove(p_thread bigint, p_first bigint, p_last bigint) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_count bigint;
+    v_scope bigint;
+    v_numbers integer[];
+    v_terms text[];
+    v_waiting integer[];
 BEGIN
     WITH gone AS (
         DELETE FROM {schema}.recall_documents d
         WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn BETWEEN p_first AND p_last
-        RETURNING d.scope, d.speaker, d.size
+        RETURNING d.scope, d.speaker, d.size, d.number, d.terms
     ), counted AS (
         UPDATE {schema}.recall_scopes s SET documents = s.documents - g.documents, size = s.size - g.size
         FROM (SELECT scope, count(*) AS documents, sum(size) AS size FROM gone GROUP BY scope) g WHERE s.key = g.scope
@@ -364,10 +427,117 @@ BEGIN
         FROM (SELECT scope, speaker, count(*) AS documents FROM gone GROUP BY scope, speaker) g
         WHERE s.scope = g.scope AND s.name = g.speaker
     )
-    SELECT count(*) INTO v_count FROM gone;
-    DELETE FROM {schema}.recall_speakers s USING {schema}.recall_threads t
-    WHERE t.key = p_thread AND s.scope = t.scope AND s.documents < 1 AND v_count > 0;
-    RETURN v_count;
+    SELECT min(g.scope), array_agg(g.number), array_agg(g.terms) INTO v_scope, v_numbers, v_terms FROM gone g;
+    IF v_scope IS NULL THEN
+        RETURN 0;
+    END IF;
+    DELETE FROM {schema}.recall_speakers s WHERE s.scope = v_scope AND s.documents < 1;
+    WITH gone AS (
+        DELETE FROM {schema}.recall_pending w WHERE w.scope = v_scope AND w.number = ANY (v_numbers) RETURNING w.number
+    )
+    SELECT coalesce(array_agg(g.number), '{{}}') INTO v_waiting FROM gone g;
+    UPDATE {schema}.recall_scopes s SET waiting = s.waiting - cardinality(v_waiting)
+    WHERE s.key = v_scope AND cardinality(v_waiting) > 0;
+    PERFORM {schema}.recall_take_out(v_scope, v_numbers, v_terms, v_waiting);
+    DELETE FROM {schema}.recall_blocks b
+    WHERE b.scope = v_scope AND b.block IN (SELECT DISTINCT n >> 4 FROM unnest(v_numbers) AS n)
+        AND NOT EXISTS (
+            SELECT FROM {schema}.recall_documents d WHERE d.key BETWEEN b.first_key AND b.first_key + 15
+        );
+    RETURN cardinality(v_numbers);
+END $$;
+
+-- Take documents out of the postings, except those that were pending. `p_terms` has the terms of each document.
+CREATE OR REPLACE FUNCTION {schema}.recall_take_out(
+    p_scope bigint, p_numbers integer[], p_terms text[], p_waiting integer[]
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_found record;
+    v_data bytea;
+BEGIN
+    FOR v_found IN
+        SELECT a.term, p.first, array_agg(a.number) AS numbers
+        FROM (
+            SELECT g.number, unnest(string_to_array(g.terms, E'\n')) AS term
+            FROM unnest(p_numbers, p_terms) AS g (number, terms) WHERE g.number <> ALL (p_waiting)
+        ) a CROSS JOIN LATERAL (
+            SELECT p.first FROM {schema}.recall_postings p
+            WHERE p.scope = p_scope AND p.term = a.term AND p.first <= a.number AND p.first >= a.number >> 16 << 16
+            ORDER BY p.first DESC LIMIT 1
+        ) p GROUP BY a.term, p.first
+    LOOP
+        UPDATE {schema}.recall_postings p SET data = {schema}.recall_without(p.data, v_found.numbers)
+        WHERE p.scope = p_scope AND p.term = v_found.term AND p.first = v_found.first RETURNING p.data INTO v_data;
+        IF v_data = '' THEN
+            DELETE FROM {schema}.recall_postings p
+            WHERE p.scope = p_scope AND p.term = v_found.term AND p.first = v_found.first;
+        END IF;
+    END LOOP;
+END $$;
+
+-- The data of a chunk without these documents; empty if none is left. The integers have their lowest byte first.
+CREATE OR REPLACE FUNCTION {schema}.recall_without(p_data bytea, p_numbers integer[]) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    v_data bytea := p_data;
+    v_count integer := get_byte(p_data, 0) + 256 * get_byte(p_data, 1);
+    v_number integer;
+    v_low bytea;
+    v_from integer;
+    v_found integer;
+    v_is_first boolean;
+BEGIN
+    FOREACH v_number IN ARRAY p_numbers LOOP
+        v_low := set_byte(set_byte('\x0000'::bytea, 0, v_number & 255), 1, v_number >> 8 & 255);
+        v_from := 3;
+        v_is_first := true;
+        LOOP
+            v_found := position(v_low IN substr(v_data, v_from));
+            EXIT WHEN v_found = 0;
+            v_found := v_from + v_found - 1;
+            IF v_found % 2 = 0 THEN  -- it begins in the middle of an integer
+                v_from := v_found + 1;
+            ELSE
+                v_data := substr(v_data, 1, v_found - 1) || substr(v_data, v_found + 2);
+                v_count := v_count - v_is_first::integer;
+                v_is_first := false;
+                v_from := v_found;
+            END IF;
+        END LOOP;
+    END LOOP;
+    IF v_count = 0 THEN
+        RETURN '';
+    END IF;
+    RETURN set_byte(set_byte(v_data, 0, v_count & 255), 1, v_count >> 8);
+END $$;
+
+-- Lock a scope, and return its pending documents. No other process then enters them or removes documents.
+CREATE OR REPLACE FUNCTION {schema}.recall_lock_pending(
+    p_shape integer, p_lock_timeout_ms integer, p_scope bigint, p_limit integer
+) RETURNS TABLE (number integer, counts text)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    PERFORM FROM {schema}.recall_state WHERE shape = p_shape;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the index of memories has another shape' USING ERRCODE = 'RC001';
+    END IF;
+    PERFORM FROM {schema}.recall_scopes s WHERE s.key = p_scope FOR UPDATE;
+    RETURN QUERY SELECT w.number, w.counts::text FROM {schema}.recall_pending w WHERE w.scope = p_scope LIMIT p_limit;
+END $$;
+
+-- Write chunks of postings, and note that documents are not pending any more.
+CREATE OR REPLACE FUNCTION {schema}.recall_enter(
+    p_scope bigint, p_numbers integer[], p_terms text[], p_firsts integer[], p_data bytea[]
+) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO {schema}.recall_postings (scope, term, first, data)
+    SELECT p_scope, a.term, a.first, a.data FROM unnest(p_terms, p_firsts, p_data) AS a (term, first, data)
+    ON CONFLICT (scope, term, first) DO UPDATE SET data = excluded.data;
+    DELETE FROM {schema}.recall_pending w WHERE w.scope = p_scope AND w.number = ANY (p_numbers);
+    UPDATE {schema}.recall_scopes s SET waiting = greatest(0, s.waiting - cardinality(p_numbers)) WHERE s.key = p_scope;
 END $$;
 
 -- The digest of a turn's id and texts.

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Sequence
 from typing import LiteralString
 
+import msgspec
 from psycopg.sql import SQL, Identifier
 
 from recuerda._drivers.postgres.database import Row, composer, rows
@@ -24,8 +25,7 @@ from recuerda.recall.index import (
     Unembedded,
 )
 from recuerda.recall.postgres.schema import State
-from recuerda.recall.postgres.terms import marked
-from recuerda.recall.ranking import WEIGHTS
+from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
 from recuerda.recall.vectors import most_similar
 
 _ARRAY_HEADER = 20
@@ -66,10 +66,10 @@ class Searching:
             "WHERE f.scope = s.id) "
             "FROM {schema}.recall_state st LEFT JOIN {schema}.recall_scopes s ON s.id = %s"
         )
+        self._postings = composed("SELECT * FROM {schema}.recall_postings_of(%s, %s::text[], %s::integer)")
         self._candidates = composed(
             "SELECT * FROM {schema}.recall_candidates("
-            "%s, %s::text[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[], "
-            "%s::float8)"
+            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[])"
         )
         self._documents = composed(
             "SELECT d.key, t.id, d.turn, d.turn_id, d.position, d.role, d.speaker, d.created_us, d.text "
@@ -147,26 +147,31 @@ class Searching:
         )
 
     async def candidates(self, query: CandidateQuery, state: State, connection: Connection) -> Candidates:
+        found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection)
+        if not found:
+            return Candidates(found={}, frequencies={}, threads={})
+        matches = _matches(query.terms, found)
+        limit = min(query.limit, 2**31 - 1)
         near: dict[int, float] = {}
         statement, values = (
             self._candidates,
             [
                 query.scope,
-                marked(query.scope, query.terms),
+                matches.best(found[0][1], limit),
                 [start for start, _ in query.periods],
                 [until for _, until in query.periods],
-                min(query.limit, 2**31 - 1),
+                limit,
                 NEIGHBOUR_REACH,
             ],
         )
         if query.vector is not None and state.vector_schema is not None:
             statement = self._with_vectors(state.vector_schema)
-            values = [_array_text(query.vector), query.scope, query.model_id, len(query.vector), *values, WEIGHTS.k1]
+            values = [_array_text(query.vector), query.scope, query.model_id, len(query.vector), *values]
         else:
             if query.vector is not None:
                 near = await self._similarities(query, query.vector, connection)
-            values += [list(near), list(near.values()), WEIGHTS.k1]
-        return _candidates(query, await rows(statement, values, connection))
+            values += [list(near), list(near.values())]
+        return _candidates(matches, await rows(statement, values, connection))
 
     async def documents(self, keys: Sequence[int], connection: Connection) -> dict[int, Document]:
         found = await rows(self._documents, (list(keys),), connection)
@@ -208,8 +213,8 @@ class Searching:
             "FROM {schema}.recall_scopes s JOIN {schema}.recall_vectors v ON v.scope = s.key "
             "WHERE s.id = %s AND v.model = %s AND cardinality(v.data) = %s) n) near "
             "CROSS JOIN LATERAL {schema}.recall_candidates("
-            "%s, %s::text[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, "
-            "near.documents, near.similarities, %s::float8) c"
+            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, "
+            "near.documents, near.similarities) c"
         )
         return SQL(text).format(schema=Identifier(self._schema), vectors=Identifier(vector_schema)).as_bytes()
 
@@ -250,22 +255,31 @@ def _message(row: Row, said: str) -> Document:
     )  # fmt: skip
 
 
-def _candidates(query: CandidateQuery, found: Sequence[Row]) -> Candidates:
-    if not found:
-        return Candidates(found={}, frequencies={}, threads={})
-    frequencies = {term: count for term, count in zip(query.terms, found[0][0], strict=True) if count}
-    candidates: dict[int, Candidate] = {}
-    threads: dict[int, str] = {}
+def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
+    chunks: dict[str, list[tuple[int, bytes]]] = {term: [] for term in terms}
+    wanted = frozenset(terms)
+    waiting: dict[int, dict[str, int]] = {}
+    for n, first, data in found:
+        place: int = n
+        if place > 0:
+            chunks[terms[place - 1]].append((first, data))
+        elif place == 0:
+            counts: dict[str, int] = msgspec.json.decode(data, type=dict[str, int])
+            waiting[first] = {term: counts[term] for term in wanted.intersection(counts)}
+    return Matches({term: Postings(of) for term, of in chunks.items()}, waiting)
+
+
+def _candidates(matches: Matches, found: Sequence[Row]) -> Candidates:
+    met = matches.of([row[1] for row in found])
     nothing: dict[str, int] = {}
-    for _, key, thread_id, turn, role, speaker, created_us, traits, size, terms, counts, similarity in found[1:]:
-        matches = _matches(query.terms, terms, counts) if terms else nothing
-        candidates[key] = Candidate(key, turn, role, speaker, created_us, traits, size, matches, similarity)
-        threads[key >> 32] = thread_id
-    return Candidates(found=candidates, frequencies=frequencies, threads=threads)
-
-
-def _matches(asked: Sequence[str], numbers: Sequence[int], counts: Sequence[int]) -> dict[str, int]:
-    return {asked[number - 1]: count for number, count in zip(numbers, counts, strict=True)}
+    candidates = {
+        key: Candidate(
+            key, turn, role, speaker, created_us, traits, size, met.get(number, nothing), similarity
+        )
+        for key, number, _, turn, role, speaker, created_us, traits, size, similarity in found
+    }  # fmt: skip
+    threads = {row[0] >> 32: row[2] for row in found}
+    return Candidates(found=candidates, frequencies=matches.frequencies, threads=threads)
 
 
 def _array_text(vector: Sequence[float]) -> str:
