@@ -225,3 +225,24 @@ def test_without_its_extra_the_module_says_what_to_install() -> None:
         assert 'MissingExtraError: recuerda.cosmos needs an optional dependency: pip install "recuerda[cosmos]"' in (
             done.stderr
         )
+
+
+async def test_a_runtime_error_counts_as_the_drivers_only_if_the_driver_raised_it() -> None:
+    async with account_client() as client:
+        is_broken = False
+
+        def clock() -> int:
+            if is_broken:
+                raise RuntimeError("the clock has stopped")
+            return 1_800_000_000_000_000
+
+        async with CosmosStorage(client=client, database="errors", clock=clock, ttl=timedelta(days=1)) as storage:
+            await storage.append("a", a_turn())
+            is_broken = True
+            with pytest.raises(RuntimeError, match="the clock has stopped"):
+                await storage.list_threads()
+            is_broken = False
+            await client.close()
+            for _ in range(2):
+                with pytest.raises(StorageUnavailable, match="make a new storage"):
+                    await storage.append("a", a_turn())

@@ -18,6 +18,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ServiceResponseError
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosHttpResponseError
 
+from recuerda.cosmos.calls import from_azure
 from recuerda.cosmos.items import DirectoryItem, HeadItem, Item, LeaseItem, parse
 from recuerda.errors import StorageBusy
 from recuerda.storage.contract import Clock
@@ -98,7 +99,7 @@ class Container:
     async def create(self, item: Item) -> str | None:
         """Create an item and return its ETag; None if an item with this id already exists."""
         try:
-            made = await self._proxy.create_item(self._document(item))
+            made = await from_azure(self._proxy.create_item(self._document(item)))
         except CosmosHttpResponseError as error:
             if error.status_code == 409:
                 return None
@@ -111,7 +112,7 @@ class Container:
         if etag is not None:
             condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         try:
-            made = await self._proxy.replace_item(item.id, self._document(item), **condition)
+            made = await from_azure(self._proxy.replace_item(item.id, self._document(item), **condition))
         except CosmosHttpResponseError as error:
             if _is_missing(error) or error.status_code == 412:
                 return None
@@ -124,7 +125,7 @@ class Container:
         if etag is not None:
             condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         try:
-            await self._proxy.delete_item(item_id, partition_key=partition, **condition)
+            await from_azure(self._proxy.delete_item(item_id, partition_key=partition, **condition))
         except CosmosHttpResponseError as error:
             if _is_missing(error) or error.status_code == 412:
                 return False
@@ -171,7 +172,7 @@ class Container:
             return None
 
     async def _batch(self, partition: str, operations: Sequence[tuple[Any, ...]]) -> str:
-        answers = await self._proxy.execute_item_batch(operations, partition)
+        answers = await from_azure(self._proxy.execute_item_batch(operations, partition))
         return str(answers[0]["eTag"])
 
     async def query(
@@ -216,7 +217,7 @@ class Container:
         limit_s = self.busy_timeout_s + _ANSWER_S
         try:
             async with asyncio.timeout(limit_s):
-                documents = await anext(pages, None)
+                documents = await from_azure(anext(pages, None))
                 return None if documents is None else [parse(document) async for document in documents]
         except TimeoutError as error:
             raise StorageBusy(

@@ -10,6 +10,7 @@ from aiohttp import ClientError
 from azure.core.exceptions import AzureError, ClientAuthenticationError, DeserializationError, SerializationError
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosClientTimeoutError, CosmosHttpResponseError
 
+from recuerda.cosmos.calls import ConnectionsClosed
 from recuerda.cosmos.container import sub_status
 from recuerda.errors import (
     EncodeError,
@@ -25,7 +26,7 @@ DRIVER_ERRORS: tuple[type[Exception], ...] = (
     AzureError,
     ClientError,
     OSError,
-    RuntimeError,  # the connections were closed, or belong to another event loop
+    ConnectionsClosed,
     DeserializationError,
     SerializationError,
     UnicodeError,
@@ -47,7 +48,7 @@ def translate(error: Exception, start: str, place: str) -> RecuerdaError:
             return StorageUnavailable(f"{start}: the credential gives no token for {place}; check the credential")
         if isinstance(error, CosmosClientTimeoutError):
             return StorageUnavailable(f"{start}: {place} did not answer in time; try again")
-        if isinstance(error, RuntimeError):
+        if isinstance(error, ConnectionsClosed):
             return StorageUnavailable(
                 f"{start}: the connections to {place} are closed or belong to another event loop; make a new storage"
             )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from azure.cosmos import PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
+from recuerda.cosmos.calls import from_azure
 from recuerda.cosmos.connections import AccountClient
 from recuerda.cosmos.container import Proxy
 from recuerda.cosmos.places import ContainerPlace
@@ -33,12 +34,12 @@ async def open_container(client: AccountClient, place: ContainerPlace, *, needs_
     """
     proxy = client.get_database_client(place.database).get_container_client(place.container)
     try:
-        properties = await proxy.read()
+        properties = await from_azure(proxy.read())
     except CosmosHttpResponseError as error:
         if error.status_code != 404:
             raise
         await _make(client, place.database, place.container)
-        properties = await proxy.read()
+        properties = await from_azure(proxy.read())
     paths = properties.get("partitionKey", {}).get("paths")
     if paths != ["/partition"]:
         raise ConfigurationError(
