@@ -13,5 +13,6 @@ if importlib.util.find_spec("langgraph") is None:
     raise MissingExtraError(module="recuerda.interop.langgraph", extra="langgraph")
 
 from recuerda.interop.langgraph.saver import RecuerdaSaver
+from recuerda.interop.langgraph.store import RecuerdaStore
 
-__all__ = ["RecuerdaSaver"]
+__all__ = ["RecuerdaSaver", "RecuerdaStore"]
