@@ -64,6 +64,7 @@ FUNCTION_WORDS: dict[str, str] = {
         erzähle hättest hätte hätten wäre wären
     """,
     "fr": """
+        les ils elles
         au aux avec ce ces dans de des du elle en et eux il je la le leur lui ma mais me même mes moi mon ne nos notre
         nous on ou par pas pour qu que qui sa se ses son sur ta te tes toi ton tu un une vos votre vous à y étée étées
         étés étant étante étants étantes suis es est sommes êtes sont serai seras sera serons serez seront serais
@@ -80,6 +81,7 @@ FUNCTION_WORDS: dict[str, str] = {
         t-il est-ce qu'est suis-je rend rendre celui celle ceux celles aucun aucune personne
     """,
     "it": """
+        fra
         ad al allo ai agli all agl alla alle con col coi da dal dallo dai dagli dall dagl dalla dalle di del dello dei
         degli dell degl della delle in nel nello nei negli nell negl nella nelle su sul sullo sui sugli sull sugl
         sulla sulle per tra contro io tu lui lei noi voi loro mio mia miei mie tuo tua tuoi tue suo sua suoi sue
@@ -121,6 +123,7 @@ FUNCTION_WORDS: dict[str, str] = {
         antes durante desde contra fica ficar tá aí porém pois enquanto é
     """,
     "nl": """
+        we
         de en van ik te dat die in een hij het niet zijn is was op aan met als voor had er maar om hem dan zou of wat
         mijn men dit zo door over ze zich bij ook tot je mij uit der daar haar naar heb hoe heeft hebben deze u want
         nog zal me zij nu geen omdat iets worden toch al waren veel meer doen toen moet ben zonder kan hun dus alles
@@ -141,6 +144,7 @@ FUNCTION_WORDS: dict[str, str] = {
         finns
     """,
     "no": """
+        ei
         og i jeg det at en et den til er som på de med han av ikke ikkje der så var meg seg men ett har om vi min mitt
         ha hadde hun nå over da ved fra du ut sin dem oss opp kan hans hvor eller hva skal selv sjøl her alle vil bli
         ble blei blitt kunne inn når være noen noe ville dere deres kun ja etter ned skulle denne deg si sine sitt mot
@@ -152,6 +156,7 @@ FUNCTION_WORDS: dict[str, str] = {
         visste sier sa sagt nei veldig litt allerede alltid aldri hos takk hei finnes
     """,
     "da": """
+        for
         og i jeg det at en den til er som på de med han af ikke der var mig sig men et har om vi min havde ham hun nu
         over da fra du ud sin dem os op man hans hvor eller hvad skal selv her alle vil blev kunne ind når være dog
         noget ville jo deres efter ned skulle denne end dette mit også under have dig anden hende mine alt meget sit
@@ -212,6 +217,7 @@ FUNCTION_WORDS: dict[str, str] = {
         tudsz akar akarok akarsz szeretnék szeretne mond mondtam mondta csinál is soha köszönöm szia
     """,
     "ro": """
+        ai
         a acea această acest acesta aceasta aici al ale am ar are as așa asta ați au avea avem aș bine că când care
         cât câți ce cei cel cea cele chiar cine ci cu cum cui da dacă dar de deci decât din după e ea ei el ele era
         eram este eu face fac fi fie fost foarte i îi îl îmi în încă între își la le lor lui mai mea mei mele mă mi

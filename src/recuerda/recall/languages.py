@@ -50,17 +50,20 @@ _OTHER_SCRIPTS = {
 }  # fmt: skip
 _ELSEWHERE = frozenset(language for languages in _OTHER_SCRIPTS.values() for language in languages)
 _LANGUAGES = {"latin": tuple(one for one in FUNCTION_WORDS if one not in _ELSEWHERE), **_OTHER_SCRIPTS}
-# Short texts of these languages are easily taken for one another.
+# Short texts of a language are easily taken for one of these.
 _SIBLINGS = {
-    "no": ("da", "sv"), "da": ("no", "sv"), "sv": ("no", "da"), "es": ("pt",), "pt": ("es",), "ca": ("es",),
+    "no": ("da", "sv"), "da": ("no", "sv"), "sv": ("no", "da"), "es": ("pt", "it"), "pt": ("es",), "ca": ("es", "fr"),
+    "it": ("es", "fr"), "fr": ("it",), "ro": ("it", "fr"), "nl": ("de",), "de": ("nl",), "fi": ("sv", "de"),
+    "hu": ("de",), "tr": ("de",), "pl": ("cs",), "cs": ("pl",),
 }  # fmt: skip
 _LETTERS = {
-    "ß": ("de",), "ñ": ("es",), "¿": ("es",), "¡": ("es",), "ã": ("pt",), "õ": ("pt",), "œ": ("fr",), "ê": ("fr", "pt"),
-    "è": ("fr", "it"), "ò": ("it", "ca"), "ì": ("it",), "å": ("sv", "no", "da"), "ø": ("no", "da"), "æ": ("no", "da"),
-    "ł": ("pl",), "ą": ("pl",), "ę": ("pl",), "ś": ("pl",), "ż": ("pl",), "ź": ("pl",), "ć": ("pl",), "ń": ("pl",),
-    "ř": ("cs",), "ě": ("cs",), "ů": ("cs",), "č": ("cs",), "ž": ("cs",), "ő": ("hu",), "ű": ("hu",), "ă": ("ro",),
-    "ț": ("ro",), "ș": ("ro",), "ğ": ("tr",), "ı": ("tr",), "ş": ("tr",), "İ": ("tr",), "đ": ("vi",), "ư": ("vi",),
-    "ơ": ("vi",), "ä": ("de", "sv", "fi"), "ö": ("de", "sv", "fi", "tr", "hu"), "ü": ("de", "tr", "hu", "es"),
+    "ß": ("de",), "ñ": ("es",), "¿": ("es",), "¡": ("es",), "ã": ("pt",), "õ": ("pt",), "œ": ("fr",),
+    "ê": ("fr", "pt"), "è": ("fr", "it"), "ò": ("it", "ca"), "ì": ("it",), "å": ("sv", "no", "da"), "ø": ("no", "da"),
+    "æ": ("no", "da"), "ł": ("pl",), "ą": ("pl",), "ę": ("pl",), "ś": ("pl",), "ż": ("pl",), "ź": ("pl",),
+    "ć": ("pl",), "ń": ("pl",), "ř": ("cs",), "ě": ("cs",), "ů": ("cs",), "č": ("cs",), "ž": ("cs",), "ő": ("hu",),
+    "ű": ("hu",), "ă": ("ro",), "ț": ("ro",), "ș": ("ro",), "ğ": ("tr",), "ı": ("tr",), "ş": ("tr",), "İ": ("tr",),
+    "đ": ("vi",), "ư": ("vi",), "ơ": ("vi",), "ä": ("de", "sv", "fi"), "ö": ("de", "sv", "fi", "tr", "hu"),
+    "ü": ("de", "tr", "hu", "es"), "ää": ("fi",), "yö": ("fi",), "uu": ("fi",), "ii": ("fi",), "sch": ("de",),
     "ç": ("fr", "pt", "tr", "ca"), "і": ("uk",), "ї": ("uk",), "є": ("uk",), "ы": ("ru",), "э": ("ru",), "پ": ("fa",),
     "چ": ("fa",), "ژ": ("fa",), "گ": ("fa",), "ی": ("fa",), "ک": ("fa",), "ة": ("ar",), "ي": ("ar",), "أ": ("ar",),
 }  # fmt: skip
@@ -69,19 +72,34 @@ _REPAIRS = {
     "es": ((re.compile("([cs])ion$"), r"\1ión"), (re.compile("dades$"), "dad"), (re.compile("ces$"), "z")),
     "pt": ((re.compile("cao$"), "ção"), (re.compile("coes$"), "ções"), (re.compile("sao$"), "são")),
 }
-# Endings that only some words of a family have: "alergia" and "alérgica", "Allergie" and "allergisch".
-_ENDINGS = {
-    **dict.fromkeys(("es", "fr", "it", "pt", "ca", "ro"), re.compile("(?<=..)i$")),
-    **dict.fromkeys(("de", "nl"), re.compile("(?<=...)(?:isch|i)$")),
-    **dict.fromkeys(("sv", "no", "da"), re.compile("(?<=...)(?:isk|i)$")),
+# Changes of a stem, in this order. Some words of a family have an ending: "alergia" and "alérgica". Some forms of a
+# word have a letter: Swedish "nyckel" and "nycklar", Dutch "afspraak" and "afspraken".
+_ROMANCE = ((re.compile("(?<=..)i$"), ""), (re.compile("(?<=..[cg])h$"), ""))
+_NORTHERN = (
+    (re.compile("(?<=...)(?:isk|i)$"), ""),
+    (re.compile("(?<=.el)n$"), ""),
+    (re.compile("(?<=..)e(?=[ln]$)"), ""),
+    (re.compile(r"([bdfgkmpt])\1(?=[ln]$)"), r"\1"),
+    (re.compile("(?<=.[bdfgkmpstv])r$"), ""),
+)
+_CHANGES = {
+    **dict.fromkeys(("es", "fr", "it", "pt", "ca", "ro"), _ROMANCE),
+    **dict.fromkeys(("sv", "no", "da"), _NORTHERN),
+    "de": ((re.compile("(?<=...)(?:isch|i)$"), ""),),
+    "nl": (
+        (re.compile("(?<=...)(?:isch|i)$"), ""),
+        (re.compile("(?<=..[^aeiou])t$"), ""),
+        (re.compile(r"(?<=[aeiou][^aeiou])([^aeiou]*)([aeou])\2(?=[^aeiou]$)"), r"\1\2"),
+    ),
 }
-
-
+_TWICE = frozenset(("es", "nl"))
+"""The languages in which the stem of a plural may be a singular with an ending."""
 # Function words of other languages that mean something in English. They are evidence of English as well.
 _ALSO_ENGLISH = """
-    alla ate ben care car come dan dare deed die dig dog doe door end era eras face far font fur hat hay hen kit man mar
-    mate men met mia min mine mod nan pad pal par pas plus pot pots pro pros quest rang rat saga sage sale sara sense
-    sin sit size solo son sue tale tan ted ten till tom ton tot van vase vet war ware
+    alla ate bald bar ben bin car care cat come dan dare deed die dig doe dog door dove ed ella end era eras face
+    far fin font fur gran hat hay hen ill inn kim kit man mar mate men met mia min mine mint mod nan pad pal par pas
+    plus pod pot pots pour pro pros quest rang rat saga sage sale sara sense sin sit size solo son sue tack tale tan
+    ted ten tied till tom ton tot van vase vet volt war ware
 """
 
 
@@ -89,12 +107,13 @@ class _Stemmer(Protocol):
     def stemWord(self, word: str) -> str: ...  # noqa: N802 - Snowball's name
 
 
-def _share(languages: Collection[str]) -> int:
+def _share(languages: Collection[str], *, is_weak: bool = False) -> int:
     """Return what a word or a letter counts for the languages that have it, as fields of one number.
 
-    So the counts of a text are one sum of numbers.
+    So the counts of a text are one sum of numbers. A word of one letter is weak evidence: "a" may name anything.
     """
-    return sum((_SHARE // len(languages)) << _FIELD * _NUMBERS[language] for language in languages)
+    share = 1 if is_weak else _SHARE // len(languages)
+    return sum(share << _FIELD * _NUMBERS[language] for language in languages)
 
 
 def _shares() -> dict[str, int]:
@@ -104,8 +123,7 @@ def _shares() -> dict[str, int]:
             languages[word].append(language)
     for word in _ALSO_ENGLISH.split():
         languages[word].append(ENGLISH)
-    # "A" and "e" are words in many languages, and names of other things.
-    return {word: _share(having) for word, having in languages.items() if len(word) > 1 or not word.isascii()}
+    return {word: _share(having, is_weak=len(word) == 1) for word, having in languages.items()}
 
 
 _SHARES = _shares()
@@ -121,7 +139,8 @@ def languages_of(words: Iterable[str], text: str) -> list[str]:
     """
     total = sum(_SHARES[word] for word in words if word in _SHARES)
     if not text.isascii():
-        total += sum(_SHARES_OF_LETTERS[letter] for letter in _SHARES_OF_LETTERS.keys() & set(text.lower()))
+        lower = text.lower()
+        total += sum(share for letters, share in _SHARES_OF_LETTERS.items() if letters in lower)
     if not total:
         return []
     scores = {language: total >> _FIELD * number & _LARGEST for language, number in _NUMBERS.items()}
@@ -163,9 +182,14 @@ def stems(word: str, languages: Iterable[str]) -> list[str]:
 def _stem_of_others(word: str, language: str) -> str:
     for pattern, repaired in _REPAIRS.get(language, ()):
         word = pattern.sub(repaired, word)
-    found = fold(_snowball(language)(word)) or fold(word)
-    ending = _ENDINGS.get(language)
-    return found if ending is None else ending.sub("", found)
+    stemmed = _snowball(language)
+    found = stemmed(word)
+    if language in _TWICE:
+        found = stemmed(found)
+    found = fold(found) or fold(word)
+    for pattern, changed in _CHANGES.get(language, ()):
+        found = pattern.sub(changed, found)
+    return found
 
 
 def _script(word: str) -> str | None:

@@ -1,0 +1,83 @@
+"""How well recuerda's own long-term memory finds facts in each language: `python -m bench.languages`.
+
+Each language of `languages.txt` is a user of its own, with nine facts among other remarks. A question is answered if
+its fact is among the first three memories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from recuerda import ChatMessage, NewTurn, Turn
+from recuerda.messages.codec import encode_turn
+from recuerda.recall import RecallIndex, RecallProvider
+from recuerda.recall.sqlite.index import SQLiteRecallIndex
+from recuerda.storage import MemoryStorage
+
+SETS = Path(__file__).with_suffix(".txt")
+_PLACES = 3
+
+
+class Language(msgspec.Struct, frozen=True):
+    """What a person says in a language.
+
+    Attributes:
+        facts: facts, each with a question about it.
+        remarks: messages that answer none of the questions.
+    """
+
+    facts: Sequence[tuple[str, str]]
+    remarks: Sequence[str]
+
+
+async def places(language: Language, user_id: str, index: RecallIndex) -> list[int | None]:
+    """Return the place at which each question finds its fact, from 1 on. None means that it is not found."""
+    said = [*language.remarks, *(fact for fact, _ in language.facts)]
+    random.Random(1).shuffle(said)
+    async with MemoryStorage() as storage:
+        for number, text in enumerate(said):
+            turn = Turn(messages=(ChatMessage("user", text), ChatMessage("assistant", "OK.")))
+            await storage.append(f"thread {number}", NewTurn(body=encode_turn(turn), message_count=2), user_id=user_id)
+        recall = RecallProvider(index, storage=storage, user_id=user_id)
+        found = [[memory.text for memory in await recall.search(question)] for _, question in language.facts]
+        await recall.close()
+    facts = [fact for fact, _ in language.facts]
+    return [texts.index(fact) + 1 if fact in texts else None for texts, fact in zip(found, facts, strict=True)]
+
+
+def load(text: str) -> dict[str, Language]:
+    """Return the languages of a text in the form of `languages.txt`, by their names."""
+    sections = [section.partition("]\n") for section in text.split("\n[")[1:]]
+    return {name: _language(body) for name, _, body in sections}
+
+
+def answered(found: Mapping[str, Sequence[int | None]]) -> dict[str, int]:
+    """Return the number of questions of each language whose facts are among the first memories."""
+    return {name: sum(place is not None and place <= _PLACES for place in one) for name, one in found.items()}
+
+
+def _language(body: str) -> Language:
+    lines = [line for line in body.splitlines() if line]
+    facts = [(fact, question) for fact, mark, question in (line.partition(" | ") for line in lines) if mark]
+    return Language(facts, [line.removeprefix("- ") for line in lines if line.startswith("- ")])
+
+
+async def _main() -> None:
+    languages = load(SETS.read_text(encoding="utf-8"))
+    found: dict[str, list[int | None]] = {}
+    for name, language in languages.items():
+        async with SQLiteRecallIndex(":memory:") as index:
+            found[name] = await places(language, name, index)
+    for name, hits in answered(found).items():
+        print(
+            f"{name:12} {hits} of {len(found[name])}   places: {' '.join(str(place or '-') for place in found[name])}"
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
