@@ -164,11 +164,24 @@ def test_a_question_has_the_stems_that_a_message_may_have() -> None:
         ("We run v2.3.1.", "2.3.1"),
         ("It cost 1,500 euros.", "1500"),
         ("My mother-in-law came.", "mother-in-law"),
+        ("Es kostet 3,5 %.", "3.5"),
+        ("1 500 kr", "1500"),
+        ("tel. 0170/1234567", "01701234567"),
+        ("I code in C#.", "C#"),
+        ("the AT&T bill", "AT&T"),
+        ("الشاي الأخضر", "شاي"),
+        ("Ich heiße Jürgen Weiß.", "Weiss"),
     ],
 )
 def test_a_word_is_found_however_it_is_joined(said: str, asked: str) -> None:
     looked_for = query_terms(asked)
     assert not looked_for.keys().isdisjoint(terms_of(said).counts)
+
+
+def test_a_very_long_word_costs_little() -> None:
+    for piece in ("a'", "a.", "1 ", "1.", "111 ", "1,111", "Aa", "猫", "'s", "x@"):
+        found = terms_of(piece * (MAX_TEXT // len(piece)))
+        assert all(0 < len(term) <= 64 for term in found.counts)
 
 
 def test_no_word_is_found_by_a_part_of_another_one() -> None:

@@ -67,9 +67,11 @@ _LETTERS = {
     "ç": ("fr", "pt", "tr", "ca"), "і": ("uk",), "ї": ("uk",), "є": ("uk",), "ы": ("ru",), "э": ("ru",), "پ": ("fa",),
     "چ": ("fa",), "ژ": ("fa",), "گ": ("fa",), "ی": ("fa",), "ک": ("fa",), "ة": ("ar",), "ي": ("ar",), "أ": ("ar",),
 }  # fmt: skip
-# Accents that people leave out although the rules of Snowball need them, and plurals that these rules do not know.
+# Accents that people leave out although the rules of Snowball need them, plurals that these rules do not know, and
+# articles that they do not remove from short words.
 _REPAIRS = {
     "es": ((re.compile("([cs])ion$"), r"\1ión"), (re.compile("dades$"), "dad"), (re.compile("ces$"), "z")),
+    "ar": ((re.compile("^(?:[وفبك]?ال|لل)(?=...)"), ""),),
     "pt": ((re.compile("cao$"), "ção"), (re.compile("coes$"), "ções"), (re.compile("sao$"), "são")),
 }
 # Changes of a stem, in this order. Some words of a family have an ending: "alergia" and "alérgica". Some forms of a

@@ -76,14 +76,17 @@ _OF_ADDRESSES = frozenset(("com", "org", "net", "www", "http", "https"))
 _HUMPS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 _VERSION = re.compile(r"[vV]?(\d+(?:\.\d+){1,4})")
 _DIGIT = re.compile(r"\d")
+_JOINABLE = re.compile(r"[\d#+&]")
 _NO_DIGITS = re.compile(r"\D+")
-_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:[.,]\d{3})+(?![\w.,]?\d)")
+_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:[.,' \u2019]\d{3})+(?![\w.,]?\d)")
+_DECIMAL = re.compile(r"(?<![\w.,])(\d+),(\d{1,2})(?![\w.,]?\d)")
+_WITH_SIGN = re.compile(r"(?<!\w)[A-Za-z](?:\+\+|#)|\b[A-Z]+&[A-Z]+\b")
 _UNITS = (
     "mg|kg|g|mcg|ml|cl|dl|l|mm|cm|km|m|kmh|mph|kw|kwh|w|v|mah|kb|mb|gb|tb|hz|ghz|mhz|eur|usd|gbp|chf|h|min|sec|am|pm|"
     "lb|lbs|oz|ft|cal|kcal|bpm|px|iu|ie|ui"
 )
 _MEASURE = re.compile(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)( ?)({_UNITS})\b", re.IGNORECASE)
-_GROUPS = re.compile(r"(?<![\w.])(\+?)\(?(\d{1,4})\)?((?:[ ./\-]{1,2}\(?\d{2,4}\)?(?!\w)){1,6})")
+_GROUPS = re.compile(r"(?<![\w.])(\+?)\(?(\d{1,4})\)?((?:[ ./\-]{1,2}\(?\d{2,8}\)?(?!\w)){1,6})")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _LETTERS_AND_NUMBER = re.compile(r"\b([A-Z]{2,4}) (\d{3,10})\b")
 
@@ -114,8 +117,8 @@ def tokens_of(text: str) -> Iterator[Token]:
             yield token, match.start(), _words_of(token)
     else:
         yield from _tokens_of_scripts(text)
-    if _DIGIT.search(text):
-        yield "", len(text), tuple(dict.fromkeys(_joined_numbers(text)))
+    if _JOINABLE.search(text):
+        yield "", len(text), tuple(dict.fromkeys(_joined(text)))
 
 
 def _tokens_of_scripts(text: str) -> Iterator[Token]:
@@ -129,14 +132,21 @@ def _tokens_of_scripts(text: str) -> Iterator[Token]:
         yield token, start, words
 
 
-@lru_cache(_KNOWN_TOKENS)
 def _words_of(token: str) -> tuple[Word, ...]:
+    """Return the words of a token. Long tokens are rarely met again, and would fill the memory."""
+    return _known_words(token) if len(token) <= MAX_WORD else _new_words(token)
+
+
+def _new_words(token: str) -> tuple[Word, ...]:
     if token.isascii() and token.isalpha() and (token.islower() or token.istitle() or token.isupper()):
         return (_plain(token),)
     script = _SCRIPT.match(token)
     if script is None:
         return tuple(word for word in dict.fromkeys(_compound(token)) if word.folded)
     return tuple(map(_exact, _unspaced_parts(token) if script[1] else _korean_parts(token)))
+
+
+_known_words = lru_cache(_KNOWN_TOKENS)(_new_words)
 
 
 def _plain(token: str) -> Word:
@@ -200,7 +210,9 @@ def _korean_parts(token: str) -> Iterable[str]:
 
 
 def _compound(token: str) -> Iterator[Word]:
-    if version := _VERSION.fullmatch(token):
+    if len(token) > 2 * MAX_WORD:
+        yield from map(_plain, _JOINT.split(token))
+    elif version := _VERSION.fullmatch(token):
         is_whole = _THOUSANDS.fullmatch(token)
         yield _exact(token.replace(".", "") if is_whole else version[1])
     elif any(mark in token for mark in _APOSTROPHES):
@@ -246,10 +258,14 @@ def _with_apostrophe(token: str) -> Iterator[Word]:
         yield _plain(head)
 
 
-# -- numbers -----------------------------------------------------------------------------------------------------------
+# -- numbers and words that belong together ---------------------------------------------------------------------------
 
 
-def _joined_numbers(text: str) -> Iterator[Word]:
+def _joined(text: str) -> Iterator[Word]:
+    for match in _WITH_SIGN.finditer(text):
+        yield _exact(match[0].lower())
+    for match in _DECIMAL.finditer(text):
+        yield _exact(f"{match[1]}.{match[2]}")
     for number, space, unit in _MEASURE.findall(text):
         yield _exact(number.replace(",", ".") + (unit.lower() if space else ""))
     for match in _THOUSANDS.finditer(text):

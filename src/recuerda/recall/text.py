@@ -22,7 +22,7 @@ from recuerda.recall.folding import composed
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
 from recuerda.recall.segmentation import Word, tokens_of
 
-TERMS_VERSION = 5
+TERMS_VERSION = 6
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -45,9 +45,12 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _NO_NAMES = STOPWORDS["en"] | STOPWORDS["es"] - {"mia"}
 _END = re.compile(r"[.!?\u2026:;\n\"\u201c\u201e\u00ab(\[\u00bf\u00a1*]\W*$|^\W*$")
 _ASKED = re.compile(r"[^.!\n]*\?")
-_RARELY_NAME_WORDS = "the a an of and in on at to for by with from or i i'm i've i'll i'd"
+_RARELY_NAME_WORDS = """
+    the a an of and in on at to for by with from or i i'm i've i'll i'd
+    sie ihr ihre ihrem ihren ihrer ihres ihnen du dich dir dein deine deinem deinen deiner euch euer eure lei le la
+"""
 _RARELY_NAMES = frozenset(_RARELY_NAME_WORDS.split())
-"""Function words that are capitals in titles, or always."""
+"""Function words with a capital in titles, always (English "I"), or to be polite (German "Sie")."""
 _AUXILIARY_NAMES = frozenset(("will", "may"))
 """Names that begin a question if they are verbs, but begin a statement if they are names."""
 
@@ -150,18 +153,17 @@ def _meant(text: str) -> tuple[list[Word], Sequence[str]]:
         for word in found
         if word.is_exact
         or word.folded not in stopwords
-        or (token[:1].isupper() and _is_name(word.folded, token, start, text, languages[0]))
+        or (token[:1].isupper() and _is_name(word.folded, token, start, text))
     ]
     return (words if len(words) == 1 else meant), languages
 
 
-def _is_name(word: str, token: str, start: int, text: str, language: str) -> bool:
+def _is_name(word: str, token: str, start: int, text: str) -> bool:
     """Return True if a function word is a name, such as "Will", "Mia" or "IT": it has a capital inside a sentence."""
     if len(token) == 1 or word in _RARELY_NAMES:
         return False
     if token.isupper() and not text.isupper():
         return True
     if not _END.search(text[max(0, start - 4) : start]):
-        # German writes the polite forms of "you" with a capital.
-        return language != "de" and token.istitle()
+        return token.istitle()
     return word in _AUXILIARY_NAMES and not _ASKED.match(text, start)
