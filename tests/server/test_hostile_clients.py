@@ -308,6 +308,28 @@ async def test_a_client_that_does_not_read_is_cut_off(
         await dropped.wait()
 
 
+async def test_a_client_that_does_not_read_its_stream_gives_way_to_a_new_one(storage: Storage) -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"%x\r\n%b\r\n" % (1 << 16, b"x" * (1 << 16)))
+                await writer.drain()
+
+    settings = ServerSettings(model=MODEL, limits=Limits(max_connections=1))
+    request = post("/v1/chat/completions", b'{"messages":[{"role":"user","content":"x"}],"stream":true}')
+    async with await asyncio.start_server(endless, "127.0.0.1", 0) as upstream:
+        base_url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}/v1"
+        async with running(storage, base_url, settings=settings) as url, connected(url) as client:
+            await client.send(request)
+            assert b" 200 " in await client.reader.readline()
+            cast("asyncio.Transport", client.writer.transport).pause_reading()
+            async with asyncio.timeout(TIMEOUT_S):
+                while await answer_to(url, HEALTH) != (200, ""):  # noqa: ASYNC110 - until it is stuck for half a second
+                    await asyncio.sleep(0.05)
+
+
 async def test_json_that_is_too_large_is_refused_before_anything_is_paid_for(
     storage: Storage, model: ScriptedOpenAIServer
 ) -> None:

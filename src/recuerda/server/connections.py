@@ -4,11 +4,13 @@ uvicorn reads a request's head without a limit of size or time, and a connection
 `GuardedConnection` adds these limits to uvicorn's own protocol. It changes neither how requests are parsed nor how they
 are answered. A request that is refused here gets its answer in OpenAI's shape, and its connection is closed.
 
-Each open connection is in one of three states. It is *silent* while it waits for the head of a request, *uploading*
-while a body arrives, and *busy* while its client waits for the server. When there are too many connections, the one is
-closed that has been silent for the longest time, and after all silent ones the one that has been uploading for the
-longest time. A connection that has been silent for less than half a second does not give way to an older upload:
-otherwise slow uploads on all other connections would close each new one before its request arrives.
+Each open connection is in one of four states. It is *silent* while it waits for the head of a request, *uploading*
+while a body arrives, *unread* while its client has to read more of an answer before the server can send the rest, and
+*busy* while its client waits for the server. When there are too many connections, the one is closed that has been
+silent for the longest time, and after all silent ones the one that has been uploading for the longest time. A
+connection that has been silent for less than half a second does not give way to an older upload: otherwise slow uploads
+on all other connections would close each new one before its request arrives. If no connection is silent or uploading,
+the one is closed that has been unread for the longest time, if that is at least half a second.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ if sys.platform == "win32":
 else:
     import resource as _descriptors
 
-State: TypeAlias = Literal["silent", "uploading", "busy"]
+State: TypeAlias = Literal["silent", "uploading", "unread", "busy"]
 
 _LINGER_S = 5.0
 _LINGER_BYTES = 64 * 1024 * 1024
@@ -58,7 +60,12 @@ class Connections:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.most: int = limits.max_connections or connections_that_fit()
-        self._open: dict[State, dict[GuardedConnection, float]] = {"silent": {}, "uploading": {}, "busy": {}}
+        self._open: dict[State, dict[GuardedConnection, float]] = {
+            "silent": {},
+            "uploading": {},
+            "unread": {},
+            "busy": {},
+        }
         self._unparsed: deque[GuardedConnection] = deque()
         self._is_parsing_planned = False
 
@@ -77,12 +84,20 @@ class Connections:
         return True
 
     def _least_needed(self) -> GuardedConnection | None:
-        silent, silent_since = next(iter(self._open["silent"].items()), (None, 0.0))
-        uploading, uploading_since = next(iter(self._open["uploading"].items()), (None, 0.0))
+        now = time.monotonic()
+        silent, silent_since = self._longest("silent")
+        uploading, uploading_since = self._longest("uploading")
+        unread, unread_since = self._longest("unread")
+        if silent is None and uploading is None:
+            return unread if now >= unread_since + _FRESH_S else None
         if silent is None or uploading is None:
             return silent or uploading
-        is_fresh = time.monotonic() < silent_since + _FRESH_S
+        is_fresh = now < silent_since + _FRESH_S
         return uploading if is_fresh and uploading_since < silent_since else silent
+
+    def _longest(self, state: State) -> tuple[GuardedConnection | None, float]:
+        """Return the connection that has been in a state for the longest time, and since when."""
+        return next(iter(self._open[state].items()), (None, 0.0))
 
     def move(self, connection: GuardedConnection, before: State, after: State) -> None:
         """Note that a connection has come into another state."""
@@ -214,6 +229,7 @@ class GuardedConnection(HttpToolsProtocol):
         super().pause_writing()
         if self._reading is None:
             self._reading = self.loop.call_later(self._limits.send_s, self.drop)
+            self._note_state()
 
     def resume_writing(self) -> None:
         """Continue the answer."""
@@ -221,6 +237,7 @@ class GuardedConnection(HttpToolsProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
+            self._note_state()
 
     # -- what the client sends -----------------------------------------------------------------------------------------
 
@@ -362,15 +379,22 @@ class GuardedConnection(HttpToolsProtocol):
         """
         if self._is_ending:
             return
-        state: State = "uploading" if self._is_in_body else "busy" if self._is_answering else "silent"
+        self._note_state()
+        if self._state == "silent" and not may_rest:
+            self._wait(self._limits.head_s)
+        elif self._state == "uploading" and not self._is_answering:
+            self._wait(_LINGER_S)  # The answer is given, so nobody reads the rest of the body.
+
+    def _note_state(self) -> None:
+        state: State = "silent"
+        if self._is_in_body:
+            state = "uploading"
+        elif self._is_answering:
+            state = "busy" if self._reading is None else "unread"
         if state != self._state:
             self._all.move(self, self._state, state)
             self._state = state
             self._stop_waiting()
-        if state == "silent" and not may_rest:
-            self._wait(self._limits.head_s)
-        elif state == "uploading" and not self._is_answering:
-            self._wait(_LINGER_S)  # The answer is given, so nobody reads the rest of the body.
 
     def _check_body(self) -> None:
         overhead = self._raw_bytes - self._body_bytes

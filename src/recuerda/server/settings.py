@@ -21,8 +21,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         max_connections: the largest number of open connections; None for half of the files that the process may open.
-            When there are more, the connection is closed that has waited longest for its client's request. If all
-            connections are being answered, a new one is refused with status 503.
+            When there are more, the connection is closed that has waited longest for its client's request, or for its
+            client to read. If all connections are being answered, a new one is refused with status 503.
         max_head_bytes: the size of the longest head of a request. A longer head is refused with status 431.
         max_headers: the largest number of headers of a request; more are refused with status 431.
         head_s: the seconds in which a client must send the head of a request, from its first byte or from the beginning
