@@ -17,6 +17,7 @@ from recuerda import (
     UriContent,
 )
 from recuerda.testing.scripted import ScriptedChatClient, call
+from recuerda.window import decode_summary
 from tests.conversation import Counts, exchange, texts
 from tests.thread.own_store import OwnStore
 
@@ -124,6 +125,18 @@ async def test_pinned_messages_stay_word_for_word(storage: Storage) -> None:
     assert len(notes.requests) > 1
     assert texts(client.requests[-1].messages)[0] == "I am allergic to nuts."
     assert sum("allergic" in text for text in texts(client.requests[-1].messages)) == 1
+
+
+async def test_a_system_message_of_every_turn_is_pinned_once(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    summarizer = Summarizer(counting_notes(), max_messages=6, keep_messages=2)
+    for word in words(12):
+        await store.add_messages([ChatMessage("system", "Be brief."), *exchange(word)])
+        await summarizer.after_turn(store, None)
+    await summarizer.summarize(store)
+    found = (await storage.read("t", with_summary=True)).summary
+    assert found is not None
+    assert texts(decode_summary(found.body).pinned) == ["Be brief."]
 
 
 async def test_undoing_what_a_summary_tells_brings_the_turns_back(storage: Storage) -> None:

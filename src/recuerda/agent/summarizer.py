@@ -24,6 +24,7 @@ from recuerda.messages.message import (
 )
 from recuerda.providers.deferred import Deferred
 from recuerda.threads.history import StoredTurn
+from recuerda.threads.pins import MAX_PINNED_TURNS, is_said
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.summary import Summary, decode_summary, encode_summary, pinned_of
 from recuerda.window.tokens import BYTES_PER_TOKEN
@@ -194,7 +195,7 @@ class Summarizer:
             raise ChatClientError("the model that writes summaries returned an empty answer; the thread is unchanged")
         return Summary(
             text=_bounded(summary, largest),
-            pinned=(*(before.pinned if before else ()), *pinned_of(messages)),
+            pinned=_together(before.pinned if before else (), pinned_of(messages)),
             model=type(self.client).__name__,
             usage=response.usage,
         )
@@ -210,6 +211,13 @@ async def _last_summary(store: ChatMessageStore) -> Summary | None:
     except StateError:
         await store.refresh()
         return None
+
+
+def _together(before: Sequence[ChatMessage], new: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """Return all pinned messages. A message that is repeated later counts once, and only the newest are kept."""
+    every = [*before, *new]
+    once = [message for place, message in enumerate(every) if not is_said(message, every[place + 1 :])]
+    return tuple(once[-MAX_PINNED_TURNS:])
 
 
 def _largest(window: ContextWindow | None) -> int:
