@@ -9,6 +9,7 @@ is checked for every item that is written, so a field that nobody knows today is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ import msgspec
 from recuerda.json_value import Json, JsonObject, to_json_object
 from recuerda.messages.message import (
     ChatMessage,
+    DataContent,
     FunctionCallContent,
     FunctionResultContent,
     TextContent,
@@ -131,6 +133,9 @@ def _texts(group: Sequence[ChatMessage]) -> list[str]:
                     found.append(text)
                 case UriContent(uri=text):
                     found.append(text)
+                case DataContent(data=data, media_type=media_type):
+                    encoded = b64encode(data).decode()
+                    found += [encoded, f"data:{media_type};base64,{encoded}"]
                 case _:
                     pass
     return found

@@ -10,7 +10,15 @@ from agents.memory import SessionSettings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recuerda import ChatMessageStore, EncodeError, MemoryStorage, Storage, ThreadConflict, ThreadOwnershipError
+from recuerda import (
+    ChatMessageStore,
+    DataContent,
+    EncodeError,
+    MemoryStorage,
+    Storage,
+    ThreadConflict,
+    ThreadOwnershipError,
+)
 from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.testing import ScriptedChatClient
 
@@ -68,6 +76,19 @@ async def test_items_come_back_in_order_and_unchanged(storage: Storage) -> None:
         await session.add_items([item])
     assert await session.get_items() == [*RUN, *odd]
     assert await RecuerdaSession("t", storage).get_items() == [*RUN, *odd]
+
+
+async def test_a_picture_is_stored_once(storage: Storage) -> None:
+    picture = "data:image/png;base64," + "QUJD" * 2500
+    parts = [{"type": "input_image", "image_url": picture, "detail": "high", "more": None}]
+    item: Any = {"type": "message", "role": "user", "content": parts}
+    session = RecuerdaSession("t", storage)
+    await session.add_items([item, answered("A picture.")])
+    assert await session.get_items() == [item, answered("A picture.")]
+    (message, _) = await ChatMessageStore(storage=storage, thread_id="t").list_messages()
+    assert message.contents == (DataContent(b"ABC" * 2500, "image/png"),)
+    (record,) = (await storage.read("t")).records
+    assert len(record.body) < 11_000
 
 
 async def test_a_limit_gives_the_newest_items(storage: Storage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -78,13 +78,25 @@ def _part(part: object) -> AnyContent:
         case {"type": "refusal", "refusal": str(refusal)}:
             return RefusalContent(refusal)
         case {"type": "input_image", "image_url": str(url)}:
-            return UriContent(url, _media_type(url, "image/*"))
+            return _linked(url, "image/*", None)
         case {"type": "input_file", "file_data": str(url)} | {"type": "input_file", "file_url": str(url)}:
-            return UriContent(url, _media_type(url, "application/octet-stream"))
+            name = cast("dict[str, Any]", part).get("filename")
+            return _linked(url, "application/octet-stream", name if isinstance(name, str) else None)
         case dict():
             return UnknownContent(cast("dict[str, Any]", part))
         case _:
             return TextContent(str(part))
+
+
+def _linked(url: str, otherwise: str, name: str | None) -> AnyContent:
+    media_type = _media_type(url, otherwise)
+    head, _, data = url.partition(",")
+    if head != f"data:{media_type};base64":
+        return UriContent(url, media_type)
+    try:
+        return DataContent(b64decode(data, validate=True), media_type, name)
+    except ValueError:
+        return UriContent(url, media_type)
 
 
 def _media_type(url: str, otherwise: str) -> str:
