@@ -11,6 +11,9 @@ from recuerda.errors import InvalidInput
 from recuerda.recall.index import Candidate, Document
 from recuerda.storage.records import from_microseconds, to_microseconds
 
+MIN_RELEVANCE = 0.15
+"""The relevance below which a search finds nothing, unless another is given."""
+
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """A message of an earlier conversation, and its origin.
@@ -28,6 +31,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         corrected_us: the time at which the text replaced the message's own words, by `RecallProvider.correct`, in the
             same unit as `created_us`; None for the message's own words.
         valid_until_us: the time at which the text was replaced; None if it holds.
+        relevance: the score in proportion to the score to expect of a message that says what the query asks for, from 0
+            to 1; comparable between searches. With 0.5, the score is as expected. It is 0 if nothing was asked.
     """
 
     text: str
@@ -41,6 +46,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     corrected_us: int | None = None
     valid_until_us: int | None = None
+    relevance: float = 0.0
 
     @property
     def created_at(self) -> datetime:
@@ -70,6 +76,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         recent_thread: excludes turns of this thread from `recent_turn` on.
         recent_turn: the number of the first excluded turn of `recent_thread`.
         only_thread: admits only messages of this thread.
+        min_relevance: admits no message at all if the best one has a lower relevance.
     """
 
     before_us: int | None = None
@@ -78,6 +85,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     recent_thread: str | None = None
     recent_turn: int = 0
     only_thread: str | None = None
+    min_relevance: float = 0.0
 
     @property
     def is_narrow(self) -> bool:
@@ -97,17 +105,29 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         return thread_id != self.recent_thread or candidate.turn < self.recent_turn
 
 
+def check_relevance(value: float) -> float:
+    """Return the value of `min_relevance`.
+
+    Raises:
+        InvalidInput: it is not a number from 0 to 1.
+    """
+    if not 0 <= value <= 1:
+        raise InvalidInput(f"min_relevance must be from 0 to 1, not {value}")
+    return value
+
+
 def filters(
     *,
     before: datetime | None = None,
     after: datetime | None = None,
     roles: Sequence[str] | None = None,
     only_thread: str | None = None,
+    min_relevance: float = 0.0,
 ) -> Filters:
     """Return the filters for a caller's arguments.
 
     Raises:
-        InvalidInput: a time has no time zone, or memories never have a given role.
+        InvalidInput: a time has no time zone, memories never have a given role, or `min_relevance` is not from 0 to 1.
     """
     for name, value in (("before", before), ("after", after)):
         if value is not None and value.tzinfo is None:
@@ -119,6 +139,7 @@ def filters(
         after_us=None if after is None else to_microseconds(after),
         roles=None if roles is None else frozenset(roles),
         only_thread=only_thread,
+        min_relevance=check_relevance(min_relevance),
     )
 
 

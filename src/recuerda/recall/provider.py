@@ -25,7 +25,7 @@ from recuerda.recall.correcting import quoted_facts
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import Followed
 from recuerda.recall.index import IndexStats, Position, RecallIndex
-from recuerda.recall.memory import Filters, Memory, Progress, filters
+from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory, Progress, check_relevance, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
 from recuerda.recall.recollection import EMBED_S, Recollection, Tell, whose_memories
@@ -68,6 +68,7 @@ class RecallProvider(ContextProvider):
             fails or takes longer, the order of the search stands too.
         facts: finds facts in the messages after the reply; see `FactExtractor`. If None, no facts are extracted.
         limit: the largest number of memories, and of facts, that a run gets.
+        min_relevance: a run gets no memories if the best one has a lower `Memory.relevance`. 0 turns this off.
         recent_turns: the number of the newest turns of the current thread that are not recalled. If None, these are the
             turns that the run sends anyway, so a turn that its window leaves out can be recalled.
         max_characters: the largest number of characters of all quotes together.
@@ -96,6 +97,7 @@ class RecallProvider(ContextProvider):
         reranker: Reranker | None = None,
         facts: FactExtractor | None = None,
         limit: int = 10,
+        min_relevance: float = MIN_RELEVANCE,
         recent_turns: int | None = None,
         max_characters: int = 6_000,
         max_quote_characters: int = 600,
@@ -107,6 +109,7 @@ class RecallProvider(ContextProvider):
         self.user_id: str | None = None if user_id is None else check_id(user_id, "user id")
         self.namespaces: tuple[str, ...] = check_namespaces(namespace, reads)
         self.limit: int = check_limit(limit, "limit")
+        self.min_relevance: float = check_relevance(min_relevance)
         self.recent_turns: int | None = None if recent_turns is None else check_count(recent_turns, "recent_turns")
         self.max_characters: int = check_limit(max_characters, "max_characters")
         self.max_quote_characters: int = check_limit(max_quote_characters, "max_quote_characters")
@@ -220,8 +223,9 @@ class RecallProvider(ContextProvider):
         after: datetime | None = None,
         roles: Sequence[str] | None = None,
         has_history: bool = False,
+        min_relevance: float = MIN_RELEVANCE,
     ) -> list[Memory]:
-        """Return the memories that answer a query best, the best first.
+        """Return the memories that answer a query best, the best first; none if nothing that was said matters.
 
         Args:
             query: a question or some words, in English or Spanish.
@@ -232,6 +236,8 @@ class RecallProvider(ContextProvider):
             after: only messages at this time or later (aware).
             roles: "user", "assistant" or both (the default).
             has_history: True also returns words that were corrected, each with the time until which it was valid.
+            min_relevance: nothing is returned if the best memory has a lower `Memory.relevance`. The default loses
+                hardly any answer. A search box may take 0.4, and 0 turns this off.
 
         Raises:
             ConfigurationError: there is neither a user nor a thread, or the storage of the threads is unknown.
@@ -240,7 +246,7 @@ class RecallProvider(ContextProvider):
         """
         check_limit(limit, "limit")
         whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
-        chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id)
+        chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id, min_relevance=min_relevance)
         return await self._search(essence(query), whose, limit=limit, admitted=chosen, has_history=has_history)
 
     async def _search(
@@ -463,16 +469,17 @@ class RecallProvider(ContextProvider):
         user = self.user_id or thread.user_id
         whose = None if user is None else Whose(user_id=user, namespaces=self.namespaces)
         if (store := _kept_turns(thread)) is None:
-            return whose, Filters()
+            return whose, Filters(min_relevance=self.min_relevance)
         followed = await self._bound(thread, store.storage).follow(thread.id, user_id=self.user_id)
         self._check_owner(thread.id, followed)
         await self._named(store, followed, turns=0)
         if (position := followed.position) is None:
-            return whose, Filters()
+            return whose, Filters(min_relevance=self.min_relevance)
         whose = owner_of(position.scope, self.namespaces)
         # A thread without a user gets only its own memories, even if another provider follows it for a user.
         is_lent = user is None and followed.user_id is None and whose.user_id is not None
         return whose, Filters(
+            min_relevance=self.min_relevance,
             recent_thread=thread.id,
             recent_turn=self._first_recent(thread, position.revision),
             only_thread=thread.id if is_lent else None,

@@ -52,6 +52,9 @@ _THREAD_BITS = 32
 _DEVIATIONS = 5
 """The number of standard deviations above the mean at which a similarity counts as much as it can."""
 
+_WORDS_OF_AN_ANSWER = 4
+"""The largest number of words of a question that are expected in an answer."""
+
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """The weight of each feature in a score.
@@ -174,6 +177,36 @@ def rank(
             recency = (candidate.created_us - oldest) / max(1, newest - oldest)
             scored.append((key, score * likelihood * (1 + weights.recent * recency)))
     return sorted(scored, key=lambda item: (-item[1], -candidates.found[item[0]].created_us, -item[0]))
+
+
+def best_score(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights = WEIGHTS) -> float:
+    """Return the score to expect of a message that says what the question asks for.
+
+    Such a message has all words of the question, but at most four of them: long questions have words that no answer
+    has. A word that the scope does not have counts like the rarest word that it has, unless meanings are compared too:
+    the answer may say the same in other words, or in another language.
+    """
+    words = dict.fromkeys(question.terms.values(), 0.0)
+    for term, frequency in candidates.frequencies.items():
+        if (word := question.terms.get(term)) is not None:
+            words[word] = max(words[word], idf(frequency, max(info.documents, frequency)))
+    known = [value for value in words.values() if value]
+    compared = sum(candidate.similarity is not None for candidate in candidates.found.values())
+    if compared:
+        # With n candidates, no similarity is more than the root of n - 1 standard deviations above the mean.
+        reachable = min(1.0, math.sqrt(max(1, compared - 1)) / _DEVIATIONS)
+        return _expected(known) + weights.similarity * idf(1, info.documents) * reachable
+    unknown = [max(known, default=0.0)] * (len(words) - len(known))
+    return _expected(known + unknown) or weights.date
+
+
+def _expected(worth: Sequence[float]) -> float:
+    return fmean(worth) * min(len(worth), _WORDS_OF_AN_ANSWER) if worth else 0.0
+
+
+def relevance_of(score: float, best: float) -> float:
+    """Return a score as a number from 0 to 1: 0.5 is the score to expect of a message that says what was asked."""
+    return score / (score + best)
 
 
 def idf(frequency: int, documents: int) -> float:

@@ -38,7 +38,7 @@ from recuerda.recall.following import Followed, follow, is_current
 from recuerda.recall.index import CandidateQuery, Correction, Document, Forgetting, Position, RecallIndex, ScopeInfo
 from recuerda.recall.joining import joined_candidates, joined_info
 from recuerda.recall.memory import Filters, Memory, Progress
-from recuerda.recall.ranking import question_of, rank
+from recuerda.recall.ranking import best_score, question_of, rank, relevance_of
 from recuerda.recall.reranking import RERANKED, Reranking
 from recuerda.recall.scopes import Whose, other_scopes, user_scope
 from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, without_names
@@ -377,11 +377,16 @@ class Recollection:
             if (thread_id := candidates.threads.get(key >> 32)) is not None
             and (filters if key >= 0 else of_corrections).admits(candidates.found[key], thread_id)
         ]
+        expected = best_score(question, info, candidates)
+        if not scored or relevance_of(scored[0][1], expected) < filters.min_relevance:
+            return []
         found_by = partial(corrections.memories, has_history=has_history)
         if self._reranking is None:
-            return await self._different(scored, limit, found_by)
-        best = await self._different(scored, max(limit, RERANKED), found_by)
-        return (await self._reranking.order(text, best))[:limit]
+            found = await self._different(scored, limit, found_by)
+        else:
+            best = await self._different(scored, max(limit, RERANKED), found_by)
+            found = (await self._reranking.order(text, best))[:limit]
+        return [structs.replace(memory, relevance=relevance_of(memory.score, expected)) for memory in found]
 
     async def _standing(self, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters) -> list[Memory]:
         queries = [CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES) for scope in infos]
