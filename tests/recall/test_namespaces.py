@@ -7,6 +7,7 @@ import pytest
 
 from recuerda import Agent, AgentThread, ChatMessage, ChatMessageStore
 from recuerda.errors import InvalidInput, StorageUnavailable
+from recuerda.json_value import JsonObject
 from recuerda.recall import FactExtractor, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.scopes import MAX_NAMESPACE_BYTES, NAMESPACE_KEY, Whose, owner_of, thread_scope, user_scope
@@ -243,6 +244,28 @@ def test_a_namespace_that_cannot_be_used_is_refused() -> None:
             RecallProvider(namespace=name)
     with pytest.raises(InvalidInput, match=r"reads=\['shared'\]"):
         RecallProvider(reads="shared")
+
+
+async def test_a_thread_in_ram_that_is_saved_and_restored_is_in_its_namespace(tmp_path: Path) -> None:
+    model = ScriptedChatClient(default="I see.")
+    state: object = None
+    for place in ("here", "there"):
+        recall = RecallProvider(tmp_path / f"{place}.db", namespace="therapist")
+        agent = model.create_agent(context_providers=[recall])
+        thread = agent.get_thread("couch") if state is None else await agent.deserialize_thread(state)
+        await agent.run("I steal lanterns at night.", thread=thread)
+        state = await thread.serialize()
+        assert thread.turn_store is not None
+        everyday = RecallProvider(tmp_path / f"{place}.db", storage=thread.turn_store.storage)
+        assert await everyday.search("lanterns", thread_id="couch") == [], place
+        assert await recall.search("lanterns", thread_id="couch"), place
+        await everyday.close()
+        await recall.close()
+    broken_states: list[JsonObject] = [{NAMESPACE_KEY: 5}, {}]
+    for broken in broken_states:
+        thread = AgentThread(message_store=ChatMessageStore(thread_id="other"))
+        thread.provider_states["RecallProvider"] = broken
+        assert await RecallProvider().invoking([ChatMessage("user", "lanterns")], thread=thread) is None
 
 
 async def test_a_namespace_in_metadata_that_cannot_be_used_is_the_default(

@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
+from typing import cast
 
 from recuerda.errors import InvalidInput, StorageUnavailable, ThreadOwnershipError
 from recuerda.ids import check_count, check_id, check_limit
@@ -164,7 +165,7 @@ class RecallProvider(ContextProvider):
         recollection = self._bound(thread, store.storage)
         followed = await recollection.follow(thread.id, user_id=self.user_id, has_grown=True)
         self._check_owner(thread.id, followed)
-        if await self._named(store, followed, turns=1):
+        if await self._named(thread, store, followed, turns=1):
             followed = await recollection.follow(thread.id, user_id=self.user_id)
         if recollection.count_turn():
             await self._learning.start("index", self._check, is_optional=True)
@@ -472,7 +473,8 @@ class RecallProvider(ContextProvider):
             return whose, Filters(min_relevance=self.min_relevance)
         followed = await self._bound(thread, store.storage).follow(thread.id, user_id=self.user_id)
         self._check_owner(thread.id, followed)
-        await self._named(store, followed, turns=0)
+        if await self._named(thread, store, followed, turns=0) and followed.position is not None:
+            followed = await self._of().follow(thread.id, user_id=self.user_id)
         if (position := followed.position) is None:
             return whose, Filters(min_relevance=self.min_relevance)
         whose = owner_of(position.scope, self.namespaces)
@@ -485,22 +487,29 @@ class RecallProvider(ContextProvider):
             only_thread=thread.id if is_lent else None,
         )
 
-    async def _named(self, store: ChatMessageStore, followed: Followed, *, turns: int) -> bool:
+    async def _named(self, thread: AgentThread, store: ChatMessageStore, followed: Followed, *, turns: int) -> bool:
         """Give a new thread this provider's namespace, in the thread's metadata; return True if it got one.
 
         This is done before the first turn, so that no other provider takes the thread for one of its own namespace. If
-        it failed then, it is done after the turn.
+        it failed then, it is done after the turn. The saved state of a thread in RAM has no metadata. So the namespace
+        is in the provider's state, too, and a restored thread gets it again.
 
         Args:
+            thread: the thread.
             store: the store of the thread.
             followed: the state of the thread.
             turns: the number of turns of a thread that is new.
         """
+        if followed.namespace is not None:
+            return False
         revision = 0 if followed.position is None else followed.position.revision
-        namespace = self.namespaces[0]
-        if namespace == DEFAULT_NAMESPACE or followed.namespace is not None or revision != turns:
+        namespace = _saved_namespace(thread.provider_states.get(self.name))
+        if namespace is None and revision == turns:
+            namespace = self.namespaces[0]
+        if namespace in (None, DEFAULT_NAMESPACE):
             return False
         await store.view.update_thread(store.thread_id, metadata={NAMESPACE_KEY: namespace})
+        thread.provider_states[self.name] = {NAMESPACE_KEY: namespace}
         return True
 
     def _first_recent(self, thread: AgentThread, revision: int) -> int:
@@ -523,6 +532,12 @@ class RecallProvider(ContextProvider):
 def _kept_turns(thread: AgentThread) -> ChatMessageStore | None:
     """Return the store with a thread's turns or, for a thread that a service keeps, the store of its mirror."""
     return thread.turn_store or thread.mirror
+
+
+def _saved_namespace(state: object) -> str | None:
+    """Return the namespace in the provider's saved state of a thread; None if there is none."""
+    named = cast("dict[str, object]", state).get(NAMESPACE_KEY) if isinstance(state, dict) else None
+    return named if isinstance(named, str) else None
 
 
 def _embed_s(timeout: timedelta | None) -> float:
