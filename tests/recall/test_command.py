@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from recuerda import ChatMessage, open_storage
+from recuerda.recall import RecallProvider
 from recuerda.recall.scopes import NAMESPACE_KEY
 from recuerda.sqlite import SQLiteStorage
 from tests.cli.processes import CommandLine, Terminal
-from tests.recall.talking import NOW, pair, person, say
+from tests.recall.talking import NOW, clock, pair, person, say
 
 
 @pytest.fixture
@@ -60,6 +61,19 @@ async def move(url: str, thread_id: str, namespace: str) -> None:
         await storage.update_thread(thread_id, metadata={NAMESPACE_KEY: namespace})
 
 
+def test_a_correction_is_shown_with_its_time(recuerda: CommandLine, url: str) -> None:
+    async def correct() -> None:
+        async with RecallProvider(storage=url, user_id="ben", clock=clock) as recall:
+            await recall.correct((await recall.search("zebra"))[0], "I saw a horse.")
+
+    asyncio.run(correct())
+    command = ("recall", "zebra", "--storage", url, "--user", "ben")
+    shown = "user · 2026-05-20 12:00 · long · turn 1 · corrected 2026-05-20 12:00\n  I saw a horse.\n"
+    assert recuerda.ok(*command) == shown
+    (memory,) = json.loads(recuerda.ok(*command, "--json"))["memories"]
+    assert memory["corrected_at"] == "2026-05-20T12:00:00+00:00"
+
+
 def test_json_has_everything(recuerda: CommandLine, url: str) -> None:
     found = json.loads(recuerda.ok("recall", "park", "--storage", url, "--limit", "1", "--json"))
     (memory,) = found["memories"]
@@ -73,6 +87,7 @@ def test_json_has_everything(recuerda: CommandLine, url: str) -> None:
         "thread_id": "garage",
         "turn": 1,
         "created_at": "2026-05-20T12:00:00+00:00",
+        "corrected_at": None,
     }
 
 

@@ -148,6 +148,8 @@ def _print(found: list[Memory], query: str) -> None:
             page.print()
         who = clean_line(memory.speaker or memory.role)
         where = f"{clean_line(memory.thread_id)} · turn {memory.turn}"
+        if memory.corrected_at is not None:
+            where += f" · corrected {shown_time(memory.corrected_at)}"
         page.print(
             Text.assemble((who, "bold cyan" if memory.role == "user" else "bold green"), (" · ", "dim"))
             + Text(f"{shown_time(memory.created_at)} · {where}", style="dim"),
@@ -165,5 +167,6 @@ def _memory_json(memory: Memory) -> JsonObject:
         "turn": memory.turn,
         "turn_id": memory.turn_id,
         "created_at": memory.created_at.isoformat(),
+        "corrected_at": None if memory.corrected_at is None else memory.corrected_at.isoformat(),
         "score": round(memory.score, 3),
     }

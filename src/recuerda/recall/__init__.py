@@ -3,7 +3,8 @@
 `RecallProvider` gives this memory to an agent, and `Memory` is a message that it finds. `RecallIndex` is the contract
 of an index. `SQLiteRecallIndex` is the embedded index, and `recuerda.recall.postgres` has one for many processes. From
 the bottom up: `text.py` turns a message into terms, `ranking.py` orders candidates, `following.py` keeps an index in
-step with the log, and `recollection.py` searches and forgets.
+step with the log, `scopes.py` names the owners of memories, `correcting.py` puts right words in place of wrong
+ones, and `recollection.py` searches and forgets.
 """
 
 from recuerda.recall.facts import Fact, FactExtractor

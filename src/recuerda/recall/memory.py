@@ -53,6 +53,11 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         """`created_us` as an aware UTC time."""
         return from_microseconds(self.created_us)
 
+    @property
+    def corrected_at(self) -> datetime | None:
+        """`corrected_us` as an aware UTC time; None for the message's own words."""
+        return None if self.corrected_us is None else from_microseconds(self.corrected_us)
+
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """The progress of bringing an index up to date with a storage.

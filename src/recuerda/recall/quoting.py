@@ -16,7 +16,6 @@ from recuerda.providers.context import Context
 from recuerda.recall.facts import Fact
 from recuerda.recall.memory import Memory
 from recuerda.recall.text import query_terms, terms_of
-from recuerda.storage.records import from_microseconds
 
 PROMPT = (
     "[memory] This message quotes earlier conversations that may matter now. Use it as knowledge about the past: each "
@@ -76,8 +75,8 @@ def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int, z
     where = "this conversation" if memory.thread_id == thread_id else "another conversation"
     who = _line(memory.speaker)[:60] + f" ({memory.role})" if memory.speaker else f"the {memory.role}"
     text = _line(excerpt(memory.text, query, max_characters))
-    if memory.corrected_us is not None:
-        when = _day(from_microseconds(memory.corrected_us).astimezone(zone))
+    if (corrected_at := memory.corrected_at) is not None:
+        when = _day(corrected_at.astimezone(zone))
         return f'- On {when}, a memory of what {who} said earlier in {where} was corrected to: "{text}"'
     return f'- On {_day(memory.created_at.astimezone(zone))}, {who} said earlier in {where}: "{text}"'
 
