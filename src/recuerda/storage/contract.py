@@ -136,8 +136,8 @@ class Storage(StorageHooks):
         check_id(thread_id, "thread id")
         record = self._new_record(turn, keep_messages=keep_messages, title=title)
         guard = to_guard(expected, user_id)
-        with self._translated("append to", thread_id):
-            return await self._append_checked(thread_id, record, guard)
+        with self._translated("append to", thread_id, guard):
+            return await self._settled(self._append(thread_id, record, guard))
 
     async def append_all(
         self,
@@ -206,7 +206,8 @@ class Storage(StorageHooks):
         guard = to_guard(None, user_id)
         with self._translated("read", thread_id):
             found = await self._read(thread_id, query)
-        check_user(thread_id, guard, found.info.user_id if found.info else None)
+        if found.info is not None:
+            check_user(thread_id, guard, found.info.user_id)
         return found
 
     async def head(self, thread_id: str, *, user_id: str | None = None) -> ThreadInfo | None:
@@ -722,7 +723,8 @@ class Storage(StorageHooks):
     def _new_record(self, turn: NewTurn, *, keep_messages: int | None, title: str | None) -> NewRecord:
         if keep_messages is not None:
             check_limit(keep_messages, "keep_messages")
-        check_text(title or "", "title")
+        if title is not None:
+            check_text(title, "title")
         self._check_body(turn.body)
         now_us = self.clock()
         return NewRecord(
@@ -752,18 +754,9 @@ class Storage(StorageHooks):
             kind=kind,
             target=target,
         )
-        with self._translated("summarize" if kind == "summary" else kind, info.id):
-            return await self._append_checked(info.id, record, to_guard(info.version, user_id))
-
-    async def _append_checked(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
-        try:
-            return await self._settled(self._append(thread_id, record, guard))
-        except ThreadOwnershipError:
-            if guard.incarnation is None:
-                raise
-            # The caller has read the thread as its own. So the thread has changed hands since, or was begun anew.
-            revision = guard.revision or 0
-            raise ThreadConflict(thread_id, expected=revision, actual=revision) from None
+        guard = to_guard(info.version, user_id)
+        with self._translated("summarize" if kind == "summary" else kind, info.id, guard):
+            return await self._settled(self._append(info.id, record, guard))
 
     def _check_body(self, body: bytes) -> None:
         limit = self.max_body_bytes

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from recuerda.errors import ConfigurationError, RecuerdaError, StorageError
+from recuerda.errors import ConfigurationError, RecuerdaError, StorageError, ThreadConflict, ThreadOwnershipError
 from recuerda.storage.finishing import PATIENCE_S, settled
 from recuerda.storage.records import (
     Appended,
@@ -214,29 +214,38 @@ class StorageHooks(ABC):
         patience_s = self.write_patience_s
         return write if patience_s is None else settled(write, patience_s=patience_s)
 
-    def _translated(self, action: str, thread_id: str | None) -> _Translated:
-        return _Translated(self, action, thread_id)
+    def _translated(self, action: str, thread_id: str | None, guard: Guard | None = None) -> _Translated:
+        return _Translated(self, action, thread_id, guard)
 
 
 class _Translated:
-    """Translates a backend's driver errors.
+    """Translates a backend's driver errors. With the guard of an append, it also translates a refusal of the user.
+
+    A caller whose guard has an incarnation has read the thread as its own. If the thread is another user's now, it has
+    changed hands since, or was begun anew: that is a conflict.
 
     Every operation enters such a block, so it avoids the cost of a generator.
     """
 
-    __slots__ = ("_action", "_hooks", "_thread_id")
+    __slots__ = ("_action", "_guard", "_hooks", "_thread_id")
 
-    def __init__(self, hooks: StorageHooks, action: str, thread_id: str | None) -> None:
+    def __init__(self, hooks: StorageHooks, action: str, thread_id: str | None, guard: Guard | None) -> None:
         self._hooks = hooks
         self._action = action
         self._thread_id = thread_id
+        self._guard = guard
 
     def __enter__(self) -> None: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, RecuerdaError) or not isinstance(error, self._hooks.driver_errors):
+        if error is None:
+            return
+        if isinstance(error, ThreadOwnershipError) and self._guard is not None and self._guard.incarnation is not None:
+            revision = self._guard.revision or 0
+            raise ThreadConflict(self._thread_id or "", expected=revision, actual=revision) from None
+        if isinstance(error, RecuerdaError) or not isinstance(error, self._hooks.driver_errors):
             return
         subject = "threads" if self._thread_id is None else f"thread {self._thread_id!r}"
         raise self._hooks._translate(error, f"{self._action} {subject}") from error  # pyright: ignore[reportPrivateUsage]  # its other half

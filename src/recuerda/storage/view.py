@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import CoroutineType
+from typing import Any
 from weakref import WeakSet
 
 import msgspec
@@ -62,8 +64,9 @@ class UserStorage(Storage):
         """Return the storage's own lock, so that runs through different views queue too."""
         return self.storage.run_lock(thread_id)
 
-    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
-        return await self.storage._append(thread_id, record, self._mine(thread_id, guard))
+    def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> CoroutineType[Any, Any, Appended]:
+        # Another coroutine would cost as much as the check.
+        return self.storage._append(thread_id, record, self._mine(thread_id, guard))
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         return await self.storage._append_all(thread_id, records, self._mine(thread_id, guard))
