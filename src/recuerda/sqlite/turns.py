@@ -15,6 +15,7 @@ from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.sqlite.snapshots import Snapshot
 from recuerda.sqlite.threads import Head, find, look, make
 from recuerda.storage.records import (
+    MAX_MESSAGE_COUNT,
     REMEMBERED,
     Appended,
     Guard,
@@ -28,7 +29,9 @@ from recuerda.storage.records import (
 from recuerda.storage.rules import edits_after, is_same_history, title_after, updated_after
 
 # The texts of the usual statements are made once, because Python's driver looks a statement up by its text.
-_TURN = "SELECT position, id, created_us, committed_us, message_count, body FROM turns"
+# A column that Python's driver fetches costs more than SQLite's arithmetic, so two numbers of a turn come as one.
+_TURN = "SELECT (position & 4294967295) << 31 | message_count, id, created_us, committed_us, body FROM turns"
+_COUNT_BITS = MAX_MESSAGE_COUNT.bit_length()
 _RECORD = "SELECT position, id, created_us, committed_us, message_count, body, kind, target FROM turns"
 _TURNS_BACKWARDS = f"{_TURN} WHERE position BETWEEN ? AND ? AND kind IS NULL ORDER BY position DESC"
 _RECORDS_BACKWARDS = f"{_RECORD} WHERE position BETWEEN ? AND ? ORDER BY position DESC"
@@ -60,7 +63,8 @@ class _Cut(NamedTuple):
 
 def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connection) -> Appended:
     """Do `Storage._append`."""
-    head = find(thread_id, guard, db)
+    cursor = db.cursor()  # one for the usual statements, because each cursor has its cost
+    head = find(thread_id, guard, cursor)
     if head.key and not record.is_new_id and (found := _held(thread_id, record.id, head, db)):
         if head.has_draft:
             drafts.end(head.key, record.id, db)
@@ -68,9 +72,9 @@ def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connecti
     head.check(thread_id, guard)
     key = head.key or make(thread_id, None, record.created_us, db)
     committed = record.numbered(head.revision + 1)
-    _insert(db, key, committed)
+    _insert(cursor, key, committed)
     cut = _cut(db, key << NUMBER_BITS, record, head)
-    _advance(db, key, head, cut, committed)
+    _advance(cursor, key, head, cut, committed)
     if cut or not head.revision or (head.title_turn == 0 and record.title):
         _name(db, key, head, cut, title=record.title, user_id=head.new_user(guard))
     if head.has_draft and record.kind == "turn":
@@ -95,7 +99,7 @@ def _held(thread_id: str, record_id: str, head: Head, db: sqlite3.Connection) ->
     return found
 
 
-def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
+def _insert(db: sqlite3.Cursor, key: int, record: TurnRecord) -> None:
     # Python's driver looks for an adapter of each None and each bytes, which costs as much as a column. So most turns
     # are inserted without the columns that they do not use, and a body is given as a bytearray.
     body = bytearray(record.body)
@@ -107,7 +111,7 @@ def _insert(db: sqlite3.Connection, key: int, record: TurnRecord) -> None:
         db.execute(_INSERT_RECORD, (*values, kind, record.target, record.committed_us))
 
 
-def _advance(db: sqlite3.Connection, key: int, head: Head, cut: _Cut | None, record: TurnRecord) -> None:
+def _advance(db: sqlite3.Cursor, key: int, head: Head, cut: _Cut | None, record: TurnRecord) -> None:
     """Bring the thread's row up to a new record."""
     first, gone_turns, gone_messages = (cut.first, cut.turns, cut.messages) if cut else (head.first, 0, 0)
     db.execute(
@@ -229,8 +233,8 @@ def _read_row(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> Threa
 
 
 def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
-    with Snapshot(db):
-        thread = look(thread_id, db)
+    with Snapshot(db) as cursor:
+        thread = look(thread_id, cursor)
         if thread is None:
             return ThreadSlice(info=None)
         key, info, has_draft = thread
@@ -245,7 +249,7 @@ def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> T
             records, start = [], max(after, info.revision) + 1
         else:
             lowest = max(after + 1, info.first, (summary.target or 0) + 1 if summary else 1)
-            records, start = _newest(db, base, after, (lowest, info.revision), query)
+            records, start = _newest(cursor, base, after, (lowest, info.revision), query)
     return ThreadSlice(
         info=info,
         records=tuple(reversed(records)),
@@ -284,51 +288,59 @@ def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:
 
 
 def _newest(
-    db: sqlite3.Connection, base: int, after: int, numbers: tuple[int, int], query: ReadQuery
+    db: sqlite3.Cursor, base: int, after: int, numbers: tuple[int, int], query: ReadQuery
 ) -> tuple[list[TurnRecord], int]:
     """Walk back from the newest record until the window is full. The cost depends on the window, not on the thread."""
     lowest, highest = numbers
-    # A fresh read gives turns only. A long read spends its time on columns, so it omits the two columns that turns do
-    # not use.
-    rows = db.execute(_RECORDS_BACKWARDS if after else _TURNS_BACKWARDS, (base + lowest, base + highest))
-    if query.last_turns is None and query.last_messages is None:
-        window, start = rows.fetchall(), lowest
-    else:
-        window, start = _fill(rows, query, lowest, only_turns=not after)
-    return ([_record(row) for row in window] if after else _turns(window)), start
-
-
-def _fill(
-    rows: sqlite3.Cursor, query: ReadQuery, lowest: int, *, only_turns: bool
-) -> tuple[list[tuple[Any, ...]], int]:
-    """Return the rows that fit into a query's window, and the number from which on the window has all records."""
+    places = (base + lowest, base + highest)
     most_turns = _ALL if query.last_turns is None else query.last_turns
     most_messages = _ALL if query.last_messages is None else query.last_messages
-    window: list[tuple[Any, ...]] = []
-    turns = messages = 0
-    for row in rows:
-        turns += only_turns or row[6] is None
-        messages += row[4]
-        if turns > most_turns or (messages > most_messages and turns > 1):
-            rows.close()
-            return window, (row[0] & NUMBER_MASK) + 1
-        window.append(row)
-    return window, lowest
+    if after:
+        return _newest_records(db.execute(_RECORDS_BACKWARDS, places), lowest, most_turns, most_messages)
+    return _newest_turns(db.execute(_TURNS_BACKWARDS, places), lowest, most_turns, most_messages)
 
 
-def _turns(rows: Sequence[tuple[Any, ...]]) -> list[TurnRecord]:
-    """Return the turns in rows of `_TURN`. A function for each row would cost as much as the row."""
-    return [
-        TurnRecord(
-            number=position & NUMBER_MASK,
-            id=record_id,
-            created_us=created_us,
-            committed_us=created_us if committed_us is None else committed_us,
-            message_count=message_count,
-            body=body,
+def _newest_turns(
+    rows: sqlite3.Cursor, lowest: int, most_turns: int, most_messages: int
+) -> tuple[list[TurnRecord], int]:
+    """Return the newest turns in rows of `_TURN`, and the number from which on they are complete.
+
+    A long read spends its time here. So it omits the two columns that turns do not use, and calls no function for each
+    row, which would cost as much as the row.
+    """
+    records: list[TurnRecord] = []
+    messages = 0
+    for packed, record_id, created_us, committed_us, body in rows:
+        message_count = packed & MAX_MESSAGE_COUNT
+        messages += message_count
+        if (records and messages > most_messages) or len(records) == most_turns:
+            return records, (packed >> _COUNT_BITS) + 1
+        records.append(
+            TurnRecord(
+                number=packed >> _COUNT_BITS,
+                id=record_id,
+                created_us=created_us,
+                committed_us=created_us if committed_us is None else committed_us,
+                message_count=message_count,
+                body=body,
+            )
         )
-        for position, record_id, created_us, committed_us, message_count, body in rows
-    ]
+    return records, lowest
+
+
+def _newest_records(
+    rows: sqlite3.Cursor, lowest: int, most_turns: int, most_messages: int
+) -> tuple[list[TurnRecord], int]:
+    """Return the newest records in rows of `_RECORD`, and the number from which on they are complete."""
+    records: list[TurnRecord] = []
+    turns = messages = 0
+    for record in map(_record, rows):
+        turns += record.kind == "turn"
+        messages += record.message_count
+        if turns > most_turns or (messages > most_messages and turns > 1):
+            return records, record.number + 1
+        records.append(record)
+    return records, lowest
 
 
 def _record(row: tuple[Any, ...]) -> TurnRecord:

@@ -15,8 +15,9 @@ import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+import msgspec
 
 from recuerda._drivers.per_loop import keep_in_children
 from recuerda._drivers.sqlite_names import OpenFile, Place
@@ -33,14 +34,13 @@ MAX_GROUP = 256
 """The largest number of writes in one transaction. It limits how long the first write waits."""
 
 
-@dataclass(slots=True)
-class Job(Generic[T]):
+class Job(msgspec.Struct, Generic[T], eq=False):
     """A job of a worker, and the future that gets its outcome when its transaction has ended."""
 
     run: Callable[[sqlite3.Connection], T]
     future: asyncio.Future[T]
     loop: asyncio.AbstractEventLoop
-    erase_s: float | None = None
+    erase_s: float | None
     _failure: BaseException | None = None
     _is_ended: bool = False
     _end: asyncio.Future[None] | None = None
@@ -216,8 +216,6 @@ class Worker:
         try:
             self._check_place()
             outcomes = [_attempt(connection, job, RecuerdaError) for job in group]
-            if any(map(_has_removed, outcomes)):
-                mark_due(connection)
             cursor.execute("COMMIT")
             self._check_place()
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
@@ -233,14 +231,13 @@ def _attempt(connection: sqlite3.Connection, job: Job[Any], expected: type[Excep
     if job.future.cancelled():
         return job, None, None
     try:
-        return job, job.run(connection), None
+        result = job.run(connection)
+        if job.erase_s is not None and job.erase_s < LATE_S:
+            mark_due(connection)
     except expected as error:
         return job, None, error
-
-
-def _has_removed(outcome: Outcome) -> bool:
-    job, _, error = outcome
-    return job.erase_s is not None and job.erase_s < LATE_S and error is None
+    else:
+        return job, result, None
 
 
 def _settle(outcomes: list[Outcome]) -> None:
