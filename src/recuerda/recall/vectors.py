@@ -1,17 +1,27 @@
 """The format of stored vectors, and their comparison.
 
-A vector of length 1 is stored as single-precision floats. The comparison is exact, because one user has so few memories
-that an approximate index would cost more than it saves. With numpy, comparing a thousand vectors takes a millisecond.
-Without numpy, plain Python takes some tens of milliseconds.
+A vector of length 1 is stored as a scale and one byte for each dimension. This changes a cosine by about a
+thousandth, and takes a quarter of the space of floats. The vectors of a user with few memories are all compared.
+
+For a user with many memories, the signs of the dimensions are compared first, which are one bit each: the more bits two
+vectors share, the more similar they are. Only the vectors that share most bits are then compared exactly (Charikar,
+"Similarity estimation techniques from rounding algorithms", 2002). numpy makes both several times as fast, but is not
+needed.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import mul
 from typing import Any
+
+_SCALE_BYTES = 4
+_LARGEST = 127
+_WORD_BYTES = 8
+"""The number of bytes of signs is a multiple of this, so that numpy compares 64 of them at once."""
 
 
 def unit(vector: Sequence[float]) -> list[float]:
@@ -22,7 +32,14 @@ def unit(vector: Sequence[float]) -> list[float]:
 
 def pack(vector: Sequence[float]) -> bytes:
     """Return a vector in the stored format."""
-    return array("f", vector).tobytes()
+    scale, values = _rounded(vector)
+    return array("f", [scale]).tobytes() + values.tobytes()
+
+
+def rounded(vector: Sequence[float]) -> list[float]:
+    """Return the vector that the stored format has, for an index that stores floats and gives the same results."""
+    scale, values = _rounded(vector)
+    return [scale * value for value in values]
 
 
 def most_similar(query: Sequence[float], rows: Sequence[tuple[int, bytes]]) -> dict[int, float]:
@@ -30,16 +47,81 @@ def most_similar(query: Sequence[float], rows: Sequence[tuple[int, bytes]]) -> d
 
     Vectors of another dimension are left out.
     """
-    size = 4 * len(query)
+    size = _SCALE_BYTES + len(query)
     fitting = [(key, data) for key, data in rows if len(data) == size]
     if not fitting:
         return {}
     keys = [key for key, _ in fitting]
     numpy = _numpy()
-    if numpy is not None:
-        matrix = numpy.frombuffer(b"".join(data for _, data in fitting), dtype="=f4").reshape(len(keys), -1)
-        return dict(zip(keys, (matrix @ numpy.asarray(query, dtype="=f4")).tolist(), strict=True))
-    return {key: sum(map(mul, array("f", data), query)) for key, data in fitting}
+    if numpy is None:
+        return {key: _cosine(query, data) for key, data in fitting}
+    table = numpy.frombuffer(b"".join([data for _, data in fitting]), dtype="i1").reshape(len(keys), -1)
+    scales = table[:, :_SCALE_BYTES].copy().view("=f4")[:, 0]
+    cosines = table[:, _SCALE_BYTES:].astype("=f4") @ numpy.asarray(query, dtype="=f4") * scales
+    return dict(zip(keys, cosines.tolist(), strict=True))
+
+
+def most_similar_floats(query: Sequence[float], rows: Sequence[tuple[int, array[float]]]) -> dict[int, float]:
+    """Return the cosines as `most_similar` does, for vectors of the query's dimension that are stored as floats."""
+    numpy = _numpy()
+    if numpy is None or not rows:
+        return {key: sum(map(mul, vector, query)) for key, vector in rows}
+    cosines = numpy.asarray([vector for _, vector in rows], dtype="=f4") @ numpy.asarray(query, dtype="=f4")
+    return dict(zip([key for key, _ in rows], cosines.tolist(), strict=True))
+
+
+def signs(vector: Sequence[float]) -> bytes:
+    """Return the signs of a vector's dimensions, one bit for each."""
+    bits = sum([1 << place for place, value in enumerate(vector) if value > 0])
+    return bits.to_bytes(_WORD_BYTES * -(-len(vector) // (8 * _WORD_BYTES)), "little")
+
+
+def most_alike(query: Sequence[float], packs: Sequence[tuple[int, bytes]], limit: int) -> list[int]:
+    """Return the numbers of the vectors that share most signs with the query's vector.
+
+    Args:
+        query: the query's vector.
+        packs: the signs of vectors with consecutive numbers, each with the number of the first one. Signs that are all
+            zero stand for no vector.
+        limit: the number of vectors to return.
+    """
+    asked = signs(query)
+    numpy = _numpy()
+    if numpy is None or not hasattr(numpy, "bitwise_count"):
+        distances = _distances(asked, packs)
+        return [number for _, number in heapq.nsmallest(limit, distances)]
+    size = len(packs[0][1]) // len(asked) if packs else 0
+    table = numpy.frombuffer(b"".join([data for _, data in packs]), dtype="=u8").reshape(-1, len(asked) // _WORD_BYTES)
+    numbers = (numpy.asarray([first for first, _ in packs])[:, None] + numpy.arange(size)).ravel()
+    present = table.any(axis=1)
+    table, numbers = table[present], numbers[present]
+    apart = numpy.bitwise_count(table ^ numpy.frombuffer(asked, dtype="=u8")).sum(axis=1, dtype="=i4")
+    if limit < len(numbers):
+        numbers = numbers[numpy.argpartition(apart, limit)[:limit]]
+    return numbers.tolist()
+
+
+def _rounded(vector: Sequence[float]) -> tuple[float, array[int]]:
+    largest = max(map(abs, vector), default=0.0)
+    scale = array("f", [largest / _LARGEST])[0]
+    if not scale:
+        return 0.0, array("b", bytes(len(vector)))
+    return scale, array("b", [max(-_LARGEST, min(_LARGEST, round(value / scale))) for value in vector])
+
+
+def _cosine(query: Sequence[float], data: bytes) -> float:
+    scale = array("f", data[:_SCALE_BYTES])[0]
+    return scale * sum(map(mul, array("b", data[_SCALE_BYTES:]), query))
+
+
+def _distances(asked: bytes, packs: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, int]]:
+    size = len(asked)
+    wanted = int.from_bytes(asked, "little")
+    for first, data in packs:
+        for place in range(len(data) // size):
+            bits = int.from_bytes(data[place * size : (place + 1) * size], "little")
+            if bits:
+                yield (bits ^ wanted).bit_count(), first + place
 
 
 def _numpy() -> Any:

@@ -13,6 +13,7 @@ from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Document, Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postgres.schema import SHAPE
 from recuerda.recall.postgres.terms import counts_of, joined_terms
+from recuerda.recall.vectors import rounded
 
 
 class Following:
@@ -88,7 +89,7 @@ class Following:
     async def add_vectors(
         self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]], connection: Connection
     ) -> None:
-        texts = [f"{{{','.join(map(repr, map(float, vector)))}}}" for vector in vectors.values()]
+        texts = [f"{{{','.join(map(repr, rounded(vector)))}}}" for vector in vectors.values()]
         await rows(self._add_vectors, (self._lock_timeout_ms, scope, model_id, list(vectors), texts), connection)
 
     async def add_facts(

@@ -26,7 +26,7 @@ from recuerda.recall.index import (
 )
 from recuerda.recall.postgres.schema import State
 from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
-from recuerda.recall.vectors import most_similar
+from recuerda.recall.vectors import most_similar_floats
 
 _ARRAY_HEADER = 20
 """The number of bytes before the elements of a one-dimensional array in the format of `array_send`."""
@@ -223,7 +223,7 @@ class Searching:
     ) -> dict[int, float]:
         """Return the similarities, computed in this process, for a server without pgvector."""
         found = await rows(self._vectors, (query.scope, query.model_id, len(vector)), connection)
-        return most_similar(vector, [(key, _packed(data)) for key, data in found])
+        return most_similar_floats(vector, [(key, _floats(data)) for key, data in found])
 
 
 def _positions(found: Sequence[Row]) -> tuple[int, dict[str, Position]]:
@@ -286,8 +286,8 @@ def _array_text(vector: Sequence[float]) -> str:
     return f"[{','.join(map(repr, map(float, vector)))}]"
 
 
-def _packed(sent: bytes) -> bytes:
+def _floats(sent: bytes) -> array[float]:
     """Return the floats of an array that the server sent. The length of each float precedes it, highest byte first."""
     values = array("f", sent[_ARRAY_HEADER:])
     values.byteswap()
-    return values[1::2].tobytes()
+    return values[1::2]

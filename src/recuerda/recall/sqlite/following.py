@@ -12,6 +12,7 @@ from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdat
 from recuerda.recall.postings import BLOCK
 from recuerda.recall.sqlite.entries import Removed, take_out
 from recuerda.recall.sqlite.facts import erase_facts, remove_changed, remove_orphans
+from recuerda.recall.sqlite.meaning import remove_vectors
 from recuerda.recall.sqlite.schema import ROLES, THREAD_BITS
 from recuerda.recall.sqlite.searching import followed, known_threads
 from recuerda.recall.sqlite.texts import original_text, stored_text
@@ -188,7 +189,7 @@ def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) 
 def _delete(connection: sqlite3.Connection, scope: int, rows: Sequence[_Row]) -> None:
     """Delete the rows of documents, and the blocks that have none left."""
     connection.executemany("DELETE FROM pending WHERE scope = ? AND number = ?", [(scope, row[2]) for row in rows])
-    connection.executemany("DELETE FROM vectors WHERE scope = ? AND document = ?", [(scope, row[0]) for row in rows])
+    remove_vectors(scope, {row[0]: row[2] for row in rows}, connection)
     connection.executemany("DELETE FROM documents WHERE key = ?", [(row[0],) for row in rows])
     connection.executemany(
         "DELETE FROM blocks WHERE scope = ? AND block = ? "
@@ -268,12 +269,3 @@ def _add(connection: sqlite3.Connection, scope: int, first_key: int, block: int,
         (len(added), sum([new.size for new in added]), len(added), blocks, scope),
     )
     return block
-
-
-def add_vectors(scope: str, model_id: str, vectors: Mapping[int, bytes], connection: sqlite3.Connection) -> None:
-    """Store vectors; see `RecallIndex.add_vectors`."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO vectors SELECT scope, key, ?, ? FROM documents "
-        "WHERE key = ? AND scope = (SELECT key FROM scopes WHERE id = ?)",
-        [(model_id, data, key, scope) for key, data in vectors.items()],
-    )

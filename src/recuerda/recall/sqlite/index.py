@@ -45,11 +45,10 @@ from recuerda.recall.index import (
     ThreadUpdate,
     Unembedded,
 )
-from recuerda.recall.sqlite import entries, following, searching
+from recuerda.recall.sqlite import entries, following, meaning, searching
 from recuerda.recall.sqlite import facts as fact_tables
 from recuerda.recall.sqlite.cleaning import Cleaner
 from recuerda.recall.sqlite.schema import connect, restore, salvage
-from recuerda.recall.vectors import pack
 
 T = TypeVar("T")
 
@@ -159,11 +158,10 @@ class SQLiteRecallIndex(RecallIndex):
         return gone
 
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
-        return await self._look(partial(searching.unembedded, scope, model_id, limit))
+        return await self._look(partial(meaning.unembedded, scope, model_id, limit))
 
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
-        packed = {key: pack(vector) for key, vector in vectors.items()}
-        await self._write(partial(following.add_vectors, scope, model_id, packed))
+        await self._write(partial(meaning.add_vectors, scope, model_id, vectors))
 
     async def add_facts(
         self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], *, turn_id: str | None = None

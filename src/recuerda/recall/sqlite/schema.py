@@ -26,7 +26,7 @@ from recuerda.recall.text import TERMS_VERSION
 APPLICATION_ID = 0x52454349
 """Marks a SQLite file as an index of recuerda ("RECI")."""
 
-SHAPE = 3000 + TERMS_VERSION
+SHAPE = 4000 + TERMS_VERSION
 """The shape of a file's tables and terms: its `user_version`. An index of another shape is created again."""
 
 THREAD_BITS = 32
@@ -89,6 +89,18 @@ _TABLES = (
     CREATE TABLE vectors (
         scope INTEGER NOT NULL, document INTEGER NOT NULL, model TEXT NOT NULL, data BLOB NOT NULL,
         PRIMARY KEY (scope, document)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE signs (
+        scope INTEGER NOT NULL, block INTEGER NOT NULL, model TEXT NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (scope, block)
+    ) WITHOUT ROWID
+    """,
+    # The number of a scope's vectors of each model.
+    """
+    CREATE TABLE models (
+        scope INTEGER NOT NULL, model TEXT NOT NULL, vectors INTEGER NOT NULL, PRIMARY KEY (scope, model)
     ) WITHOUT ROWID
     """,
 )

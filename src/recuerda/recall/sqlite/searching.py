@@ -1,7 +1,6 @@
 """The reads of the index: candidates of a query, documents and counts.
 
-`recall/postings.py` finds the best documents. Vectors are compared one by one within the scope, with numpy if it is
-installed.
+`recall/postings.py` finds the best documents, and `meaning.py` those that are near in meaning.
 """
 
 from __future__ import annotations
@@ -21,14 +20,12 @@ from recuerda.recall.index import (
     IndexStats,
     Position,
     ScopeInfo,
-    Unembedded,
 )
 from recuerda.recall.postings import BLOCK, Matches
-from recuerda.recall.sqlite import entries
+from recuerda.recall.sqlite import entries, meaning
 from recuerda.recall.sqlite.facts import has_corrections
 from recuerda.recall.sqlite.schema import ROLES, THREAD_BITS
 from recuerda.recall.sqlite.texts import original_text
-from recuerda.recall.vectors import most_similar
 
 _DocumentRow = tuple[int, str, int, str, int, int, str | None, int, str | bytes]
 _CandidateRow = tuple[int, int, int, int, str | None, int, int, int]
@@ -102,12 +99,13 @@ def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candida
         return Candidates(found={}, frequencies={}, threads={})
     scope, documents = found
     matches = entries.matches(scope, query.terms, connection)
-    similar = _similarities(connection, scope, query)
-    keys = set(_keys_of(connection, scope, matches.best(documents, query.limit)))
+    similar = meaning.nearest(scope, query, connection)
+    keys = set(meaning.keys_of(connection, scope, matches.best(documents, query.limit)))
     keys.update(heapq.nlargest(query.limit, similar, key=similar.__getitem__))
     for start, end in query.periods:
         keys.update(_newest_within(connection, scope, start, end, query.limit))
     keys.update([key + step for key in keys for step in range(-NEIGHBOUR_REACH, NEIGHBOUR_REACH + 1)])
+    similar |= meaning.similarities(scope, query, keys - similar.keys(), connection)
     candidates = _candidates(connection, scope, keys, matches, similar)
     return Candidates(found=candidates, frequencies=matches.frequencies, threads=_threads(connection, candidates))
 
@@ -131,18 +129,6 @@ def documents(keys: Sequence[int], connection: sqlite3.Connection) -> dict[int, 
     }  # fmt: skip
 
 
-def unembedded(scope: str, model_id: str, limit: int, connection: sqlite3.Connection) -> list[Unembedded]:
-    """See `RecallIndex.unembedded`."""
-    rows = connection.execute(
-        "SELECT documents.key, text FROM scopes JOIN blocks ON blocks.scope = scopes.key "
-        "JOIN documents ON documents.key BETWEEN first_key AND first_key + ? "
-        "LEFT JOIN vectors ON vectors.scope = documents.scope AND vectors.document = documents.key AND model = ? "
-        "WHERE scopes.id = ? AND vectors.document IS NULL ORDER BY newest_us DESC, created_us DESC LIMIT ?",
-        (BLOCK - 1, model_id, scope, limit),
-    )
-    return [Unembedded(key=key, text=original_text(text)) for key, text in rows]
-
-
 def stats(connection: sqlite3.Connection) -> IndexStats:
     """See `RecallIndex.stats`."""
     row = connection.execute(
@@ -154,26 +140,6 @@ def stats(connection: sqlite3.Connection) -> IndexStats:
     return IndexStats(
         scopes=row[0], threads=row[1], documents=row[2], vectors=row[3], forgotten=row[4], size_bytes=row[5]
     )
-
-
-def _keys_of(connection: sqlite3.Connection, scope: int, numbers: Sequence[int]) -> list[int]:
-    blocks = {number // BLOCK for number in numbers}
-    first_keys = dict(
-        connection.execute(
-            "SELECT block, first_key FROM blocks WHERE scope = ? AND block IN (SELECT value FROM json_each(?))",
-            (scope, _json(sorted(blocks))),
-        )
-    )
-    return [first_keys[number // BLOCK] + number % BLOCK for number in numbers]
-
-
-def _similarities(connection: sqlite3.Connection, scope: int, query: CandidateQuery) -> dict[int, float]:
-    if query.vector is None:
-        return {}
-    rows = connection.execute(
-        "SELECT document, data FROM vectors WHERE scope = ? AND model = ?", (scope, query.model_id)
-    ).fetchall()
-    return most_similar(query.vector, rows)
 
 
 def _newest_within(connection: sqlite3.Connection, scope: int, start: int, end: int, limit: int) -> list[int]:

@@ -1,0 +1,83 @@
+"""Stored vectors, and the vectors of a user with many memories, of which the signs are compared first."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from recuerda.recall import SQLiteRecallIndex, vectors
+from recuerda.recall.index import CandidateQuery, ThreadUpdate
+from recuerda.recall.sqlite import meaning
+from tests.recall.postgres.memories import position, remember
+
+
+def test_a_stored_vector_takes_a_byte_for_each_dimension_and_changes_a_cosine_by_about_a_thousandth() -> None:
+    random = Random(1)
+    query, *others = [vectors.unit([random.gauss(0, 1) for _ in range(384)]) for _ in range(40)]
+    packed = [(number, vectors.pack(vector)) for number, vector in enumerate(others)]
+    assert {len(data) for _, data in packed} == {388}
+    exact = {number: sum(a * b for a, b in zip(query, vector, strict=True)) for number, vector in enumerate(others)}
+    assert vectors.most_similar(query, packed) == pytest.approx(exact, abs=3e-3)
+    rounded = [(number, array("f", vectors.rounded(vector))) for number, vector in enumerate(others)]
+    assert vectors.most_similar_floats(query, rounded) == pytest.approx(vectors.most_similar(query, packed), abs=1e-6)
+
+
+def no_numpy() -> None:
+    return None
+
+
+def test_the_signs_that_are_most_alike_are_the_same_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = Random(1)
+    query, *others = [[random.gauss(0, 1) for _ in range(70)] for _ in range(161)]
+    packs = [(16 * n, b"".join(map(vectors.signs, others[16 * n : 16 * n + 16]))) for n in range(10)]
+    packs[3] = (48, bytes(len(packs[3][1])))  # a block without vectors
+
+    def shared(numbers: Sequence[int]) -> list[int]:
+        return sorted(sum((a > 0) == (b > 0) for a, b in zip(query, others[n], strict=True)) for n in numbers)
+
+    everything = [n for n in range(160) if not 48 <= n < 64]
+    fast = [vectors.most_alike(query, packs, limit) for limit in (5, 1_000)]
+    monkeypatch.setattr(vectors, "_numpy", no_numpy)
+    slow = [vectors.most_alike(query, packs, limit) for limit in (5, 1_000)]
+    for few, many in (fast, slow):
+        assert shared(few) == shared(everything)[-5:]
+        assert sorted(many) == everything
+
+
+@pytest.mark.parametrize("compared", [1_000, 100], ids=["all compared", "the signs first"])
+async def test_many_vectors_are_found_by_their_signs(
+    index_path: Path, monkeypatch: pytest.MonkeyPatch, compared: int
+) -> None:
+    monkeypatch.setattr(meaning, "MAX_COMPARED", compared)
+    random = Random(2)
+    async with SQLiteRecallIndex(index_path) as index:
+        for name in ("one", "two"):
+            await remember(index, name, [f"number {n}" for n in range(150)])
+        keys = [one.key for one in await index.unembedded("user:ana", "m", 1_000)]
+        near = {key: vectors.unit([random.gauss(0, 1) for _ in range(384)]) for key in keys}
+        await index.add_vectors("user:ana", "old", {keys[0]: [1.0, 0.0]})
+        for key in keys:
+            await index.add_vectors("user:ana", "m", {key: near[key]})
+        assert await index.unembedded("user:ana", "m", 10) == []
+        assert len(await index.unembedded("user:ana", "old", 10)) == 10
+        for key in keys[::30]:
+            query = vectors.unit([value + random.gauss(0, 0.02) for value in near[key]])
+            asked = CandidateQuery(scope="user:ana", terms=(), model_id="m", vector=query, limit=5)
+            found = await index.candidates(asked)
+            best = max(found.found.values(), key=lambda candidate: candidate.similarity or 0.0)
+            assert best.key == key
+            for candidate in found.found.values():
+                exact = sum(a * b for a, b in zip(query, near[candidate.key], strict=True))
+                assert candidate.similarity == pytest.approx(exact, abs=3e-3)
+        for name in ("one", "two"):
+            await index.apply(ThreadUpdate(thread_id=name, expected=position(150), position=None))
+        assert (await index.stats()).vectors == 0
+    with contextlib.closing(sqlite3.connect(index_path)) as plain:
+        for table in ("signs", "models", "vectors", "blocks"):
+            assert plain.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
