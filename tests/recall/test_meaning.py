@@ -11,6 +11,7 @@ import pytest
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.errors import EmbedderError
+from recuerda.providers.embedding import embed_question
 from recuerda.recall import RecallProvider, SQLiteRecallIndex, vectors
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing import ScriptedChatClient
@@ -223,6 +224,32 @@ async def test_the_name_of_a_speaker_does_not_count_as_meaning(storage: SQLiteSt
     recall = await provider_with(storage, Named())
     assert (await recall.search("Which hound did Ben get?"))[0].text == "We got a puppy."
     await recall.close()
+
+
+class Asked(Meanings):
+    """A model that reads a question in another way than a text."""
+
+    async def embed_questions(self, questions: Sequence[str]) -> list[list[float]]:
+        return await self.embed([f"asked: {question}" for question in questions])
+
+
+async def test_a_question_is_embedded_as_a_question(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    embedder = Asked()
+    recall = await provider_with(storage, embedder)
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    assert embedder.asked[-1] == "asked: hound?"
+    assert not any(text.startswith("asked: ") for text in embedder.asked[:-1])
+    await recall.close()
+
+
+async def test_the_vector_of_a_question_is_checked_as_any_other() -> None:
+    for embedder in (Meanings(), Asked()):
+        with pytest.raises(EmbedderError, match="8 are needed"):
+            await embed_question(embedder, "hound?", dimensions=8)
+        embedder.always = [math.nan]
+        with pytest.raises(EmbedderError, match="finite"):
+            await embed_question(embedder, "hound?")
 
 
 async def test_catching_up_and_rebuilding_make_all_vectors(storage: SQLiteStorage) -> None:
