@@ -115,7 +115,8 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
         if part == "record":
             records.append(to_record(row[1:]))
         elif part == "thread":
-            thread = row
+            thread, start = row, None
+            records.clear()  # After a second row of this kind, the read starts anew.
         elif part == "dropped":
             dropped = row[1]
         elif part == "start":

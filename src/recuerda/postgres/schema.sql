@@ -177,6 +177,7 @@ $function$;
 -- 'summary': the newest one, if it was asked for; then only turns after its target follow;
 -- 'record': the records, the newest first;
 -- 'start': a better r_number than that of 'thread', if the window left out records.
+-- If a second 'thread' comes, the read starts anew there: the first 'thread' and the records before the second are void.
 CREATE FUNCTION {schema}.read_thread(
     p_thread_id text,
     p_after bigint,
@@ -218,6 +219,7 @@ DECLARE
     lowest bigint;
     messages bigint;
     turns bigint;
+    is_known boolean := true;
 BEGIN
     SELECT
         t.key,
@@ -263,14 +265,15 @@ BEGIN
             RETURN NEXT;
             RETURN;
         ELSIF p_record_id IS NOT NULL THEN
-            PERFORM FROM {schema}.turns AS t
-            WHERE t.thread_key = its_key AND t.number = p_after AND t.id = p_record_id;
-            IF NOT FOUND THEN
-                PERFORM FROM {schema}.removed AS r
-                WHERE r.thread_key = its_key AND r.id = p_record_id AND r.number = p_after;
-            END IF;
-            IF NOT FOUND THEN
+            IF p_after > its_revision THEN
                 p_after := 0;
+            ELSIF p_last_turns = 0 THEN
+                IF NOT {schema}.is_known(its_key, p_after, p_record_id) THEN
+                    p_after := 0;
+                END IF;
+            ELSE
+                -- The scan of the records also meets the reader's record, which costs less than to look for it here.
+                is_known := false;
             END IF;
         END IF;
     END IF;
@@ -290,7 +293,7 @@ BEGIN
         RETURN NEXT;
     END IF;
 
-    lowest := r_number;
+    lowest := CASE WHEN is_known THEN r_number ELSE p_after END;
     IF summary.number IS NOT NULL THEN
         r_part := 'summary';
         r_number := summary.number;
@@ -307,6 +310,10 @@ BEGIN
     messages := 0;
     turns := 0;
     FOR one IN newest (its_key, lowest, p_after > 0) LOOP
+        IF one.number = p_after THEN
+            is_known := one.id = p_record_id;
+            EXIT;
+        END IF;
         messages := messages + one.message_count;
         turns := turns + (one.kind IS NULL)::integer;
         IF turns > p_last_turns OR (messages > p_last_messages AND turns > 1) THEN
@@ -314,7 +321,7 @@ BEGIN
             r_number := one.number + 1;
             r_body := NULL;
             RETURN NEXT;
-            RETURN;
+            EXIT;
         END IF;
         r_number := one.number;
         r_id := one.id;
@@ -326,7 +333,24 @@ BEGIN
         r_body := one.body;
         RETURN NEXT;
     END LOOP;
+    -- The scan did not meet the reader's record if the window ended before it, or if the record is removed.
+    IF NOT is_known AND NOT {schema}.is_known(its_key, p_after, p_record_id) THEN
+        RETURN QUERY SELECT * FROM {schema}.read_thread(
+            p_thread_id, 0, NULL, NULL, NULL, p_last_messages, p_last_turns, p_turn_id, p_with_summary
+        );
+    END IF;
 END
+$function$;
+
+-- Return true if the thread holds or remembers a record with this number and id.
+CREATE FUNCTION {schema}.is_known(p_thread_key bigint, p_number bigint, p_id text)
+RETURNS boolean
+LANGUAGE sql STABLE AS $function$
+    SELECT EXISTS (
+        SELECT FROM {schema}.turns AS t WHERE t.thread_key = p_thread_key AND t.number = p_number AND t.id = p_id
+    ) OR EXISTS (
+        SELECT FROM {schema}.removed AS r WHERE r.thread_key = p_thread_key AND r.id = p_id AND r.number = p_number
+    )
 $function$;
 
 -- Return the number of a dropped turn whose id the thread remembers.

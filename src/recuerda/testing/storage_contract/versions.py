@@ -208,6 +208,18 @@ class VersionContract(ContractBase):
             found = await storage.read("a", after=replace(version, **other))
             assert (numbers(found), found.is_continued) == ([1, 2, 3], False), other
 
+    async def test_a_window_that_is_smaller_than_the_news_checks_its_version(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1, 1, 1)
+        version = Version((await head(storage)).incarnation, 2, "t2")
+        windows: list[dict[str, Any]] = [{"last_turns": 0}, {"last_turns": 1}, {"last_messages": 1}]
+        for window in windows:
+            for known in (version, replace(version, record_id="another")):
+                found = await storage.read("a", after=known, turn_id="t1", **window)
+                newest = [] if window == {"last_turns": 0} else [4]
+                assert (numbers(found), found.start) == (newest, 5 - len(newest)), window
+                assert found.is_continued == (known is version), window
+                assert found.found is not None
+
     async def test_a_read_after_a_version_that_the_thread_never_reached_starts_anew(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
         version = replace((await head(storage)).version, revision=5, record_id="t5")
