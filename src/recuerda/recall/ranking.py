@@ -93,7 +93,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     after: float = 0.3
     second_before: float = 0.3
     second_after: float = 0.1
-    after_question: float = 0.1
+    after_question: float = 0.3
     reply: float = 0.4
     prompt: float = 0.1
     answered: float = 0.15
