@@ -32,13 +32,14 @@ from recuerda.errors import (
     ThreadOwnershipError,
 )
 from recuerda.providers.embedding import Embedder, embed, embed_question
-from recuerda.recall.correcting import Corrections, saying
+from recuerda.recall.correcting import Corrections
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
 from recuerda.recall.following import Followed, follow, is_current
 from recuerda.recall.index import CandidateQuery, Correction, Document, Forgetting, Position, RecallIndex, ScopeInfo
 from recuerda.recall.joining import joined_candidates, joined_info
 from recuerda.recall.memory import Filters, Memory, Progress
 from recuerda.recall.ranking import best_score, question_of, rank, relevance_of
+from recuerda.recall.repeats import Repeats
 from recuerda.recall.reranking import RERANKED, Reranking
 from recuerda.recall.scopes import Whose, other_scopes, user_scope
 from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, without_names
@@ -411,20 +412,16 @@ class Recollection:
         limit: int,
         memories: Callable[[int, Document | None, float], Sequence[Memory]],
     ) -> list[Memory]:
-        """Return the memories of the best keys, without messages that say the same as a better one."""
-        found: list[Memory] = []
-        said: set[tuple[str, frozenset[str]]] = set()
+        """Return the memories of the best keys, without repeats of better ones."""
+        repeats = Repeats()
         for start in range(0, len(scored), 2 * limit):
             some = scored[start : start + 2 * limit]
             documents = await self.index.documents([key for key, _ in some if key >= 0])
             for memory in chain.from_iterable(memories(key, documents.get(key), score) for key, score in some):
-                if (words := saying(memory.role, memory.speaker, memory.text)) in said:
-                    continue
-                said.add(words)
-                found.append(memory)
-                if len(found) == limit:
-                    return found
-        return found
+                repeats.add(memory)
+                if len(repeats.kept) == limit:
+                    return repeats.kept
+        return repeats.kept
 
     async def _are_current(self, thread_ids: Iterable[str], whose: Whose) -> bool:
         """Compare threads with the storage, and follow the changed threads. Return True if none has changed."""
