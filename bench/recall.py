@@ -1,9 +1,10 @@
 """The quality and the cost of recuerda's own long-term memory: `python -m bench.recall --data FILE`.
 
 The first part gives each conversation of a LoCoMo file to `RecallProvider` as an application would. A session becomes a
-thread, a message becomes a turn with the date of the message, and a speaker becomes the author's name. The second part
-builds many memories of many users. It measures a search in one user's memories, and the cost of a turn in addition to
-its commit.
+thread, a message becomes a turn with the date of the message, and a speaker becomes the author's name. Questions about
+another conversation, with the names of this one, show how well a threshold of relevance tells them apart. The second
+part builds many memories of many users. It measures a search in one user's memories, and the cost of a turn in addition
+to its commit.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from bench.locomo import DEPTHS, Message, Quality, Sample, judge, load, mean
 from bench.results import RecallCost, RecallQuality
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, NewTurn, Storage, Turn, open_storage
 from recuerda.messages.codec import encode_turn
-from recuerda.providers.embedding import Embedder
-from recuerda.recall import RecallIndex, RecallProvider
+from recuerda.providers.embedding import Embedder, embed_question
+from recuerda.recall import Memory, RecallIndex, RecallProvider
 from recuerda.storage.records import to_microseconds
 
 USER = "somebody"
 TURNS_OF_A_THREAD = 50
+THRESHOLDS = (0.15, 0.3, 0.4, 0.5)
+STRANGE_QUESTIONS = 60
+"""The number of questions about another conversation that each conversation is asked."""
 _TIMED = 500
 
 
@@ -40,12 +44,16 @@ async def measure_quality(
     by_category: defaultdict[str, list[Quality]] = defaultdict(list)
     by_conversation: defaultdict[str, list[Quality]] = defaultdict(list)
     search_s: list[float] = []
+    own: list[tuple[float, float]] = []
+    strange: list[float] = []
     added_s, messages = 0.0, 0
-    for sample in load(path):
+    timed = None if embedder is None else Timed(embedder)
+    samples = load(path)
+    for number, sample in enumerate(samples):
         async with open_storage(f"sqlite:///{folder.as_posix()}/{len(by_conversation)}.db") as storage:
             await _tell(storage, sample)
             index = None if index_of is None else index_of(sample.id)
-            recall = RecallProvider(index, storage=storage, user_id=USER, embedder=embedder)
+            recall = RecallProvider(index, storage=storage, user_id=USER, embedder=timed)
             started = time.perf_counter()
             await recall.catch_up()
             added_s += time.perf_counter() - started
@@ -53,11 +61,14 @@ async def measure_quality(
             await recall.search("warm up")
             for question in sample.questions:
                 started = time.perf_counter()
-                found = await recall.search(question.text, limit=max(DEPTHS))
+                found = await recall.search(question.text, limit=max(DEPTHS), min_relevance=0)
                 search_s.append(time.perf_counter() - started)
                 judged = judge([memory.turn_id for memory in found], question.evidence)
+                own.append((_best_of(found), judged.recall[10]))
                 by_category[question.category].append(judged)
                 by_conversation[sample.id].append(judged)
+            texts = _strange_questions(sample, samples[(number + 1) % len(samples)])
+            strange += [_best_of(await recall.search(text, limit=1, min_relevance=0)) for text in texts]
             await recall.close()
             if index is not None:
                 await index.close()
@@ -66,8 +77,41 @@ async def measure_quality(
         categories={name: mean(judged) for name, judged in sorted(by_category.items())},
         conversations={name: mean(judged) for name, judged in by_conversation.items()},
         search_ms=_spread(search_s),
+        embedder_ms=None if timed is None else median(timed.question_s) * 1e3,
         added_per_s=messages / added_s,
+        thresholds={least: _told_apart(own, strange, least) for least in THRESHOLDS if strange},
     )
+
+
+class Timed:
+    """An embedder whose time for questions is measured.
+
+    Args:
+        embedder: the embedder.
+
+    Attributes:
+        question_s: the seconds for each question.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.question_s: list[float] = []
+
+    @property
+    def model_id(self) -> str:
+        """The model's name."""
+        return self._embedder.model_id
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return the vectors of texts."""
+        return await self._embedder.embed(texts)
+
+    async def embed_questions(self, questions: Sequence[str]) -> list[list[float]]:
+        """Return the vectors of questions, and note the time."""
+        started = time.perf_counter()
+        vectors = [await embed_question(self._embedder, question) for question in questions]
+        self.question_s.append(time.perf_counter() - started)
+        return vectors
 
 
 async def measure_cost(*, memories: int, users: int, url: str, index: RecallIndex | None = None) -> RecallCost:
@@ -175,6 +219,28 @@ async def _time_turns(
     return commit_s, remembered_s
 
 
+def _best_of(found: Sequence[Memory]) -> float:
+    return found[0].relevance if found else 0.0
+
+
+def _strange_questions(sample: Sample, other: Sample) -> Iterator[str]:
+    """Yield questions about another conversation, asked about the people of this one."""
+    if other is sample:
+        return
+    ours, theirs = ([*dict.fromkeys(message.author for message in one.messages)] for one in (sample, other))
+    names = [(their, our) for their, our in zip(theirs, ours, strict=False) if their and our]
+    for question in other.questions[:: max(1, len(other.questions) // STRANGE_QUESTIONS)][:STRANGE_QUESTIONS]:
+        text = question.text
+        for their, our in names:
+            text = text.replace(their, our)
+        yield text
+
+
+def _told_apart(own: Sequence[tuple[float, float]], strange: Sequence[float], least: float) -> tuple[float, float]:
+    kept = sum(recall for best, recall in own if best >= least) / (sum(recall for _, recall in own) or 1)
+    return kept, sum(best < least for best in strange) / len(strange)
+
+
 def _spread(seconds: Sequence[float]) -> tuple[float, float]:
     return median(seconds) * 1e3, quantiles(seconds, n=20)[-1] * 1e3
 
@@ -189,6 +255,10 @@ def quality_lines(quality: RecallQuality) -> Iterator[str]:
         yield f"{name:30}{figures.questions:6}{recalls}{figures.mrr:9.3f}{figures.ndcg:9.3f}"
     middle, slow = quality.search_ms
     yield f"a search: {middle:.2f} ms at the median, {slow:.2f} ms at p95; added {quality.added_per_s:,.0f} messages/s"
+    if quality.embedder_ms is not None:
+        yield f"the embedder takes {quality.embedder_ms:.2f} ms of it at the median"
+    for least, (kept, empty) in quality.thresholds.items():
+        yield f"min_relevance={least}: {kept:.3f} of the right answers, nothing for {empty:.3f} of strange questions"
 
 
 def cost_lines(cost: RecallCost) -> Iterator[str]:

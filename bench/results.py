@@ -102,15 +102,20 @@ class RecallQuality(msgspec.Struct, frozen=True, kw_only=True):
         overall: the quality over all questions.
         categories: the quality for each kind of question.
         conversations: the quality for each conversation.
-        search_ms: the median and the 95th percentile of a search.
+        search_ms: the median and the 95th percentile of a search, with the embedder's time.
+        embedder_ms: the median time in which the embedder turns a question into a vector; None without an embedder.
         added_per_s: the number of messages that the index took in each second.
+        thresholds: for each `min_relevance`, the share of the right answers that are still found, and the share of
+            questions about another conversation that find nothing.
     """
 
     overall: Quality
     categories: dict[str, Quality]
     conversations: dict[str, Quality]
     search_ms: tuple[float, float]
+    embedder_ms: float | None
     added_per_s: float
+    thresholds: dict[float, tuple[float, float]]
 
 
 class RecallCost(msgspec.Struct, frozen=True, kw_only=True):

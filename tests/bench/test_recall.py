@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from bench.__main__ import main as bench
 from bench.locomo import judge, load, mean
-from bench.recall import MadeUp, main
+from bench.recall import MadeUp, main, measure_quality, quality_lines
 from bench.results import Report
 
 CONVERSATION: dict[str, Any] = {
@@ -74,6 +75,35 @@ def test_both_parts_run_and_print(data: Path, capsys: pytest.CaptureFixture[str]
     assert lines[1].split()[:6] == ["all", "2", "1.000", "1.000", "1.000", "1.000"]
     assert [line.split()[0] for line in lines[2:5]] == ["multi-hop", "single-hop", "one"]
     assert any(" memories of 2 users, " in line for line in lines)
+
+
+async def test_questions_about_another_conversation_show_what_a_threshold_does(tmp_path: Path) -> None:
+    other = {**CONVERSATION, "session_1": [{"speaker": "Eve", "dia_id": "D1:2", "text": "Two zebras live in Oslo."}]}
+    asked = [{"question": "Where do Eve's zebras live?", "evidence": ["D1:2"], "category": 4}]
+    path = tmp_path / "two.json"
+    path.write_bytes(
+        msgspec.json.encode(
+            [
+                {"sample_id": "one", "conversation": CONVERSATION, "qa": QUESTIONS},
+                {"sample_id": "two", "conversation": other, "qa": asked},
+            ]
+        )
+    )
+    quality = await measure_quality(path, embedder=Lengths(), folder=tmp_path)
+    assert all(kept == 1.0 for kept, _ in [quality.thresholds[0.15]])
+    assert quality.embedder_ms is not None
+    lines = list(quality_lines(quality))
+    assert any(line.startswith("min_relevance=0.5: ") for line in lines)
+    assert any(line.startswith("the embedder takes ") for line in lines)
+
+
+class Lengths:
+    """An embedder that knows only how long a text is."""
+
+    model_id = "lengths"
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return [[1.0, float(len(text))] for text in texts]
 
 
 def test_the_bench_judges_its_promises(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
