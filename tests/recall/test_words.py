@@ -13,7 +13,16 @@ from recuerda.recall.folding import fold
 from recuerda.recall.languages import stem
 from recuerda.recall.quoting import excerpt
 from recuerda.recall.text import MAX_TEXT, clean_text, query_terms, terms_of, words_of
-from recuerda.recall.traits import HAS_NAME, HAS_TIME, IS_PERSONAL, IS_QUESTION, asks_assistant, asks_when, traits_of
+from recuerda.recall.traits import (
+    HAS_NAME,
+    HAS_TIME,
+    IS_PERSONAL,
+    IS_QUESTION,
+    asks_about_asker,
+    asks_assistant,
+    asks_when,
+    traits_of,
+)
 from recuerda.storage.records import to_microseconds
 from tests.recall.talking import NOW, clock
 
@@ -229,42 +238,82 @@ def span(question: str) -> list[tuple[str, str]]:
     return [tuple(datetime.fromtimestamp(at / 1e6, UTC).date().isoformat() for at in period) for period in periods]  # pyright: ignore[reportReturnType] - two each
 
 
-@pytest.mark.parametrize(
-    ("question", "period"),
-    [
-        ("What did I do yesterday?", ("2026-05-19", "2026-05-20")),
-        ("¿Qué hice ayer?", ("2026-05-19", "2026-05-20")),
-        ("hoy", ("2026-05-20", "2026-05-21")),
-        ("What happened two days ago?", ("2026-05-18", "2026-05-19")),
-        ("hace 3 semanas", ("2026-04-26", "2026-05-03")),
-        ("last week", ("2026-05-11", "2026-05-18")),
-        ("la semana pasada", ("2026-05-11", "2026-05-18")),
-        ("el mes pasado", ("2026-04-01", "2026-05-01")),
-        ("last year", ("2025-01-01", "2026-01-01")),
-        ("el año pasado", ("2025-01-01", "2026-01-01")),
-        ("this week", ("2026-05-18", "2026-05-25")),
-        ("this month", ("2026-05-01", "2026-06-01")),
-        ("the day before yesterday", ("2026-05-18", "2026-05-19")),
-        ("anteayer", ("2026-05-18", "2026-05-19")),
-        ("last Monday", ("2026-05-18", "2026-05-19")),
-        ("el lunes pasado", ("2026-05-18", "2026-05-19")),
-        ("last Wednesday", ("2026-05-13", "2026-05-14")),
-        ("on Friday", ("2026-05-15", "2026-05-16")),
-        ("el viernes", ("2026-05-15", "2026-05-16")),
-        ("last weekend", ("2026-05-16", "2026-05-18")),
-        ("el fin de semana", ("2026-05-16", "2026-05-18")),
-        ("last night", ("2026-05-19", "2026-05-20")),
-        ("anoche", ("2026-05-19", "2026-05-20")),
-        ("on May 8th", ("2026-05-08", "2026-05-09")),
-        ("el 8 de mayo", ("2026-05-08", "2026-05-09")),
-        ("in March", ("2026-03-01", "2026-04-01")),
-        ("on 24 December", ("2025-12-24", "2025-12-25")),
-        ("on 29 February", ("2024-02-29", "2024-03-01")),
-        ("999 years ago", ("1970-01-01", "1970-01-01")),
-    ],
-)
-def test_relative_times_are_periods(question: str, period: tuple[str, str]) -> None:
-    assert span(question) == [period]
+PERIODS = [
+    ("What did I do yesterday?", ("2026-05-19", "2026-05-20")),
+    ("¿Qué hice ayer?", ("2026-05-19", "2026-05-20")),
+    ("hoy", ("2026-05-20", "2026-05-21")),
+    ("What happened two days ago?", ("2026-05-18", "2026-05-19")),
+    ("hace 3 semanas", ("2026-04-26", "2026-05-03")),
+    ("last week", ("2026-05-11", "2026-05-18")),
+    ("la semana pasada", ("2026-05-11", "2026-05-18")),
+    ("el mes pasado", ("2026-04-01", "2026-05-01")),
+    ("last year", ("2025-01-01", "2026-01-01")),
+    ("el año pasado", ("2025-01-01", "2026-01-01")),
+    ("this week", ("2026-05-18", "2026-05-25")),
+    ("this month", ("2026-05-01", "2026-06-01")),
+    ("the day before yesterday", ("2026-05-18", "2026-05-19")),
+    ("anteayer", ("2026-05-18", "2026-05-19")),
+    ("last Monday", ("2026-05-18", "2026-05-19")),
+    ("el lunes pasado", ("2026-05-18", "2026-05-19")),
+    ("last Wednesday", ("2026-05-13", "2026-05-14")),
+    ("on Friday", ("2026-05-15", "2026-05-16")),
+    ("el viernes", ("2026-05-15", "2026-05-16")),
+    ("last weekend", ("2026-05-16", "2026-05-18")),
+    ("el fin de semana", ("2026-05-16", "2026-05-18")),
+    ("last night", ("2026-05-19", "2026-05-20")),
+    ("anoche", ("2026-05-19", "2026-05-20")),
+    ("on May 8th", ("2026-05-08", "2026-05-09")),
+    ("el 8 de mayo", ("2026-05-08", "2026-05-09")),
+    ("in March", ("2026-03-01", "2026-04-01")),
+    ("on 24 December", ("2025-12-24", "2025-12-25")),
+    ("on 29 February", ("2024-02-29", "2024-03-01")),
+    ("999 years ago", ("1970-01-01", "1970-01-01")),
+    ("Was habe ich gestern gekauft?", ("2026-05-19", "2026-05-20")),
+    ("vorgestern", ("2026-05-18", "2026-05-19")),
+    ("gestern Abend", ("2026-05-19", "2026-05-20")),
+    ("letzte Woche", ("2026-05-11", "2026-05-18")),
+    ("letzten Monat", ("2026-04-01", "2026-05-01")),
+    ("vor zwei Tagen", ("2026-05-18", "2026-05-19")),
+    ("am Freitag", ("2026-05-15", "2026-05-16")),
+    ("am 8. Mai", ("2026-05-08", "2026-05-09")),
+    ("im März", ("2026-03-01", "2026-04-01")),
+    ("letztes Wochenende", ("2026-05-16", "2026-05-18")),
+    ("Qu'est-ce que j'ai fait hier ?", ("2026-05-19", "2026-05-20")),
+    ("avant-hier", ("2026-05-18", "2026-05-19")),
+    ("hier soir", ("2026-05-19", "2026-05-20")),
+    ("la semaine dernière", ("2026-05-11", "2026-05-18")),
+    ("l'année dernière", ("2025-01-01", "2026-01-01")),
+    ("il y a deux jours", ("2026-05-18", "2026-05-19")),
+    ("le 8 mai", ("2026-05-08", "2026-05-09")),
+    ("vendredi", ("2026-05-15", "2026-05-16")),
+    ("ieri", ("2026-05-19", "2026-05-20")),
+    ("l'altro ieri", ("2026-05-18", "2026-05-19")),
+    ("la settimana scorsa", ("2026-05-11", "2026-05-18")),
+    ("lo scorso mese", ("2026-04-01", "2026-05-01")),
+    ("due giorni fa", ("2026-05-18", "2026-05-19")),
+    ("l'8 maggio", ("2026-05-08", "2026-05-09")),
+    ("venerdì", ("2026-05-15", "2026-05-16")),
+    ("ontem", ("2026-05-19", "2026-05-20")),
+    ("anteontem", ("2026-05-18", "2026-05-19")),
+    ("na semana passada", ("2026-05-11", "2026-05-18")),
+    ("no mês passado", ("2026-04-01", "2026-05-01")),
+    ("há dois dias", ("2026-05-18", "2026-05-19")),
+    ("na sexta-feira", ("2026-05-15", "2026-05-16")),
+    ("na sexta", ("2026-05-15", "2026-05-16")),
+    ("em março", ("2026-03-01", "2026-04-01")),
+    ("no dia 8 de maio", ("2026-05-08", "2026-05-09")),
+    ("gisteren", ("2026-05-19", "2026-05-20")),
+    ("vorige week", ("2026-05-11", "2026-05-18")),
+    ("twee dagen geleden", ("2026-05-18", "2026-05-19")),
+    ("вчера", ("2026-05-19", "2026-05-20")),
+    ("8 мая", ("2026-05-08", "2026-05-09")),
+    ("昨天我买了什么", ("2026-05-19", "2026-05-20")),
+    ("어제 뭐 샀어?", ("2026-05-19", "2026-05-20")),
+]
+
+
+def test_relative_times_are_periods() -> None:
+    assert [(question, span(question)) for question, period in PERIODS if span(question) != [period]] == []
 
 
 @pytest.mark.parametrize(
@@ -293,7 +342,16 @@ def test_named_dates_have_parts(question: str, years: set[int], months: set[int]
     assert (named.years, named.months, named.days) == (years, months, days)
 
 
+def test_a_word_for_a_time_in_another_language_is_no_time() -> None:
+    assert span("Was habe ich hier gekauft?") == []
+    assert span("Wat heb ik hier gekocht?") == []
+    assert span("Wo ist Marco?") == []
+    assert span("Who is Mai?") == []
+
+
 def test_what_lies_ahead_is_no_period() -> None:
+    assert span("Was mache ich nächsten Freitag?") == []
+    assert span("vendredi prochain") == []
     assert span("What do I do next Friday?") == []
     assert span("What do I do every Monday?") == []
 
@@ -341,6 +399,10 @@ def test_any_question_names_times_that_can_be_compared(question: str) -> None:
         ("It rained last week.", HAS_TIME),
         ("Llovió ayer.", HAS_TIME),
         ("Rain.", 0),
+        ("Ich laufe gern.", IS_PERSONAL),
+        ("我姐姐喜欢茶。", IS_PERSONAL),
+        ("제 개가 자요.", IS_PERSONAL),
+        ("Il a plu la semaine dernière.", HAS_TIME),
         ("She moved to Bergen.", HAS_NAME),
         ("Vive en Ávila.", HAS_NAME),
         ("Thanks, Ana! Will it rain?", IS_QUESTION),
@@ -352,7 +414,17 @@ def test_traits_of_sentences(text: str, traits: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["When did she go?", "And when was it?", "In which year?", "¿Cuándo fue?", "¿En qué mes?"]
+    "question",
+    [
+        "When did she go?",
+        "And when was it?",
+        "In which year?",
+        "¿Cuándo fue?",
+        "¿En qué mes?",
+        "Wann war das?",
+        "Когда это было?",
+        "いつですか",
+    ],
 )
 def test_a_time_is_asked_for(question: str) -> None:
     assert asks_when(question)
@@ -383,3 +455,8 @@ def test_an_excerpt_is_cut_around_the_words_of_the_question() -> None:
     assert len(cut) <= 102
     assert excerpt("short", "zebra", 100) == "short"
     assert excerpt(text, "nothing of it", 100).startswith("ping pong")
+
+
+def test_a_question_about_the_asker_is_recognized_in_other_languages() -> None:
+    questions = ["Wer bin ich?", "Qui suis-je ?", "Кто я?", "Chi sono?", "Quem sou eu?", "我是谁？", "나는 누구?"]
+    assert [one for one in questions if query_terms(one) or not asks_about_asker(one)] == []

@@ -17,53 +17,49 @@ from typing import TypeAlias
 
 import msgspec
 
+from recuerda.recall.date_words import (
+    AGO,
+    AHEAD,
+    AMBIGUOUS_MONTHS,
+    BEFORE_LAST_NIGHT,
+    BEFORE_TIMES,
+    BEFORE_YESTERDAY,
+    BESIDE_DAYS,
+    DAYS_BACK,
+    DAYS_BACK_IN_FRENCH,
+    LAST,
+    LAST_NIGHT,
+    MONTHS,
+    NUMBERS,
+    RANGES,
+    THIS,
+    THIS_MORNING,
+    UNITS,
+    WEEKDAYS,
+    WEEKEND,
+)
 from recuerda.recall.folding import fold
+from recuerda.recall.languages import languages_of
 from recuerda.storage.records import to_microseconds
 
 Period: TypeAlias = tuple[datetime, datetime]
 """The start of a period and its end, which does not belong to it."""
 
-_MONTH_NAMES = """
-    january february march april may june july august september october november december
-    enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
-"""
-_WEEKDAY_NAMES = """
-    monday tuesday wednesday thursday friday saturday sunday
-    lunes martes miercoles jueves viernes sabado domingo
-"""
-_MONTHS = {name: at % 12 + 1 for at, name in enumerate(_MONTH_NAMES.split())} | {
-    "jan": 1, "feb": 2, "apr": 4, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "sept": 9, "oct": 10, "nov": 11, "dec": 12,
-    "setiembre": 9,
-}  # fmt: skip
-# These words are months only beside a number, or after a word that introduces a time.
-_AMBIGUOUS = {"may", "march"}
-_BEFORE_TIME_WORDS = """
-    in of on since during last this next until before after by early late en de desde hasta
-"""
-_BEFORE_TIME = frozenset(_BEFORE_TIME_WORDS.split())
-_WEEKDAYS = {name: at % 7 for at, name in enumerate(_WEEKDAY_NAMES.split())}
-_AHEAD = {"next", "coming", "every", "each", "proximo", "cada", "todos"}
-# Words between the days of a list and its month, as in "the 3rd and the 9th of June" or "del 3 al 9 de junio".
-_BESIDE_DAYS = {"and", "or", "the", "of", "on", "y", "e", "o", "de", "el", "los", "dia", "dias"}
-_RANGE = {"to", "until", "till", "through", "al", "a", "hasta"}
-_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "couple": 2,
-            "few": 3, "un": 1, "una": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "unos": 3,
-            "unas": 3}  # fmt: skip
-_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365, "dia": 1, "semana": 7, "mes": 30, "ano": 365}
-_ENGLISH_UNITS = {"semana": "week", "mes": "month", "ano": "year", "dia": "day"}
-_UNITS = "day|week|month|year|dia|semana|mes|ano"
-_AMOUNT = r"(\d{1,3}|" + "|".join(_NUMBERS) + ")"
-_AGO = re.compile(rf"\b{_AMOUNT} (?:of )?({_UNITS})(?:e?s)? ago\b|\bhace {_AMOUNT} ({_UNITS})(?:e?s)?\b")
-_LAST = re.compile(rf"\b(?:last|past|previous) ({_UNITS})\b|\b(?:la|el) ({_UNITS}) (?:pasad[oa]|anterior)\b")
-_THIS = re.compile(rf"\bthis ({_UNITS})\b|\b(?:esta|este) ({_UNITS})\b")
-_WEEKEND = re.compile(r"\b(last |past |previous )?(?:weekend|fin de semana)( pasado)?\b")
-_BEFORE_YESTERDAY = re.compile(r"\b(?:the )?day before yesterday\b|\bante ?ayer\b|\bantier\b")
-_BEFORE_LAST_NIGHT = re.compile(r"\bnight before last\b|\banteanoche\b")
-_LAST_NIGHT = re.compile(r"\b(?:last|yesterday) (?:night|evening)\b|\banoche\b|\bayer por la noche\b")
-_THIS_MORNING = re.compile(r"\bthis (?:morning|afternoon|evening)\b|\besta (?:manana|tarde)\b")
-_DAYS_BACK = {"yesterday": 1, "ayer": 1, "today": 0, "tonight": 0, "hoy": 0}
+_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_AGO = re.compile(AGO)
+_LAST = re.compile(LAST)
+_THIS = re.compile(THIS)
+_WEEKEND = re.compile(WEEKEND)
+_BEFORE_YESTERDAY = re.compile(BEFORE_YESTERDAY)
+_BEFORE_LAST_NIGHT = re.compile(BEFORE_LAST_NIGHT)
+_LAST_NIGHT = re.compile(LAST_NIGHT)
+_THIS_MORNING = re.compile(THIS_MORNING)
+# The weekdays of Portuguese are numbers, so they need their second part or the word before them.
+_NUMBERED_DAY = re.compile(
+    r"\b(segunda|terca|quarta|quinta|sexta)[- ]feira\b|\bna (segunda|terca|quarta|quinta|sexta)\b"
+)
 _ISO_DATE = re.compile(r"\b((?:19|20)\d\d)-(\d\d?)(?:-(\d\d?))?\b")
-_WORD = re.compile(r"[^\W_]+|-")
+_WORD = re.compile(r"[^\W_]+-feira|[^\W_]+'hui|昨天|昨日|어제|[^\W_]+|-")
 _EVENING = timedelta(hours=17)
 _NIGHT = timedelta(hours=12)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -116,7 +112,8 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
     """Return the times that a question names.
 
     Args:
-        question: the question, in English or Spanish.
+        question: the question, in English, Spanish, German, French, Italian, Portuguese or Dutch. Some words of other
+            languages are understood.
         now_us: the time of the question, in microseconds since 1970.
         zone: the time zone of the person who asks.
     """
@@ -141,12 +138,12 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
     months: set[int] = set()
     days: set[int] = set()
     for at, word in enumerate(words):
-        if (month := _MONTHS.get(word)) is None:
+        if (month := MONTHS.get(word)) is None:
             continue
         beside = _days_of([*reversed(words[:at])], is_reversed=True) | _days_of(words[at + 1 :])
         before = words[at - 1] if at else ""
         has_year = at + 1 < len(words) and words[at + 1].isdecimal()
-        if word not in _AMBIGUOUS or beside or before in _BEFORE_TIME or has_year:
+        if word not in AMBIGUOUS_MONTHS or beside or before in BEFORE_TIMES or has_year:
             months.add(month)
             days |= beside
     return years, months, days
@@ -164,15 +161,15 @@ def _days_of(words: Sequence[str], *, is_reversed: bool = False) -> set[int]:
                 days.update(range(low, high + 1))
             found.append(day)
             is_range = False
-        elif word in _RANGE or word == "-":
+        elif word in RANGES or word == "-":
             is_range = True
-        elif word not in _BESIDE_DAYS or (not is_reversed and not found):
+        elif word not in BESIDE_DAYS or (not is_reversed and not found):
             break
     return days.union(found)
 
 
 def _day(word: str) -> int | None:
-    match = re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)?", word)
+    match = re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th|er|e|o)?", word)
     return int(match[1]) if match and 1 <= int(match[1]) <= 31 else None
 
 
@@ -208,7 +205,7 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
     for match in _LAST.finditer(rest):
         yield _unit(today, match[1] or match[2], back=1)
     for match in _THIS.finditer(rest):
-        yield _unit(today, match[1] or match[2], back=0)
+        yield _unit(today, match[1], back=0)
     yield from _named_days(rest, today)
 
 
@@ -227,24 +224,25 @@ def _named_days(text: str, today: datetime) -> Iterator[Period]:
     if match := _WEEKEND.search(text):
         is_over = bool(match[1] or match[2]) and today.weekday() >= 5
         yield _days(today, (today.weekday() - 5) % 7 + 7 * is_over, 2)
-    words = _WORD.findall(text)
-    for before, word in zip(["", *words], words, strict=False):
-        if word in _DAYS_BACK:
-            yield _days(today, _DAYS_BACK[word], 1)
-        elif word in _WEEKDAYS and before not in _AHEAD:
-            yield _days(today, (today.weekday() - _WEEKDAYS[word] - 1) % 7 + 1, 1)
+    words = _WORD.findall(_NUMBERED_DAY.sub(lambda match: f"{match[1] or match[2]}-feira", text))
+    days_back = DAYS_BACK | DAYS_BACK_IN_FRENCH if languages_of(words, text)[:1] == ["fr"] else DAYS_BACK
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if word in days_back:
+            yield _days(today, days_back[word], 1)
+        elif word in WEEKDAYS and AHEAD.isdisjoint((before, after)):
+            yield _days(today, (today.weekday() - WEEKDAYS[word] - 1) % 7 + 1, 1)
 
 
 def _ago(today: datetime, amount: str, unit: str) -> Period:
     """Return a period some units ago. People do not count exactly, so it has half a unit before that and half after."""
-    length = _UNIT_DAYS[unit]
-    back = length * (int(amount) if amount.isdecimal() else _NUMBERS[amount])
+    length = _UNIT_DAYS[UNITS[unit]]
+    back = length * (int(amount) if amount.isdecimal() else NUMBERS[amount])
     return _days(today, back + length // 2, max(1, length))
 
 
 def _unit(today: datetime, name: str, *, back: int) -> Period:
     """Return the day, the week from Monday on, the month or the year that has this day, or the one before it."""
-    unit = _ENGLISH_UNITS.get(name, name)
+    unit = UNITS[name]
     if unit == "day":
         return _days(today, back, 1)
     if unit == "week":

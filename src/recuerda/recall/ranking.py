@@ -134,14 +134,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) -> Question:
     """Return the analysis of a query that is asked at this time, in this time zone."""
-    words = words_of(query)
-    asked = set(words)
+    asked = set(words_of(query))
     speakers = frozenset(name for name in info.speakers if asked.intersection(name_words(name)))
     names = {part for name in speakers for part in name_words(name)}
     times = named_times(query, now_us, zone)
     terms = query_terms(query, without=names)
     if not terms:
-        terms = _terms_without_words(words, names, has_times=bool(times))
+        terms = _terms_without_words(query, names, has_times=bool(times))
     return Question(
         terms=terms,
         speakers=speakers,
@@ -338,10 +337,10 @@ def _likelihood(
     return factor
 
 
-def _terms_without_words(words: Sequence[str], names: AbstractSet[str], *, has_times: bool) -> dict[str, int]:
+def _terms_without_words(query: str, names: AbstractSet[str], *, has_times: bool) -> dict[str, int]:
     """Return the terms for a question that has no word to look for: what a person said, or what the asker told."""
     if names:
-        asked = [word for word in dict.fromkeys(words) if word in names]
+        asked = [word for word in dict.fromkeys(words_of(query)) if word in names]
         said = {term: number for number, word in enumerate(asked) for term in speaker_terms(word)}
         return said | query_terms(" ".join(asked))
-    return {ABOUT_ASKER: 0} if asks_about_asker(words) and not has_times else {}
+    return {ABOUT_ASKER: 0} if asks_about_asker(query) and not has_times else {}

@@ -219,10 +219,11 @@ def _compound(token: str) -> Iterator[Word]:
         for part in re.split(r"[\-\u2010\u2011]", token):
             yield from _with_apostrophe(re.sub(f"[{_APOSTROPHES}]", "'", part))
     elif len(parts := _JOINT.split(token)) > 1:
-        if parts[-1].lower() not in _BEHIND_VERBS:
+        is_verb = parts[-1].lower() in _BEHIND_VERBS
+        if not is_verb:
             yield _exact("".join(map(fold, parts)))
         for part in parts:
-            if not (part.isalpha() and (len(part) < _MANY_LETTERS or part.lower() in _OF_ADDRESSES)):
+            if is_verb or not (part.isalpha() and (len(part) < _MANY_LETTERS or part.lower() in _OF_ADDRESSES)):
                 yield from _compound(part)
     else:
         yield from _with_humps(token)

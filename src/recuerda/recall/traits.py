@@ -1,4 +1,6 @@
-"""The traits of a message or a question, recognized by words, in English and Spanish.
+"""The traits of a message or a question, recognized by words.
+
+The words are those of English and Spanish, and the commonest ones of other languages.
 
 Traits are stored as bits with a message, because every search needs them. If their meaning changes, `TERMS_VERSION` has
 to change too.
@@ -7,8 +9,8 @@ to change too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
+from recuerda.recall.date_words import TIME_WORDS
 from recuerda.recall.folding import fold
 from recuerda.recall.standing import is_standing
 from recuerda.recall.text import words_of
@@ -29,9 +31,16 @@ _QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
 _PERSONAL_WORDS = """
     i i'm i've i'd i'll my mine me we we're we've we'll our us
     yo mi mis me mio mia nosotros nosotras nuestro nuestra nuestros nuestras conmigo
+    ich mich mir mein meine meinem meinen meiner meines wir uns unser unsere unserem unseren
+    je j'ai moi mon nous notre nos io mio miei mie noi nostro nostra meu minha meus minhas nosso nossa
+    ik mij mijn wij onze jag mig mitt mina jeg mine moj moja moje mojego mojej mam mnie jestem
+    я мне меня мой моя мое мои моего моей моих мы нас наш наша наше наши мені мене моя моє
+    benim bana bende minun minulla saya aku انا عندي لدي
 """
 _PERSONAL = frozenset(_PERSONAL_WORDS.split())
-_ABOUT_ASKER = _PERSONAL | {"soy", "estoy", "tengo"}
+_ABOUT_ASKER = _PERSONAL | {"soy", "estoy", "tengo", "sono", "sou", "tenho"}
+# In Chinese, Japanese and Korean, the word for "I" stands beside others without a space.
+_PERSONAL_CHARACTERS = re.compile("[我私僕俺]|(?:저는|제가|저의|나는|내가|저희|우리)|(?:제|내|나) ")
 _TIME = re.compile(
     r"\b(?:yesterday|today|tonight|tomorrow|last|next|ago|weeks?|weekend|months?|years?|\w+day|recently|since|morning|"
     r"january|february|march|april|june|july|august|september|october|november|december|(?:19|20)\d\d|ayer|hoy|manana|"
@@ -40,7 +49,9 @@ _TIME = re.compile(
 )
 _NAME = re.compile(r"(?<=[a-z\u00df-\u00ff\u0430-\u044f] )[A-Z\u00c0-\u00de\u0410-\u042f][^\W\d_A-Z]{2,}")
 _WHEN = re.compile(
-    r"\W*(?:\w+\W+)?(?:when|cuando)\b|.*\b(?:what|which) (?:date|day|month|year)\b|.*\bque (?:dia|mes|ano|fecha)\b"
+    r"\W*(?:\w+\W+)?(?:when|cuando|wann|quand|quando|wanneer|nar|hvornar|milloin|kiedy|kdy|mikor|когда|коли|ποτε|متى)\b|"
+    r".*\b(?:what|which) (?:date|day|month|year)\b|.*\bque (?:dia|mes|ano|fecha)\b|.*\bne zaman\b|"
+    r".*(?:언제|いつ|何時|何日|何月|何曜日|什么时候|什麼時候|几点|幾點|哪天|哪年|เมื่อไหร่|เมื่อไร)"
 )
 _SAID = "recommend|suggest|said|say|told|tell me|advise|propose|mention|explain|explained|wrote|gave|give me"
 _ASKS_ASSISTANT = re.compile(
@@ -53,10 +64,11 @@ _ASKS_ASSISTANT = re.compile(
 def traits_of(text: str) -> int:
     """Return the traits of a text, as bits."""
     found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
-    if not _PERSONAL.isdisjoint(words_of(text)):
+    words = words_of(text)
+    if not _PERSONAL.isdisjoint(words) or _has_asker(text):
         found |= IS_PERSONAL
     folded = fold(text)
-    if _TIME.search(folded):
+    if _TIME.search(folded) or not TIME_WORDS.isdisjoint(words):
         found |= HAS_TIME
     if _NAME.search(text):
         found |= HAS_NAME
@@ -68,11 +80,15 @@ def asks_when(question: str) -> bool:
     return bool(_WHEN.match(fold(question)))
 
 
-def asks_about_asker(words: Iterable[str]) -> bool:
+def asks_about_asker(question: str) -> bool:
     """Return True if a question is about the person who asks it, such as "Who am I?"."""
-    return not _ABOUT_ASKER.isdisjoint(words)
+    return not _ABOUT_ASKER.isdisjoint(words_of(question)) or _has_asker(question)
 
 
 def asks_assistant(question: str) -> bool:
     """Return True if a question asks what the assistant has said."""
     return bool(_ASKS_ASSISTANT.search(fold(question)))
+
+
+def _has_asker(text: str) -> bool:
+    return not text.isascii() and _PERSONAL_CHARACTERS.search(text) is not None

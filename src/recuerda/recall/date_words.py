@@ -1,0 +1,149 @@
+"""The words for times in the languages whose times recall understands in questions.
+
+The words are folded. Months begin with January, weekdays with Monday.
+"""
+
+from __future__ import annotations
+
+_MONTHS = """
+    january february march april may june july august september october november december
+    enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
+    januar februar marz april mai juni juli august september oktober november dezember
+    janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre
+    gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre
+    janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro dezembro
+    januari februari maart april mei juni juli augustus september oktober november december
+    января февраля марта апреля мая июня июля августа сентября октября ноября декабря
+    январе феврале марте апреле мае июне июле августе сентябре октябре ноябре декабре
+"""
+_WEEKDAYS = """
+    monday tuesday wednesday thursday friday saturday sunday
+    lunes martes miercoles jueves viernes sabado domingo
+    montag dienstag mittwoch donnerstag freitag samstag sonntag
+    lundi mardi mercredi jeudi vendredi samedi dimanche
+    lunedi martedi mercoledi giovedi venerdi sabato domenica
+    segunda-feira terca-feira quarta-feira quinta-feira sexta-feira sabado domingo
+    maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
+    понедельник вторник среду четверг пятницу субботу воскресенье
+"""
+MONTHS: dict[str, int] = {name: at % 12 + 1 for at, name in enumerate(_MONTHS.split())} | {
+    "jan": 1, "feb": 2, "apr": 4, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "sept": 9, "oct": 10, "okt": 10, "nov": 11,
+    "dec": 12, "dez": 12, "setiembre": 9, "janner": 1,
+}  # fmt: skip
+"""Maps the name of a month to its number."""
+
+AMBIGUOUS_MONTHS = frozenset(("may", "march", "mars", "mai", "mei", "marco", "мая"))
+"""Words that are months only beside a number, or after a word that introduces a time."""
+
+WEEKDAYS: dict[str, int] = {name: at % 7 for at, name in enumerate(_WEEKDAYS.split())} | {"sonnabend": 5}
+"""Maps the name of a weekday to its number, from Monday as 0 on."""
+
+DAYS_BACK: dict[str, int] = {
+    "today": 0, "tonight": 0, "hoy": 0, "heute": 0, "oggi": 0, "hoje": 0, "vandaag": 0, "сегодня": 0, "bugun": 0,
+    "yesterday": 1, "ayer": 1, "gestern": 1, "ieri": 1, "ontem": 1, "gisteren": 1, "вчера": 1, "wczoraj": 1, "igar": 1,
+    "dun": 1, "昨天": 1, "昨日": 1, "어제": 1, "امس": 1,
+}  # fmt: skip
+"""Maps a word to the number of days before now."""
+
+DAYS_BACK_IN_FRENCH = {"hier": 1, "aujourd'hui": 0}
+"""As above, for French alone: "hier" means "here" in German and Dutch."""
+
+_BEFORE_TIMES_WORDS = """
+    in of on since during last this next until before after by early late en de desde hasta im am vom seit bis
+    ab du le depuis au dal nel di em no ate op sinds vanaf в с
+"""
+BEFORE_TIMES = frozenset(_BEFORE_TIMES_WORDS.split())
+"""Words that introduce a time."""
+
+_AHEAD_WORDS = """
+    next coming every each proximo proxima cada todos nachste nachsten nachster nachstes kommenden jeden
+    prochain prochaine chaque prossimo prossima ogni todas volgende komende elke следующий следующую каждый
+    каждую
+"""
+AHEAD = frozenset(_AHEAD_WORDS.split())
+"""Words beside a weekday that is not in the past."""
+
+_BESIDE_DAYS_WORDS = """
+    and or the of on y e o de el los dia dias und oder der den dem et ou le du il do en и
+"""
+BESIDE_DAYS = frozenset(_BESIDE_DAYS_WORDS.split())
+"""Words between the days of a list and its month, as in "the 3rd and the 9th of June" or "del 3 al 9 de junio"."""
+
+_RANGES_WORDS = """
+    to until till through al a hasta bis au ate tot по
+"""
+RANGES = frozenset(_RANGES_WORDS.split())
+"""Words between the first and the last day of a range."""
+
+NUMBERS: dict[str, int] = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "couple": 2, "few": 3,
+    "un": 1, "una": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "unos": 3, "unas": 3,
+    "einem": 1, "einer": 1, "zwei": 2, "drei": 3, "vier": 4, "funf": 5, "sechs": 6, "paar": 3,
+    "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "quelques": 3,
+    "due": 2, "tre": 3, "quattro": 4, "cinque": 5, "sei": 6, "qualche": 3,
+    "um": 1, "uma": 1, "dois": 2, "duas": 2, "quatro": 4, "alguns": 3, "algumas": 3,
+    "een": 1, "twee": 2, "drie": 3, "vijf": 5, "zes": 6,
+}  # fmt: skip
+"""Maps a number word to its number. A few are taken for three."""
+
+UNITS: dict[str, str] = {
+    word: unit
+    for unit, words in {
+        "day": "day days dia dias tag tage tagen jour jours giorno giorni dag dagen",
+        "week": "week weeks semana semanas woche wochen semaine semaines settimana settimane weken",
+        "month": "month months mes meses monat monate monaten mois mese mesi maand maanden",
+        "year": "year years ano anos jahr jahre jahren annee annees an ans anno anni jaar",
+    }.items()
+    for word in words.split()
+}
+"""Maps the word for a unit, in the singular or the plural, to the English word."""
+
+_UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
+_AMOUNT = r"(\d{1,3}|" + "|".join(NUMBERS) + ")"
+
+AGO = (
+    rf"\b{_AMOUNT} (?:of )?({_UNIT}) (?:ago|fa|atras|geleden)\b"
+    rf"|\b(?:hace|vor|il y a|ha) {_AMOUNT} ({_UNIT})\b"
+)
+"""A pattern for a time some units ago. It has the amount and the unit, or empty groups and then these two."""
+
+LAST = (
+    rf"\b(?:last|past|previous|letzte[nrs]?|vorige[nrs]?|vergangene[nrs]?|scors[oa]|ultim[oa]|afgelopen) "
+    rf"({_UNIT})\b"
+    rf"|\b({_UNIT}) (?:pasad[oa]|anterior|dernier|derniere|passee?|precedente?|scors[oa]|passat[oa]|passad[oa])\b"
+)
+"""A pattern for the unit before this one."""
+
+THIS = rf"\b(?:this|esta|este|diese[nrsm]?|ce|cette|quest[oa]|dieses|deze|dit|nesta|neste) ({_UNIT})\b"
+"""A pattern for the unit that has this day."""
+
+WEEKEND = (
+    r"\b(last |past |previous |letztes |letzten |vorig |afgelopen |scorso )?"
+    r"(?:week-?end|fin de semana|wochenende|fine settimana|fim de semana)( pasado| dernier| scorso| passado)?\b"
+)
+"""A pattern for a weekend. A group matches if it is the last one."""
+
+BEFORE_YESTERDAY = (
+    r"\b(?:(?:the )?day before yesterday|ante ?ayer|antier|vorgestern|avant-hier|(?:l'altro|altro|avant)ieri|"
+    r"l'altro ieri|anteontem|eergisteren|позавчера|przedwczoraj)\b|前天|一昨日|그저께"
+)
+"""A pattern for the day before yesterday."""
+
+BEFORE_LAST_NIGHT = r"\b(?:night before last|anteanoche)\b"
+"""A pattern for the night before the last one."""
+
+LAST_NIGHT = (
+    r"\b(?:(?:last|yesterday) (?:night|evening)|anoche|ayer por la noche|gestern (?:abend|nacht)|letzte nacht|"
+    r"hier soir|la nuit derniere|ieri (?:sera|notte)|la scorsa notte|ontem (?:a|de) noite|noite passada|gisteravond)\b"
+)
+"""A pattern for the last night."""
+
+THIS_MORNING = (
+    r"\b(?:this (?:morning|afternoon|evening)|esta (?:manana|tarde|manha|noite)|"
+    r"heute (?:morgen|fruh|vormittag|mittag|nachmittag|abend)|ce (?:matin|soir)|cet apres-midi|stamattina|stasera|"
+    r"questa (?:mattina|sera)|questo pomeriggio|vanmorgen|vanmiddag|vanavond)\b"
+)
+"""A pattern for a part of this day."""
+
+TIME_WORDS = frozenset((*MONTHS, *WEEKDAYS, *DAYS_BACK, *UNITS)) - AMBIGUOUS_MONTHS - {"an", "dun", "day", "days"}
+"""Words that tell that a message names a time."""
