@@ -6,6 +6,7 @@ these words, their vectors are worse. fastembed does not add them.
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 from fastembed import TextEmbedding
@@ -16,6 +17,7 @@ DEFAULT_MODEL = "intfloat/multilingual-e5-small"
 
 _DEFAULT_SOURCE = "Xenova/multilingual-e5-small"
 _DEFAULT_FILE = "onnx/model_quantized.onnx"
+_adding = threading.Lock()  # fastembed refuses to add a model twice
 
 
 class Prefixes(NamedTuple):
@@ -49,16 +51,21 @@ def prefixes_of(model_id: str) -> Prefixes:
 
 def embedding_models() -> dict[str, str]:
     """Return the names of all models that fastembed can run, by their names in lower case."""
-    known = {model["model"].lower(): model["model"] for model in TextEmbedding.list_supported_models()}
-    if DEFAULT_MODEL not in known:
-        TextEmbedding.add_custom_model(
-            DEFAULT_MODEL,
-            pooling=PoolingType.MEAN,
-            normalization=True,
-            sources=ModelSource(hf=_DEFAULT_SOURCE),
-            dim=384,
-            model_file=_DEFAULT_FILE,
-            license="mit",
-            size_in_gb=0.12,
-        )
+    with _adding:
+        known = {model["model"].lower(): model["model"] for model in TextEmbedding.list_supported_models()}
+        if DEFAULT_MODEL not in known:
+            _add_default_model()
     return {**known, DEFAULT_MODEL: DEFAULT_MODEL}
+
+
+def _add_default_model() -> None:
+    TextEmbedding.add_custom_model(
+        DEFAULT_MODEL,
+        pooling=PoolingType.MEAN,
+        normalization=True,
+        sources=ModelSource(hf=_DEFAULT_SOURCE),
+        dim=384,
+        model_file=_DEFAULT_FILE,
+        license="mit",
+        size_in_gb=0.12,
+    )
