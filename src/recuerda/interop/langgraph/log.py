@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, cast
 import msgspec
 from langgraph.checkpoint.base import WRITES_IDX_MAP, PendingWrite, writes_sort_key
 
+from recuerda.interop.langgraph.collector import paused_collector
 from recuerda.interop.langgraph.records import (
     Body,
     CheckpointRecord,
@@ -88,7 +89,8 @@ class Log:
 
     def decode(self, items: Iterable[Item], values: Values) -> list[Any]:
         """Return the items of a list."""
-        return [values.decode(as_json(item), self.bodies[number].messages) for number, item in items]
+        with paused_collector():
+            return [values.decode(as_json(item), self.bodies[number].messages) for number, item in items]
 
     def channel_values(self, number: int, values: Values, channels: Iterable[str]) -> dict[str, Any]:
         """Return the values of channels at a checkpoint; empty channels are left out."""

@@ -6,6 +6,7 @@ that have no counterpart are kept in `additional_properties`, under `langchain`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -33,6 +34,18 @@ _KINDS = {role: kind for kind, role in ROLES.items()}
 _KEPT = "langchain"
 _HAS_PARTS = "parts"
 _SHOWN = {"type", "content", "id", "name", "tool_calls", "tool_call_id", "status"}
+_SIMPLE = frozenset((str, int, bool, type(None)))
+_TEMPLATES: dict[type[BaseMessage], BaseMessage] = {
+    HumanMessage: HumanMessage(""),
+    AIMessage: AIMessage(""),
+    SystemMessage: SystemMessage(""),
+    ToolMessage: ToolMessage("", tool_call_id=""),
+}
+_CHANGEABLE = {
+    kind: [name for name, value in message.__dict__.items() if type(value) not in _SIMPLE]
+    for kind, message in _TEMPLATES.items()
+}
+_put = object.__setattr__
 _TEXT_KEYS = {"type", "text"}
 
 
@@ -63,7 +76,41 @@ def from_message(message: ChatMessage) -> BaseMessage:
     kept = dict(cast("JsonObject", (message.additional_properties or {}).get(_KEPT, {})))
     has_parts = bool(kept.pop(_HAS_PARTS, False))
     fields: dict[str, Any] = {"id": message.message_id, "name": message.author_name, **kept}
-    return _KINDS[message.role](**fields, **_MAKERS.get(message.role, _plain_fields)(message, has_parts))
+    fields |= _MAKERS.get(message.role, _plain_fields)(message, has_parts)
+    return _made(_KINDS[message.role], fields)
+
+
+def copied(message: BaseMessage) -> BaseMessage:
+    """Return a copy that shares nothing that can change with the original."""
+    fields = message.__dict__.copy()
+    for name, part in fields.items():
+        if type(part) not in _SIMPLE:
+            # Most messages have several empty objects, and `deepcopy` is slow.
+            fields[name] = copy.deepcopy(part) if part else type(part)()
+    extra = message.__pydantic_extra__
+    return _assembled(type(message), fields, message.__pydantic_fields_set__, copy.deepcopy(extra) if extra else extra)
+
+
+def _made(kind: type[BaseMessage], fields: dict[str, Any]) -> BaseMessage:
+    """Return a message of a class with these fields, which are those of a valid message."""
+    template = _TEMPLATES[kind]
+    own = template.__dict__ | {name: type(template.__dict__[name])() for name in _CHANGEABLE[kind]}
+    extra = {name: value for name, value in fields.items() if name not in own}
+    given = {name: value for name, value in fields.items() if name in own}
+    return _assembled(kind, own | given, set(fields), extra)
+
+
+def _assembled(
+    kind: type[BaseMessage], fields: dict[str, Any], given: set[str], extra: dict[str, Any] | None
+) -> BaseMessage:
+    # Pydantic's own copy, and its validation even more, take several times as long, and a long conversation has
+    # thousands of messages.
+    message = kind.__new__(kind)
+    _put(message, "__dict__", fields)
+    _put(message, "__pydantic_fields_set__", given.copy())
+    _put(message, "__pydantic_extra__", {} if extra is None else extra.copy())
+    _put(message, "__pydantic_private__", None)
+    return message
 
 
 def fields_of(message: BaseMessage) -> Mapping[str, Any]:

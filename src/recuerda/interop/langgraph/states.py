@@ -13,12 +13,14 @@ from typing import Any, cast
 import msgspec
 from langchain_core.messages import BaseMessage
 
+from recuerda.interop.langgraph.collector import paused_collector
 from recuerda.interop.langgraph.log import Log
+from recuerda.interop.langgraph.messages import copied
 from recuerda.interop.langgraph.records import CheckpointRecord, Entry
 from recuerda.interop.langgraph.values import Values
 from recuerda.json_value import JsonObject
 
-_SIMPLE = (str, int, bool, type(None))
+_SIMPLE = frozenset((str, int, bool, type(None)))
 
 
 class Held:
@@ -73,7 +75,8 @@ class State:
         found: dict[str, Any] = {}
         for channel, held in self.channels.items():
             if held.items is not None:
-                found[channel] = [own_copy(item) for item in held.items]
+                with paused_collector():
+                    found[channel] = [own_copy(item) for item in held.items]
             elif held.entry is not None and held.entry.value is not msgspec.UNSET:
                 found[channel] = values.decode(held.entry.value)
         return found
@@ -167,7 +170,9 @@ class Changes:
         kept = self._same(former, items)
         # A short common start would make every later read go through the former list for little.
         kept = kept if 2 * kept >= len(former) else 0
-        known = {item.id for item in former if isinstance(item, BaseMessage)}
+        # A list that only grew has no message twice.
+        is_grown = kept == len(former)
+        known: set[str | None] = set() if is_grown else {item.id for item in former if isinstance(item, BaseMessage)}
         path = f"channel_values.{channel}"
         added = [self._encode(item, f"{path}[{i}]", channel, known) for i, item in enumerate(items[kept:], kept)]
         self.entries[channel] = Entry(added=added, kept=kept, base=held.number if held is not None and kept else 0)
@@ -186,18 +191,16 @@ class Changes:
 
     def _same(self, former: list[Any], items: list[Any]) -> int:
         """Return the number of first items that have not changed."""
-        same = 0
-        for held, item in zip(former, items, strict=False):
-            if not self._is_same(held, item):
-                break
-            same += 1
-        return same
+        for same, (held, item) in enumerate(zip(former, items, strict=False)):
+            if type(held) is not type(item) or not (
+                held.__dict__ == item.__dict__ and held.__pydantic_extra__ == item.__pydantic_extra__
+                if isinstance(item, BaseMessage)
+                else self._is_same(held, item)
+            ):
+                return same
+        return min(len(former), len(items))
 
-    def _is_same(self, held: Any, item: Any) -> bool:
-        if type(held) is not type(item):
-            return False
-        if isinstance(item, BaseMessage):
-            return held.__dict__ == item.__dict__ and held.__pydantic_extra__ == item.__pydantic_extra__
+    def _is_same(self, held: object, item: object) -> bool:
         if type(item) in _SIMPLE:
             return held == item
         return self._values.fingerprint(held) == self._values.fingerprint(item)
@@ -205,14 +208,6 @@ class Changes:
 
 def own_copy(item: Any) -> Any:
     """Return a copy that shares nothing that can change with the original."""
-    if not isinstance(item, BaseMessage):
-        return item if type(item) in _SIMPLE else copy.deepcopy(item)
-    message = item.model_copy()
-    fields = cast("dict[str, Any]", message.__dict__)
-    for name, part in fields.items():
-        if type(part) not in _SIMPLE:
-            # Most messages have several empty objects, and `deepcopy` is slow.
-            fields[name] = copy.deepcopy(part) if part else type(part)()
-    if extra := message.__pydantic_extra__:
-        extra.update(copy.deepcopy(extra))
-    return message
+    if isinstance(item, BaseMessage):
+        return copied(item)
+    return item if type(item) in _SIMPLE else copy.deepcopy(item)
