@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from recuerda import AgentThread, ChatMessageStore
@@ -86,6 +88,25 @@ async def test_a_deletion_forgets_the_list_of_forgotten_turns(storage: SQLiteSto
     assert (await recall.stats()).forgotten == 1
     await storage.delete("one")
     assert (await recall.stats()).forgotten == 0
+    await recall.close()
+
+
+async def test_the_receipt_counts_what_the_provider_removed_by_itself_during_the_erasure(
+    storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recall = RecallProvider(storage=storage)
+    await taught(recall, storage, "one", "ana")
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage] - to check the threads at this very moment
+    erase = index.erase
+
+    async def check_and_erase(thread_ids: Sequence[str], scope: str | None) -> int:
+        monkeypatch.undo()
+        assert await recall._of().check() == 1  # pyright: ignore[reportPrivateUsage]
+        return await erase(thread_ids, scope)
+
+    monkeypatch.setattr(index, "erase", check_and_erase)
+    (answer,) = (await storage.erase_user("ana")).followers
+    assert (answer.outcome, answer.items) == ("removed", 2)
     await recall.close()
 
 

@@ -124,6 +124,7 @@ class Recollection:
         self._of_threads: WeakValueDictionary[str, Storage] = WeakValueDictionary()
         self._known_users: set[str] = set()
         self._last: dict[str, Position] = {}
+        self._removed: dict[str, int] = {}
         self._erasures = 0
         self._unchecked_turns = 0
         self._failed_turns: set[str] = set()
@@ -299,10 +300,23 @@ class Recollection:
         known = (await self.index.positions([thread_id])).get(thread_id)
         if info is not None and is_current(info, known):
             return 0
-        added = await self._follow_or_skip(thread_id, is_anew=info is None)
         if info is None and await self._home(thread_id).head(thread_id) is None:
-            await self.index.erase([thread_id], None)
-        return added
+            await self._remove_gone(thread_id)
+            return 0
+        return await self._follow_or_skip(thread_id, is_anew=info is None)
+
+    async def _remove_gone(self, thread_id: str) -> None:
+        """Remove a thread from the index, and note the number of its items for the receipt of an erasure.
+
+        An erasure deletes a thread from the storage before it tells the followers. If the thread is compared in
+        between, its items are deleted here.
+        """
+        self._last.pop(thread_id, None)
+        items = await self.index.erase([thread_id], None)
+        if items:
+            self._removed[thread_id] = self._removed.pop(thread_id, 0) + items
+            if len(self._removed) > _LAST_POSITIONS:
+                del self._removed[next(iter(self._removed))]
 
     async def _found_elsewhere(self, thread_id: str) -> ThreadInfo | None:
         """Look for a thread in the other storages that this process has seen, and note where it is."""
@@ -626,7 +640,7 @@ class Recollection:
             items += await self.index.erase(thread_ids[start : start + _ERASED_AT_ONCE], None)
         for scope in [] if user_id is None else await self._scopes_of(user_id):
             items += await self.index.erase([], scope)
-        return items
+        return items + sum(self._removed.pop(thread_id, 0) for thread_id in thread_ids)
 
     async def forget_thread(self, thread_id: str, turn: int | str | None) -> int:
         """Forget all current turns of a thread, or one turn by its number or id; return the number of messages."""
