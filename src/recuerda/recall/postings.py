@@ -99,7 +99,7 @@ class Postings:
         place = bisect_left(part, low, 1, end)
         if place == end or part[place] != low:
             return 0
-        return 1 if len(part) == end else 1 + part[end:].count(low)
+        return 1 + bisect_right(part, low, end) - bisect_left(part, low, end)
 
 
 class Matches:
@@ -135,10 +135,10 @@ class Matches:
         done, rest, is_closed = 0.0, sum(worth.values()), False
         for term in sorted(self._postings, key=lambda term: (-worth[term], term)):
             # No score is greater than `done`.
-            if not is_closed and done >= rest and (least := _least(scores, limit)) >= rest:
-                is_closed = True
-                scores = {number: score for number, score in scores.items() if score + rest >= least}
+            least = _least(scores, limit) if is_closed or done >= rest else 0.0
+            is_closed = is_closed or least >= rest > 0
             if is_closed:
+                scores = {number: score for number, score in scores.items() if score + rest >= least}
                 _raise(scores, self._postings[term].counts(scores.keys()), worth[term])
             else:
                 scores = _added(scores, self._postings[term], worth[term])
@@ -248,13 +248,15 @@ def _added(scores: dict[int, float], postings: Postings, worth: float) -> dict[i
 
 
 def _raise(scores: dict[int, float], counts: Mapping[int, int], worth: float) -> None:
+    once = worth * _saturated(1)
     for number, count in counts.items():
-        scores[number] += worth * _saturated(count)
+        scores[number] += once if count == 1 else worth * _saturated(count)
 
 
 def _largest(scores: Mapping[int, float], limit: int) -> list[int]:
     if len(scores) <= limit:
         return list(scores)
     least = _least(scores, limit)
-    kept = [(score, number) for number, score in scores.items() if score >= least]
-    return [number for _, number in heapq.nlargest(limit, kept)]
+    better = [number for number, score in scores.items() if score > least]
+    equal = [number for number, score in scores.items() if score == least]
+    return better + heapq.nlargest(limit - len(better), equal)
