@@ -75,7 +75,8 @@ _REPAIRS = {
     "pt": ((re.compile("cao$"), "ção"), (re.compile("coes$"), "ções"), (re.compile("sao$"), "são")),
 }
 # Changes of a stem, in this order. Some words of a family have an ending: "alergia" and "alérgica". Some forms of a
-# word have a letter: Swedish "nyckel" and "nycklar", Dutch "afspraak" and "afspraken".
+# word have other letters: Swedish "nyckel" and "nycklar", Dutch "afspraak" and "afspraken", Spanish "vuelo" and
+# "volar".
 _ROMANCE = ((re.compile("(?<=..)i$"), ""), (re.compile("(?<=..[cg])h$"), ""))
 _NORTHERN = (
     (re.compile("(?<=...)(?:isk|i)$"), ""),
@@ -85,8 +86,14 @@ _NORTHERN = (
     (re.compile("(?<=.[bdfgkmpstv])r$"), ""),
 )
 _CHANGES = {
-    **dict.fromkeys(("es", "fr", "it", "pt", "ca", "ro"), _ROMANCE),
+    **dict.fromkeys(("fr", "it", "pt", "ca", "ro"), _ROMANCE),
     **dict.fromkeys(("sv", "no", "da"), _NORTHERN),
+    "es": (
+        *_ROMANCE,
+        (re.compile("^jueg"), "jug"),
+        (re.compile("(?<![qg])ue(?=[^aeiou])"), "o"),
+        (re.compile("(?<=.)ie(?=[^aeiou])"), "e"),
+    ),
     "de": ((re.compile("(?<=...)(?:isch|i)$"), ""),),
     "nl": (
         (re.compile("(?<=...)(?:isch|i)$"), ""),
