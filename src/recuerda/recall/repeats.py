@@ -64,10 +64,13 @@ def _replaces(memory: Memory, kept: Memory) -> bool:
 
 def _is_near(words: frozenset[str], others: frozenset[str]) -> bool:
     """Return True if two messages differ in numbers only, or in one word of many."""
+    shared = len(words & others)
+    if shared < _FEWEST_BESIDE_NUMBERS:
+        return False
+    if shared >= _FEWEST_BESIDE_WORD and max(len(words), len(others)) <= shared + 1:
+        return True
     different = words ^ others
-    if all(word.isdecimal() for word in different):
-        return sum(not word.isdecimal() for word in words) >= _FEWEST_BESIDE_NUMBERS
-    return len(words - others) <= 1 and len(others - words) <= 1 and len(words & others) >= _FEWEST_BESIDE_WORD
+    return all(map(str.isdecimal, different)) and sum(not word.isdecimal() for word in words) >= _FEWEST_BESIDE_NUMBERS
 
 
 def _may_repeat(memory: Memory, kept: Memory, different: AbstractSet[str]) -> bool:
