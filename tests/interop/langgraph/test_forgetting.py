@@ -87,7 +87,7 @@ async def test_other_programs_turns_stay_when_all_checkpoints_are_deleted() -> N
     await store.add_messages([ChatMessage("user", "Red alert!")])
     await saver.adelete_for_runs(["one"])
     assert [message.text for message in await store.list_messages()] == ["Red alert!"]
-    assert await saver.aget_tuple(RIKER) is None
+    assert [one async for one in saver.alist(RIKER)] == []
 
 
 async def test_a_copy_is_whole_also_of_a_thread_whose_numbers_have_gaps() -> None:

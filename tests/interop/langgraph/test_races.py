@@ -110,5 +110,6 @@ async def test_another_program_s_turn_on_the_thread_is_no_conflict(storage: Stor
     graph = chat(RecuerdaSaver(storage), node)
     answer = await graph.ainvoke(said("2"), RIKER, durability="sync")
     assert texts(answer["messages"])[-1] == "two"
-    assert texts((await chat(RecuerdaSaver(storage)).aget_state(RIKER)).values["messages"])[-1] == "two"
+    state = (await chat(RecuerdaSaver(storage)).aget_state(RIKER)).values["messages"]
+    assert texts(state) == ["one", "You said: one", "2", "two", "Red alert!"]
     assert [one.text for one in await person.list_messages()] == ["one", "You said: one", "2", "Red alert!", "two"]

@@ -9,6 +9,7 @@ import msgspec
 from langgraph.checkpoint.base import WRITES_IDX_MAP, PendingWrite, writes_sort_key
 
 from recuerda.interop.langgraph.collector import paused_collector
+from recuerda.interop.langgraph.others import OtherTurn
 from recuerda.interop.langgraph.records import (
     Body,
     CheckpointRecord,
@@ -32,16 +33,18 @@ class Log:
         bodies: every record's body, by its number.
         checkpoints: the numbers of the checkpoints, in the order in which they were put.
         hidden: the numbers of deleted checkpoints that later ones still need.
+        others: the turns that other programs added.
         writes: the writes that belong to each checkpoint, in the order in which they were put.
     """
 
     def __init__(self, records: Iterable[TurnRecord], thread_id: str) -> None:
-        self.bodies: dict[int, Body] = {record.number: decode_body(record, thread_id) for record in records}
+        self.bodies: dict[int, Body] = {}
+        self.others: list[OtherTurn] = []
         self.checkpoints: dict[Key, int] = {}
         self.hidden: dict[Key, int] = {}
         self.writes: dict[Key, list[WritesRecord]] = {}
-        for number, body in self.bodies.items():
-            self._add(number, body)
+        for record in records:
+            self._add(record, decode_body(record, thread_id))
 
     @property
     def newest(self) -> dict[str, str]:
@@ -107,9 +110,18 @@ class Log:
     def _number(self, key: Key) -> int | None:
         return self.checkpoints.get(key) or self.hidden.get(key)
 
-    def _add(self, number: int, body: Body) -> None:
+    def others_after(self, number: int | None) -> list[OtherTurn]:
+        """Return the turns of other programs that a checkpoint of the graph does not have; all if there is none."""
+        through = 0 if number is None else self.checkpoint(number).through
+        return [turn for turn in self.others if turn.number > through]
+
+    def _add(self, record: TurnRecord, body: Body) -> None:
+        number = record.number
+        self.bodies[number] = body
         kept = body.kept
-        if isinstance(kept, WritesRecord):
+        if kept is None and body.messages:
+            self.others.append(OtherTurn(number, record.id, body.messages))
+        elif isinstance(kept, WritesRecord):
             self.writes.setdefault(kept.key, []).append(kept)
         elif kept is not None and kept.id:
             (self.hidden if kept.is_hidden else self.checkpoints)[kept.key] = number

@@ -8,7 +8,7 @@ another branch on purpose.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from langchain_core.runnables import RunnableConfig
@@ -17,10 +17,35 @@ from recuerda.errors import InvalidInput, ThreadConflict
 from recuerda.interop.langgraph.records import Key
 
 SEEN = "__recuerda_seen"
-"""The key of the revision at which a run read the newest checkpoint; None if it asked for a checkpoint by its id."""
+"""The key of a `Seen` as text; None if a run asked for a checkpoint by its id."""
+
+ORIGIN = "00000000-0000-6000-8000-000000000000"
+"""The id of the checkpoint that stands for a thread in which only other programs have said something."""
 
 _FIRST_STEPS = (-2, -1)
 """The steps of the first checkpoint of a thread; see `CheckpointMetadata.step`."""
+
+
+class Seen(NamedTuple):
+    """What a run saw that asked for the newest checkpoint.
+
+    Attributes:
+        revision: the thread's revision.
+        through: the number up to which the run's state has the turns of other programs.
+    """
+
+    revision: int
+    through: int
+
+    def as_text(self) -> str:
+        """Return the text that `parse` reads."""
+        return f"{self.revision}:{self.through}"
+
+    @classmethod
+    def parse(cls, text: object) -> Seen | None:
+        """Return what a config says; None if it says nothing."""
+        revision, _, through = str(text).partition(":")
+        return cls(int(revision), int(through)) if revision.isdecimal() and through.isdecimal() else None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -31,7 +56,7 @@ class Place(msgspec.Struct, frozen=True):
         ns: the namespace; "" for the graph itself.
         checkpoint_id: the checkpoint; None for the newest one.
         user_id: the user for whom the graph runs; None for any.
-        seen: the value of `SEEN`.
+        seen: what the run saw; None if it asked for a checkpoint by its id.
         is_run: True if a graph's run made the config.
         is_replay: True if the graph that runs this subgraph replays an earlier checkpoint.
     """
@@ -40,9 +65,14 @@ class Place(msgspec.Struct, frozen=True):
     ns: str
     checkpoint_id: str | None
     user_id: str | None
-    seen: int | None
+    seen: Seen | None
     is_run: bool
     is_replay: bool
+
+    @property
+    def parent(self) -> str | None:
+        """The id of the parent of a new checkpoint. The origin is not stored, so it is no parent."""
+        return None if self.checkpoint_id == ORIGIN else self.checkpoint_id
 
     @property
     def key(self) -> Key:
@@ -69,19 +99,19 @@ def place_of(config: RunnableConfig, *, user_key: str | None) -> Place:
         ns=configurable.get("checkpoint_ns") or "",
         checkpoint_id=configurable.get("checkpoint_id"),
         user_id=None if user_id is None else str(user_id),
-        seen=configurable.get(SEEN),
+        seen=Seen.parse(configurable.get(SEEN)),
         is_run=any(name.startswith("__pregel_") for name in configurable),
         is_replay=bool(configurable.get("__pregel_replay_state")),
     )
 
 
-def config_of(thread_id: str, key: Key, seen: int | None = None) -> RunnableConfig:
+def config_of(thread_id: str, key: Key, seen: Seen | None = None) -> RunnableConfig:
     """Return the config that names a checkpoint.
 
     Args:
         thread_id: the thread.
         key: the checkpoint's namespace and id.
-        seen: the revision at which the newest checkpoint was read; None if it was named.
+        seen: what a run sees that asks for the newest checkpoint; None if it was named.
     """
     ns, checkpoint_id = key
     return {
@@ -89,7 +119,7 @@ def config_of(thread_id: str, key: Key, seen: int | None = None) -> RunnableConf
             "thread_id": thread_id,
             "checkpoint_ns": ns,
             "checkpoint_id": checkpoint_id,
-            SEEN: seen,
+            SEEN: None if seen is None else seen.as_text(),
         }
     }
 
@@ -108,10 +138,13 @@ def check_no_race(place: Place, newest: str | None, *, step: object, revision: i
     Raises:
         ThreadConflict: another run has put a checkpoint since.
     """
-    if place.checkpoint_id is not None:
-        is_race = place.seen is not None and newest != place.checkpoint_id
+    if place.seen is not None:
+        is_race = newest != place.parent
+    elif place.checkpoint_id is not None:
+        is_race = False
     else:
         is_first = not place.is_replay and (place.is_run or step in _FIRST_STEPS)
         is_race = is_first and newest is not None
     if is_race:
-        raise ThreadConflict(place.thread_id, expected=place.seen or 0, actual=revision)
+        expected = 0 if place.seen is None else place.seen.revision
+        raise ThreadConflict(place.thread_id, expected=expected, actual=revision)

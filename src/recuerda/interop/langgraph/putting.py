@@ -9,7 +9,7 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 
 from recuerda.interop.langgraph.places import Place, check_no_race
 from recuerda.interop.langgraph.records import CheckpointRecord, Key
-from recuerda.interop.langgraph.states import Changes
+from recuerda.interop.langgraph.states import Changes, State
 from recuerda.interop.langgraph.tail import Tail
 from recuerda.interop.langgraph.values import Values
 from recuerda.messages.message import ChatMessage, Turn
@@ -44,7 +44,19 @@ class NewCheckpoint(NamedTuple):
         newest = tail.newest.get(self.place.ns)
         check_no_race(self.place, newest, step=self.metadata.get("step"), revision=tail.revision)
 
-    def record(self, changes: Changes, values: Values) -> CheckpointRecord:
+    def through(self, tail: Tail, before: State | None) -> int:
+        """Return the number up to which the state has the turns of other programs.
+
+        A branch has no turn that was added after the checkpoint at which it begins, and does not get it later.
+        """
+        if self.place.seen is not None:
+            return self.place.seen.through
+        if before is None:
+            return tail.revision if self.place.checkpoint_id is not None or tail.newest else 0
+        is_branch = tail.newest.get(self.place.ns) != before.record.id
+        return tail.revision if is_branch else before.record.through
+
+    def record(self, changes: Changes, values: Values, *, through: int) -> CheckpointRecord:
         """Return the record that holds what the checkpoint changed.
 
         Raises:
@@ -58,12 +70,13 @@ class NewCheckpoint(NamedTuple):
         return CheckpointRecord(
             id=self.checkpoint["id"],
             ns=self.place.ns,
-            parent=self.place.checkpoint_id,
+            parent=self.place.parent,
             fields=values.encode(fields, "checkpoint"),
             versions=dict(versions),
             metadata=values.encode(dict(self.metadata), "metadata"),
             at=changes.at,
             entries=changes.entries,
+            through=0 if self.place.ns else through,
         )
 
     def title(self, channel: str | None) -> str | None:
@@ -73,7 +86,7 @@ class NewCheckpoint(NamedTuple):
             channel: the channel that has the messages. The first checkpoint has them only in the graph's input.
         """
         given = self.checkpoint["channel_values"].get(_INPUT_CHANNEL)
-        if self.place.checkpoint_id is not None or self.place.ns or channel is None or not isinstance(given, dict):
+        if self.place.parent is not None or self.place.ns or channel is None or not isinstance(given, dict):
             return None
         try:
             messages = convert_to_messages(cast("dict[str, Any]", given).get(channel) or [])

@@ -52,6 +52,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag="che
         metadata: the checkpoint's metadata.
         at: for each channel that has an entry, the number of the record that has it; 0 for this record.
         entries: what the checkpoint itself stores.
+        through: the number up to which the state has the turns of other programs. Later ones are still to be joined.
         is_hidden: True if the checkpoint was deleted, but later ones replay the writes that belong to it.
     """
 
@@ -63,6 +64,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag="che
     metadata: Any = None
     at: dict[str, int] = {}
     entries: dict[str, Entry] = msgspec.field(default={}, name="set")
+    through: int = 0
     is_hidden: bool = msgspec.field(default=False, name="hidden")
 
     @property

@@ -28,7 +28,8 @@ from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict
 from recuerda.interop.langgraph.copying import copied_turns
 from recuerda.interop.langgraph.forgetting import forget
 from recuerda.interop.langgraph.log import Log, position_of
-from recuerda.interop.langgraph.places import Place, config_of, place_of
+from recuerda.interop.langgraph.others import joined, origin, spoken
+from recuerda.interop.langgraph.places import ORIGIN, Place, Seen, config_of, place_of
 from recuerda.interop.langgraph.putting import NewCheckpoint
 from recuerda.interop.langgraph.records import (
     CheckpointRecord,
@@ -39,7 +40,7 @@ from recuerda.interop.langgraph.records import (
 )
 from recuerda.interop.langgraph.states import Changes, State
 from recuerda.interop.langgraph.tail import Tail
-from recuerda.interop.langgraph.tuples import checkpoint_tuple, delta_history
+from recuerda.interop.langgraph.tuples import add_origin, checkpoint_tuple, delta_history
 from recuerda.interop.langgraph.values import Values
 from recuerda.storage import Appended, NewTurn, Storage, ThreadInfo, ThreadSlice, TurnRecord, open_storage
 
@@ -96,19 +97,19 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         async with self._lock(place.thread_id):
             tail, log = await self._read(place, values)
             newest = tail.newest.get(place.ns)
+            if newest is None and place.checkpoint_id in (None, ORIGIN):
+                return self._origin(place, tail)
             key = (place.ns, place.checkpoint_id or newest or "")
-            if not key[1]:
-                return None
-            seen = tail.revision if place.checkpoint_id is None else None
-            state = tail.state(key)
-            if state is not None and key[1] == newest:
-                return checkpoint_tuple(place.thread_id, state, tail.writes.get(key, []), values, seen)
-            log = log or await self._log(place)
-            if (number := log.checkpoints.get(key)) is None:
-                return None
-            state = State.of_log(log, number, values)
-            tail.hold(key, state)
-            return checkpoint_tuple(place.thread_id, state, log.writes.get(key, []), values, seen)
+            state, writes = tail.state(key), tail.writes.get(key, [])
+            if state is None or key[1] != newest:
+                log = log or await self._log(place)
+                if (number := log.checkpoints.get(key)) is None:
+                    return None
+                state, writes = State.of_log(log, number, values), log.writes.get(key, [])
+                tail.hold(key, state)
+            seen = Seen(tail.revision, state.record.through) if place.checkpoint_id is None else None
+            found = checkpoint_tuple(place.thread_id, state, writes, values, seen)
+            return found if seen is None else self._joined(place, tail, found)
 
     async def alist(
         self,
@@ -146,7 +147,11 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         place = self._place(config)
         log = await self._log(place)
         newest = log.newest.get(place.ns, "")
-        return delta_history(log, (place.ns, place.checkpoint_id or newest), channels, self._values())
+        key = (place.ns, place.checkpoint_id or newest)
+        found = delta_history(log, key, channels, self._values())
+        if not place.ns and self._messages_channel in found:
+            add_origin(found[self._messages_channel], log, key)
+        return found
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -399,8 +404,11 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         new.check_no_race(tail)
         place = new.place
         shown_channel = None if place.ns else self._messages_channel
-        changes = Changes(await self._parent(place, tail, values), values, shown_channel=shown_channel)
-        record = new.record(changes, values)
+        before = await self._parent(place, tail, values)
+        through = new.through(tail, before)
+        said = [] if shown_channel is None else spoken(turn for turn in tail.others if turn.number <= through)
+        changes = Changes(before, values, shown_channel=shown_channel, shown_ids=[message.id for message in said])
+        record = new.record(changes, values, through=through)
         body = encode_body(record, changes.shown)
         appended = await self.storage.append(
             place.thread_id,
@@ -416,7 +424,7 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
             self._drop(place.thread_id)
 
     async def _parent(self, place: Place, tail: Tail, values: Values) -> State | None:
-        if place.checkpoint_id is None:
+        if place.parent is None:
             return None
         state = tail.state(place.key)
         if state is not None:
@@ -424,6 +432,19 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         log = await self._log(place)
         number = log.checkpoints.get(place.key)
         return None if number is None else State.of_log(log, number, values)
+
+    def _origin(self, place: Place, tail: Tail) -> CheckpointTuple | None:
+        """Return the checkpoint of a thread that has only turns of other programs; None if it has none."""
+        if place.ns or self._messages_channel is None or not (said := spoken(tail.others)):
+            return None
+        seen = Seen(tail.revision, tail.revision)
+        return origin(place.thread_id, said, self._messages_channel, seen if place.checkpoint_id is None else None)
+
+    def _joined(self, place: Place, tail: Tail, found: CheckpointTuple) -> CheckpointTuple:
+        """Return the newest checkpoint with what other programs have said since."""
+        if place.ns or self._messages_channel is None:
+            return found
+        return joined(found, tail.others, self._messages_channel, Seen(tail.revision, tail.revision))
 
     async def _places(self, config: RunnableConfig | None) -> AsyncIterator[Place]:
         if config is not None:

@@ -7,7 +7,7 @@ message that a node changed in place is noticed. Comparing ten thousand messages
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -115,13 +115,17 @@ class Changes:
         before: the state of the parent; None if there is none.
         values: writes values as JSON.
         shown_channel: the channel whose new messages every reader of the thread sees; None for no channel.
+        shown_ids: the ids of messages that the thread shows already.
     """
 
-    def __init__(self, before: State | None, values: Values, *, shown_channel: str | None) -> None:
+    def __init__(
+        self, before: State | None, values: Values, *, shown_channel: str | None, shown_ids: Collection[str | None] = ()
+    ) -> None:
         self._before: Mapping[str, Held] = before.channels if before is not None else {}
         self._versions = before.record.versions if before is not None else {}
         self._values = values
         self._shown_channel = shown_channel
+        self._shown_ids = frozenset(shown_ids)
         self.at: dict[str, int] = {}
         self.entries: dict[str, Entry] = {}
         self.shown: list[JsonObject] = []
@@ -172,13 +176,13 @@ class Changes:
         kept = kept if 2 * kept >= len(former) else 0
         # A list that only grew has no message twice.
         is_grown = kept == len(former)
-        known: set[str | None] = set() if is_grown else {item.id for item in former if isinstance(item, BaseMessage)}
+        known = self._shown_ids.union([] if is_grown else _ids_of(former))
         path = f"channel_values.{channel}"
         added = [self._encode(item, f"{path}[{i}]", channel, known) for i, item in enumerate(items[kept:], kept)]
         self.entries[channel] = Entry(added=added, kept=kept, base=held.number if held is not None and kept else 0)
         self.channels[channel] = Held(0, items=former[:kept] + [self._copy(item) for item in items[kept:]])
 
-    def _encode(self, item: object, path: str, channel: str, known: set[str | None]) -> object:
+    def _encode(self, item: object, path: str, channel: str, known: frozenset[str | None]) -> object:
         if channel == self._shown_channel and isinstance(item, BaseMessage) and (not item.id or item.id not in known):
             return self._values.encode_shown(item, path, self.shown)
         return self._values.encode(item, path)
@@ -204,6 +208,10 @@ class Changes:
         if type(item) in _SIMPLE:
             return held == item
         return self._values.fingerprint(held) == self._values.fingerprint(item)
+
+
+def _ids_of(items: list[Any]) -> list[str | None]:
+    return [item.id for item in items if isinstance(item, BaseMessage)]
 
 
 def own_copy(item: Any) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from recuerda.interop.langgraph.log import Log
+from recuerda.interop.langgraph.others import OtherTurn
 from recuerda.interop.langgraph.records import Body, CheckpointRecord, Key, WritesRecord, decode_body
 from recuerda.interop.langgraph.states import State, next_state
 from recuerda.interop.langgraph.values import Values
@@ -28,6 +29,7 @@ class Tail:
         info: the thread at the last read or append; None if it does not exist.
         newest: the newest checkpoint of each namespace.
         writes: the writes of these checkpoints, and of checkpoints that are not known yet.
+        others: the turns of other programs whose messages the newest checkpoint of the graph does not have.
     """
 
     def __init__(self, thread_id: str, found: ThreadSlice, log: Log) -> None:
@@ -39,6 +41,7 @@ class Tail:
             for key, records in log.writes.items()
             if key not in log.checkpoints or self.newest[key[0]] == key[1]
         }
+        self.others = log.others_after(log.checkpoints.get(("", self.newest.get("", ""))))
         self._states: OrderedDict[Key, State] = OrderedDict()
 
     @property
@@ -76,7 +79,7 @@ class Tail:
             if record.kind in ("undo", "trim"):
                 return False
             if record.kind == "turn":
-                self._add(record.number, decode_body(record, self.thread_id), values)
+                self._add(record, decode_body(record, self.thread_id), values)
         return True
 
     def put(self, appended: Appended, state: State | None, kept: CheckpointRecord | WritesRecord) -> bool:
@@ -92,20 +95,25 @@ class Tail:
         self.info = structs.replace(self.info, revision=appended.revision, record_id=appended.record.id)
         if isinstance(kept, WritesRecord):
             self.writes.setdefault(kept.key, []).append(kept)
-        elif state is not None:
-            self._follow(kept.key, kept.parent, state)
+        else:
+            self._follow(kept, state)
         return True
 
-    def _add(self, number: int, body: Body, values: Values) -> None:
+    def _add(self, record: TurnRecord, body: Body, values: Values) -> None:
         kept = body.kept
-        if isinstance(kept, WritesRecord):
+        if kept is None and body.messages:
+            self.others.append(OtherTurn(record.number, record.id, body.messages))
+        elif isinstance(kept, WritesRecord):
             self.writes.setdefault(kept.key, []).append(kept)
         elif kept is not None and kept.id and not kept.is_hidden:
             before = self._states.get((kept.ns, kept.parent or ""))
-            self._follow(kept.key, kept.parent, next_state(before, number, kept, body.messages, values))
+            self._follow(kept, next_state(before, record.number, kept, body.messages, values))
 
-    def _follow(self, key: Key, parent: str | None, state: State | None) -> None:
+    def _follow(self, kept: CheckpointRecord, state: State | None) -> None:
+        key, parent = kept.key, kept.parent
         ns, checkpoint_id = key
+        if not ns:
+            self.others = [turn for turn in self.others if turn.number > kept.through]
         former = self.newest.get(ns)
         if former is not None and former != checkpoint_id:
             self.writes.pop((ns, former), None)

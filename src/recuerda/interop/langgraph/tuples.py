@@ -8,14 +8,15 @@ from typing import cast
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple, DeltaChannelHistory, PendingWrite
 
 from recuerda.interop.langgraph.log import Log, pending_writes
-from recuerda.interop.langgraph.places import config_of
+from recuerda.interop.langgraph.others import spoken
+from recuerda.interop.langgraph.places import ORIGIN, Seen, config_of
 from recuerda.interop.langgraph.records import Key, WritesRecord
 from recuerda.interop.langgraph.states import State
 from recuerda.interop.langgraph.values import Values
 
 
 def checkpoint_tuple(
-    thread_id: str, state: State, writes: Sequence[WritesRecord], values: Values, seen: int | None
+    thread_id: str, state: State, writes: Sequence[WritesRecord], values: Values, seen: Seen | None
 ) -> CheckpointTuple:
     """Return a checkpoint as LangGraph reads it.
 
@@ -24,7 +25,7 @@ def checkpoint_tuple(
         state: the checkpoint with the values of its channels.
         writes: the records of its pending writes.
         values: reads the values.
-        seen: the thread's revision, if the checkpoint was read as the newest one.
+        seen: what the run sees, if the checkpoint was read as the newest one.
     """
     record = state.record
     checkpoint = {
@@ -46,15 +47,24 @@ def delta_history(log: Log, key: Key, channels: Sequence[str], values: Values) -
     """Return the writes to channels since their last stored value before a checkpoint, and that value."""
     found: dict[str, DeltaChannelHistory] = {channel: {"writes": []} for channel in channels}
     missing = set(channels)
-    for above, number in log.ancestors(key):
+    for above, number in [*log.ancestors(key), ((key[0], ORIGIN), 0)]:
         written = pending_writes(log.writes.get(above, []), values)
         for channel in missing:
             writes: list[PendingWrite] = [write for write in written if write[1] == channel]
             found[channel]["writes"][:0] = writes
-        stored = log.channel_values(number, values, missing)
+        stored = log.channel_values(number, values, missing) if number else {}
         for channel, value in stored.items():
             found[channel]["seed"] = value
         missing -= stored.keys()
         if not missing:
             break
     return found
+
+
+def add_origin(history: DeltaChannelHistory, log: Log, key: Key) -> None:
+    """Let a channel begin with what other programs said before the graph's first run, if nothing else begins it."""
+    first = next((number for _, number in reversed(list(log.ancestors(key)))), log.checkpoints.get(key))
+    if first is not None and "seed" not in history:
+        through = log.checkpoint(first).through
+        if said := spoken(turn for turn in log.others if turn.number <= through):
+            history["seed"] = said
