@@ -2,7 +2,7 @@
 
 Each language of `languages.txt` is a user of its own, with nine facts among other remarks. A question is answered if
 its fact is among the first three memories. `--packaged` or `--embedder MODEL` searches by meaning too, and `--asked-in
-LANGUAGE` asks all questions in one language.
+LANGUAGE` asks all questions in one language. `--further` takes ten other languages, with six facts each.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from recuerda.recall.sqlite.index import SQLiteRecallIndex
 from recuerda.storage import MemoryStorage
 
 SETS = Path(__file__).with_suffix(".txt")
+FURTHER_SETS = SETS.with_name("further_languages.txt")
 _PLACES = 3
 
 
@@ -104,12 +105,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--embedder", metavar="MODEL", help="also search by meaning, with this model of fastembed")
     parser.add_argument("--packaged", action="store_true", help="also search by meaning, with the packaged model")
     parser.add_argument("--asked-in", metavar="LANGUAGE", help="ask all questions in this language, such as English")
+    parser.add_argument("--further", action="store_true", help="take the languages of further_languages.txt")
     return parser.parse_args()
 
 
 async def _main(options: argparse.Namespace) -> None:
     embedder = PackagedEmbedder() if options.packaged else embedder_of(options.embedder)
-    languages = load(SETS.read_text(encoding="utf-8"))
+    languages = load((FURTHER_SETS if options.further else SETS).read_text(encoding="utf-8"))
     found: dict[str, list[int | None]] = {}
     if options.asked_in is not None:
         other = languages[options.asked_in]

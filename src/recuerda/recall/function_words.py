@@ -2,9 +2,9 @@
 
 A question is full of them ("when did you ..."), and they would outweigh the word that matters. They also tell the
 language of a text. The lists of German, French, Italian, Portuguese, Dutch, Swedish, Norwegian, Danish, Finnish,
-Hungarian, Turkish and Russian began as the lists of Snowball (https://snowballstem.org, BSD-3-Clause, copyright of
-Martin Porter and Richard Boulton). Question words and forms of verbs such as "know", "say" and "want" were added, and
-words with a meaning of their own were taken out.
+Hungarian, Turkish and Russian began as the lists of Snowball (https://snowballstem.org; see `LICENSE.snowball`).
+Question words and forms of verbs such as "know", "say" and "want" were added, and words with a meaning of their own
+were taken out.
 
 The packages stop-words and stopwordsiso were weighed and left out. Their lists hold words that people look for, such as
 "computer", "rooms" and "buy" in English or "morning" and "visit" in Arabic, and a word that is left out is never found.

@@ -54,9 +54,11 @@ _LANGUAGES = {"latin": tuple(one for one in FUNCTION_WORDS if one not in _ELSEWH
 _SIBLINGS = {
     "no": ("da", "sv"), "da": ("no", "sv"), "sv": ("no", "da"), "es": ("pt", "it"), "pt": ("es",), "ca": ("es", "fr"),
     "it": ("es", "fr"), "fr": ("it",), "ro": ("it", "fr"), "nl": ("de",), "de": ("nl",), "fi": ("sv", "de"),
-    "hu": ("de",), "tr": ("de",), "pl": ("cs",), "cs": ("pl",),
+    "hu": ("de",), "tr": ("de",), "pl": ("cs",), "cs": ("pl",), "ru": ("uk",),
+    "uk": ("ru",),
 }  # fmt: skip
-_LETTERS = {
+_LETTERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys("ạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ", ("vi",)),
     "ß": ("de",), "ñ": ("es",), "¿": ("es",), "¡": ("es",), "ã": ("pt",), "õ": ("pt",), "œ": ("fr",),
     "ê": ("fr", "pt"), "è": ("fr", "it"), "ò": ("it", "ca"), "ì": ("it",), "å": ("sv", "no", "da"), "ø": ("no", "da"),
     "æ": ("no", "da"), "ł": ("pl",), "ą": ("pl",), "ę": ("pl",), "ś": ("pl",), "ż": ("pl",), "ź": ("pl",),
@@ -68,10 +70,12 @@ _LETTERS = {
     "چ": ("fa",), "ژ": ("fa",), "گ": ("fa",), "ی": ("fa",), "ک": ("fa",), "ة": ("ar",), "ي": ("ar",), "أ": ("ar",),
 }  # fmt: skip
 # Accents that people leave out although the rules of Snowball need them, plurals that these rules do not know, and
-# articles that they do not remove from short words.
+# prefixes that they do not remove. The rules of Russian serve Ukrainian, but they do not know its letters.
 _REPAIRS = {
     "es": ((re.compile("([cs])ion$"), r"\1ión"), (re.compile("dades$"), "dad"), (re.compile("ces$"), "z")),
     "ar": ((re.compile("^(?:[وفبك]?ال|لل)(?=...)"), ""),),
+    "he": ((re.compile("^[והבכלמש]+(?=...)"), ""),),
+    "uk": ((re.compile("[ії]"), "и"), (re.compile("є"), "е"), (re.compile("ґ"), "г")),
     "pt": ((re.compile("cao$"), "ção"), (re.compile("coes$"), "ções"), (re.compile("sao$"), "são")),
 }
 # Changes of a stem, in this order. Some words of a family have an ending: "alergia" and "alérgica". Some forms of a
@@ -95,6 +99,11 @@ _CHANGES = {
         (re.compile("(?<=.)ie(?=[^aeiou])"), "e"),
     ),
     "de": ((re.compile("(?<=...)(?:isch|i)$"), ""),),
+    "pl": ((re.compile("(?<=...)(?:iczn|yczn|i)$"), ""),),
+    "cs": ((re.compile("(?<=...)(?:ick|i)$"), ""),),
+    "tr": ((re.compile("(?<=...)(?:ik|i)$"), ""),),
+    "el": ((re.compile("(?<=...)ικ$"), ""),),
+    **dict.fromkeys(("ru", "uk"), ((re.compile("(?<=...)(?:ическ|ичн|ик|и)$"), ""),)),
     "nl": (
         (re.compile("(?<=...)(?:isch|i)$"), ""),
         (re.compile("(?<=..[^aeiou])t$"), ""),
