@@ -6,7 +6,7 @@ import msgspec
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langgraph.graph import MessagesState
 
-from recuerda import ChatMessageStore, MemoryStorage, Storage
+from recuerda import ChatMessage, ChatMessageStore, MemoryStorage, Storage
 from recuerda.interop.langgraph import RecuerdaSaver
 from recuerda.interop.langgraph.records import CheckpointRecord, decode_body
 from tests.interop.langgraph.graphs import RIKER, CountedStorage, chat, echo, said, texts
@@ -120,3 +120,44 @@ async def test_a_put_that_is_repeated_writes_nothing() -> None:
     assert info is not None
     assert after is not None
     assert after.revision == info.revision + 1
+
+
+async def test_a_trimmed_thread_begins_with_what_is_left_and_goes_on(storage: Storage) -> None:
+    saver = RecuerdaSaver(storage)
+    for number in range(5):
+        await chat(saver).ainvoke(said(f"{number}"), RIKER)
+    await storage.trim("riker", keep_turns=10)  # two runs
+    left = texts((await chat(saver).aget_state(RIKER)).values["messages"])
+    assert left == ["3", "You said: 3", "4", "You said: 4"]
+    for one in (saver, RecuerdaSaver(storage)):
+        await chat(one).ainvoke(said("more"), RIKER)
+        left += ["more", "You said: more"]
+        for reader in (saver, RecuerdaSaver(storage)):
+            assert texts((await chat(reader).aget_state(RIKER)).values["messages"]) == left
+    store = ChatMessageStore(storage=storage, thread_id="riker")
+    assert [message.text for message in await store.list_messages()] == left
+
+
+async def test_a_copy_whose_records_have_other_numbers_has_the_same_checkpoints() -> None:
+    storage, other = MemoryStorage(), MemoryStorage()
+    store = ChatMessageStore(storage=storage, thread_id="riker")
+    saver = RecuerdaSaver(storage)
+    for number in range(3):
+        await chat(saver).ainvoke(said(f"{number}"), RIKER)
+        await store.add_messages([ChatMessage("user", f"elsewhere {number}")])
+        await storage.summarize("riker", b"{}", through=1)
+    records = (await storage.read("riker")).records
+    await other.append_all("riker", [record.as_new_turn() for record in records])
+    copies = (await other.read("riker")).records
+    assert copies[-1].number < records[-1].number
+    copied = RecuerdaSaver(other)
+    for text in ("more", "and more"):
+        assert await values(copied) == await values(saver)
+        for one in (saver, copied):
+            await chat(one).ainvoke(said(text), RIKER)
+    history = [texts(one.values["messages"]) async for one in chat(copied).aget_state_history(RIKER)]
+    assert history == [texts(one.values["messages"]) async for one in chat(saver).aget_state_history(RIKER)]
+
+
+async def values(saver: RecuerdaSaver) -> list[str]:
+    return texts((await chat(saver).aget_state(RIKER)).values["messages"])

@@ -59,6 +59,21 @@ async def test_runs_of_one_saver_conflict_too() -> None:
         assert (len(answers), conflicts) == (1, 2)
 
 
+async def test_a_run_that_another_run_overtakes_gets_a_conflict_wherever_it_is() -> None:
+    storage = MemoryStorage()
+
+    async def node(state: MessagesState) -> dict[str, Any]:
+        await chat(RecuerdaSaver(storage)).ainvoke(said("fast"), RIKER)
+        return {"messages": [AIMessage("late")]}
+
+    # On a new thread, the run has found no checkpoint at which it begins.
+    for number in (1, 2):
+        with pytest.raises(ThreadConflict, match="riker"):
+            await chat(RecuerdaSaver(storage), node).ainvoke(said("slow"), RIKER, durability="sync")
+        state = (await chat(RecuerdaSaver(storage)).aget_state(RIKER)).values["messages"]
+        assert texts(state) == ["slow", "fast", "You said: fast"] * number
+
+
 async def test_branches_from_named_checkpoints_are_no_conflict() -> None:
     storage = MemoryStorage()
     graph = chat(RecuerdaSaver(storage))

@@ -64,7 +64,7 @@ async def _forget(storage: Storage, info: ThreadInfo, log: Log, kept: set[Key], 
         return
     hidden = set(_replayed(log, kept, values)) - kept
     cut = _Cut(kept, hidden, _needed(log, kept | hidden))
-    left = {number: _left(number, body, log, cut) for number, body in log.bodies.items()}
+    left = {number: _left(body, log, cut) for number, body in log.bodies.items()}
     first = next((number for number, body in left.items() if body.kept is not None or body.messages), None)
     if first is None:
         await storage.delete(info.id, expected=info.version)
@@ -80,7 +80,7 @@ async def _forget(storage: Storage, info: ThreadInfo, log: Log, kept: set[Key], 
 def _kept_keys(log: Log, is_deleted: Callable[[CheckpointRecord], bool] | None) -> set[Key]:
     if is_deleted is None:
         return set(log.newest.items())
-    return {key for key, number in log.checkpoints.items() if not is_deleted(log.checkpoint(number))}
+    return {key for key, serial in log.checkpoints.items() if not is_deleted(log.checkpoint(serial))}
 
 
 def _replayed(log: Log, kept: Iterable[Key], values: Values) -> Iterable[Key]:
@@ -88,20 +88,20 @@ def _replayed(log: Log, kept: Iterable[Key], values: Values) -> Iterable[Key]:
     for key in kept:
         metadata = values.decode(log.checkpoint(log.checkpoints[key]).metadata)
         missing = set(cast("Mapping[str, Any]", metadata.get(_COUNTERS) or {}))
-        for above, number in log.ancestors(key):
+        for above, serial in log.ancestors(key):
             if not missing:
                 break
             yield above
-            missing -= log.channel_values(number, values, missing).keys()
+            missing -= log.channel_values(serial, values, missing).keys()
 
 
 def _needed(log: Log, kept: Iterable[Key]) -> set[tuple[int, str]]:
-    """Return the entries, by record and channel, that the kept checkpoints need."""
+    """Return the entries, by serial number and channel, that the kept checkpoints need."""
     needed: set[tuple[int, str]] = set()
     for key in kept:
-        number = log.checkpoints.get(key) or log.hidden[key]
-        for channel, place in log.checkpoint(number).at.items():
-            for link, _ in log.chain(place or number, channel):
+        serial = log.find(key) or 0
+        for channel, place in log.checkpoint(serial).at.items():
+            for link, _ in log.chain(place, channel):
                 if (link, channel) in needed:
                     break
                 needed.add((link, channel))
@@ -109,14 +109,14 @@ def _needed(log: Log, kept: Iterable[Key]) -> set[tuple[int, str]]:
 
 
 class _Cut(NamedTuple):
-    """What stays of a log: checkpoints, checkpoints that are hidden, and entries by record and channel."""
+    """What stays of a log: checkpoints, checkpoints that are hidden, and entries by serial number and channel."""
 
     kept: set[Key]
     hidden: set[Key]
     needed: set[tuple[int, str]]
 
 
-def _left(number: int, body: Body, log: Log, cut: _Cut) -> Body:
+def _left(body: Body, log: Log, cut: _Cut) -> Body:
     """Return what is left of a record, which is the same object if all of it stays."""
     record = body.kept
     if record is None or record.key in cut.kept:
@@ -124,11 +124,15 @@ def _left(number: int, body: Body, log: Log, cut: _Cut) -> Body:
     if isinstance(record, WritesRecord):
         is_deleted = record.key in log.checkpoints or record.key in log.hidden
         return _NOTHING if is_deleted and record.key not in cut.hidden else body
-    entries = {channel: entry for channel, entry in record.entries.items() if (number, channel) in cut.needed}
+    entries = {channel: entry for channel, entry in record.entries.items() if (record.serial, channel) in cut.needed}
     messages: list[Any] = body.messages if any(_shows(entry.added) for entry in entries.values()) else []
     if record.key in cut.hidden:
         return Body(messages, structs.replace(record, is_hidden=True))
-    return Body(messages, CheckpointRecord(id="", ns=record.ns, entries=entries)) if entries else _NOTHING
+    return (
+        Body(messages, CheckpointRecord(id="", ns=record.ns, serial=record.serial, entries=entries))
+        if entries
+        else _NOTHING
+    )
 
 
 def _shows(added: list[Any] | msgspec.UnsetType) -> bool:

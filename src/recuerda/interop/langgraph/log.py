@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from langgraph.checkpoint.base import WRITES_IDX_MAP, PendingWrite, writes_sort_key
@@ -23,18 +23,28 @@ from recuerda.interop.langgraph.values import Values
 from recuerda.storage import TurnRecord
 
 Item: TypeAlias = tuple[int, Any]
-"""An item of a list: the number of the record that has it, and its JSON."""
+"""An item of a list: the serial number of the checkpoint that has it, and its JSON."""
+
+
+class _Placed(NamedTuple):
+    number: int
+    record: CheckpointRecord
+    shown: list[Any]
 
 
 class Log:
-    """The checkpoints and writes in records that were read from the start of a thread.
+    """The checkpoints and writes in the records of a thread, as far as the thread has them.
+
+    A trim may have deleted the oldest records. Then a value that was stored there is missing, and a list begins with
+    its first item that is left.
 
     Attributes:
         bodies: every record's body, by its number.
-        checkpoints: the numbers of the checkpoints, in the order in which they were put.
-        hidden: the numbers of deleted checkpoints that later ones still need.
+        checkpoints: the serial numbers of the checkpoints, in the order in which they were put.
+        hidden: the serial numbers of deleted checkpoints that later ones still need.
         others: the turns that other programs added.
         writes: the writes that belong to each checkpoint, in the order in which they were put.
+        serial: the highest serial number; 0 without a checkpoint.
     """
 
     def __init__(self, records: Iterable[TurnRecord], thread_id: str) -> None:
@@ -43,6 +53,8 @@ class Log:
         self.checkpoints: dict[Key, int] = {}
         self.hidden: dict[Key, int] = {}
         self.writes: dict[Key, list[WritesRecord]] = {}
+        self.serial = 0
+        self._placed: dict[int, _Placed] = {}
         for record in records:
             self._add(record, decode_body(record, thread_id))
 
@@ -51,80 +63,87 @@ class Log:
         """The id of the newest checkpoint of each namespace."""
         return dict(tuple(self.checkpoints))
 
-    def checkpoint(self, number: int) -> CheckpointRecord:
-        """Return the checkpoint of a record."""
-        kept = self.bodies[number].kept
-        return cast("CheckpointRecord", kept)
+    def checkpoint(self, serial: int) -> CheckpointRecord:
+        """Return the checkpoint with a serial number."""
+        return self._placed[serial].record
+
+    def find(self, key: Key) -> int | None:
+        """Return the serial number of a checkpoint, also of a hidden one; None if it is not there."""
+        return self.checkpoints.get(key) or self.hidden.get(key)
 
     def ancestors(self, key: Key) -> Iterator[tuple[Key, int]]:
         """Yield the checkpoints before a checkpoint, the newest first, as far as they are still there."""
-        number = self._number(key)
-        while number is not None and (parent := self.checkpoint(number).parent) is not None:
+        serial = self.find(key)
+        while serial is not None and (parent := self.checkpoint(serial).parent) is not None:
             above = (key[0], parent)
-            number = self._number(above)
-            if number is not None:
-                yield above, number
+            serial = self.find(above)
+            if serial is not None:
+                yield above, serial
 
-    def entry(self, number: int, channel: str) -> tuple[int, Entry] | None:
-        """Return the entry that has a channel's value at a checkpoint, with its record's number."""
-        place = self.checkpoint(number).at.get(channel)
-        if place is None:
-            return None
-        place = place or number
-        return place, self.checkpoint(place).entries[channel]
+    def entry(self, serial: int, channel: str) -> tuple[int, Entry] | None:
+        """Return the entry that has a channel's value at a checkpoint, with the serial number of its checkpoint."""
+        place = self.checkpoint(serial).at.get(channel, 0)
+        placed = self._placed.get(place)
+        entry = None if placed is None else placed.record.entries.get(channel)
+        return None if entry is None else (place, entry)
 
-    def chain(self, number: int, channel: str) -> Iterator[tuple[int, Entry]]:
-        """Yield the entry of a record, and the entries of earlier records on which it is built."""
-        entry = self.checkpoint(number).entries[channel]
-        yield number, entry
-        while entry.kept:
-            number = entry.base
-            entry = self.checkpoint(number).entries[channel]
-            yield number, entry
+    def chain(self, serial: int, channel: str) -> Iterator[tuple[int, Entry]]:
+        """Yield an entry, and the entries of earlier checkpoints on which it is built, as far as they are there."""
+        while (placed := self._placed.get(serial)) is not None and channel in placed.record.entries:
+            entry = placed.record.entries[channel]
+            yield serial, entry
+            serial = entry.base
 
-    def items(self, number: int, channel: str) -> list[Item]:
-        """Return the items of the list that an entry gives."""
+    def items(self, serial: int, channel: str) -> tuple[list[Item], bool]:
+        """Return the items of the list that an entry gives, and whether these are all."""
+        links = list(self.chain(serial, channel))
+        missing = links[-1][1].kept
         items: list[Item] = []
-        for place, entry in reversed(list(self.chain(number, channel))):
-            del items[entry.kept :]
+        for place, entry in reversed(links):
+            del items[max(0, entry.kept - missing) :]
             items += [(place, item) for item in entry.added or ()]
-        return items
+        return items, not missing
 
     def decode(self, items: Iterable[Item], values: Values) -> list[Any]:
         """Return the items of a list."""
         with paused_collector():
-            return [values.decode(as_json(item), self.bodies[number].messages) for number, item in items]
+            return [values.decode(as_json(item), self._placed[serial].shown) for serial, item in items]
 
-    def channel_values(self, number: int, values: Values, channels: Iterable[str]) -> dict[str, Any]:
+    def channel_values(self, serial: int, values: Values, channels: Iterable[str]) -> dict[str, Any]:
         """Return the values of channels at a checkpoint; empty channels are left out."""
         found: dict[str, Any] = {}
         for channel in channels:
-            if (placed := self.entry(number, channel)) is not None:
+            if (placed := self.entry(serial, channel)) is not None:
                 place, entry = placed
                 if entry.added is not msgspec.UNSET:
-                    found[channel] = self.decode(self.items(place, channel), values)
+                    found[channel] = self.decode(self.items(place, channel)[0], values)
                 elif entry.value is not msgspec.UNSET:
                     found[channel] = values.decode(entry.value)
         return found
 
-    def _number(self, key: Key) -> int | None:
-        return self.checkpoints.get(key) or self.hidden.get(key)
-
-    def others_after(self, number: int | None) -> list[OtherTurn]:
+    def others_after(self, serial: int | None) -> list[OtherTurn]:
         """Return the turns of other programs that a checkpoint of the graph does not have; all if there is none."""
-        through = 0 if number is None else self.checkpoint(number).through
+        through = 0 if serial is None else self.through(serial)
         return [turn for turn in self.others if turn.number > through]
+
+    def through(self, serial: int) -> int:
+        """Return the number of the last record whose turn a checkpoint of the graph has."""
+        placed = self._placed[serial]
+        return placed.record.through(placed.number)
 
     def _add(self, record: TurnRecord, body: Body) -> None:
         number = record.number
         self.bodies[number] = body
         kept = body.kept
-        if kept is None and body.messages:
-            self.others.append(OtherTurn(number, record.id, body.messages))
-        elif isinstance(kept, WritesRecord):
+        if isinstance(kept, WritesRecord):
             self.writes.setdefault(kept.key, []).append(kept)
-        elif kept is not None and kept.id:
-            (self.hidden if kept.is_hidden else self.checkpoints)[kept.key] = number
+        elif kept is not None:
+            self._placed[kept.serial] = _Placed(number, kept, body.messages)
+            self.serial = max(self.serial, kept.serial)
+            if kept.id:
+                (self.hidden if kept.is_hidden else self.checkpoints)[kept.key] = kept.serial
+        elif body.messages:
+            self.others.append(OtherTurn(number, record.id, body.messages))
 
 
 def pending_writes(records: Iterable[WritesRecord], values: Values) -> list[PendingWrite]:

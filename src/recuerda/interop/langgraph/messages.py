@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from pydantic import BaseModel
 
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
@@ -34,18 +35,24 @@ _KINDS = {role: kind for kind, role in ROLES.items()}
 _KEPT = "langchain"
 _HAS_PARTS = "parts"
 _SHOWN = {"type", "content", "id", "name", "tool_calls", "tool_call_id", "status"}
-_SIMPLE = frozenset((str, int, bool, type(None)))
 _TEMPLATES: dict[type[BaseMessage], BaseMessage] = {
     HumanMessage: HumanMessage(""),
     AIMessage: AIMessage(""),
     SystemMessage: SystemMessage(""),
     ToolMessage: ToolMessage("", tool_call_id=""),
 }
+_FIXED = frozenset(("content", "example", "id", "name", "status", "tool_call_id", "type"))
 _CHANGEABLE = {
-    kind: [name for name, value in message.__dict__.items() if type(value) not in _SIMPLE]
-    for kind, message in _TEMPLATES.items()
+    kind: tuple(name for name in message.__dict__ if name not in _FIXED) for kind, message in _TEMPLATES.items()
 }
+"""The fields of each class whose values can change in place, without `content`."""
+
+_CONTAINERS = (dict, list)
 _put = object.__setattr__
+_put_given, _put_extra, _put_private = (
+    BaseModel.__dict__[name].__set__
+    for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
 _TEXT_KEYS = {"type", "text"}
 
 
@@ -82,34 +89,38 @@ def from_message(message: ChatMessage) -> BaseMessage:
 
 def copied(message: BaseMessage) -> BaseMessage:
     """Return a copy that shares nothing that can change with the original."""
+    if message.__pydantic_private__ is not None:
+        return copy.deepcopy(message)
+    kind = type(message)
     fields = message.__dict__.copy()
-    for name, part in fields.items():
-        if type(part) not in _SIMPLE:
+    if type(fields["content"]) is not str:
+        fields["content"] = copy.deepcopy(fields["content"])
+    for name in _CHANGEABLE.get(kind, fields):
+        part = fields[name]
+        if part is not None:
             # Most messages have several empty objects, and `deepcopy` is slow.
-            fields[name] = copy.deepcopy(part) if part else type(part)()
+            is_empty = type(part) in _CONTAINERS and not part
+            fields[name] = type(part)() if is_empty else copy.deepcopy(part)
     extra = message.__pydantic_extra__
-    return _assembled(type(message), fields, message.__pydantic_fields_set__, copy.deepcopy(extra) if extra else extra)
+    return _assembled(kind, fields, message.__pydantic_fields_set__.copy(), copy.deepcopy(extra) if extra else {})
 
 
 def _made(kind: type[BaseMessage], fields: dict[str, Any]) -> BaseMessage:
     """Return a message of a class with these fields, which are those of a valid message."""
-    template = _TEMPLATES[kind]
-    own = template.__dict__ | {name: type(template.__dict__[name])() for name in _CHANGEABLE[kind]}
+    own = copied(_TEMPLATES[kind]).__dict__
     extra = {name: value for name, value in fields.items() if name not in own}
-    given = {name: value for name, value in fields.items() if name in own}
-    return _assembled(kind, own | given, set(fields), extra)
+    own |= {name: value for name, value in fields.items() if name in own}
+    return _assembled(kind, own, set(fields), extra)
 
 
-def _assembled(
-    kind: type[BaseMessage], fields: dict[str, Any], given: set[str], extra: dict[str, Any] | None
-) -> BaseMessage:
+def _assembled(kind: type[BaseMessage], fields: dict[str, Any], given: set[str], extra: dict[str, Any]) -> BaseMessage:
     # Pydantic's own copy, and its validation even more, take several times as long, and a long conversation has
     # thousands of messages.
     message = kind.__new__(kind)
     _put(message, "__dict__", fields)
-    _put(message, "__pydantic_fields_set__", given.copy())
-    _put(message, "__pydantic_extra__", {} if extra is None else extra.copy())
-    _put(message, "__pydantic_private__", None)
+    _put_given(message, given)
+    _put_extra(message, extra)
+    _put_private(message, None)
     return message
 
 

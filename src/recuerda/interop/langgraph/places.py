@@ -57,6 +57,7 @@ class Place(msgspec.Struct, frozen=True):
         checkpoint_id: the checkpoint; None for the newest one.
         user_id: the user for whom the graph runs; None for any.
         seen: what the run saw; None if it asked for a checkpoint by its id.
+        is_named: True if the run asked for a checkpoint by its id.
         is_run: True if a graph's run made the config.
         is_replay: True if the graph that runs this subgraph replays an earlier checkpoint.
     """
@@ -66,6 +67,7 @@ class Place(msgspec.Struct, frozen=True):
     checkpoint_id: str | None
     user_id: str | None
     seen: Seen | None
+    is_named: bool
     is_run: bool
     is_replay: bool
 
@@ -100,6 +102,7 @@ def place_of(config: RunnableConfig, *, user_key: str | None) -> Place:
         checkpoint_id=configurable.get("checkpoint_id"),
         user_id=None if user_id is None else str(user_id),
         seen=Seen.parse(configurable.get(SEEN)),
+        is_named=SEEN in configurable and configurable[SEEN] is None,
         is_run=any(name.startswith("__pregel_") for name in configurable),
         is_replay=bool(configurable.get("__pregel_replay_state")),
     )
@@ -138,13 +141,15 @@ def check_no_race(place: Place, newest: str | None, *, step: object, revision: i
     Raises:
         ThreadConflict: another run has put a checkpoint since.
     """
-    if place.seen is not None:
-        is_race = newest != place.parent
-    elif place.checkpoint_id is not None:
+    if place.is_replay or place.is_named:
         is_race = False
+    elif place.seen is not None:
+        is_race = newest != place.parent
+    elif place.is_run:
+        # The run has found no checkpoint. So every checkpoint before its own ones is another run's.
+        is_race = newest not in (None, place.parent)
     else:
-        is_first = not place.is_replay and (place.is_run or step in _FIRST_STEPS)
-        is_race = is_first and newest is not None
+        is_race = place.parent is None and step in _FIRST_STEPS and newest is not None
     if is_race:
         expected = 0 if place.seen is None else place.seen.revision
         raise ThreadConflict(place.thread_id, expected=expected, actual=revision)

@@ -54,9 +54,9 @@ class NewCheckpoint(NamedTuple):
         if before is None:
             return tail.revision if self.place.checkpoint_id is not None or tail.newest else 0
         is_branch = tail.newest.get(self.place.ns) != before.record.id
-        return tail.revision if is_branch else before.record.through
+        return tail.revision if is_branch else before.through
 
-    def record(self, changes: Changes, values: Values, *, through: int) -> CheckpointRecord:
+    def record(self, changes: Changes, values: Values, *, serial: int, later: int) -> CheckpointRecord:
         """Return the record that holds what the checkpoint changed.
 
         Raises:
@@ -74,9 +74,10 @@ class NewCheckpoint(NamedTuple):
             fields=values.encode(fields, "checkpoint"),
             versions=dict(versions),
             metadata=values.encode(dict(self.metadata), "metadata"),
+            serial=serial,
             at=changes.at,
             entries=changes.entries,
-            through=0 if self.place.ns else through,
+            later=0 if self.place.ns else later,
         )
 
     def title(self, channel: str | None) -> str | None:

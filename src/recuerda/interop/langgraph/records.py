@@ -2,8 +2,8 @@
 
 A record is a turn like any other: its body has `messages`, so that every reader of the thread sees the conversation.
 Beside them, under `langgraph`, it has the checkpoint or the writes. A checkpoint holds only what it changed. For every
-other channel it names the record that holds the channel's value. A list that only grew is stored as the items that were
-added to the list of an earlier record.
+other channel it names the checkpoint that holds the channel's value. A list that only grew is stored as the items that
+were added to the list of an earlier checkpoint.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         value: the whole value; unset if the entry is a list or empty.
         added: the items that follow the kept ones; unset if the entry is not a list.
-        kept: the number of first items that come from the list of an earlier record.
-        base: the number of the record that has this list; 0 if `kept` is 0.
+        kept: the number of first items that come from the list of an earlier checkpoint.
+        base: the serial number of the checkpoint that has this list; 0 if `kept` is 0.
     """
 
     value: Any | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="s")
@@ -50,9 +50,11 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag="che
         fields: the checkpoint without its channels, as `Checkpoint` names them.
         versions: the version of each channel.
         metadata: the checkpoint's metadata.
-        at: for each channel that has an entry, the number of the record that has it; 0 for this record.
+        serial: the checkpoint's serial number in its thread. Checkpoints name each other by it, and not by the numbers
+            of records, which a copy of the thread may change.
+        at: for each channel that has an entry, the serial number of the checkpoint that has it.
         entries: what the checkpoint itself stores.
-        through: the number up to which the state has the turns of other programs. Later ones are still to be joined.
+        later: the number of records before this one that are newer than what the state has of other programs.
         is_hidden: True if the checkpoint was deleted, but later ones replay the writes that belong to it.
     """
 
@@ -62,15 +64,20 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag="che
     fields: Any = None
     versions: dict[str, ChannelVersion] = {}
     metadata: Any = None
+    serial: int = 0
     at: dict[str, int] = {}
     entries: dict[str, Entry] = msgspec.field(default={}, name="set")
-    through: int = 0
+    later: int = 0
     is_hidden: bool = msgspec.field(default=False, name="hidden")
 
     @property
     def key(self) -> Key:
         """The namespace and the id."""
         return self.ns, self.id
+
+    def through(self, number: int) -> int:
+        """Return the number of the last record whose turn the state has, given the number of this record."""
+        return number - 1 - self.later
 
 
 class WritesRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag="writes"):

@@ -25,7 +25,6 @@ from msgspec import structs
 
 from recuerda.agent.background import run_in_background
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict
-from recuerda.interop.langgraph.copying import copied_turns
 from recuerda.interop.langgraph.forgetting import forget
 from recuerda.interop.langgraph.log import Log, position_of
 from recuerda.interop.langgraph.others import joined, origin, spoken
@@ -103,11 +102,11 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
             state, writes = tail.state(key), tail.writes.get(key, [])
             if state is None or key[1] != newest:
                 log = log or await self._log(place)
-                if (number := log.checkpoints.get(key)) is None:
+                if (serial := log.checkpoints.get(key)) is None:
                     return None
-                state, writes = State.of_log(log, number, values), log.writes.get(key, [])
+                state, writes = State.of_log(log, serial, values), log.writes.get(key, [])
                 tail.hold(key, state)
-            seen = Seen(tail.revision, state.record.through) if place.checkpoint_id is None else None
+            seen = Seen(tail.revision, state.through) if place.checkpoint_id is None else None
             found = checkpoint_tuple(place.thread_id, state, writes, values, seen)
             return found if seen is None else self._joined(place, tail, found)
 
@@ -246,7 +245,7 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         found = await self.storage.read(source_thread_id)
         if found.info is None:
             return
-        turns = copied_turns(found, source_thread_id)
+        turns = [record.as_new_turn() for record in _turns(found)]
         there = await self.storage.read(target_thread_id)
         ids = [record.id for record in there.records]
         if ids != [turn.id for turn in turns[: len(ids)]]:
@@ -407,8 +406,11 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         before = await self._parent(place, tail, values)
         through = new.through(tail, before)
         said = [] if shown_channel is None else spoken(turn for turn in tail.others if turn.number <= through)
-        changes = Changes(before, values, shown_channel=shown_channel, shown_ids=[message.id for message in said])
-        record = new.record(changes, values, through=through)
+        serial = tail.serial + 1
+        changes = Changes(
+            before, serial, values, shown_channel=shown_channel, shown_ids=[message.id for message in said]
+        )
+        record = new.record(changes, values, serial=serial, later=tail.revision - through)
         body = encode_body(record, changes.shown)
         appended = await self.storage.append(
             place.thread_id,
@@ -419,7 +421,7 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         )
         if appended.created:
             tail.info = _as_before(await self.storage.head(place.thread_id), appended)
-        state = State(appended.revision, record, changes.numbered(appended.revision))
+        state = State(record, through, changes.channels)
         if not tail.put(appended, state, record):
             self._drop(place.thread_id)
 
@@ -430,8 +432,8 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         if state is not None:
             return state
         log = await self._log(place)
-        number = log.checkpoints.get(place.key)
-        return None if number is None else State.of_log(log, number, values)
+        serial = log.checkpoints.get(place.key)
+        return None if serial is None else State.of_log(log, serial, values)
 
     def _origin(self, place: Place, tail: Tail) -> CheckpointTuple | None:
         """Return the checkpoint of a thread that has only turns of other programs; None if it has none."""
@@ -463,15 +465,15 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
     ) -> Iterator[CheckpointTuple]:
         values = self._values()
         bound = None if before is None else before.get("configurable", {}).get("checkpoint_id")
-        for key, number in reversed(log.checkpoints.items()):
+        for key, serial in reversed(log.checkpoints.items()):
             if ns not in (None, key[0]) or place.checkpoint_id not in (None, key[1]):
                 continue
             if bound is not None and key[1] >= bound:
                 continue
-            metadata = values.decode(log.checkpoint(number).metadata)
+            metadata = values.decode(log.checkpoint(serial).metadata)
             if wanted and any(metadata.get(name) != value for name, value in wanted.items()):
                 continue
-            state = State.of_log(log, number, values)
+            state = State.of_log(log, serial, values)
             yield checkpoint_tuple(place.thread_id, state, log.writes.get(key, []), values, None)
 
     async def _forget(self, thread_id: str, is_deleted: Callable[[CheckpointRecord], bool] | None) -> None:

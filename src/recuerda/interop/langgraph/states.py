@@ -27,48 +27,53 @@ class Held:
     """The value of one channel.
 
     Attributes:
-        number: the number of the record that has the entry.
+        serial: the serial number of the checkpoint that has the entry.
         entry: the entry, if it holds a whole value or nothing.
         items: copies of the items, if the value is a list.
+        is_whole: False if the first items of the list were trimmed.
     """
 
-    __slots__ = ("entry", "items", "number")
+    __slots__ = ("entry", "is_whole", "items", "serial")
 
-    def __init__(self, number: int, *, entry: Entry | None = None, items: list[Any] | None = None) -> None:
-        self.number = number
+    def __init__(
+        self, serial: int, *, entry: Entry | None = None, items: list[Any] | None = None, is_whole: bool = True
+    ) -> None:
+        self.serial = serial
         self.entry = entry
         self.items = items
+        self.is_whole = is_whole
 
 
 class State:
     """A checkpoint with the values of its channels.
 
     Attributes:
-        number: the number of the checkpoint's record.
         record: the checkpoint as it is stored.
+        through: the number of the last record whose turn the state has.
         channels: the values, by the channels' names.
     """
 
-    __slots__ = ("channels", "number", "record")
+    __slots__ = ("channels", "record", "through")
 
-    def __init__(self, number: int, record: CheckpointRecord, channels: dict[str, Held]) -> None:
-        self.number = number
+    def __init__(self, record: CheckpointRecord, through: int, channels: dict[str, Held]) -> None:
         self.record = record
+        self.through = through
         self.channels = channels
 
     @classmethod
-    def of_log(cls, log: Log, number: int, values: Values) -> State:
+    def of_log(cls, log: Log, serial: int, values: Values) -> State:
         """Return the state of a checkpoint in a log."""
-        record = log.checkpoint(number)
+        record = log.checkpoint(serial)
         channels: dict[str, Held] = {}
         for channel in record.at:
-            if (placed := log.entry(number, channel)) is not None:
+            if (placed := log.entry(serial, channel)) is not None:
                 place, entry = placed
                 if entry.added is msgspec.UNSET:
                     channels[channel] = Held(place, entry=entry)
                 else:
-                    channels[channel] = Held(place, items=log.decode(log.items(place, channel), values))
-        return cls(number, record, channels)
+                    items, is_whole = log.items(place, channel)
+                    channels[channel] = Held(place, items=log.decode(items, values), is_whole=is_whole)
+        return cls(record, log.through(serial), channels)
 
     def channel_values(self, values: Values) -> dict[str, Any]:
         """Return the values of the channels, as objects that the caller may change."""
@@ -85,27 +90,35 @@ class State:
 def next_state(
     before: State | None, number: int, record: CheckpointRecord, shown: list[Any], values: Values
 ) -> State | None:
-    """Return the state of a checkpoint; None if it builds on a state other than the given one."""
+    """Return the state of a checkpoint; None if it builds on a state other than the given one.
+
+    Args:
+        before: the state of the checkpoint's parent, if it is known.
+        number: the number of the checkpoint's record.
+        record: the checkpoint.
+        shown: the messages that its record shows.
+        values: reads the values.
+    """
     channels: dict[str, Held] = {}
     for channel, place in record.at.items():
         held = before.channels.get(channel) if before is not None else None
-        if not place:
-            held = _after(held, number, record.entries[channel], shown, values)
-        if held is None or held.number != (place or number):
+        if place == record.serial:
+            held = _after(held, place, record.entries[channel], shown, values)
+        if held is None or held.serial != place:
             return None
         channels[channel] = held
-    return State(number, record, channels)
+    return State(record, record.through(number), channels)
 
 
-def _after(held: Held | None, number: int, entry: Entry, shown: list[Any], values: Values) -> Held | None:
+def _after(held: Held | None, serial: int, entry: Entry, shown: list[Any], values: Values) -> Held | None:
     if entry.added is msgspec.UNSET:
-        return Held(number, entry=entry)
+        return Held(serial, entry=entry)
     kept: list[Any] = []
     if entry.kept:
-        if held is None or held.items is None or held.number != entry.base:
+        if held is None or held.items is None or held.serial != entry.base or not held.is_whole:
             return None
         kept = held.items[: entry.kept]
-    return Held(number, items=kept + [values.decode(item, shown) for item in entry.added])
+    return Held(serial, items=kept + [values.decode(item, shown) for item in entry.added])
 
 
 class Changes:
@@ -113,16 +126,24 @@ class Changes:
 
     Args:
         before: the state of the parent; None if there is none.
+        serial: the serial number of the checkpoint.
         values: writes values as JSON.
         shown_channel: the channel whose new messages every reader of the thread sees; None for no channel.
         shown_ids: the ids of messages that the thread shows already.
     """
 
     def __init__(
-        self, before: State | None, values: Values, *, shown_channel: str | None, shown_ids: Collection[str | None] = ()
+        self,
+        before: State | None,
+        serial: int,
+        values: Values,
+        *,
+        shown_channel: str | None,
+        shown_ids: Collection[str | None] = (),
     ) -> None:
         self._before: Mapping[str, Held] = before.channels if before is not None else {}
         self._versions = before.record.versions if before is not None else {}
+        self._serial = serial
         self._values = values
         self._shown_channel = shown_channel
         self._shown_ids = frozenset(shown_ids)
@@ -145,13 +166,13 @@ class Changes:
         """
         held = self._before.get(channel)
         if not is_new and held is not None and self._versions.get(channel) == version:
-            self.at[channel] = held.number
+            self.at[channel] = held.serial
             self.channels[channel] = held
             return
         if channel not in channel_values and not is_new:
             return
         value = channel_values.get(channel)
-        self.at[channel] = 0
+        self.at[channel] = self._serial
         if channel not in channel_values:
             self._put(channel, Entry())
         elif type(value) is list:
@@ -159,28 +180,24 @@ class Changes:
         else:
             self._put(channel, Entry(value=self._values.encode(value, f"channel_values.{channel}")))
 
-    def numbered(self, number: int) -> dict[str, Held]:
-        """Return the channels after the checkpoint was stored as this record."""
-        for held in self.channels.values():
-            held.number = held.number or number
-        return self.channels
-
     def _put(self, channel: str, entry: Entry) -> None:
         self.entries[channel] = entry
-        self.channels[channel] = Held(0, entry=entry)
+        self.channels[channel] = Held(self._serial, entry=entry)
 
     def _put_list(self, channel: str, items: list[Any], held: Held | None) -> None:
-        former = held.items if held is not None and held.items is not None else []
+        known = held.items if held is not None and held.items is not None else []
+        # The list of a trimmed thread is stored anew, because its items are no longer at their places.
+        former = known if held is not None and held.is_whole else []
         kept = self._same(former, items)
         # A short common start would make every later read go through the former list for little.
         kept = kept if 2 * kept >= len(former) else 0
         # A list that only grew has no message twice.
-        is_grown = kept == len(former)
-        known = self._shown_ids.union([] if is_grown else _ids_of(former))
+        shown = self._shown_ids.union([] if kept == len(known) else _ids_of(known))
         path = f"channel_values.{channel}"
-        added = [self._encode(item, f"{path}[{i}]", channel, known) for i, item in enumerate(items[kept:], kept)]
-        self.entries[channel] = Entry(added=added, kept=kept, base=held.number if held is not None and kept else 0)
-        self.channels[channel] = Held(0, items=former[:kept] + [self._copy(item) for item in items[kept:]])
+        added = [self._encode(item, f"{path}[{i}]", channel, shown) for i, item in enumerate(items[kept:], kept)]
+        self.entries[channel] = Entry(added=added, kept=kept, base=held.serial if held is not None and kept else 0)
+        copies = former[:kept] + [self._copy(item) for item in items[kept:]]
+        self.channels[channel] = Held(self._serial, items=copies)
 
     def _encode(self, item: object, path: str, channel: str, known: frozenset[str | None]) -> object:
         if channel == self._shown_channel and isinstance(item, BaseMessage) and (not item.id or item.id not in known):

@@ -29,6 +29,7 @@ class Tail:
         info: the thread at the last read or append; None if it does not exist.
         newest: the newest checkpoint of each namespace.
         writes: the writes of these checkpoints, and of checkpoints that are not known yet.
+        serial: the highest serial number of a checkpoint.
         others: the turns of other programs whose messages the newest checkpoint of the graph does not have.
     """
 
@@ -41,6 +42,7 @@ class Tail:
             for key, records in log.writes.items()
             if key not in log.checkpoints or self.newest[key[0]] == key[1]
         }
+        self.serial = log.serial
         self.others = log.others_after(log.checkpoints.get(("", self.newest.get("", ""))))
         self._states: OrderedDict[Key, State] = OrderedDict()
 
@@ -96,7 +98,7 @@ class Tail:
         if isinstance(kept, WritesRecord):
             self.writes.setdefault(kept.key, []).append(kept)
         else:
-            self._follow(kept, state)
+            self._follow(kept, appended.revision, state)
         return True
 
     def _add(self, record: TurnRecord, body: Body, values: Values) -> None:
@@ -107,13 +109,14 @@ class Tail:
             self.writes.setdefault(kept.key, []).append(kept)
         elif kept is not None and kept.id and not kept.is_hidden:
             before = self._states.get((kept.ns, kept.parent or ""))
-            self._follow(kept, next_state(before, record.number, kept, body.messages, values))
+            self._follow(kept, record.number, next_state(before, record.number, kept, body.messages, values))
 
-    def _follow(self, kept: CheckpointRecord, state: State | None) -> None:
+    def _follow(self, kept: CheckpointRecord, number: int, state: State | None) -> None:
+        self.serial = max(self.serial, kept.serial)
         key, parent = kept.key, kept.parent
         ns, checkpoint_id = key
         if not ns:
-            self.others = [turn for turn in self.others if turn.number > kept.through]
+            self.others = [turn for turn in self.others if turn.number > kept.through(number)]
         former = self.newest.get(ns)
         if former is not None and former != checkpoint_id:
             self.writes.pop((ns, former), None)

@@ -47,12 +47,12 @@ def delta_history(log: Log, key: Key, channels: Sequence[str], values: Values) -
     """Return the writes to channels since their last stored value before a checkpoint, and that value."""
     found: dict[str, DeltaChannelHistory] = {channel: {"writes": []} for channel in channels}
     missing = set(channels)
-    for above, number in [*log.ancestors(key), ((key[0], ORIGIN), 0)]:
+    for above, serial in [*log.ancestors(key), ((key[0], ORIGIN), 0)]:
         written = pending_writes(log.writes.get(above, []), values)
         for channel in missing:
             writes: list[PendingWrite] = [write for write in written if write[1] == channel]
             found[channel]["writes"][:0] = writes
-        stored = log.channel_values(number, values, missing) if number else {}
+        stored = log.channel_values(serial, values, missing) if serial else {}
         for channel, value in stored.items():
             found[channel]["seed"] = value
         missing -= stored.keys()
@@ -63,8 +63,8 @@ def delta_history(log: Log, key: Key, channels: Sequence[str], values: Values) -
 
 def add_origin(history: DeltaChannelHistory, log: Log, key: Key) -> None:
     """Let a channel begin with what other programs said before the graph's first run, if nothing else begins it."""
-    first = next((number for _, number in reversed(list(log.ancestors(key)))), log.checkpoints.get(key))
+    first = next((serial for _, serial in reversed(list(log.ancestors(key)))), log.checkpoints.get(key))
     if first is not None and "seed" not in history:
-        through = log.checkpoint(first).through
+        through = log.through(first)
         if said := spoken(turn for turn in log.others if turn.number <= through):
             history["seed"] = said
