@@ -1,0 +1,64 @@
+"""Which events make one turn: the events of one invocation, until an agent has answered and no call is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from google.adk.events.event import Event
+
+from recuerda.agent.steps import RunningTurn, Step
+from recuerda.interop.google_adk.form import fields_of, says_something
+from recuerda.messages.message import ChatMessage, FunctionResultContent
+
+
+def messages_of(turn: RunningTurn) -> list[ChatMessage]:
+    """Return the messages of a turn that is under way."""
+    return [*turn.input, *turn.new]
+
+
+def added(turn: RunningTurn, messages: Sequence[ChatMessage]) -> Step:
+    """Return the step that adds messages. A user's messages before the first answer are the turn's input."""
+    count = 0
+    while not turn.new and count < len(messages) and messages[count].role == "user":
+        count += 1
+    return Step(input=tuple(messages[:count]), messages=tuple(messages[count:]))
+
+
+def belongs(event: Event, messages: Sequence[ChatMessage], turn: RunningTurn) -> bool:
+    """Return whether an event continues a turn: it is of the same invocation, or it answers an open call."""
+    known = messages_of(turn)
+    if _open_calls(known).intersection(_results(messages)):
+        return True
+    last = next((fields for message in reversed(known) if (fields := fields_of(message)) is not None), None)
+    return last is not None and last.get("invocation_id", "") == event.invocation_id
+
+
+def is_complete(event: Event, turn: RunningTurn) -> bool:
+    """Return whether a turn is whole after an event.
+
+    An event without content, such as a change of state before the answer, does not end a turn in which something was
+    said. It is a turn of its own if nothing else is under way.
+    """
+    messages = messages_of(turn)
+    if _open_calls(messages):
+        return False
+    said = [message for message in messages if says_something(message)]
+    if not said or event.error_code:
+        return True
+    return is_answered(turn) and event.author != "user" and event.is_final_response()
+
+
+def is_answered(turn: RunningTurn) -> bool:
+    """Return whether the last thing that was said in a turn is not a user's message, and no call is open."""
+    messages = messages_of(turn)
+    last = next((message for message in reversed(messages) if says_something(message)), None)
+    return last is None or (last.role != "user" and not _open_calls(messages))
+
+
+def _open_calls(messages: Iterable[ChatMessage]) -> set[str]:
+    known = list(messages)
+    return {call.call_id for message in known for call in message.function_calls} - _results(known)
+
+
+def _results(messages: Iterable[ChatMessage]) -> set[str]:
+    return {part.call_id for one in messages for part in one.contents if isinstance(part, FunctionResultContent)}
