@@ -55,6 +55,7 @@ class Log:
         self.writes: dict[Key, list[WritesRecord]] = {}
         self.serial = 0
         self._placed: dict[int, _Placed] = {}
+        self._decoded: dict[int, Any] = {}
         for record in records:
             self._add(record, decode_body(record, thread_id))
 
@@ -105,9 +106,15 @@ class Log:
         return items, not missing
 
     def decode(self, items: Iterable[Item], values: Values) -> list[Any]:
-        """Return the items of a list."""
+        """Return the items of a list. The lists of several checkpoints share their items, so nobody may change them."""
         with paused_collector():
-            return [values.decode(as_json(item), self._placed[serial].shown) for serial, item in items]
+            return [self._decoded_item(serial, item, values) for serial, item in items]
+
+    def _decoded_item(self, serial: int, item: Any, values: Values) -> Any:
+        place = id(item)
+        if place not in self._decoded:
+            self._decoded[place] = values.decode(as_json(item), self._placed[serial].shown)
+        return self._decoded[place]
 
     def channel_values(self, serial: int, values: Values, channels: Iterable[str]) -> dict[str, Any]:
         """Return the values of channels at a checkpoint; empty channels are left out."""
