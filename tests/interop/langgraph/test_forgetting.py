@@ -11,8 +11,17 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.types import Command
 
-from recuerda import ChatMessage, ChatMessageStore, InvalidInput, MemoryStorage, NewTurn, Storage, ThreadConflict
-from recuerda.interop.langgraph import RecuerdaSaver
+from recuerda import (
+    ChatMessage,
+    ChatMessageStore,
+    CorruptTurn,
+    InvalidInput,
+    MemoryStorage,
+    NewTurn,
+    Storage,
+    ThreadConflict,
+)
+from recuerda.interop.langgraph import RecuerdaSaver, RecuerdaStore
 from recuerda.storage import Guard
 from tests.interop.langgraph.graphs import RIKER, chat, nested, said, texts, thread
 
@@ -182,3 +191,18 @@ def test_delta_channels_work_without_an_event_loop() -> None:
     for number in range(3):
         delta(saver).invoke(said(f"m{number}"), RIKER)
     assert len(delta(saver).get_state(RIKER).values["messages"]) == 6
+
+
+async def test_threads_of_other_programs_do_not_disturb_a_walk_over_all_threads() -> None:
+    storage = MemoryStorage()
+    await storage.append("odd", NewTurn(body=b"no JSON", message_count=1))
+    await ChatMessageStore(storage=storage, thread_id="chat").add_messages([ChatMessage("user", "hello")])
+    await RecuerdaStore(storage).aput(("memories",), "k", {"n": 1})
+    saver = RecuerdaSaver(storage)
+    await run(saver, "one", "one")
+    assert {one.config["configurable"]["thread_id"] async for one in saver.alist(None)} == {"riker"}  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    await saver.adelete_for_runs(["one"])
+    assert {info.id async for info in storage.threads()} >= {"odd", "chat"}
+    assert await RecuerdaStore(storage).aget(("memories",), "k") is not None
+    with pytest.raises(CorruptTurn, match="odd"):
+        await saver.aget_tuple(thread("odd"))

@@ -28,7 +28,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 from pydantic import BaseModel
 
-from recuerda import ConfigurationError, EncodeError, MemoryStorage
+from recuerda import ConfigurationError, EncodeError, MemoryStorage, StateError
 from recuerda.interop.langgraph import RecuerdaSaver
 from recuerda.interop.langgraph.values import Values
 from recuerda.json_value import JsonObject
@@ -191,9 +191,10 @@ async def test_a_value_that_no_serializer_takes_is_refused_with_its_place() -> N
         await giving(RecuerdaSaver(MemoryStorage()), object()).ainvoke({"log": []}, RIKER)
 
 
-async def test_a_pickle_in_the_storage_is_never_loaded() -> None:
-    with pytest.raises(NotImplementedError, match="pickle"):
-        values.decode({"$s": "gASVAA==", "$t": "pickle"})
+@pytest.mark.parametrize("kind", ["pickle", "json"])
+def test_a_value_that_may_name_code_is_never_read(kind: str) -> None:
+    with pytest.raises(StateError, match=kind):
+        values.decode({"$s": "gASVAA==", "$t": kind})
 
 
 async def test_a_serializer_that_encrypts_has_every_value() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +24,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from msgspec import structs
 
 from recuerda.agent.background import run_in_background
-from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict
+from recuerda.errors import ConfigurationError, CorruptTurn, InvalidInput, ThreadConflict
 from recuerda.interop.langgraph.forgetting import forget
 from recuerda.interop.langgraph.log import Log, position_of
 from recuerda.interop.langgraph.others import joined, origin, spoken
@@ -126,11 +126,20 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
             filter: values that the metadata must have.
             before: only checkpoints with a lower id than this config's checkpoint.
             limit: the largest number of checkpoints to yield.
+
+        Raises:
+            CorruptTurn: a record of the thread cannot be read.
         """
         left = limit
         async for place in self._places(config):
             wanted = None if config is None else config.get("configurable", {}).get("checkpoint_ns")
-            for found in self._found(place, await self._log(place), wanted, filter, before):
+            try:
+                log = await self._log(place)
+            except CorruptTurn:
+                if config is not None:
+                    raise
+                continue  # another program's thread, whose records have another form
+            for found in self._found(place, log, wanted, filter, before):
                 if left is not None:
                     if left <= 0:
                         return
@@ -232,7 +241,8 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         if not runs:
             return
         async for info in self.storage.threads():
-            await self._forget(info.id, lambda record: self._run_of(record) in runs)
+            with suppress(CorruptTurn):  # another program's thread, whose records have another form
+                await self._forget(info.id, lambda record: self._run_of(record) in runs)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread with all its checkpoints, writes and subgraphs, under the same user.

@@ -25,7 +25,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from recuerda.errors import EncodeError, RecuerdaError
+from recuerda.errors import EncodeError, RecuerdaError, StateError
 from recuerda.interop.langgraph.messages import ROLES, from_message, to_message
 from recuerda.json_value import Json, JsonObject, check_text
 from recuerda.messages.codec import message_from_json, message_to_json
@@ -33,6 +33,7 @@ from recuerda.messages.codec import message_from_json, message_to_json
 _MAX_DEPTH = 50
 _INTEGERS = range(-(2**63), 2**64)
 _MSGPACK = "msgpack"
+_KINDS = frozenset((_MSGPACK, "bytes", "bytearray", "null"))
 
 
 class Values:
@@ -72,13 +73,16 @@ class Values:
         Args:
             data: the value's JSON.
             shown: the messages that its record shows.
+
+        Raises:
+            StateError: the value is of a kind that is never written.
         """
         if isinstance(data, list):
             return [self.decode(item, shown) for item in data]
         if not isinstance(data, dict):
             return data
         if "$s" in data:
-            return self._serde.loads_typed((str(data.get("$t", _MSGPACK)), base64.b64decode(str(data["$s"]))))
+            return self._opened(str(data.get("$t", _MSGPACK)), str(data["$s"]))
         if "$m" in data:
             return from_message(message_from_json(shown[cast("int", data["$m"])]))
         if "$c" in data:
@@ -122,6 +126,12 @@ class Values:
         except (RecuerdaError, TypeError, ValueError, KeyError):
             return form, False
         return form, type(back) is type(message) and self.fingerprint(back) == self.fingerprint(message)
+
+    def _opened(self, kind: str, text: str) -> Any:
+        # LangGraph's JSON may name classes to make, and a pickle may name any code. Neither is ever written.
+        if self._is_plain and kind not in _KINDS:
+            raise StateError(f"a value of the kind {kind!r} was not written by this saver, so it is not read")
+        return self._serde.loads_typed((kind, base64.b64decode(text)))
 
     def _sealed(self, value: object, path: str) -> JsonObject:
         try:
