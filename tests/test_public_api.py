@@ -220,6 +220,17 @@ HOMES = {
         "ToolCall",
         "call",
     ],
+    "recuerda.testing.conversation_contract": [
+        "ConversationAdapter",
+        "ConversationContract",
+        "DurableContract",
+        "DurableRetryContract",
+        "LimitContract",
+        "PairContract",
+        "Part",
+        "Pause",
+        "RetryContract",
+    ],
     "recuerda.testing.openai_server": [
         "Dropped",
         "Failure",

@@ -175,7 +175,10 @@ class ItemLog:
         elif _is_input(messages[0]) and (turn.new or (turn.input and not place.is_own)):
             # Another question belongs to another turn. The run that said the first one may still be at work: it then
             # finds its turn committed, and conflicts.
-            place = await self._commit(place, turn, is_interrupted=not _is_answered(turn))
+            if not (is_answered := _is_answered(turn)):
+                # A run that is cut off leaves its id free. Otherwise a retry would find the id taken, and be lost.
+                place = structs.replace(place, turn_id=new_id(), may_be_known=False)
+            place = await self._commit(place, turn, is_interrupted=not is_answered)
             turn = place.turn
         step = _step(turn, messages, removed=removed)
         if turn_id is not None and not _messages(place.turn):

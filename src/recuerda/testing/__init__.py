@@ -1,7 +1,8 @@
 """Test tools of recuerda, for the tests of programs that build on it.
 
 `ScriptedChatClient` and `ScriptedOpenAIServer` stand in for a model and give the answers that a test wrote for them.
-`StorageContract` checks a storage. `recuerda.testing.strategies` has hypothesis strategies for messages and turns.
+`StorageContract` checks a storage. `recuerda.testing.conversation_contract` checks the conversation store of any
+framework. `recuerda.testing.strategies` has hypothesis strategies for messages and turns.
 
 Each name is imported when a program first asks for it. `ScriptedChatClient` needs nothing but recuerda; the server, the
 contract and the strategies need `pip install "recuerda[testing]"`.

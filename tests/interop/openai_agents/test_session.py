@@ -254,6 +254,17 @@ async def test_a_retry_of_a_run_that_was_killed_begins_anew(storage: Storage) ->
     assert len((await storage.read("t")).records) == 1
 
 
+async def test_a_retry_of_a_run_that_another_question_has_cut_off_is_not_lost(storage: Storage) -> None:
+    await RecuerdaSession("t", storage, turn_id="request-7").add_items([USER])
+    await RecuerdaSession("t", storage).add_items([said("From Bo."), answered("Hello, Bo.")])
+    for _ in range(2):
+        retried = RecuerdaSession("t", storage, turn_id="request-7")
+        assert await retried.get_items() == [USER, said("From Bo."), answered("Hello, Bo.")]
+        await retried.add_items(RUN)
+    whole = [USER, said("From Bo."), answered("Hello, Bo."), *RUN]
+    assert await RecuerdaSession("t", storage).get_items() == whole
+
+
 async def test_a_thread_of_another_user_is_refused(storage: Storage) -> None:
     await RecuerdaSession("t", storage, user_id="ana").add_items(RUN)
     stranger = RecuerdaSession("t", storage, user_id="bo")
