@@ -89,6 +89,8 @@ def _print(thread: _Thread) -> None:
     page.print(Text(clean_line(info.title) if info.title else name, style="bold"))
     page.print(Text(f"{name} · {size}", style="dim"))
     for turn in thread.turns:
+        if isinstance(turn, StoredTurn) and not turn.messages:
+            continue  # a step of a framework in which nothing was said
         page.print()
         if isinstance(turn, CorruptTurn):
             page.print(

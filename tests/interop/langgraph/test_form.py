@@ -1,5 +1,6 @@
 """A checkpoint is stored as what it changed, and costs the same in a long thread as in a short one."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from langgraph.graph import MessagesState
 from recuerda import ChatMessage, ChatMessageStore, MemoryStorage, Storage
 from recuerda.interop.langgraph import RecuerdaSaver
 from recuerda.interop.langgraph.records import CheckpointRecord, decode_body
+from tests.cli.processes import CommandLine
 from tests.interop.langgraph.graphs import RIKER, CountedStorage, chat, echo, said, texts
 
 LETTERS = 300
@@ -161,3 +163,14 @@ async def test_a_copy_whose_records_have_other_numbers_has_the_same_checkpoints(
 
 async def values(saver: RecuerdaSaver) -> list[str]:
     return texts((await chat(saver).aget_state(RIKER)).values["messages"])
+
+
+def test_the_command_line_shows_what_was_said_and_no_empty_turn(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/threads.db"
+    with RecuerdaSaver(url) as saver:
+        for text in ("one", "two"):
+            chat(saver).invoke(said(text), RIKER)
+    shown = CommandLine(tmp_path).ok("show", "riker", "--storage", url)
+    lines = [line for line in shown.splitlines()[2:] if line and not line.startswith("turn ")]
+    assert lines == ["user: one", "assistant: You said: one", "user: two", "assistant: You said: two"]
+    assert shown.count("\nturn ") == 4
