@@ -74,7 +74,7 @@ class ItemLog:
     """
 
     def __init__(self, storage: Storage | str, thread_id: str, form: Form, *, user_id: str | None = None) -> None:
-        self.store = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user_id)
+        self.store: ChatMessageStore = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user_id)
         self._form = form
         self._items: dict[str, bytes] = {}
         self.place: Place | None = None

@@ -53,7 +53,7 @@ class Log:
         self.checkpoints: dict[Key, int] = {}
         self.hidden: dict[Key, int] = {}
         self.writes: dict[Key, list[WritesRecord]] = {}
-        self.serial = 0
+        self.serial: int = 0
         self._placed: dict[int, _Placed] = {}
         self._decoded: dict[int, Any] = {}
         for record in records:

@@ -111,7 +111,7 @@ class Shelf:
 
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
-        self.thread_id = thread_of(namespace)
+        self.thread_id: str = thread_of(namespace)
         self.info: ThreadInfo | None = None
         self.items: dict[str, Placed] = {}
         self.below: dict[str, None] = {}

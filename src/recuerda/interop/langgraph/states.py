@@ -38,10 +38,10 @@ class Held:
     def __init__(
         self, serial: int, *, entry: Entry | None = None, items: list[Any] | None = None, is_whole: bool = True
     ) -> None:
-        self.serial = serial
-        self.entry = entry
-        self.items = items
-        self.is_whole = is_whole
+        self.serial: int = serial
+        self.entry: Entry | None = entry
+        self.items: list[Any] | None = items
+        self.is_whole: bool = is_whole
 
 
 class State:
@@ -56,9 +56,9 @@ class State:
     __slots__ = ("channels", "record", "through")
 
     def __init__(self, record: CheckpointRecord, through: int, channels: dict[str, Held]) -> None:
-        self.record = record
-        self.through = through
-        self.channels = channels
+        self.record: CheckpointRecord = record
+        self.through: int = through
+        self.channels: dict[str, Held] = channels
 
     @classmethod
     def of_log(cls, log: Log, serial: int, values: Values) -> State:

@@ -35,15 +35,15 @@ class Tail:
 
     def __init__(self, thread_id: str, found: ThreadSlice, log: Log) -> None:
         self.thread_id = thread_id
-        self.info = found.info
+        self.info: ThreadInfo | None = found.info
         self.newest: dict[str, str] = log.newest
         self.writes: dict[Key, list[WritesRecord]] = {
             key: list(records)
             for key, records in log.writes.items()
             if key not in log.checkpoints or self.newest[key[0]] == key[1]
         }
-        self.serial = log.serial
-        self.others = log.others_after(log.checkpoints.get(("", self.newest.get("", ""))))
+        self.serial: int = log.serial
+        self.others: list[OtherTurn] = log.others_after(log.checkpoints.get(("", self.newest.get("", ""))))
         self._states: OrderedDict[Key, State] = OrderedDict()
 
     @property

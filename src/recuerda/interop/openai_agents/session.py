@@ -49,7 +49,7 @@ class RecuerdaSession(SessionABC):
         self.session_id = session_id
         self.session_settings: SessionSettings | None = session_settings or SessionSettings()
         self._turn_id = None if turn_id is None else check_id(turn_id, "turn id")
-        self.log = ItemLog(storage, session_id, ResponsesForm(), user_id=user_id)
+        self.log: ItemLog = ItemLog(storage, session_id, ResponsesForm(), user_id=user_id)
         self.places: dict[int, Place] = {}
 
     async def get_items(
