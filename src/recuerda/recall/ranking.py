@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, tzinfo
 from statistics import fmean, pstdev
+from typing import NamedTuple
 
 import msgspec
 
@@ -49,6 +50,8 @@ SESSION_GAP_US = 6 * 3600 * 1_000_000
 
 _DAY_US = 24 * 3600 * 1_000_000
 _THREAD_BITS = 32
+_STEPS = (-2, -1, 1, 2)
+"""From a message to the neighbours that support it."""
 _DEVIATIONS = 5
 """The number of standard deviations above the mean at which a similarity counts as much as it can."""
 
@@ -157,25 +160,23 @@ def rank(
 
     Candidates with a score of 0 are left out, and so are questions that only repeat the query.
     """
+    found = candidates.found
     own = _own_scores(question, info, candidates, weights)
-    sessions = _session_scores(candidates.found, own)
-    echoes = {key for key, candidate in candidates.found.items() if _is_echo(candidate, question)}
-    scored: list[tuple[int, float]] = []
-    oldest, newest = _span(candidates.found)
-    for key, candidate in candidates.found.items():
-        if key in echoes:
-            continue
-        score = own[key] + _support(candidate, candidates.found, own, weights)
-        is_reply = key - 1 in echoes and candidate.turn == candidates.found[key - 1].turn
-        if is_reply:
-            score += weights.echoed * own[key - 1]
-        if score > 0:
-            score += weights.session * sessions[_session(candidate)]
-            following = candidates.found.get(key + 1)
-            likelihood = _likelihood(candidate, following, question, weights, is_reply=is_reply)
-            recency = (candidate.created_us - oldest) / max(1, newest - oldest)
-            scored.append((key, score * likelihood * (1 + weights.recent * recency)))
-    return sorted(scored, key=lambda item: (-item[1], -candidates.found[item[0]].created_us, -item[0]))
+    echoes = {key for key in own if _is_echo(found[key], question)}
+    scores = _supported(found, own, echoes, weights)
+    sessions = _session_scores(found, own)
+    likelihoods = _Likelihoods(found, question, weights)
+    oldest, newest = _span(found)
+    age = max(1, newest - oldest)
+    scored: list[tuple[float, int, int]] = []
+    for key, supported in scores.items():
+        candidate = found[key]
+        created = candidate.created_us
+        score = supported + weights.session * sessions.get((key >> _THREAD_BITS, created // _DAY_US), 0.0)
+        likelihood = likelihoods.of(candidate, is_reply=_is_reply(candidate, found, echoes))
+        scored.append((score * likelihood * (1 + weights.recent * ((created - oldest) / age)), created, key))
+    scored.sort(reverse=True)
+    return [(key, score) for score, _, key in scored]
 
 
 def best_score(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights = WEIGHTS) -> float:
@@ -231,17 +232,26 @@ def _is_echo(candidate: Candidate, question: Question) -> bool:
 
 
 def _own_scores(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights) -> dict[int, float]:
+    """Return the scores of the candidates that have one of their own, in the order of keys."""
     worth = {
         term: (question.terms[term], idf(frequency, max(info.documents, frequency)))
         for term, frequency in candidates.frequencies.items()
         if term in question.terms
     }
+    asked = max(1, len(set(question.terms.values())))
     likeness = _likeness(candidates.found)
     most = weights.similarity * idf(1, info.documents)
-    return {
-        key: _own_score(candidate, worth, question, info, weights) + most * likeness.get(key, 0.0)
-        for key, candidate in candidates.found.items()
-    }
+    own: dict[int, float] = {}
+    for key in sorted(candidates.found):
+        candidate = candidates.found[key]
+        score = _score_of_words(candidate, worth, asked, info.mean_size, weights) if candidate.matches else 0.0
+        if question.times:
+            score += weights.date * question.times.parts_met(candidate.created_us)
+        if likeness:
+            score += most * likeness.get(key, 0.0)
+        if score > 0:
+            own[key] = score
+    return own
 
 
 def _likeness(found: Mapping[int, Candidate]) -> dict[int, float]:
@@ -258,34 +268,45 @@ def _likeness(found: Mapping[int, Candidate]) -> dict[int, float]:
     return {key: min(1.0, max(0.0, (cosine - mean) / spread / _DEVIATIONS)) for key, cosine in cosines.items()}
 
 
-def _own_score(
-    candidate: Candidate,
-    worth: Mapping[str, tuple[int, float]],
-    question: Question,
-    info: ScopeInfo,
-    weights: Weights,
+def _score_of_words(
+    candidate: Candidate, worth: Mapping[str, tuple[int, float]], asked: int, mean_size: float, weights: Weights
 ) -> float:
     best: dict[int, float] = {}
-    held_back = weights.k1 * (1 - weights.b + weights.b * candidate.size / info.mean_size)
+    held_back = weights.k1 * (1 - weights.b + weights.b * candidate.size / mean_size)
     for term, count in candidate.matches.items():
         word, value = worth[term]
         score = value * count * (weights.k1 + 1) / (count + held_back)
         best[word] = max(score, best.get(word, 0.0))
     # A message with many of the words is better than a message that repeats one of the words.
-    coverage = len(best) / max(1, len(set(question.terms.values())))
-    total = sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
-    if question.times:
-        total += weights.date * question.times.parts_met(candidate.created_us)
-    return total
+    coverage = len(best) / asked
+    return sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
 
 
-def _support(candidate: Candidate, found: Mapping[int, Candidate], own: Mapping[int, float], weights: Weights) -> float:
-    total = 0.0
-    for step in (-2, -1, 1, 2):
-        beside = found.get(candidate.key + step)
-        if beside is not None and abs(beside.created_us - candidate.created_us) <= SESSION_GAP_US:
-            total += _support_weight(candidate, beside, step, weights) * own[beside.key]
-    return total
+def _supported(
+    found: Mapping[int, Candidate], own: Mapping[int, float], echoes: AbstractSet[int], weights: Weights
+) -> dict[int, float]:
+    """Return the scores of candidates with the support of their neighbours. Echoes of the query are left out.
+
+    Few candidates have a score of their own. So each of these gives its support, and the others are not looked at.
+    """
+    support: dict[int, float] = {}
+    for key, score in own.items():
+        beside = found[key]
+        for step in _STEPS:
+            candidate = found.get(key - step)
+            if candidate is not None and abs(beside.created_us - candidate.created_us) <= SESSION_GAP_US:
+                weight = _support_weight(candidate, beside, step, weights)
+                support[key - step] = support.get(key - step, 0.0) + weight * score
+    scores = {key: own.get(key, 0.0) + support.get(key, 0.0) for key in own.keys() | support.keys()}
+    for key in echoes:
+        if (reply := found.get(key + 1)) is not None and _is_reply(reply, found, echoes):
+            scores[key + 1] = scores.get(key + 1, 0.0) + weights.echoed * own[key]
+    return {key: score for key, score in scores.items() if score > 0 and key not in echoes}
+
+
+def _is_reply(candidate: Candidate, found: Mapping[int, Candidate], echoes: AbstractSet[int]) -> bool:
+    """Return True for the reply to a question that repeats the query."""
+    return candidate.key - 1 in echoes and candidate.turn == found[candidate.key - 1].turn
 
 
 def _support_weight(candidate: Candidate, beside: Candidate, step: int, weights: Weights) -> float:
@@ -300,39 +321,62 @@ def _support_weight(candidate: Candidate, beside: Candidate, step: int, weights:
 
 def _session_scores(found: Mapping[int, Candidate], own: Mapping[int, float]) -> dict[tuple[int, int], float]:
     scores: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
-    for key, candidate in found.items():
-        scores[_session(candidate)].append(own[key])
+    for key, score in own.items():
+        scores[key >> _THREAD_BITS, found[key].created_us // _DAY_US].append(score)
     return {session: sum(heapq.nlargest(3, values)) for session, values in scores.items()}
 
 
-def _session(candidate: Candidate) -> tuple[int, int]:
-    return candidate.key >> _THREAD_BITS, candidate.created_us // _DAY_US
+class _Likelihoods:
+    """The factors for the kinds of messages. Many messages are of few kinds, so each factor is computed once."""
+
+    def __init__(self, found: Mapping[int, Candidate], question: Question, weights: Weights) -> None:
+        self._found = found
+        self._question = question
+        self._weights = weights
+        self._known: dict[tuple[int, str, bool, bool, bool], float] = {}  # plain tuples are made faster than `_Kind`
+
+    def of(self, candidate: Candidate, *, is_reply: bool) -> float:
+        """Return the factor for a message. `is_reply` is True for a reply to the same question."""
+        speakers = self._question.speakers
+        is_named = len(speakers) == 1 and candidate.speaker in speakers
+        # A user's question to an assistant says something about the user. Between people, only the answer does.
+        is_prompt = False
+        if candidate.role == "user" and (following := self._found.get(candidate.key + 1)) is not None:
+            is_prompt = following.role == "assistant"
+        kind = (candidate.traits, candidate.role, is_named, is_prompt, is_reply)
+        factor = self._known.get(kind)
+        if factor is None:
+            factor = self._known[kind] = _likelihood(_Kind(*kind), self._question, self._weights)
+        return factor
 
 
-def _likelihood(
-    candidate: Candidate, following: Candidate | None, question: Question, weights: Weights, *, is_reply: bool
-) -> float:
-    """Return the factor for the kind of a message. `is_reply` is True for a reply to the same question."""
+class _Kind(NamedTuple):
+    traits: int
+    role: str
+    is_named: bool
+    is_prompt: bool
+    is_reply: bool
+
+
+def _likelihood(kind: _Kind, question: Question, weights: Weights) -> float:
+    traits = kind.traits
     factor = 1.0
-    is_named = len(question.speakers) == 1 and candidate.speaker in question.speakers
-    if is_named:
+    if kind.is_named:
         factor += weights.speaker
-    # A user's question to an assistant says something about the user. Between people, only the answer does.
-    is_prompt = candidate.role == "user" and following is not None and following.role == "assistant"
-    if candidate.traits & IS_QUESTION and not is_prompt:
+    if traits & IS_QUESTION and not kind.is_prompt:
         factor *= 1 - weights.question
-    if candidate.traits & IS_PERSONAL:
+    if traits & IS_PERSONAL:
         factor *= 1 + weights.personal
-    if candidate.traits & IS_STANDING and is_prompt:
+    if traits & IS_STANDING and kind.is_prompt:
         factor *= 1 + weights.standing
-    if candidate.role == "assistant" and not (is_named or is_reply or question.asks_assistant):
+    if kind.role == "assistant" and not (kind.is_named or kind.is_reply or question.asks_assistant):
         factor *= 1 - weights.assistant
-    if candidate.traits & HAS_TIME:
+    if traits & HAS_TIME:
         if question.asks_when:
             factor *= 1 + weights.time
-        elif candidate.role == "user":
+        elif kind.role == "user":
             factor *= 1 + weights.detail
-    if candidate.traits & HAS_NAME and candidate.role == "user":
+    if traits & HAS_NAME and kind.role == "user":
         factor *= 1 + weights.detail
     return factor
 
