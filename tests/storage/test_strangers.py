@@ -13,6 +13,7 @@ from recuerda import (
     AgentThread,
     ChatMessage,
     ChatMessageStore,
+    ContextWindow,
     Storage,
     ThreadOwnershipError,
     Turn,
@@ -177,6 +178,8 @@ NO_OPERATIONS_ON_A_THREAD = {
     "AgentThread.detach",
     "AgentThread.update_mirror",
     "AgentThread.verify_mirror",
+    # It reads only the turns that the handle's own turns name. A test below lets them name a turn.
+    "ChatMessageStore.read_pins",
     "ChatMessageStore.close",
     "Agent.close",
 }
@@ -219,6 +222,18 @@ async def test_the_state_of_a_strangers_handle_holds_no_word(storage: Storage) -
     except ThreadOwnershipError:
         return
     assert SECRET not in state
+
+
+async def test_the_pinned_messages_of_a_thread_that_changed_hands_are_not_read(storage: Storage) -> None:
+    bo = store_of(opened(storage, "a", "bo"))
+    await bo.append(Turn(messages=(ChatMessage("user", "keep", additional_properties={"pinned": True}),)), turn_id="t1")
+    await bo.append(Turn(messages=tuple(said("later")), pins=("t1",)))
+    fresh = store_of(opened(storage, "a", "bo"))
+    await fresh.refresh(ContextWindow(max_messages=1))
+    await storage.delete("a")
+    await with_turns(storage, "a")
+    with pytest.raises(ThreadOwnershipError):
+        pytest.fail(f"read_pins passed: {await fresh.read_pins()!r}")
 
 
 async def everything(storage: Storage, thread_id: str) -> tuple[object, ...]:
