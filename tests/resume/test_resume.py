@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from recuerda import (
     Agent,
@@ -16,13 +17,16 @@ from recuerda import (
     FunctionResultContent,
     FunctionTool,
     InvalidInput,
+    NewTurn,
     Storage,
     StorageError,
     ThreadConflict,
     ToolOutcomeUnknown,
+    Turn,
     TurnPending,
 )
 from recuerda.agent import journal
+from recuerda.messages.codec import encode_turn
 from recuerda.storage.records import DraftStep, Expected
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
@@ -313,6 +317,36 @@ async def test_a_summary_behind_the_last_answer_does_not_stop_a_turn_that_begins
     other = client.create_agent(storage=storage, tools=deed.act, durability="steps")
     assert (await other.run("go", thread="t")).text == "done"
     assert deed.done == ["a"]
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+async def test_a_turn_writes_no_step_into_the_thread_that_came_after_its_own(
+    storage: Storage, is_resumed: bool
+) -> None:
+    one, _ = agent(["hi"], storage)
+    await one.run("hello", thread="t")
+
+    async def begin_anew() -> str:
+        """Begin the thread anew, and the same turn in it, as another process does."""
+        draft = await storage.load_draft("t")
+        assert draft is not None
+        await storage.delete("t")
+        turn = Turn(messages=(ChatMessage("user", "new"),))
+        await storage.append("t", NewTurn(body=encode_turn(turn), message_count=1))
+        for step in draft.steps:
+            await storage.save_draft("t", replace(step, body=b"new"))
+        return "done"
+
+    tool = FunctionTool.of(begin_anew, needs_approval=is_resumed)
+    other, client = agent([call("begin_anew", {}, call_id="c"), "never"], storage, tool)
+    if is_resumed:
+        assert (await other.run("go", thread="t")).pending
+    with pytest.raises(ThreadConflict):
+        await (other.resume("t", approvals={"c": True}) if is_resumed else other.run("go", thread="t"))
+    draft = await storage.load_draft("t")
+    assert draft is not None
+    assert {step.body for step in draft.steps} == {b"new"}
+    assert len(client.requests) == 1
 
 
 async def test_any_agent_refuses_a_thread_with_an_interrupted_turn(storage: Storage, deed: Deed) -> None:

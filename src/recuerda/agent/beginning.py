@@ -75,5 +75,11 @@ async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
     store = durable_store(thread)
     if loaded.revision != draft.revision and await version_after(store, draft.revision) != loaded.version:
         raise ThreadConflict(thread.id, expected=draft.revision, actual=loaded.revision)
-    journal = Journal(store, turn_id=draft.turn_id, version=draft.revision, number=len(draft.steps))
+    journal = Journal(
+        store,
+        turn_id=draft.turn_id,
+        version=loaded.version or draft.revision,
+        number=len(draft.steps),
+        revision=draft.revision,
+    )
     return Beginning(turn=running_turn(draft), turn_id=draft.turn_id, journal=journal)

@@ -33,14 +33,25 @@ class Journal:
     Args:
         store: the thread's store.
         turn_id: the turn's id.
-        version: the thread's version when the turn began, or its revision alone.
+        version: the thread's version when the turn began or is resumed, or its revision alone. Every step is refused
+            if the thread does not continue from there.
         number: the number of the last step that is saved already.
+        revision: the revision on which the turn began; None for that of `version`.
     """
 
-    def __init__(self, store: ChatMessageStore, *, turn_id: str, version: Expected, number: int = 0) -> None:
+    def __init__(
+        self,
+        store: ChatMessageStore,
+        *,
+        turn_id: str,
+        version: Expected,
+        number: int = 0,
+        revision: int | None = None,
+    ) -> None:
         self._store = store
         self._turn_id = turn_id
         self._version = version
+        self._revision = revision_of(version) if revision is None else revision
         self.number: int = number
         self._order = asyncio.Lock()
 
@@ -51,16 +62,15 @@ class Journal:
             EncodeError: the step has no JSON form.
             DraftConflict: another process began a turn on the thread or resumed this turn, or the turn was committed or
                 dropped.
-            ThreadConflict: the thread has changed since the turn began.
+            ThreadConflict: the thread has changed since the turn began. A later step is refused only if the thread was
+                deleted, or put back to an earlier state.
             StorageError: every attempt to write the step failed.
         """
         # Two processes may begin the same turn at once, with the same input and answer. Only their claims tell them
         # apart.
         body = encode_step(step if self.number else msgspec.structs.replace(step, claim=new_id()))
         async with self._order:
-            draft = DraftStep(
-                turn_id=self._turn_id, revision=revision_of(self._version), number=self.number + 1, body=body
-            )
+            draft = DraftStep(turn_id=self._turn_id, revision=self._revision, number=self.number + 1, body=body)
             await self._begin(draft) if draft.number == 1 else await self._write(draft)
             self.number += 1
 
@@ -74,7 +84,7 @@ class Journal:
                 if version is None:
                     raise
                 await self._check_alone(step)
-                self._version = version
+                self._version, self._revision = version, version.revision
                 step = msgspec.structs.replace(step, revision=version.revision)
         return await self._write(step)
 
@@ -89,8 +99,7 @@ class Journal:
         # Writing a step again changes nothing, so an attempt that failed half-way can simply be repeated.
         for attempt in range(ATTEMPTS):
             try:
-                expected = self._version if step.number == 1 else None
-                return await self._store.view.save_draft(self._store.thread_id, step, expected=expected)
+                return await self._store.view.save_draft(self._store.thread_id, step, expected=self._version)
             except StorageError:
                 if attempt == ATTEMPTS - 1:
                     raise

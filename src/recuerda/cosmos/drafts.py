@@ -11,7 +11,7 @@ import msgspec
 
 from recuerda.cosmos import cutting, directory, threads
 from recuerda.cosmos.container import MAX_BATCH, Backoff, Container, run_all
-from recuerda.cosmos.heads import Head, load, made_alive
+from recuerda.cosmos.heads import Head, load, made_alive, record_at
 from recuerda.cosmos.items import (
     HEAD_ID,
     DraftItem,
@@ -24,7 +24,7 @@ from recuerda.cosmos.items import (
 )
 from recuerda.ids import new_id
 from recuerda.storage.records import DraftStep, Guard
-from recuerda.storage.rules import is_new_step
+from recuerda.storage.rules import check_history, is_new_step
 
 
 async def save(container: Container, thread_id: str, step: DraftStep, guard: Guard) -> None:
@@ -33,6 +33,7 @@ async def save(container: Container, thread_id: str, step: DraftStep, guard: Gua
     while True:
         head = await load(container, thread_id)
         head.check_user(guard)
+        await _check_history(container, head, guard)
         if not await _is_new(container, head, step):
             return
         if step.number == 1:
@@ -40,6 +41,24 @@ async def save(container: Container, thread_id: str, step: DraftStep, guard: Gua
         if await _write(container, head, step, guard):
             return
         await backoff.wait()
+
+
+async def _check_history(container: Container, head: Head, guard: Guard) -> None:
+    item = head.alive
+    record_id: str | None = "" if item is None else item.record_id
+    if item is not None and guard.record_id and guard.revision and guard.revision < item.revision:
+        # A summary came after the turn had begun. This is rare, so one more query is acceptable.
+        known = await record_at(container, item, guard.revision)
+        record_id = known and known.original_id
+    elif not guard.revision:
+        record_id = ""
+    check_history(
+        head.thread_id,
+        guard,
+        revision=head.revision,
+        incarnation=None if item is None else item.incarnation,
+        record_id=record_id,
+    )
 
 
 async def _is_new(container: Container, head: Head, step: DraftStep) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from recuerda.cosmos.container import Container
-from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition
+from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, record_item_id, thread_partition
 from recuerda.storage.records import Guard, ThreadInfo
 from recuerda.storage.rules import check_state, check_user, owner_after
 
@@ -104,6 +104,14 @@ def made_alive(head: HeadItem, now_us: int, guard: Guard) -> HeadItem:
         head = msgspec.structs.replace(head, life="alive", created_us=str(now_us), updated_us=str(now_us))
     user_id = owner_after(guard.user_id, owner=head.user_id, revision=head.revision)
     return msgspec.structs.replace(head, user_id=user_id, writes=head.writes + 1)
+
+
+async def record_at(container: Container, head: HeadItem, number: int) -> RecordItem | None:
+    """Read a record that a thread holds or remembers, by its number, with its id and without its body."""
+    values = {"id": record_item_id(head.incarnation, number)}
+    fields = "c.partition, c.id, c.kind, c.number, c.incarnation, c.record_id, c.removed_id"
+    found = await container.query_all(head.partition, "c.id = @id", values, fields=fields)
+    return next((item for item in found if isinstance(item, RecordItem)), None)
 
 
 async def load(container: Container, thread_id: str, *, record_id: str | None = None) -> Head:

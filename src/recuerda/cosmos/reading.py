@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from recuerda.cosmos.container import Backoff, Container
-from recuerda.cosmos.heads import NEWEST_FIRST, Head, holds, is_undone, load, load_with_body
+from recuerda.cosmos.heads import NEWEST_FIRST, Head, holds, is_undone, load, load_with_body, record_at
 from recuerda.cosmos.items import HIGHEST_NUMBER, HeadItem, RecordItem, record_item_id, thread_partition
 from recuerda.storage.records import ReadQuery, ThreadSlice, TurnRecord
 from recuerda.storage.rules import is_same_history
@@ -171,10 +171,7 @@ async def _continues(container: Container, walk: _Walk, known: RecordItem | None
     if query.after >= head.revision:
         return (query.after, query.record_id) == (head.revision, head.record_id)
     if known is None:
-        values = {"id": record_item_id(head.incarnation, query.after)}
-        fields = "c.partition, c.id, c.kind, c.number, c.incarnation, c.record_id, c.removed_id"
-        found = await container.query_all(head.partition, "c.id = @id", values, fields=fields)
-        known = next((item for item in found if isinstance(item, RecordItem)), None)
+        known = await record_at(container, head, query.after)
     return known is not None and known.original_id == query.record_id
 
 

@@ -278,9 +278,10 @@ class EncryptedStorage(Storage):
         return await self._inner._delete(thread_id, guard)
 
     async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        is_begun = step.number > 1
         while True:
             to = await self._destination(thread_id, replace(guard, revision=step.revision))
-            exact = to.guard if step.number == 1 else Guard(user_id=guard.user_id or to.user_id)
+            exact = replace(guard, user_id=guard.user_id or to.user_id) if is_begun else to.guard
             body = to.seal(step.body, step_place(thread_id, step))
             try:
                 return await self._inner._save_draft(thread_id, replace(step, body=body), exact)
@@ -289,11 +290,18 @@ class EncryptedStorage(Storage):
                 if not await self._has_step(thread_id, step, guard):
                     raise
                 return None
-            except (ThreadConflict, ThreadOwnershipError):
+            except (ThreadConflict, ThreadOwnershipError) as error:
+                if is_begun and isinstance(error, ThreadConflict):
+                    raise
+                is_begun = is_begun or await self._has_begun(thread_id, step.turn_id, guard)
                 info = await self._head(thread_id)
-                check_info(thread_id, guard if step.number == 1 else Guard(user_id=guard.user_id), info)
-                if step.number == 1:
+                check_info(thread_id, Guard(user_id=guard.user_id) if is_begun else guard, info)
+                if not is_begun:
                     check_info(thread_id, Guard(revision=step.revision), info)
+
+    async def _has_begun(self, thread_id: str, turn_id: str, guard: Guard) -> bool:
+        steps = await self._inner._load_draft(thread_id, guard)
+        return bool(steps) and steps[0].turn_id == turn_id
 
     async def _has_step(self, thread_id: str, step: DraftStep, guard: Guard) -> bool:
         steps = await self._inner._load_draft(thread_id, guard)

@@ -36,7 +36,7 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
 )
-from recuerda.storage.rules import check_state, check_user, is_same_history
+from recuerda.storage.rules import check_history, check_state, check_user, is_same_history
 
 
 class Folder:
@@ -201,6 +201,7 @@ class Folder:
         files = files_of(self._path, thread_id)
         with self._locked(files), self._open(files) as log:
             _check_user(thread_id, guard, log)
+            _check_history(thread_id, guard, log)
 
             def begin() -> str:
                 _check_state(thread_id, guard, log)
@@ -317,6 +318,19 @@ def _check_state(thread_id: str, guard: Guard, log: Log | None) -> None:
         incarnation=settings and settings.incarnation,
         record_id=log.state.record_id,
         edits=settings.edits if settings else 0,
+    )
+
+
+def _check_history(thread_id: str, guard: Guard, log: Log | None) -> None:
+    if guard == NO_GUARD:
+        return
+    settings = log.settings_of(thread_id) if log is not None and guard.incarnation is not None else None
+    check_history(
+        thread_id,
+        guard,
+        revision=0 if log is None else log.state.revision,
+        incarnation=settings and settings.incarnation,
+        record_id=log.id_at(guard.revision or 0) if log is not None and guard.record_id else "",
     )
 
 

@@ -195,8 +195,7 @@ class ItemLog:
             # Two processes may write the same items at once. Only their claims tell them apart.
             body=encode_step(structs.replace(step if place.steps else turn.whole(), claim=new_id())),
         )
-        expected = None if place.steps else place.version
-        await self.store.view.save_draft(self.store.thread_id, draft, expected=expected)
+        await self.store.view.save_draft(self.store.thread_id, draft, expected=place.version)
         return structs.replace(place, steps=draft.number, turn=turn, is_own=True)
 
     async def _commit(self, place: Place, state: RunningTurn, *, is_interrupted: bool = False) -> Place:

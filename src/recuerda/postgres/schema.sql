@@ -353,6 +353,22 @@ LANGUAGE sql STABLE AS $function$
     )
 $function$;
 
+-- Return true if a thread continues the history that a guard names; the thread may have more records since. It is the
+-- counterpart of `check_history`.
+CREATE FUNCTION {schema}.is_later(
+    p_thread {schema}.threads, p_revision bigint, p_incarnation text, p_record_id text
+)
+RETURNS boolean
+LANGUAGE sql STABLE AS $function$
+    SELECT (p_incarnation = coalesce(p_thread.incarnation, 'no thread')) IS NOT FALSE
+        AND (p_revision < coalesce(p_thread.revision, 0)) IS NOT FALSE
+        AND (
+            p_record_id IS NULL
+            OR (p_revision = 0 AND p_record_id = '')
+            OR {schema}.is_known(p_thread.key, p_revision, p_record_id)
+        )
+$function$;
+
 -- Return the number of a dropped turn whose id the thread remembers.
 CREATE FUNCTION {schema}.dropped_turn(p_thread_key bigint, p_turn_id text)
 RETURNS bigint
@@ -828,6 +844,8 @@ BEGIN
         );
         r_outcome := CASE
             WHEN refused = 'owner' THEN 'owner'
+            WHEN refused = 'conflict' AND NOT {schema}.is_later(thread, p_revision, p_incarnation, p_record_id)
+                THEN 'conflict'
             WHEN p_number = 1 AND NOT is_same_turn THEN CASE
                 WHEN p_begun_on <> r_revision THEN 'moved'
                 WHEN EXISTS (

@@ -57,6 +57,26 @@ local function user_for(head, guard)
 end
 """
 
+KNOWN = """
+-- Returns the id of a record that the thread holds or remembers, by its number.
+local function id_at(head, number)
+  if number == head[REVISION] then return head[RECORD_ID] end
+  local held = redis.call('HMGET', KEYS[1], tostring(number), 'r:' .. number)
+  local value = held[1]
+  if value then return string.sub(value, ID_AT, ID_AT + struct.unpack('>I2', value, LENGTH_AT) - 1) end
+  return held[2]
+end
+"""
+
+# The rule is that of `check_history`.
+HISTORY = """
+local function is_history(head, guard, is_made)
+  return (not guard[2] or guard[2] <= head[REVISION])
+    and (not guard[3] or (is_made and guard[3] == head[INCARNATION]))
+    and (not guard[4] or guard[4] == (guard[2] == 0 and '' or id_at(head, guard[2])))
+end
+"""
+
 # The numbers of undone turns are missing in a thread. If very many are missing, a number in the head may be wrong. Then
 # the walk continues with the numbers that the thread really holds, so a wrong number costs no more than the thread.
 WALK = """

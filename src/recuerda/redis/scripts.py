@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from recuerda.redis.lua import CUT, ENTER, FORGET, GUARD, HEAD, LISTINGS, STEP, WALK
+from recuerda.redis.lua import CUT, ENTER, FORGET, GUARD, HEAD, HISTORY, KNOWN, LISTINGS, STEP, WALK
 from recuerda.storage.records import REMEMBERED
 
 
@@ -236,6 +236,7 @@ return answer(replies, first, last)
 
 READ = Script(
     HEAD
+    + KNOWN
     + WALK
     + _LOOK
     + """
@@ -251,16 +252,9 @@ if ttl then
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
 end
 
-local function id_of(number)
-  if number == revision then return head[RECORD_ID] end
-  local held = redis.call('HMGET', thread, tostring(number), 'r:' .. number)
-  local value = held[1]
-  if value then return string.sub(value, ID_AT, ID_AT + struct.unpack('>I2', value, LENGTH_AT) - 1) end
-  return held[2]
-end
 if (incarnation and incarnation ~= head[INCARNATION])
   or (edits and (head[REWRITTEN] > edits or edits > head[EDITS]))
-  or (record_id and after > 0 and record_id ~= id_of(after)) then
+  or (record_id and after > 0 and record_id ~= id_at(head, after)) then
   after = 0
 end
 
@@ -487,6 +481,8 @@ return 0
 SAVE = Script(
     HEAD
     + GUARD
+    + KNOWN
+    + HISTORY
     + STEP
     + LISTINGS
     + """
@@ -496,6 +492,7 @@ local thread, draft, field = KEYS[1], KEYS[2], tostring(number)
 local packed = redis.call('HGET', thread, 'head')
 local head = open_head(packed, created, incarnation)
 if is_strangers(head, guard) then return answer({STRANGER, 0}) end
+if not is_history(head, guard, packed) then return answer({CONFLICT, head[REVISION]}) end
 -- A draft without its thread belongs to nobody: the server has evicted the thread.
 local got = packed and redis.call('HMGET', draft, '1', field, tostring(number - 1)) or {}
 local is_same_turn = got[1] and turn_of(got[1]) == turn

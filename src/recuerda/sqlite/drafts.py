@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from recuerda.sqlite.schema import NUMBER_BITS
 from recuerda.sqlite.snapshots import Snapshot
-from recuerda.sqlite.threads import find, make
-from recuerda.storage.records import DraftStep, Guard
-from recuerda.storage.rules import is_new_step
+from recuerda.sqlite.threads import Head, find, id_at, make
+from recuerda.storage.records import NO_GUARD, DraftStep, Guard
+from recuerda.storage.rules import check_history, is_new_step
 
 _STEPS = "SELECT turn_id, revision, number, body, created_us FROM drafts WHERE thread_key = :key"
 _NEWEST = "(SELECT max(number) FROM drafts WHERE thread_key = :key)"
@@ -17,6 +18,8 @@ _NEWEST = "(SELECT max(number) FROM drafts WHERE thread_key = :key)"
 def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) -> None:
     """Do `Storage._save_draft`."""
     head = find(thread_id, guard, db)
+    if guard is not NO_GUARD:
+        _check_history(thread_id, guard, head, db)
     there = _needed(head.key, step.number, db) if head.has_draft else {}
     is_new = is_new_step(
         thread_id,
@@ -40,6 +43,13 @@ def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) 
         "INSERT INTO drafts (thread_key, number, turn_id, revision, body, created_us) VALUES (?, ?, ?, ?, ?, ?)",
         (key, step.number, step.turn_id, step.revision, step.body, step.created_us),
     )
+
+
+def _check_history(thread_id: str, guard: Guard, head: Head, db: sqlite3.Connection) -> None:
+    record_id: str | None = head.record_id
+    if guard.record_id is not None and guard.revision != head.revision:
+        record_id = id_at(db, head.key << NUMBER_BITS | guard.revision) if guard.revision else ""
+    check_history(thread_id, guard, revision=head.revision, incarnation=head.incarnation, record_id=record_id)
 
 
 def _needed(key: int, number: int, db: sqlite3.Connection) -> dict[int, DraftStep]:

@@ -133,6 +133,15 @@ def make(thread_id: str, user_id: str | None, now_us: int, db: sqlite3.Connectio
     return cursor.lastrowid or 0
 
 
+def id_at(db: sqlite3.Connection | sqlite3.Cursor, position: int) -> str | None:
+    """Return the id of a record that a thread holds or remembers, by its position; None if there is no such id."""
+    row = db.execute(
+        "SELECT id FROM turns WHERE position = :position UNION ALL SELECT id FROM removed WHERE position = :position",
+        {"position": position},
+    ).fetchone()
+    return row and row[0]
+
+
 def list_threads(
     user_id: str | None, limit: int, position: tuple[int, str] | None, db: sqlite3.Connection
 ) -> list[ThreadInfo]:

@@ -13,7 +13,7 @@ from recuerda.errors import TurnDropped
 from recuerda.sqlite import drafts
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.sqlite.snapshots import Snapshot
-from recuerda.sqlite.threads import Head, find, look, make
+from recuerda.sqlite.threads import Head, find, id_at, look, make
 from recuerda.storage.records import (
     MAX_MESSAGE_COUNT,
     REMEMBERED,
@@ -275,11 +275,7 @@ def _continues(db: sqlite3.Connection, base: int, info: ThreadInfo, query: ReadQ
         return _is_at(info, query)
     if not is_same_history(query, incarnation=info.incarnation, edits=info.edits, rewritten=info.rewritten):
         return False
-    row = db.execute(
-        "SELECT id FROM turns WHERE position = :position UNION ALL SELECT id FROM removed WHERE position = :position",
-        {"position": base + query.after},
-    ).fetchone()
-    return row == (query.record_id,)
+    return query.record_id == id_at(db, base + query.after)
 
 
 def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:

@@ -482,8 +482,9 @@ class Storage(StorageHooks):
         Args:
             thread_id: the thread.
             step: the step.
-            expected: the version that the thread must have for step 1, as in `append`. Without it, `step.revision` is
-                checked alone.
+            expected: the version at which the turn began. Step 1 begins a draft only on this version, as in `append`. A
+                later step is saved only on a thread that continues from this version: it may have more records since,
+                such as a summary. Without it, only `step.revision` is checked, and only for step 1.
             user_id: the user for whom the turn runs; None for any user.
 
         Raises:
@@ -492,7 +493,8 @@ class Storage(StorageHooks):
                 another body or revision, lack the step before it, belong to another turn (for step 1, a turn on the
                 same revision), or be gone.
             ThreadConflict: step 1 would begin a draft on another revision than the thread's revision (0 without a
-                thread).
+                thread). Or the thread does not continue from `expected`: it was deleted and perhaps begun anew, or its
+                storage was put back to an earlier state.
             InvalidInput: an id or the number cannot be used.
             EncodeError: the body is longer than the storage's `max_body_bytes`.
         """

@@ -61,6 +61,31 @@ def check_state(
         raise ThreadConflict(thread_id, expected=expected, actual=revision)
 
 
+def check_history(
+    thread_id: str, guard: Guard, *, revision: int, incarnation: str | None, record_id: str | None
+) -> None:
+    """Check that a thread continues the history that a guard names. The thread may have more records since.
+
+    Args:
+        thread_id: the thread.
+        guard: the conditions; `user_id` and `edits` are not looked at.
+        revision: the thread's revision; 0 without a thread.
+        incarnation: the thread's incarnation; None without a thread.
+        record_id: the id of the record with the number `guard.revision`, which the thread holds or remembers; "" for
+            the number 0; None if there is no such id. It is not looked at if the guard names no record.
+
+    Raises:
+        ThreadConflict: the thread has another life, fewer records, or another record with that number.
+    """
+    if (
+        (guard.revision is not None and guard.revision > revision)
+        or guard.incarnation not in (None, incarnation)
+        or guard.record_id not in (None, record_id)
+    ):
+        expected = revision if guard.revision is None else guard.revision
+        raise ThreadConflict(thread_id, expected=expected, actual=revision)
+
+
 def check_info(thread_id: str, guard: Guard, info: ThreadInfo | None) -> None:
     """Check the whole guard: first the user of a thread, and then its state. `info` is None without a thread.
 

@@ -28,6 +28,7 @@ from recuerda.storage.records import (
     TurnRecord,
 )
 from recuerda.storage.rules import (
+    check_history,
     check_state,
     check_user,
     edits_after,
@@ -220,8 +221,12 @@ class ThreadLog(msgspec.Struct):
             return False
         if query.record_id is None or not query.after:
             return True
-        held = self.records.get(query.after)
-        return query.record_id == (held.id if held else self.dropped.get(query.after))
+        return query.record_id == self._id_at(query.after)
+
+    def _id_at(self, number: int) -> str | None:
+        """Return the id of a record that the thread holds or remembers, by its number; "" for 0."""
+        held = self.records.get(number)
+        return held.id if held else self.dropped.get(number) if number else ""
 
     def _add(self, record: TurnRecord) -> None:
         self.records[record.number] = record
@@ -304,6 +309,13 @@ class ThreadLog(msgspec.Struct):
     def save_step(self, step: DraftStep, guard: Guard) -> None:
         """Do what `Storage._save_draft` describes."""
         self.check_user(guard)
+        check_history(
+            self.id,
+            guard,
+            revision=self.revision,
+            incarnation=self.incarnation if self.exists else None,
+            record_id=self._id_at(guard.revision or 0),
+        )
         is_new = is_new_step(
             self.id,
             step,

@@ -9,6 +9,7 @@ from agents import RunContextWrapper
 from agents.memory import SessionSettings
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from recuerda import (
     ChatMessageStore,
@@ -330,3 +331,21 @@ async def test_any_json_object_comes_back_the_same(items: list[Any]) -> None:
     # Python says that 1, 1.0 and True are equal; the texts tell them apart.
     found, written = (msgspec.json.encode(one, order="sorted") for one in (await session.get_items(), items))
     assert found == written
+
+
+async def test_items_that_follow_a_known_end_do_not_join_the_turn_of_a_thread_that_was_begun_anew(
+    storage: Storage,
+) -> None:
+    log = RecuerdaSession("t", storage).log
+    await log.add(RUN)
+    place = await log.add([USER])
+    draft = await storage.load_draft("t")
+    assert draft is not None
+    await storage.delete("t")
+    await RecuerdaSession("t", storage).log.add(RUN)
+    await storage.save_draft("t", replace(draft.steps[0], body=b"new"))
+    with pytest.raises(ThreadConflict):
+        await log.add([CALL], at=place)
+    draft = await storage.load_draft("t")
+    assert draft is not None
+    assert [step.body for step in draft.steps] == [b"new"]

@@ -321,6 +321,63 @@ class VersionContract(ContractBase):
             await storage.save_draft("a", a_step(2))
         assert await storage.load_draft("a") is None
 
+    async def test_a_later_step_names_the_life_of_its_thread(self, storage: Storage, another: Storage) -> None:
+        versions: list[Version] = []
+        for body in (b"old", b"new"):
+            await storage.delete("a")
+            await fill(storage, "a", 1)
+            versions.append((await head(storage)).version)
+            await storage.save_draft("a", a_step(revision=1, body=body), expected=versions[-1])
+        old, new = versions
+        before = await everything(storage)
+        # Only the second one is a step that is there already.
+        for step in (a_step(2, revision=1, body=b"old"), a_step(revision=1, body=b"new")):
+            with pytest.raises(ThreadConflict) as conflict:
+                await another.save_draft("a", step, expected=old)
+            assert (conflict.value.expected, conflict.value.actual) == (1, 1)
+            assert await everything(storage) == before
+        await another.save_draft("a", a_step(2, revision=1), expected=new)
+        await storage.delete("a")
+        with pytest.raises(ThreadConflict):
+            await another.save_draft("a", a_step(3, revision=1), expected=new)
+        assert await storage.head("a") is None
+
+    async def test_a_later_step_continues_the_history_on_which_its_turn_began(
+        self, storage: Storage, another: Storage
+    ) -> None:
+        await fill(storage, "a", 1, 1, 1)
+        version = (await head(storage)).version
+        await storage.save_draft("a", a_step(revision=3), expected=version)
+        with pytest.raises(ThreadConflict):
+            await another.save_draft("a", a_step(2, revision=3), expected=replace(version, revision=4))
+        changes: dict[str, Callable[[], Awaitable[object]]] = {
+            "nothing": lambda: another.head("a"),
+            "settings": lambda: another.update_thread("a", title="T"),
+            "a summary": lambda: another.summarize("a", b"sum", through=2),
+            "an undo of the newest turn": lambda: another.undo("a"),
+            "a trim": lambda: another.trim("a", keep_turns=1),
+        }
+        for number, (name, change) in enumerate(changes.items(), 2):
+            await change()
+            before = await everything(storage)
+            # A storage that was put back may have grown past the number that the worker knows.
+            with pytest.raises(ThreadConflict):
+                await another.save_draft("a", a_step(number, revision=3), expected=replace(version, record_id="t9"))
+            assert await everything(storage) == before, name
+            await another.save_draft("a", a_step(number, revision=3), expected=version)
+        draft = await storage.load_draft("a")
+        assert draft is not None
+        assert len(draft.steps) == 6
+
+    async def test_a_later_step_on_a_thread_without_a_record_names_its_life(self, storage: Storage) -> None:
+        await storage.save_draft("a", a_step())
+        version = (await head(storage)).version
+        await storage.save_draft("a", a_step(2), expected=version)
+        for other in (replace(version, incarnation="another"), replace(version, record_id="t1")):
+            with pytest.raises(ThreadConflict):
+                await storage.save_draft("a", a_step(3), expected=other)
+        await storage.save_draft("a", a_step(3), expected=version)
+
     # -- titles --------------------------------------------------------------------------------------------------------
 
     async def test_a_made_title_goes_with_its_turn(self, storage: Storage, another: Storage) -> None:
