@@ -1,0 +1,251 @@
+"""The messages of a thread as the lines of a chat store, each of them active or archived.
+
+An archive would be expensive if it changed the messages. So the thread's metadata has one mark, behind the newest
+archived message. A message before the mark is archived, and so is a message that was archived on its own. A change in
+the middle writes the lines anew, as a batch of turns. The last turn of a batch says that the batch is whole: from then
+on, the earlier turns are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from recuerda.agent.steps import RunningTurn, decode_step
+from recuerda.errors import StateError
+from recuerda.ids import new_id
+from recuerda.interop.forms import grouped, keep, restored
+from recuerda.interop.llama_index.form import LlamaForm
+from recuerda.json_value import JsonObject
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import ChatMessage, Turn
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import Draft, Expected, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.threads.history import StoredTurn, stored_turn
+
+MARK = "llama-index"
+"""The key of a thread's metadata with its `Mark`."""
+
+BATCH = "llama-index.batch"
+"""The additional property of a turn's first message with its `Batch`."""
+
+STATUS = "llama-index.status"
+"""The additional property of a message that was archived on its own, and the key of its item."""
+
+ARCHIVED = "archived"
+
+FORM = LlamaForm()
+
+_AT_FIRST = 256
+"""The number of the newest messages that are read before the mark is known."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """The place behind the newest archived message.
+
+    Attributes:
+        turn: the id of its turn, which a copy of the thread keeps.
+        number: the number of that turn, or of the turn before it while that turn is a draft.
+        lines: the number of archived lines in that turn.
+    """
+
+    turn: str
+    number: int
+    lines: int
+
+
+class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a turn says about the batch to which it belongs.
+
+    Attributes:
+        id: the batch.
+        is_last: True in the last turn of the batch.
+    """
+
+    id: str
+    is_last: bool = False
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One message.
+
+    Attributes:
+        turn: the id of its turn.
+        number: the number of its turn, or of the newest turn if its turn is a draft.
+        position: its place in the turn.
+        group: the messages that stand for it.
+        item: its JSON form; None if LlamaIndex cannot say it.
+        is_archived: True if it was archived.
+    """
+
+    turn: str
+    number: int
+    position: int
+    group: Sequence[ChatMessage]
+    item: JsonObject | None
+    is_archived: bool
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """The lines of a thread, and its version.
+
+    Attributes:
+        info: the information about the thread; None if there is no thread.
+        lines: the lines, the oldest first.
+        draft: the id of the turn that is under way, if there is one.
+    """
+
+    info: ThreadInfo | None
+    lines: list[Line]
+    draft: str | None = None
+
+    @property
+    def version(self) -> Expected:
+        """The version of the thread."""
+        return 0 if self.info is None else self.info.version
+
+
+async def read_lines(
+    storage: Storage, key: str, *, user_id: str | None, is_whole: bool, without: str | None = None
+) -> Lines:
+    """Return the lines of a thread.
+
+    Args:
+        storage: the storage.
+        key: the thread's id.
+        user_id: the user for whom the thread is read.
+        is_whole: False may leave out archived lines, so the read costs the same however long the thread is.
+        without: the id of a committed turn to leave out.
+    """
+    found = await storage.read(key, last_messages=None if is_whole else _AT_FIRST, user_id=user_id)
+    if found.info is None:
+        return Lines(None, [])
+    mark = _mark_of(found.info)
+    if len(found.records) < found.info.turns and not _reaches(found, mark):
+        found = await storage.read(key, after=max(0, mark.number - 1) if mark else 0, user_id=user_id)
+        if not _reaches(found, mark):
+            found = await storage.read(key, user_id=user_id)
+    draft = await storage.load_draft(key, user_id=user_id) if found.has_draft else None
+    if found.info is None:  # the thread was deleted in between
+        return Lines(None, [])
+    turns = _current([stored_turn(record, key) for record in found.records if record.kind == "turn"])
+    lines = [line for stored in turns for line in _lines(stored) if stored.id != without]
+    lines += _drafted(draft, found.info.revision)
+    return Lines(found.info, _marked(lines, mark), draft and draft.turn_id)
+
+
+def _mark_of(info: ThreadInfo) -> Mark | None:
+    try:
+        return msgspec.convert(info.metadata.get(MARK), Mark | None)
+    except msgspec.ValidationError:
+        raise StateError(
+            f"thread {info.id!r} has metadata under {MARK!r} that no RecuerdaChatStore wrote: remove that key"
+        ) from None
+
+
+def _reaches(found: ThreadSlice, mark: Mark | None) -> bool:
+    """Return whether a part of a thread begins at the mark or before it."""
+    return mark is not None and any(record.id == mark.turn for record in found.records)
+
+
+def _marked(lines: Sequence[Line], mark: Mark | None) -> list[Line]:
+    """Return the lines with their status."""
+    if mark is None:
+        return [*lines]
+    places = [place for place, line in enumerate(lines) if line.turn == mark.turn]
+    # If the turn was undone or is retried, the lines of the earlier turns are still archived.
+    end = (
+        places[: mark.lines][-1] + 1
+        if places and mark.lines
+        else sum(line.number <= mark.number and line.turn != mark.turn for line in lines)
+    )
+    return [msgspec.structs.replace(line, is_archived=True) for line in lines[:end]] + [*lines[end:]]
+
+
+def _lines(stored: StoredTurn) -> Iterator[Line]:
+    return _of_messages(stored.id, stored.number, stored.messages)
+
+
+def _drafted(draft: Draft | None, revision: int) -> Iterator[Line]:
+    if draft is None:
+        return iter(())
+    turn = RunningTurn(decode_step(step.body) for step in draft.steps)
+    return _of_messages(draft.turn_id, revision, [*turn.input, *turn.new])
+
+
+def _of_messages(turn_id: str, number: int, messages: Sequence[ChatMessage]) -> Iterator[Line]:
+    position = 0
+    for group in grouped(messages):
+        is_archived = (group[0].additional_properties or {}).get(STATUS) == ARCHIVED
+        items = restored(group, FORM) or [None]
+        for item in items:
+            status = None if item is None else item.pop(STATUS, None)
+            # A message of another program may be several messages here, of which each can be deleted alone.
+            own = group if item is None or len(items) == 1 else keep([item], FORM)
+            yield Line(turn_id, number, position, own, item, is_archived or status == ARCHIVED)
+            position += 1
+
+
+# -- batches -----------------------------------------------------------------------------------------------------------
+
+
+def _current(turns: Sequence[StoredTurn]) -> list[StoredTurn]:
+    """Return the turns without the turns that a batch has replaced, and without batches that are not whole."""
+    batches = [_batch_of(stored) for stored in turns]
+    whole = next((batch.id for batch in reversed(batches) if batch and batch.is_last), None)
+    start = next((place for place, batch in enumerate(batches) if batch and batch.id == whole), 0) if whole else 0
+    pairs = zip(turns[start:], batches[start:], strict=True)
+    return [stored for stored, batch in pairs if batch is None or batch.id == whole]
+
+
+def _batch_of(stored: StoredTurn) -> Batch | None:
+    found = (stored.messages[0].additional_properties or {}).get(BATCH) if stored.messages else None
+    return None if found is None else msgspec.convert(found, Batch)
+
+
+def new_lines(items: Sequence[JsonObject], *, is_archived: bool) -> list[Line]:
+    """Return lines of messages that are not in a thread yet. A turn begins with each question."""
+    lines: list[Line] = []
+    turn, previous = 0, ""
+    for item in items:
+        role = str(item["role"])
+        turn += lines != [] and role == "user" and previous != "user"
+        lines.append(Line(str(turn), 0, 0, keep([item], FORM), item, is_archived))
+        previous = role
+    return lines
+
+
+def batch_of(lines: Sequence[Line]) -> list[NewTurn]:
+    """Return the turns that replace a thread's turns by lines."""
+    turns = [_messages([*some]) for _, some in groupby(lines, key=lambda line: line.turn)]
+    batch = new_id()
+    made: list[NewTurn] = []
+    for number, (first, *others) in enumerate(turns, 1):
+        mark = msgspec.to_builtins(Batch(batch, is_last=number == len(turns)))
+        messages = (_with_properties(first, {BATCH: mark}), *others)
+        count = next((i for i, one in enumerate(messages) if one.role in {"assistant", "tool"}), len(messages))
+        body = encode_turn(Turn(messages=messages, input_count=count))
+        made.append(NewTurn(body=body, message_count=len(messages), id=f"{batch}.{number}"))
+    return made
+
+
+def _messages(lines: Sequence[Line]) -> list[ChatMessage]:
+    messages: list[ChatMessage] = []
+    for line in lines:
+        properties: dict[str, Any] = {STATUS: ARCHIVED if line.is_archived else None, BATCH: None}
+        messages += [_with_properties(line.group[0], properties), *line.group[1:]]
+    return messages
+
+
+def _with_properties(message: ChatMessage, changes: JsonObject) -> ChatMessage:
+    properties = {**(message.additional_properties or {}), **changes}
+    return ChatMessage(
+        message.role,
+        contents=message.contents,
+        author_name=message.author_name,
+        message_id=message.message_id,
+        additional_properties={name: value for name, value in properties.items() if value is not None},
+    )
