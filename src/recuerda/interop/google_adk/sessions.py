@@ -17,6 +17,7 @@ from google.adk.events.event import Event
 from google.adk.sessions.base_session_service import BaseSessionService, GetSessionConfig, ListSessionsResponse
 from google.adk.sessions.session import Session
 from msgspec import structs
+from pydantic_core import to_jsonable_python
 
 from recuerda.agent.steps import RunningTurn, decode_step, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict
@@ -123,7 +124,10 @@ class RecuerdaSessionService(BaseSessionService):
         check_id(user_id, "user id")
         is_named = bool(session_id and session_id.strip())
         session_id = cast("str", session_id) if is_named else str(uuid.uuid4())
-        of_app, of_user, of_session = split(state or {})
+        # ADK stores a value that is not JSON, such as a time, in the form that pydantic gives it.
+        of_app, of_user, of_session = split(
+            to_jsonable_python(state or {}, inf_nan_mode="null", serialize_unknown=True)
+        )
         now = self.storage.clock() / 1e6
         metadata: JsonObject = {
             SESSION: {"app": app_name, "user": user_id, "id": session_id},
@@ -306,7 +310,7 @@ class RecuerdaSessionService(BaseSessionService):
     ) -> Mark:
         running = await self._under_way(thread_id, user_id, mark)
         if messages_of(running) and not belongs(event, messages, running):
-            mark = await self._commit(thread_id, user_id, mark, running, is_interrupted=not is_answered(running))
+            mark = await self._commit(thread_id, user_id, mark, running)
             running = RunningTurn()
         step = added(running, messages)
         turn = RunningTurn([running.whole(), step])
@@ -325,10 +329,8 @@ class RecuerdaSessionService(BaseSessionService):
         self._remember(thread_id, mark, turn)
         return mark
 
-    async def _commit(
-        self, thread_id: str, user_id: str, mark: Mark, running: RunningTurn, *, is_interrupted: bool = False
-    ) -> Mark:
-        turn = structs.replace(running.turn(), is_interrupted=is_interrupted)
+    async def _commit(self, thread_id: str, user_id: str, mark: Mark, running: RunningTurn) -> Mark:
+        turn = structs.replace(running.turn(), is_interrupted=not is_answered(running))
         new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=mark.turn_id)
         appended = await self.storage.append(
             thread_id, new, expected=mark.version, user_id=user_id, title=title_of(turn)
