@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -210,6 +210,32 @@ class ItemLog:
             await self._refresh(1)
         return Place(version=self.store.version)
 
+    # -- replacing -----------------------------------------------------------------------------------------------------
+
+    async def replace(self, is_wanted: Callable[[JsonObject], bool], item: JsonObject) -> bool:
+        """Replace the newest item that is wanted, in one atomic step. Return False if there is no such item.
+
+        Raises:
+            ThreadConflict: another writer has changed the thread at the same time.
+        """
+        await self._refresh(1)
+        place = await self._end()
+        messages = _replaced(_messages(place.turn), is_wanted, item, self._form)
+        if messages is not None:
+            step = structs.replace(_step(RunningTurn(), messages), removed=len(_messages(place.turn)))
+            self.place = await self._save(place, _with(place.turn, step), step)
+            return True
+        for stored in reversed(await self.store.list_turns(last=None)):
+            messages = _replaced(stored.messages, is_wanted, item, self._form)
+            if messages is not None:
+                body = encode_turn(structs.replace(stored.turn, messages=tuple(messages)))
+                bodies = {stored.number: body}
+                await self.store.view.rewrite(self.store.thread_id, bodies, expected=self.store.version)
+                self._items.pop(stored.id, None)
+                await self._refresh(1)
+                return True
+        return False
+
     # -- taking back ---------------------------------------------------------------------------------------------------
 
     async def pop(self) -> JsonObject | None:
@@ -315,6 +341,18 @@ def _replacing(last: StoredTurn, messages: Sequence[ChatMessage]) -> Turn:
         additional_properties=properties,
     )
     return Turn(messages=(marked, *messages[1:]), input_count=min(last.turn.input_count, len(messages)))
+
+
+def _replaced(
+    messages: Sequence[ChatMessage], is_wanted: Callable[[JsonObject], bool], item: JsonObject, form: Form
+) -> list[ChatMessage] | None:
+    """Return messages with another item in place of the newest item that is wanted; None if there is none."""
+    groups = list(grouped(messages))
+    for number in range(len(groups) - 1, -1, -1):
+        if any(is_wanted(one) for one in restored(groups[number], form)):
+            groups[number] = keep([item], form)
+            return [message for group in groups for message in group]
+    return None
 
 
 def _newest(groups: Sequence[Sequence[ChatMessage]], limit: int, form: Form) -> list[JsonObject]:
