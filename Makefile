@@ -82,8 +82,9 @@ format: $(VENV)/.dev-installed  ## Put the code into shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-picture: $(VENV)/.dev-installed  ## Draw the tour for the README anew
+picture: $(VENV)/.dev-installed  ## Draw the pictures of the documentation anew
 	@$(BIN)/python docs/picture.py
+	@$(BIN)/python docs/interop/picture.py
 
 lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrade" for newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt

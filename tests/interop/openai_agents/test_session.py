@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from recuerda import (
+    ChatMessage,
     ChatMessageStore,
     DataContent,
     EncodeError,
+    FunctionCallContent,
     MemoryStorage,
     Storage,
     ThreadConflict,
@@ -306,6 +308,17 @@ async def test_a_session_reads_what_recuerdas_agent_has_written(storage: Storage
     agent = ScriptedChatClient(["Hello, Ana."]).create_agent(storage=storage)
     await agent.run("I am Ana.", thread="t")
     assert await RecuerdaSession("t", storage).get_items() == [said("I am Ana."), answered("Hello, Ana.")]
+
+
+async def test_another_frameworks_ids_are_not_sent_to_the_service(storage: Storage) -> None:
+    call = FunctionCallContent("call_1", "weather", "{}")
+    messages = [
+        ChatMessage("user", "Hi.", message_id="other-0"),
+        ChatMessage("assistant", ["Hello.", call], message_id="other-1"),
+    ]
+    await ChatMessageStore(storage=storage, thread_id="t").add_messages(messages)
+    items = await items_of(RecuerdaSession("t", storage))
+    assert [item.get("id") for item in items] == [None, None, None]
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -26,6 +26,8 @@ from recuerda.messages.message import (
 
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 _ROLES = ("user", "system", "developer", "assistant")
+_NO_ID = "__fake_id__"
+"""The id that the SDK gives to items of services that give no ids."""
 
 
 class ResponsesForm(Form):
@@ -110,33 +112,40 @@ def _media_type(url: str, otherwise: str) -> str:
 
 def _items(message: ChatMessage) -> list[JsonObject]:
     """Return the items of a message: its text and files as one item, and each call and each result as an item."""
-    if isinstance(message.content, str) and message.message_id is None:
+    message_id = _own_id(message, "msg")
+    if isinstance(message.content, str) and message_id is None:
         return [{"role": _role(message), "content": message.content}] if message.role != "tool" else []
     items: list[JsonObject] = []
     parts: list[JsonObject] = []
     for part in message.contents:
         match part:
             case FunctionCallContent():
-                items.append(_call(part, message.message_id))
+                items.append(_call(part, _own_id(message, "fc")))
             case FunctionResultContent():
                 items.append({"type": "function_call_output", "call_id": part.call_id, "output": _output(part)})
             case _ if (shown := _shown(message.role, part)) is not None:
                 parts.append(shown)
             case _:
                 pass
-    return [*_said(message, parts), *items]
+    return [*_said(message, parts, message_id), *items]
 
 
-def _said(message: ChatMessage, parts: Sequence[JsonObject]) -> list[JsonObject]:
+def _own_id(message: ChatMessage, start: str) -> str | None:
+    """Return the message's id if it is an id of this kind of item. The service refuses the ids of other frameworks."""
+    found = message.message_id
+    return found if found is not None and (found == _NO_ID or found.startswith(start)) else None
+
+
+def _said(message: ChatMessage, parts: Sequence[JsonObject], message_id: str | None) -> list[JsonObject]:
     if not parts or message.role == "tool":
         return []
     if message.role != "assistant":
         return [{"role": _role(message), "content": [*parts]}]
-    if message.message_id is not None:
+    if message_id is not None:
         content: list[JsonObject] = [{**part, "annotations": []} if "text" in part else part for part in parts]
         return [
             {
-                "id": message.message_id,
+                "id": message_id,
                 "type": "message",
                 "status": "completed",
                 "role": "assistant",
