@@ -7,6 +7,7 @@ for the same purpose. So an append needs no read, and a session that somebody el
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import msgspec
 from google.adk.events.event import Event
@@ -68,7 +69,7 @@ def put_mark(session: Session, mark: Mark) -> None:
     session._storage_update_marker = msgspec.json.encode(mark).decode()  # pyright: ignore[reportPrivateUsage]
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Found(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A session as a read has found it.
 
     Attributes:
@@ -88,8 +89,9 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         """True if all turns of the thread were read."""
         return len(self.turns) >= self.info.turns
 
+    @cached_property
     def events(self) -> list[Event]:
-        """Return the events that were read, the oldest first."""
+        """The events that were read, the oldest first."""
         events = [one for turn in self.turns for one in events_of(turn.messages, turn.id, turn.created_us)]
         under_way = messages_of(self.running)
         return [*events, *events_of(under_way, self.mark.turn_id, self.info.updated_us)]

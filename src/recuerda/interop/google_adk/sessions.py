@@ -189,7 +189,7 @@ class RecuerdaSessionService(BaseSessionService):
         )
         if found is None:
             return None
-        known = found.events()
+        known = found.events
         events = _chosen(known, config or GetSessionConfig())
         held = {event.id for event in events}
         session = Session(
@@ -375,7 +375,7 @@ class RecuerdaSessionService(BaseSessionService):
         found = await self._find(thread_id, session.user_id, GetSessionConfig(num_recent_events=0))
         if found is None:
             raise SessionNotFoundError(f"there is no session {session.id!r}")
-        events = found.events()
+        events = found.events
         if not any(is_same_event(one, event) for one in events):
             raise StaleSessionError(_STALE)
         # If others have written after the event, the old mark makes the next event of this session object stale.
@@ -386,14 +386,14 @@ class RecuerdaSessionService(BaseSessionService):
         found = await self._find(thread_id, session.user_id, GetSessionConfig(num_recent_events=0))
         if found is None:
             raise SessionNotFoundError(f"there is no session {session.id!r}")
-        events = found.events()
+        events = found.events
         if (session.events[-1].id if session.events else None) != (events[-1].id if events else None):
             raise StaleSessionError(_STALE)
         return found.mark
 
     async def _has(self, thread_id: str, user_id: str, event: Event) -> bool:
         found = await self._find(thread_id, user_id, GetSessionConfig(num_recent_events=_RECENT))
-        return found is not None and any(is_same_event(one, event) for one in found.events())
+        return found is not None and any(is_same_event(one, event) for one in found.events)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -408,7 +408,7 @@ class RecuerdaSessionService(BaseSessionService):
             last = _Last(turns=_FIRST_TURNS)
         while True:
             found = await self._read(thread_id, user_id, last)
-            if found is None or last == _Last() or found.is_whole or _is_enough(found.events(), config):
+            if found is None or last == _Last() or found.is_whole or _is_enough(found.events, config):
                 return found
             last = _Last(turns=None if last.turns is None else 8 * last.turns)
 
