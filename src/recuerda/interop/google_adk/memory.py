@@ -40,7 +40,7 @@ class RecuerdaMemoryService(BaseMemoryService):
 
     Args:
         storage: the storage of the sessions, or its URL. A storage that was opened from a URL is closed by `close`.
-        index: the index of the memories; see `RecallProvider`.
+        index: the index of the memories; see `RecallProvider`. A storage on a server needs one.
         embedder: turns texts into vectors, to search by meaning too; see `RecallProvider`.
         limit: the largest number of memories that a search returns.
     """
