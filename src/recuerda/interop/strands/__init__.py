@@ -15,5 +15,6 @@ if importlib.util.find_spec("strands") is None:
 
 from recuerda.interop.strands.manager import RecuerdaSessionManager
 from recuerda.interop.strands.repository import RecuerdaSessionRepository
+from recuerda.interop.strands.snapshots import RecuerdaSnapshotStorage
 
-__all__ = ["RecuerdaSessionManager", "RecuerdaSessionRepository"]
+__all__ = ["RecuerdaSessionManager", "RecuerdaSessionRepository", "RecuerdaSnapshotStorage"]
