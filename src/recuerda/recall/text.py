@@ -108,6 +108,11 @@ def speaker_terms(name: str | None) -> list[str]:
     return [_NAME + word for word in name_words(name or "")]
 
 
+def probable_terms(text: str, speaker: str | None) -> set[str]:
+    """Return the terms that a document with this text probably has, also if more than the text decides about them."""
+    return {*terms_of(text).counts, *speaker_terms(speaker), ABOUT_ASKER, STANDING}
+
+
 def name_words(name: str) -> list[str]:
     """Return the words of a name that a question may use for the person."""
     return [word for word in islice(words_of(name), 4) if len(word) > 1 and word not in _NO_NAMES]

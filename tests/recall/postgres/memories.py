@@ -14,7 +14,7 @@ from recuerda.sqlite import SQLiteStorage
 from tests.recall.test_meaning import Meanings
 from tests.servers.postgres_fixtures import Connection
 
-DERIVED = ("scopes", "threads", "documents", "blocks", "postings", "pending", "speakers", "vectors")
+DERIVED = ("scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors")
 KEPT = ("forgotten", "facts", "fact_sources", "fact_progress", "corrections")
 WORDS = ("harbour", "lantern", "meadow", "orchard", "pebble", "quarry", "ribbon", "saddle", "timber", "velvet")
 

@@ -102,7 +102,7 @@ async def test_the_newest_of_a_period_are_found_without_a_term(index: PostgresRe
 # -- one trip, and the scope's cost ------------------------------------------------------------------------------------
 
 
-async def test_every_operation_is_one_trip_and_a_search_two(url: str, schema: str) -> None:
+async def test_an_operation_is_one_trip_a_search_two_and_a_removal_up_to_six(url: str, schema: str) -> None:
     async with (
         transaction_pooler(url.rpartition("host=")[2]) as pooler,
         PostgresRecallIndex(pooler.url, schema=schema) as index,
@@ -134,7 +134,7 @@ async def test_every_operation_is_one_trip_and_a_search_two(url: str, schema: st
             pooler.trips = 0
             await call()
             trips[name] = pooler.trips
-    assert trips == dict.fromkeys(calls, 1) | {"candidates": 2}
+    assert trips == dict.fromkeys(calls, 1) | {"candidates": 2, "forget": 4}
 
 
 async def test_a_search_touches_no_more_pages_for_what_others_remember(
@@ -195,6 +195,27 @@ async def test_terms_are_entered_and_are_taken_out_with_their_messages(
     await index.forget([Forgetting(thread_id="one", incarnation="1", first=1, last=len(said))])
     left = await counts(db, schema)
     assert (left["documents"], left["blocks"], left["postings"], left["pending"], left["speakers"]) == (0, 0, 0, 0, 0)
+
+
+async def test_terms_that_a_text_does_not_have_leave_with_their_message(
+    index: PostgresRecallIndex, db: Connection, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recuerda.recall.postgres.index.MAX_ENTERED", 1)  # enters each message at once
+    added = [
+        msgspec.structs.replace(document("one", turn, "A lantern"), terms={"lantern": 1, f"elsewhere{turn}": 2})
+        for turn in (1, 2, 3)
+    ]
+    assert await index.apply(
+        ThreadUpdate(thread_id="one", expected=None, position=position(3), is_fresh=True, added=added)
+    )
+    words = ("lantern", "elsewhere1", "elsewhere2", "elsewhere3")
+    assert (await found(index, *words)).frequencies == {"lantern": 3} | dict.fromkeys(words[1:], 1)
+    assert (await counts(db, schema))["pending"] == 0
+    await index.forget([Forgetting(thread_id="one", incarnation="1", first=2, last=2)])
+    assert (await found(index, *words)).frequencies == {"lantern": 2, "elsewhere1": 1, "elsewhere3": 1}
+    await index.erase([], "user:ana")
+    left = await counts(db, schema)
+    assert (left["documents"], left["postings"], left["leaving"]) == (0, 0, 0)
 
 
 async def test_one_number_is_taken_out_of_a_chunk_and_no_half_of_two(

@@ -1,4 +1,8 @@
-"""The changes of the index. Each is one call of a function in the database, so it happens whole or not at all."""
+"""The changes of the index. Each happens whole or not at all.
+
+A change is one call of a function in the database. If it removes documents, it is one transaction, which also takes
+their terms out of the postings.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from recuerda._drivers.postgres.database import composer, rows
+from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Document, Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postgres.schema import SHAPE
-from recuerda.recall.postgres.terms import counts_of, joined_terms
+from recuerda.recall.postgres.terms import Leaving, counts_of
 from recuerda.recall.vectors import rounded
 
 
@@ -27,11 +31,12 @@ class Following:
     def __init__(self, schema: str, *, lock_timeout_ms: int) -> None:
         composed = composer(schema)
         self._lock_timeout_ms = lock_timeout_ms
+        self._leaving = Leaving(schema)
         self._apply = composed(
             "SELECT * FROM {schema}.recall_apply(%s::integer, %s::integer, %s, "
             "%s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
             "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
-            "%s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
+            "%s::integer[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
         )
         self._forget = composed(
             "SELECT {schema}.recall_forget(%s::integer, %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
@@ -68,7 +73,10 @@ class Following:
             sorted(update.undone),
             *_columns(update.added),
         ]
-        found = await rows(self._apply, values, connection)
+        if _may_remove(update):
+            found = await self._removing(self._apply, values, connection)
+        else:
+            found = await rows(self._apply, values, connection)
         return (found[0][0], found[0][1]) if found else None
 
     async def forget(self, forgettings: Sequence[Forgetting], connection: Connection) -> int:
@@ -78,13 +86,21 @@ class Following:
             [one.first for one in forgettings],
             [one.last for one in forgettings],
         )
-        return (await rows(self._forget, (self._lock_timeout_ms, *columns), connection))[0][0]
+        return (await self._removing(self._forget, (self._lock_timeout_ms, *columns), connection))[0][0]
 
     async def next_to_check(self, limit: int, connection: Connection) -> list[str]:
         return (await rows(self._next_to_check, (limit,), connection))[0][0]
 
     async def erase(self, thread_ids: Sequence[str], scope: str | None, connection: Connection) -> int:
-        return (await rows(self._erase, (self._lock_timeout_ms, list(thread_ids), scope), connection))[0][0]
+        values = (self._lock_timeout_ms, list(thread_ids), scope)
+        return (await self._removing(self._erase, values, connection))[0][0]
+
+    async def _removing(self, statement: bytes, values: Sequence[Any], connection: Connection) -> Sequence[Row]:
+        """Run a statement that removes documents, and take them out of the postings in the same transaction."""
+        async with connection.transaction():
+            found = await rows(statement, values, connection)
+            await self._leaving.take_out(connection)
+        return found
 
     async def add_vectors(
         self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]], connection: Connection
@@ -143,6 +159,12 @@ class Following:
         return (await rows(self._take_back, (self._lock_timeout_ms, scope, fact), connection))[0][0]
 
 
+def _may_remove(update: ThreadUpdate) -> bool:
+    if update.expected is None:
+        return False
+    return update.position is None or update.is_fresh or bool(update.undone) or update.first > 1
+
+
 def _values(position: Position | None) -> tuple[Any, ...]:
     return (None,) * 5 if position is None else msgspec.structs.astuple(position)
 
@@ -155,10 +177,10 @@ def _columns(added: Sequence[NewDocument]) -> tuple[list[Any], ...]:
         [of.created_us for of in documents],
         [new.traits for new in added],
         [new.size for new in added],
+        [len(new.terms) for new in added],
         [of.role for of in documents],
         [of.speaker for of in documents],
         [of.turn_id for of in documents],
-        [joined_terms(new.terms) for new in added],
         [counts_of(new.terms) for new in added],
         [of.text for of in documents],
     )

@@ -1,8 +1,9 @@
 """The index of memories in PostgreSQL.
 
-Each operation is one statement, on any free connection; a search reads the postings with a second one. The cost of a
-search depends only on its own scope, because the postings begin with the scope. `recall/postings.py` finds the best
-documents, as for SQLite. New terms wait in pending documents, and batches of them are entered in the background.
+Each operation is one statement, on any free connection; a search reads the postings with a second one, and a removal of
+documents is one transaction (see `terms.py`). The cost of a search depends only on its own scope, because the postings
+begin with the scope. `recall/postings.py` finds the best documents, as for SQLite. New terms wait in pending documents,
+and batches of them are entered in the background.
 Vectors are compared one by one within the scope: by pgvector in the server, or in this process if the server does not
 have pgvector.
 """

@@ -17,10 +17,10 @@ from recuerda._drivers.postgres.schema import alone, create_schema, first_row, r
 from recuerda.errors import StorageUnavailable
 from recuerda.recall.text import TERMS_VERSION
 
-SHAPE = 3000 + TERMS_VERSION
-"""The shape of the memories: 3000 for the third version of the tables, plus the version of the terms."""
+SHAPE = 4000 + TERMS_VERSION
+"""The shape of the memories: 4000 for the fourth version of the tables, plus the version of the terms."""
 
-_NAMES = ("state", "scopes", "threads", "documents", "blocks", "postings", "pending", "speakers", "vectors")
+_NAMES = ("state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors")
 _TABLES = tuple(f"recall_{name}" for name in _NAMES)
 """The tables that can be filled again from the log."""
 

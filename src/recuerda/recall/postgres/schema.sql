@@ -47,7 +47,7 @@ CREATE TABLE {schema}.recall_threads (
 ) WITH (fillfactor = 60);
 
 -- The key packs the thread's key and the place in the thread, so neighbours are found without an index. The postings
--- name a document by its number. `terms` are separated by newlines; they lead a removal to the postings.
+-- name a document by its number. `terms` is the number of its terms, by which a removal knows that it found all of them.
 CREATE TABLE {schema}.recall_documents (
     key bigint PRIMARY KEY,
     scope bigint NOT NULL,
@@ -57,10 +57,10 @@ CREATE TABLE {schema}.recall_documents (
     position integer NOT NULL,
     traits integer NOT NULL,
     size integer NOT NULL,
+    terms integer NOT NULL,
     role text COLLATE "C" NOT NULL,
     speaker text COLLATE "C",
     turn_id text COLLATE "C" NOT NULL,
-    terms text COLLATE "C" NOT NULL,
     text text NOT NULL
 );
 
@@ -89,6 +89,16 @@ CREATE TABLE {schema}.recall_pending (
     number integer NOT NULL,
     counts jsonb NOT NULL,
     PRIMARY KEY (scope, number)
+);
+
+-- The documents that a transaction has removed, until it has taken their terms out of the postings. After a transaction,
+-- the table is empty; so it needs no log.
+CREATE UNLOGGED TABLE {schema}.recall_leaving (
+    scope bigint NOT NULL,
+    number integer NOT NULL,
+    terms integer NOT NULL,
+    speaker text COLLATE "C",
+    text text NOT NULL
 );
 
 CREATE TABLE {schema}.recall_speakers (
@@ -276,7 +286,7 @@ CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_scope text, p_incarnation text, p_revision bigint, p_record_id text, p_edits bigint,
     p_is_fresh boolean, p_first bigint, p_undone bigint[],
     p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
-    p_roles text[], p_speakers text[], p_turn_ids text[], p_terms text[], p_counts text[], p_texts text[]
+    p_terms integer[], p_roles text[], p_speakers text[], p_turn_ids text[], p_counts text[], p_texts text[]
 ) RETURNS TABLE (scope bigint, waiting bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -355,8 +365,8 @@ BEGIN
     WITH wanted AS (
         SELECT a.*, v_next + row_number() OVER (ORDER BY a.n) - 1 AS place
         FROM unnest(
-            p_turns, p_positions, p_created, p_traits, p_sizes, p_roles, p_speakers, p_turn_ids, p_terms, p_counts, p_texts
-        ) WITH ORDINALITY AS a (turn, position, created_us, traits, size, role, speaker, turn_id, terms, counts, text, n)
+            p_turns, p_positions, p_created, p_traits, p_sizes, p_terms, p_roles, p_speakers, p_turn_ids, p_counts, p_texts
+        ) WITH ORDINALITY AS a (turn, position, created_us, traits, size, terms, role, speaker, turn_id, counts, text, n)
         WHERE NOT EXISTS (
             SELECT FROM {schema}.recall_forgotten f
             WHERE f.thread_id = p_thread_id AND f.incarnation = p_incarnation AND a.turn BETWEEN f.first AND f.last
@@ -366,9 +376,9 @@ BEGIN
         FROM wanted w
     ), added AS (
         INSERT INTO {schema}.recall_documents
-            (key, scope, number, turn, created_us, position, traits, size, role, speaker, turn_id, terms, text)
+            (key, scope, number, turn, created_us, position, traits, size, terms, role, speaker, turn_id, text)
         SELECT (v_thread << 32) + w.place, v_scope, (w.block << 4) + (w.place & 15), w.turn, w.created_us, w.position,
-            w.traits, w.size, w.role, w.speaker, w.turn_id, w.terms, w.text
+            w.traits, w.size, w.terms, w.role, w.speaker, w.turn_id, w.text
         FROM numbered w ORDER BY w.n
         RETURNING speaker, size
     ), pending AS (
@@ -406,19 +416,23 @@ BEGIN
     RETURN QUERY SELECT s.key, s.waiting FROM {schema}.recall_scopes s WHERE s.key = v_scope;
 END $$;
 
--- Delete the documents of the turns p_first to p_last; returns the number of documents.
+-- Delete the documents of the turns p_first to p_last; returns the number of documents. The transaction must then take
+-- their terms out of the postings: see `recall_take_leaving`.
 CREATE OR REPLACE FUNCTION {schema}.recall_remove(p_thread bigint, p_first bigint, p_last bigint) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     v_scope bigint;
     v_numbers integer[];
-    v_terms text[];
-    v_waiting integer[];
+    v_waiting bigint;
 BEGIN
     WITH gone AS (
         DELETE FROM {schema}.recall_documents d
         WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn BETWEEN p_first AND p_last
-        RETURNING d.scope, d.speaker, d.size, d.number, d.terms
+        RETURNING d.scope, d.speaker, d.size, d.number, d.terms, d.text
+    ), leaving AS (
+        INSERT INTO {schema}.recall_leaving (scope, number, terms, speaker, text)
+        SELECT g.scope, g.number, g.terms, g.speaker, g.text FROM gone g
+        WHERE NOT EXISTS (SELECT FROM {schema}.recall_pending w WHERE w.scope = g.scope AND w.number = g.number)
     ), counted AS (
         UPDATE {schema}.recall_scopes s SET documents = s.documents - g.documents, size = s.size - g.size
         FROM (SELECT scope, count(*) AS documents, sum(size) AS size FROM gone GROUP BY scope) g WHERE s.key = g.scope
@@ -427,18 +441,14 @@ BEGIN
         FROM (SELECT scope, speaker, count(*) AS documents FROM gone GROUP BY scope, speaker) g
         WHERE s.scope = g.scope AND s.name = g.speaker
     )
-    SELECT min(g.scope), array_agg(g.number), array_agg(g.terms) INTO v_scope, v_numbers, v_terms FROM gone g;
+    SELECT min(g.scope), array_agg(g.number) INTO v_scope, v_numbers FROM gone g;
     IF v_scope IS NULL THEN
         RETURN 0;
     END IF;
     DELETE FROM {schema}.recall_speakers s WHERE s.scope = v_scope AND s.documents < 1;
-    WITH gone AS (
-        DELETE FROM {schema}.recall_pending w WHERE w.scope = v_scope AND w.number = ANY (v_numbers) RETURNING w.number
-    )
-    SELECT coalesce(array_agg(g.number), '{{}}') INTO v_waiting FROM gone g;
-    UPDATE {schema}.recall_scopes s SET waiting = s.waiting - cardinality(v_waiting)
-    WHERE s.key = v_scope AND cardinality(v_waiting) > 0;
-    PERFORM {schema}.recall_take_out(v_scope, v_numbers, v_terms, v_waiting);
+    DELETE FROM {schema}.recall_pending w WHERE w.scope = v_scope AND w.number = ANY (v_numbers);
+    GET DIAGNOSTICS v_waiting = ROW_COUNT;
+    UPDATE {schema}.recall_scopes s SET waiting = s.waiting - v_waiting WHERE s.key = v_scope AND v_waiting > 0;
     DELETE FROM {schema}.recall_blocks b
     WHERE b.scope = v_scope AND b.block IN (SELECT DISTINCT n >> 4 FROM unnest(v_numbers) AS n)
         AND NOT EXISTS (
@@ -447,34 +457,77 @@ BEGIN
     RETURN cardinality(v_numbers);
 END $$;
 
--- Take documents out of the postings, except those that were pending. `p_terms` has the terms of each document.
-CREATE OR REPLACE FUNCTION {schema}.recall_take_out(
-    p_scope bigint, p_numbers integer[], p_terms text[], p_waiting integer[]
-) RETURNS void
+-- Return the documents that this transaction has removed, and whose terms are in the postings, and forget them. If a scope
+-- has no document left, its postings are deleted at once.
+CREATE OR REPLACE FUNCTION {schema}.recall_take_leaving()
+RETURNS TABLE (scope bigint, number integer, terms integer, speaker text, text text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    WITH emptied AS (
+        DELETE FROM {schema}.recall_leaving l
+        WHERE NOT EXISTS (SELECT FROM {schema}.recall_scopes s WHERE s.key = l.scope AND s.documents > 0)
+        RETURNING l.scope
+    )
+    DELETE FROM {schema}.recall_postings p WHERE p.scope IN (SELECT e.scope FROM emptied e);
+    RETURN QUERY DELETE FROM {schema}.recall_leaving l RETURNING l.scope, l.number, l.terms, l.speaker, l.text;
+END $$;
+
+-- Take documents out of the postings of terms, and return how many postings they had there. `p_terms` has the terms of
+-- each document that it probably has, separated by newlines.
+CREATE OR REPLACE FUNCTION {schema}.recall_take_out(p_scope bigint, p_numbers integer[], p_terms text[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     v_found record;
-    v_data bytea;
+    v_count bigint := 0;
 BEGIN
     FOR v_found IN
         SELECT a.term, p.first, array_agg(a.number) AS numbers
         FROM (
             SELECT g.number, unnest(string_to_array(g.terms, E'\n')) AS term
-            FROM unnest(p_numbers, p_terms) AS g (number, terms) WHERE g.number <> ALL (p_waiting)
+            FROM unnest(p_numbers, p_terms) AS g (number, terms)
         ) a CROSS JOIN LATERAL (
             SELECT p.first FROM {schema}.recall_postings p
             WHERE p.scope = p_scope AND p.term = a.term AND p.first <= a.number AND p.first >= a.number >> 16 << 16
             ORDER BY p.first DESC LIMIT 1
         ) p GROUP BY a.term, p.first
     LOOP
-        UPDATE {schema}.recall_postings p SET data = {schema}.recall_without(p.data, v_found.numbers)
-        WHERE p.scope = p_scope AND p.term = v_found.term AND p.first = v_found.first RETURNING p.data INTO v_data;
-        IF v_data = '' THEN
-            DELETE FROM {schema}.recall_postings p
-            WHERE p.scope = p_scope AND p.term = v_found.term AND p.first = v_found.first;
-        END IF;
+        v_count := v_count
+            + {schema}.recall_take_out_of_chunk(p_scope, v_found.term, v_found.first, v_found.numbers);
     END LOOP;
+    RETURN v_count;
 END $$;
+
+-- Take documents out of one chunk, and return how many of them it had.
+CREATE OR REPLACE FUNCTION {schema}.recall_take_out_of_chunk(
+    p_scope bigint, p_term text, p_first integer, p_numbers integer[]
+) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_data bytea;
+    v_left bytea;
+BEGIN
+    SELECT p.data INTO v_data FROM {schema}.recall_postings p
+    WHERE p.scope = p_scope AND p.term = p_term AND p.first = p_first;
+    v_left := {schema}.recall_without(v_data, p_numbers);
+    IF v_left = '' THEN
+        DELETE FROM {schema}.recall_postings p WHERE p.scope = p_scope AND p.term = p_term AND p.first = p_first;
+        RETURN get_byte(v_data, 0) + 256 * get_byte(v_data, 1);
+    END IF;
+    IF v_left <> v_data THEN
+        UPDATE {schema}.recall_postings p SET data = v_left
+        WHERE p.scope = p_scope AND p.term = p_term AND p.first = p_first;
+    END IF;
+    RETURN get_byte(v_data, 0) + 256 * get_byte(v_data, 1) - get_byte(v_left, 0) - 256 * get_byte(v_left, 1);
+END $$;
+
+-- Take documents out of all postings of a scope: they have terms that cannot be made from their texts again.
+CREATE OR REPLACE FUNCTION {schema}.recall_search_and_take_out(p_scope bigint, p_numbers integer[]) RETURNS bigint
+LANGUAGE sql AS $$
+    SELECT coalesce(sum({schema}.recall_take_out_of_chunk(p_scope, p.term, p.first, r.numbers)), 0)::bigint
+    FROM (SELECT n >> 16 AS range, array_agg(n) AS numbers FROM unnest(p_numbers) AS n GROUP BY n >> 16) r
+    JOIN {schema}.recall_postings p ON p.scope = p_scope AND p.first >> 16 = r.range
+$$;
 
 -- The data of a chunk without these documents; empty if none is left. The integers have their lowest byte first.
 CREATE OR REPLACE FUNCTION {schema}.recall_without(p_data bytea, p_numbers integer[]) RETURNS bytea

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from recuerda.recall.postings import MAX_CHUNKS, Chunk, Matches, Postings, entered, without
-from recuerda.recall.text import ABOUT_ASKER, STANDING, speaker_terms, terms_of
+from recuerda.recall.text import probable_terms
 
 MAX_ENTERED = 1_000
 """The largest number of documents that are entered in one transaction. This limits how long a search waits for it."""
@@ -59,7 +59,7 @@ def take_out(scope: int, removed: Sequence[Removed], connection: sqlite3.Connect
     """
     by_term: defaultdict[str, list[int]] = defaultdict(list)
     for document in removed:
-        for term in _probable_terms(document):
+        for term in probable_terms(document.text, document.speaker):
             by_term[term].append(document.number)
     left = {document.number: document.terms for document in removed}
     for term in sorted(by_term):
@@ -100,10 +100,6 @@ def _write(connection: sqlite3.Connection, scope: int, term: str, chunks: Iterab
         "INSERT INTO postings VALUES (?, ?, ?, ?) ON CONFLICT (scope, term, first) DO UPDATE SET data = excluded.data",
         [(scope, term, first, data) for first, data in chunks],
     )
-
-
-def _probable_terms(document: Removed) -> set[str]:
-    return {*terms_of(document.text).counts, *speaker_terms(document.speaker), ABOUT_ASKER, STANDING}
 
 
 def _take_out_of_term(connection: sqlite3.Connection, scope: int, term: str, numbers: Sequence[int]) -> set[int]:
