@@ -319,12 +319,13 @@ async def test_a_summary_behind_the_last_answer_does_not_stop_a_turn_that_begins
     assert deed.done == ["a"]
 
 
+@pytest.mark.parametrize("is_first", [False, True])
 @pytest.mark.parametrize("is_resumed", [False, True])
 async def test_a_turn_writes_no_step_into_the_thread_that_came_after_its_own(
-    storage: Storage, is_resumed: bool
+    storage: Storage, is_resumed: bool, is_first: bool
 ) -> None:
-    one, _ = agent(["hi"], storage)
-    await one.run("hello", thread="t")
+    if not is_first:
+        await agent(["hi"], storage)[0].run("hello", thread="t")
 
     async def begin_anew() -> str:
         """Begin the thread anew, and the same turn in it, as another process does."""
@@ -332,7 +333,8 @@ async def test_a_turn_writes_no_step_into_the_thread_that_came_after_its_own(
         assert draft is not None
         await storage.delete("t")
         turn = Turn(messages=(ChatMessage("user", "new"),))
-        await storage.append("t", NewTurn(body=encode_turn(turn), message_count=1))
+        if not is_first:
+            await storage.append("t", NewTurn(body=encode_turn(turn), message_count=1))
         for step in draft.steps:
             await storage.save_draft("t", replace(step, body=b"new"))
         return "done"
@@ -366,11 +368,12 @@ async def test_a_step_that_cannot_be_written_at_first_is_written_again(
     save = storage.save_draft
     tries: list[int] = []
 
-    async def failing(thread_id: str, step: DraftStep, *, expected: Expected | None) -> None:
-        await save(thread_id, step, expected=expected)
+    async def failing(thread_id: str, step: DraftStep, *, expected: Expected | None) -> str:
+        incarnation = await save(thread_id, step, expected=expected)
         tries.append(step.number)
         if tries.count(step.number) < journal.ATTEMPTS:
             raise StorageError("the answer was lost")
+        return incarnation
 
     monkeypatch.setattr(storage, "save_draft", failing)
     one, _ = agent([call("act", {"what": "a"}), "done"], storage, deed.act)

@@ -15,7 +15,7 @@ from recuerda.agent.steps import Step, encode_step
 from recuerda.errors import ConfigurationError, DraftConflict, StorageError, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.storage.records import Draft, DraftStep, Expected, Version, revision_of
-from recuerda.threads.conflicts import version_after_summaries
+from recuerda.threads.conflicts import exact_version, version_after_summaries
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
@@ -96,15 +96,17 @@ class Journal:
             raise DraftConflict(self._store.thread_id, turn_id=step.turn_id, number=step.number)
 
     async def _write(self, step: DraftStep) -> None:
+        incarnation = await self._saved(step)
+        self._version = exact_version(self._version, incarnation)
+
+    async def _saved(self, step: DraftStep) -> str:
         # Writing a step again changes nothing, so an attempt that failed half-way can simply be repeated.
-        for attempt in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS - 1):
             try:
                 return await self._store.view.save_draft(self._store.thread_id, step, expected=self._version)
             except StorageError:
-                if attempt == ATTEMPTS - 1:
-                    raise
                 await asyncio.sleep(PAUSE_S * 4**attempt)
-        return None
+        return await self._store.view.save_draft(self._store.thread_id, step, expected=self._version)
 
 
 async def version_after(store: ChatMessageStore, version: Expected) -> Version | None:

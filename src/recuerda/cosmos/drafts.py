@@ -27,7 +27,7 @@ from recuerda.storage.records import DraftStep, Guard
 from recuerda.storage.rules import check_history, is_new_step
 
 
-async def save(container: Container, thread_id: str, step: DraftStep, guard: Guard) -> None:
+async def save(container: Container, thread_id: str, step: DraftStep, guard: Guard) -> str:
     """Save one step if `is_new_step` allows it. A first step replaces a draft that has ended."""
     backoff = Backoff(container, thread_id)
     while True:
@@ -35,11 +35,11 @@ async def save(container: Container, thread_id: str, step: DraftStep, guard: Gua
         head.check_user(guard)
         await _check_history(container, head, guard)
         if not await _is_new(container, head, step):
-            return
+            return "" if head.alive is None else head.alive.incarnation
         if step.number == 1:
             head.check_state(guard)
-        if await _write(container, head, step, guard):
-            return
+        if (written := await _write(container, head, step, guard)) is not None:
+            return written.incarnation
         await backoff.wait()
 
 
@@ -83,13 +83,13 @@ async def _step(container: Container, head: Head, draft: DraftMark, number: int)
     return next((_read(item) for item in found if isinstance(item, DraftItem)), None)
 
 
-async def _write(container: Container, head: Head, step: DraftStep, guard: Guard) -> bool:
-    """Write a step; return False if another writer was first."""
+async def _write(container: Container, head: Head, step: DraftStep, guard: Guard) -> HeadItem | None:
+    """Write a step, and return the new head; None if another writer was first."""
     item = head.alive
     if step.number == 1:
         item = await threads.prepared(container, head, now_us=step.created_us, guard=guard)
     if item is None:
-        return False
+        return None
     old = item.draft
     if step.number > 1 and old is not None:
         draft, ended = msgspec.structs.replace(old, steps=step.number), ()
@@ -100,12 +100,12 @@ async def _write(container: Container, head: Head, step: DraftStep, guard: Guard
     new = made_alive(item, step.created_us, guard) if step.number == 1 else _written(item)
     new = msgspec.structs.replace(new, draft=draft, is_unfinished=item.is_unfinished or not fits)
     if await container.commit(new, create=_item(new, draft, step), delete=ended if fits else ()) is None:
-        return False
+        return None
     if not fits:
         await cutting.finish(container, new)
     if item.life == "new" or item.user_id != new.user_id:
         await directory.publish(container, directory.entry_of(new.info(), writes=new.writes, pending=new.writes))
-    return True
+    return new
 
 
 def _written(head: HeadItem) -> HeadItem:

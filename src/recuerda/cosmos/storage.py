@@ -151,9 +151,9 @@ class CosmosStorage(Storage):
         async with self._alone(thread_id) as container:
             return await threads.delete(container, thread_id, guard)
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
         async with self._alone(thread_id) as container:
-            await drafts.save(container, thread_id, step, guard)
+            return await drafts.save(container, thread_id, step, guard)
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         async with self._containers.use() as container:

@@ -277,7 +277,7 @@ class EncryptedStorage(Storage):
         self._known.pop(thread_id, None)
         return await self._inner._delete(thread_id, guard)
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
         is_begun = step.number > 1
         while True:
             to = await self._destination(thread_id, replace(guard, revision=step.revision))
@@ -287,9 +287,10 @@ class EncryptedStorage(Storage):
                 return await self._inner._save_draft(thread_id, replace(step, body=body), exact)
             except DraftConflict:
                 # Encrypting the same body again gives other bytes. So the saved step must be opened and compared.
-                if not await self._has_step(thread_id, step, guard):
+                info = await self._head(thread_id)
+                if info is None or not await self._has_step(thread_id, step, guard):
                     raise
-                return None
+                return info.incarnation
             except (ThreadConflict, ThreadOwnershipError) as error:
                 if is_begun and isinstance(error, ThreadConflict):
                     raise

@@ -50,8 +50,10 @@ class _Saved(NamedTuple):
 
 def save_step(
     files: ThreadFiles, disk: Disk, thread_id: str, step: DraftStep, *, log: Log | None, begin: Callable[[], str]
-) -> None:
-    """Save a step if `is_new_step` returns True for it. The caller holds the thread's lock.
+) -> str:
+    """Save a step if `is_new_step` returns True for it, and return the thread's incarnation.
+
+    The caller holds the thread's lock.
 
     Args:
         files: the thread's files.
@@ -66,14 +68,15 @@ def save_step(
     if not is_new_step(
         thread_id, step, first=saved.first, same=saved.same, newest=saved.newest, revision=place.revision
     ):
-        return
+        return place.incarnation
     if step.number > 1:
         line = draft_line(thread_id, step, revision=place.revision, incarnation=place.incarnation)
         with opened(files.draft, os.O_RDWR) as fd:
             os.ftruncate(fd, saved.end)
             disk.extend(files.draft, fd, saved.end, line)
-        return
-    line = draft_line(thread_id, step, revision=place.revision, incarnation=begin())
+        return place.incarnation
+    incarnation = begin()
+    line = draft_line(thread_id, step, revision=place.revision, incarnation=incarnation)
     try:
         with opened(files.new_draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC) as fd:
             write_at(fd, 0, line)
@@ -83,6 +86,7 @@ def save_step(
             files.new_draft.unlink()
         raise
     disk.put_in_place(files.new_draft, files.draft)
+    return incarnation
 
 
 def load_steps(

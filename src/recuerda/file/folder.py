@@ -196,7 +196,7 @@ class Folder:
 
     # -- drafts --------------------------------------------------------------------------------------------------------
 
-    def save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+    def save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
         """See `Storage._save_draft`."""
         files = files_of(self._path, thread_id)
         with self._locked(files), self._open(files) as log:
@@ -207,7 +207,7 @@ class Folder:
                 _check_state(thread_id, guard, log)
                 return self._owned_thread(files, thread_id, log, step.created_us, guard)
 
-            save_step(files, self._disk, thread_id, step, log=log, begin=begin)
+            return save_step(files, self._disk, thread_id, step, log=log, begin=begin)
 
     def _owned_thread(self, files: ThreadFiles, thread_id: str, log: Log | None, now_us: int, guard: Guard) -> str:
         """Make the thread of a draft, or give it a user. Return its incarnation."""

@@ -149,8 +149,8 @@ class FileStorage(Storage):
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
         return await self._write(lambda folder: folder.delete(thread_id, guard))
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
-        await self._write(lambda folder: folder.save_draft(thread_id, step, guard))
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
+        return await self._write(lambda folder: folder.save_draft(thread_id, step, guard))
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return await self._look(lambda folder: folder.load_draft(thread_id, guard))

@@ -26,6 +26,7 @@ from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, FunctionResultContent, RefusalContent, TextContent, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep, Expected, revision_of
+from recuerda.threads.conflicts import exact_version
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow
@@ -195,8 +196,9 @@ class ItemLog:
             # Two processes may write the same items at once. Only their claims tell them apart.
             body=encode_step(structs.replace(step if place.steps else turn.whole(), claim=new_id())),
         )
-        await self.store.view.save_draft(self.store.thread_id, draft, expected=place.version)
-        return structs.replace(place, steps=draft.number, turn=turn, is_own=True)
+        incarnation = await self.store.view.save_draft(self.store.thread_id, draft, expected=place.version)
+        version = exact_version(place.version, incarnation)
+        return structs.replace(place, version=version, steps=draft.number, turn=turn, is_own=True)
 
     async def _commit(self, place: Place, state: RunningTurn, *, is_interrupted: bool = False) -> Place:
         turn = structs.replace(state.turn(), is_interrupted=is_interrupted)

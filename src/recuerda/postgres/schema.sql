@@ -807,7 +807,7 @@ LANGUAGE sql VOLATILE AS $function$
     UPDATE {schema}.threads AS t SET has_draft = false WHERE t.key = p_thread_key AND EXISTS (SELECT FROM gone)
 $function$;
 
--- Save a step of a draft. r_outcome is 'saved'; or 'draft', if the step is not the draft's next one, or would begin a
+-- Save a step of a draft. r_outcome is 'saved', and then r_incarnation is the thread's; or 'draft', if the step is not the draft's next one, or would begin a
 -- draft beside the draft that another turn has on the same revision; or 'moved', if it would begin a draft on another
 -- revision than the thread's, which is r_revision; or a refusal.
 CREATE FUNCTION {schema}.save_step(
@@ -824,7 +824,7 @@ CREATE FUNCTION {schema}.save_step(
     p_created_us bigint,
     p_lock_timeout_ms integer
 )
-RETURNS TABLE (r_outcome text, r_revision bigint)
+RETURNS TABLE (r_outcome text, r_revision bigint, r_incarnation text)
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
     thread {schema}.threads%ROWTYPE;
@@ -865,6 +865,7 @@ BEGIN
     END LOOP;
 
     r_outcome := 'saved';
+    r_incarnation := thread.incarnation;
     IF is_same_turn THEN
         SELECT * INTO same FROM {schema}.drafts AS d WHERE d.thread_key = thread.key AND d.number = p_number;
         IF FOUND OR NOT EXISTS (

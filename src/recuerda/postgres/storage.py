@@ -237,7 +237,7 @@ class PostgresStorage(Storage):
         check_outcome(thread_id, guard, outcome, revision)
         return outcome == "done"
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
         values = (
             *_conditions(thread_id, guard),
             step.number,
@@ -247,12 +247,13 @@ class PostgresStorage(Storage):
             step.created_us,
             self._lock_timeout_ms,
         )
-        ((outcome, revision),) = await self._query(self._sql.save_draft, values)
+        ((outcome, revision, incarnation),) = await self._query(self._sql.save_draft, values)
         check_outcome(thread_id, guard, outcome, revision)
         if outcome == "draft":
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
         if outcome == "moved":
             raise ThreadConflict(thread_id, expected=step.revision, actual=revision)
+        return incarnation
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         found = await self._query(self._sql.load_draft, (thread_id,))

@@ -516,17 +516,17 @@ if begins then
   if is_changed then redis.call('HSET', thread, 'head', cmsgpack.pack(head)) end
   moved(place, old, new, is_changed)
 elseif is_same_turn and got[2] then
-  return answer(says(got[2], revision, ARGV[5]) and 1 or {NO_STEP, 0}, nil, entry_of(head, place[2]))
+  return answer(says(got[2], revision, ARGV[5]) and head[INCARNATION] or {NO_STEP, 0}, nil, entry_of(head, place[2]))
 elseif not is_same_turn or not got[3] then
   return answer({NO_STEP, 0})
 else
   redis.call('HSET', draft, field, ARGV[4] .. ARGV[5])
 end
 if place[3] then keep_alive(place[3]) end
-return answer(1, old, new)
+return answer(head[INCARNATION], old, new)
 """
 )
-"""Save a step of a draft. The answer is 1 if the step is saved, or a refusal."""
+"""Save a step of a draft. The answer is the thread's incarnation, or a refusal."""
 
 LOAD = Script(
     HEAD

@@ -269,12 +269,12 @@ class RedisStorage(Storage):
         reply = await self._change(scripts.DELETE, thread_id, guard, is_repeatable=False)
         return _accepted(thread_id, reply, guard) == 1
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
         about = wire.pack((step.number, step.turn_id, step.revision, wire.digits(step.created_us), new_id()))
         reply = await self._change(scripts.SAVE, thread_id, guard, about, wire.pack_step_head(step), step.body)
         if reply == [wire.NO_STEP, 0]:
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
-        _accepted(thread_id, reply, guard, expected=step.revision)
+        return cast("bytes", _accepted(thread_id, reply, guard, expected=step.revision)).decode()
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         call = RedisCall(scripts.LOAD, self._keys.both(thread_id), (wire.pack_guard(guard),))

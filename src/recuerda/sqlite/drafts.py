@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from recuerda.ids import new_id
 from recuerda.sqlite.schema import NUMBER_BITS
 from recuerda.sqlite.snapshots import Snapshot
 from recuerda.sqlite.threads import Head, find, id_at, make
@@ -15,7 +16,7 @@ _STEPS = "SELECT turn_id, revision, number, body, created_us FROM drafts WHERE t
 _NEWEST = "(SELECT max(number) FROM drafts WHERE thread_key = :key)"
 
 
-def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) -> None:
+def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) -> str:
     """Do `Storage._save_draft`."""
     head = find(thread_id, guard, db)
     if guard is not NO_GUARD:
@@ -29,12 +30,14 @@ def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) 
         newest=max(there, default=0),
         revision=head.revision,
     )
+    key, incarnation = head.key, head.incarnation
     if not is_new:
-        return
-    key = head.key
+        return incarnation or ""
     if step.number == 1:
         head.check(thread_id, guard)
-        key = key or make(thread_id, guard.user_id, step.created_us, db)
+        if incarnation is None:
+            incarnation = new_id()
+            key = make(thread_id, guard.user_id, step.created_us, db, incarnation=incarnation)
         if head.key and head.new_user(guard) != head.user_id:
             db.execute("UPDATE threads SET user_id = ? WHERE key = ?", (guard.user_id, key))
         if there:
@@ -43,6 +46,7 @@ def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) 
         "INSERT INTO drafts (thread_key, number, turn_id, revision, body, created_us) VALUES (?, ?, ?, ?, ?, ?)",
         (key, step.number, step.turn_id, step.revision, step.body, step.created_us),
     )
+    return incarnation or ""
 
 
 def _check_history(thread_id: str, guard: Guard, head: Head, db: sqlite3.Connection) -> None:

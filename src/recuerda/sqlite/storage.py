@@ -131,9 +131,11 @@ class SQLiteStorage(Storage):
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
         return await self._write(partial(threads.delete, thread_id, guard), erase_s=0.0)
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
         # The first step replaces a draft that has ended.
-        await self._write(partial(drafts.save, thread_id, step, guard), erase_s=LATE_S if step.number == 1 else None)
+        return await self._write(
+            partial(drafts.save, thread_id, step, guard), erase_s=LATE_S if step.number == 1 else None
+        )
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return await self._look(partial(drafts.load, thread_id, guard))

@@ -124,11 +124,13 @@ def look(thread_id: str, db: sqlite3.Connection | sqlite3.Cursor) -> Thread | No
     return None if row is None else to_thread(row)
 
 
-def make(thread_id: str, user_id: str | None, now_us: int, db: sqlite3.Connection) -> int:
+def make(
+    thread_id: str, user_id: str | None, now_us: int, db: sqlite3.Connection, *, incarnation: str | None = None
+) -> int:
     """Make a thread without records, and return its key."""
     cursor = db.execute(
         "INSERT INTO threads (id, incarnation, user_id, created_us, updated_us) VALUES (?, ?, ?, ?, ?)",
-        (thread_id, new_id(), user_id, now_us, now_us),
+        (thread_id, incarnation or new_id(), user_id, now_us, now_us),
     )
     return cursor.lastrowid or 0
 

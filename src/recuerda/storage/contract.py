@@ -463,7 +463,7 @@ class Storage(StorageHooks):
 
     async def save_draft(
         self, thread_id: str, step: DraftStep, *, expected: Expected | None = None, user_id: str | None = None
-    ) -> None:
+    ) -> str:
         """Save one step of a running turn, outside of the thread, in one atomic operation and one trip.
 
         A thread has at most one draft, and a draft belongs to one turn. Step 1 begins the draft, on the thread's
@@ -487,6 +487,10 @@ class Storage(StorageHooks):
                 such as a summary. Without it, only `step.revision` is checked, and only for step 1.
             user_id: the user for whom the turn runs; None for any user.
 
+        Returns:
+            The thread's incarnation. The worker of a thread's first turn needs it for the later steps, because the
+            thread did not exist when it was read.
+
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
             DraftConflict: the step does not begin or continue the thread's draft. The draft may hold this step with
@@ -506,7 +510,7 @@ class Storage(StorageHooks):
             step = structs.replace(step, created_us=self.clock())
         guard = to_guard(expected, user_id)
         with self._translated("save a draft of", thread_id):
-            await self._settled(self._save_draft(thread_id, step, guard))
+            return await self._settled(self._save_draft(thread_id, step, guard))
 
     async def load_draft(self, thread_id: str, *, user_id: str | None = None) -> Draft | None:
         """Return the thread's draft in one trip; None if it has no draft.

@@ -150,8 +150,8 @@ class StorageHooks(ABC):
         """
 
     @abstractmethod
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
-        """Save a step in one atomic operation, if `is_new_step` returns True for it.
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
+        """Save a step in one atomic operation, if `is_new_step` returns True for it. Return the thread's incarnation.
 
         Check the guard's user first, and then with `check_history` that the thread continues the history that the guard
         names. Check the whole guard if the step is new and has number 1. A thread that does not exist is created, as by

@@ -88,11 +88,12 @@ class MemoryStorage(Storage):
             del self._logs[thread_id]
             return True
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
         with self._open():
             log = self._log(thread_id)
-            log.save_step(step, guard)
+            incarnation = log.save_step(step, guard)
             self._logs[thread_id] = log
+            return incarnation
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         with self._open():

@@ -306,7 +306,7 @@ class ThreadLog(msgspec.Struct):
 
     # -- the draft -----------------------------------------------------------------------------------------------------
 
-    def save_step(self, step: DraftStep, guard: Guard) -> None:
+    def save_step(self, step: DraftStep, guard: Guard) -> str:
         """Do what `Storage._save_draft` describes."""
         self.check_user(guard)
         check_history(
@@ -330,6 +330,7 @@ class ThreadLog(msgspec.Struct):
             self.draft = [step]
         elif is_new:
             self.draft = [*self.draft, step]
+        return self.incarnation
 
     def load_draft(self, guard: Guard) -> list[DraftStep]:
         """Do what `Storage._load_draft` describes."""

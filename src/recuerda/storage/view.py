@@ -92,8 +92,8 @@ class UserStorage(Storage):
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
         return await self.storage._delete(thread_id, self._mine(thread_id, guard))
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
-        await self.storage._save_draft(thread_id, step, self._mine(thread_id, guard))
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
+        return await self.storage._save_draft(thread_id, step, self._mine(thread_id, guard))
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return await self.storage._load_draft(thread_id, self._mine(thread_id, guard))

@@ -16,6 +16,11 @@ MAX_TRIES = 8
 """The number of appends after which a conflict is raised."""
 
 
+def exact_version(expected: Expected, incarnation: str) -> Expected:
+    """Return the version of a thread without a record, whose incarnation is known now. Any other one stays as it is."""
+    return Version(incarnation, 0, "") if expected == 0 else expected
+
+
 async def append_checked(
     append: Callable[[Expected | None], Awaitable[Appended]],
     later: Callable[[Expected], Awaitable[Version | None]],

@@ -166,9 +166,10 @@ class LosesAnswers(MemoryStorage):
         self._lose()
         return appended
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
-        await super()._save_draft(thread_id, step, guard)
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
+        incarnation = await super()._save_draft(thread_id, step, guard)
         self._lose()
+        return incarnation
 
     def _lose(self) -> None:
         if self.is_losing:
@@ -490,10 +491,10 @@ class Counting(MemoryStorage):
         self.count("append")
         return await super()._append(thread_id, record, guard)
 
-    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+    async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
         self.count("draft")
         self.count("bytes", len(step.body))
-        await super()._save_draft(thread_id, step, guard)
+        return await super()._save_draft(thread_id, step, guard)
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         self.count("load")

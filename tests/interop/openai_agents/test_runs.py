@@ -188,9 +188,9 @@ async def test_a_run_reads_once_and_writes_once_for_each_step(client: AsyncOpenA
             seen.append("append")
             return await super()._append(thread_id, record, guard)
 
-        async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> None:
+        async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
             seen.append("step")
-            await super()._save_draft(thread_id, step, guard)
+            return await super()._save_draft(thread_id, step, guard)
 
     storage = Counting()
     model.default = "Hello."

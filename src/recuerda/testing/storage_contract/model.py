@@ -173,8 +173,11 @@ async def _call(storage: Storage, operation: Operation, thread: str) -> object:
         case "list":
             prefix = thread[: -len(operation.thread)]
             return {info.id async for info in storage.threads(**options) if info.id.startswith(prefix)}
+        case "save":
+            await storage.save_draft(thread, **options)  # the incarnation is drawn at random
+            return None
         case _:
-            method = {"save": "save_draft", "load": "load_draft", "drop": "drop_draft", "update": "update_thread"}
+            method = {"load": "load_draft", "drop": "drop_draft", "update": "update_thread"}
             return await getattr(storage, method.get(operation.name, operation.name))(thread, **options)
 
 

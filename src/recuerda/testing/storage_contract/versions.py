@@ -370,9 +370,10 @@ class VersionContract(ContractBase):
         assert len(draft.steps) == 6
 
     async def test_a_later_step_on_a_thread_without_a_record_names_its_life(self, storage: Storage) -> None:
-        await storage.save_draft("a", a_step())
+        saved = await storage.save_draft("a", a_step(), expected=0)
         version = (await head(storage)).version
-        await storage.save_draft("a", a_step(2), expected=version)
+        assert saved == await storage.save_draft("a", a_step(), expected=0) == version.incarnation
+        assert await storage.save_draft("a", a_step(2), expected=version) == version.incarnation
         for other in (replace(version, incarnation="another"), replace(version, record_id="t1")):
             with pytest.raises(ThreadConflict):
                 await storage.save_draft("a", a_step(3), expected=other)
