@@ -26,6 +26,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, tzinfo
+from operator import itemgetter
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
@@ -173,7 +174,8 @@ def rank(
         candidate = found[key]
         created = candidate.created_us
         score = supported + weights.session * sessions.get((key >> _THREAD_BITS, created // _DAY_US), 0.0)
-        likelihood = likelihoods.of(candidate, is_reply=_is_reply(candidate, found, echoes))
+        is_reply = bool(echoes) and _is_reply(candidate, found, echoes)
+        likelihood = likelihoods.of(candidate, is_reply=is_reply)
         scored.append((score * likelihood * (1 + weights.recent * ((created - oldest) / age)), created, key))
     scored.sort(reverse=True)
     return [(key, score) for score, _, key in scored]
@@ -242,12 +244,12 @@ def _own_scores(question: Question, info: ScopeInfo, candidates: Candidates, wei
     likeness = _likeness(candidates.found)
     most = weights.similarity * idf(1, info.documents)
     own: dict[int, float] = {}
-    for key in sorted(candidates.found):
-        candidate = candidates.found[key]
+    has_times, has_likeness = bool(question.times), bool(likeness)
+    for key, candidate in sorted(candidates.found.items(), key=itemgetter(0)):
         score = _score_of_words(candidate, worth, asked, info.mean_size, weights) if candidate.matches else 0.0
-        if question.times:
+        if has_times:
             score += weights.date * question.times.parts_met(candidate.created_us)
-        if likeness:
+        if has_likeness:
             score += most * likeness.get(key, 0.0)
         if score > 0:
             own[key] = score
@@ -292,9 +294,10 @@ def _supported(
     support: dict[int, float] = {}
     for key, score in own.items():
         beside = found[key]
+        created = beside.created_us
         for step in _STEPS:
             candidate = found.get(key - step)
-            if candidate is not None and abs(beside.created_us - candidate.created_us) <= SESSION_GAP_US:
+            if candidate is not None and -SESSION_GAP_US <= created - candidate.created_us <= SESSION_GAP_US:
                 weight = _support_weight(candidate, beside, step, weights)
                 support[key - step] = support.get(key - step, 0.0) + weight * score
     scores = {key: own.get(key, 0.0) + support.get(key, 0.0) for key in own.keys() | support.keys()}
@@ -333,17 +336,18 @@ class _Likelihoods:
         self._found = found
         self._question = question
         self._weights = weights
+        self._named = next(iter(question.speakers)) if len(question.speakers) == 1 else None
         self._known: dict[tuple[int, str, bool, bool, bool], float] = {}  # plain tuples are made faster than `_Kind`
 
     def of(self, candidate: Candidate, *, is_reply: bool) -> float:
         """Return the factor for a message. `is_reply` is True for a reply to the same question."""
-        speakers = self._question.speakers
-        is_named = len(speakers) == 1 and candidate.speaker in speakers
+        is_named = self._named is not None and candidate.speaker == self._named
         # A user's question to an assistant says something about the user. Between people, only the answer does.
         is_prompt = False
-        if candidate.role == "user" and (following := self._found.get(candidate.key + 1)) is not None:
+        role = candidate.role
+        if role == "user" and (following := self._found.get(candidate.key + 1)) is not None:
             is_prompt = following.role == "assistant"
-        kind = (candidate.traits, candidate.role, is_named, is_prompt, is_reply)
+        kind = (candidate.traits, role, is_named, is_prompt, is_reply)
         factor = self._known.get(kind)
         if factor is None:
             factor = self._known[kind] = _likelihood(_Kind(*kind), self._question, self._weights)
