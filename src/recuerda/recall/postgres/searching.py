@@ -265,7 +265,8 @@ def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
             chunks[terms[place - 1]].append((first, data))
         elif place == 0:
             counts: dict[str, int] = msgspec.json.decode(data, type=dict[str, int])
-            waiting[first] = {term: counts[term] for term in wanted.intersection(counts)}
+            if met := wanted.intersection(counts):
+                waiting[first] = {term: counts[term] for term in met}
     return Matches({term: Postings(of) for term, of in chunks.items()}, waiting)
 
 
