@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,4 +50,7 @@ def offline_model(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Generator[No
             "LANGSMITH_TRACING": "false",
         }.items():
             monkeypatch.setenv(name, value)
+        # The Agents SDK keeps its client, whose connections belong to the event loop of an earlier page.
+        if (provider := sys.modules.get("agents.models.openai_provider")) is not None:
+            monkeypatch.setattr(provider, "_http_client", None)
         yield

@@ -1,0 +1,153 @@
+"""How ChatKit's items lie in the messages of a turn.
+
+The first message of a turn names the turn before it, and a turn's id is made of its number. So a reader finds the
+turns around a place one after the other, without reading the rest of the thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import msgspec
+from chatkit.types import ThreadItem
+
+from recuerda.interop.chatkit.form import FORM, deleted, load
+from recuerda.interop.forms import KEPT, grouped, restored
+from recuerda.interop.item_log import REPLACES
+from recuerda.json_value import JsonObject
+from recuerda.messages.message import ChatMessage, Turn
+from recuerda.threads.history import StoredTurn
+
+TURN = "chatkit.turn"
+"""The additional property of a turn's first message: `{"previous": the number of the turn before}`."""
+
+_ENDS = {"assistant_message", "widget", "generated_image", "structured_input", "end_of_turn", "sdk_hidden_context"}
+_WAITS = {"client_tool_call", "structured_input"}
+_INPUT = {"user_message", "hidden_context_item", "sdk_hidden_context"}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One item of a turn.
+
+    Attributes:
+        id: the item's id.
+        start: the position of its first message in the turn.
+        count: the number of its messages.
+        data: its JSON.
+    """
+
+    id: str
+    start: int
+    count: int
+    data: JsonObject
+
+    @property
+    def kind(self) -> str:
+        """The item's type."""
+        return str(self.data["type"])
+
+    def item(self, thread_id: str, created_us: int) -> ThreadItem:
+        """Return the item itself."""
+        return load(self.data, thread_id, other_id=self.id, created_us=created_us)
+
+
+def turn_id_of(number: int) -> str:
+    """Return the id of the turn that gets a number."""
+    return f"chatkit:{number}"
+
+
+def lines_of(messages: Sequence[ChatMessage], turn_id: str) -> list[Line]:
+    """Return the items of a turn's messages. An item of another writer gets its id from its place in the turn."""
+    lines: list[Line] = []
+    start = 0
+    for group in _units(messages):
+        other_id = f"{turn_id}:{start}"
+        lines += [Line(str(data.get("id", other_id)), start, len(group), data) for data in restored(group, FORM)]
+        start += len(group)
+    return lines
+
+
+def _units(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
+    for group in grouped(messages):
+        kept = (group[0].additional_properties or {}).get(KEPT)
+        if isinstance(kept, dict) and kept.get("form") == FORM.name:
+            yield group
+        else:
+            yield from ([message] for message in group)
+
+
+def spliced(messages: Sequence[ChatMessage], line: Line, new: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Return the messages with others in the place of an item. The marks of the turn stay."""
+    result = [*messages[: line.start], *new, *messages[line.start + line.count :]]
+    if line.start == 0 and result:
+        old = messages[0].additional_properties or {}
+        result[0] = _with(result[0], {name: old[name] for name in (TURN, REPLACES) if name in old})
+    return result
+
+
+def blanked(messages: Sequence[ChatMessage], line: Line) -> list[ChatMessage]:
+    """Return as many messages, without anything of an item."""
+    return spliced(messages, line, [deleted() for _ in range(line.count)])
+
+
+def whole_turn(
+    messages: Sequence[ChatMessage], previous: int, *, replaces: str | None = None, is_interrupted: bool = False
+) -> Turn:
+    """Return the turn that stores messages."""
+    marks: JsonObject = {TURN: {"previous": previous}}
+    if replaces is not None:
+        marks[REPLACES] = replaces
+    marked = (_with(messages[0], marks), *messages[1:])
+    return Turn(messages=marked, input_count=input_count(messages), is_interrupted=is_interrupted)
+
+
+def input_count(messages: Sequence[ChatMessage]) -> int:
+    """Return the number of messages before the first answer."""
+    return next((i for i, message in enumerate(messages) if message.role in {"assistant", "tool"}), len(messages))
+
+
+def previous_of(turn: StoredTurn) -> int | None:
+    """Return the number of the turn before; 0 for the first turn; None if ChatKit has not written this turn."""
+    mark: Any = _properties(turn).get(TURN)
+    return cast("int", mark["previous"]) if isinstance(mark, dict) else None
+
+
+def current(turns: Sequence[StoredTurn]) -> list[StoredTurn]:
+    """Return the turns without a turn that the next one replaces, which a crash may have left."""
+    named = [_properties(turn).get(REPLACES) for turn in turns]
+    replaced = {turn_id for turn_id in named if isinstance(turn_id, str)}
+    return [turn for turn in turns if turn.id not in replaced]
+
+
+def is_answered(lines: Sequence[Line]) -> bool:
+    """Return whether a response has ended: it has shown something last, and waits for nothing."""
+    if any(line.kind in _WAITS and line.data.get("status") == "pending" for line in lines):
+        return False
+    return bool(lines) and lines[-1].kind in _ENDS
+
+
+def is_input(lines: Sequence[Line]) -> bool:
+    """Return whether nothing has been answered."""
+    return all(line.kind in _INPUT for line in lines)
+
+
+def has_question(lines: Sequence[Line]) -> bool:
+    """Return whether another question begins another turn."""
+    return any(line.kind != "hidden_context_item" for line in lines)
+
+
+def _properties(turn: StoredTurn) -> JsonObject:
+    return (turn.messages[0].additional_properties or {}) if turn.messages else {}
+
+
+def _with(message: ChatMessage, properties: JsonObject) -> ChatMessage:
+    if not properties:
+        return message
+    return ChatMessage(
+        message.role,
+        contents=message.contents,
+        author_name=message.author_name,
+        message_id=message.message_id,
+        additional_properties={**(message.additional_properties or {}), **properties},
+    )

@@ -1,0 +1,376 @@
+"""A thread of ChatKit as a log: what its server adds in one response is one turn.
+
+The server does not say when a response ends. So the items are steps of the thread's draft until the response shows
+something to the user; that commits the turn. What the same response shows later joins its turn: the longer turn is
+appended, names the turn that it replaces, and then that turn is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+from chatkit.types import ThreadItem, UserMessageItem
+from msgspec import structs
+
+from recuerda.agent.steps import RunningTurn, Step, decode_step, encode_step
+from recuerda.errors import DraftConflict, ThreadConflict, ThreadNotFound
+from recuerda.ids import new_id
+from recuerda.interop.chatkit.form import dump, dump_into
+from recuerda.interop.chatkit.lines import (
+    Line,
+    blanked,
+    current,
+    has_question,
+    input_count,
+    is_answered,
+    is_input,
+    lines_of,
+    previous_of,
+    spliced,
+    turn_id_of,
+    whole_turn,
+)
+from recuerda.interop.item_log import PAUSE_S, TRIES
+from recuerda.messages.codec import encode_json, encode_turn, message_to_json
+from recuerda.messages.message import ChatMessage, Turn
+from recuerda.storage.contract import Storage
+from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.threads.history import StoredTurn, stored_turn, title_of
+
+T = TypeVar("T")
+
+_WINDOWS = (64, 1024, None)
+"""The numbers of newest messages in which an item is searched; None for the whole thread."""
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """The place of an item: the number of its turn, and the position of its first message there."""
+
+    number: int
+    start: int
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """The turn that a response has begun.
+
+    Attributes:
+        turn_id: the turn's id.
+        is_done: True if the turn is committed.
+    """
+
+    turn_id: str
+    is_done: bool
+
+
+class End(msgspec.Struct, frozen=True):
+    """The end of a thread.
+
+    Attributes:
+        info: the thread.
+        last: its last turn.
+        messages: the messages of the turn that is under way.
+        turn_id: the id of that turn, or of the next one.
+        steps: the number of its saved steps.
+        draft_id: the id under which that turn was begun. It differs from `turn_id` if the thread has changed since.
+    """
+
+    info: ThreadInfo
+    last: StoredTurn | None
+    messages: Sequence[ChatMessage]
+    turn_id: str
+    steps: int
+    draft_id: str | None
+
+    @property
+    def lines(self) -> list[Line]:
+        """The items of the turn that is under way."""
+        return lines_of(self.messages, self.turn_id)
+
+    def is_at(self, turn_id: str) -> bool:
+        """Return whether nothing has followed a turn that a response has begun."""
+        if self.messages:
+            return turn_id in {self.turn_id, self.draft_id}
+        return self.last is not None and self.last.id == turn_id
+
+
+class ThreadLog:
+    """The items of one thread.
+
+    Args:
+        storage: the storage.
+        thread_id: the thread's id.
+        user_id: the user for whom the thread is used; None for any user.
+        numbers: the numbers of the turns in which items are, as far as they are known, by the ids of the items.
+            A number of 0 says that the item is new.
+    """
+
+    def __init__(self, storage: Storage, thread_id: str, user_id: str | None, numbers: dict[str, int]) -> None:
+        self._storage = storage
+        self._thread_id = thread_id
+        self._user_id = user_id
+        self._numbers = numbers
+
+    async def read(
+        self, *, last_turns: int | None = None, last_messages: int | None = None, turn_id: str | None = None
+    ) -> ThreadSlice:
+        """Read the thread.
+
+        Raises:
+            ThreadNotFound: there is no such thread.
+        """
+        found = await self._storage.read(
+            self._thread_id,
+            last_turns=last_turns,
+            last_messages=last_messages,
+            turn_id=turn_id,
+            user_id=self._user_id,
+        )
+        if found.info is None:
+            raise ThreadNotFound(self._thread_id)
+        return found
+
+    async def end(self, found: ThreadSlice | None = None) -> End:
+        """Return the thread's end, by a read of its last turn and of its draft."""
+        found = found or await self.read(last_turns=1)
+        info = found.info
+        if info is None:
+            raise ThreadNotFound(self._thread_id)
+        last = stored_turn(found.records[-1], self._thread_id) if found.records else None
+        draft = await self._storage.load_draft(self._thread_id, user_id=self._user_id) if found.has_draft else None
+        if draft is None:
+            return End(info, last, (), turn_id_of(info.revision + 1), 0, None)
+        turn = RunningTurn(decode_step(step.body) for step in draft.steps)
+        messages = [*turn.input, *turn.new]
+        if draft.revision != info.revision:
+            return End(info, last, messages, turn_id_of(info.revision + 1), 0, draft.turn_id)
+        return End(info, last, messages, draft.turn_id, len(draft.steps), draft.turn_id)
+
+    # -- changes -------------------------------------------------------------------------------------------------------
+
+    async def add(self, item: ThreadItem, begun: Begun | None) -> Begun:
+        """Add an item and return its turn. An item that is there already is replaced.
+
+        Args:
+            item: the item.
+            begun: the turn that the same response has begun; None if it has not begun one.
+
+        Raises:
+            ThreadConflict: another writer has continued the thread after the turn that the response has begun.
+        """
+        return await self._retried(lambda: self._add(item, begun))
+
+    async def save(self, item: ThreadItem, begun: Begun | None) -> Begun | None:
+        """Replace the item with the same id, or add it. Return the turn if the item was added."""
+        return await self._retried(lambda: self._save(item, begun))
+
+    async def delete(self, item_id: str) -> bool:
+        """Delete an item, if it is there. Return whether its turn is gone with it."""
+        return await self._retried(lambda: self._delete(item_id))
+
+    async def _add(self, item: ThreadItem, begun: Begun | None) -> Begun:
+        end = await self.end()
+        if _find(end.lines, item.id) or (end.last and _find(lines_of(end.last.messages, end.last.id), item.id)):
+            await self._save(item, begun, end)
+            return (
+                Begun(end.turn_id, is_done=False) if end.messages or not end.last else Begun(end.last.id, is_done=True)
+            )
+        return await self._add_new(item, begun, end)
+
+    async def _add_new(self, item: ThreadItem, begun: Begun | None, end: End) -> Begun:
+        is_question = isinstance(item, UserMessageItem)
+        if begun is not None and not is_question and not end.is_at(begun.turn_id):
+            if not begun.is_done:
+                raise _Overtaken(self._thread_id, end.info.revision)
+            begun = None
+        if is_question and has_question(end.lines):
+            await self._commit(end, end.messages, is_interrupted=not is_answered(end.lines))
+            end = await self.end()
+        messages = dump(item)
+        if not end.messages and not is_question and end.last is not None and _is_open(end.last, begun):
+            await self._prolong(end, end.last, messages)
+            return Begun(end.turn_id, is_done=True)
+        messages = [*end.messages, *messages]
+        is_done = is_answered(lines_of(messages, ""))
+        await (self._commit(end, messages) if is_done else self._save_draft(end, messages))
+        self._numbers[item.id] = end.info.revision + 1
+        return Begun(end.turn_id, is_done=is_done)
+
+    async def _save(self, item: ThreadItem, begun: Begun | None, end: End | None = None) -> Begun | None:
+        end = end or await self.end()
+        line = _find(end.lines, item.id)
+        if line is not None:
+            await self._save_draft(end, spliced(end.messages, line, dump(item)))
+            return None
+        found = await self._turn_with(item.id, end)
+        if found is None:
+            return await self._add_new(item, begun, end)
+        turn, line = found
+        await self._rewrite(end, turn, spliced(turn.messages, line, dump_into(item, line.count)))
+        return None
+
+    async def _delete(self, item_id: str) -> bool:
+        end = await self.end()
+        line = _find(end.lines, item_id)
+        if line is not None:
+            return await self._shorten(end, spliced(end.messages, line, []))
+        found = await self._turn_with(item_id, end)
+        if found is None:
+            return False
+        turn, line = found
+        self._numbers.pop(item_id, None)
+        if len(lines_of(turn.messages, turn.id)) > 1:
+            await self._rewrite(end, turn, blanked(turn.messages, line))
+            return False
+        expected = end.info.version
+        await self._storage.undo(self._thread_id, number=turn.number, expected=expected, user_id=self._user_id)
+        return True
+
+    async def _shorten(self, end: End, messages: Sequence[ChatMessage]) -> bool:
+        if messages:
+            await self._save_draft(end, messages)
+        else:
+            await self._storage.drop_draft(self._thread_id, expected=end.info.version, user_id=self._user_id)
+        return not messages
+
+    # -- finding -------------------------------------------------------------------------------------------------------
+
+    async def find(self, item_id: str) -> tuple[Position, ThreadItem] | None:
+        """Return an item with its place; None if the thread does not have it."""
+        end = await self.end()
+        line = _find(end.lines, item_id)
+        if line is not None:
+            created_us = self._storage.clock()
+            return Position(end.info.revision + 1, line.start), line.item(self._thread_id, created_us)
+        found = await self._turn_with(item_id, end)
+        if found is None:
+            return None
+        turn, line = found
+        return Position(turn.number, line.start), line.item(self._thread_id, turn.created_us)
+
+    async def _turn_with(self, item_id: str, end: End) -> tuple[StoredTurn, Line] | None:
+        number = self._numbers.get(item_id)
+        turn = end.last
+        if turn is not None and (line := _find(lines_of(turn.messages, turn.id), item_id)) is not None:
+            return turn, line
+        if number:
+            turn = await self.turn(turn_id_of(number))
+            if turn is not None and (line := _find(lines_of(turn.messages, turn.id), item_id)) is not None:
+                return turn, line
+        if number == 0 or end.last is None:
+            return None
+        return await self._other_turn_with(item_id) or await self._search(item_id)
+
+    async def _other_turn_with(self, item_id: str) -> tuple[StoredTurn, Line] | None:
+        """Return the turn of an item that another program has written: the item's id has the id of the turn."""
+        turn_id, _, start = item_id.rpartition(":")
+        turn = await self.turn(turn_id) if turn_id and start.isdecimal() else None
+        line = None if turn is None else _find(lines_of(turn.messages, turn.id), item_id)
+        return None if turn is None or line is None else (turn, line)
+
+    async def _search(self, item_id: str) -> tuple[StoredTurn, Line] | None:
+        for window in _WINDOWS:
+            found = await self.read(last_messages=window)
+            for turn in reversed(self.turns(found)):
+                if (line := _find(lines_of(turn.messages, turn.id), item_id)) is not None:
+                    self._numbers[item_id] = turn.number
+                    return turn, line
+            if found.info is None or len(found.records) == found.info.turns:
+                break
+        return None
+
+    async def turn(self, turn_id: str) -> StoredTurn | None:
+        """Return the turn with an id, by one read that costs the same however long the thread is."""
+        found = (await self.read(last_turns=0, turn_id=turn_id)).found
+        return None if found is None or found.kind != "turn" else stored_turn(found, self._thread_id)
+
+    def turns(self, found: ThreadSlice) -> list[StoredTurn]:
+        """Return the turns of a read."""
+        return current([stored_turn(record, self._thread_id) for record in found.records])
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    async def _commit(self, end: End, messages: Sequence[ChatMessage], *, is_interrupted: bool = False) -> None:
+        previous = end.last.number if end.last else 0
+        await self._append(end, whole_turn(messages, previous, is_interrupted=is_interrupted))
+
+    async def _prolong(self, end: End, last: StoredTurn, messages: Sequence[ChatMessage]) -> None:
+        """Put messages at the end of the last turn. Its new form comes first, so a crash in between loses nothing."""
+        live = [m for line in lines_of(last.messages, last.id) for m in last.messages[line.start :][: line.count]]
+        previous = previous_of(last)
+        whole = whole_turn([*live, *messages], end.info.revision if previous is None else previous, replaces=last.id)
+        await self._append(end, whole)
+        for line in lines_of(whole.messages, ""):
+            self._numbers[line.id] = end.info.revision + 1
+        await self._retried(lambda: self._storage.undo(self._thread_id, number=last.number, user_id=self._user_id))
+
+    async def _append(self, end: End, turn: Turn) -> None:
+        body = encode_turn(turn)
+        new = NewTurn(body=body, message_count=len(turn.messages), id=end.turn_id)
+        appended = await self._storage.append(
+            self._thread_id, new, expected=end.info.version, user_id=self._user_id, title=title_of(turn)
+        )
+        if appended.replayed and appended.record.body != body:
+            raise ThreadConflict(self._thread_id, expected=end.info.revision, actual=appended.revision)
+
+    async def _rewrite(self, end: End, turn: StoredTurn, messages: Sequence[ChatMessage]) -> None:
+        body = encode_turn(structs.replace(turn.turn, messages=tuple(messages)))
+        await self._storage.rewrite(
+            self._thread_id, {turn.number: body}, expected=end.info.version, user_id=self._user_id
+        )
+
+    async def _save_draft(self, end: End, messages: Sequence[ChatMessage]) -> None:
+        step = _step(end.messages if end.steps else (), messages)
+        draft = DraftStep(
+            turn_id=end.turn_id,
+            revision=end.info.revision,
+            number=end.steps + 1,
+            body=encode_step(structs.replace(step, claim=new_id())),
+        )
+        expected = None if end.steps else end.info.version
+        await self._storage.save_draft(self._thread_id, draft, expected=expected, user_id=self._user_id)
+
+    async def _retried(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Make a change. If another writer was faster, look at the thread again and make it then."""
+        for attempt in range(TRIES - 1):
+            try:
+                return await change()
+            except _Overtaken:
+                raise
+            except (ThreadConflict, DraftConflict):
+                await asyncio.sleep(PAUSE_S * (1 + secrets.randbelow(2**attempt)))
+        return await change()
+
+
+class _Overtaken(ThreadConflict):
+    """Raised when another response has continued the thread."""
+
+    def __init__(self, thread_id: str, revision: int) -> None:
+        super().__init__(thread_id, expected=revision, actual=revision)
+
+
+def _find(lines: Sequence[Line], item_id: str) -> Line | None:
+    return next((line for line in lines if line.id == item_id), None)
+
+
+def _is_open(last: StoredTurn, begun: Begun | None) -> bool:
+    """Return whether the next item joins the last turn: its response goes on, or its answer was deleted."""
+    if begun is not None and last.id == begun.turn_id:
+        return True
+    return begun is None and is_input(lines_of(last.messages, last.id))
+
+
+def _step(old: Sequence[ChatMessage], new: Sequence[ChatMessage]) -> Step:
+    """Return the step that makes the new messages of the old ones."""
+    same = 0
+    while same < min(len(old), len(new)) and _json(old[same]) == _json(new[same]):
+        same += 1
+    count = max(same, input_count(new))
+    return Step(removed=len(old) - same, input=tuple(new[same:count]), messages=tuple(new[count:]))
+
+
+def _json(message: ChatMessage) -> bytes:
+    return encode_json(message_to_json(message))
