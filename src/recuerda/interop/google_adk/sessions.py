@@ -323,8 +323,7 @@ class RecuerdaSessionService(BaseSessionService):
             # Two processes may write the same event at once. Only their claims tell them apart.
             body=encode_step(structs.replace(step if mark.steps else turn.whole(), claim=new_id())),
         )
-        expected = None if mark.steps else mark.version
-        await self.storage.save_draft(thread_id, draft, expected=expected, user_id=user_id)
+        await self.storage.save_draft(thread_id, draft, expected=mark.version, user_id=user_id)
         mark = structs.replace(mark, steps=draft.number)
         self._remember(thread_id, mark, turn)
         return mark
