@@ -42,8 +42,8 @@ ignore_missing_imports = true
 
 
 # Other frameworks have methods whose types are only partly known.
-PARTLY_TYPED = (
-    "# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false"
+PARTLY_TYPED = "# pyright: " + ", ".join(
+    f"report{what}=false" for what in ("UnknownMemberType", "UnknownVariableType", "UnknownArgumentType", "Deprecated")
 )
 
 
