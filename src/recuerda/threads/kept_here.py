@@ -10,7 +10,7 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.records import Appended, Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.owner import CUSTOM_KIND, Owner
-from recuerda.threads.pins import Pinned, kept
+from recuerda.threads.pins import NO_PINS, kept
 from recuerda.threads.store import ChatMessageStore
 
 
@@ -60,7 +60,7 @@ class KeptHere(Owner):
             query.reach or query.window, turn_id=query.turn_id, with_summary=with_summary
         )
         history = self._store.history
-        pinned = Pinned()
+        pinned = NO_PINS
         if query.window is not None and not with_summary:
             pinned = kept((await self._store.read_pins()).pins(history.first), query.window)
         return LoadedThread(

@@ -77,6 +77,8 @@ class PinnedTurns:
 
     def missing(self) -> list[str]:
         """Return the ids of named turns that are not known yet."""
+        if not self._noted:
+            return []
         return [id for id in self._noted if id not in self._known and id not in self._left]
 
     def learn(self, id: str, found: IdentifiedTurn | None) -> None:
@@ -108,6 +110,8 @@ class PinnedTurns:
 
     def noted(self, first: int) -> tuple[str, ...]:
         """Return the ids that the next turn names: those of all turns with pins, the oldest first."""
+        if not self._noted and not self._known:
+            return ()
         unread = self.missing()
         ids = [*unread, *(pin.id for pin in self.pins(first))]
         return tuple(ids[-MAX_PINNED_TURNS:])
@@ -146,8 +150,14 @@ class Pinned(NamedTuple):
         return (text,)
 
 
+NO_PINS = Pinned()
+"""No pinned message."""
+
+
 def kept(pins: Sequence[Pin], window: ContextWindow) -> Pinned:
     """Return the newest pins that may be kept beside a window: half of its tokens, and no more turns than the limit."""
+    if not pins:
+        return NO_PINS
     limit = None if window.max_tokens is None else (window.max_tokens - window.reserve_tokens) // 2
     found: list[Pin] = []
     tokens = 0

@@ -406,6 +406,8 @@ class ChatMessageStore:
         """Return the turns with pinned messages. Those that the last read has left out are read by their ids."""
         pinned = self._history.pinned()
         missing = pinned.missing()
+        if not missing:
+            return pinned
         reads = [self._view.read(self.thread_id, last_turns=0, turn_id=id) for id in missing]
         for id, found in zip(missing, await asyncio.gather(*reads), strict=True):
             # A turn that cannot be read is outside of the window, so the run does not need it.
