@@ -269,9 +269,9 @@ class Counted(MemoryStorage):
         self.counts["writes"] += 1
         return await super().append(*given, **named)
 
-    async def save_draft(self, *given: Any, **named: Any) -> None:
+    async def save_draft(self, *given: Any, **named: Any) -> str:
         self.counts["writes"] += 1
-        await super().save_draft(*given, **named)
+        return await super().save_draft(*given, **named)
 
 
 async def test_the_cost_of_a_turn_and_of_a_page_is_flat() -> None:
