@@ -17,7 +17,6 @@ from recuerda.recall.postings import MAX_CHUNK, Chunk, Matches, Postings, entere
 from recuerda.recall.ranking import WEIGHTS, idf
 from recuerda.recall.sqlite import entries, following
 from recuerda.recall.sqlite.texts import original_text, stored_text
-from recuerda.recall.text import Terms
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import NOW, holds_bytes, pair, person, say, say_all
 
@@ -119,8 +118,8 @@ async def test_even_a_small_index_takes_at_most_three_times_the_bytes_of_its_tex
     assert packed < 4 * terms
 
 
-def no_terms(text: str) -> Terms:
-    return Terms({}, len(text))
+def no_terms(text: str, speaker: str | None) -> set[str]:
+    return set()
 
 
 async def test_a_removed_message_leaves_no_posting(
@@ -137,7 +136,7 @@ async def test_a_removed_message_leaves_no_posting(
         await storage.delete("thread 0")
         await recall.catch_up()
         # The terms of a message may depend on more than its text.
-        monkeypatch.setattr(entries, "terms_of", no_terms)
+        monkeypatch.setattr(entries, "probable_terms", no_terms)
         await storage.delete("thread 1")
         await recall.catch_up()
         for table, rows in (("documents", 2), ("blocks", 1), ("speakers", 0)):

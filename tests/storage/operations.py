@@ -233,7 +233,8 @@ async def prepared(storage: Storage, operation: Operation, thread: str) -> Versi
 async def outcome(storage: Storage, operation: Operation, thread: str, version: Version | None) -> object:
     """Do an operation, and return its outcome; an error's outcome is its type. Only errors of ours have one."""
     try:
-        return outcome_of(await operation.do(storage, thread, version))
+        found = await operation.do(storage, thread, version)
+        return "an incarnation" if isinstance(found, str) else outcome_of(found)
     except RecuerdaError as error:
         return type(error)
 

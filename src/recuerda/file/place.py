@@ -47,10 +47,13 @@ class Place:
             self._identity = identity(self._path)
 
     def _look(self) -> str | None:
+        # Another thread may remember the folder at the same time, so what is known is looked up before the folder.
+        known = self._identity
         now = identity(self._path)
-        if self._identity is None:
-            self._identity = now
-        if now == self._identity:
+        if known is None:
+            self._identity = self._identity or now
+            return None
+        if now == known:
             return None
         is_gone = now is None
         next_step = "Put it back, or restore a backup. Then close" if is_gone else "Close"

@@ -207,8 +207,8 @@ class ItemLog:
             raise ThreadConflict(
                 self.store.thread_id, expected=revision_of(place.version), actual=revision_of(place.version)
             )
-        if self.store.version == place.version:
-            # The first turn of a thread, or a turn that was there already: only a read tells the thread's version.
+        if appended.replayed or self.store.revision != appended.revision:
+            # A turn that was there already, or the first turn of a thread: only a read tells the thread's version.
             await self._refresh(1)
         return Place(version=self.store.version)
 

@@ -207,6 +207,15 @@ async def test_two_runs_that_read_the_same_conflict(storage: Storage, another: S
     assert (await second.get_items())[2:] == [said("From Ana."), answered("Hello, Ana.")]
 
 
+async def test_a_run_goes_on_after_its_first_turn_is_committed(storage: Storage) -> None:
+    session, run = RecuerdaSession("t", storage), RunContextWrapper(None)
+    await session.get_items(wrapper=run)
+    for item in (said("Hello."), answered("Hi."), said("And now?"), answered("Bye.")):
+        await session.add_items([item], wrapper=run)
+    assert len(await session.get_items()) == 4
+    assert len((await storage.read("t")).records) == 2
+
+
 async def test_two_runs_of_one_session_conflict(storage: Storage) -> None:
     session = RecuerdaSession("t", storage)
     ana, bo = RunContextWrapper(None), RunContextWrapper(None)

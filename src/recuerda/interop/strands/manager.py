@@ -30,7 +30,9 @@ class RecuerdaSessionManager(RepositorySessionManager):
     def __init__(
         self, session_id: str, storage: Storage | str, *, user_id: str | None = None, turn_id: str | None = None
     ) -> None:
-        self.repository = RecuerdaSessionRepository(storage, user_id=user_id, turn_id=turn_id)
+        self.repository: RecuerdaSessionRepository = RecuerdaSessionRepository(
+            storage, user_id=user_id, turn_id=turn_id
+        )
         super().__init__(session_id, self.repository)
 
     def initialize(self, agent: LocalAgent, **kwargs: Any) -> None:

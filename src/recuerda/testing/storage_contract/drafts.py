@@ -318,7 +318,7 @@ class DraftContract(ContractBase):
                 return_exceptions=True,
             )
             assert not isinstance(appended, BaseException)
-            assert saved is None or isinstance(saved, DraftConflict)
+            assert isinstance(saved, str | DraftConflict)
             assert await storage.load_draft("a") is None
 
 
