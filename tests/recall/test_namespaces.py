@@ -265,7 +265,8 @@ async def test_a_thread_in_ram_that_is_saved_and_restored_is_in_its_namespace(tm
     for broken in broken_states:
         thread = AgentThread(message_store=ChatMessageStore(thread_id="other"))
         thread.provider_states["RecallProvider"] = broken
-        assert await RecallProvider().invoking([ChatMessage("user", "lanterns")], thread=thread) is None
+        async with RecallProvider() as unnamed:
+            assert await unnamed.invoking([ChatMessage("user", "lanterns")], thread=thread) is None
 
 
 async def test_a_namespace_in_metadata_that_cannot_be_used_is_the_default(
