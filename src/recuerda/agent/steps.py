@@ -73,6 +73,11 @@ class RunningTurn:
             self.apply(step)
 
     @property
+    def messages(self) -> tuple[ChatMessage, ...]:
+        """The messages of the turn so far."""
+        return (*self.input, *self.new)
+
+    @property
     def calls(self) -> tuple[FunctionCallContent, ...]:
         """The calls of the model's last answer, until all of them have results."""
         return self.new[-1].function_calls if self.new and self.new[-1].role == "assistant" else ()
@@ -123,7 +128,7 @@ class RunningTurn:
 
     def turn(self) -> Turn:
         """Return the turn to commit."""
-        return Turn(messages=(*self.input, *self.new), input_count=len(self.input), usage=self.usage)
+        return Turn(messages=self.messages, input_count=len(self.input), usage=self.usage)
 
     def interrupted(self, partial: ChatMessage | None) -> Turn:
         """Return the unfinished turn in a form that can be committed.
@@ -146,10 +151,9 @@ class RunningTurn:
         return msgspec.structs.replace(turn, is_interrupted=True)
 
     def _take_back(self, count: int) -> None:
-        messages = [*self.input, *self.new]
-        kept = messages[: max(0, len(messages) - count)]
-        self.new = kept[len(self.input) :]
-        self.input = tuple(kept[: len(self.input)])
+        kept = self.messages[: max(0, len(self.messages) - count)]
+        self.new = list(kept[len(self.input) :])
+        self.input = kept[: len(self.input)]
         self.results, self.started, self.approved = {}, set(), set()
 
     def _close(self, results: Mapping[int, FunctionResultContent]) -> None:

@@ -9,12 +9,12 @@ is checked for every item that is written, so a field that nobody knows today is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
+from recuerda.interop.encoded import data_uri
 from recuerda.json_value import Json, JsonObject, to_json_object
 from recuerda.messages.message import (
     ChatMessage,
@@ -24,6 +24,7 @@ from recuerda.messages.message import (
     TextContent,
     TextReasoningContent,
     UriContent,
+    with_properties,
 )
 
 REFERENCE = "recuerda.text"
@@ -109,16 +110,14 @@ def restored(group: Sequence[ChatMessage], form: Form) -> list[JsonObject]:
 
 def _kept(item: JsonObject, form: Form) -> Sequence[ChatMessage]:
     messages = form.to_messages(item)
-    if len(messages) == 1 and _is_same(form.to_items(messages[0]), [item]):
+    if len(messages) == 1 and is_same(form.to_items(messages[0]), [item]):
         return messages
     known = [other for message in messages for other in form.to_items(message)]
     mark = _Kept(form.name, len(messages))
-    if not _is_same(known, [item]):
+    if not is_same(known, [item]):
         mark.item = _without_texts(item, messages)
         mark.refers = mark.item is not item
-    first = messages[0]
-    properties = {**(first.additional_properties or {}), KEPT: msgspec.to_builtins(mark)}
-    return [_with_properties(first, properties), *messages[1:]]
+    return [with_properties(messages[0], {KEPT: msgspec.to_builtins(mark)}), *messages[1:]]
 
 
 def _texts(group: Sequence[ChatMessage]) -> list[str]:
@@ -133,9 +132,9 @@ def _texts(group: Sequence[ChatMessage]) -> list[str]:
                     found.append(text)
                 case UriContent(uri=text):
                     found.append(text)
-                case DataContent(data=data, media_type=media_type):
-                    encoded = b64encode(data).decode()
-                    found += [encoded, f"data:{media_type};base64,{encoded}"]
+                case DataContent():
+                    uri = data_uri(part)
+                    found += [uri.rpartition(",")[2], uri]
                 case _:
                     pass
     return found
@@ -195,19 +194,10 @@ def _plain(message: ChatMessage) -> ChatMessage:
     properties = message.additional_properties
     if properties is None or KEPT not in properties:
         return message
-    return _with_properties(message, {name: value for name, value in properties.items() if name != KEPT})
+    return with_properties(message, {KEPT: None})
 
 
-def _with_properties(message: ChatMessage, properties: dict[str, Any]) -> ChatMessage:
-    return ChatMessage(
-        message.role,
-        contents=message.contents,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties=cast("JsonObject", properties),
-    )
-
-
-def _is_same(found: Sequence[JsonObject], wanted: Sequence[JsonObject]) -> bool:
+def is_same(one: object, other: object) -> bool:
+    """Return whether two JSON values are the same."""
     # Python says that 1, 1.0 and True are equal, so the texts are compared.
-    return len(found) == len(wanted) and _sorted.encode(found) == _sorted.encode(wanted)
+    return _sorted.encode(one) == _sorted.encode(other)

@@ -10,20 +10,29 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec import structs
 
-from recuerda.agent.steps import RunningTurn, Step, decode_step, encode_step
+from recuerda.agent.resuming import running_turn
+from recuerda.agent.steps import RunningTurn, Step, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.interop.forms import Form, grouped, keep, restore, restored
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import encode_turn
-from recuerda.messages.message import ChatMessage, FunctionResultContent, RefusalContent, TextContent, Turn
+from recuerda.messages.message import (
+    ChatMessage,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    Turn,
+    with_properties,
+)
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep, Expected, revision_of
 from recuerda.threads.conflicts import exact_version
@@ -33,6 +42,8 @@ from recuerda.window.window import ContextWindow
 
 REPLACES = "recuerda.replaces"
 """The additional property of a turn's first message with the id of the turn that it replaces; see `ItemLog.pop`."""
+
+T = TypeVar("T")
 
 _items = msgspec.json.Decoder(list[dict[str, Any]])
 
@@ -93,7 +104,7 @@ class ItemLog:
         """
         turns = [stored for stored in await self._refresh(limit) if stored.id != without]
         place = await self._end()
-        running = [] if place.turn_id == without else _messages(place.turn)
+        running = () if place.turn_id == without else place.turn.messages
         if limit is None:
             return [item for stored in turns for item in self._of(stored)] + restore(running, self._form)
         if sum(len(stored.messages) for stored in turns) < limit and self._has_more(turns):
@@ -116,7 +127,7 @@ class ItemLog:
         draft = await self.store.view.load_draft(self.store.thread_id) if history.has_draft else None
         if draft is None:
             return Place(version=history.version)
-        turn = RunningTurn(decode_step(step.body) for step in draft.steps)
+        turn = running_turn(draft)
         if draft.revision != history.revision:
             # The storage continues a draft only on the revision on which it began. So another draft takes its items.
             return Place(version=history.version, turn=turn)
@@ -158,9 +169,7 @@ class ItemLog:
             except (ThreadConflict, DraftConflict):
                 self.place = None
                 if at is not None:
-                    raise ThreadConflict(
-                        self.store.thread_id, expected=revision_of(at.version), actual=revision_of(at.version)
-                    ) from None
+                    raise self._conflict(at) from None
                 await asyncio.sleep(PAUSE_S * (1 + secrets.randbelow(2**attempt)))
         return await self._add(messages, await self._end(), turn_id)
 
@@ -172,7 +181,7 @@ class ItemLog:
     async def _add(self, messages: Sequence[ChatMessage], place: Place, turn_id: str | None) -> Place:
         turn, removed = place.turn, 0
         if place.turn_id == turn_id:
-            turn, removed = RunningTurn(), len(_messages(turn))
+            turn, removed = RunningTurn(), len(turn.messages)
         elif _is_input(messages[0]) and (turn.new or (turn.input and not place.is_own)):
             # Another question belongs to another turn. The run that said the first one may still be at work: it then
             # finds its turn committed, and conflicts.
@@ -182,7 +191,7 @@ class ItemLog:
             place = await self._commit(place, turn, is_interrupted=not is_answered)
             turn = place.turn
         step = _step(turn, messages, removed=removed)
-        if turn_id is not None and not _messages(place.turn):
+        if turn_id is not None and not place.turn.messages:
             place = structs.replace(place, turn_id=turn_id, may_be_known=True)
         turn = _with(place.turn, step)
         self.place = await (self._commit(place, turn) if _is_answered(turn) else self._save(place, turn, step))
@@ -204,13 +213,15 @@ class ItemLog:
         turn = structs.replace(state.turn(), is_interrupted=is_interrupted)
         appended = await self.store.append(turn, turn_id=place.turn_id, expected=place.version)
         if appended.replayed and not place.may_be_known and appended.record.body != encode_turn(turn):
-            raise ThreadConflict(
-                self.store.thread_id, expected=revision_of(place.version), actual=revision_of(place.version)
-            )
+            raise self._conflict(place)
         if appended.replayed or self.store.revision != appended.revision:
             # A turn that was there already, or the first turn of a thread: only a read tells the thread's version.
             await self._refresh(1)
         return Place(version=self.store.version)
+
+    def _conflict(self, place: Place) -> ThreadConflict:
+        revision = revision_of(place.version)
+        return ThreadConflict(self.store.thread_id, expected=revision, actual=revision)
 
     # -- replacing -----------------------------------------------------------------------------------------------------
 
@@ -222,9 +233,9 @@ class ItemLog:
         """
         await self._refresh(1)
         place = await self._end()
-        messages = _replaced(_messages(place.turn), is_wanted, item, self._form)
+        messages = _replaced(place.turn.messages, is_wanted, item, self._form)
         if messages is not None:
-            step = structs.replace(_step(RunningTurn(), messages), removed=len(_messages(place.turn)))
+            step = structs.replace(_step(RunningTurn(), messages), removed=len(place.turn.messages))
             self.place = await self._save(place, _with(place.turn, step), step)
             return True
         for stored in reversed(await self.store.list_turns(last=None)):
@@ -243,7 +254,7 @@ class ItemLog:
     async def pop(self) -> JsonObject | None:
         """Remove the newest item and return it; None if there is none."""
         turns, place = await self._refresh(1), await self._end()
-        if not (messages := _messages(place.turn)):
+        if not (messages := place.turn.messages):
             return await self._pop_from(turns[-1]) if turns else None
         *rest, group = grouped(messages)
         if rest:
@@ -284,11 +295,14 @@ class ItemLog:
         await self.close()
 
 
+def remember(known: dict[int, T], run: object, value: T) -> None:
+    """Note a value for a run, by the run's id, until the run is gone."""
+    if id(run) not in known:
+        weakref.finalize(run, known.pop, id(run), None)
+    known[id(run)] = value
+
+
 # -- the state of a turn -----------------------------------------------------------------------------------------------
-
-
-def _messages(turn: RunningTurn) -> list[ChatMessage]:
-    return [*turn.input, *turn.new]
 
 
 def _with(turn: RunningTurn, step: Step) -> RunningTurn:
@@ -333,15 +347,7 @@ def _replaced_id(stored: StoredTurn) -> str | None:
 
 
 def _replacing(last: StoredTurn, messages: Sequence[ChatMessage]) -> Turn:
-    first = messages[0]
-    properties: JsonObject = {**(first.additional_properties or {}), REPLACES: last.id}
-    marked = ChatMessage(
-        first.role,
-        contents=first.contents,
-        author_name=first.author_name,
-        message_id=first.message_id,
-        additional_properties=properties,
-    )
+    marked = with_properties(messages[0], {REPLACES: last.id})
     return Turn(messages=(marked, *messages[1:]), input_count=min(last.turn.input_count, len(messages)))
 
 

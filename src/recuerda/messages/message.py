@@ -8,7 +8,7 @@ kept whole as `UnknownContent` and written back unchanged, so an older program n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, cast
 
@@ -274,6 +274,13 @@ def with_contents(message: ChatMessage, parts: Sequence[AnyContent], *, role: Ro
         message_id=message.message_id,
         additional_properties=message.additional_properties,
     )
+
+
+def with_properties(message: ChatMessage, changes: Mapping[str, Json]) -> ChatMessage:
+    """Return a message with some additional properties changed: each one is set, or removed by None."""
+    properties = {**(message.additional_properties or {}), **changes}
+    kept = {name: value for name, value in properties.items() if value is not None or name not in changes}
+    return trusted_message(message.role, message.content, message.author_name, message.message_id, kept or None)
 
 
 def plain_content(parts: tuple[AnyContent, ...]) -> str | tuple[AnyContent, ...]:

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
@@ -26,6 +25,7 @@ from recuerda.messages.message import (
     TextReasoningContent,
     UnknownContent,
     UriContent,
+    with_properties,
 )
 from recuerda.server.faults import bad_request
 from recuerda.server.names import is_item_id, item_id, turn_of_item
@@ -188,17 +188,6 @@ def from_message(message: ChatMessage) -> Item | None:
         return None
     kept = (message.additional_properties or {}).get(ITEM)
     return cast("Item", kept) if isinstance(kept, dict) else _plain_item(message)
-
-
-def with_properties(message: ChatMessage, properties: JsonObject | None) -> ChatMessage:
-    """Return the message with other additional properties."""
-    return ChatMessage(
-        message.role,
-        contents=message.contents,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties=properties,
-    )
 
 
 def _plain_message(item: Item) -> ChatMessage:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from recuerda.json_value import JsonObject
-from recuerda.messages.message import ChatMessage, RefusalContent, TextContent, Turn, Usage
-from recuerda.server.items import REQUEST, RESPONSE, from_message, to_message, with_properties
+from recuerda.messages.message import ChatMessage, RefusalContent, TextContent, Turn, Usage, with_properties
+from recuerda.server.items import REQUEST, RESPONSE, from_message, to_message
 from recuerda.server.requests import Item
 from recuerda.threads.history import StoredTurn
 
@@ -114,12 +114,11 @@ def _with_marks(messages: Sequence[ChatMessage], marks: JsonObject) -> tuple[Cha
         return tuple(messages)
     # If all items were deleted, a message without an id keeps the marks. Such a message is not an item.
     last = messages[-1] if messages else ChatMessage("assistant")
-    return (*messages[:-1], with_properties(last, {**_properties(last), **given}))
+    return (*messages[:-1], with_properties(last, given))
 
 
 def _without_marks(message: ChatMessage) -> ChatMessage:
-    properties = {name: value for name, value in _properties(message).items() if name not in _MARKS}
-    return with_properties(message, properties or None)
+    return with_properties(message, dict.fromkeys(_MARKS))
 
 
 def _marks(turn: Turn) -> JsonObject:

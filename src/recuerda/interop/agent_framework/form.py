@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any, cast
 
 from agent_framework import Message
 
+from recuerda.interop.encoded import data_uri, decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
@@ -97,12 +97,8 @@ def _content(part: object) -> AnyContent:
 
 def _file(uri: str, media_type: str) -> AnyContent:
     head, _, data = uri.partition(",")
-    if not head.endswith(";base64"):
-        return UriContent(uri, media_type)
-    try:
-        return DataContent(b64decode(data, validate=True), media_type)
-    except ValueError:
-        return UriContent(uri, media_type)
+    held = decoded(data) if head.endswith(";base64") else None
+    return UriContent(uri, media_type) if held is None else DataContent(held, media_type)
 
 
 def _part(content: AnyContent) -> JsonObject | None:
@@ -114,8 +110,7 @@ def _part(content: AnyContent) -> JsonObject | None:
         case UriContent():
             part = {"type": "uri", "uri": content.uri, "media_type": content.media_type}
         case DataContent():
-            uri = f"data:{content.media_type};base64,{b64encode(content.data).decode()}"
-            part = {"type": "data", "uri": uri, "media_type": content.media_type}
+            part = {"type": "data", "uri": data_uri(content), "media_type": content.media_type}
         case FunctionCallContent():
             part = {"type": "function_call", "call_id": content.call_id, "name": content.name}
             part |= {"arguments": content.arguments, "hosted": False}

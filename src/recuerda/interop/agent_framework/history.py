@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from agent_framework import AgentSession, HistoryProvider, Message, SessionContext, SupportsAgentRun
 
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_limit
 from recuerda.interop.agent_framework.form import AgentFrameworkForm, dump, load
-from recuerda.interop.item_log import ItemLog, Place
+from recuerda.interop.item_log import ItemLog, Place, remember
+from recuerda.interop.own_storage import OwnStorage
 from recuerda.storage.contract import Storage
-from recuerda.storage.registry import open_storage
 
 _OPEN = 256
 """The number of threads whose turns are kept in memory."""
@@ -24,7 +22,7 @@ _OPEN = 256
 _run: ContextVar[SessionContext | None] = ContextVar("recuerda_agent_framework_run", default=None)
 
 
-class RecuerdaHistoryProvider(HistoryProvider):
+class RecuerdaHistoryProvider(OwnStorage, HistoryProvider):
     """Keep the messages of Agent Framework's sessions in threads, on any storage.
 
     The thread's id is the session's id. What one run adds becomes one turn, also if the agent stores its history after
@@ -67,8 +65,7 @@ class RecuerdaHistoryProvider(HistoryProvider):
             store_context_from=store_context_from,
             store_outputs=store_outputs,
         )
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._owns_storage = isinstance(storage, str)
+        self._open(storage)
         self._user_id = user_id
         self.limit: int | None = None if limit is None else check_limit(limit, "limit")
         self.logs: OrderedDict[tuple[str, str | None], ItemLog] = OrderedDict()
@@ -137,19 +134,6 @@ class RecuerdaHistoryProvider(HistoryProvider):
         """
         await self._log(session_id, user_id).clear()
 
-    async def close(self) -> None:
-        """Close the storage if the provider opened it."""
-        if self._owns_storage:
-            await self.storage.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     def user_of(self, session: AgentSession) -> str | None:
         """Return the user of a session."""
         return self._user_id(session) if callable(self._user_id) else self._user_id
@@ -174,7 +158,4 @@ class RecuerdaHistoryProvider(HistoryProvider):
         return log
 
     def _remember(self, run: SessionContext, place: Place | None, user_id: str | None) -> None:
-        """Note where a run is, until the run is gone."""
-        if id(run) not in self._places:
-            weakref.finalize(run, self._places.pop, id(run), None)
-        self._places[id(run)] = place, user_id
+        remember(self._places, run, (place, user_id))

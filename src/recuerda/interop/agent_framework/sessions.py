@@ -8,19 +8,19 @@ from typing import Any, cast
 from agent_framework import AgentSession, SessionStore
 
 from recuerda.ids import check_id
+from recuerda.interop.own_storage import OwnStorage
 from recuerda.json_value import to_json_object
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, Turn, UnknownContent
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn, Version
-from recuerda.storage.registry import open_storage
 from recuerda.threads.history import stored_turn
 
 _SNAPSHOT = "agent-framework.session"
 """The kind of the only part of a snapshot's turn, and the beginning of the ids of the threads with snapshots."""
 
 
-class RecuerdaSessionStore(SessionStore):
+class RecuerdaSessionStore(OwnStorage, SessionStore):
     """Keep snapshots of sessions, on any storage: one thread for each, with the newest snapshot alone.
 
     A session that `get` returned is set only if nobody has set it since; otherwise `set` raises `ThreadConflict` and
@@ -35,8 +35,7 @@ class RecuerdaSessionStore(SessionStore):
 
     def __init__(self, storage: Storage | str, *, user_id: str | None = None) -> None:
         super().__init__()
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._owns_storage = isinstance(storage, str)
+        self._open(storage)
         self._user_id = None if user_id is None else check_id(user_id, "user id")
         self._versions: weakref.WeakKeyDictionary[AgentSession, Version] = weakref.WeakKeyDictionary()
 
@@ -78,11 +77,6 @@ class RecuerdaSessionStore(SessionStore):
         """Delete the stored session, if there is one."""
         self.validate_session_id(session_id)
         await self.storage.delete(_thread_id(session_id), user_id=self._user_id)
-
-    async def close(self) -> None:
-        """Close the storage if the store opened it."""
-        if self._owns_storage:
-            await self.storage.close()
 
 
 def _thread_id(session_id: str) -> str:

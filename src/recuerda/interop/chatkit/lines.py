@@ -11,13 +11,15 @@ from typing import Any, cast
 
 import msgspec
 from chatkit.types import ThreadItem
+from msgspec import structs
 
 from recuerda.interop.chatkit.form import FORM, deleted, load
 from recuerda.interop.forms import KEPT, grouped, restored
 from recuerda.interop.item_log import REPLACES
 from recuerda.json_value import JsonObject
-from recuerda.messages.message import ChatMessage, Turn
+from recuerda.messages.message import ChatMessage, Turn, with_properties
 from recuerda.threads.history import StoredTurn
+from recuerda.window.window import turn_of
 
 TURN = "chatkit.turn"
 """The additional property of a turn's first message: `{"previous": the number of the turn before}`."""
@@ -82,7 +84,7 @@ def spliced(messages: Sequence[ChatMessage], line: Line, new: Sequence[ChatMessa
     result = [*messages[: line.start], *new, *messages[line.start + line.count :]]
     if line.start == 0 and result:
         old = messages[0].additional_properties or {}
-        result[0] = _with(result[0], {name: old[name] for name in (TURN, REPLACES) if name in old})
+        result[0] = with_properties(result[0], {name: old[name] for name in (TURN, REPLACES) if name in old})
     return result
 
 
@@ -98,13 +100,8 @@ def whole_turn(
     marks: JsonObject = {TURN: {"previous": previous}}
     if replaces is not None:
         marks[REPLACES] = replaces
-    marked = (_with(messages[0], marks), *messages[1:])
-    return Turn(messages=marked, input_count=input_count(messages), is_interrupted=is_interrupted)
-
-
-def input_count(messages: Sequence[ChatMessage]) -> int:
-    """Return the number of messages before the first answer."""
-    return next((i for i, message in enumerate(messages) if message.role in {"assistant", "tool"}), len(messages))
+    marked = (with_properties(messages[0], marks), *messages[1:])
+    return structs.replace(turn_of(marked), is_interrupted=is_interrupted)
 
 
 def previous_of(turn: StoredTurn) -> int | None:
@@ -139,15 +136,3 @@ def has_question(lines: Sequence[Line]) -> bool:
 
 def _properties(turn: StoredTurn) -> JsonObject:
     return (turn.messages[0].additional_properties or {}) if turn.messages else {}
-
-
-def _with(message: ChatMessage, properties: JsonObject) -> ChatMessage:
-    if not properties:
-        return message
-    return ChatMessage(
-        message.role,
-        contents=message.contents,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties={**(message.additional_properties or {}), **properties},
-    )

@@ -16,7 +16,8 @@ import msgspec
 from chatkit.types import ThreadItem, UserMessageItem
 from msgspec import structs
 
-from recuerda.agent.steps import RunningTurn, Step, decode_step, encode_step
+from recuerda.agent.resuming import running_turn
+from recuerda.agent.steps import Step, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict, ThreadNotFound
 from recuerda.ids import new_id
 from recuerda.interop.chatkit.form import dump, dump_into
@@ -25,7 +26,6 @@ from recuerda.interop.chatkit.lines import (
     blanked,
     current,
     has_question,
-    input_count,
     is_answered,
     is_input,
     lines_of,
@@ -40,6 +40,7 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
+from recuerda.window.window import turn_of
 
 T = TypeVar("T")
 
@@ -143,8 +144,8 @@ class ThreadLog:
         draft = await self._storage.load_draft(self._thread_id, user_id=self._user_id) if found.has_draft else None
         if draft is None:
             return End(info, last, (), turn_id_of(info.revision + 1), 0, None)
-        turn = RunningTurn(decode_step(step.body) for step in draft.steps)
-        messages = [*turn.input, *turn.new]
+        turn = running_turn(draft)
+        messages = turn.messages
         if draft.revision != info.revision:
             return End(info, last, messages, turn_id_of(info.revision + 1), 0, draft.turn_id)
         return End(info, last, messages, draft.turn_id, len(draft.steps), draft.turn_id)
@@ -368,7 +369,7 @@ def _step(old: Sequence[ChatMessage], new: Sequence[ChatMessage]) -> Step:
     same = 0
     while same < min(len(old), len(new)) and _json(old[same]) == _json(new[same]):
         same += 1
-    count = max(same, input_count(new))
+    count = max(same, turn_of(new).input_count)
     return Step(removed=len(old) - same, input=tuple(new[same:count]), messages=tuple(new[count:]))
 
 

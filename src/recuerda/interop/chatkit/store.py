@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Generator, MutableMapping
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from chatkit.store import NotFoundError, Store, StoreItemType
@@ -24,10 +23,10 @@ from recuerda.ids import check_id, check_limit
 from recuerda.interop.chatkit.lines import lines_of
 from recuerda.interop.chatkit.log import Begun, Position, ThreadLog
 from recuerda.interop.chatkit.paging import Order, Pager, parse_cursor
+from recuerda.interop.own_storage import OwnStorage
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo
-from recuerda.storage.registry import open_storage
 
 TContext = TypeVar("TContext")
 K = TypeVar("K")
@@ -63,7 +62,7 @@ def generate_id(item_type: StoreItemType) -> str:
     return f"{_PREFIXES[item_type]}_{secrets.token_hex(16)}"
 
 
-class RecuerdaStore(Store[TContext]):
+class RecuerdaStore(OwnStorage, Store[TContext]):
     """Keep ChatKit's threads, items and attachments, on any storage.
 
     What the server adds in one response becomes one turn. Changes and deletions of items are atomic. A response that
@@ -76,24 +75,10 @@ class RecuerdaStore(Store[TContext]):
     """
 
     def __init__(self, storage: Storage | str, *, user_of: Callable[[TContext], str] | None) -> None:
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._owns_storage = isinstance(storage, str)
+        self._open(storage)
         self._user_of = user_of
         self._numbers: dict[str, dict[str, int]] = {}
         self._responses: dict[tuple[str, int], tuple[TContext, Begun]] = {}
-
-    async def close(self) -> None:
-        """Close the storage if the store opened it."""
-        if self._owns_storage:
-            await self.storage.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def generate_thread_id(self, context: TContext) -> str:
         """Return a new id with 128 random bits."""

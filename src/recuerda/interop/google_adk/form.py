@@ -7,14 +7,15 @@ they give exactly the same event back. A part is not kept twice: only its differ
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 from google.adk.events.event import Event
 
-from recuerda.interop.forms import grouped
+from recuerda.interop.encoded import urlsafe_decoded
+from recuerda.interop.forms import grouped, is_same
 from recuerda.json_value import to_json_object
 from recuerda.messages.message import (
     AnyContent,
@@ -26,6 +27,7 @@ from recuerda.messages.message import (
     TextReasoningContent,
     UnknownContent,
     UriContent,
+    with_properties,
 )
 
 EVENT = "google-adk.event"
@@ -35,8 +37,6 @@ _WHOLE = "="
 """The only key of a difference that holds the part itself, because our content does not lead to it."""
 
 _Data = dict[str, Any]
-
-_sorted = msgspec.json.Encoder(order="sorted")
 
 
 class _Rest(msgspec.Struct, omit_defaults=True):
@@ -67,14 +67,14 @@ def dump(event: Event) -> _Data:
             event.model_dump(mode="json", exclude_defaults=True, exclude_none=without_none), "the event"
         )
         # Not the objects are compared: a content of a subclass comes back as a plain content.
-        if _is_same(load(item).model_dump(mode="json"), whole):
+        if is_same(load(item).model_dump(mode="json"), whole):
             return item
     return to_json_object(whole, "the event")
 
 
 def is_same_event(one: Event, other: Event) -> bool:
     """Return whether two events say the same."""
-    return one.id == other.id and _is_same(one.model_dump(mode="json"), other.model_dump(mode="json"))
+    return one.id == other.id and is_same(one.model_dump(mode="json"), other.model_dump(mode="json"))
 
 
 def load(item: _Data) -> Event:
@@ -99,7 +99,7 @@ def keep(item: _Data) -> list[ChatMessage]:
             messages = _messages(said, role, None if author == "user" else author)
     messages = messages or [ChatMessage("assistant", UnknownContent({"type": "google-adk/event"}))]
     mark.messages = len(messages)
-    messages[0] = _with_property(messages[0], EVENT, msgspec.to_builtins(mark))
+    messages[0] = with_properties(messages[0], {EVENT: msgspec.to_builtins(mark)})
     return messages
 
 
@@ -174,16 +174,6 @@ def _messages(said: Sequence[AnyContent], role: str, author: str | None) -> list
     return [ChatMessage(of, contents, author_name=author) for of, contents in groups]
 
 
-def _with_property(message: ChatMessage, name: str, value: Any) -> ChatMessage:
-    return ChatMessage(
-        message.role,
-        contents=message.contents,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties={**(message.additional_properties or {}), name: value},
-    )
-
-
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +189,7 @@ def _content(part: _Data) -> AnyContent:
             return _result(str(response.get("id") or name), response.get("response"))
         case {"inline_data": {"data": str(data), "mime_type": str(media_type)} as blob}:
             name = blob.get("display_name")
-            return DataContent(_bytes(data), media_type, name if isinstance(name, str) else None)
+            return DataContent(urlsafe_decoded(data), media_type, name if isinstance(name, str) else None)
         case {"file_data": {"file_uri": str(uri), "mime_type": str(media_type)}}:
             return UriContent(uri, media_type)
         case _:
@@ -262,7 +252,7 @@ def _foreign(message: ChatMessage, names: Mapping[str, str]) -> _Data | None:
 def _difference(part: _Data, made: _Data) -> _Data:
     """Return what has to be put on a made part to get the part."""
     change = _changes(part, made)
-    return change if _is_same(_whole(made, change), part) else {_WHOLE: part}
+    return change if is_same(_whole(made, change), part) else {_WHOLE: part}
 
 
 def _changes(part: _Data, made: _Data) -> _Data:
@@ -272,7 +262,7 @@ def _changes(part: _Data, made: _Data) -> _Data:
         if isinstance(value, dict) and isinstance(other, dict):
             if inner := _changes(cast("_Data", value), cast("_Data", other)):
                 change[name] = inner
-        elif name not in made or not _is_same(cast("object", value), other):
+        elif name not in made or not is_same(cast("object", value), other):
             change[name] = value
     return change
 
@@ -286,18 +276,6 @@ def _whole(made: _Data, change: _Data) -> _Data:
         both = isinstance(value, dict) and isinstance(other, dict)
         whole[name] = _whole(cast("_Data", other), cast("_Data", value)) if both else value
     return whole
-
-
-def _is_same(one: object, other: object) -> bool:
-    # Python says that 1, 1.0 and True are equal, so the texts are compared.
-    return _sorted.encode(one) == _sorted.encode(other)
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return text.encode()
 
 
 def _object(value: object) -> _Data:

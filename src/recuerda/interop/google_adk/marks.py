@@ -17,7 +17,6 @@ from recuerda.agent.steps import RunningTurn
 from recuerda.ids import new_id
 from recuerda.interop.google_adk.form import delta_of, events_of
 from recuerda.interop.google_adk.state import split
-from recuerda.interop.google_adk.turns import messages_of
 from recuerda.messages.message import ChatMessage
 from recuerda.storage.records import ThreadInfo, Version
 from recuerda.threads.history import StoredTurn
@@ -93,13 +92,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def events(self) -> list[Event]:
         """The events that were read, the oldest first."""
         events = [one for turn in self.turns for one in events_of(turn.messages, turn.id, turn.created_us)]
-        under_way = messages_of(self.running)
+        under_way = self.running.messages
         return [*events, *events_of(under_way, self.mark.turn_id, self.info.updated_us)]
 
     def delta(self) -> dict[str, object]:
         """Return the changes of the session's state that the metadata do not hold yet."""
         later = [turn.messages for turn in self.turns if turn.number > self.mark.through]
-        return folded([*later, messages_of(self.running)])
+        return folded([*later, self.running.messages])
 
 
 def folded(turns: Iterable[Sequence[ChatMessage]]) -> dict[str, object]:

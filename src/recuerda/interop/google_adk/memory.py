@@ -6,8 +6,6 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from types import TracebackType
-from typing import Self
 
 from google.adk.events.event import Event
 from google.adk.memory.base_memory_service import BaseMemoryService, SearchMemoryResponse
@@ -15,11 +13,11 @@ from google.adk.memory.memory_entry import MemoryEntry
 from google.adk.sessions.session import Session
 from google.genai import types
 
-from recuerda.agent.steps import RunningTurn, decode_step
+from recuerda.agent.resuming import running_turn
 from recuerda.ids import check_id, check_limit
 from recuerda.interop.google_adk.form import dump, events_of, keep
 from recuerda.interop.google_adk.places import memory_thread, namespace_of, session_thread
-from recuerda.interop.google_adk.turns import messages_of
+from recuerda.interop.own_storage import OwnStorage
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
 from recuerda.providers.embedding import Embedder
@@ -28,11 +26,10 @@ from recuerda.recall.memory import Memory
 from recuerda.recall.scopes import NAMESPACE_KEY
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn
-from recuerda.storage.registry import open_storage
 from recuerda.threads.history import stored_turn
 
 
-class RecuerdaMemoryService(BaseMemoryService):
+class RecuerdaMemoryService(OwnStorage, BaseMemoryService):
     """Find what a user has said in earlier sessions of an application, with recall's ranking.
 
     Sessions of a `RecuerdaSessionService` on the same storage are found without being added. A search sees the memories
@@ -53,9 +50,8 @@ class RecuerdaMemoryService(BaseMemoryService):
         embedder: Embedder | None = None,
         limit: int = 10,
     ) -> None:
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
+        self._open(storage)
         self.limit: int = check_limit(limit, "limit")
-        self._owns_storage = isinstance(storage, str)
         self._index = index
         self._embedder = embedder
         self._recalls: dict[str, RecallProvider] = {}
@@ -64,16 +60,7 @@ class RecuerdaMemoryService(BaseMemoryService):
         """Close the indexes, and the storage if the service opened it."""
         while self._recalls:
             await self._recalls.popitem()[1].close()
-        if self._owns_storage:
-            await self.storage.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
+        await super().close()
 
     def recall(self, app_name: str) -> RecallProvider:
         """Return the provider that has the memories of an application."""
@@ -153,7 +140,7 @@ class RecuerdaMemoryService(BaseMemoryService):
         draft = await self.storage.load_draft(thread_id, user_id=user_id) if found.has_draft else None
         turns = [(one.messages, one.id) for one in (stored_turn(record, thread_id) for record in found.records)]
         if draft is not None:
-            turns.append((tuple(messages_of(RunningTurn(decode_step(step.body) for step in draft.steps))), ""))
+            turns.append((running_turn(draft).messages, ""))
         return {event.id for messages, turn_id in turns for event in events_of(messages, turn_id, 0)}
 
 

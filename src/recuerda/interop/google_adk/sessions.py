@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -19,7 +18,8 @@ from google.adk.sessions.session import Session
 from msgspec import structs
 from pydantic_core import to_jsonable_python
 
-from recuerda.agent.steps import RunningTurn, decode_step, encode_step
+from recuerda.agent.resuming import running_turn
+from recuerda.agent.steps import RunningTurn, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.ids import check_id, new_id
 from recuerda.interop.google_adk.form import dump, fields_of, is_same_event, keep
@@ -36,14 +36,14 @@ from recuerda.interop.google_adk.marks import (
 )
 from recuerda.interop.google_adk.places import app_thread, namespace_of, session_thread, user_thread
 from recuerda.interop.google_adk.state import as_metadata, joined, share, split, state_in
-from recuerda.interop.google_adk.turns import added, belongs, is_answered, is_complete, messages_of
+from recuerda.interop.google_adk.turns import added, belongs, is_answered, is_complete
+from recuerda.interop.own_storage import OwnStorage
 from recuerda.json_value import JsonObject, to_json_object
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage
 from recuerda.recall.scopes import NAMESPACE_KEY
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice, Version
-from recuerda.storage.registry import open_storage
 from recuerda.storage.run_lock import RunLock
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
 
@@ -68,7 +68,7 @@ class _Last(msgspec.Struct, frozen=True):
     turns: int | None = None
 
 
-class RecuerdaSessionService(BaseSessionService):
+class RecuerdaSessionService(OwnStorage, BaseSessionService):
     """Keep ADK's sessions as threads, on any storage.
 
     The events of an invocation are one turn. They are stored one by one, as the thread's draft, and the final response
@@ -81,23 +81,9 @@ class RecuerdaSessionService(BaseSessionService):
     """
 
     def __init__(self, storage: Storage | str) -> None:
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._owns_storage = isinstance(storage, str)
+        self._open(storage)
         self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
         self._running: dict[str, tuple[str, int, RunningTurn]] = {}
-
-    async def close(self) -> None:
-        """Close the storage if the service opened it."""
-        if self._owns_storage:
-            await self.storage.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     @staticmethod
     def thread_id(app_name: str, user_id: str, session_id: str) -> str:
@@ -309,7 +295,7 @@ class RecuerdaSessionService(BaseSessionService):
         self, thread_id: str, user_id: str, mark: Mark, event: Event, messages: Sequence[ChatMessage]
     ) -> Mark:
         running = await self._under_way(thread_id, user_id, mark)
-        if messages_of(running) and not belongs(event, messages, running):
+        if running.messages and not belongs(event, messages, running):
             mark = await self._commit(thread_id, user_id, mark, running)
             running = RunningTurn()
         step = added(running, messages)
@@ -431,7 +417,7 @@ class RecuerdaSessionService(BaseSessionService):
         mark = Mark(version=info.version, through=through_of(info))
         if turns and len(turns) < info.turns and mark.through < turns[0].number - 1:
             turns = _turns(await self.storage.read(thread_id, after=mark.through, user_id=user_id))
-        running = RunningTurn(decode_step(step.body) for step in draft.steps) if draft else RunningTurn()
+        running = running_turn(draft) if draft else RunningTurn()
         if draft is not None and draft.revision == info.revision:
             mark = structs.replace(mark, turn_id=draft.turn_id, steps=len(draft.steps))
         if draft is not None:
@@ -452,7 +438,7 @@ class RecuerdaSessionService(BaseSessionService):
         draft = await self.storage.load_draft(thread_id, user_id=user_id)
         if draft is None or (draft.turn_id, len(draft.steps)) != (mark.turn_id, mark.steps):
             raise DraftConflict(thread_id, turn_id=mark.turn_id, number=mark.steps + 1)
-        return RunningTurn(decode_step(step.body) for step in draft.steps)
+        return running_turn(draft)
 
     def _remember(self, thread_id: str, mark: Mark, turn: RunningTurn) -> None:
         self._running.pop(thread_id, None)

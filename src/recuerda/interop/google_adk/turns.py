@@ -11,11 +11,6 @@ from recuerda.interop.google_adk.form import fields_of, says_something
 from recuerda.messages.message import ChatMessage, FunctionResultContent
 
 
-def messages_of(turn: RunningTurn) -> list[ChatMessage]:
-    """Return the messages of a turn that is under way."""
-    return [*turn.input, *turn.new]
-
-
 def added(turn: RunningTurn, messages: Sequence[ChatMessage]) -> Step:
     """Return the step that adds messages. A user's messages before the first answer are the turn's input."""
     count = 0
@@ -26,7 +21,7 @@ def added(turn: RunningTurn, messages: Sequence[ChatMessage]) -> Step:
 
 def belongs(event: Event, messages: Sequence[ChatMessage], turn: RunningTurn) -> bool:
     """Return whether an event continues a turn: it is of the same invocation, or it answers an open call."""
-    known = messages_of(turn)
+    known = turn.messages
     if _open_calls(known).intersection(_results(messages)):
         return True
     last = next((fields for message in reversed(known) if (fields := fields_of(message)) is not None), None)
@@ -39,7 +34,7 @@ def is_complete(event: Event, turn: RunningTurn) -> bool:
     An event without content, such as a change of state before the answer, does not end a turn in which something was
     said. It is a turn of its own if nothing else is under way.
     """
-    messages = messages_of(turn)
+    messages = turn.messages
     if _open_calls(messages):
         return False
     said = [message for message in messages if says_something(message)]
@@ -50,7 +45,7 @@ def is_complete(event: Event, turn: RunningTurn) -> bool:
 
 def is_answered(turn: RunningTurn) -> bool:
     """Return whether the last thing that was said in a turn is not a user's message, and no call is open."""
-    messages = messages_of(turn)
+    messages = turn.messages
     last = next((message for message in reversed(messages) if says_something(message)), None)
     return last is None or (last.role != "user" and not _open_calls(messages))
 

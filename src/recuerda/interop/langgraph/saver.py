@@ -6,8 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -26,6 +25,7 @@ from msgspec import structs
 from recuerda.agent.background import run_in_background
 from recuerda.errors import ConfigurationError, CorruptTurn, InvalidInput, ThreadConflict
 from recuerda.interop.langgraph.forgetting import forget
+from recuerda.interop.langgraph.life import ClosedBothWays
 from recuerda.interop.langgraph.log import Log, position_of
 from recuerda.interop.langgraph.others import joined, origin, spoken
 from recuerda.interop.langgraph.places import ORIGIN, Place, Seen, config_of, place_of
@@ -41,14 +41,14 @@ from recuerda.interop.langgraph.states import Changes, State
 from recuerda.interop.langgraph.tail import Tail
 from recuerda.interop.langgraph.tuples import add_origin, checkpoint_tuple, delta_history
 from recuerda.interop.langgraph.values import Values
-from recuerda.storage import Appended, NewTurn, Storage, ThreadInfo, ThreadSlice, TurnRecord, open_storage
+from recuerda.storage import Appended, NewTurn, Storage, ThreadInfo, ThreadSlice, TurnRecord
 
 _MAX_TRIES = 16
 _HELD_THREADS = 64
 _STRATEGIES = ("keep_latest", "delete")
 
 
-class RecuerdaSaver(BaseCheckpointSaver[int]):
+class RecuerdaSaver(ClosedBothWays, BaseCheckpointSaver[int]):
     """Keep the checkpoints of a graph in a storage, each as what it changed.
 
     The methods without an `a` in front run in an event loop of their own, so they can be called anywhere except in code
@@ -77,8 +77,7 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
         if serde is not None and allowed_types:
             raise ConfigurationError("give allowed_types or serde: the classes that a serializer allows are its own")
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=tuple(allowed_types) or None))
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._is_own_storage = isinstance(storage, str)
+        self._open(storage)
         self._messages_channel = messages_channel
         self._user_key = user_key
         self._tails: OrderedDict[str, Tail] = OrderedDict()
@@ -333,33 +332,6 @@ class RecuerdaSaver(BaseCheckpointSaver[int]):
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         run_in_background(self.aprune(thread_ids, strategy=strategy))
-
-    def close(self) -> None:
-        """Close the storage, if the saver opened it by its URL."""
-        run_in_background(self.aclose())
-
-    # -- life ----------------------------------------------------------------------------------------------------------
-
-    async def aclose(self) -> None:
-        """Close the storage, if the saver opened it by its URL."""
-        if self._is_own_storage:
-            await self.storage.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- shared by the methods above -----------------------------------------------------------------------------------
 

@@ -8,8 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from langgraph.store.base import (
     BaseStore,
@@ -28,12 +27,13 @@ from langgraph.store.base import (
 
 from recuerda.agent.background import run_in_background
 from recuerda.errors import InvalidInput, ThreadConflict
+from recuerda.interop.langgraph.life import ClosedBothWays
 from recuerda.interop.langgraph.searching import Found, best_first, matches, newest_first, texts_of
 from recuerda.interop.langgraph.shelf import Contents, Namespace, Shelf, StoredItem, Use, encode_contents, thread_of
 from recuerda.json_value import to_json_object
 from recuerda.providers.embedding import Embedder, embed
 from recuerda.recall.vectors import pack, unit
-from recuerda.storage import Appended, NewTurn, Storage, open_storage
+from recuerda.storage import Appended, NewTurn, Storage
 from recuerda.storage.records import from_microseconds
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ _AT_ONCE = 16
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class RecuerdaStore(BaseStore):
+class RecuerdaStore(ClosedBothWays, BaseStore):
     """Keep the items of LangGraph's store in a storage, each namespace in a thread of its own.
 
     The methods without an `a` in front run in an event loop of their own. One store can be used by any number of graphs
@@ -69,8 +69,7 @@ class RecuerdaStore(BaseStore):
         ttl: TTLConfig | None = None,
         user_id: str | None = None,
     ) -> None:
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._is_own_storage = isinstance(storage, str)
+        self._open(storage)
         self.ttl_config = ttl
         self._embedder = embedder
         self._fields = tuple(fields)
@@ -115,31 +114,6 @@ class RecuerdaStore(BaseStore):
     def sweep(self) -> int:
         """Delete the items that have ended, and return their number."""
         return run_in_background(self.asweep())
-
-    async def aclose(self) -> None:
-        """Close the storage, if the store opened it by its URL."""
-        if self._is_own_storage:
-            await self.storage.close()
-
-    def close(self) -> None:
-        """Close the storage, if the store opened it by its URL."""
-        run_in_background(self.aclose())
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

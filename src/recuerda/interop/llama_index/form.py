@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import mimetypes
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
 
+from recuerda.interop.encoded import decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import Json, JsonObject
 from recuerda.messages.message import (
@@ -99,12 +100,10 @@ def _part(block: _Data) -> AnyContent:
 def _file(kind: str, block: _Data) -> AnyContent:
     data, url = block.get(_BYTES[kind]), block.get("url")
     name = block.get("title")
-    if isinstance(data, str):
-        try:
-            return DataContent(b64decode(data, validate=True), _media_type(kind, block), name or None)
-        except ValueError:
-            return UnknownContent({"type": f"llama-index/{kind}"})
-    if isinstance(url, str):
+    held = decoded(data) if isinstance(data, str) else None
+    if held is not None:
+        return DataContent(held, _media_type(kind, block), name or None)
+    if isinstance(url, str) and not isinstance(data, str):
         return UriContent(url, _media_type(kind, block))
     return UnknownContent({"type": f"llama-index/{kind}"})
 

@@ -14,17 +14,18 @@ from typing import Any
 
 import msgspec
 
-from recuerda.agent.steps import RunningTurn, decode_step
+from recuerda.agent.resuming import running_turn
 from recuerda.errors import StateError
 from recuerda.ids import new_id
 from recuerda.interop.forms import grouped, keep, restored
 from recuerda.interop.llama_index.form import LlamaForm
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import encode_turn
-from recuerda.messages.message import ChatMessage, Turn
+from recuerda.messages.message import ChatMessage, with_properties
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Draft, Expected, NewTurn, ThreadInfo, ThreadSlice
 from recuerda.threads.history import StoredTurn, stored_turn
+from recuerda.window.window import turn_of
 
 MARK = "llama-index"
 """The key of a thread's metadata with its `Mark`."""
@@ -172,8 +173,7 @@ def _lines(stored: StoredTurn) -> Iterator[Line]:
 def _drafted(draft: Draft | None, revision: int) -> Iterator[Line]:
     if draft is None:
         return iter(())
-    turn = RunningTurn(decode_step(step.body) for step in draft.steps)
-    return _of_messages(draft.turn_id, revision, [*turn.input, *turn.new])
+    return _of_messages(draft.turn_id, revision, running_turn(draft).messages)
 
 
 def _of_messages(turn_id: str, number: int, messages: Sequence[ChatMessage]) -> Iterator[Line]:
@@ -225,10 +225,8 @@ def batch_of(lines: Sequence[Line]) -> list[NewTurn]:
     made: list[NewTurn] = []
     for number, (first, *others) in enumerate(turns, 1):
         mark = msgspec.to_builtins(Batch(batch, is_last=number == len(turns)))
-        messages = (_with_properties(first, {BATCH: mark}), *others)
-        count = next((i for i, one in enumerate(messages) if one.role in {"assistant", "tool"}), len(messages))
-        body = encode_turn(Turn(messages=messages, input_count=count))
-        made.append(NewTurn(body=body, message_count=len(messages), id=f"{batch}.{number}"))
+        turn = turn_of((with_properties(first, {BATCH: mark}), *others))
+        made.append(NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=f"{batch}.{number}"))
     return made
 
 
@@ -236,16 +234,5 @@ def _messages(lines: Sequence[Line]) -> list[ChatMessage]:
     messages: list[ChatMessage] = []
     for line in lines:
         properties: dict[str, Any] = {STATUS: ARCHIVED if line.is_archived else None, BATCH: None}
-        messages += [_with_properties(line.group[0], properties), *line.group[1:]]
+        messages += [with_properties(line.group[0], properties), *line.group[1:]]
     return messages
-
-
-def _with_properties(message: ChatMessage, changes: JsonObject) -> ChatMessage:
-    properties = {**(message.additional_properties or {}), **changes}
-    return ChatMessage(
-        message.role,
-        contents=message.contents,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties={name: value for name, value in properties.items() if value is not None},
-    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import mimetypes
-from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
 
+from recuerda.interop.encoded import data_uri, decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
@@ -93,12 +93,8 @@ def _part(part: object) -> AnyContent:
 def _linked(url: str, otherwise: str, name: str | None) -> AnyContent:
     media_type = _media_type(url, otherwise)
     head, _, data = url.partition(",")
-    if head != f"data:{media_type};base64":
-        return UriContent(url, media_type)
-    try:
-        return DataContent(b64decode(data, validate=True), media_type, name)
-    except ValueError:
-        return UriContent(url, media_type)
+    held = decoded(data) if head == f"data:{media_type};base64" else None
+    return UriContent(url, media_type) if held is None else DataContent(held, media_type, name)
 
 
 def _media_type(url: str, otherwise: str) -> str:
@@ -185,8 +181,7 @@ def _shown(role: str, part: AnyContent) -> JsonObject | None:
         case UriContent() if role != "assistant":
             return _file(part.uri, part.media_type, None)
         case DataContent() if role != "assistant":
-            uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
-            return _file(uri, part.media_type, part.name)
+            return _file(data_uri(part), part.media_type, part.name)
         case _:
             return None
 

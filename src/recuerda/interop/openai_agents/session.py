@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -11,7 +10,7 @@ from agents.memory import SessionABC, SessionSettings
 from agents.memory.session_settings import resolve_session_limit
 
 from recuerda.ids import check_id
-from recuerda.interop.item_log import ItemLog, Place
+from recuerda.interop.item_log import ItemLog, Place, remember
 from recuerda.interop.openai_agents.form import ResponsesForm
 from recuerda.storage.contract import Storage
 
@@ -111,10 +110,7 @@ class RecuerdaSession(SessionABC):
         """Note where a run is, until the run is gone."""
         if wrapper is None:
             return
-        key = id(wrapper)
         if place is None:
-            self.places.pop(key, None)
-            return
-        if key not in self.places:
-            weakref.finalize(wrapper, self.places.pop, key, None)
-        self.places[key] = place
+            self.places.pop(id(wrapper), None)
+        else:
+            remember(self.places, wrapper, place)

@@ -18,9 +18,10 @@ from pydantic_ai.conversation_store import ConversationEntry, ConversationRecord
 from recuerda.interop.forms import grouped, keep, restored
 from recuerda.interop.pydantic_ai.form import PydanticForm, dump
 from recuerda.json_value import JsonObject
-from recuerda.messages.message import ChatMessage, Turn, UnknownContent
+from recuerda.messages.message import ChatMessage, Turn, UnknownContent, with_properties
 from recuerda.storage.records import ThreadInfo
 from recuerda.threads.history import StoredTurn
+from recuerda.window.window import turn_of
 
 ENTRY = "pydantic-ai.entry"
 """The additional property of an entry's first message: `{"id": …}`, with `parent` if it is not the entry before."""
@@ -49,7 +50,7 @@ class Line(msgspec.Struct, frozen=True):
     turn: int
 
 
-def turn_of(record: ConversationRecord, entries: Sequence[ConversationEntry]) -> Turn:
+def written_turn(record: ConversationRecord, entries: Sequence[ConversationEntry]) -> Turn:
     """Return the turn that stores a record with its new entries."""
     items = dump([entry.message for entry in entries])
     messages: list[ChatMessage] = []
@@ -59,14 +60,13 @@ def turn_of(record: ConversationRecord, entries: Sequence[ConversationEntry]) ->
         mark: JsonObject = {"id": entry.id}
         if previous is None or entry.parent_id != previous.id:
             mark["parent"] = entry.parent_id
-        messages += [_with_property(first, ENTRY, mark), *others]
+        messages += [with_properties(first, {ENTRY: mark}), *others]
         previous = entry
     if not messages:
         messages = [ChatMessage("tool", UnknownContent({"type": "pydantic-ai/record"}))]
     written = cast("JsonObject", _records.dump_python(record, mode="json"))
-    messages[-1] = _with_property(messages[-1], RECORD, written)
-    count = next((i for i, message in enumerate(messages) if message.role in {"assistant", "tool"}), len(messages))
-    return Turn(messages=tuple(messages), input_count=count)
+    messages[-1] = with_properties(messages[-1], {RECORD: written})
+    return turn_of(messages)
 
 
 def record_of(last: StoredTurn, info: ThreadInfo) -> ConversationRecord:
@@ -108,13 +108,3 @@ def lines_of(turns: Sequence[StoredTurn], *, is_whole: bool) -> Iterator[Line]:
             line = Line(found["id"], found.get("parent", previous), items, stored.number)
             yield line
             previous = line.id
-
-
-def _with_property(message: ChatMessage, name: str, value: JsonObject) -> ChatMessage:
-    return ChatMessage(
-        message.role,
-        contents=message.contents,
-        author_name=message.author_name,
-        message_id=message.message_id,
-        additional_properties={**(message.additional_properties or {}), name: value},
-    )

@@ -6,12 +6,13 @@ One `ModelRequest` holds what a user said, instructions and results of tools, so
 from __future__ import annotations
 
 import dataclasses
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 
+from recuerda.interop.encoded import urlsafe_decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import Json, JsonObject
 from recuerda.messages.message import (
@@ -119,7 +120,7 @@ def _input(part: object) -> AnyContent:
         case {"kind": "text-content" | "text", "content": str(text)}:
             return TextContent(text)
         case {"kind": "binary", "data": str(data), "media_type": str(media_type)}:
-            return DataContent(_bytes(data), media_type)
+            return DataContent(urlsafe_decoded(data), media_type)
         case {"kind": str(kind), "url": str(url)}:
             return UriContent(
                 url, str(cast("_Data", part).get("media_type") or _MEDIA.get(kind, "application/octet-stream"))
@@ -140,14 +141,6 @@ def _response_part(part: _Data) -> AnyContent:
             return FunctionCallContent(call_id, name, "{}" if part.get("args") is None else part["args"])
         case _:
             return UnknownContent(_unknown(part))
-
-
-def _bytes(text: str) -> bytes:
-    """Return the bytes of pydantic's base64, which has letters that are safe in URLs, and may have no padding."""
-    try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return text.encode()
 
 
 def _unknown(part: _Data) -> _Data:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -17,12 +16,12 @@ from pydantic_ai.conversation_store import (
 )
 
 from recuerda.errors import ThreadConflict
-from recuerda.interop.pydantic_ai.entries import Line, has_record, lines_of, record_of, turn_of
+from recuerda.interop.own_storage import OwnStorage
+from recuerda.interop.pydantic_ai.entries import Line, has_record, lines_of, record_of, written_turn
 from recuerda.interop.pydantic_ai.form import load
 from recuerda.messages.codec import encode_turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Expected, NewTurn, ThreadSlice, Version
-from recuerda.storage.registry import open_storage
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
 
 T = TypeVar("T")
@@ -34,7 +33,7 @@ _AT_ONCE = 16
 """The number of threads that a listing reads at the same time."""
 
 
-class RecuerdaConversationStore(ConversationStore):
+class RecuerdaConversationStore(OwnStorage, ConversationStore):
     """Keep Pydantic AI's conversations as threads, on any storage.
 
     A save is one atomic append, checked against the revision that was loaded; a save that is sent twice is stored once.
@@ -50,23 +49,9 @@ class RecuerdaConversationStore(ConversationStore):
     """
 
     def __init__(self, storage: Storage | str) -> None:
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._owns_storage = isinstance(storage, str)
+        self._open(storage)
         self._places: dict[str, str] = {}
         self._versions: dict[str, tuple[str, Expected]] = {}
-
-    async def close(self) -> None:
-        """Close the storage if the store opened it."""
-        if self._owns_storage:
-            await self.storage.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     # -- records -------------------------------------------------------------------------------------------------------
 
@@ -279,7 +264,7 @@ def _entries(lines: Sequence[Line]) -> list[ConversationEntry]:
 def _new_turn(
     record: ConversationRecord, entries: Sequence[ConversationEntry], turn_id: str
 ) -> tuple[NewTurn, str | None]:
-    turn = turn_of(record, entries)
+    turn = written_turn(record, entries)
     return NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id), title_of(turn)
 
 

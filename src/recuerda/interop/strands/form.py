@@ -5,12 +5,13 @@ Strands puts results of tools into messages of the user. They become messages of
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
 
+from recuerda.interop.encoded import decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import Json, JsonObject
 from recuerda.messages.message import (
@@ -85,10 +86,7 @@ def _shown(part: _Data) -> str:
 
 def _file(kind: str, file: _Data) -> AnyContent:
     data = _dict(_dict(file.get("source")).get("bytes")).get("data")
-    try:
-        held = b64decode(data, validate=True) if isinstance(data, str) else None
-    except ValueError:
-        held = None
+    held = decoded(data) if isinstance(data, str) else None
     if held is None:
         return UnknownContent({"type": f"strands/{kind}"})
     name = file.get("name")

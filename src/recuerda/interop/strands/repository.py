@@ -21,11 +21,11 @@ from recuerda.agent.background import run_in_background
 from recuerda.errors import ThreadConflict
 from recuerda.ids import check_id
 from recuerda.interop.item_log import ItemLog
+from recuerda.interop.own_storage import OpenedStorage
 from recuerda.interop.strands.form import StrandsForm
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo
-from recuerda.storage.registry import open_storage
 
 if TYPE_CHECKING:
     from strands.multiagent import MultiAgentBase
@@ -37,7 +37,7 @@ SESSION, AGENT, GROUP = "strands.session", "strands.agent.", "strands.multi_agen
 """The keys of the metadata; an id follows the last two."""
 
 
-class RecuerdaSessionRepository(SessionRepository):
+class RecuerdaSessionRepository(OpenedStorage, SessionRepository):
     """Keep the sessions of Strands in threads, on any storage.
 
     A message is written behind the messages that this repository has read. If another one has written in between, the
@@ -52,16 +52,14 @@ class RecuerdaSessionRepository(SessionRepository):
     """
 
     def __init__(self, storage: Storage | str, *, user_id: str | None = None, turn_id: str | None = None) -> None:
-        self.storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._owns_storage = isinstance(storage, str)
+        self._open(storage)
         self._user_id = user_id
         self._turn_id = None if turn_id is None else check_id(turn_id, "turn id")
         self._logs: dict[str, ItemLog] = {}
 
     def close(self) -> None:
         """Close the storage if the repository opened it."""
-        if self._owns_storage:
-            run_in_background(self.storage.close())
+        run_in_background(self._close_storage())
 
     # -- sessions ------------------------------------------------------------------------------------------------------
 

@@ -11,11 +11,11 @@ from msgspec import structs
 from strands.storage.search.keyword import KeywordSearchStrategy
 from strands.types.exceptions import StorageError
 
+from recuerda.interop.own_storage import OwnStorage
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, DataContent, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Expected, NewTurn, ThreadSlice, Version
-from recuerda.storage.registry import open_storage
 from recuerda.threads.history import stored_turn
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PREFIX = "strands-storage/"
 """The start of the id of each thread; the key follows."""
 
 
-class RecuerdaSnapshotStorage:
+class RecuerdaSnapshotStorage(OwnStorage):
     """Keep the snapshots of `SnapshotSessionManager` on any storage.
 
     A value that this object has read or written is replaced only if no other object has written it since. Otherwise
@@ -38,15 +38,9 @@ class RecuerdaSnapshotStorage:
     """
 
     def __init__(self, storage: Storage | str, *, user_id: str | None = None) -> None:
-        self._storage: Storage = open_storage(storage) if isinstance(storage, str) else storage
-        self._owns_storage = isinstance(storage, str)
+        self._open(storage)
         self._user_id = user_id
         self._versions: dict[str, Expected] = {}
-
-    async def close(self) -> None:
-        """Close the storage if this object opened it."""
-        if self._owns_storage:
-            await self._storage.close()
 
     async def write(self, key: str, data: bytes) -> None:
         """Replace the value of a key, in one atomic step.
@@ -57,7 +51,7 @@ class RecuerdaSnapshotStorage:
         thread_id = _thread_id(key)
         turn = Turn(messages=(ChatMessage("tool", DataContent(bytes(data), "application/octet-stream")),))
         known = self._versions.get(key)
-        appended = await self._storage.append(
+        appended = await self.storage.append(
             thread_id,
             NewTurn(body=encode_turn(turn), message_count=1),
             expected=known,
@@ -81,11 +75,11 @@ class RecuerdaSnapshotStorage:
     async def delete(self, key: str) -> None:
         """Delete the value of a key, if there is one."""
         self._versions.pop(key, None)
-        await self._storage.delete(_thread_id(key), user_id=self._user_id)
+        await self.storage.delete(_thread_id(key), user_id=self._user_id)
 
     async def list(self, query: str = "") -> list[str]:
         """Return the keys that begin with a text, in order. This walks through all threads of the user."""
-        found = [info.id async for info in self._storage.threads(user_id=self._user_id)]
+        found = [info.id async for info in self.storage.threads(user_id=self._user_id)]
         return sorted(one.removeprefix(PREFIX) for one in found if one.startswith(PREFIX + query))
 
     async def search(self, query: str) -> list[StorageSearchResult]:
@@ -93,7 +87,7 @@ class RecuerdaSnapshotStorage:
         return await KeywordSearchStrategy().search(self, query)
 
     async def _read(self, key: str) -> ThreadSlice:
-        found = await self._storage.read(_thread_id(key), last_turns=1, user_id=self._user_id)
+        found = await self.storage.read(_thread_id(key), last_turns=1, user_id=self._user_id)
         self._versions[key] = 0 if found.info is None else found.info.version
         return found
 
