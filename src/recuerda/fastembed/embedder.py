@@ -14,8 +14,7 @@ from fastembed import TextEmbedding
 
 from recuerda.errors import ConfigurationError, EmbedderError
 from recuerda.fastembed.models import DEFAULT_MODEL, Prefixes, embedding_models, prefixes_of
-from recuerda.fastembed.running import Running, encodable, existing_folder
-from recuerda.ids import check_limit
+from recuerda.fastembed.running import Running, encodable, model_options
 
 _TEXTS_AT_ONCE = 16  # A larger batch is not faster, and a cancelled call waits for the running batch.
 
@@ -59,11 +58,7 @@ class FastEmbedEmbedder:
             known.text if text_prefix is None else text_prefix,
         )
         self._known_prefix = known.text
-        options: dict[str, Any] = {
-            "cache_dir": None if cache_folder is None else str(cache_folder),
-            "threads": check_limit(threads, "threads"),
-            "specific_model_path": existing_folder(folder),
-        }
+        options = model_options(folder, cache_folder, threads)
         self._running = Running(
             self._model,
             lambda: TextEmbedding(self._model, **options),

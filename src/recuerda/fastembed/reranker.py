@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from fastembed.rerank.cross_encoder import TextCrossEncoder
 
 from recuerda.errors import ConfigurationError, RerankerError
-from recuerda.fastembed.running import Running, encodable, existing_folder
-from recuerda.ids import check_limit
+from recuerda.fastembed.running import Running, encodable, model_options
 
 _TEXTS_AT_ONCE = 16  # A call that was cancelled or took too long ends after its running batch.
 
@@ -43,11 +41,7 @@ class FastEmbedReranker:
         threads: int = 1,
     ) -> None:
         self._model_id = _supported(model_id)
-        options: dict[str, Any] = {
-            "cache_dir": None if cache_folder is None else str(cache_folder),
-            "threads": check_limit(threads, "threads"),
-            "specific_model_path": existing_folder(folder),
-        }
+        options = model_options(folder, cache_folder, threads)
         self._running = Running(
             self._model_id,
             lambda: TextCrossEncoder(self._model_id, **options),

@@ -6,9 +6,10 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from recuerda.errors import ConfigurationError, RecuerdaError
+from recuerda.ids import check_limit
 
 AnyModel = TypeVar("AnyModel")
 AnyAnswer = TypeVar("AnyAnswer")
@@ -65,6 +66,20 @@ class Running(Generic[AnyModel]):
                 f"the model {self._model_id} cannot be loaded from {self._folder or 'its hub'} "
                 f"({type(error).__name__}): check the network, or give folder= a folder with the model's files"
             ) from error
+
+
+def model_options(folder: str | Path | None, cache_folder: str | Path | None, threads: int) -> dict[str, Any]:
+    """Return fastembed's options for a model.
+
+    Raises:
+        ConfigurationError: there is no such folder.
+        InvalidInput: `threads` is below 1.
+    """
+    return {
+        "cache_dir": None if cache_folder is None else str(cache_folder),
+        "threads": check_limit(threads, "threads"),
+        "specific_model_path": existing_folder(folder),
+    }
 
 
 def existing_folder(folder: str | Path | None) -> str | None:

@@ -15,11 +15,10 @@ from msgspec import structs
 
 from recuerda.recall.facts import Fact
 from recuerda.recall.following import new_document
-from recuerda.recall.index import Candidate, Candidates, Correction, Document, NewDocument
+from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, Correction, Document, NewDocument
 from recuerda.recall.memory import Memory, memory_of
 from recuerda.recall.text import terms_of
 
-_THREAD_BITS = 32
 _COMPARED_CHARACTERS = 1_000
 
 _Saying: TypeAlias = tuple[str, frozenset[str]]
@@ -38,7 +37,7 @@ class Corrections:
             message = correction.message
             self._of_saying.setdefault(saying(message.role, message.speaker, message.text), []).append(correction)
         valid = (correction for correction in found if correction.fact.superseded_by is None)
-        self._of_key = {-number << _THREAD_BITS: correction for number, correction in enumerate(valid, 1)}
+        self._of_key = {-number << THREAD_BITS: correction for number, correction in enumerate(valid, 1)}
 
     def added_to(self, candidates: Candidates, terms: Iterable[str]) -> Candidates:
         """Return candidates together with one candidate for each correction. The keys of corrections are negative."""
@@ -52,7 +51,7 @@ class Corrections:
             new = new_document(_corrected(correction))
             found[key] = candidate = _candidate(key, new, wanted)
             frequencies.update(candidate.matches.keys())
-            threads[key >> _THREAD_BITS] = new.document.thread_id
+            threads[key >> THREAD_BITS] = new.document.thread_id
         return Candidates(found=found, frequencies=frequencies, threads=threads)
 
     def memories(

@@ -22,6 +22,9 @@ from recuerda.errors import ConfigurationError
 from recuerda.recall.facts import Fact, NewFact
 from recuerda.storage.records import Version
 
+THREAD_BITS = 32
+"""The number of low bits of a document's key. The high bits identify its thread."""
+
 NEIGHBOUR_REACH = 2
 """The number of neighbours that are fetched on each side of a document."""
 

@@ -26,10 +26,11 @@ from recuerda.recall.correcting import quoted_facts
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import Followed
 from recuerda.recall.index import IndexStats, Position, RecallIndex
+from recuerda.recall.meaning import EMBED_S
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory, Progress, check_relevance, filters
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
-from recuerda.recall.recollection import EMBED_S, Recollection, Tell, whose_memories
+from recuerda.recall.recollection import Recollection, Tell, whose_memories
 from recuerda.recall.reranking import RERANK_S, Reranking
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespaces, owner_of
 from recuerda.recall.text import MAX_TEXT, clean_text, essence
@@ -173,7 +174,7 @@ class RecallProvider(ContextProvider):
         if position is None:
             return
         if self._embedder is not None:
-            await self._learning.start(position.scope, partial(recollection.embed_missing, position.scope))
+            await self._learning.start(position.scope, partial(recollection.meaning.embed_missing, position.scope))
         if self._extractor is not None:
             # Turns of one user are processed one after the other, because the model gets the earlier facts.
             await self._learning.start(position.scope, partial(recollection.learn_facts, self._extractor, thread.id))
@@ -255,9 +256,9 @@ class RecallProvider(ContextProvider):
     ) -> list[Memory]:
         recollection = self._of()
         memories = await recollection.search(query, whose, limit=limit, filters=admitted, has_history=has_history)
-        for scope in recollection.lacks_vectors.intersection(whose.scopes):
-            recollection.lacks_vectors.discard(scope)
-            await self._learning.start(scope, partial(recollection.embed_missing, scope), is_optional=True)
+        for scope in recollection.meaning.lacks_vectors.intersection(whose.scopes):
+            recollection.meaning.lacks_vectors.discard(scope)
+            await self._learning.start(scope, partial(recollection.meaning.embed_missing, scope), is_optional=True)
         return memories
 
     async def standing(

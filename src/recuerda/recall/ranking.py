@@ -33,7 +33,7 @@ from typing import NamedTuple
 import msgspec
 
 from recuerda.recall.dates import NamedTimes, named_times
-from recuerda.recall.index import Candidate, Candidates, ScopeInfo
+from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
 from recuerda.recall.text import ABOUT_ASKER, name_words, query_terms, speaker_terms, words_of
 from recuerda.recall.traits import (
     HAS_NAME,
@@ -50,7 +50,6 @@ SESSION_GAP_US = 6 * 3600 * 1_000_000
 """The longest time between neighbouring messages of one exchange."""
 
 _DAY_US = 24 * 3600 * 1_000_000
-_THREAD_BITS = 32
 _STEPS = (-2, -1, 1, 2)
 """From a message to the neighbours that support it."""
 _DEVIATIONS = 5
@@ -173,7 +172,7 @@ def rank(
     for key, supported in scores.items():
         candidate = found[key]
         created = candidate.created_us
-        score = supported + weights.session * sessions.get((key >> _THREAD_BITS, created // _DAY_US), 0.0)
+        score = supported + weights.session * sessions.get((key >> THREAD_BITS, created // _DAY_US), 0.0)
         is_reply = bool(echoes) and _is_reply(candidate, found, echoes)
         likelihood = likelihoods.of(candidate, is_reply=is_reply)
         scored.append((score * likelihood * (1 + weights.recent * ((created - oldest) / age)), created, key))
@@ -325,7 +324,7 @@ def _support_weight(candidate: Candidate, beside: Candidate, step: int, weights:
 def _session_scores(found: Mapping[int, Candidate], own: Mapping[int, float]) -> dict[tuple[int, int], float]:
     scores: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
     for key, score in own.items():
-        scores[key >> _THREAD_BITS, found[key].created_us // _DAY_US].append(score)
+        scores[key >> THREAD_BITS, found[key].created_us // _DAY_US].append(score)
     return {session: sum(heapq.nlargest(3, values)) for session, values in scores.items()}
 
 

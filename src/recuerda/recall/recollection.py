@@ -22,32 +22,37 @@ from weakref import WeakSet, WeakValueDictionary
 from msgspec import structs
 
 from recuerda.errors import (
-    ChatClientError,
     ConfigurationError,
     DecryptionError,
-    EmbedderError,
     InvalidInput,
-    ProviderError,
-    StorageError,
     ThreadOwnershipError,
 )
-from recuerda.providers.embedding import Embedder, embed, embed_question
+from recuerda.providers.embedding import Embedder
 from recuerda.recall.correcting import Corrections
-from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
+from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import Followed, follow, is_current
-from recuerda.recall.index import CandidateQuery, Correction, Document, Forgetting, Position, RecallIndex, ScopeInfo
+from recuerda.recall.index import (
+    THREAD_BITS,
+    CandidateQuery,
+    Correction,
+    Document,
+    Forgetting,
+    Position,
+    RecallIndex,
+    ScopeInfo,
+)
 from recuerda.recall.joining import joined_candidates, joined_info
+from recuerda.recall.learning import Learning
+from recuerda.recall.meaning import EMBED_S, Meaning
 from recuerda.recall.memory import Filters, Memory, Progress
 from recuerda.recall.ranking import best_score, question_of, rank, relevance_of
 from recuerda.recall.repeats import Repeats
 from recuerda.recall.reranking import RERANKED, Reranking
 from recuerda.recall.scopes import Whose, other_scopes, user_scope
-from recuerda.recall.text import MAX_TEXT, STANDING, query_terms, without_names
-from recuerda.recall.vectors import unit
+from recuerda.recall.text import MAX_TEXT, STANDING, query_terms
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
 from recuerda.storage.records import ThreadInfo
-from recuerda.threads.history import StoredTurn, stored_turn
 
 Tell: TypeAlias = Callable[[Progress], None]
 
@@ -60,24 +65,12 @@ CHECK_EVERY = 8
 CHECKED_PER_TURN = 4
 """The number of threads that are then compared, for each of these turns."""
 
-EMBED_S = 5.0
-"""The largest number of seconds that a search waits for the embedder."""
-
-_BATCH_S = 60.0
-"""The number of seconds after which an embedder that makes vectors in the background is given up."""
-
 _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500
 _ROUNDS = 5
 _LAST_POSITIONS = 1_000
-_TURNS_FOR_FACTS = 10
-_REFUSALS = (400, 413, 422)
-"""The statuses with which a service refuses a text. Any other status may be different next time."""
-
 _STANDING_CANDIDATES = 1_000
 
-_EMBED_AT_ONCE = 32
-_EMBEDDED_CHARACTERS = 2_000
 _LISTED_AT_ONCE = 1_000
 _ERASED_AT_ONCE = 200
 
@@ -97,8 +90,7 @@ class Recollection:
         zone: the time zone of the users.
 
     Attributes:
-        lacks_vectors: the scopes in which a search did not wait for the vectors of all messages. The owner calls
-            `embed_missing` for them later.
+        meaning: the vectors of the messages.
     """
 
     def __init__(
@@ -113,9 +105,7 @@ class Recollection:
         zone: tzinfo = UTC,
     ) -> None:
         self.index = index
-        self.embedder = embedder
-        self.lacks_vectors: set[str] = set()
-        self._embed_s = embed_s
+        self.meaning: Meaning = Meaning(index, embedder, embed_s=embed_s)
         self._reranking = reranking
         self._zone = zone
         self._clock = clock
@@ -127,7 +117,7 @@ class Recollection:
         self._removed: dict[str, int] = {}
         self._erasures = 0
         self._unchecked_turns = 0
-        self._failed_turns: set[str] = set()
+        self._learning = Learning(index)
         self._generation = index.generation
 
     @property
@@ -211,10 +201,10 @@ class Recollection:
         Raises:
             EmbedderError: the embedder failed.
         """
-        if self.embedder is None:
+        if self.meaning.embedder is None:
             return 0
         scopes = {position.scope for position in (await self.followed(user_id)).values()}
-        return sum([await self.embed_missing(scope) for scope in sorted(scopes)])
+        return sum([await self.meaning.embed_missing(scope) for scope in sorted(scopes)])
 
     async def followed(self, user_id: str | None) -> dict[str, Position]:
         """Return the positions of a user's threads in all namespaces; of all threads in the index if it is None."""
@@ -367,7 +357,7 @@ class Recollection:
         self, text: str, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters, *, has_history: bool
     ) -> list[Memory]:
         info = joined_info(list(infos.values()))
-        vector = await self._query_vector(text, list(infos), info)
+        vector = await self.meaning.query_vector(text, list(infos), info)
         question = question_of(text, info, self._clock(), self._zone)
         looked_at = _NARROW_CANDIDATES if filters.is_narrow else max(_CANDIDATES, 3 * limit)
         queries = [
@@ -375,7 +365,7 @@ class Recollection:
                 scope=scope,
                 terms=tuple(question.terms),
                 periods=question.times.windows,
-                model_id=self.embedder.model_id if self.embedder is not None else "",
+                model_id=self.meaning.model_id,
                 vector=vector,
                 limit=looked_at,
             )
@@ -389,7 +379,7 @@ class Recollection:
         scored = [
             (key, score)
             for key, score in rank(question, info, candidates)
-            if (thread_id := candidates.threads.get(key >> 32)) is not None
+            if (thread_id := candidates.threads.get(key >> THREAD_BITS)) is not None
             and (filters if key >= 0 else of_corrections).admits(candidates.found[key], thread_id)
         ]
         expected = best_score(question, info, candidates)
@@ -411,7 +401,7 @@ class Recollection:
         found = [
             (candidate.created_us, key)
             for key, candidate in candidates.found.items()
-            if candidate.matches and filters.admits(candidate, candidates.threads[key >> 32])
+            if candidate.matches and filters.admits(candidate, candidates.threads[key >> THREAD_BITS])
         ]
         found_by = partial(corrections.memories, has_history=False, has_substitutes=False)
         return await self._different([(key, 0.0) for _, key in sorted(found, reverse=True)], limit, found_by)
@@ -464,58 +454,6 @@ class Recollection:
         except DecryptionError:
             return None
 
-    # -- meaning -------------------------------------------------------------------------------------------------------
-
-    async def embed_missing(self, scope: str) -> int:
-        """Give a vector to each message of a scope that has none from the embedder's model; return their number.
-
-        Raises:
-            EmbedderError: the embedder failed. The messages are still found by their words.
-        """
-        if self.embedder is None:
-            return 0
-        done = 0
-        while waiting := await self.index.unembedded(scope, self.embedder.model_id, _EMBED_AT_ONCE):
-            texts = [item.text[:_EMBEDDED_CHARACTERS] for item in waiting]
-            try:
-                async with asyncio.timeout(_BATCH_S):
-                    vectors = await embed(self.embedder, texts)
-            except TimeoutError:
-                raise EmbedderError(
-                    f"{self.embedder.model_id} gave no vectors for {len(texts)} texts within {_BATCH_S:g} s"
-                ) from None
-            by_key = {item.key: unit(vector) for item, vector in zip(waiting, vectors, strict=True)}
-            await self.index.add_vectors(scope, self.embedder.model_id, by_key)
-            done += len(waiting)
-        return done
-
-    async def _query_vector(self, text: str, scopes: Sequence[str], info: ScopeInfo) -> list[float] | None:
-        """Return the vector of a question; None if the search has to do without it.
-
-        The vectors of messages that have none are made first. If that takes too long, the search does not compare
-        vectors: messages without a vector would lose to messages with one.
-        """
-        if self.embedder is None or not text.strip():
-            return None
-        try:
-            async with asyncio.timeout(self._embed_s):
-                for scope in scopes:
-                    await self.embed_missing(scope)
-                vector = await embed_question(self.embedder, without_names(text, info.speakers))
-        except StorageError:
-            raise
-        except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and a search needs it not
-            _logger.warning("memories are searched by words only, because %s", self._reason(error))
-            self.lacks_vectors.update(scopes)
-            return None
-        return unit(vector)
-
-    def _reason(self, error: Exception) -> str:
-        if isinstance(error, TimeoutError):
-            return f"the embedder gave no vectors within {self._embed_s:g} s"
-        # Only our own error is known to hold no secret.
-        return f"the embedder failed: {error if isinstance(error, EmbedderError) else type(error).__name__}"
-
     # -- facts ---------------------------------------------------------------------------------------------------------
 
     async def facts(self, whose: Whose, *, has_history: bool) -> list[Fact]:
@@ -529,46 +467,8 @@ class Recollection:
         return []
 
     async def learn_facts(self, extractor: FactExtractor, thread_id: str) -> int:
-        """Search the turns of a thread for facts, if they have not been searched yet; return the number of facts.
-
-        A turn on which the model fails is searched again next time. If the model fails on it again, and the reason is
-        the turn, the turn is left out, so that it does not hold up the turns after it.
-
-        Raises:
-            ChatClientError: the model failed.
-            ProviderError: the model's answer does not have the required form.
-            TimeoutError: the model did not answer within the time limit.
-        """
-        position = (await self.index.positions([thread_id])).get(thread_id)
-        if position is None:
-            return 0
-        through = await self.index.facts_through(thread_id, position.incarnation)
-        home = self._home(thread_id)
-        found = await home.read(thread_id, last_turns=_TURNS_FOR_FACTS)
-        if found.info is None or found.info.incarnation != position.incarnation:
-            return 0
-        count = 0
-        for record in found.records:
-            if record.number > (through or 0):
-                known = (await self.index.facts(position.scope))[-KNOWN_FACTS:]
-                facts = await self._facts_of(stored_turn(record, thread_id), extractor, known)
-                await self.index.add_facts(thread_id, position, record.number, facts, turn_id=record.id)
-                count += len(facts)
-        return count
-
-    async def _facts_of(self, turn: StoredTurn, extractor: FactExtractor, known: Sequence[Fact]) -> Sequence[NewFact]:
-        """Return the facts of a turn; none if the model fails on it for the second time because of the turn."""
-        try:
-            async with asyncio.timeout(extractor.timeout.total_seconds()):
-                facts = await extractor.extract(turn, known)
-        except (ChatClientError, ProviderError, TimeoutError) as error:
-            if not (turn.id in self._failed_turns and _is_about_the_turn(error)):
-                self._failed_turns.add(turn.id)
-                raise
-            _logger.warning("a turn is searched for facts no more, because the model failed on it twice: %s", error)
-            facts = []
-        self._failed_turns.discard(turn.id)
-        return facts
+        """Search the turns of a thread for facts; see `Learning.learn`."""
+        return await self._learning.learn(extractor, thread_id, self._home(thread_id))
 
     # -- correcting ----------------------------------------------------------------------------------------------------
 
@@ -702,7 +602,7 @@ class Recollection:
         candidates = await self.index.candidates(looked_for)
         wanted = set(terms.values())
         return {
-            (candidates.threads[key >> 32], candidate.turn)
+            (candidates.threads[key >> THREAD_BITS], candidate.turn)
             for key, candidate in candidates.found.items()
             if {terms[term] for term in candidate.matches} == wanted
         }
@@ -721,11 +621,6 @@ def whose_memories(user_id: str | None, thread_id: str | None, namespaces: tuple
             "there is no user whose memories to search; give user_id=, or thread_id= for a thread that has no user"
         )
     return Whose(thread_id=thread_id, namespaces=namespaces)
-
-
-def _is_about_the_turn(error: Exception) -> bool:
-    """Return True if a model will fail on the same turn again: it refused the text, or it cannot answer in the form."""
-    return not isinstance(error, ChatClientError) or error.status in _REFUSALS
 
 
 def _forgetting(thread_id: str, position: Position, first: int, last: int) -> Forgetting:

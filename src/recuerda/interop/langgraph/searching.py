@@ -14,7 +14,7 @@ from langgraph.store.base import get_text_at_path
 
 from recuerda.errors import InvalidInput
 from recuerda.interop.langgraph.shelf import Namespace, StoredItem
-from recuerda.recall.index import Candidate, Candidates, ScopeInfo
+from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
 from recuerda.recall.ranking import question_of, rank
 from recuerda.recall.text import terms_of
 from recuerda.recall.vectors import most_similar
@@ -27,7 +27,6 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$lt": lambda value, bound: value < bound,
     "$lte": lambda value, bound: value <= bound,
 }
-_THREAD_BITS = 32
 
 
 class Found(NamedTuple):
@@ -94,8 +93,8 @@ def best_first(
     for number, one in enumerate(found):
         matched = {term: terms[number][term] for term in question.terms if term in terms[number]}
         if matched or number in similar:
-            candidates[number << _THREAD_BITS] = Candidate(
-                key=number << _THREAD_BITS,
+            candidates[number << THREAD_BITS] = Candidate(
+                key=number << THREAD_BITS,
                 turn=1,
                 role="",
                 speaker=None,
@@ -108,8 +107,8 @@ def best_first(
     frequencies = {term: sum(term in counts for counts in terms) for term in question.terms}
     known = {term: count for term, count in frequencies.items() if count}
     order = rank(question, info, Candidates(found=candidates, frequencies=known, threads={}))
-    best = [found[key >> _THREAD_BITS]._replace(score=score) for key, score in order]
-    ranked = {key >> _THREAD_BITS for key, _ in order}
+    best = [found[key >> THREAD_BITS]._replace(score=score) for key, score in order]
+    ranked = {key >> THREAD_BITS for key, _ in order}
     # Without a common word, and less similar than most: still an answer if the caller asks for so many.
     rest = sorted((number for number in similar if number not in ranked), key=lambda number: -similar[number])
     return best + [found[number]._replace(score=0.0) for number in rest]

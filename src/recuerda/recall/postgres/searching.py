@@ -14,6 +14,7 @@ from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import Fact, FactSource
 from recuerda.recall.index import (
     NEIGHBOUR_REACH,
+    THREAD_BITS,
     Candidate,
     CandidateQuery,
     Candidates,
@@ -279,7 +280,7 @@ def _candidates(matches: Matches, found: Sequence[Row]) -> Candidates:
         )
         for key, number, _, turn, role, speaker, created_us, traits, size, similarity in found
     }  # fmt: skip
-    threads = {row[0] >> 32: row[2] for row in found}
+    threads = {row[0] >> THREAD_BITS: row[2] for row in found}
     return Candidates(found=candidates, frequencies=matches.frequencies, threads=threads)
 
 

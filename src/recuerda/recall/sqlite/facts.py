@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 
 from recuerda.recall.facts import Fact, FactSource, NewFact
-from recuerda.recall.index import Correction, Document, Position
-from recuerda.recall.sqlite.schema import THREAD_BITS
+from recuerda.recall.index import THREAD_BITS, Correction, Document, Position
 from recuerda.recall.sqlite.texts import original_text
 
 

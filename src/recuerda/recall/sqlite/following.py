@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from recuerda.recall.index import Forgetting, NewDocument, Position, ThreadUpdate
+from recuerda.recall.index import THREAD_BITS, Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postings import BLOCK
 from recuerda.recall.sqlite.entries import Removed, take_out
 from recuerda.recall.sqlite.facts import erase_facts, remove_changed, remove_orphans
 from recuerda.recall.sqlite.meaning import remove_vectors
-from recuerda.recall.sqlite.schema import ROLES, THREAD_BITS
+from recuerda.recall.sqlite.schema import ROLES
 from recuerda.recall.sqlite.searching import followed, known_threads
 from recuerda.recall.sqlite.texts import original_text, stored_text
 

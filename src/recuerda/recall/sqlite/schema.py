@@ -29,8 +29,6 @@ APPLICATION_ID = 0x52454349
 SHAPE = 4000 + TERMS_VERSION
 """The shape of a file's tables and terms: its `user_version`. An index of another shape is created again."""
 
-THREAD_BITS = 32
-
 ROLES = ("user", "assistant")
 
 _TABLES = (

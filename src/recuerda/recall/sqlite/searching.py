@@ -13,6 +13,7 @@ import msgspec
 
 from recuerda.recall.index import (
     NEIGHBOUR_REACH,
+    THREAD_BITS,
     Candidate,
     CandidateQuery,
     Candidates,
@@ -24,7 +25,7 @@ from recuerda.recall.index import (
 from recuerda.recall.postings import BLOCK, Matches
 from recuerda.recall.sqlite import entries, meaning
 from recuerda.recall.sqlite.facts import has_corrections
-from recuerda.recall.sqlite.schema import ROLES, THREAD_BITS
+from recuerda.recall.sqlite.schema import ROLES
 from recuerda.recall.sqlite.texts import original_text
 
 _DocumentRow = tuple[int, str, int, str, int, int, str | None, int, str | bytes]
