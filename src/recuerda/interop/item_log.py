@@ -22,12 +22,12 @@ from recuerda.agent.resuming import running_turn
 from recuerda.agent.steps import RunningTurn, Step, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.ids import new_id
+from recuerda.interop.calls import call_ids, result_ids
 from recuerda.interop.forms import Form, grouped, keep, restore, restored
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import (
     ChatMessage,
-    FunctionResultContent,
     RefusalContent,
     TextContent,
     Turn,
@@ -322,9 +322,7 @@ def _is_input(message: ChatMessage) -> bool:
 
 
 def _open_calls(turn: RunningTurn) -> set[str]:
-    called = {call.call_id for message in turn.new for call in message.function_calls}
-    done = {part.call_id for m in turn.new for part in m.contents if isinstance(part, FunctionResultContent)}
-    return called - done
+    return call_ids(turn.new) - result_ids(turn.new)
 
 
 def _is_answered(turn: RunningTurn) -> bool:
@@ -374,12 +372,7 @@ def _newest(groups: Sequence[Sequence[ChatMessage]], limit: int, form: Form) -> 
         chosen.append((group, items))
         count += len(items)
     chosen.reverse()
-    called = {call.call_id for group, _ in chosen for message in group for call in message.function_calls}
-    while chosen and _answers_other(chosen[0][0], called):
+    called = call_ids(message for group, _ in chosen for message in group)
+    while chosen and (answered := result_ids(chosen[0][0])) and answered.isdisjoint(called):
         del chosen[0]
     return [item for _, items in chosen for item in items]
-
-
-def _answers_other(group: Sequence[ChatMessage], called: set[str]) -> bool:
-    results = [part for m in group for part in m.contents if isinstance(part, FunctionResultContent)]
-    return bool(results) and not any(part.call_id in called for part in results)

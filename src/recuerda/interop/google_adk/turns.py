@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from google.adk.events.event import Event
 
 from recuerda.agent.steps import RunningTurn, Step
+from recuerda.interop.calls import call_ids, result_ids
 from recuerda.interop.google_adk.form import fields_of, says_something
-from recuerda.messages.message import ChatMessage, FunctionResultContent
+from recuerda.messages.message import ChatMessage
 
 
 def added(turn: RunningTurn, messages: Sequence[ChatMessage]) -> Step:
@@ -22,7 +23,7 @@ def added(turn: RunningTurn, messages: Sequence[ChatMessage]) -> Step:
 def belongs(event: Event, messages: Sequence[ChatMessage], turn: RunningTurn) -> bool:
     """Return whether an event continues a turn: it is of the same invocation, or it answers an open call."""
     known = turn.messages
-    if _open_calls(known).intersection(_results(messages)):
+    if _open_calls(known).intersection(result_ids(messages)):
         return True
     last = next((fields for message in reversed(known) if (fields := fields_of(message)) is not None), None)
     return last is not None and last.get("invocation_id", "") == event.invocation_id
@@ -50,10 +51,5 @@ def is_answered(turn: RunningTurn) -> bool:
     return last is None or (last.role != "user" and not _open_calls(messages))
 
 
-def _open_calls(messages: Iterable[ChatMessage]) -> set[str]:
-    known = list(messages)
-    return {call.call_id for message in known for call in message.function_calls} - _results(known)
-
-
-def _results(messages: Iterable[ChatMessage]) -> set[str]:
-    return {part.call_id for one in messages for part in one.contents if isinstance(part, FunctionResultContent)}
+def _open_calls(messages: Sequence[ChatMessage]) -> set[str]:
+    return call_ids(messages) - result_ids(messages)
