@@ -59,7 +59,7 @@ async def test_older_turns_are_sent_as_a_summary(storage: Storage) -> None:
     summarizer = Summarizer(notes, max_messages=10, keep_messages=4)
     await say(storage, summarizer, words(6))
     assert len(notes.requests) == 1
-    assert "user: word 0\nassistant: ok\nuser: word 1" in told(notes.requests[0])
+    assert "user: word 0\nassistant (A): ok\nuser: word 1" in told(notes.requests[0])
     assert "word 4" not in told(notes.requests[0])
 
     client = await say(storage, summarizer, ["and now?"])

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from recuerda.agent.background import run_in_background
 from recuerda.agent.chat import ChatModel
+from recuerda.agent.incoming import InputChoice
 from recuerda.agent.journal import drop_draft, load_draft
 from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest, input_messages
 from recuerda.agent.response import AgentResponse, PendingTurn
@@ -43,7 +44,7 @@ class Agent:
 
     Args:
         model: the client that speaks to a model. Most programs call `client.create_agent(…)` instead of this class.
-        name: the agent's name, for people.
+        name: the agent's name. It stands on the agent's messages, to tell several agents in one thread apart.
         instructions: the system prompt.
         chat_message_store_factory: called without arguments for each new thread; returns the thread's store.
         storage: the home of the threads: a `Storage` or a URL. If neither a storage nor a factory is given,
@@ -89,12 +90,15 @@ class Agent:
         check_choice(durability, get_args(Durability), "durability")
         if lease is not None and not isinstance(lease, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] - as below
             raise ConfigurationError(f"lease must be a timedelta or None, not {type(lease).__name__}")
+        if name is not None and not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as below
+            raise ConfigurationError(f"an agent's name must be a str or None, not {type(name).__name__}")
         by_service = bool(getattr(model, "keeps_threads", False))
         self.name = name
         self.instructions = instructions
         self._threads = AgentThreads(storage, chat_message_store_factory, mirror=mirror, by_service=by_service)
         self._settings = AgentSettings(
             model=model,
+            name=name,
             instructions=instructions,
             tools=_tools(tools),
             providers=checked(_providers(context_providers)),
@@ -173,6 +177,7 @@ class Agent:
         durability: Durability | None = None,
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
+        input: InputChoice = "new",
     ) -> AgentResponse:
         """Answer, and add the whole exchange to the thread as one turn.
 
@@ -189,6 +194,9 @@ class Agent:
                 "discard" it.
             keep_partial: if the run is cancelled, commit the input and the answer so far as a turn that is marked as
                 interrupted.
+            input: the messages that count, for a client that sends the whole conversation. "new" takes the messages
+                that the thread does not have, by their `message_id`; if it has them all, the answer that it has is
+                returned. "last" takes the messages behind the last answer. "all" takes every message.
 
         Raises:
             ThreadConflict: another process added to the thread during the run; nothing was written.
@@ -196,12 +204,19 @@ class Agent:
             DraftConflict: another process began a turn on the thread during the run, so the steps of this turn cannot
                 be saved.
             EncodeError: the input has no JSON form.
+            InvalidInput: no message of the input is new, or it cannot be told which are (see `input`).
             RunLimitError: the model still called tools after `max_tool_rounds` rounds.
             ChatClientError: the model's service failed.
             StorageError: the storage failed; its subclasses say how.
         """
         request = self._new_turn(
-            messages, thread, turn_id=turn_id, durability=durability, on_pending=on_pending, keep_partial=keep_partial
+            messages,
+            thread,
+            turn_id=turn_id,
+            durability=durability,
+            on_pending=on_pending,
+            keep_partial=keep_partial,
+            choice=input,
         )
         return await self._start(request).drained()
 
@@ -214,6 +229,7 @@ class Agent:
         durability: Durability | None = None,
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
+        input: InputChoice = "new",
     ) -> AgentResponseStream:
         """Stream the answer. Takes the arguments of `run` and raises the same errors.
 
@@ -221,7 +237,13 @@ class Agent:
         turn.
         """
         request = self._new_turn(
-            messages, thread, turn_id=turn_id, durability=durability, on_pending=on_pending, keep_partial=keep_partial
+            messages,
+            thread,
+            turn_id=turn_id,
+            durability=durability,
+            on_pending=on_pending,
+            keep_partial=keep_partial,
+            choice=input,
         )
         return self._start(structs.replace(request, is_streamed=True))
 
@@ -308,6 +330,7 @@ class Agent:
         durability: Durability | None,
         on_pending: OnPending,
         keep_partial: bool,
+        choice: InputChoice = "new",
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
@@ -317,6 +340,7 @@ class Agent:
             on_pending=on_pending,
             keep_partial=keep_partial,
             is_temporary=thread is None,
+            choice=choice,
         )
 
     def _resumption(

@@ -69,6 +69,7 @@ class Attempt:
             settings.model,
             request.thread,
             beginning.turn,
+            name=settings.name,
             journal=beginning.journal,
             is_streamed=request.is_streamed,
             inside=ticket.inside,

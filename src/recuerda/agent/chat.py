@@ -30,6 +30,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         is_temporary: True when the service must not keep the request; `messages` is then the whole conversation.
         context_count: the number of messages, at the beginning of `messages`, that come from context providers and are
             meant for this turn only. See `ChatClient.forget_context`.
+        agent_name: the name of the agent that asks, or None. An assistant's message under another name was said by
+            another agent.
     """
 
     messages: Sequence[ChatMessage]
@@ -40,6 +42,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     service_thread_id: str | None = None
     is_temporary: bool = False
     context_count: int = 0
+    agent_name: str | None = None
 
 
 class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from recuerda.agent.resuming import runnable
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.agent.tools import FunctionTool, too_many_calls, unknown_tool
 from recuerda.errors import RunLimitError
-from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
+from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent, signed
 from recuerda.providers.gathering import all_of
 from recuerda.storage.finishing import finished
 from recuerda.threads.service_context import quoted
@@ -49,6 +49,7 @@ class Exchange:
         model: the model.
         thread: the thread, for tools that ask for it.
         turn: the turn so far.
+        name: the agent's name, which stands on the model's messages; None for no name.
         journal: saves each step; None if no steps are saved.
         is_streamed: True asks the model to answer piece by piece.
         inside: awaits a tool as part of the run.
@@ -60,6 +61,7 @@ class Exchange:
         thread: AgentThread,
         turn: RunningTurn,
         *,
+        name: str | None,
         journal: Journal | None,
         is_streamed: bool,
         inside: Inside,
@@ -67,6 +69,7 @@ class Exchange:
         self.turn = turn
         self.journal = journal
         self._model = model
+        self._name = name
         self._inside = inside
         self._thread = thread
         self._is_streamed = is_streamed
@@ -89,7 +92,7 @@ class Exchange:
     @property
     def partial(self) -> ChatMessage | None:
         """The part of an unfinished answer that has arrived so far; None if no answer is unfinished."""
-        return join_updates(self._said).message if self._said else None
+        return signed(join_updates(self._said).message, self._name) if self._said else None
 
     async def record(self, step: Step) -> Sequence[int]:
         """Save a step if the run is durable, then apply it to the turn; return the calls that it starts."""
@@ -113,7 +116,9 @@ class Exchange:
                 async with aclosing(self._ask(request)) as answer:
                     async for update in answer:
                         if update.contents:
-                            yield AgentResponseUpdate(role="assistant", contents=tuple(update.contents))
+                            yield AgentResponseUpdate(
+                                role="assistant", contents=tuple(update.contents), author_name=self._name
+                            )
                 prompt.learn(request, self._answers[-1][1].usage)
                 started = await self._take_answer(prompt)
             if turn.calls:
@@ -153,7 +158,9 @@ class Exchange:
         calls = response.message.function_calls
         if calls and not request.may_call_tools:
             raise RunLimitError(prompt.max_tool_rounds)
-        step = Step(messages=(response.message,), usage=response.usage, results=too_many_calls(calls))
+        step = Step(
+            messages=(signed(response.message, self._name),), usage=response.usage, results=too_many_calls(calls)
+        )
         started: Sequence[int] = ()
         if calls:
             started = tuple(runnable(RunningTurn([step]), prompt.tools))

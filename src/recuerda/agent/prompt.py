@@ -45,6 +45,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         tools: the tools of the agent and of the providers, by name.
         options: the service's own options.
         max_tool_rounds: the number of rounds of tool calls after which the model has to answer.
+        agent_name: the agent's name, or None.
     """
 
     instructions: str | None
@@ -56,6 +57,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     tools: Mapping[str, FunctionTool]
     options: Mapping[str, Json]
     max_tool_rounds: int
+    agent_name: str | None
 
     def request(self, said: Sequence[ChatMessage], *, rounds: int) -> ChatRequest:
         """Return the request that sends the whole conversation, in a form that every service accepts.
@@ -97,6 +99,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         return ChatRequest(
             messages=said,
             context_count=context_count,
+            agent_name=self.agent_name,
             instructions=self.instructions,
             tools=tuple(self.tools.values()),
             may_call_tools=rounds < self.max_tool_rounds,
@@ -156,4 +159,5 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
         tools=tools_by_name([*settings.tools, *given.tools]),
         options=settings.options,
         max_tool_rounds=settings.max_tool_rounds,
+        agent_name=settings.name,
     )

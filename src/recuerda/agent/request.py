@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
+from recuerda.agent.incoming import InputChoice, check_input_choice
 from recuerda.agent.settings import Durability
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_choice, check_id
@@ -52,9 +53,10 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         keep_partial: True commits the messages so far when the run is cancelled.
         is_streamed: True asks the model to answer piece by piece.
         is_temporary: True when the thread is forgotten after the run.
+        choice: the messages of the input that count, if the client sends more than the thread lacks.
 
     Raises:
-        InvalidInput: the turn id, `durability` or `on_pending` cannot be used.
+        InvalidInput: the turn id, `durability`, `on_pending` or the choice cannot be used.
     """
 
     thread: AgentThread
@@ -66,12 +68,14 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     keep_partial: bool = False
     is_streamed: bool = False
     is_temporary: bool = False
+    choice: InputChoice = "new"
 
     def __post_init__(self) -> None:
         if self.turn_id is not None:
             check_id(self.turn_id, "turn id")
         check_choice(self.durability, _DURABILITIES, "durability")
         check_choice(self.on_pending, _PENDING_CHOICES, "on_pending")
+        check_input_choice(self.choice)
 
 
 def input_messages(given: RunInput) -> tuple[ChatMessage, ...]:

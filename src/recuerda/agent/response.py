@@ -95,10 +95,12 @@ class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         role: "assistant" for a part of the model's answer, "tool" for results of calls.
         contents: the new parts: fragments of text, whole calls, or results.
+        author_name: the name of the agent that speaks, if it has one.
     """
 
     role: str
     contents: tuple[AnyContent, ...]
+    author_name: str | None = None
 
     @property
     def text(self) -> str:

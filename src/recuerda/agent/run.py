@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from msgspec import structs
+
 from recuerda.agent.attempt import Attempt
 from recuerda.agent.beginning import begin_again, begin_new
+from recuerda.agent.incoming import incoming
 from recuerda.agent.journal import drop_draft, load_draft
 from recuerda.agent.queue import QueueTicket
 from recuerda.agent.reading import Reading, read_thread
@@ -20,6 +23,8 @@ from recuerda.agent.response import AgentResponse, AgentResponseUpdate, replayed
 from recuerda.agent.settings import AgentSettings
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
+from recuerda.threads.history import StoredTurn
+from recuerda.threads.loading import LoadedThread
 
 
 class Run:
@@ -50,12 +55,15 @@ class Run:
         _check_can_be_stored(self._request)
         async with self.ticket.held():
             reading = await self._read_past_an_interrupted_turn()
-            if (stored := reading.loaded.committed) is not None:
+            request, stored = await _without_known(self._request, reading.loaded)
+            if stored is not None:
                 self._replay = replayed(stored, self._request.thread.id)
                 for message in self._replay.messages:
-                    yield AgentResponseUpdate(role=message.role, contents=message.contents)
+                    yield AgentResponseUpdate(
+                        role=message.role, contents=message.contents, author_name=message.author_name
+                    )
                 return
-            self._attempt = await self._begin(self._request, reading)
+            self._attempt = await self._begin(request, reading)
             yield None
             async with aclosing(self._attempt.updates()) as updates:
                 async for update in updates:
@@ -84,6 +92,14 @@ class Run:
         else:
             beginning = await begin_again(request, reading.loaded)
         return Attempt(self._settings, request, reading=reading, beginning=beginning, ticket=self.ticket)
+
+
+async def _without_known(request: RunRequest, loaded: LoadedThread) -> tuple[RunRequest, StoredTurn | None]:
+    """Return the request without the messages that the thread has, and the turn that already answered it, if any."""
+    if loaded.committed is not None or request.decisions is not None:
+        return request, loaded.committed
+    found = await incoming(request.messages, request.choice, request.thread, loaded)
+    return structs.replace(request, messages=found.messages), found.answered
 
 
 def _check_can_be_stored(request: RunRequest) -> None:

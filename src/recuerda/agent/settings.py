@@ -24,6 +24,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The checked options of an agent, ready for use by a run. `Agent` describes each option."""
 
     model: ChatModel
+    name: str | None
     instructions: str | None
     tools: tuple[FunctionTool, ...]
     providers: tuple[ContextProvider, ...]

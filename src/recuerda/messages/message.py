@@ -283,6 +283,13 @@ def with_properties(message: ChatMessage, changes: Mapping[str, Json]) -> ChatMe
     return trusted_message(message.role, message.content, message.author_name, message.message_id, kept or None)
 
 
+def signed(message: ChatMessage, name: str | None) -> ChatMessage:
+    """Return a message with a speaker's name, unless it already has one."""
+    if name is None or message.author_name is not None:
+        return message
+    return trusted_message(message.role, message.content, name, message.message_id, message.additional_properties)
+
+
 def plain_content(parts: tuple[AnyContent, ...]) -> str | tuple[AnyContent, ...]:
     """Return the parts in a message's own form: the text itself if one plain text is the only part."""
     if len(parts) == 1 and type(part := parts[0]) is TextContent and part.additional_properties is None:

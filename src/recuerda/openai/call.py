@@ -25,7 +25,7 @@ def call_arguments(request: ChatRequest, *, model_id: str, is_streamed: bool = F
         ConfigurationError: an option is an argument that only the client sets.
     """
     check_options(request.options, own=OWN_ARGUMENTS)
-    messages = wire_messages(request.messages, instructions=request.instructions)
+    messages = wire_messages(request.messages, instructions=request.instructions, agent_name=request.agent_name)
     arguments: dict[str, Any] = {"model": model_id, "messages": messages}
     add_options(arguments, request.options, known=_sdk_arguments())
     add_tools(arguments, request, write=_tool)

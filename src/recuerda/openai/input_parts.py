@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recuerda.json_value import Json, JsonObject
-from recuerda.messages.message import AnyContent, ChatMessage, DataContent, TextContent, UriContent
+from recuerda.messages.message import AnyContent, ChatMessage, DataContent, TextContent, UriContent, with_contents
 from recuerda.openai.text import mend_text
 
 
@@ -49,6 +49,24 @@ class PartFormat:
                 return self.attached(part)
             case _:
                 return None
+
+
+def other_speaker(message: ChatMessage, agent_name: str | None) -> str | None:
+    """Return the name of a message's speaker; None if it has no name, or is the agent that asks."""
+    is_own = message.role == "assistant" and message.author_name == agent_name
+    return None if is_own else message.author_name or None
+
+
+def labelled(message: ChatMessage, agent_name: str | None) -> ChatMessage:
+    """Return a message that begins with its speaker's name, for an interface that has no field for the name."""
+    speaker = other_speaker(message, agent_name)
+    if speaker is None or message.role in ("system", "developer") or not message.text:
+        return message
+    label, parts = f"[{' '.join(speaker.split())}]", message.contents
+    first = parts[0]
+    if isinstance(first, TextContent) and first.additional_properties is None:
+        return with_contents(message, [TextContent(f"{label} {first.text}"), *parts[1:]])
+    return with_contents(message, [TextContent(label), *parts])
 
 
 def input_role(message: ChatMessage) -> str:

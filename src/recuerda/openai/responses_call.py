@@ -11,6 +11,7 @@ from openai.resources.responses import AsyncResponses
 from recuerda.agent.chat import ChatRequest
 from recuerda.agent.tools import FunctionTool
 from recuerda.json_value import JsonObject
+from recuerda.openai.input_parts import labelled
 from recuerda.openai.options import add_options, add_tools, argument_names, check_options
 from recuerda.openai.responses_input import input_items
 from recuerda.openai.text import mend_text
@@ -39,9 +40,13 @@ def response_arguments(
         ConfigurationError: an option is an argument that only the client sets.
     """
     check_options(request.options, own=OWN_ARGUMENTS)
+    messages = request.messages
+    if request.is_temporary:
+        # A thread that the service keeps is read back, and must then equal its mirror, so it has no labels.
+        messages = [labelled(message, request.agent_name) for message in messages]
     arguments: dict[str, Any] = {
         "model": model_id,
-        "input": input_items(request.messages, is_continued=service_thread_id is not None),
+        "input": input_items(messages, is_continued=service_thread_id is not None),
         "store": store,
     }
     if request.instructions:

@@ -5,8 +5,9 @@ and in its original place, because a service that keeps nothing needs it, togeth
 from it. If the reasoning is left out, those ids are left out too, because the service would ask for the missing
 reasoning. Readable reasoning of other services is never sent.
 
-The same messages always give the same items. Contents that the format cannot hold are left out: token usage, a
-speaker's name, files that an assistant made, and unknown parts of other services.
+The same messages always give the same items. Contents that the format cannot hold are left out: token usage, files that
+an assistant made, and unknown parts of other services. The format has no field for a speaker's name either: the text
+of a request that the service does not keep begins with it (see `labelled`).
 """
 
 from __future__ import annotations

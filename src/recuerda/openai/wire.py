@@ -25,7 +25,7 @@ from recuerda.messages.message import (
     TextReasoningContent,
     UriContent,
 )
-from recuerda.openai.input_parts import PartFormat, input_role
+from recuerda.openai.input_parts import PartFormat, input_role, other_speaker
 from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
 from recuerda.openai.text import mend_text
 
@@ -40,20 +40,26 @@ _AUDIO_FORMATS = {
 }
 
 
-def wire_messages(messages: Sequence[ChatMessage], *, instructions: str | None = None) -> list[JsonObject]:
-    """Return the messages in the service's format, with the instructions first."""
+def wire_messages(
+    messages: Sequence[ChatMessage], *, instructions: str | None = None, agent_name: str | None = None
+) -> list[JsonObject]:
+    """Return the messages in the service's format, with the instructions first.
+
+    Each speaker's name is sent with the message, except the agent's own.
+    """
     wire: list[JsonObject] = [{"role": "system", "content": mend_text(instructions)}] if instructions else []
     last_input = max((i for i, message in enumerate(messages) if message.role == "user"), default=-1)
     for i, message in enumerate(messages):
         if message.role == "assistant":
-            wire.extend(_assistant(message, results_after(messages, i), is_running=i > last_input))
+            name = _name(other_speaker(message, agent_name))
+            wire.extend(_assistant(message, results_after(messages, i), name=name, is_running=i > last_input))
         elif message.role != "tool" and (content := _FORMAT.content(message)) is not None:
-            wire.append({"role": input_role(message), "content": content, **_name(message)})
+            wire.append({"role": input_role(message), "content": content, **_name(message.author_name)})
     return wire
 
 
 def _assistant(
-    message: ChatMessage, results: Sequence[FunctionResultContent], *, is_running: bool
+    message: ChatMessage, results: Sequence[FunctionResultContent], *, name: JsonObject, is_running: bool
 ) -> Iterator[JsonObject]:
     answers = matching(results, message.function_calls)
     calls = matching(message.function_calls, answers)
@@ -61,7 +67,7 @@ def _assistant(
     refusal = mend_text("".join(part.refusal for part in message.contents if isinstance(part, RefusalContent)))
     if not (text or refusal or calls):
         return
-    wire: JsonObject = {"role": "assistant", "content": text or None, **_name(message)}
+    wire: JsonObject = {"role": "assistant", "content": text or None, **name}
     if refusal:
         wire["refusal"] = refusal
     if is_running and (reasoning := _reasoning(message)):
@@ -87,8 +93,10 @@ def _reasoning(message: ChatMessage) -> str:
     return mend_text("".join(part.text for part in parts if part.protected_data is None))
 
 
-def _name(message: ChatMessage) -> JsonObject:
-    name = _NOT_IN_AUTHOR_NAME.sub("_", mend_text(message.author_name or ""))[:_MAX_NAME_LENGTH]
+def _name(speaker: str | None) -> JsonObject:
+    if not speaker:
+        return {}
+    name = _NOT_IN_AUTHOR_NAME.sub("_", mend_text(speaker))[:_MAX_NAME_LENGTH]
     return {"name": name} if name.strip("_") else {}
 
 

@@ -1,0 +1,115 @@
+"""The input of a run that repeats messages of its thread, as clients send it that hold the whole conversation.
+
+A message is known by its id, never by its words: the same "yes" twice is two messages. A browser gives its own messages
+ids. It often has other ids for the answers than the thread has, so an answer behind a known message is known as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias, get_args
+
+import msgspec
+
+from recuerda.errors import InvalidInput
+from recuerda.ids import check_choice
+from recuerda.messages.message import ChatMessage
+from recuerda.threads.history import StoredTurn
+from recuerda.threads.loading import LoadedThread
+from recuerda.threads.thread import AgentThread
+
+InputChoice: TypeAlias = Literal["new", "last", "all"]
+"""The messages of a run's input that count: those that the thread does not have yet, those behind the last answer, or
+all."""
+
+_ANSWERING = ("assistant", "tool")
+
+
+class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of an input that the thread does not have.
+
+    Attributes:
+        messages: the new messages.
+        answered: the turn that already answered the input; None if there are new messages.
+    """
+
+    messages: tuple[ChatMessage, ...] = ()
+    answered: StoredTurn | None = None
+
+
+def check_input_choice(choice: str) -> None:
+    """Refuse an unknown choice.
+
+    Raises:
+        InvalidInput: the choice is not one of `InputChoice`.
+    """
+    check_choice(choice, get_args(InputChoice), "input")
+
+
+async def incoming(
+    messages: tuple[ChatMessage, ...], choice: InputChoice, thread: AgentThread, loaded: LoadedThread
+) -> Incoming:
+    """Return the part of an input that the thread does not have.
+
+    Raises:
+        InvalidInput: no message is new. Or the messages have no ids, hold answers, and the thread has turns, so that
+            nobody can tell which messages are new.
+    """
+    if choice == "last":
+        return Incoming(messages=_behind_the_last_answer(messages))
+    if choice == "all" or not _may_repeat(messages) or loaded.history is None or not loaded.history.turns:
+        return Incoming(messages=messages)
+    given = {message.message_id for message in messages if message.message_id}
+    known = _holders(given, loaded.history.turns)
+    if given and not known and _has_answer(messages):
+        # The client holds the whole conversation, and other messages have filled the window since its last one.
+        known = _holders(given, await thread.list_turns(skip_corrupt=True))
+    if not given:
+        raise InvalidInput(_WITHOUT_IDS)
+    return _after_the_known(messages, known) if known else Incoming(messages=messages)
+
+
+_WITHOUT_IDS = (
+    "the input holds answers, its messages have no ids, and the thread has turns: say which messages are new. "
+    'run(…, input="last") takes the messages behind the last answer, and input="all" takes all of them; messages with '
+    "a message_id are recognized"
+)
+
+
+def _may_repeat(messages: Sequence[ChatMessage]) -> bool:
+    """Return whether messages of the thread may be among these."""
+    return _has_answer(messages) or any(message.message_id for message in messages)
+
+
+def _has_answer(messages: Iterable[ChatMessage]) -> bool:
+    return any(message.role in _ANSWERING for message in messages)
+
+
+def _behind_the_last_answer(messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+    last = max((i for i, message in enumerate(messages) if message.role in _ANSWERING), default=-1)
+    if last == len(messages) - 1:
+        raise InvalidInput(
+            'the input ends with an answer, so no message is new: input="last" needs a message behind it'
+        )
+    return messages[last + 1 :]
+
+
+def _holders(ids: set[str], turns: Sequence[StoredTurn]) -> dict[str, StoredTurn]:
+    """Return the newest turns that hold messages with these ids, by id."""
+    held = [(message.message_id, turn) for turn in turns for message in turn.messages]
+    return {message_id: turn for message_id, turn in held if message_id and message_id in ids}
+
+
+def _after_the_known(messages: tuple[ChatMessage, ...], known: dict[str, StoredTurn]) -> Incoming:
+    last = max(i for i, message in enumerate(messages) if message.message_id in known)
+    rest = messages[last + 1 :]
+    new = next((i for i, message in enumerate(rest) if message.role not in _ANSWERING), len(rest))
+    if new < len(rest):
+        return Incoming(messages=rest[new:])
+    turn = known[messages[last].message_id or ""]
+    if rest or messages[last] not in turn.messages[: turn.turn.input_count]:
+        raise InvalidInput(
+            f"the thread has all of these messages, and turn {turn.number} holds the answer: send a new message, or "
+            "answer again with regenerate()"
+        )
+    return Incoming(answered=turn)
