@@ -61,7 +61,16 @@ from recuerda.providers.embedding import Embedder
 from recuerda.providers.reranking import Reranker
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, NewTurn, ThreadInfo, ThreadPage, ThreadSlice, TurnRecord, Version
+from recuerda.storage.records import (
+    Appended,
+    NewTurn,
+    ThreadInfo,
+    ThreadPage,
+    ThreadParent,
+    ThreadSlice,
+    TurnRecord,
+    Version,
+)
 from recuerda.storage.registry import open_storage
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.protocol import ChatMessageStoreProtocol
@@ -133,6 +142,7 @@ __all__ = [
     "ThreadNotFound",
     "ThreadOwnershipError",
     "ThreadPage",
+    "ThreadParent",
     "ThreadSlice",
     "TokenCounter",
     "ToolOutcomeUnknown",

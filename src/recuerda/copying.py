@@ -16,7 +16,7 @@ from typing import TypedDict
 from recuerda.errors import ThreadConflict, ThreadNotFound, ThreadOwnershipError, TurnDropped
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import SEAL, Expected, ThreadInfo, ThreadSlice, TurnRecord, Version
+from recuerda.storage.records import SEAL, Expected, ThreadInfo, ThreadParent, ThreadSlice, TurnRecord, Version
 
 __all__ = ["Copied", "copy_thread", "copy_threads"]
 
@@ -54,6 +54,7 @@ class _Changes(TypedDict, total=False):
     user_id: str
     title: str | None
     metadata: JsonObject
+    parent: ThreadParent
 
 
 def digest_turns(records: Sequence[TurnRecord]) -> str:
@@ -73,7 +74,7 @@ async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copie
     """Copy one thread with its settings, and return the outcome. The source stays unchanged.
 
     The turns keep their times of `created_us`. Metadata is set key by key, so further keys at the target stay. A title
-    that was made from a turn is the title of that turn's copy, and goes with it.
+    that was made from a turn is the title of that turn's copy, and goes with it. A fork keeps its parent.
 
     Raises:
         ThreadNotFound: the source has no such thread.
@@ -187,4 +188,6 @@ def _changes(info: ThreadInfo, there: ThreadInfo | None) -> _Changes:
     held = there.metadata if there else {}
     if metadata := {key: value for key, value in info.metadata.items() if held.get(key) != value}:
         changes["metadata"] = metadata
+    if info.parent is not None and (there is None or there.parent is None):
+        changes["parent"] = info.parent.in_any_life()
     return changes

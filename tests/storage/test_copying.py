@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recuerda import MemoryStorage, NewTurn, Storage, ThreadNotFound
+from recuerda import MemoryStorage, NewTurn, Storage, ThreadNotFound, ThreadParent
 from recuerda.copying import copy_thread, copy_threads, digest_turns
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.sqlite import SQLiteStorage
@@ -259,3 +259,27 @@ async def test_sealed_turns_are_not_copied_under_other_numbers(storage: Storage)
     assert await storage.head("t") is None
     assert (await copy_thread(sealed, copy, "t")).problem is None
     assert [record.body for record in (await copy.read("t")).records] == [b"t2"]
+
+
+async def test_a_copy_of_a_fork_keeps_its_parent_which_has_another_life_there(storage: Storage) -> None:
+    parent = ThreadParent(thread_id="a", incarnation="i", turn_id="t1", number=3, turns=1)
+    async with MemoryStorage() as source:
+        await source.append("a", turn("a0"), user_id="ana")
+        await source.update_thread("fork", user_id="ana", parent=parent)
+        await source.append("fork", turn("f0"))
+        for _ in range(2):
+            assert [one.problem async for one in copy_threads(source, storage)] == [None, None]
+    info = await storage.head("fork")
+    assert info is not None
+    assert info.parent == parent.in_any_life()
+
+
+async def test_a_copy_does_not_change_the_parent_at_the_target() -> None:
+    there = ThreadParent(thread_id="there")
+    async with MemoryStorage() as source, MemoryStorage() as target:
+        await target.update_thread("fork", parent=there)
+        await source.update_thread("fork", parent=ThreadParent(thread_id="here"))
+        await copy_thread(source, target, "fork")
+        info = await target.head("fork")
+    assert info is not None
+    assert info.parent == there

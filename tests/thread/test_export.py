@@ -16,6 +16,7 @@ from recuerda import (
     Storage,
     ThreadNotFound,
     ThreadOwnershipError,
+    ThreadParent,
     Turn,
     UnknownContent,
 )
@@ -269,3 +270,23 @@ async def test_an_import_that_the_storage_refuses_later_says_how_far_it_came_and
             await import_lines(storage, lines)
     assert "1 of 2 threads were imported before this, and thread 'second'" in failure.value.__notes__[0]
     assert [(one.thread_id, one.added) for one in await import_lines(storage, lines)] == [("first", 0), ("second", 1)]
+
+
+async def test_an_export_of_a_fork_names_its_parent() -> None:
+    parent = ThreadParent(thread_id="a", incarnation="i", turn_id="t1", number=3, turns=1)
+    source, target = MemoryStorage(), MemoryStorage()
+    store = ChatMessageStore(storage=source, thread_id="fork", user_id="ana")
+    await store.add_messages(exchange("one"))
+    await source.update_thread("fork", parent=parent)
+    lines = (await store.export_jsonl()).splitlines()
+    for thread_id, user_id, expected in (("fork", None, parent.in_any_life()), ("bobs", "bob", None)):
+        await import_lines(target, lines, thread_id=thread_id, user_id=user_id)
+        info = await target.head(thread_id)
+        assert info is not None
+        assert info.parent == expected
+
+
+async def test_an_export_with_a_parent_that_cannot_be_is_refused() -> None:
+    line = '{"format":"recuerda-thread","version":1,"id":"a","parent":{"thread_id":""}}'
+    with pytest.raises(StateError, match="line 1"):
+        await import_lines(MemoryStorage(), [line])

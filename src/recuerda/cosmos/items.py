@@ -37,7 +37,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from recuerda.storage.records import RecordKind, ThreadInfo, TurnRecord
+from recuerda.storage.records import RecordKind, ThreadInfo, ThreadParent, TurnRecord
 
 HEAD_NUMBER: Final = 2**53 - 1
 BESIDE_NUMBER: Final = -1
@@ -127,6 +127,7 @@ class HeadItem(Item, frozen=True, kw_only=True):
     title: str | None = None
     title_turn: int | None = None
     metadata: str = "{}"
+    parent: ThreadParent | None = None
     created_us: str = "0"
     updated_us: str = "0"
     summary: int = 0
@@ -159,6 +160,7 @@ class HeadItem(Item, frozen=True, kw_only=True):
             metadata=msgspec.json.decode(self.metadata),
             created_us=int(self.created_us),
             updated_us=int(self.updated_us),
+            parent=self.parent,
         )
 
 

@@ -13,7 +13,7 @@ from recuerda.cosmos.heads import Head, holds, load, made_alive
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition, write_body
 from recuerda.ids import new_id
 from recuerda.storage.records import Guard, ThreadChanges, ThreadInfo
-from recuerda.storage.rules import edits_after, metadata_after
+from recuerda.storage.rules import edits_after, metadata_after, parent_after
 
 _BATCH_BYTES = 1_500_000
 """The length of the bodies, as base64, that are replaced in one batch. A longer body is replaced alone."""
@@ -103,7 +103,7 @@ async def update(container: Container, thread_id: str, changes: ThreadChanges, n
 
 
 def _changed(head: HeadItem, changes: ThreadChanges, now_us: int, call: str) -> HeadItem:
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"parent": parent_after(head.parent, changes, owner=head.user_id)}
     if changes.user_id is not msgspec.UNSET:
         values["user_id"] = changes.user_id
     if changes.title is not msgspec.UNSET:

@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from recuerda.storage.records import DraftStep, RecordKind, ThreadInfo, TurnRecord
+from recuerda.storage.records import DraftStep, RecordKind, ThreadInfo, ThreadParent, TurnRecord
 
 FORMAT = 1
 SETTINGS_START = b'{"recuerda":'
@@ -132,6 +132,7 @@ class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True
     title: str | None = None
     title_turn: int | None = None
     metadata: msgspec.Raw = _NO_METADATA
+    parent: ThreadParent | None = None
     edits: int = 0
     rewritten: int = 0
     more: bool = False
@@ -356,6 +357,7 @@ def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
         metadata=msgspec.json.decode(settings.metadata),
         created_us=settings.created_us,
         updated_us=state.updated_us,
+        parent=settings.parent,
     )
 
 

@@ -27,7 +27,7 @@ from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
 from recuerda.ids import new_id
 from recuerda.storage.records import NewRecord, ThreadChanges, TurnRecord
-from recuerda.storage.rules import edits_after, metadata_after, owner_after, title_after, updated_after
+from recuerda.storage.rules import edits_after, metadata_after, owner_after, parent_after, title_after, updated_after
 
 
 def add_records(
@@ -95,6 +95,7 @@ def changed_settings(settings: SettingsLine, changes: ThreadChanges, now_us: int
         title=settings.title if changes.title is unset else changes.title,
         title_turn=settings.title_turn if changes.title is unset else changes.title_turn,
         metadata=_merged(settings.metadata, changes),
+        parent=parent_after(settings.parent, changes, owner=settings.user_id),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from recuerda._drivers.postgres.database import Row
-from recuerda.storage.records import Appended, NewRecord, RecordKind, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import Appended, NewRecord, RecordKind, ThreadInfo, ThreadParent, ThreadSlice, TurnRecord
 
 
 class _Numbers(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -34,6 +34,7 @@ class _Info(msgspec.Struct, array_like=True, frozen=True, gc=False):
     user_id: str | None
     title: str | None
     metadata: dict[str, Any]
+    parent: ThreadParent | None
 
 
 _decoder = msgspec.json.Decoder(_Info)
@@ -64,6 +65,7 @@ def to_info(text: str) -> ThreadInfo:
         metadata=_given_metadata(found.metadata) if r"\u0001" in text else found.metadata,
         created_us=numbers.created_us,
         updated_us=numbers.updated_us,
+        parent=found.parent,
     )
 
 

@@ -30,7 +30,8 @@ CREATE TABLE {schema}.threads (
     metadata json NOT NULL DEFAULT '{{}}',
     title json,
     title_turn bigint,
-    user_id text COLLATE "C"
+    user_id text COLLATE "C",
+    parent json -- for a fork, the thread from which it was begun
 );
 
 -- Every turn leaves one dead row in this table. Clean up after 2 % of them and not after 20 %, so that listings stay
@@ -96,6 +97,7 @@ CREATE TABLE {schema}.leases (
 
 CREATE INDEX threads_by_time ON {schema}.threads (updated_us, id);
 CREATE INDEX threads_by_user ON {schema}.threads (user_id, updated_us, id) WHERE user_id IS NOT NULL;
+CREATE INDEX threads_by_parent ON {schema}.threads ((parent ->> 'thread_id') COLLATE "C") WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX turns_by_id ON {schema}.turns (thread_key, id);
 
 -- It finds a thread's newest summary, or tells that there is none, in one step. Turns do not enter it.
@@ -166,7 +168,8 @@ LANGUAGE sql STABLE AS $function$
         p_thread.record_id,
         p_thread.user_id,
         p_thread.title,
-        p_thread.metadata
+        p_thread.metadata,
+        p_thread.parent
     )::text
 $function$;
 
@@ -925,7 +928,7 @@ BEGIN
 END
 $function$;
 
--- Change a thread's user, title or metadata; create the thread if it is missing. r_outcome is 'done', and then r_info is
+-- Change a thread's user, title, metadata or parent; create the thread if it is missing. r_outcome is 'done', and then r_info is
 -- the thread's `info`; or a refusal. p_metadata has the keys to set; a key with null is removed.
 CREATE FUNCTION {schema}.update_thread(
     p_thread_id text,
@@ -942,6 +945,8 @@ CREATE FUNCTION {schema}.update_thread(
     p_title json,
     p_title_turn bigint,
     p_metadata json,
+    p_sets_parent boolean,
+    p_parent json,
     p_lock_timeout_ms integer
 )
 RETURNS TABLE (r_outcome text, r_revision bigint, r_info text)
@@ -980,7 +985,13 @@ BEGIN
         END,
         title = CASE WHEN p_sets_title THEN p_title ELSE t.title END,
         title_turn = CASE WHEN p_sets_title THEN p_title_turn ELSE t.title_turn END,
-        metadata = CASE WHEN p_metadata IS NULL THEN t.metadata ELSE {schema}.merge(t.metadata, p_metadata) END
+        metadata = CASE WHEN p_metadata IS NULL THEN t.metadata ELSE {schema}.merge(t.metadata, p_metadata) END,
+        -- A thread that is taken from its user forgets its parent.
+        parent = CASE
+            WHEN p_sets_parent THEN p_parent
+            WHEN p_sets_user AND t.user_id IS DISTINCT FROM p_new_user_id AND t.user_id IS NOT NULL THEN NULL
+            ELSE t.parent
+        END
     WHERE t.key = thread.key
     RETURNING * INTO thread;
     PERFORM {schema}.note_owner(thread.key, old_user_id, thread.user_id);

@@ -28,7 +28,8 @@ class Statements:
         )
         self.update: bytes = compose(
             "SELECT * FROM {schema}.update_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::bigint, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, %s::bigint, %s::json, %s::integer)"
+            "%s::bigint, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, %s::bigint, %s::json, %s::boolean, "
+            "%s::json, %s::integer)"
         )
         self.delete: bytes = compose(
             "SELECT * FROM {schema}.delete_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "

@@ -215,6 +215,8 @@ class PostgresStorage(Storage):
             None if changes.title is unset else _json(changes.title),
             changes.title_turn,
             None if changes.metadata is unset else to_metadata_json(changes.metadata),
+            changes.parent is not unset,
+            None if changes.parent is unset else _json(changes.parent),
             self._lock_timeout_ms,
         )
         ((outcome, revision, text),) = await self._query(self._sql.update, values)

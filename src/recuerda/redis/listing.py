@@ -148,9 +148,9 @@ async def _index(run: Run, keys: ThreadKeys, old: str, new: str) -> None:
 
 
 async def _look_up(run: Run, keys: ThreadKeys, thread_id: str) -> ThreadInfo | None:
-    call = RedisCall("HMGET", (keys.thread(thread_id),), ("head", "title", "metadata"))
-    head, title, metadata = cast("list[bytes | None]", await run(call, is_repeatable=True))
-    return None if head is None else wire.info_of(thread_id, wire.read_head(head), title, metadata)
+    call = RedisCall("HMGET", (keys.thread(thread_id),), ("head", "title", "metadata", "parent"))
+    head, title, metadata, parent = cast("list[bytes | None]", await run(call, is_repeatable=True))
+    return None if head is None else wire.info_of(thread_id, wire.read_head(head), title, metadata, parent)
 
 
 def _entry(info: ThreadInfo | None) -> str:

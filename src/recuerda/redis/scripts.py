@@ -39,11 +39,12 @@ local function put(parts, text)
   end
 end
 
--- `got` has the head, the title and the metadata. The caller appends the records to the returned parts.
+-- `got` has the head, the title, the metadata and the parent. The caller appends the records to the returned parts.
 local function start_look(got, found, dropped, summary, has_draft, is_continued)
-  local parts = {'\\154', got[1]}
+  local parts = {'\\155', got[1]}
   put(parts, got[2])
   put(parts, got[3])
+  put(parts, got[4])
   put(parts, found)
   parts[#parts + 1] = cmsgpack.pack(dropped or 0)
   put(parts, summary)
@@ -243,7 +244,7 @@ READ = Script(
 local query = cmsgpack.unpack(ARGV[1])
 local after, incarnation, record_id, edits, last_messages, last_turns, turn_id, ttl, with_summary = unpack(query, 1, 9)
 local thread = KEYS[1]
-local got = redis.call('HMGET', thread, 'head', 'title', 'metadata', 'i:' .. (turn_id or ''))
+local got = redis.call('HMGET', thread, 'head', 'title', 'metadata', 'parent', 'i:' .. (turn_id or ''))
 local has_draft = redis.call('EXISTS', KEYS[2])
 if not got[1] then return 0 end
 local head = cmsgpack.unpack(got[1])
@@ -258,8 +259,8 @@ if (incarnation and incarnation ~= head[INCARNATION])
   after = 0
 end
 
-local found = got[4] and redis.call('HGET', thread, got[4])
-local dropped = got[4] and not found and tonumber(got[4])
+local found = got[5] and redis.call('HGET', thread, got[5])
+local dropped = got[5] and not found and tonumber(got[5])
 -- A trim does not reset the number of a summary that it removes.
 local summary, covered = false, 0
 if with_summary and after == 0 and head[SUMMARY] >= head[FIRST] then
@@ -324,11 +325,11 @@ UPDATE = Script(
     + _LOOK
     + """
 local place, guard, changes = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3])
-local now, incarnation, edit, user, title, title_turn, metadata = unpack(changes, 1, 7)
+local now, incarnation, edit, user, title, title_turn, metadata, parent = unpack(changes, 1, 8)
 local thread = KEYS[1]
 
 local function look()
-  local parts, at = start_look(redis.call('HMGET', thread, 'head', 'title', 'metadata'))
+  local parts, at = start_look(redis.call('HMGET', thread, 'head', 'title', 'metadata', 'parent'))
   return end_look(parts, at, 1, 0)
 end
 
@@ -374,6 +375,13 @@ if metadata then
   else
     gone[#gone + 1] = 'metadata'
   end
+end
+-- A thread that is taken from its user forgets its parent.
+if parent == nil and user ~= nil and old_user and old_user ~= new_user then parent = false end
+if parent then
+  added[#added + 1], added[#added + 2] = 'parent', parent
+elseif parent == false then
+  gone[#gone + 1] = 'parent'
 end
 added[#added + 1], added[#added + 2] = 'head', cmsgpack.pack(head)
 if not got[1] then redis.call('DEL', KEYS[2]) end

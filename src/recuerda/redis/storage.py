@@ -42,6 +42,7 @@ from recuerda.storage.records import (
     ReadQuery,
     ThreadChanges,
     ThreadInfo,
+    ThreadParent,
     ThreadSlice,
 )
 from recuerda.storage.rules import of_another_user
@@ -260,6 +261,7 @@ class RedisStorage(Storage):
             _unset_none_false(changes.title),
             changes.title_turn,
             None if changes.metadata is msgspec.UNSET else wire.pack_metadata(changes.metadata),
+            _unset_none_false(_parent_json(changes.parent)),
         )
         reply = await self._change(scripts.UPDATE, thread_id, guard, wire.pack(about))
         look = wire.read_look(cast("bytes", _accepted(thread_id, reply, guard)))
@@ -454,6 +456,10 @@ def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
             group, size = [], 0
     if group:
         yield group
+
+
+def _parent_json(parent: ThreadParent | msgspec.UnsetType | None) -> str | msgspec.UnsetType | None:
+    return msgspec.json.encode(parent).decode() if isinstance(parent, ThreadParent) else parent
 
 
 def _unset_none_false(value: str | msgspec.UnsetType | None) -> str | bool | None:

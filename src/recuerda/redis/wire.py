@@ -16,7 +16,16 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from recuerda.storage.records import NO_GUARD, DraftStep, Guard, NewRecord, RecordKind, ThreadInfo, TurnRecord
+from recuerda.storage.records import (
+    NO_GUARD,
+    DraftStep,
+    Guard,
+    NewRecord,
+    RecordKind,
+    ThreadInfo,
+    ThreadParent,
+    TurnRecord,
+)
 
 _KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim", "summary")
 _HEADER = struct.Struct(">IIQBIH")
@@ -60,6 +69,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
     head: Head
     title: bytes | None
     metadata: bytes | None
+    parent: bytes | None
     found: bytes | None
     dropped: int
     summary: bytes | None
@@ -70,7 +80,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     def info(self, thread_id: str) -> ThreadInfo:
         """Return the information about the thread."""
-        return info_of(thread_id, self.head, self.title, self.metadata)
+        return info_of(thread_id, self.head, self.title, self.metadata, self.parent)
 
 
 pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
@@ -158,8 +168,10 @@ def read_step(data: bytes) -> DraftStep:
     return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
 
 
-def info_of(thread_id: str, head: Head, title: bytes | None, metadata: bytes | None) -> ThreadInfo:
-    """Return the information about a thread with this head, title and metadata."""
+def info_of(
+    thread_id: str, head: Head, title: bytes | None, metadata: bytes | None, parent: bytes | None
+) -> ThreadInfo:
+    """Return the information about a thread with this head, title, metadata and parent."""
     return ThreadInfo(
         id=thread_id,
         revision=head.revision,
@@ -176,6 +188,7 @@ def info_of(thread_id: str, head: Head, title: bytes | None, metadata: bytes | N
         metadata={} if metadata is None else _read_metadata(metadata),
         created_us=int(head.created),
         updated_us=int(head.updated),
+        parent=None if parent is None else msgspec.json.decode(parent, type=ThreadParent),
     )
 
 

@@ -3,7 +3,7 @@
 A record's key packs its thread's key and its number into SQLite's 64-bit rowid: `position = thread_key << 32 | number`.
 So a thread's records lie side by side in the table's own B-tree, in order, without a second index, and a window is one
 short range scan. There are indexes of the ids of records (for retries), of the times of threads' last changes (for
-listings), of users' threads (for walks), and of the summaries.
+listings), of users' threads (for walks), of the parents of forks, and of the summaries.
 
 A page has 4 KiB. An append writes at least five pages to the write-ahead log, and each byte of them is part of a
 checksum. Pages of 8 KiB would double that cost, and save 6 % of the space. A file from a newer recuerda is refused.
@@ -48,13 +48,15 @@ _SCHEMA = (
         user_id TEXT,
         title TEXT,
         title_turn INTEGER,
-        metadata TEXT NOT NULL DEFAULT '{}'
+        metadata TEXT NOT NULL DEFAULT '{}',
+        parent TEXT -- JSON; NULL unless the thread is a fork
     )
     """,
     "CREATE INDEX threads_by_time ON threads (updated_us, id)",
     "CREATE INDEX threads_by_user ON threads (user_id, updated_us, id) WHERE user_id IS NOT NULL",
     # A walk goes through a user's threads by key, which SQLite appends to each entry of an index.
     "CREATE INDEX threads_of_user ON threads (user_id) WHERE user_id IS NOT NULL",
+    "CREATE INDEX threads_by_parent ON threads (parent ->> 'thread_id') WHERE parent IS NOT NULL",
     """
     CREATE TABLE turns (
         position INTEGER PRIMARY KEY,

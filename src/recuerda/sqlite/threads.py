@@ -15,18 +15,19 @@ import msgspec
 from recuerda.ids import new_id
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.storage.hooks import WALK_PAGE
-from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo
-from recuerda.storage.rules import check_state, check_user, edits_after, metadata_after, owner_after
+from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo, ThreadParent
+from recuerda.storage.rules import check_state, check_user, edits_after, metadata_after, owner_after, parent_after
 
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
 # come as one JSON text. SQLite makes the text of a number faster with `printf` than with `json_array`.
 _THREAD = """
     SELECT printf(
-        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s]',
+        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s,%s]',
         key, revision, edits, rewritten, first, turns, messages, created_us, updated_us,
         {has_draft},
         json_array(id, incarnation, record_id, user_id, title, title_turn),
-        metadata
+        metadata,
+        ifnull(parent, 'null')
     ) FROM threads
 """
 THREAD: str = _THREAD.format(has_draft="0")
@@ -63,6 +64,7 @@ class _Thread(msgspec.Struct, array_like=True, frozen=True):
     has_draft: int
     texts: _Texts
     metadata: dict[str, Any]
+    parent: ThreadParent | None
 
 
 Thread: TypeAlias = tuple[int, ThreadInfo, bool]
@@ -185,6 +187,8 @@ def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db
         db.execute("UPDATE threads SET title = ?, title_turn = ? WHERE key = ?", (*title, key))
     if changes.metadata is not msgspec.UNSET:
         _merge(key, changes.metadata, db)
+    if changes.parent is not msgspec.UNSET or changes.user_id is not msgspec.UNSET:
+        _set_parent(key, changes, head.user_id, db)
     return to_thread(db.execute(f"{THREAD} WHERE key = ?", (key,)).fetchone())[1]
 
 
@@ -193,6 +197,13 @@ def _merge(key: int, changed: dict[str, Any], db: sqlite3.Connection) -> None:
     (text,) = db.execute("SELECT metadata FROM threads WHERE key = ?", (key,)).fetchone()
     kept = metadata_after(msgspec.json.decode(text, type=dict[str, Any]), changed)
     db.execute("UPDATE threads SET metadata = ? WHERE key = ?", (msgspec.json.encode(kept).decode(), key))
+
+
+def _set_parent(key: int, changes: ThreadChanges, owner: str | None, db: sqlite3.Connection) -> None:
+    (text,) = db.execute("SELECT parent FROM threads WHERE key = ?", (key,)).fetchone()
+    parent = parent_after(text and msgspec.json.decode(text, type=ThreadParent), changes, owner=owner)
+    values = (parent and msgspec.json.encode(parent).decode(), key)
+    db.execute("UPDATE threads SET parent = ? WHERE key = ?", values)
 
 
 def delete(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:
@@ -229,5 +240,6 @@ def to_thread(row: tuple[Any, ...]) -> Thread:
         metadata=thread.metadata,
         created_us=thread.created_us,
         updated_us=thread.updated_us,
+        parent=thread.parent,
     )
     return thread.key, info, thread.has_draft > 0

@@ -48,6 +48,7 @@ from recuerda.storage.records import (
     ThreadChanges,
     ThreadInfo,
     ThreadPage,
+    ThreadParent,
     ThreadSlice,
     TurnRecord,
     Version,
@@ -421,6 +422,7 @@ class Storage(StorageHooks):
         user_id: str | msgspec.UnsetType | None = msgspec.UNSET,
         title: str | msgspec.UnsetType | None = msgspec.UNSET,
         metadata: Mapping[str, object] | msgspec.UnsetType = msgspec.UNSET,
+        parent: ThreadParent | msgspec.UnsetType | None = msgspec.UNSET,
         expected: Expected | None = None,
         expected_user_id: str | None = None,
     ) -> ThreadInfo:
@@ -434,6 +436,8 @@ class Storage(StorageHooks):
             title: a title for people to read; None for no title.
             metadata: keys of the application's own JSON object, with their new values. A key with None is removed. All
                 other keys stay, so two writers that set different keys do not disturb each other.
+            parent: the thread from which this thread was begun as a fork; `ChatMessageStore.fork` sets it. None for no
+                parent. A thread that is taken from its user and given to another one forgets its parent.
             expected: the version that the thread must have, as `ThreadInfo.version` gives it, including its settings;
                 or its revision alone. None for any.
             expected_user_id: the user for whom the settings are changed, who must own the thread. A thread that is
@@ -454,6 +458,7 @@ class Storage(StorageHooks):
             user_id=user_id,
             title=title,
             metadata=msgspec.UNSET if metadata is msgspec.UNSET else to_json_object(metadata, "metadata"),
+            parent=parent,
         )
         guard = to_guard(expected, expected_user_id, with_edits=True)
         with self._translated("update", thread_id):

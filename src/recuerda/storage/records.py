@@ -133,6 +133,45 @@ def revision_of(expected: Expected) -> int:
     return expected.revision if isinstance(expected, Version) else expected
 
 
+class ThreadParent(msgspec.Struct, frozen=True, kw_only=True):
+    """The thread from which a fork was begun, and the place at which the fork left it.
+
+    It says how the fork began. The parent may have changed since, and may have been deleted.
+
+    Attributes:
+        thread_id: the parent's id.
+        incarnation: the parent's incarnation, which tells the parent from a later thread with the same id. "" for any:
+            a copy in another storage has another incarnation.
+        turn_id: the id of the last turn that both threads had; None if the fork began before the first turn.
+        number: the number of that turn in the parent; 0 without one.
+        turns: the number of turns that both threads had.
+
+    Raises:
+        InvalidInput: an id cannot be used, or a number is below 0.
+    """
+
+    thread_id: str
+    incarnation: str = ""
+    turn_id: str | None = None
+    number: int = 0
+    turns: int = 0
+
+    def __post_init__(self) -> None:
+        check_id(self.thread_id, "parent's thread id")
+        if self.turn_id is not None:
+            check_id(self.turn_id, "parent's turn id")
+        check_count(self.number, "the number of the parent's turn")
+        check_count(self.turns, "the number of the parent's turns")
+
+    def is_life_of(self, info: ThreadInfo) -> bool:
+        """Return True if this is the thread of the parent, and not a later thread with the parent's id."""
+        return info.id == self.thread_id and self.incarnation in ("", info.incarnation)
+
+    def in_any_life(self) -> ThreadParent:
+        """Return the parent without its incarnation, for a copy of the fork in another storage."""
+        return msgspec.structs.replace(self, incarnation="")
+
+
 class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The information about a thread that a storage keeps beside its records.
 
@@ -152,6 +191,8 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
         title_turn: the number of the turn from which the title was made; the title goes with that turn. 0 when that
             turn is gone and the next turn gives a new title. None when the title was set, or none was made yet.
         metadata: the application's own JSON object.
+        parent: for a fork, the thread from which it was begun. None for any other thread, and for a fork that was given
+            to another user, who must not learn of the parent.
         created_us: the time of the first record, draft or setting, in microseconds since 1970 (UTC).
         updated_us: the time of the last record or setting, in the same unit. A turn with an earlier time of its own
             does not put it back.
@@ -172,6 +213,7 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     created_us: int
     updated_us: int
+    parent: ThreadParent | None = None
 
     @property
     def set_title(self) -> str | None:
@@ -378,12 +420,14 @@ class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
         title_turn: the number of the turn from which `title` was made; None for a title that somebody has chosen. A
             made title that is only encrypted with another key still goes with its turn.
         metadata: the keys to set. A key with None is removed. All other keys stay.
+        parent: the thread from which the thread was begun as a fork; None removes it.
     """
 
     user_id: str | msgspec.UnsetType | None = msgspec.UNSET
     title: str | msgspec.UnsetType | None = msgspec.UNSET
     title_turn: int | None = None
     metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    parent: ThreadParent | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class DraftStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from recuerda.errors import DraftConflict, ThreadConflict, ThreadOwnershipError
-from recuerda.storage.records import DraftStep, Guard, NewRecord, ReadQuery, ThreadInfo, TurnRecord
+from recuerda.storage.records import (
+    DraftStep,
+    Guard,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadParent,
+    TurnRecord,
+)
 
 
 def check_user(thread_id: str, guard: Guard, user_id: str | None) -> None:
@@ -160,6 +171,22 @@ def title_after(
 def metadata_after(metadata: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
     """Return metadata with keys set. A key that is set to None is removed."""
     return {key: value for key, value in {**metadata, **changed}.items() if value is not None}
+
+
+def parent_after(parent: ThreadParent | None, changes: ThreadChanges, *, owner: str | None) -> ThreadParent | None:
+    """Return the parent that a thread has after a change of its settings.
+
+    A thread that is taken from its user forgets its parent, because the new user must not learn of it.
+
+    Args:
+        parent: the parent so far.
+        changes: the change.
+        owner: the thread's user so far.
+    """
+    if not isinstance(changes.parent, msgspec.UnsetType):
+        return changes.parent
+    is_taken = changes.user_id is not msgspec.UNSET and owner not in (None, changes.user_id)
+    return None if is_taken else parent
 
 
 def updated_after(record: NewRecord | TurnRecord, *, updated_us: int) -> int:

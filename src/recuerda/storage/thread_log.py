@@ -24,6 +24,7 @@ from recuerda.storage.records import (
     ReadQuery,
     ThreadChanges,
     ThreadInfo,
+    ThreadParent,
     ThreadSlice,
     TurnRecord,
 )
@@ -36,6 +37,7 @@ from recuerda.storage.rules import (
     is_same_history,
     metadata_after,
     owner_after,
+    parent_after,
     title_after,
     updated_after,
 )
@@ -61,6 +63,7 @@ class ThreadLog(msgspec.Struct):
         edits: see `ThreadInfo`.
         rewritten: the value of `edits` after the last change of a body.
         title_turn: the number of the turn from which the title was made; see `ThreadInfo.title_turn`.
+        parent: the thread from which the thread was begun as a fork.
         numbers: the numbers of the records by their ids.
         dropped: the ids of removed records by their numbers, among the newest `REMEMBERED` numbers.
         retries: the numbers of dropped turns by their ids, which no other turn may use.
@@ -83,6 +86,7 @@ class ThreadLog(msgspec.Struct):
     edits: int = 0
     rewritten: int = 0
     title_turn: int | None = None
+    parent: ThreadParent | None = None
     numbers: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     dropped: dict[int, str] = msgspec.field(default_factory=dict[int, str])
     retries: dict[str, int] = msgspec.field(default_factory=dict[str, int])
@@ -118,6 +122,7 @@ class ThreadLog(msgspec.Struct):
             metadata=deepcopy(self.metadata),
             created_us=self.created_us or 0,
             updated_us=self.updated_us,
+            parent=self.parent,
         )
 
     def check_user(self, guard: Guard) -> None:
@@ -201,6 +206,7 @@ class ThreadLog(msgspec.Struct):
         self._make(now_us, guard)
         self.updated_us = now_us
         self.edits = edits_after(self.edits, now_us)
+        self.parent = parent_after(self.parent, changes, owner=self.user_id)
         if changes.user_id is not msgspec.UNSET:
             self.user_id = changes.user_id
         if changes.title is not msgspec.UNSET:

@@ -17,7 +17,7 @@ from recuerda.ids import check_id
 from recuerda.json_value import MAX_DEPTH, JsonObject, check_text, to_json_object
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, ThreadInfo, TurnRecord
+from recuerda.storage.records import NewTurn, ThreadInfo, ThreadParent, TurnRecord
 from recuerda.threads.turn_line import decode_turn_line, encode_turn_line
 
 FORMAT = "recuerda-thread"
@@ -31,6 +31,7 @@ class _ThreadLine(msgspec.Struct, omit_defaults=True, tag_field="format", tag=FO
     title: str | None = None
     title_turn: str | None = None  # the id of the turn from which the title was made
     metadata: dict[str, Any] = {}
+    parent: ThreadParent | None = None  # of a fork, without its incarnation
 
 
 class _AnyLine(msgspec.Struct):
@@ -49,6 +50,7 @@ class _Import(msgspec.Struct, frozen=True, kw_only=True):
 class _Changes(TypedDict, total=False):
     title: str
     metadata: JsonObject
+    parent: ThreadParent
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +152,8 @@ async def import_lines(
 
 def _thread_line(info: ThreadInfo, records: Sequence[TurnRecord]) -> str:
     made_of = next((record.id for record in records if record.number == info.title_turn), None)
-    line = _ThreadLine(VERSION, info.id, info.user_id, info.title, made_of, info.metadata)
+    parent = info.parent and info.parent.in_any_life()
+    line = _ThreadLine(VERSION, info.id, info.user_id, info.title, made_of, info.metadata, parent)
     return msgspec.json.encode(line).decode() + "\n"
 
 
@@ -239,6 +242,8 @@ async def _set_missing(storage: Storage, one: _Import) -> None:
         changes["metadata"] = metadata
     if one.line.title is not None and one.line.title_turn is None and (info is None or info.title is None):
         changes["title"] = one.line.title
+    if one.line.parent is not None and one.user_id == one.line.user_id and (info is None or info.parent is None):
+        changes["parent"] = one.line.parent
     if changes or info is None:
         version = info.version if info else 0
         await storage.update_thread(one.thread_id, **changes, expected=version, expected_user_id=one.user_id)

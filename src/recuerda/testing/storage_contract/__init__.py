@@ -23,6 +23,7 @@ import pytest
 
 pytest.register_assert_rewrite(
     "recuerda.testing.storage_contract.append",
+    "recuerda.testing.storage_contract.branches",
     "recuerda.testing.storage_contract.cuts",
     "recuerda.testing.storage_contract.drafts",
     "recuerda.testing.storage_contract.ids",
@@ -36,6 +37,7 @@ pytest.register_assert_rewrite(
 )
 
 from recuerda.testing.storage_contract.append import AppendContract  # noqa: E402 - asserts are rewritten at import
+from recuerda.testing.storage_contract.branches import BranchContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.cuts import CutContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.drafts import DraftContract, DraftListContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.ids import IdContract  # noqa: E402 - as above
@@ -62,6 +64,7 @@ class StorageContract(
     ModelContract,
     VersionContract,
     OwnerContract,
+    BranchContract,
 ):
     """Tests for every promise of `Storage`. A subclass defines the fixture `storage` and, if possible, `another`.
 
