@@ -8,6 +8,7 @@ import pytest
 
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import NO_GUARD, Appended, Guard, NewRecord, ReadQuery, ThreadInfo, ThreadSlice
+from recuerda.storage.thread_filter import ThreadFilter
 from tests.chaos.command import main, run_round
 from tests.chaos.ledger import Ledger
 from tests.chaos.places import PLACES, MemoryPlace, SQLitePlace
@@ -42,7 +43,7 @@ class _IgnoresUsers(MemoryStorage):
 
 class _WalksOnePage(MemoryStorage):
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
-        return await self._list(user_id, 200, None), None
+        return list((await self._list(ThreadFilter(user_id=user_id), 200, None)).threads), None
 
 
 @pytest.mark.parametrize(

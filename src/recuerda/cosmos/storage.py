@@ -32,6 +32,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
 
 Credential: TypeAlias = str | AsyncTokenCredential
 
@@ -135,9 +136,13 @@ class CosmosStorage(Storage):
         async with self._containers.use() as container:
             return await reading.read(container, thread_id, query)
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         async with self._containers.use() as container:
-            return await directory.list_threads(container, user_id, limit, position)
+
+            async def read_page(place: Position | None, count: int) -> Sequence[ThreadInfo]:
+                return await directory.list_threads(container, wanted.user_id, count, place)
+
+            return await look_through(read_page, wanted, limit, position)
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         async with self._containers.use() as container:

@@ -47,6 +47,7 @@ from recuerda.storage.records import (
     Version,
 )
 from recuerda.storage.rules import check_info, check_user, metadata_after, owner_after
+from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
 
 _SEALED = ("turn", "summary")
 """The kinds of records whose bodies are encrypted."""
@@ -226,8 +227,13 @@ class EncryptedStorage(Storage):
             summary=None if found.summary is None else self._record(thread_id, found.summary),
         )
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        return [self._info(info) for info in await self._inner._list(user_id, limit, position)]
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
+        async def read_page(place: Position | None, count: int) -> Sequence[ThreadInfo]:
+            found = await self._inner._list(wanted.by_index, count, place)
+            return [self._info(info) for info in found.threads]
+
+        # The other storage cannot compare titles and metadata, because they are encrypted.
+        return await look_through(read_page, wanted, limit, position)
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         found, position = await self._inner._walk(user_id, position)

@@ -37,6 +37,7 @@ from recuerda.storage.records import (
     TurnRecord,
 )
 from recuerda.storage.rules import check_history, check_state, check_user, is_same_history
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
 
 class Folder:
@@ -145,9 +146,9 @@ class Folder:
 
     # -- threads -------------------------------------------------------------------------------------------------------
 
-    def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+    def newest(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         """See `Storage._list`."""
-        return self._listing.newest(user_id, limit, position)
+        return self._listing.newest(wanted, limit, position)
 
     def walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         """See `Storage._walk`."""

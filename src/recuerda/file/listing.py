@@ -23,6 +23,7 @@ from recuerda.file.lines import SettingsLine, State, thread_info
 from recuerda.file.log import open_log
 from recuerda.file.names import LOG_SUFFIX, file_stem, is_log_name
 from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, Position, ThreadFilter, matching
 
 MAX_KNOWN = 100_000
 """The largest number of files that are remembered. Any further file is read for every list."""
@@ -53,17 +54,18 @@ class Listing:
         self._known: dict[str, tuple[Stamp, _Thread | None]] = {}
         self._mutex = threading.Lock()
 
-    def newest(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        """Return up to `limit` threads after a position, of one user or of all users."""
+    def newest(self, wanted: ThreadFilter, limit: int, position: Position | None) -> ListedThreads:
+        """Do `Storage._list`."""
+        start = wanted.start(position)
         with self._mutex:
             threads = (
                 thread
                 for thread in self._threads()
-                if (user_id is None or thread.settings.user_id == user_id)
-                and (position is None or thread.position < position)
+                if wanted.user_id in (None, thread.settings.user_id) and (start is None or thread.position < start)
             )
-            newest = heapq.nlargest(limit, threads, key=lambda thread: thread.position)
-        return [thread_info(thread.settings, thread.state) for thread in newest]
+            compared = limit if wanted == wanted.by_index else LOOKED_AT
+            newest = heapq.nlargest(compared, threads, key=lambda thread: thread.position)
+        return matching((thread_info(thread.settings, thread.state) for thread in newest), wanted, limit)
 
     def walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         """Return the threads in the next files by name after a position, and the position after them.

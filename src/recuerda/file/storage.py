@@ -39,6 +39,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
 T = TypeVar("T")
 
@@ -137,8 +138,8 @@ class FileStorage(Storage):
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         return await self._look(lambda folder: folder.read(thread_id, query))
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        return await self._look(lambda folder: folder.newest(user_id, limit, position))
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
+        return await self._look(lambda folder: folder.newest(wanted, limit, position))
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         return await self._look(lambda folder: folder.walk(user_id, position))

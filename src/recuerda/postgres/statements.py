@@ -68,12 +68,17 @@ class Statements:
         )
         self._list = compose("SELECT {schema}.info(t) FROM {schema}.threads AS t")
 
-    def list(self, *, of_user: bool, is_continued: bool) -> bytes:
-        """Return the statement for a listing. Its values are the user, the position's two values, and the limit."""
+    def list(self, *, of_user: bool, is_continued: bool, has_start: bool) -> bytes:
+        """Return the statement for a listing.
+
+        Its values are the user, the position's two values, the first time of the last change, and the limit.
+        """
         conditions: list[bytes] = []
         if of_user:
             conditions.append(b"t.user_id = %s")
         if is_continued:
             conditions.append(b"(t.updated_us, t.id) < (%s, %s)")
+        if has_start:
+            conditions.append(b"t.updated_us >= %s")
         where = b" WHERE " + b" AND ".join(conditions) if conditions else b""
         return self._list + where + b" ORDER BY t.updated_us DESC, t.id DESC LIMIT %s"

@@ -46,6 +46,7 @@ from recuerda.storage.records import (
     ThreadSlice,
 )
 from recuerda.storage.rules import check_user
+from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
 
 T = TypeVar("T")
 
@@ -189,11 +190,16 @@ class PostgresStorage(Storage):
         )
         return to_slice(await self._query(self._sql.read, values))
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        statement = self._sql.list(of_user=user_id is not None, is_continued=position is not None)
-        user = () if user_id is None else (user_id,)
-        found = await self._query(statement, (*user, *(position or ()), limit))
-        return [to_info(text) for (text,) in found]
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
+        user = () if wanted.user_id is None else (wanted.user_id,)
+        since = () if wanted.updated_from_us is None else (wanted.updated_from_us,)
+
+        async def read_page(place: Position | None, count: int) -> Sequence[ThreadInfo]:
+            statement = self._sql.list(of_user=bool(user), is_continued=place is not None, has_start=bool(since))
+            found = await self._query(statement, (*user, *(place or ()), *since, count))
+            return [to_info(text) for (text,) in found]
+
+        return await look_through(read_page, wanted, limit, position)
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         place = (int(position or 0), WALK_PAGE)

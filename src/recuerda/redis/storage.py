@@ -46,6 +46,7 @@ from recuerda.storage.records import (
     ThreadSlice,
 )
 from recuerda.storage.rules import of_another_user
+from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
 
 DEFAULT_URL = "redis://localhost:6379"
 DEFAULT_PREFIX = "recuerda"
@@ -243,11 +244,15 @@ class RedisStorage(Storage):
             has_draft=look.has_draft,
         )
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         is_exact = self._server.has_all_keys
-        return await list_threads(
-            self.run, self._keys, user_id=user_id, limit=limit, position=position, is_exact=is_exact
-        )
+
+        async def read_page(place: Position | None, count: int) -> Sequence[ThreadInfo]:
+            return await list_threads(
+                self.run, self._keys, user_id=wanted.user_id, limit=count, position=place, is_exact=is_exact
+            )
+
+        return await look_through(read_page, wanted, limit, position)
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         return await walk_threads(self.run, self._keys, user_id=user_id, position=position)

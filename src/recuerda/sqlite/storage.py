@@ -46,6 +46,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
 T = TypeVar("T")
 
@@ -119,8 +120,8 @@ class SQLiteStorage(Storage):
     def _read(self, thread_id: str, query: ReadQuery) -> CoroutineType[Any, Any, ThreadSlice]:
         return self._look(partial(turns.read, thread_id, query))
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        return await self._look(partial(threads.list_threads, user_id, limit, position))
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
+        return await self._look(partial(threads.list_threads, wanted, limit, position))
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         return await self._look(partial(threads.walk, user_id, position))

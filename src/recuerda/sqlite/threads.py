@@ -8,6 +8,7 @@ roll back. Every statement finds its rows by a key or a short range of keys.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import Any, TypeAlias
 
 import msgspec
@@ -17,6 +18,7 @@ from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo, ThreadParent
 from recuerda.storage.rules import check_state, check_user, edits_after, metadata_after, owner_after, parent_after
+from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, ThreadFilter, matching
 
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
 # come as one JSON text. SQLite makes the text of a number faster with `printf` than with `json_array`.
@@ -147,20 +149,22 @@ def id_at(db: sqlite3.Connection | sqlite3.Cursor, position: int) -> str | None:
 
 
 def list_threads(
-    user_id: str | None, limit: int, position: tuple[int, str] | None, db: sqlite3.Connection
-) -> list[ThreadInfo]:
+    wanted: ThreadFilter, limit: int, position: tuple[int, str] | None, db: sqlite3.Connection
+) -> ListedThreads:
     """Do `Storage._list`."""
     conditions: list[str] = []
     values: list[Any] = []
-    if user_id is not None:
+    if wanted.user_id is not None:
         conditions.append("user_id = ?")
-        values.append(user_id)
-    if position is not None:
+        values.append(wanted.user_id)
+    if (start := wanted.start(position)) is not None:
         conditions.append("(updated_us, id) < (?, ?)")
-        values.extend(position)
+        values.extend(start)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = db.execute(f"{THREAD} {where} ORDER BY updated_us DESC, id DESC LIMIT ?", (*values, limit))
-    return [to_thread(row)[1] for row in rows]
+    # SQLite finds the next row when it is taken, so the rows after the last one that is needed cost nothing.
+    statement = f"{THREAD} {where} ORDER BY updated_us DESC, id DESC LIMIT {LOOKED_AT}"
+    with closing(db.execute(statement, values)) as rows:
+        return matching((to_thread(row)[1] for row in rows), wanted, limit)
 
 
 def walk(user_id: str | None, position: str | None, db: sqlite3.Connection) -> tuple[list[ThreadInfo], str | None]:

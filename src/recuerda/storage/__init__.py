@@ -27,6 +27,7 @@ from recuerda.storage.records import (
 )
 from recuerda.storage.registry import open_storage
 from recuerda.storage.rules import check_state, check_user
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter, look_through, matching
 from recuerda.storage.thread_log import ThreadLog, list_infos
 from recuerda.storage.view import UserStorage
 
@@ -41,12 +42,14 @@ __all__ = [
     "Forgotten",
     "Guard",
     "Lease",
+    "ListedThreads",
     "MemoryStorage",
     "NewRecord",
     "NewTurn",
     "ReadQuery",
     "Storage",
     "ThreadChanges",
+    "ThreadFilter",
     "ThreadInfo",
     "ThreadLog",
     "ThreadPage",
@@ -58,6 +61,8 @@ __all__ = [
     "check_state",
     "check_user",
     "list_infos",
+    "look_through",
+    "matching",
     "open_storage",
     "system_clock",
 ]

@@ -58,6 +58,7 @@ from recuerda.storage.records import (
 )
 from recuerda.storage.rules import check_info, check_user
 from recuerda.storage.run_lock import RunLock
+from recuerda.storage.thread_filter import ThreadFilter
 
 _MOST = 2**63 - 1
 """The largest limit that every backend accepts. No storage holds more threads than that."""
@@ -374,26 +375,56 @@ class Storage(StorageHooks):
     # -- listing and settings ------------------------------------------------------------------------------------------
 
     async def list_threads(
-        self, *, user_id: str | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        *,
+        user_id: str | None = None,
+        title: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        updated_after: datetime | None = None,
+        updated_before: datetime | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> ThreadPage:
-        """Return a page of threads, the most recently updated thread first.
+        """Return a page of the threads that meet all given conditions, the most recently updated thread first.
+
+        One call compares at most 5,000 threads with the title, the metadata and the times of creation. Then it returns
+        the threads that it has found, and a cursor, and the page says `is_partial`. The user and the times of the last
+        change do not count: an index finds these threads on every storage but a folder of files and RAM.
 
         Args:
             user_id: list only this user's threads; None lists all threads.
+            title: words that the title contains, in any order. A word is also found inside of a longer word. Case and
+                accents make no difference.
+            metadata: the values that keys of the metadata have. None as a value stands for a missing key.
+            updated_after: the thread's last change was at this aware time or later.
+            updated_before: the thread's last change was before this aware time.
+            created_after: the thread was created at this aware time or later.
+            created_before: the thread was created before this aware time.
             limit: the number of threads on a page, from 1 to 1,000.
-            cursor: the `ThreadPage.cursor` of the previous page; None for the first page.
+            cursor: the `ThreadPage.cursor` of the previous page with the same conditions; None for the first page.
 
         Raises:
-            InvalidInput: the limit is out of range, or the cursor does not come from a `ThreadPage`.
+            InvalidInput: the limit is out of range, the user id cannot be used, a time has no time zone, or the cursor
+                does not come from a `ThreadPage`.
+            EncodeError: `metadata` is not JSON.
         """
         if not 1 <= limit <= 1000:
             raise InvalidInput(f"limit must be from 1 to 1,000, not {limit}")
-        if user_id is not None:
-            check_id(user_id, "user id")
+        wanted = ThreadFilter.of(
+            user_id=user_id,
+            title=title,
+            metadata=metadata,
+            updated_after=updated_after,
+            updated_before=updated_before,
+            created_after=created_after,
+            created_before=created_before,
+        )
         position = None if cursor is None else parse_cursor(cursor)
         with self._translated("list", None):
-            found = await self._list(user_id, limit + 1, position)
-        return ThreadPage.cut(found, limit)
+            found = await self._list(wanted, limit + 1, position)
+        return ThreadPage.cut(found.threads, limit, found.stopped_at)
 
     async def threads(self, *, user_id: str | None = None) -> AsyncIterator[ThreadInfo]:
         """Yield each thread, or each thread of a user, once. The order has no meaning.

@@ -24,6 +24,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
 T = TypeVar("T")
 
@@ -110,10 +111,11 @@ class StorageHooks(ABC):
         """
 
     @abstractmethod
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        """Return up to `limit` threads, sorted by `updated_us` and then `id`, both descending.
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
+        """Return up to `limit` threads that `wanted` matches, sorted by `updated_us` and then `id`, both descending.
 
         `position` is the `updated_us` and `id` of the last thread on the previous page; None for the first page.
+        `matching` and `look_through` compare threads with the filter. They stop after `LOOKED_AT` threads.
         """
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
@@ -128,7 +130,7 @@ class StorageHooks(ABC):
         found: dict[str, ThreadInfo] = {}
         while True:
             known, last = len(found), None
-            while page := await self._list(user_id, WALK_PAGE, last):
+            while page := (await self._list(ThreadFilter(user_id=user_id), WALK_PAGE, last)).threads:
                 found |= {info.id: info for info in page}
                 last = page[-1].updated_us, page[-1].id
             if len(found) == known:

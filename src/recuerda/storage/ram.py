@@ -24,6 +24,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 from recuerda.storage.thread_log import ThreadLog, list_infos
 
 
@@ -62,9 +63,9 @@ class MemoryStorage(Storage):
         with self._open():
             return self._log(thread_id).read(query)
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         with self._open():
-            return list_infos(self._logs.values(), user_id, limit, position)
+            return list_infos(self._logs.values(), wanted, limit, position)
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         with self._open():

@@ -321,17 +321,27 @@ class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         threads: the threads, the most recently updated first.
         cursor: an opaque text with which to ask for the next page; None on the last page.
+        is_partial: True if the page may have fewer threads than `limit` although more threads match, because one call
+            compares at most 5,000 threads with the filter. The next page continues there.
     """
 
     threads: tuple[ThreadInfo, ...]
     cursor: str | None
+    is_partial: bool = False
 
     @classmethod
-    def cut(cls, found: Sequence[ThreadInfo], limit: int) -> ThreadPage:
-        """Return a page of the first `limit` threads. It has a cursor when `found` holds more threads."""
+    def cut(cls, found: Sequence[ThreadInfo], limit: int, stopped_at: tuple[int, str] | None = None) -> ThreadPage:
+        """Return a page of the first `limit` threads.
+
+        It has a cursor when `found` holds more threads, or when the search for them stopped at a place.
+        """
         threads = tuple(found[:limit])
-        last = threads[-1] if len(found) > limit else None
-        return cls(threads=threads, cursor=None if last is None else f"{last.updated_us}:{last.id}")
+        if len(found) > limit:
+            stopped_at, is_partial = (threads[-1].updated_us, threads[-1].id), False
+        else:
+            is_partial = stopped_at is not None
+        cursor = None if stopped_at is None else f"{stopped_at[0]}:{stopped_at[1]}"
+        return cls(threads=threads, cursor=cursor, is_partial=is_partial)
 
 
 def parse_cursor(cursor: str) -> tuple[int, str]:

@@ -41,6 +41,7 @@ from recuerda.storage.rules import (
     title_after,
     updated_after,
 )
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter, matching
 
 _SWEEP = 100
 """The number of records after which old ids are forgotten."""
@@ -354,13 +355,14 @@ class ThreadLog(msgspec.Struct):
 
 
 def list_infos(
-    logs: Iterable[ThreadLog], user_id: str | None, limit: int, position: tuple[int, str] | None
-) -> list[ThreadInfo]:
+    logs: Iterable[ThreadLog], wanted: ThreadFilter, limit: int, position: tuple[int, str] | None
+) -> ListedThreads:
     """Do what `Storage._list` describes, over all threads of a storage."""
+    start = wanted.start(position)
     behind = [
         log
         for log in logs
-        if log.exists and user_id in (None, log.user_id) and (position is None or (log.updated_us, log.id) < position)
+        if log.exists and wanted.user_id in (None, log.user_id) and (start is None or (log.updated_us, log.id) < start)
     ]
     newest = sorted(behind, key=lambda log: (log.updated_us, log.id), reverse=True)
-    return [log.info() for log in newest[:limit]]
+    return matching((log.info() for log in newest), wanted, limit)

@@ -26,6 +26,7 @@ from recuerda.storage.records import (
 )
 from recuerda.storage.rules import check_user
 from recuerda.storage.run_lock import RunLock
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
 
 class UserStorage(Storage):
@@ -76,8 +77,9 @@ class UserStorage(Storage):
         check_user(thread_id, self._only_mine, found.info.user_id if found.info else None)
         return found
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
-        return await self.storage._list(self._listed(user_id), limit, position)
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
+        mine = structs.replace(wanted, user_id=self._listed(wanted.user_id))
+        return await self.storage._list(mine, limit, position)
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
         return await self.storage._walk(self._listed(user_id), position)

@@ -40,6 +40,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 from recuerda.testing import ScriptedChatClient
 from tests.interop.google_adk.events import (
     RIKER,
@@ -506,9 +507,9 @@ class Counting(MemoryStorage):
         self.count("records", len(found.records))
         return found
 
-    async def _list(self, user_id: str | None, limit: int, position: tuple[int, str] | None) -> list[ThreadInfo]:
+    async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         self.count("list")
-        return await super()._list(user_id, limit, position)
+        return await super()._list(wanted, limit, position)
 
     async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> Any:
         self.count("update")

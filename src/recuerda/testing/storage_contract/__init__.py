@@ -26,6 +26,7 @@ pytest.register_assert_rewrite(
     "recuerda.testing.storage_contract.branches",
     "recuerda.testing.storage_contract.cuts",
     "recuerda.testing.storage_contract.drafts",
+    "recuerda.testing.storage_contract.finding",
     "recuerda.testing.storage_contract.ids",
     "recuerda.testing.storage_contract.life",
     "recuerda.testing.storage_contract.model",
@@ -40,6 +41,7 @@ from recuerda.testing.storage_contract.append import AppendContract  # noqa: E40
 from recuerda.testing.storage_contract.branches import BranchContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.cuts import CutContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.drafts import DraftContract, DraftListContract  # noqa: E402 - as above
+from recuerda.testing.storage_contract.finding import FindContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.ids import IdContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.life import LifeContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.model import ModelContract  # noqa: E402 - as above
@@ -58,6 +60,7 @@ class StorageContract(
     CutContract,
     SummaryContract,
     ThreadContract,
+    FindContract,
     DraftContract,
     IdContract,
     LifeContract,
