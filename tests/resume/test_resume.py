@@ -127,6 +127,22 @@ async def test_an_interrupted_turn_can_be_dropped(storage: Storage, deed: Deed) 
         await second.resume("t")
 
 
+async def test_the_turn_that_was_shown_is_dropped_and_no_later_one(storage: Storage, deed: Deed) -> None:
+    first, _ = agent([call("act", {"what": "a"}), fail, call("act", {"what": "b"}), fail], storage, deed.act)
+    with pytest.raises(ChatClientError):
+        await first.run("go", thread="t", turn_id="shown")
+    shown = await first.pending_turn("t")
+    assert shown is not None
+    with pytest.raises(ChatClientError):
+        await first.run("go on", thread="t", turn_id="later", on_pending="discard")
+    assert await first.discard_turn("t", turn_id=shown.turn_id) is False
+    later = await first.pending_turn("t")
+    assert later is not None
+    assert later.turn_id == "later"
+    assert await first.discard_turn("t", turn_id=later.turn_id) is True
+    assert await first.discard_turn("t", turn_id=later.turn_id) is False
+
+
 async def test_a_turn_is_not_resumed_on_a_thread_that_moved_on(storage: Storage, deed: Deed) -> None:
     one, _ = agent(["hi"], storage, deed.act)
     await one.run("hello", thread="t")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recuerda import AgentResponse, ChatRequest, ChatResponse, DraftConflict, Storage
+from recuerda.storage.ram import MemoryStorage
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.conversation import LOCAL
 from tests.resume.conversations import calls, stored_turns
@@ -111,3 +113,41 @@ async def test_a_summary_that_comes_in_between_lets_nobody_in_beside_the_first(
     assert first.result().text == "done"
     assert tool.callers == ["early"]
     assert await storages[0].load_draft("t") is None
+
+
+class PutBack(MemoryStorage):
+    """A storage that can be put back to an earlier state, as by a backup."""
+
+    def kept(self) -> object:
+        return deepcopy(self._logs)
+
+    def put_back(self, kept: object) -> None:
+        self._logs = deepcopy(kept)  # pyright: ignore[reportAttributeAccessIssue] - the value of `kept`
+
+
+async def test_a_step_of_an_old_worker_never_follows_a_step_of_the_worker_after_a_restored_backup() -> None:
+    storage, restored = PutBack(), PutBack()  # the same place for two processes
+    kept: list[object] = []
+
+    async def act(what: str) -> str:
+        """Do something."""
+        kept.append(storage.kept())
+        return f"did {what}"
+
+    class Old(ScriptedChatClient):
+        async def respond(self, request: ChatRequest) -> ChatResponse:
+            if self.requests:
+                restored.put_back(kept[0])
+                with pytest.raises(RuntimeError):
+                    await other.resume("t", outcomes={"one": "it is not known"})
+                storage.put_back(restored.kept())
+            return await super().respond(request)
+
+    old = Old([calls("one"), calls("three")]).create_agent(storage=storage, tools=act, durability="steps")
+    other = ScriptedChatClient([RuntimeError("away")]).create_agent(storage=restored, tools=act, durability="steps")
+    with pytest.raises(DraftConflict):
+        await old.run("go", thread="t")
+    pending = await old.pending_turn("t")
+    assert pending is not None
+    assert (pending.steps, len(pending.messages), len(kept)) == (2, 2, 1)
+    assert str(pending.messages).count("it is not known") == 1

@@ -314,12 +314,21 @@ class Agent:
         draft = await load_draft(opened)
         return None if draft is None else pending_turn(draft, opened.id)
 
-    async def discard_turn(self, thread: AgentThread | str) -> bool:
-        """Delete the thread's interrupted turn for good; return False if it has none.
+    async def discard_turn(self, thread: AgentThread | str, *, turn_id: str | None = None) -> bool:
+        """Delete the thread's interrupted turn for good. The thread itself does not change.
 
-        The thread itself does not change.
+        Args:
+            thread: a thread or its id.
+            turn_id: the turn to delete, as `PendingTurn.turn_id` gives it. A turn that was begun meanwhile stays,
+                because another process may be working on it. None deletes the turn that is there now.
+
+        Returns:
+            False if the thread does not have this interrupted turn, or has none.
         """
-        return await drop_draft(self._threads.of_run(thread))
+        opened = self._threads.of_run(thread)
+        if turn_id is None and (draft := await load_draft(opened)) is not None:
+            turn_id = draft.turn_id
+        return turn_id is not None and await drop_draft(opened, turn_id)
 
     def _new_turn(
         self,

@@ -80,6 +80,7 @@ async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
         turn_id=draft.turn_id,
         version=loaded.version or draft.revision,
         number=len(draft.steps),
+        last_id=draft.steps[-1].id,
         revision=draft.revision,
     )
     return Beginning(turn=running_turn(draft), turn_id=draft.turn_id, journal=journal)

@@ -36,6 +36,7 @@ class Journal:
         version: the thread's version when the turn began or is resumed, or its revision alone. Every step is refused
             if the thread does not continue from there.
         number: the number of the last step that is saved already.
+        last_id: the id of that step; "" without one.
         revision: the revision on which the turn began; None for that of `version`.
     """
 
@@ -46,6 +47,7 @@ class Journal:
         turn_id: str,
         version: Expected,
         number: int = 0,
+        last_id: str = "",
         revision: int | None = None,
     ) -> None:
         self._store = store
@@ -53,6 +55,7 @@ class Journal:
         self._version = version
         self._revision = revision_of(version) if revision is None else revision
         self.number: int = number
+        self._last_id = last_id
         self._order = asyncio.Lock()
 
     async def save(self, step: Step) -> None:
@@ -70,9 +73,16 @@ class Journal:
         # apart.
         body = encode_step(step if self.number else msgspec.structs.replace(step, claim=new_id()))
         async with self._order:
-            draft = DraftStep(turn_id=self._turn_id, revision=self._revision, number=self.number + 1, body=body)
+            draft = DraftStep(
+                turn_id=self._turn_id,
+                revision=self._revision,
+                number=self.number + 1,
+                body=body,
+                id=new_id(),
+                previous=self._last_id,
+            )
             await self._begin(draft) if draft.number == 1 else await self._write(draft)
-            self.number += 1
+            self.number, self._last_id = draft.number, draft.id
 
     async def _begin(self, step: DraftStep) -> None:
         # A summary of the earlier turns may be appended while this turn begins. It does not affect this turn.
@@ -120,10 +130,10 @@ async def load_draft(thread: AgentThread) -> Draft | None:
     return None if store is None else await store.view.load_draft(store.thread_id)
 
 
-async def drop_draft(thread: AgentThread) -> bool:
-    """Delete the thread's draft; return False if it has none."""
+async def drop_draft(thread: AgentThread, turn_id: str) -> bool:
+    """Delete the thread's draft if it belongs to this turn; return False if there is no such draft."""
     store = thread.turn_store
-    return store is not None and await store.view.drop_draft(store.thread_id)
+    return store is not None and await store.view.drop_draft(store.thread_id, turn_id=turn_id)
 
 
 def durable_store(thread: AgentThread) -> ChatMessageStore:

@@ -79,9 +79,12 @@ class Run:
         is_in_the_way = reading.loaded.has_draft and reading.loaded.committed is None and request.decisions is None
         if not is_in_the_way or request.on_pending == "raise":
             return reading
+        draft = await load_draft(request.thread)
+        if draft is None:
+            return await read_thread(request, self._settings)
         if request.on_pending == "discard":
-            await drop_draft(request.thread)
-        elif await load_draft(request.thread) is not None:
+            await drop_draft(request.thread, draft.turn_id)
+        else:
             resumption = RunRequest(thread=request.thread, decisions=Decisions(), durability="steps")
             await _carried_out(await self._begin(resumption, reading))
         return await read_thread(request, self._settings)

@@ -17,6 +17,8 @@ from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 from recuerda.window.window import ContextWindow
 
+_GONE = "the interrupted turn is not there any more: it was continued or dropped by another program"
+
 GREETING_MESSAGES = 10
 """The number of messages that are shown when the chat begins."""
 
@@ -45,6 +47,7 @@ class Conversation:
         self._as_json = as_json
         self._page = console()
         self._turns_before = 0
+        self._shown_pending: str | None = None
 
     async def close(self) -> None:
         """Close the client and the storage."""
@@ -71,16 +74,19 @@ class Conversation:
     async def pending(self) -> str | None:
         """Return a clause about how a turn of this thread was interrupted; None if there is no such turn."""
         draft = await self._storage.load_draft(self._thread.id, user_id=self._store.user_id)
+        self._shown_pending = draft and draft.turn_id
         return None if draft is None else told_pending(draft, read_pending(draft, self._thread.id))
 
     async def resume(self) -> None:
         """Continue the interrupted turn, and stream the rest of the answer to the terminal."""
+        self._shown_pending = None
         await self._print_answer(self._agent.resume_stream(self._thread, keep_partial=True))
 
     async def drop(self) -> None:
-        """Drop the interrupted turn."""
-        if not await self._agent.discard_turn(self._thread):
-            raise InvalidInput("this thread has no interrupted turn")
+        """Drop the interrupted turn that was shown. If none was shown, drop the one that is there now."""
+        turn_id, self._shown_pending = self._shown_pending, None
+        if not await self._agent.discard_turn(self._thread, turn_id=turn_id):
+            raise InvalidInput("this thread has no interrupted turn" if turn_id is None else _GONE)
         self._page.print(
             Text("(the interrupted turn is deleted; the thread is as it was before that turn)", style="dim")
         )

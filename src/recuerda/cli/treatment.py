@@ -93,7 +93,8 @@ async def _repair_copied(storage: Storage, thread: Examined, kinds: set[Kind], c
         version = msgspec.structs.replace(version, edits=edits or version.edits)
     if kinds & DRAFTS and await storage.load_draft(thread.thread_id) == thread.draft:
         # If there is another draft now, it belongs to a program that is working on the thread.
-        await storage.drop_draft(thread.thread_id, expected=version)
+        turn_id = thread.draft and thread.draft.turn_id
+        await storage.drop_draft(thread.thread_id, turn_id=turn_id, expected=version)
     after = await examine(storage, thread.thread_id)
     is_left = any(finding.kind in kinds & MADE_AGAIN for finding in after.findings)
     if is_left and after.info is not None and after.draft is None and not after.sealed:

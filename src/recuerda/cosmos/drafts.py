@@ -70,6 +70,7 @@ async def _is_new(container: Container, head: Head, step: DraftStep) -> bool:
         first=None if draft is None else DraftStep(turn_id=draft.turn_id, revision=draft.revision, number=1, body=b""),
         same=await _step(container, head, draft, step.number) if draft is not None and is_same_turn else None,
         newest=0 if draft is None else draft.steps,
+        newest_id="" if draft is None else draft.last_id,
         revision=head.revision,
     )
 
@@ -92,9 +93,9 @@ async def _write(container: Container, head: Head, step: DraftStep, guard: Guard
         return None
     old = item.draft
     if step.number > 1 and old is not None:
-        draft, ended = msgspec.structs.replace(old, steps=step.number), ()
+        draft, ended = msgspec.structs.replace(old, steps=step.number, last_id=step.id), ()
     else:
-        draft = DraftMark(id=new_id(), turn_id=step.turn_id, revision=step.revision, steps=1)
+        draft = DraftMark(id=new_id(), turn_id=step.turn_id, revision=step.revision, steps=1, last_id=step.id)
         ended = step_ids(item)
     fits = len(ended) <= MAX_BATCH
     new = made_alive(item, step.created_us, guard) if step.number == 1 else _written(item)
@@ -150,8 +151,8 @@ async def list_drafts(container: Container, limit: int) -> list[str]:
     return sorted(found)[:limit]
 
 
-async def drop(container: Container, thread_id: str, guard: Guard) -> bool:
-    """Delete the draft; return False if there is no valid draft."""
+async def drop(container: Container, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
+    """Delete the draft if it is this turn's; return False if there is no such draft."""
     backoff = Backoff(container, thread_id)
     call = new_id()
     while True:
@@ -159,7 +160,7 @@ async def drop(container: Container, thread_id: str, guard: Guard) -> bool:
         if head.alive is not None and head.alive.call == call:
             return True  # the change succeeded, and its answer was lost
         head.check_user(guard)
-        if head.alive is None or head.alive.draft is None:
+        if head.alive is None or head.alive.draft is None or turn_id not in (None, head.alive.draft.turn_id):
             return False
         head.check_state(guard)
         if await end(container, head.alive, call=call) is not None:
@@ -196,6 +197,7 @@ def _item(head: HeadItem, draft: DraftMark, step: DraftStep) -> DraftItem:
         incarnation=head.incarnation,
         draft=draft.id,
         step=step.number,
+        step_id=step.id,
         turn_id=step.turn_id,
         revision=step.revision,
         created_us=str(step.created_us),
@@ -211,6 +213,7 @@ def _read(item: DraftItem) -> DraftStep:
         number=item.step,
         body=read_body(item.text, item.data),
         created_us=int(item.created_us),
+        id=item.step_id,
     )
 
 

@@ -85,12 +85,14 @@ class DraftMark(msgspec.Struct, frozen=True, kw_only=True):
         turn_id: the id of the running turn.
         revision: the revision on which the turn was begun.
         steps: the number of steps.
+        last_id: the id of the last step.
     """
 
     id: str
     turn_id: str
     revision: int
     steps: int
+    last_id: str = ""
 
 
 class HeadItem(Item, frozen=True, kw_only=True):
@@ -232,7 +234,7 @@ class DraftItem(Item, frozen=True, kw_only=True):
         incarnation: the incarnation of the thread that it belongs to.
         draft: the id of the draft; see `DraftMark`.
         step: the step's number.
-        turn_id: the id of the running turn, as the caller gave it; `revision` and `created_us` likewise.
+        step_id: the step's id, as the caller gave it; `turn_id`, `revision` and `created_us` likewise.
         text: the body; see `RecordItem`.
     """
 
@@ -240,6 +242,7 @@ class DraftItem(Item, frozen=True, kw_only=True):
     incarnation: str
     draft: str
     step: int
+    step_id: str = ""
     turn_id: str
     revision: int
     created_us: str = "0"

@@ -168,9 +168,9 @@ class CosmosStorage(Storage):
         async with self._containers.use() as container:
             return await drafts.list_drafts(container, limit)
 
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         async with self._alone(thread_id) as container:
-            return await drafts.drop(container, thread_id, guard)
+            return await drafts.drop(container, thread_id, turn_id, guard)
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         async with self._alone(thread_id) as container:

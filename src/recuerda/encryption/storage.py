@@ -315,7 +315,7 @@ class EncryptedStorage(Storage):
         there = steps[step.number - 1] if step.number <= len(steps) else None
         if there is None or there.turn_id != step.turn_id:
             return False
-        return replace(self._step(thread_id, there), created_us=step.created_us) == step
+        return (there.revision, self._step(thread_id, there).body) == (step.revision, step.body)
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return [self._step(thread_id, step) for step in await self._inner._load_draft(thread_id, guard)]
@@ -323,8 +323,8 @@ class EncryptedStorage(Storage):
     async def _list_drafts(self, limit: int) -> list[str]:
         return await self._inner._list_drafts(limit)
 
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        return await self._inner._drop_draft(thread_id, guard)
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
+        return await self._inner._drop_draft(thread_id, turn_id, guard)
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         return await self._inner._lease(thread_id, holder, ttl_us, guard)

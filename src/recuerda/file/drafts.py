@@ -45,6 +45,7 @@ class _Saved(NamedTuple):
     first: DraftStep | None = None
     same: DraftStep | None = None
     newest: int = 0
+    newest_id: str = ""
     end: int = 0
 
 
@@ -66,7 +67,13 @@ def save_step(
     place = _place_in(log)
     saved = _look_up(files, disk, place, step.number)
     if not is_new_step(
-        thread_id, step, first=saved.first, same=saved.same, newest=saved.newest, revision=place.revision
+        thread_id,
+        step,
+        first=saved.first,
+        same=saved.same,
+        newest=saved.newest,
+        newest_id=saved.newest_id,
+        revision=place.revision,
     ):
         return place.incarnation
     if step.number > 1:
@@ -159,12 +166,13 @@ def _look_up(files: ThreadFiles, disk: Disk, place: _Place, number: int) -> _Sav
         last_line = next(backward_lines(fd, size), Line(0, b""))
         last = parse_draft(last_line.data)
         if last is not None and number > last.number:
-            return _Saved(first.step(), None, last.number, last_line.end)
+            return _Saved(first.step(), None, last.number, last.id, last_line.end)
         # The draft may already hold this step, or its last line may be damaged. This is rare, so reading all lines is
         # acceptable.
         lines = _readable(fd)
         same = next((found.step() for _, found in lines if found.number == number), None)
-        return _Saved(first.step(), same, lines[-1][1].number, lines[-1][0].end)
+        end, newest = lines[-1]
+        return _Saved(first.step(), same, newest.number, newest.id, end.end)
     return _Saved()
 
 

@@ -227,19 +227,21 @@ class Folder:
         """See `Storage.list_drafts`."""
         return list_drafts(self._path, self._disk, limit)
 
-    def drop_draft(self, thread_id: str, guard: Guard) -> bool:
+    def drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         """See `Storage._drop_draft`."""
         files = files_of(self._path, thread_id)
         if guard.user_id is None and not files.draft.exists():
             self._place.check()
             return False
         with self._locked(files):
-            was_there = bool(self.load_draft(thread_id, guard))
-            if was_there:
+            steps = self.load_draft(thread_id, guard)
+            if steps:
+                if turn_id not in (None, steps[0].turn_id):
+                    return False
                 with self._open(files) as log:
                     _check_state(thread_id, guard, log)
             self._disk.remove(files.draft)
-        return was_there
+        return bool(steps)
 
     # -- leases --------------------------------------------------------------------------------------------------------
 

@@ -168,6 +168,7 @@ class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     thread_revision: int
     thread_incarnation: str = ""
     thread: str = ""
+    id: str = ""
     created_us: int
     body: msgspec.Raw = _NO_BODY
     body_base64: bytes = b""
@@ -176,7 +177,12 @@ class DraftLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
         """Return the step without its thread's revision."""
         body = bytes(self.body) or self.body_base64
         return DraftStep(
-            turn_id=self.turn_id, revision=self.revision, number=self.number, body=body, created_us=self.created_us
+            turn_id=self.turn_id,
+            revision=self.revision,
+            number=self.number,
+            body=body,
+            created_us=self.created_us,
+            id=self.id,
         )
 
 
@@ -242,6 +248,7 @@ def draft_line(thread_id: str, step: DraftStep, *, revision: int, incarnation: s
             thread_revision=revision,
             thread_incarnation=incarnation,
             thread=thread_id if step.number == 1 else "",
+            id=step.id,
             created_us=step.created_us,
         ),
         step.body,

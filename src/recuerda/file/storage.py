@@ -159,8 +159,8 @@ class FileStorage(Storage):
     async def _list_drafts(self, limit: int) -> list[str]:
         return await self._look(lambda folder: folder.list_drafts(limit))
 
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        return await self._write(lambda folder: folder.drop_draft(thread_id, guard))
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
+        return await self._write(lambda folder: folder.drop_draft(thread_id, turn_id, guard))
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         return await self._write(lambda folder: folder.rewrite(thread_id, bodies, now_us, guard))

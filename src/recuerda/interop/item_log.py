@@ -61,6 +61,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         version: the version of the thread.
         turn_id: the id of the turn that is under way, or of the next turn.
         steps: the number of steps that are saved of it.
+        last_id: the id of the last of these steps; "" without one.
+        draft_id: the id under which that turn was begun. It differs from `turn_id` if the thread has changed since.
         turn: the state of that turn. It is replaced and never changed.
         is_own: True if this writer has begun the turn; False if it was found in the thread.
         may_be_known: True if the turn has an id that the caller chose, so the thread may hold the turn already.
@@ -69,6 +71,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     version: Expected = 0
     turn_id: str = msgspec.field(default_factory=new_id)
     steps: int = 0
+    last_id: str = ""
+    draft_id: str | None = None
     turn: RunningTurn = msgspec.field(default_factory=RunningTurn)
     is_own: bool = False
     may_be_known: bool = False
@@ -130,8 +134,15 @@ class ItemLog:
         turn = running_turn(draft)
         if draft.revision != history.revision:
             # The storage continues a draft only on the revision on which it began. So another draft takes its items.
-            return Place(version=history.version, turn=turn)
-        return Place(version=history.version, turn_id=draft.turn_id, steps=len(draft.steps), turn=turn)
+            return Place(version=history.version, draft_id=draft.turn_id, turn=turn)
+        return Place(
+            version=history.version,
+            turn_id=draft.turn_id,
+            steps=len(draft.steps),
+            last_id=draft.steps[-1].id,
+            draft_id=draft.turn_id,
+            turn=turn,
+        )
 
     def _of(self, stored: StoredTurn) -> list[JsonObject]:
         """Return the items of a turn, as new objects, because a caller may change them."""
@@ -204,10 +215,20 @@ class ItemLog:
             number=place.steps + 1,
             # Two processes may write the same items at once. Only their claims tell them apart.
             body=encode_step(structs.replace(step if place.steps else turn.whole(), claim=new_id())),
+            id=new_id(),
+            previous=place.last_id,
         )
         incarnation = await self.store.view.save_draft(self.store.thread_id, draft, expected=place.version)
         version = exact_version(place.version, incarnation)
-        return structs.replace(place, version=version, steps=draft.number, turn=turn, is_own=True)
+        return structs.replace(
+            place,
+            version=version,
+            steps=draft.number,
+            last_id=draft.id,
+            draft_id=draft.turn_id,
+            turn=turn,
+            is_own=True,
+        )
 
     async def _commit(self, place: Place, state: RunningTurn, *, is_interrupted: bool = False) -> Place:
         turn = structs.replace(state.turn(), is_interrupted=is_interrupted)
@@ -261,7 +282,7 @@ class ItemLog:
             step = Step(removed=len(group))
             self.place = await self._save(place, _with(place.turn, step), step)
         else:
-            await self.store.view.drop_draft(self.store.thread_id)
+            await self.store.view.drop_draft(self.store.thread_id, turn_id=place.draft_id)
             self.place = Place(version=place.version)
         return restored(group, self._form)[-1]
 

@@ -79,6 +79,7 @@ CREATE TABLE {schema}.removed (
 CREATE TABLE {schema}.drafts (
     thread_key bigint NOT NULL,
     number integer NOT NULL,
+    id text COLLATE "C" NOT NULL,
     turn_id text COLLATE "C" NOT NULL,
     revision bigint NOT NULL,
     created_us bigint NOT NULL,
@@ -810,9 +811,10 @@ LANGUAGE sql VOLATILE AS $function$
     UPDATE {schema}.threads AS t SET has_draft = false WHERE t.key = p_thread_key AND EXISTS (SELECT FROM gone)
 $function$;
 
--- Save a step of a draft. r_outcome is 'saved', and then r_incarnation is the thread's; or 'draft', if the step is not the draft's next one, or would begin a
--- draft beside the draft that another turn has on the same revision; or 'moved', if it would begin a draft on another
--- revision than the thread's, which is r_revision; or a refusal.
+-- Save a step of a draft. r_outcome is 'saved', and then r_incarnation is the thread's; or 'draft', if the step is not
+-- the draft's next one, follows another step than p_previous, or would begin a draft beside the draft that another turn
+-- has on the same revision; or 'moved', if it would begin a draft on another revision than the thread's, which is
+-- r_revision; or a refusal.
 CREATE FUNCTION {schema}.save_step(
     p_thread_id text,
     p_user_id text,
@@ -821,6 +823,8 @@ CREATE FUNCTION {schema}.save_step(
     p_record_id text,
     p_edits bigint,
     p_number integer,
+    p_id text,
+    p_previous text,
     p_turn_id text,
     p_begun_on bigint,
     p_body bytea,
@@ -872,7 +876,8 @@ BEGIN
     IF is_same_turn THEN
         SELECT * INTO same FROM {schema}.drafts AS d WHERE d.thread_key = thread.key AND d.number = p_number;
         IF FOUND OR NOT EXISTS (
-            SELECT FROM {schema}.drafts AS d WHERE d.thread_key = thread.key AND d.number = p_number - 1
+            SELECT FROM {schema}.drafts AS d
+            WHERE d.thread_key = thread.key AND d.number = p_number - 1 AND (d.id = p_previous) IS NOT FALSE
         ) THEN
             IF ((same.revision, same.body) = (p_begun_on, p_body)) IS NOT TRUE THEN
                 r_outcome := 'draft';
@@ -889,13 +894,14 @@ BEGIN
     WHERE t.key = thread.key
     RETURNING t.user_id INTO new_user_id;
     PERFORM {schema}.note_owner(thread.key, thread.user_id, new_user_id);
-    INSERT INTO {schema}.drafts (thread_key, number, turn_id, revision, body, created_us)
-    VALUES (thread.key, p_number, p_turn_id, p_begun_on, p_body, p_created_us);
+    INSERT INTO {schema}.drafts (thread_key, number, id, turn_id, revision, body, created_us)
+    VALUES (thread.key, p_number, p_id, p_turn_id, p_begun_on, p_body, p_created_us);
     RETURN NEXT;
 END
 $function$;
 
--- Delete a thread's draft. r_outcome is 'done', 'nothing' (there was no draft), or a refusal.
+-- Delete the draft of a turn, or of any turn (NULL). r_outcome is 'done', 'nothing' (there was no such draft), or a
+-- refusal.
 CREATE FUNCTION {schema}.drop_draft(
     p_thread_id text,
     p_user_id text,
@@ -903,6 +909,7 @@ CREATE FUNCTION {schema}.drop_draft(
     p_incarnation text,
     p_record_id text,
     p_edits bigint,
+    p_turn_id text,
     p_call bigint,
     p_lock_timeout_ms integer
 )
@@ -917,7 +924,10 @@ BEGIN
     r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
     IF thread.call = p_call THEN
         r_outcome := 'done'; -- This call did it, and its answer was lost.
-    ELSIF r_outcome IS DISTINCT FROM 'owner' AND thread.has_draft IS NOT TRUE THEN
+    ELSIF r_outcome IS DISTINCT FROM 'owner' AND NOT EXISTS (
+        SELECT FROM {schema}.drafts AS d
+        WHERE d.thread_key = thread.key AND d.number = 1 AND (d.turn_id = p_turn_id) IS NOT FALSE
+    ) THEN
         r_outcome := 'nothing';
     ELSIF r_outcome IS NULL THEN
         UPDATE {schema}.threads AS t SET call = p_call, has_draft = false WHERE t.key = thread.key;

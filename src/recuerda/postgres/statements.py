@@ -37,10 +37,10 @@ class Statements:
         )
         self.save_draft: bytes = compose(
             "SELECT * FROM {schema}.save_step(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::integer, %s::text, %s::bigint, %b::bytea, %s::bigint, %s::integer)"
+            "%s::integer, %s::text, %s::text, %s::text, %s::bigint, %b::bytea, %s::bigint, %s::integer)"
         )
         self.load_draft: bytes = compose(
-            "SELECT t.user_id, d.turn_id, d.revision, d.number, d.body, d.created_us "
+            "SELECT t.user_id, d.turn_id, d.revision, d.number, d.body, d.created_us, d.id "
             "FROM {schema}.threads AS t LEFT JOIN {schema}.drafts AS d ON d.thread_key = t.key "
             "WHERE t.id = %s ORDER BY d.number"
         )
@@ -50,7 +50,7 @@ class Statements:
         )
         self.drop_draft: bytes = compose(
             "SELECT * FROM {schema}.drop_draft(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::bigint, %s::integer)"
+            "%s::text, %s::bigint, %s::integer)"
         )
         self.rewrite: bytes = compose(
             "SELECT * FROM {schema}.rewrite_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "

@@ -249,6 +249,8 @@ class PostgresStorage(Storage):
         values = (
             *_conditions(thread_id, guard),
             step.number,
+            step.id,
+            step.previous,
             step.turn_id,
             _bigint(step.revision),
             step.body,
@@ -267,16 +269,16 @@ class PostgresStorage(Storage):
         found = await self._query(self._sql.load_draft, (thread_id,))
         check_user(thread_id, guard, found[0][0] if found else None)
         return [
-            DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
-            for _, turn_id, revision, number, body, created_us in found
+            DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us, id=id)
+            for _, turn_id, revision, number, body, created_us, id in found
             if turn_id is not None
         ]
 
     async def _list_drafts(self, limit: int) -> list[str]:
         return [thread_id for (thread_id,) in await self._query(self._sql.list_drafts, (limit,))]
 
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        values = (*_conditions(thread_id, guard), new_call(), self._lock_timeout_ms)
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
+        values = (*_conditions(thread_id, guard), turn_id, new_call(), self._lock_timeout_ms)
         ((outcome, revision),) = await self._query(self._sql.drop_draft, values)
         check_outcome(thread_id, guard, outcome, revision)
         return outcome == "done"

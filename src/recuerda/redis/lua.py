@@ -136,9 +136,9 @@ end
 """
 
 # A step of a draft consists of the length of its head (two bytes), the head and the body. The head is a MessagePack
-# array: {turn id, revision, number, time}. `wire.pack_step_head` writes it.
+# array: {turn id, revision, number, time, id}. `wire.pack_step_head` writes it.
 STEP = """
-local TURN_OF_STEP, REVISION_OF_STEP = 1, 2
+local TURN_OF_STEP, REVISION_OF_STEP, ID_OF_STEP = 1, 2, 5
 
 local function open_step(step)
   local length = struct.unpack('>I2', step)
@@ -151,6 +151,10 @@ end
 
 local function revision_of(step)
   return open_step(step)[REVISION_OF_STEP]
+end
+
+local function id_of(step)
+  return open_step(step)[ID_OF_STEP]
 end
 
 local function says(step, revision, body)

@@ -495,7 +495,7 @@ SAVE = Script(
     + LISTINGS
     + """
 local place, guard, step = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3])
-local number, turn, revision, created, incarnation = unpack(step, 1, 5)
+local number, turn, revision, created, incarnation, previous = unpack(step, 1, 6)
 local thread, draft, field = KEYS[1], KEYS[2], tostring(number)
 local packed = redis.call('HGET', thread, 'head')
 local head = open_head(packed, created, incarnation)
@@ -525,7 +525,7 @@ if begins then
   moved(place, old, new, is_changed)
 elseif is_same_turn and got[2] then
   return answer(says(got[2], revision, ARGV[5]) and head[INCARNATION] or {NO_STEP, 0}, nil, entry_of(head, place[2]))
-elseif not is_same_turn or not got[3] then
+elseif not is_same_turn or not got[3] or (previous and previous ~= id_of(got[3])) then
   return answer({NO_STEP, 0})
 else
   redis.call('HSET', draft, field, ARGV[4] .. ARGV[5])
@@ -551,8 +551,9 @@ return redis.call('HVALS', KEYS[2])
 DROP = Script(
     HEAD
     + GUARD
+    + STEP
     + """
-local guard, packed = cmsgpack.unpack(ARGV[1]), redis.call('HGET', KEYS[1], 'head')
+local guard, turn, packed = cmsgpack.unpack(ARGV[1]), ARGV[2], redis.call('HGET', KEYS[1], 'head')
 if not packed then
   redis.call('DEL', KEYS[2])
   return 0
@@ -560,11 +561,15 @@ end
 local head = cmsgpack.unpack(packed)
 if is_strangers(head, guard) then return {STRANGER, 0} end
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
+if turn ~= '' and turn_of(redis.call('HGET', KEYS[2], '1')) ~= turn then return 0 end
 if not is_in_state(head, guard, true) then return {CONFLICT, head[REVISION]} end
 return redis.call('DEL', KEYS[2])
 """
 )
-"""Delete a draft. Returns 1, 0 if there was none, or a refusal."""
+"""Delete the draft of a turn, or of any turn ('').
+
+Returns 1, 0 if there was no such draft, or a refusal.
+"""
 
 MOVE = Script("""
 if ARGV[1] ~= '' then redis.call('ZREM', KEYS[1], ARGV[1]) end

@@ -277,7 +277,8 @@ class RedisStorage(Storage):
         return _accepted(thread_id, reply, guard) == 1
 
     async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
-        about = wire.pack((step.number, step.turn_id, step.revision, wire.digits(step.created_us), new_id()))
+        created = wire.digits(step.created_us)
+        about = wire.pack((step.number, step.turn_id, step.revision, created, new_id(), step.previous))
         reply = await self._change(scripts.SAVE, thread_id, guard, about, wire.pack_step_head(step), step.body)
         if reply == [wire.NO_STEP, 0]:
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
@@ -291,8 +292,8 @@ class RedisStorage(Storage):
     async def _list_drafts(self, limit: int) -> list[str]:
         return (await list_drafts(self.run, self._keys, await self._server.nodes()))[:limit]
 
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        call = RedisCall(scripts.DROP, self._keys.both(thread_id), (wire.pack_guard(guard),))
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
+        call = RedisCall(scripts.DROP, self._keys.both(thread_id), (wire.pack_guard(guard), turn_id or ""))
         return _accepted(thread_id, await self.run(call), guard) == 1
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:

@@ -87,7 +87,7 @@ pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 read_look: Callable[[bytes], Look] = msgspec.msgpack.Decoder(Look).decode
 read_head: Callable[[bytes], Head] = msgspec.msgpack.Decoder(Head).decode
 _read_texts = msgspec.msgpack.Decoder(list[str]).decode
-_read_step_head = msgspec.msgpack.Decoder(tuple[str, int, int, int]).decode
+_read_step_head = msgspec.msgpack.Decoder(tuple[str, int, int, int, str]).decode
 
 
 def digits(time_us: int) -> str:
@@ -156,16 +156,16 @@ def read_call(data: bytes) -> tuple[TurnRecord, int]:
 
 def pack_step_head(step: DraftStep) -> bytes:
     """Return the bytes that precede a step's body: the length of its head and the head."""
-    head = pack((step.turn_id, step.revision, step.number, step.created_us))
+    head = pack((step.turn_id, step.revision, step.number, step.created_us, step.id))
     return len(head).to_bytes(2) + head
 
 
 def read_step(data: bytes) -> DraftStep:
     """Return the step that these bytes contain."""
     length = int.from_bytes(data[:2])
-    turn_id, revision, number, created_us = _read_step_head(data[2 : 2 + length])
+    turn_id, revision, number, created_us, id = _read_step_head(data[2 : 2 + length])
     body = data[2 + length :]
-    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
+    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us, id=id)
 
 
 def info_of(

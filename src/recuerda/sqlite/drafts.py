@@ -12,7 +12,7 @@ from recuerda.sqlite.threads import Head, find, id_at, make
 from recuerda.storage.records import NO_GUARD, DraftStep, Guard
 from recuerda.storage.rules import check_history, is_new_step
 
-_STEPS = "SELECT turn_id, revision, number, body, created_us FROM drafts WHERE thread_key = :key"
+_STEPS = "SELECT turn_id, revision, number, body, created_us, id FROM drafts WHERE thread_key = :key"
 _NEWEST = "(SELECT max(number) FROM drafts WHERE thread_key = :key)"
 
 
@@ -22,12 +22,14 @@ def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) 
     if guard is not NO_GUARD:
         _check_history(thread_id, guard, head, db)
     there = _needed(head.key, step.number, db) if head.has_draft else {}
+    newest = max(there, default=0)
     is_new = is_new_step(
         thread_id,
         step,
         first=there.get(1),
         same=there.get(step.number),
-        newest=max(there, default=0),
+        newest=newest,
+        newest_id=there[newest].id if newest else "",
         revision=head.revision,
     )
     key, incarnation = head.key, head.incarnation
@@ -43,8 +45,8 @@ def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) 
         if there:
             remove(key, db)
     db.execute(
-        "INSERT INTO drafts (thread_key, number, turn_id, revision, body, created_us) VALUES (?, ?, ?, ?, ?, ?)",
-        (key, step.number, step.turn_id, step.revision, step.body, step.created_us),
+        "INSERT INTO drafts (thread_key, number, id, turn_id, revision, body, created_us) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (key, step.number, step.id, step.turn_id, step.revision, step.body, step.created_us),
     )
     return incarnation or ""
 
@@ -71,10 +73,10 @@ def load(thread_id: str, guard: Guard, db: sqlite3.Connection) -> list[DraftStep
         return [_step(row) for row in db.execute(f"{_STEPS} ORDER BY number", {"key": head.key})]
 
 
-def drop(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:
+def drop(thread_id: str, turn_id: str | None, guard: Guard, db: sqlite3.Connection) -> bool:
     """Do `Storage._drop_draft`."""
     head = find(thread_id, guard, db)
-    if not head.has_draft:
+    if not head.has_draft or turn_id not in (None, _turn_of(head.key, db)):
         return False
     head.check(thread_id, guard)
     remove(head.key, db)
@@ -88,9 +90,14 @@ def remove(key: int, db: sqlite3.Connection) -> None:
 
 def end(key: int, turn_id: str, db: sqlite3.Connection) -> None:
     """Delete a thread's draft if it belongs to this turn."""
-    first = db.execute("SELECT turn_id FROM drafts WHERE thread_key = ? AND number = 1", (key,)).fetchone()
-    if first == (turn_id,):
+    if _turn_of(key, db) == turn_id:
         remove(key, db)
+
+
+def _turn_of(key: int, db: sqlite3.Connection) -> str | None:
+    """Return the id of the turn to which a thread's draft belongs; None without a draft."""
+    row = db.execute("SELECT turn_id FROM drafts WHERE thread_key = ? AND number = 1", (key,)).fetchone()
+    return None if row is None else row[0]
 
 
 def list_ids(limit: int, db: sqlite3.Connection) -> list[str]:
@@ -102,5 +109,5 @@ def list_ids(limit: int, db: sqlite3.Connection) -> list[str]:
 
 
 def _step(row: tuple[Any, ...]) -> DraftStep:
-    turn_id, revision, number, body, created_us = row
-    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
+    turn_id, revision, number, body, created_us, id = row
+    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us, id=id)

@@ -85,6 +85,7 @@ _SCHEMA = (
     CREATE TABLE drafts (
         thread_key INTEGER NOT NULL,
         number INTEGER NOT NULL,
+        id TEXT NOT NULL,
         turn_id TEXT NOT NULL,
         revision INTEGER NOT NULL,
         created_us INTEGER NOT NULL,

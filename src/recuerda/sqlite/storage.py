@@ -144,8 +144,8 @@ class SQLiteStorage(Storage):
     async def _list_drafts(self, limit: int) -> list[str]:
         return await self._look(partial(drafts.list_ids, limit))
 
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        return await self._write(partial(drafts.drop, thread_id, guard), erase_s=0.0)
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
+        return await self._write(partial(drafts.drop, thread_id, turn_id, guard), erase_s=0.0)
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         return await self._write(partial(turns.rewrite, thread_id, bodies, now_us, guard), erase_s=0.0)

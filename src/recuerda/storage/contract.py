@@ -507,6 +507,10 @@ class Storage(StorageHooks):
         them succeeds, so only the process that saved a step works on the turn. Saving a step again with the same body
         changes nothing.
 
+        A storage that was put back to an earlier state may lack steps. Then another process may save other steps in
+        their place. If each step has an `id` and names the id of the step before it (`previous`), a step of the first
+        process never follows a step of the other one.
+
         A draft of another turn that was begun on the thread's current revision stays. Until it is committed or dropped,
         no other turn can begin. A draft that was begun on another revision has ended and is replaced.
 
@@ -530,8 +534,8 @@ class Storage(StorageHooks):
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
             DraftConflict: the step does not begin or continue the thread's draft. The draft may hold this step with
-                another body or revision, lack the step before it, belong to another turn (for step 1, a turn on the
-                same revision), or be gone.
+                another body or revision, lack the step before it, have another step before it than `step.previous`
+                names, belong to another turn (for step 1, a turn on the same revision), or be gone.
             ThreadConflict: step 1 would begin a draft on another revision than the thread's revision (0 without a
                 thread). Or the thread does not continue from `expected`: it was deleted and perhaps begun anew, or its
                 storage was put back to an earlier state.
@@ -541,6 +545,8 @@ class Storage(StorageHooks):
         check_id(thread_id, "thread id")
         check_id(step.turn_id, "turn id")
         check_limit(step.number, "a draft step's number")
+        if step.id:
+            check_id(step.id, "draft step's id")
         self._check_body(step.body)
         if not step.created_us:
             step = structs.replace(step, created_us=self.clock())
@@ -578,17 +584,36 @@ class Storage(StorageHooks):
         with self._translated("list the drafts of", None):
             return await self._list_drafts(min(limit, _MOST))
 
-    async def drop_draft(self, thread_id: str, *, expected: Expected | None = None, user_id: str | None = None) -> bool:
-        """Delete the thread's draft. Return False if it has none. The thread stays.
+    async def drop_draft(
+        self,
+        thread_id: str,
+        *,
+        turn_id: str | None = None,
+        expected: Expected | None = None,
+        user_id: str | None = None,
+    ) -> bool:
+        """Delete the thread's draft. The thread stays.
+
+        Args:
+            thread_id: the thread.
+            turn_id: the turn whose draft is deleted. The draft of another turn stays: it may belong to a process that
+                is working on it. Give the `Draft.turn_id` that was read. None deletes the draft of any turn.
+            expected: as in `append`.
+            user_id: the user for whom the draft is deleted; None for any user.
+
+        Returns:
+            False if the thread has no draft of this turn.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user than `user_id`.
             ThreadConflict: the thread is not at `expected`, so the draft is another one.
         """
         check_id(thread_id, "thread id")
+        if turn_id is not None:
+            check_id(turn_id, "turn id")
         guard = to_guard(expected, user_id)
         with self._translated("drop the draft of", thread_id):
-            return await self._settled(self._drop_draft(thread_id, guard))
+            return await self._settled(self._drop_draft(thread_id, turn_id, guard))
 
     # -- deletion ------------------------------------------------------------------------------------------------------
 

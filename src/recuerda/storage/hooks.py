@@ -165,10 +165,10 @@ class StorageHooks(ABC):
         """Check the guard's user, and return the steps of the thread's draft in order, or an empty list."""
 
     @abstractmethod
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        """Check the guard, and delete the thread's draft.
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
+        """Check the guard, and delete the thread's draft if it is this turn's; None for any turn's.
 
-        Return False when there was none. Then only the user is checked.
+        Return False if there is no such draft. Then only the user is checked.
         """
 
     async def _list_drafts(self, limit: int) -> list[str]:

@@ -104,9 +104,9 @@ class MemoryStorage(Storage):
         with self._open():
             return sorted(thread_id for thread_id, log in self._logs.items() if log.draft)[:limit]
 
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         with self._open():
-            return self._log(thread_id).drop_draft(guard)
+            return self._log(thread_id).drop_draft(turn_id, guard)
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         with self._open():

@@ -449,6 +449,10 @@ class DraftStep(msgspec.Struct, frozen=True, kw_only=True):
         number: 1, 2, 3 and so on. A step is written once and never changed.
         body: opaque bytes.
         created_us: the time of saving, in microseconds since 1970 (UTC). 0 in a new step means now.
+        id: a random id of the step; "" for none.
+        previous: the id that the draft's last step must have when this step is saved; None for any. The number alone is
+            not enough: a storage that was put back may have another step with that number. It is not kept, so it is
+            None in a step that was loaded.
     """
 
     turn_id: str
@@ -456,6 +460,8 @@ class DraftStep(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     body: bytes
     created_us: int = 0
+    id: str = ""
+    previous: str | None = None
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

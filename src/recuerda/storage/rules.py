@@ -202,6 +202,7 @@ def is_new_step(
     first: DraftStep | None,
     same: DraftStep | None,
     newest: int,
+    newest_id: str,
     revision: int,
 ) -> bool:
     """Return True if a step must be written to the draft, and False if the draft already holds it.
@@ -212,7 +213,8 @@ def is_new_step(
             another revision than the thread's revision, because such a draft has ended.
         first: step 1 of the thread's draft; None without a draft.
         same: the draft's step with the number of `step`; None when the draft has no such step.
-        newest: the number of the draft's last step.
+        newest: the number of the draft's last step; 0 without a draft.
+        newest_id: the id of the draft's last step; "" without a draft.
         revision: the thread's revision.
 
     Raises:
@@ -226,7 +228,7 @@ def is_new_step(
         if first is not None and first.revision == revision:
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
         return True
-    if is_same_turn and step.number == newest + 1:
+    if is_same_turn and step.number == newest + 1 and step.previous in (None, newest_id):
         return True
     if not is_same_turn or same is None or (same.revision, same.body) != (step.revision, step.body):
         raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)

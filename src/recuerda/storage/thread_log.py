@@ -329,14 +329,16 @@ class ThreadLog(msgspec.Struct):
             first=self.draft[0] if self.draft else None,
             same=self.draft[step.number - 1] if step.number <= len(self.draft) else None,
             newest=len(self.draft),
+            newest_id=self.draft[-1].id if self.draft else "",
             revision=self.revision,
         )
+        saved = msgspec.structs.replace(step, previous=None)
         if is_new and step.number == 1:
             self.check_state(guard)
             self._make(step.created_us, guard)
-            self.draft = [step]
+            self.draft = [saved]
         elif is_new:
-            self.draft = [*self.draft, step]
+            self.draft = [*self.draft, saved]
         return self.incarnation
 
     def load_draft(self, guard: Guard) -> list[DraftStep]:
@@ -344,10 +346,10 @@ class ThreadLog(msgspec.Struct):
         self.check_user(guard)
         return list(self.draft)
 
-    def drop_draft(self, guard: Guard) -> bool:
+    def drop_draft(self, turn_id: str | None, guard: Guard) -> bool:
         """Do what `Storage._drop_draft` describes."""
         self.check_user(guard)
-        if not self.draft:
+        if not self.draft or turn_id not in (None, self.draft[0].turn_id):
             return False
         self.check_state(guard)
         self.draft = []

@@ -100,8 +100,8 @@ class UserStorage(Storage):
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return await self.storage._load_draft(thread_id, self._mine(thread_id, guard))
 
-    async def _drop_draft(self, thread_id: str, guard: Guard) -> bool:
-        return await self.storage._drop_draft(thread_id, self._mine(thread_id, guard))
+    async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
+        return await self.storage._drop_draft(thread_id, turn_id, self._mine(thread_id, guard))
 
     async def _list_drafts(self, limit: int) -> list[str]:
         raise ThreadOwnershipError("a user's view cannot list the drafts of all threads; use the storage itself")

@@ -76,6 +76,7 @@ class End(msgspec.Struct, frozen=True):
         messages: the messages of the turn that is under way.
         turn_id: the id of that turn, or of the next one.
         steps: the number of its saved steps.
+        last_id: the id of the last of these steps; "" without one.
         draft_id: the id under which that turn was begun. It differs from `turn_id` if the thread has changed since.
     """
 
@@ -84,6 +85,7 @@ class End(msgspec.Struct, frozen=True):
     messages: Sequence[ChatMessage]
     turn_id: str
     steps: int
+    last_id: str
     draft_id: str | None
 
     @property
@@ -143,12 +145,12 @@ class ThreadLog:
         last = stored_turn(found.records[-1], self._thread_id) if found.records else None
         draft = await self._storage.load_draft(self._thread_id, user_id=self._user_id) if found.has_draft else None
         if draft is None:
-            return End(info, last, (), turn_id_of(info.revision + 1), 0, None)
+            return End(info, last, (), turn_id_of(info.revision + 1), 0, "", None)
         turn = running_turn(draft)
         messages = turn.messages
         if draft.revision != info.revision:
-            return End(info, last, messages, turn_id_of(info.revision + 1), 0, draft.turn_id)
-        return End(info, last, messages, draft.turn_id, len(draft.steps), draft.turn_id)
+            return End(info, last, messages, turn_id_of(info.revision + 1), 0, "", draft.turn_id)
+        return End(info, last, messages, draft.turn_id, len(draft.steps), draft.steps[-1].id, draft.turn_id)
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
@@ -234,7 +236,9 @@ class ThreadLog:
         if messages:
             await self._save_draft(end, messages)
         else:
-            await self._storage.drop_draft(self._thread_id, expected=end.info.version, user_id=self._user_id)
+            await self._storage.drop_draft(
+                self._thread_id, turn_id=end.draft_id, expected=end.info.version, user_id=self._user_id
+            )
         return not messages
 
     # -- finding -------------------------------------------------------------------------------------------------------
@@ -330,6 +334,8 @@ class ThreadLog:
             revision=end.info.revision,
             number=end.steps + 1,
             body=encode_step(structs.replace(step, claim=new_id())),
+            id=new_id(),
+            previous=end.last_id,
         )
         expected = None if end.steps else end.info.version
         await self._storage.save_draft(self._thread_id, draft, expected=expected, user_id=self._user_id)

@@ -39,6 +39,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
         through: the revision up to which the metadata hold the session's state.
         turn_id: the id of the turn that is under way, or of the next turn.
         steps: the number of steps that are saved of it.
+        last_id: the id of the last of these steps; "" without one.
         recent: the ids of the newest events that the session object does not hold.
     """
 
@@ -46,6 +47,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     through: int = 0
     turn_id: str = msgspec.field(default_factory=new_id)
     steps: int = 0
+    last_id: str = ""
     recent: tuple[str, ...] = ()
 
 

@@ -83,7 +83,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
     def __init__(self, storage: Storage | str) -> None:
         self._open(storage)
         self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
-        self._running: dict[str, tuple[str, int, RunningTurn]] = {}
+        self._running: dict[str, tuple[str, str, RunningTurn]] = {}
 
     @staticmethod
     def thread_id(app_name: str, user_id: str, session_id: str) -> str:
@@ -308,9 +308,11 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
             number=mark.steps + 1,
             # Two processes may write the same event at once. Only their claims tell them apart.
             body=encode_step(structs.replace(step if mark.steps else turn.whole(), claim=new_id())),
+            id=new_id(),
+            previous=mark.last_id,
         )
         await self.storage.save_draft(thread_id, draft, expected=mark.version, user_id=user_id)
-        mark = structs.replace(mark, steps=draft.number)
+        mark = structs.replace(mark, steps=draft.number, last_id=draft.id)
         self._remember(thread_id, mark, turn)
         return mark
 
@@ -419,7 +421,8 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
             turns = _turns(await self.storage.read(thread_id, after=mark.through, user_id=user_id))
         running = running_turn(draft) if draft else RunningTurn()
         if draft is not None and draft.revision == info.revision:
-            mark = structs.replace(mark, turn_id=draft.turn_id, steps=len(draft.steps))
+            last_id = draft.steps[-1].id
+            mark = structs.replace(mark, turn_id=draft.turn_id, steps=len(draft.steps), last_id=last_id)
         if draft is not None:
             self._remember(thread_id, mark, running)
         return Found(info=info, turns=turns, running=running, mark=mark)
@@ -431,18 +434,18 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
             DraftConflict: the storage has another turn, or has other steps of it.
         """
         known = self._running.get(thread_id)
-        if known is not None and known[:2] == (mark.turn_id, mark.steps):
+        if known is not None and known[:2] == (mark.turn_id, mark.last_id):
             return known[2]
         if not mark.steps:
             return RunningTurn()
         draft = await self.storage.load_draft(thread_id, user_id=user_id)
-        if draft is None or (draft.turn_id, len(draft.steps)) != (mark.turn_id, mark.steps):
+        if draft is None or (draft.turn_id, draft.steps[-1].id) != (mark.turn_id, mark.last_id):
             raise DraftConflict(thread_id, turn_id=mark.turn_id, number=mark.steps + 1)
         return running_turn(draft)
 
     def _remember(self, thread_id: str, mark: Mark, turn: RunningTurn) -> None:
         self._running.pop(thread_id, None)
-        self._running[thread_id] = (mark.turn_id, mark.steps, turn)
+        self._running[thread_id] = (mark.turn_id, mark.last_id, turn)
         if len(self._running) > _REMEMBERED:
             del self._running[next(iter(self._running))]
 

@@ -25,10 +25,25 @@ CUTS: dict[str, Change] = {
 
 
 def a_step(
-    number: int, body: bytes = b"step", *, turn_id: str = "running", revision: int = 0, created_us: int = 7
+    number: int,
+    body: bytes = b"step",
+    *,
+    turn_id: str = "running",
+    revision: int = 0,
+    created_us: int = 7,
+    id: str = "",
+    previous: str | None = None,
 ) -> DraftStep:
     """Return one step of a draft."""
-    return DraftStep(turn_id=turn_id, revision=revision, number=number, body=body, created_us=created_us)
+    return DraftStep(
+        turn_id=turn_id,
+        revision=revision,
+        number=number,
+        body=body,
+        created_us=created_us,
+        id=id,
+        previous=previous,
+    )
 
 
 async def bodies_of(storage: Storage) -> list[bytes]:
@@ -42,7 +57,10 @@ class DraftContract(ContractBase):
 
     async def test_a_draft_has_its_steps_in_order(self, storage: Storage, another: Storage) -> None:
         await fill(storage, "a", 1, 1, 1, 1)
-        steps = tuple(a_step(i, bytes([0, 255, 10, i]), revision=4, created_us=10**15 + i) for i in range(1, 13))
+        steps = tuple(
+            a_step(i, bytes([0, 255, 10, i]), revision=4, created_us=10**15 + i, id="" if i == 5 else f"step {i}")
+            for i in range(1, 13)
+        )
         for step in steps:
             await storage.save_draft("a", step)
         draft = await another.load_draft("a")
@@ -152,6 +170,32 @@ class DraftContract(ContractBase):
                 await storage.save_draft("a", a_step(number))
             assert await storage.load_draft("a") == before, number
 
+    async def test_a_step_follows_only_the_step_that_it_names(self, storage: Storage, another: Storage) -> None:
+        async def begin(worker: str) -> None:
+            # The bodies are the same, as two workers may get the same answer and the same result.
+            await storage.save_draft("a", a_step(1, id=f"{worker}1", previous=""))
+            await storage.save_draft("a", a_step(2, id=f"{worker}2", previous=f"{worker}1"))
+
+        await begin("old")
+        # The storage is put back to the time before the draft, and another worker begins the same turn.
+        await another.drop_draft("a")
+        await begin("new")
+        kept = await storage.load_draft("a")
+        for previous in ("old2", "new1", ""):
+            with pytest.raises(DraftConflict):
+                await another.save_draft("a", a_step(3, b"old", id="old3", previous=previous))
+            assert await storage.load_draft("a") == kept, previous
+        await storage.save_draft("a", a_step(3, b"new", id="new3", previous="new2"))
+        await storage.save_draft("a", a_step(3, b"new", id="new3", previous="new2"))
+        await another.save_draft("a", a_step(4, b"any"))
+        for previous in ("new3", "x"):
+            with pytest.raises(DraftConflict):
+                await another.save_draft("a", a_step(5, previous=previous))
+        await another.save_draft("a", a_step(5, previous=""))
+        draft = await another.load_draft("a")
+        assert draft is not None
+        assert [step.id for step in draft.steps] == ["new1", "new2", "new3", "", ""]
+
     async def test_a_later_step_of_another_turn_is_refused(self, storage: Storage) -> None:
         await storage.save_draft("a", a_step(1))
         with pytest.raises(DraftConflict):
@@ -173,7 +217,7 @@ class DraftContract(ContractBase):
         assert await bodies_of(storage) == [b"mine"]
 
     async def test_a_step_of_nothing_is_refused(self, storage: Storage) -> None:
-        for step in (a_step(0), a_step(-1), a_step(1, turn_id="")):
+        for step in (a_step(0), a_step(-1), a_step(1, turn_id=""), a_step(1, id="\0")):
             with pytest.raises(InvalidInput):
                 await storage.save_draft("a", step)
         if storage.max_body_bytes is not None:
@@ -269,6 +313,24 @@ class DraftContract(ContractBase):
         assert await storage.load_draft("b") is not None
         with pytest.raises(DraftConflict):
             await storage.save_draft("a", a_step(2))
+
+    async def test_the_draft_of_another_turn_than_the_named_one_stays(self, storage: Storage, another: Storage) -> None:
+        await fill(storage, "a", 1)
+        assert await storage.drop_draft("a", turn_id="one") is False
+        await storage.save_draft("a", a_step(1, b"1", turn_id="one", revision=1))
+        # The caller has read the draft of "one". Then another process drops it and begins "two".
+        await another.drop_draft("a", turn_id="one")
+        for number in (1, 2):
+            await another.save_draft("a", a_step(number, b"2", turn_id="two", revision=1))
+        assert await storage.drop_draft("a", turn_id="one") is False
+        assert await bodies_of(storage) == [b"2", b"2"]
+        with pytest.raises(ThreadConflict):
+            await storage.drop_draft("a", turn_id="two", expected=7)
+        with pytest.raises(InvalidInput):
+            await storage.drop_draft("a", turn_id="")
+        assert await storage.drop_draft("a", turn_id="two", expected=1) is True
+        assert await another.load_draft("a") is None
+        assert await storage.drop_draft("a", turn_id="two") is False
 
     async def test_deleting_a_thread_deletes_its_draft(self, storage: Storage) -> None:
         await fill(storage, "a", 1)
