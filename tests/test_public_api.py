@@ -153,6 +153,17 @@ HOMES = {
         "open_storage",
         "system_clock",
     ],
+    "recuerda.formats": [
+        "READABLE",
+        "WRITABLE",
+        "Arrival",
+        "MovedThread",
+        "MovedTurn",
+        "import_threads",
+        "read",
+        "stored_thread",
+        "write",
+    ],
     "recuerda.copying": ["Copied", "copy_thread", "copy_threads"],
     "recuerda.retention": ["Retained", "RetentionPolicy"],
     "recuerda.messages": [

@@ -1,4 +1,4 @@
-"""`recuerda export`: write threads as JSON Lines, to keep them or to move them to another storage."""
+"""`recuerda export`: write threads as JSON Lines, to keep them or to move them, or in the format of another program."""
 
 from __future__ import annotations
 
@@ -15,84 +15,134 @@ import typer
 from rich.progress import track
 
 from recuerda._drivers.private_files import keep_mode, open_private
-from recuerda.cli.options import StorageOption, opened_to_read
-from recuerda.cli.output import console, counted, fail, inert_json, warn
+from recuerda.cli.options import JsonOption, StorageOption, opened_to_read
+from recuerda.cli.output import clean, console, counted, fail, inert_json, print_json, warn
 from recuerda.errors import CorruptTurn, InvalidInput, ThreadNotFound
+from recuerda.formats.format import Writer, Written
+from recuerda.formats.leaving import thread_of_records, writer_of
+from recuerda.formats.losses import described
+from recuerda.formats.registry import WRITABLE
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, Version
+from recuerda.storage.records import ThreadInfo, TurnRecord, Version
 from recuerda.threads.transfer import lines_of
 
 MANY = 20
 """The smallest number of threads for which a terminal shows a progress bar."""
 
+_OWN = Writer(thread=lambda thread: Written(thread.id))
+"""Stands for recuerda's own format, which copies the stored turns."""
+
 EXAMPLES = (
     "recuerda export default > default.jsonl",
     "recuerda export --all --output backup.jsonl",
+    "recuerda export default --as markdown --output default.md",
     "recuerda export --all | recuerda import - --storage file:///srv/threads",
 )
 
 
 def export(
     thread_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="The threads' ids.")] = None,
+    *,
     is_all: Annotated[bool, typer.Option("--all", help="Export every thread.")] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="The file to write. The default is standard output."),
     ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="FORMAT",
+            help=f"The format to write. The default is recuerda's own. One of {', '.join(WRITABLE)}.",
+        ),
+    ] = None,
     storage: StorageOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write threads as JSON Lines.
+    """Write threads as JSON Lines, or in the format of another program.
 
-    A thread is one line about itself, and then one line for each of its turns. Other programs may use the storage at
-    the same time. A file holds nothing that they delete before the export ends; standard output cannot be corrected. A
-    thread with an unreadable turn is left out, and the exit code is 1.
+    In recuerda's own format, a thread is one line about itself, and then one line for each of its turns. If another
+    format has no place for a part of a thread, the command says so.
 
-    If the export breaks off, the threads that were written stay, and can be imported. The command says where they are:
-    an existing file is replaced only by a whole export.
+    Other programs may use the storage at the same time. A file holds nothing that they delete before the export ends;
+    standard output cannot be corrected. A thread with an unreadable turn is left out, and the exit code is 1.
+
+    If the export breaks off, the threads that were written stay. The command says where they are: an existing file is
+    replaced only by a whole export.
+
+    With --json and --output, the output is {"threads": [{"id", "losses"}]}.
     """
     if bool(thread_ids) == is_all:
         raise typer.BadParameter("give the ids of the threads to export, or --all")
-    with _destination(output) as out:
+    if as_json and output is None:
+        raise typer.BadParameter("--json needs --output, because the threads go to standard output")
+    writer = _OWN if format is None else writer_of(format)
+    with _destination(output, writer) as out:
         left_out = asyncio.run(_export(storage, thread_ids, out))
+    if as_json:
+        print_json({"threads": [{"id": one.thread_id, "losses": one.losses} for one in out.written]})
+    _tell_losses(out)
     for problem in left_out:
         fail(problem)
     if left_out:
         raise typer.Exit(1)
 
 
+def _tell_losses(out: _Output) -> None:
+    if out.writer.lacks:
+        warn(f"this format has no place for {' and '.join(out.writer.lacks)}")
+    for one in out.written:
+        if one.losses:
+            warn(f"thread {one.thread_id!r} was written without {described(one.losses)}")
+
+
 @dataclass(frozen=True)
-class _Written:
+class _Part:
+    """A thread in the file."""
+
     thread_id: str
     version: Version
     start: int
     size: int
+    losses: dict[str, int]
 
 
 class _Output:
     """Writes whole threads to a file, and knows where each of them is."""
 
-    def __init__(self, file: BinaryIO, *, can_cut: bool) -> None:
+    def __init__(self, file: BinaryIO, writer: Writer, *, can_cut: bool) -> None:
         self.file = file
+        self.writer = writer
         self.can_cut = can_cut
-        self.written: list[_Written] = []
+        self.written: list[_Part] = []
+        self._head = self._put(writer.start)
 
     @property
     def size(self) -> int:
-        """The number of bytes of the whole threads."""
-        return sum(one.size for one in self.written)
+        """The number of bytes of the whole threads, with the text before them."""
+        return self._head + sum(one.size for one in self.written)
 
-    def write(self, info: ThreadInfo, thread: str) -> None:
-        """Write a thread's lines."""
-        data = (inert_json(thread) if self.file.isatty() else thread).encode()
-        start = self.written[-1].start + self.written[-1].size if self.written else 0
+    def write(self, info: ThreadInfo, thread: Written) -> None:
+        """Write a thread's text."""
+        start = self.size
+        self.written.append(_Part(info.id, info.version, start, self._put(thread.text), thread.losses))
+
+    def end(self) -> None:
+        """Write the text after the threads."""
+        self._put(self.writer.end)
+
+    def _put(self, text: str) -> int:
+        if self.file.isatty():
+            text = inert_json(text) if self.writer.is_json else clean(text)
+        data = text.encode()
         self.file.write(data)
         self.file.flush()
-        self.written.append(_Written(info.id, info.version, start, len(data)))
+        return len(data)
 
     def cut(self, thread_ids: set[str]) -> None:
         """Remove threads from the file."""
         kept, self.written = self.written, []
-        position = 0
+        position = self._head
         for one in kept:
             if one.thread_id in thread_ids:
                 continue
@@ -116,6 +166,7 @@ async def _export(storage: str | None, thread_ids: list[str] | None, out: _Outpu
             out.cut(outdated)
             for thread_id in sorted(outdated):
                 await _write(opened_storage, thread_id, out, left_out, gone)
+    out.end()
     if thread_ids:
         left_out += [f"thread {thread_id!r} was left out: it was deleted meanwhile" for thread_id in sorted(gone)]
     elif gone:
@@ -129,21 +180,27 @@ async def _write(storage: Storage, thread_id: str, out: _Output, left_out: list[
         gone.add(thread_id)
         return
     try:
-        text = "".join(lines_of(found.info, found.records))
+        written = _written(out.writer, found.info, found.records)
     except CorruptTurn as error:
         left_out.append(f"thread {thread_id!r} was left out: its turn {error.number} cannot be read ({error.reason})")
         return
-    out.write(found.info, text)
+    out.write(found.info, written)
 
 
-async def _outdated(storage: Storage, written: Sequence[_Written]) -> set[str]:
+def _written(writer: Writer, info: ThreadInfo, records: Sequence[TurnRecord]) -> Written:
+    if writer is _OWN:
+        return Written("".join(lines_of(info, records)))
+    return writer.thread(thread_of_records(info, records))
+
+
+async def _outdated(storage: Storage, written: Sequence[_Part]) -> set[str]:
     """Return the threads that lost something since they were written: a turn, a body, or everything."""
     now = {info.id: info.version async for info in storage.threads()}
     changed = [one for one in written if now.get(one.thread_id) != one.version]
     return {one.thread_id for one in changed if not await _has_only_grown(storage, one)}
 
 
-async def _has_only_grown(storage: Storage, one: _Written) -> bool:
+async def _has_only_grown(storage: Storage, one: _Part) -> bool:
     found = await storage.read(one.thread_id, after=one.version)
     return found.is_continued and all(record.kind in ("turn", "summary") for record in found.records)
 
@@ -163,23 +220,23 @@ async def _ids(storage: Storage, thread_ids: list[str] | None) -> list[str]:
 
 
 @contextmanager
-def _destination(output: Path | None) -> Generator[_Output]:
+def _destination(output: Path | None, writer: Writer) -> Generator[_Output]:
     """Open the file to write. It replaces a file of the same name only once everything is written.
 
     Raises:
         InvalidInput: the name is a folder's, or no file can be made there.
     """
     if output is None:
-        yield _Output(sys.stdout.buffer, can_cut=False)
+        yield _Output(sys.stdout.buffer, writer, can_cut=False)
         return
     if output.exists() and not (output.is_file() or output.is_dir()):  # a device or a pipe, which cannot be replaced
         with output.open("wb") as stream:
-            yield _Output(stream, can_cut=False)
+            yield _Output(stream, writer, can_cut=False)
         return
     output = output.resolve()  # A link stays, and the file behind it is replaced.
     partial = output.with_name(f"{output.name}.{os.getpid()}.part")
     file = _opened(partial, output)
-    out = _Output(file, can_cut=True)
+    out = _Output(file, writer, can_cut=True)
     try:
         yield out
         file.flush()
@@ -202,9 +259,8 @@ def _keep_whole_threads(partial: Path, output: Path, out: _Output) -> None:
     os.truncate(partial, out.size)
     kept = partial if output.exists() else output
     partial.replace(kept)
-    warn(
-        f"the export broke off; {kept} holds the {counted(len(out.written), 'thread')} before that and can be imported"
-    )
+    use = " and can be imported" if out.writer.is_json else ""
+    warn(f"the export broke off; {kept} holds the {counted(len(out.written), 'thread')} before that{use}")
 
 
 def _opened(partial: Path, output: Path) -> BinaryIO:

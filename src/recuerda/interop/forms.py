@@ -100,6 +100,12 @@ def grouped(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
         start = end
 
 
+def is_kept(group: Sequence[ChatMessage], form: Form) -> bool:
+    """Return whether the messages hold the very item, in this form."""
+    kept = _read(group[0])
+    return kept is not None and kept.form == form.name and kept.item is not None
+
+
 def restored(group: Sequence[ChatMessage], form: Form) -> list[JsonObject]:
     """Return the items of the messages of one item."""
     kept = _read(group[0])

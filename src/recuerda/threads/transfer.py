@@ -24,7 +24,9 @@ FORMAT = "recuerda-thread"
 VERSION = 1
 
 
-class _ThreadLine(msgspec.Struct, omit_defaults=True, tag_field="format", tag=FORMAT):
+class ThreadLine(msgspec.Struct, omit_defaults=True, tag_field="format", tag=FORMAT):
+    """The line that describes a thread, before the lines of its turns."""
+
     version: int
     id: str
     user_id: str | None = None
@@ -41,7 +43,7 @@ class _AnyLine(msgspec.Struct):
 class _Import(msgspec.Struct, frozen=True, kw_only=True):
     """A thread of an export, and where it goes."""
 
-    line: _ThreadLine
+    line: ThreadLine
     turns: list[NewTurn]
     thread_id: str
     user_id: str | None
@@ -60,11 +62,13 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
         thread_id: the thread's id.
         added: the number of new turns; the thread already had the other turns.
         turns: the number of turns that the import had for the thread.
+        differing: the number of turns that the thread already had with other messages. They stay unchanged.
     """
 
     thread_id: str
     added: int
     turns: int
+    differing: int = 0
 
 
 async def export_lines(storage: Storage, thread_id: str, *, skip_corrupt: bool = False) -> AsyncIterator[str]:
@@ -128,7 +132,7 @@ async def import_lines(
         StorageError: the storage failed. A note of the error says how many threads were imported before. The same
             import again adds the rest.
     """
-    threads = _parse(lines, storage.max_body_bytes)
+    threads = parse_lines(lines, storage.max_body_bytes)
     if thread_id is not None and len(threads) != 1:
         raise StateError(f"the export holds {len(threads)} threads; only a single thread can get another id")
     imports = [
@@ -153,12 +157,21 @@ async def import_lines(
 def _thread_line(info: ThreadInfo, records: Sequence[TurnRecord]) -> str:
     made_of = next((record.id for record in records if record.number == info.title_turn), None)
     parent = info.parent and info.parent.in_any_life()
-    line = _ThreadLine(VERSION, info.id, info.user_id, info.title, made_of, info.metadata, parent)
+    line = ThreadLine(VERSION, info.id, info.user_id, info.title, made_of, info.metadata, parent)
     return msgspec.json.encode(line).decode() + "\n"
 
 
-def _parse(lines: Iterable[str], max_body_bytes: int | None) -> list[tuple[_ThreadLine, list[NewTurn]]]:
-    threads: list[tuple[_ThreadLine, list[NewTurn]]] = []
+def parse_lines(lines: Iterable[str], max_body_bytes: int | None) -> list[tuple[ThreadLine, list[NewTurn]]]:
+    """Return the threads of an export, with their turns.
+
+    Args:
+        lines: the lines; empty lines are skipped.
+        max_body_bytes: the size of the largest body that the storage keeps; None for any size.
+
+    Raises:
+        StateError: a line is not a line of an export; the error names the line.
+    """
+    threads: list[tuple[ThreadLine, list[NewTurn]]] = []
     bodies: dict[tuple[str, str | None], bytes] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -196,9 +209,9 @@ def _has_format(line: str, number: int) -> bool:
         raise StateError(f"line {number} is not a line of an export: {error}") from None
 
 
-def _parse_thread(line: str, number: int) -> _ThreadLine:
+def _parse_thread(line: str, number: int) -> ThreadLine:
     try:
-        parsed = msgspec.json.decode(line, type=_ThreadLine)
+        parsed = msgspec.json.decode(line, type=ThreadLine)
         check_id(parsed.id, "thread id")
         if parsed.user_id is not None:
             check_id(parsed.user_id, "user id")
@@ -219,7 +232,8 @@ async def _import_one(storage: Storage, one: _Import) -> Imported:
     appended = await storage.append_all(one.thread_id, turns, user_id=one.user_id, title=title)
     await _set_missing(storage, one)
     added = sum(not item.replayed for item in appended)
-    return Imported(thread_id=one.thread_id, added=added, turns=len(one.turns))
+    differing = sum(item.replayed and item.record.body != turn.body for item, turn in zip(appended, turns, strict=True))
+    return Imported(thread_id=one.thread_id, added=added, turns=len(one.turns), differing=differing)
 
 
 async def _without_dropped(storage: Storage, one: _Import) -> tuple[list[NewTurn], ThreadInfo | None]:

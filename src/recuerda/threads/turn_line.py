@@ -27,7 +27,12 @@ def encode_turn_line(record: TurnRecord, thread_id: str) -> bytes:
         CorruptTurn: the turn cannot be read.
     """
     decode_turn(record.body, thread_id=thread_id, number=record.number)
-    return msgspec.json.encode(_TurnLine(record.id, msgspec.Raw(record.body), record.created_us))
+    return encode_turn_body(record.id, record.body, record.created_us)
+
+
+def encode_turn_body(turn_id: str, body: bytes, created_us: int | None) -> bytes:
+    """Return a turn as JSON bytes, made of its id, its body and its time."""
+    return msgspec.json.encode(_TurnLine(turn_id, msgspec.Raw(body), created_us))
 
 
 def decode_turn_line(line: str | bytes, where: str) -> NewTurn:

@@ -1,0 +1,52 @@
+"""The names of the parts that a format could not say, in the counts that imports and exports report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from recuerda.messages.message import (
+    AnyContent,
+    ChatMessage,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    UriContent,
+)
+
+_NAMES: dict[type[AnyContent], str] = {
+    TextContent: "text",
+    TextReasoningContent: "reasoning part",
+    FunctionCallContent: "tool call",
+    FunctionResultContent: "tool result",
+    RefusalContent: "refusal",
+}
+
+
+def name_of(part: AnyContent) -> str:
+    """Return the name of a part's kind, such as "image"."""
+    if isinstance(part, DataContent | UriContent):
+        kind = part.media_type.partition("/")[0]
+        return kind if kind in ("image", "video") else "audio file" if kind == "audio" else "file"
+    return _NAMES.get(type(part), "unknown part")
+
+
+def counted(parts: Iterable[AnyContent]) -> dict[str, int]:
+    """Return the number of parts of each kind."""
+    found: dict[str, int] = {}
+    for part in parts:
+        name = name_of(part)
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+def parts_that(messages: Iterable[ChatMessage], is_lost: Callable[[AnyContent, ChatMessage], bool]) -> dict[str, int]:
+    """Return the number of parts for which a condition holds, by kind."""
+    return counted(part for message in messages for part in message.contents if is_lost(part, message))
+
+
+def described(losses: Mapping[str, int]) -> str:
+    """Return losses as text, such as "2 images, 1 reasoning part"."""
+    return ", ".join(f"{number:,} {kind}{'' if number == 1 else 's'}" for kind, number in losses.items())

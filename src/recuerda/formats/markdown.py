@@ -1,0 +1,111 @@
+"""Threads as Markdown, for people to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from recuerda.formats.format import Format, Writer, Written
+from recuerda.formats.losses import counted
+from recuerda.formats.moved import MovedThread, MovedTurn
+from recuerda.messages.message import (
+    AnyContent,
+    ChatMessage,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    RefusalContent,
+    TextContent,
+    TextReasoningContent,
+    UnknownContent,
+    UriContent,
+    UsageContent,
+)
+from recuerda.storage.records import from_microseconds
+
+_NAMES = {"user": "User", "assistant": "Assistant", "system": "Instructions", "developer": "Instructions"}
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
+
+
+def _thread(thread: MovedThread) -> Written:
+    lines = [f"# {_plain(thread.title or thread.id)}", ""]
+    lines += [f"Thread `{_code(thread.id)}`{_branch(thread)}", ""]
+    for turn in thread.turns:
+        lines += _turn(turn)
+    parts = (part for message in thread.messages for part in message.contents)
+    lost = counted(part for part in parts if isinstance(part, DataContent | UnknownContent))
+    return Written("\n".join(lines) + "\n", lost)
+
+
+def _branch(thread: MovedThread) -> str:
+    return f", a branch of `{_code(thread.parent.thread_id)}`" if thread.parent else ""
+
+
+def _turn(turn: MovedTurn) -> Iterator[str]:
+    when = "" if turn.created_us is None else f" · {from_microseconds(turn.created_us):%Y-%m-%d %H:%M} UTC"
+    for number, message in enumerate(turn.turn.messages):
+        if message.role != "tool":
+            yield f"## {_speaker(message)}{when if number == 0 else ''}"
+            yield ""
+        for part in message.contents:
+            yield from _part(part)
+
+
+def _speaker(message: ChatMessage) -> str:
+    name = _NAMES.get(message.role, message.role.capitalize())
+    return _plain(f"{message.author_name} ({name.lower()})" if message.author_name else name)
+
+
+def _part(part: AnyContent) -> Iterator[str]:
+    match part:
+        case TextContent():
+            yield from (part.text, "")
+        case TextReasoningContent():
+            if part.text:
+                yield from (*(f"> {line}" for line in ("*Reasoning*", "", *part.text.splitlines())), "")
+        case FunctionCallContent():
+            text = part.arguments if isinstance(part.arguments, str) else _json(part.arguments)
+            yield from (f"**Call of `{_code(part.name)}`**", "", *_fenced(text, "json"), "")
+        case FunctionResultContent():
+            text = part.result if isinstance(part.result, str) else _json(part.result)
+            yield from ("**Error**" if part.is_error else "**Result**", "", *_fenced(text, ""), "")
+        case RefusalContent():
+            yield from (f"*Refusal:* {part.refusal}", "")
+        case UriContent():
+            sign = "!" if part.media_type.startswith("image/") else ""
+            yield from (f"{sign}[{_plain(part.media_type)}](<{_link(part.uri)}>)", "")
+        case DataContent():
+            name = f"{part.name}, " if part.name else ""
+            yield from (f"*[{_plain(name + part.media_type)}, {len(part.data):,} bytes]*", "")
+        case UsageContent():
+            pass
+        case _:
+            yield from ("*[a part of an unknown kind]*", "")
+
+
+def _fenced(text: str, language: str) -> list[str]:
+    # The fence is longer than every fence in the text.
+    longest = max((len(found) for found in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{language}", text, fence]
+
+
+def _plain(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    return " ".join(text.split()).replace("`", "'")
+
+
+def _link(uri: str) -> str:
+    return uri.replace("<", "%3C").replace(">", "%3E").replace("\n", "")
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value)).decode()
+
+
+FORMAT = Format(name="markdown", writer=Writer(thread=_thread, is_json=False))

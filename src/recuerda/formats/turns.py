@@ -1,0 +1,138 @@
+"""The grouping of single messages into whole turns.
+
+A turn begins with a message of the user, or with instructions, after an answer. It does not end while the result of one
+of its calls is still to come. A turn gets the id of its first message, so it keeps its id when it grows. A source
+without ids gives ids that are made of everything the user has said so far.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from recuerda.errors import EncodeError, InvalidInput, StateError
+from recuerda.formats.moved import MovedThread, MovedTurn, added_up
+from recuerda.ids import check_id
+from recuerda.json_value import JsonObject
+from recuerda.messages.codec import encode_turn
+from recuerda.messages.message import ChatMessage, FunctionResultContent, Turn
+from recuerda.window.window import turn_of
+
+_ASKING = ("user", "system", "developer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One message of a source, as our messages.
+
+    Attributes:
+        id: the source's id of the message; None if it has none.
+        messages: our messages; empty for a message that says nothing.
+        parent: the id of the message before it, in a source that keeps a tree; otherwise None.
+        created_us: the time of the message in microseconds since 1970 (UTC); None if the source has no time.
+        losses: the parts that could not be read.
+        begins_branch: True if another version of this message is older.
+    """
+
+    id: str | None = None
+    messages: Sequence[ChatMessage]
+    parent: str | None = None
+    created_us: int | None = None
+    losses: Mapping[str, int] = field(default_factory=dict[str, int])
+    begins_branch: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """The facts about a conversation of a source.
+
+    Attributes:
+        id: see `MovedThread`.
+        title: see `MovedThread`.
+        user_id: see `MovedThread`.
+        metadata: see `MovedThread`.
+    """
+
+    id: str
+    title: str | None = None
+    user_id: str | None = None
+    metadata: JsonObject = field(default_factory=JsonObject)
+
+
+def thread_of(about: Conversation, said: Iterable[Said]) -> MovedThread:
+    """Return the thread of a plain list of messages.
+
+    Raises:
+        StateError: a message cannot be stored, or an id cannot be used.
+    """
+    told = list(said)
+    try:
+        check_id(about.id, "thread id")
+        if about.user_id is not None:
+            check_id(about.user_id, "user id")
+        turns = tuple(_turns(told))
+    except InvalidInput as error:
+        where = error.path if isinstance(error, EncodeError) else None
+        reason = f"{where} cannot be stored: {error.reason}" if isinstance(error, EncodeError) else str(error)
+        raise StateError(f"the conversation {about.id[:100]!r} cannot be imported: {reason}") from None
+    return MovedThread(
+        id=about.id,
+        turns=turns,
+        title=about.title or None,
+        user_id=about.user_id,
+        metadata=about.metadata,
+        losses=added_up(one.losses for one in told),
+    )
+
+
+def _turns(said: Sequence[Said]) -> Iterable[MovedTurn]:
+    digest = hashlib.sha256()
+    used: set[str] = set()
+    for group in _groups([one for one in _with_branches(said) if one.messages]):
+        turn = turn_of([message for one in group for message in one.messages])
+        digest.update(encode_turn(Turn(messages=turn.messages[: max(turn.input_count, 1)])))
+        branched = [one.id for one in group[1:] if one.begins_branch]
+        turn_id = branched[-1] if branched else group[0].id
+        if turn_id is None or turn_id in used:
+            turn_id = digest.hexdigest()[:24]
+        used.add(turn_id)
+        times = [one.created_us for one in group if one.created_us is not None]
+        yield MovedTurn(
+            id=check_id(turn_id, "turn id"),
+            turn=turn,
+            created_us=times[0] if times else None,
+        )
+
+
+def _with_branches(said: Iterable[Said]) -> Iterable[Said]:
+    """Yield the messages. The beginning of a branch moves from an empty message to the next message."""
+    begins = False
+    for one in said:
+        begins = begins or one.begins_branch
+        yield one if begins == one.begins_branch else _begun(one)
+        begins = begins and not one.messages
+
+
+def _begun(one: Said) -> Said:
+    return Said(id=one.id, messages=one.messages, parent=one.parent, created_us=one.created_us, begins_branch=True)
+
+
+def _groups(said: Sequence[Said]) -> list[list[Said]]:
+    answered = {
+        part.call_id: number
+        for number, one in enumerate(said)
+        for message in one.messages
+        for part in message.contents
+        if isinstance(part, FunctionResultContent)
+    }
+    groups: list[list[Said]] = []
+    last_result = -1
+    for number, one in enumerate(said):
+        starts = bool(groups) and one.messages[0].role in _ASKING and groups[-1][-1].messages[-1].role not in _ASKING
+        if not groups or (starts and last_result < number):
+            groups.append([])
+        groups[-1].append(one)
+        calls = [call.call_id for message in one.messages for call in message.function_calls]
+        last_result = max([last_result, *(answered.get(call, -1) for call in calls)])
+    return groups

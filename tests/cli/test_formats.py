@@ -1,0 +1,33 @@
+"""`recuerda import --from` and `recuerda export --as`."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.processes import CommandLine
+from tests.formats.native import NATIVE, as_bytes
+
+
+def test_a_list_of_messages_comes_in_and_goes_out(recuerda: CommandLine) -> None:
+    given = as_bytes(NATIVE["openai-chat"]).decode()
+    (recuerda.folder / "riker.json").write_text(given)
+    assert recuerda.ok("import", "riker.json", "--dry-run") == "riker: 3 turns\n1 thread, 3 turns to import\n"
+    told = recuerda.ok("import", "riker.json", "--from", "openai-chat", "--user", "ana")
+    assert told == "riker: 3 of 3 turns added\n1 thread, 3 turns added\n"
+    assert json.loads(recuerda.ok("threads", "--user", "ana", "--json"))["threads"][0]["id"] == "riker"
+    assert json.loads(recuerda.ok("export", "riker", "--as", "openai-chat"))["messages"] == NATIVE["openai-chat"]
+    report = json.loads(recuerda.ok("import", "-", "--json", "--thread", "riker", input=given))
+    assert report["threads"][0] == {
+        "id": "riker", "turns": 3, "added": 0, "differing": 0, "parent": None, "losses": {},
+    }  # fmt: skip
+
+
+def test_an_export_says_what_it_leaves_out(recuerda: CommandLine) -> None:
+    recuerda.ok("import", "-", "--thread", "riker", input=as_bytes(NATIVE["openai-chat"]).decode())
+    done = recuerda("export", "riker", "--as", "markdown", "--output", "riker.md", "--json")
+    assert json.loads(done.stdout) == {"threads": [{"id": "riker", "losses": {"image": 1}}]}
+    assert "note: thread 'riker' was written without 1 image\n" in done.stderr
+    assert (recuerda.folder / "riker.md").read_text().startswith("# What is this?\n")
+    assert "--output" in recuerda.refused("export", "riker", "--json", code=2)
+    assert "'nonsense'" in recuerda.refused("export", "riker", "--as", "nonsense")
+    assert "--from" in recuerda.refused("import", "-", input='{"a": 1}')

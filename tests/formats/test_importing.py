@@ -1,0 +1,86 @@
+"""Imports: repeatable, all or nothing, and open about what they leave out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recuerda import ChatMessageStore, MemoryStorage
+from recuerda.errors import InvalidInput, StateError, ThreadOwnershipError
+from recuerda.formats import READABLE, import_threads, read, stored_thread
+from tests.formats.native import LISTS, NATIVE, as_bytes
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_repeated_import_adds_nothing_and_a_longer_one_only_the_new_turns(name: str) -> None:
+    storage = MemoryStorage()
+    items = NATIVE[name]
+    for length, added in ((len(items) - 2, 2), (len(items), 1), (len(items), 0)):
+        (arrival,) = await import_threads(storage, as_bytes(items[:length]), thread_id="riker")
+        assert (arrival.thread_id, arrival.added, arrival.differing) == ("riker", added, 0)
+    thread = await stored_thread(storage, "riker")
+    assert len(thread.turns) == 3
+    assert len(await ChatMessageStore(storage=storage, thread_id="riker").list_messages()) == len(thread.messages)
+
+
+async def test_a_question_whose_answer_came_later_is_told() -> None:
+    storage = MemoryStorage()
+    question, answer = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+    await import_threads(storage, as_bytes([question]), thread_id="riker")
+    (arrival,) = await import_threads(storage, as_bytes([question, answer]), thread_id="riker")
+    assert (arrival.added, arrival.differing) == (0, 1)
+
+
+async def test_a_dry_run_checks_everything_and_writes_nothing() -> None:
+    storage = MemoryStorage()
+    given = as_bytes([{"id": "a", "messages": NATIVE["openai-chat"]}, {"id": "b", "messages": NATIVE["openai-chat"]}])
+    arrivals = await import_threads(storage, given, is_dry_run=True)
+    assert [(one.thread_id, one.turns, one.added) for one in arrivals] == [("a", 3, 0), ("b", 3, 0)]
+    assert [one async for one in storage.threads()] == []
+
+
+async def test_a_damaged_last_thread_leaves_the_storage_empty() -> None:
+    storage = MemoryStorage()
+    good = {"id": "a", "messages": NATIVE["openai-chat"]}
+    lasts: list[dict[str, object]] = [
+        {"id": "b", "messages": [1]},
+        {"id": "a", "messages": []},
+        {"id": "x" * 600, "messages": []},
+    ]
+    for last in lasts:
+        with pytest.raises(StateError):
+            await import_threads(storage, as_bytes([good, last]), "openai-chat")
+    assert [one async for one in storage.threads()] == []
+
+
+async def test_the_thread_of_another_user_stops_the_import_before_it_begins() -> None:
+    storage = MemoryStorage()
+    await import_threads(storage, as_bytes(NATIVE["openai-chat"]), thread_id="b", user_id="bo")
+    given = as_bytes([{"id": one, "messages": NATIVE["openai-chat"]} for one in ("a", "b")])
+    with pytest.raises(ThreadOwnershipError):
+        await import_threads(storage, given, user_id="ana")
+    assert [one.id async for one in storage.threads()] == ["b"]
+
+
+async def test_the_file_names_the_thread_and_the_first_words_give_the_title(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    path = tmp_path / "riker.json"
+    path.write_bytes(as_bytes(NATIVE["openai-chat"][1:]))
+    await import_threads(storage, path)
+    await import_threads(storage, str(path), thread_id="other")
+    titles = {one.id: (one.title, one.title_turn) async for one in storage.threads()}
+    assert titles == {"riker": ("What is this?", 1), "other": ("What is this?", 1)}
+
+
+async def test_only_a_single_conversation_gets_another_id() -> None:
+    given = as_bytes([{"id": one, "messages": NATIVE["openai-chat"]} for one in ("a", "b")])
+    with pytest.raises(StateError, match="several conversations"):
+        await import_threads(MemoryStorage(), given, thread_id="c")
+
+
+async def test_an_unknown_format_and_an_unknown_file_are_told() -> None:
+    for given, format in (("no.json", None), (b"[]", "nonsense"), (b'{"a": 1}', None), (b"[]", "markdown")):
+        with pytest.raises(InvalidInput):
+            [_ async for _ in read(given, format)]
+    assert "openai-chat" in READABLE
