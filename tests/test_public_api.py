@@ -78,6 +78,7 @@ PUBLIC = [
     "ToolOutcomeUnknown",
     "Turn",
     "TurnDropped",
+    "TurnGone",
     "TurnPending",
     "TurnRecord",
     "UnknownContent",

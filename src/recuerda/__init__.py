@@ -39,6 +39,7 @@ from recuerda.errors import (
     ThreadOwnershipError,
     ToolOutcomeUnknown,
     TurnDropped,
+    TurnGone,
     TurnPending,
 )
 from recuerda.messages.message import (
@@ -148,6 +149,7 @@ __all__ = [
     "ToolOutcomeUnknown",
     "Turn",
     "TurnDropped",
+    "TurnGone",
     "TurnPending",
     "TurnRecord",
     "UnknownContent",

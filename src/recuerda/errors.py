@@ -11,6 +11,7 @@ credentials.
     │   └── EncodeError             a value cannot be stored; the error names its place
     ├── StateError                  a serialized thread cannot be restored
     ├── ThreadConflict              the thread has changed since it was read: read it again, or retry the run
+    │   └── TurnGone                the turn to replace is no longer in the thread
     ├── TurnDropped                 the turn was committed, and was deleted since: do not run it again
     ├── ThreadNotFound              there is no thread with this id
     ├── ThreadOwnershipError        the thread belongs to another owner: a service, or another user
@@ -100,6 +101,19 @@ class ThreadConflict(RecuerdaError):
             f"thread {thread_id!r} {state}. "
             "Nothing was written. Run again, so that the answer takes the new turns into account."
         )
+
+
+class TurnGone(ThreadConflict):
+    """Raised when a turn that was to be replaced is no longer in its thread; nothing was written.
+
+    Another writer has removed or replaced the turn. `number` is the turn's number.
+    """
+
+    def __init__(self, thread_id: str, *, number: int, revision: int) -> None:
+        super().__init__(thread_id, expected=revision, actual=revision)
+        self.number = number
+        text = f"thread {thread_id!r} holds no turn with the number {number}, so it cannot be replaced"
+        self.args = (f"{text}. Nothing was written. Read the thread again to see its newest turn.",)
 
 
 class TurnDropped(RecuerdaError):

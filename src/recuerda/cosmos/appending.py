@@ -114,7 +114,7 @@ async def _write(container: Container, head: Head, record: NewRecord, guard: Gua
         new,
         draft=None if ended is not None else item.draft,
         is_unfinished=not fits,
-        undone=record.target if record.kind == "undo" and not fits else None,
+        undone=None if fits else record.undone,
     )
     made = _item(new, record, call)
     etag = await container.commit(new, create=made, put=cut.emptied if fits else (), delete=steps if fits else ())

@@ -1,4 +1,4 @@
-"""The removal of records by an undo, a trim or a limit, and the end of what removed records leave.
+"""The removal of records by an undo, a replacement, a trim or a limit, and the end of what removed records leave.
 
 A removed record's item is replaced by one without a body, if possible in the batch of the record that removes it.
 `finish` does this later for records that were too many for a batch. `forget` deletes the items of old removed records.
@@ -6,14 +6,15 @@ A removed record's item is replaced by one without a body, if possible in the ba
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recuerda.cosmos.container import Container, run_all
 from recuerda.cosmos.heads import holds, is_undone, load
 from recuerda.cosmos.items import DraftItem, HeadItem, RecordItem
-from recuerda.storage.records import REMEMBERED, NewRecord, RecordKind
+from recuerda.errors import TurnGone
+from recuerda.storage.records import REMEMBERED, NewRecord
 
 _FORGETS_EVERY = 100
 """The number of records after which old removed records are forgotten."""
@@ -26,7 +27,7 @@ class Cut:
     """The effect of a new record on the records before it.
 
     Attributes:
-        kind: the kind of the new record.
+        undone: the number of the turn that it removes as an undo does; None if it removes none in this way.
         items: the records that it removes.
         first: the thread's `first` after it.
         turns: the number of turns among `items`; `messages` likewise.
@@ -34,7 +35,7 @@ class Cut:
         covered: the last number that this summary covers.
     """
 
-    kind: RecordKind = "turn"
+    undone: int | None = None
     items: tuple[RecordItem, ...] = ()
     first: int = 1
     turns: int = 0
@@ -45,7 +46,7 @@ class Cut:
     @property
     def emptied(self) -> list[RecordItem]:
         """The items that replace the removed records."""
-        return [item.emptied(keeps_id=item.kind == "turn" and self.kind != "undo") for item in self.items]
+        return [item.emptied(keeps_id=item.kind == "turn" and item.number != self.undone) for item in self.items]
 
     def removes_title(self, head: HeadItem) -> bool:
         """Return True if the turn from which the title was made is removed."""
@@ -57,83 +58,85 @@ NOTHING = Cut()
 
 
 async def cut_of(container: Container, head: HeadItem, record: NewRecord) -> Cut:
-    """Return the effect of a record that is about to be appended to a thread."""
-    number = head.revision + 1
-    cut = Cut(kind=record.kind, first=head.first, summary=head.summary, covered=head.covered)
+    """Return the effect of a record that is about to be appended to a thread.
+
+    Raises:
+        TurnGone: the thread does not hold the turn that the record replaces.
+    """
+    cut = Cut(undone=record.undone, first=head.first, summary=head.summary, covered=head.covered)
     if record.kind == "summary":
-        return _with_summary(cut, number, record.target or 0)
-    is_too_much = record.keep_messages is not None and head.messages + record.message_count > record.keep_messages
-    if record.kind == "turn" and not is_too_much:
-        return cut
-    cut = await _removals(container, head, record)
-    if cut.summary < cut.first:
-        return _with_summary(cut, 0, 0)
-    if any(item.number == cut.summary for item in cut.items):
-        older = await _newest_summary(container, head, below=record.target or 0)
-        return _with_summary(cut, older.number, older.target or 0) if older else _with_summary(cut, 0, 0)
-    return cut
+        return replace(cut, summary=head.revision + 1, covered=record.target or 0)
+    if record.undone is not None:
+        cut = await _with_undo(container, head, cut, record.undone)
+    if record.kind == "turn" and record.undone is not None and cut.turns == 0:
+        raise TurnGone(head.thread_id, number=record.undone, revision=head.revision)
+    if record.kind == "trim":
+        cut = await _with_trim(container, head, cut, record.target or 0)
+    messages = head.messages - cut.messages + record.message_count
+    if record.keep_messages is not None and messages > record.keep_messages:
+        enough = max(record.keep_messages, record.message_count)
+        cut = await _with_limit(container, head, cut, surplus=messages - enough)
+    if cut.undone is not None and any(item.number == cut.summary for item in cut.items):
+        older = await _newest_summary(container, head, below=cut.undone)
+        cut = replace(cut, summary=older.number if older else 0, covered=older.target or 0 if older else 0)
+    return replace(cut, summary=0, covered=0) if cut.summary < cut.first else cut
 
 
-def _with_summary(cut: Cut, number: int, covered: int) -> Cut:
-    return Cut(
-        kind=cut.kind,
-        items=cut.items,
-        first=cut.first,
-        turns=cut.turns,
-        messages=cut.messages,
-        summary=number,
-        covered=covered,
-    )
+async def _with_undo(container: Container, head: HeadItem, cut: Cut, number: int) -> Cut:
+    """Return a cut that also removes a turn and the summaries that cover it."""
+    where = "(c.number = @number OR (c.kind = 'summary' AND c.target >= @number))"
+    items = [item async for item in _oldest_first(container, head, where, number=number)]
+    return _with_items(cut, items)
 
 
-async def _removals(container: Container, head: HeadItem, record: NewRecord) -> Cut:
-    """Return the records that a record removes."""
-    enough = max(record.keep_messages or 0, record.message_count)
-    first = max(head.first, record.target or 0) if record.kind == "trim" else head.first
-    messages = head.messages + record.message_count
-    items: list[RecordItem] = []
-    async for item in _oldest_first(container, head, record):
-        if not holds(head, item):
+async def _with_trim(container: Container, head: HeadItem, cut: Cut, number: int) -> Cut:
+    """Return a cut that also removes all records before a number."""
+    items = [item async for item in _oldest_first(container, head, "c.number < @number", number=number)]
+    return replace(_with_items(cut, items), first=max(cut.first, number))
+
+
+async def _with_limit(container: Container, head: HeadItem, cut: Cut, *, surplus: int) -> Cut:
+    """Return a cut that also removes the oldest turns with a surplus of messages, and the summaries before them."""
+    first, items = cut.first, list[RecordItem]()
+    gone = {item.number for item in cut.items}
+    async for item in _oldest_first(container, head, "true", page=8):
+        if item.number in gone:
             continue
-        if record.kind == "turn" and item.kind == "turn":
-            if messages <= enough:
+        if item.kind == "turn":
+            if surplus <= 0:
                 break
             first = item.number + 1
+            surplus -= item.message_count
         items.append(item)
-        messages -= item.message_count
     # A limit keeps the summaries that come after the last turn that it removes.
-    removed = tuple(item for item in items if record.kind == "undo" or item.number < first)
-    return Cut(
-        kind=record.kind,
-        items=removed,
-        first=first,
-        turns=sum(item.kind == "turn" for item in removed),
-        messages=sum(item.message_count for item in removed),
-        summary=head.summary,
-        covered=head.covered,
+    return replace(_with_items(cut, [item for item in items if item.number < first]), first=first)
+
+
+def _with_items(cut: Cut, items: Sequence[RecordItem]) -> Cut:
+    return replace(
+        cut,
+        items=(*cut.items, *items),
+        turns=cut.turns + sum(item.kind == "turn" for item in items),
+        messages=cut.messages + sum(item.message_count for item in items),
     )
 
 
-async def _oldest_first(container: Container, head: HeadItem, record: NewRecord) -> AsyncGenerator[RecordItem]:
-    """Yield the records that a record of this kind may remove."""
-    number = record.target or 0
-    where = "c.kind IN ('turn', 'summary') AND c.number >= @first"
-    if record.kind == "trim":
-        where += " AND c.number < @number"
-    elif record.kind == "undo":
-        where += " AND (c.number = @number OR (c.kind = 'summary' AND c.target >= @number))"
+async def _oldest_first(
+    container: Container, head: HeadItem, where: str, *, number: int = 0, page: int = 1000
+) -> AsyncGenerator[RecordItem]:
+    """Yield the turns and the summaries that a thread holds and that meet a condition."""
     pages = container.query(
         head.partition,
-        f"c.incarnation = @incarnation AND {where}",
+        f"c.incarnation = @incarnation AND c.kind IN ('turn', 'summary') AND c.number >= @first AND {where}",
         {"incarnation": head.incarnation, "first": head.first, "number": number},
         fields=_FIELDS,
         order="c.number ASC",
-        page=8 if record.kind == "turn" else 1000,
+        page=page,
     )
     async with aclosing(pages):
         async for items in pages:
             for item in items:
-                if isinstance(item, RecordItem):
+                if isinstance(item, RecordItem) and holds(head, item):
                     yield item
 
 

@@ -109,7 +109,8 @@ class HeadItem(Item, frozen=True, kw_only=True):
         removals: the number of records that have removed others. A read of several pages looks whether it has grown.
         is_unfinished: True if items that a record has removed may still be there, because they were too many for a
             batch.
-        undone: if the newest record is an undo that is not finished, the number of the turn that it removed.
+        undone: if the newest record is an undo or a replacement that is not finished, the number of the turn that it
+            removed.
         draft: the valid draft, or None.
     """
 

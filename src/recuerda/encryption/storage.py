@@ -31,6 +31,7 @@ from recuerda.errors import (
     RecuerdaError,
     ThreadConflict,
     ThreadOwnershipError,
+    TurnGone,
 )
 from recuerda.storage.contract import Storage, to_guard
 from recuerda.storage.erasure import Follower
@@ -166,6 +167,8 @@ class EncryptedStorage(Storage):
                 raise
             try:
                 appended = await self._inner._append(thread_id, self._sealed(thread_id, record, to, 1), to.guard)
+            except TurnGone:
+                raise
             except (ThreadConflict, ThreadOwnershipError):
                 check_info(thread_id, guard, await self._head(thread_id))
             else:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from recuerda.errors import StorageUnavailable, TurnDropped
+from recuerda.errors import StorageUnavailable, TurnDropped, TurnGone
 from recuerda.file.disk import Disk
 from recuerda.file.drafts import end_draft, list_drafts, load_steps, save_step
 from recuerda.file.id_index import NOTHING, IdIndex
@@ -63,7 +63,7 @@ class Folder:
 
     def append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         """See `Storage._append`."""
-        if record.kind in ("undo", "trim"):
+        if record.kind in ("undo", "trim") or record.undone is not None:
             return self._remove(thread_id, record, guard)
         return self.append_all(thread_id, [record], guard)[0]
 
@@ -88,21 +88,27 @@ class Folder:
                 )
             self._tidy_up(files, thread_id, state)
             if committed[0].kind == "turn":
-                with suppress(OSError):  # the thread has a later turn, so the draft no longer counts
-                    files.draft.unlink()
+                _end_any_draft(files)
         return _outcomes(records, held, committed, is_first=revision == 0)
 
     def _remove(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
-        """Undo or trim. The new file holds no byte of the removed records but their ids."""
+        """Undo, trim or replace a turn. The new file holds no byte of the removed records but their ids."""
         files = files_of(self._path, thread_id)
         with self._locked(files):
             with self._open(files) as log:
                 _check_user(thread_id, guard, log)
+                if (held := self._find(log, thread_id, record)) is not None:
+                    end_draft(files, self._disk, {record.id})
+                    return _replayed(held)
                 _check_state(thread_id, guard, log)
+                if record.kind == "turn":
+                    _check_holds_turn(thread_id, record.target or 0, log)
                 if log is None:
                     raise StorageUnavailable(f"thread {thread_id!r} does not exist, so nothing can be removed from it")
                 committed = write_removal(files, self._disk, log=log, thread_id=thread_id, record=record)
             self._disk.put_in_place(files.new_log, files.log)
+            if committed.kind == "turn":
+                _end_any_draft(files)
         return Appended(revision=committed.number, replayed=False, record=committed)
 
     def read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
@@ -335,6 +341,17 @@ def _check_history(thread_id: str, guard: Guard, log: Log | None) -> None:
         incarnation=settings and settings.incarnation,
         record_id=log.id_at(guard.revision or 0) if log is not None and guard.record_id else "",
     )
+
+
+def _check_holds_turn(thread_id: str, number: int, log: Log | None) -> None:
+    turns = () if log is None else (record.number for _, record in log.records() if record.kind == "turn")
+    if number not in turns:
+        raise TurnGone(thread_id, number=number, revision=log.state.revision if log else 0)
+
+
+def _end_any_draft(files: ThreadFiles) -> None:
+    with suppress(OSError):  # the thread has a later turn, so the draft no longer counts
+        files.draft.unlink()
 
 
 def _continues(log: Log, info: ThreadInfo, query: ReadQuery) -> bool:

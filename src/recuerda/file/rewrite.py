@@ -1,9 +1,10 @@
 """The next version of a thread's file, made beside the file. The caller then puts it in place in one operation.
 
-An undo, a trim and a change of bodies write a new version. So does a writer after whose work the bytes of dropped turns
-and former settings outweigh the other bytes. A crash before the file is in place leaves a `.new` file, which has no
-meaning and is overwritten by the next version. Lines that stay are copied unchanged. This includes damaged lines,
-because somebody may still repair them. Of a removed record, only the id stays, among the newest `REMEMBERED` numbers.
+An undo, a trim, a turn that replaces another one, and a change of bodies write a new version. So does a writer after
+whose work the bytes of dropped turns and former settings outweigh the other bytes. A crash before the file is in place
+leaves a `.new` file, which has no meaning and is overwritten by the next version. Lines that stay are copied unchanged.
+This includes damaged lines, because somebody may still repair them. Of a removed record, only the id stays, among the
+newest `REMEMBERED` numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from recuerda.file.disk import Disk
 from recuerda.file.lines import GoneLine, SettingsLine, State, gone_line, line_with_body, record_line, settings_line
 from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
-from recuerda.file.writing import added
+from recuerda.file.writing import added, named
 from recuerda.storage.records import REMEMBERED, NewRecord, TurnRecord
 from recuerda.storage.rules import edits_after
 
@@ -61,22 +62,37 @@ class _Plan(Struct, frozen=True, kw_only=True):
 
 
 def write_removal(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, record: NewRecord) -> TurnRecord:
-    """Write a version after an undo or a trim, and return the record with its number."""
+    """Write a version after an undo, a trim or a turn that replaces another one. Return the record with its number."""
     committed = record.numbered(log.state.revision + 1)
-    first, undone, settings = log.state.first, None, log.settings_of(thread_id)
-    if committed.kind == "undo":
-        undone = committed.target
-        if undone and settings.title_turn == undone:
-            settings = replace(settings, title=None, title_turn=0)
-    else:
-        first = max(first, committed.target or 1)
+    plan = _Plan(first=log.state.first, undone=committed.undone, horizon=committed.number - REMEMBERED)
+    if committed.kind == "trim":
+        plan = replace(plan, first=max(plan.first, committed.target or 1))
+    if record.keep_messages is not None:
+        plan = replace(plan, first=_first_kept(log, plan, record, record.keep_messages))
+    settings = without_lost_title(log.settings_of(thread_id), plan.first)
+    if plan.undone and settings.title_turn == plan.undone:
+        settings = replace(settings, title=None, title_turn=0)
+    settings = named(settings, log.state.revision, record, None)
 
     def last_line(kept: State) -> bytes:
         return record_line(committed, added(kept, committed))
 
-    plan = _Plan(first=first, undone=undone, horizon=committed.number - REMEMBERED)
-    _write(files, disk, log=log, settings=without_lost_title(settings, first), plan=plan, last_line=last_line)
+    _write(files, disk, log=log, settings=settings, plan=plan, last_line=last_line)
     return committed
+
+
+def _first_kept(log: Log, plan: _Plan, record: NewRecord, keep_messages: int) -> int:
+    """Return the number of the first record that a limit leaves, beside a record that replaces a turn."""
+    kept = [old for _, old in log.records() if plan.keeps(old)]
+    messages = sum(old.message_count for old in kept) + record.message_count
+    enough = max(keep_messages, record.message_count)
+    if messages <= enough:
+        return plan.first
+    for old in kept:
+        if messages <= enough:
+            return old.number
+        messages -= old.message_count
+    return log.state.revision + 1
 
 
 def write_bodies(

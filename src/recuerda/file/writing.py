@@ -61,7 +61,7 @@ def add_records(
         lines.append(record_line(committed[-1], state, more=place < len(records)))
     data = b"".join(lines)
     if log is None:
-        _begin(files, disk, _named(new_settings(thread_id, first.created_us), 0, records[0], user_id), data)
+        _begin(files, disk, named(new_settings(thread_id, first.created_us), 0, records[0], user_id), data)
     else:
         _extend(log, disk, data)
     return committed, replace(state, end=start.end + len(data))
@@ -161,11 +161,12 @@ def _renamed(log: Log, thread_id: str, first: int, record: NewRecord, user_id: s
     if log.state.revision and record.title is None:
         return None
     settings = log.settings_of(thread_id)
-    named = _named(without_lost_title(settings, first), log.state.revision, record, user_id)
-    return None if named == settings else named
+    after = named(without_lost_title(settings, first), log.state.revision, record, user_id)
+    return None if after == settings else after
 
 
-def _named(settings: SettingsLine, revision: int, record: NewRecord, user_id: str | None) -> SettingsLine:
+def named(settings: SettingsLine, revision: int, record: NewRecord, user_id: str | None) -> SettingsLine:
+    """Return the settings with the user and the title that a new record gives its thread."""
     settings = owned(settings, revision, user_id)
     title, title_turn = title_after(
         record.title, title=settings.title, title_turn=settings.title_turn, revision=revision

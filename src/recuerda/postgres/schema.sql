@@ -48,7 +48,8 @@ CREATE TABLE {schema}.owners (
 );
 
 -- The records of the threads: turns (whose kind is NULL), undos, trims and summaries. The target of an undo is the turn
--- that it takes back, of a trim the first turn that stays, of a summary the last turn that it covers.
+-- that it takes back, of a trim the first turn that stays, of a summary the last turn that it covers, of a turn the turn
+-- that it replaced.
 -- There is no foreign key: the functions that write here hold the thread's row, and its check would cost each turn a
 -- look-up.
 CREATE TABLE {schema}.turns (
@@ -389,7 +390,7 @@ LANGUAGE sql IMMUTABLE AS $function$
 $function$;
 
 -- Append a record. r_outcome is 'created' (the thread's first record), 'appended', 'replayed' (the thread has a record
--- of this id: it comes in the other columns), or a refusal. A record with the same id and call was written by this call,
+-- of this id: it comes in the other columns), 'gone' (the thread holds no turn p_target to replace), or a refusal. A record with the same id and call was written by this call,
 -- and the answer was lost: the outcome is the same as then.
 CREATE FUNCTION {schema}.append_record(
     p_thread_id text,
@@ -441,7 +442,7 @@ BEGIN
 
     -- Usually the id is new, the record has no time of its own, and the thread has records and keeps its title. Then one
     -- statement checks the conditions, as `refusal` does, and brings the thread's row up to the new record.
-    IF NOT p_may_exist AND p_committed_us IS NULL THEN
+    IF NOT p_may_exist AND p_committed_us IS NULL AND (p_target IS NULL OR p_kind <> 'turn') THEN
         UPDATE {schema}.threads AS t
         SET revision = t.revision + 1,
             record_id = p_id,
@@ -490,6 +491,12 @@ BEGIN
                     RETURN;
                 END IF;
             END IF;
+        END IF;
+        IF r_outcome IS NULL AND p_kind = 'turn' AND p_target IS NOT NULL AND NOT EXISTS (
+            SELECT FROM {schema}.turns AS t
+            WHERE t.thread_key = thread.key AND t.number = p_target AND t.kind IS NULL
+        ) THEN
+            r_outcome := 'gone';
         END IF;
         IF r_outcome IS NOT NULL THEN
             r_number := coalesce(thread.revision, 0);
@@ -542,6 +549,10 @@ BEGIN
         IF its_draft THEN
             DELETE FROM {schema}.drafts AS d WHERE d.thread_key = its_key;
             UPDATE {schema}.threads AS t SET has_draft = false WHERE t.key = its_key;
+        END IF;
+        IF p_target IS NOT NULL THEN
+            PERFORM {schema}.delete_records(its_key, p_target, p_target, old_first, new_revision, p_title);
+            SELECT t.messages INTO its_messages FROM {schema}.threads AS t WHERE t.key = its_key;
         END IF;
         IF its_messages > p_keep_messages THEN
             new_first := old_first;

@@ -27,6 +27,7 @@ from recuerda.errors import (
     StorageUnavailable,
     ThreadConflict,
     TurnDropped,
+    TurnGone,
 )
 from recuerda.ids import check_limit, new_call
 from recuerda.postgres.refusals import check_outcome
@@ -150,6 +151,8 @@ class PostgresStorage(Storage):
             # An attempt whose answer was lost has written the record, and another writer has deleted it since.
             return to_appended(("created" if row[1] == 1 else "appended", row[1]), record)
         _check_appended(row, thread_id, guard, record.id)
+        if row[0] == "gone":
+            raise TurnGone(thread_id, number=record.target or 0, revision=row[1])
         return to_appended(row, record)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:

@@ -38,7 +38,7 @@ end
 # A guard is {user, revision, incarnation, record id, edits}; nil accepts everything. A refusal is {reason, number}.
 # `wire.Refusal` is its counterpart in Python. The rules are those of `check_user` and `check_state`.
 GUARD = """
-local STRANGER, CONFLICT, DROPPED, NO_STEP = 1, 2, 3, 4
+local STRANGER, CONFLICT, DROPPED, NO_STEP, GONE = 1, 2, 3, 4, 5
 
 local function is_strangers(head, guard)
   return guard[1] and head[USER] and guard[1] ~= head[USER]

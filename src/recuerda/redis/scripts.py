@@ -89,6 +89,11 @@ local function append(place, record, data, guard)
     return held, nil, entry_of(head, place[2])
   end
   if not is_in_state(head, guard, got[1]) then return {CONFLICT, head[REVISION]} end
+  local undone = (kind == 'undo' or kind == 'turn') and target
+  if undone and kind == 'turn' then
+    local held = redis.call('HGET', thread, tostring(undone))
+    if not held or struct.unpack('>I4', held, 5) == 0 then return {GONE, head[REVISION]} end
+  end
   local user = user_for(head, guard)
   if must_enter(place, got[1], head[USER], user) then return false, user or '', '' end
 
@@ -105,12 +110,15 @@ local function append(place, record, data, guard)
     head[SUMMARY] = number
   end
   -- The functions of a cut are made only for a cut, because each of them makes an append slower.
-  if kind == 'undo' or kind == 'trim' or (keep and head[MESSAGES] > keep) then
+  if undone or kind == 'trim' or (keep and head[MESSAGES] > keep) then
 """
     + WALK
     + CUT
     + """
+    local is_gone = {}
     local function drop(old, value)
+      if is_gone[old] then return end
+      is_gone[old] = true
       local messages = struct.unpack('>I4', value, 5)
       local length = struct.unpack('>I2', value, LENGTH_AT)
       local name = string.sub(value, ID_AT, ID_AT + length - 1)
@@ -118,14 +126,14 @@ local function append(place, record, data, guard)
       gone[#gone + 1] = tostring(old)
       if is_remembered then added[#added + 1], added[#added + 2] = 'r:' .. old, name end
       -- The id of a dropped turn stays, so that a retry of the turn is refused.
-      if not is_remembered or messages == 0 or kind == 'undo' then gone[#gone + 1] = 'i:' .. name end
+      if not is_remembered or messages == 0 or old == undone then gone[#gone + 1] = 'i:' .. name end
       if string.byte(value, KIND_AT) == SUMMARY_KIND then gone[#gone + 1] = 's:' .. old end
       if messages > 0 then head[TURNS], head[MESSAGES] = head[TURNS] - 1, head[MESSAGES] - messages end
       if head[TITLE_TURN] == old then head[TITLE_TURN], is_title_gone = 0, true end
     end
-    if kind == 'undo' then
-      local value = redis.call('HGET', thread, tostring(target))
-      if value then drop(target, value) end
+    if undone then
+      local value = redis.call('HGET', thread, tostring(undone))
+      if value then drop(undone, value) end
       -- A summary is newer than the turns it covers, so the summaries that cover this turn come first in the chain.
       local newer, at, has_gap = nil, head[SUMMARY], false
       local function link()
@@ -139,9 +147,9 @@ local function append(place, record, data, guard)
         end
         has_gap = false
       end
-      while at > target do
+      while at > undone do
         local value = redis.call('HGET', thread, tostring(at))
-        if value and struct.unpack('>I4', value, TARGET_AT) < target then
+        if value and struct.unpack('>I4', value, TARGET_AT) < undone then
           link()
           newer = at
         else

@@ -25,6 +25,7 @@ from recuerda.errors import (
     StorageUnavailable,
     ThreadConflict,
     TurnDropped,
+    TurnGone,
 )
 from recuerda.ids import new_id
 from recuerda.redis import faults, scripts, wire
@@ -419,6 +420,8 @@ def _appended(thread_id: str, record: NewRecord, reply: int | bytes | wire.Refus
     if isinstance(reply, int):
         return Appended(revision=reply, replayed=False, record=record.numbered(reply), created=reply == 1)
     reason, number = reply
+    if reason == wire.GONE:
+        raise TurnGone(thread_id, number=record.target or 0, revision=number)
     if reason != wire.DROPPED:
         _accepted(thread_id, reply, guard)
     if not record.is_new_id:

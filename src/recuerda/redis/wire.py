@@ -32,12 +32,12 @@ _HEADER = struct.Struct(">IIQBIH")
 """Number, message count, time, kind, target and length of the id: 23 bytes."""
 _UNNUMBERED = struct.Struct(">IQBIH")
 WITH_TIME, WITH_CALL = 128, 64
-STRANGER, CONFLICT, DROPPED, NO_STEP = 1, 2, 3, 4
+STRANGER, CONFLICT, DROPPED, NO_STEP, GONE = 1, 2, 3, 4, 5
 
 Refusal: TypeAlias = list[int]
 """The reply of a script that has written nothing: one of the four reasons above, and a number.
 
-The number is the thread's revision for `CONFLICT`, and the number of the turn for `DROPPED`.
+The number is the thread's revision for `CONFLICT` and `GONE`, and the number of the turn for `DROPPED`.
 """
 
 
@@ -149,7 +149,7 @@ def read_call(data: bytes) -> tuple[TurnRecord, int]:
         message_count=count,
         body=data[start:],
         kind=_KINDS[kind],
-        target=target if kind else None,
+        target=target if kind else target or None,
     )
     return record, call
 

@@ -110,8 +110,8 @@ class SQLiteStorage(Storage):
     # coroutine that does the work.
 
     def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> CoroutineType[Any, Any, Appended]:
-        # An undo, a trim and a limit erase turns. A limit does so with each append.
-        erase_s = 0.0 if record.kind != "turn" else None if record.keep_messages is None else LATE_S
+        # An undo, a trim, a replacement and a limit erase turns. A limit does so with each append.
+        erase_s = 0.0 if record.kind != "turn" or record.target else None if record.keep_messages is None else LATE_S
         return self._write(partial(turns.append, thread_id, record, guard), erase_s=erase_s)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:

@@ -9,7 +9,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from recuerda.errors import TurnDropped
+from msgspec import json
+from msgspec.structs import replace
+
+from recuerda.errors import TurnDropped, TurnGone
 from recuerda.sqlite import drafts
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.sqlite.snapshots import Snapshot
@@ -30,7 +33,11 @@ from recuerda.storage.rules import edits_after, is_same_history, title_after, up
 
 # The texts of the usual statements are made once, because Python's driver looks a statement up by its text.
 # A column that Python's driver fetches costs more than SQLite's arithmetic, so two numbers of a turn come as one.
-_TURN = "SELECT (position & 4294967295) << 31 | message_count, id, created_us, committed_us, body FROM turns"
+# The few turns that replaced another one come with their time of commit and its number in one JSON text.
+_TURN = (
+    "SELECT (position & 4294967295) << 31 | message_count, id, created_us,"
+    " CASE WHEN target IS NULL THEN committed_us ELSE json_array(committed_us, target) END, body FROM turns"
+)
 _COUNT_BITS = MAX_MESSAGE_COUNT.bit_length()
 _RECORD = "SELECT position, id, created_us, committed_us, message_count, body, kind, target FROM turns"
 _TURNS_BACKWARDS = f"{_TURN} WHERE position BETWEEN ? AND ? AND kind IS NULL ORDER BY position DESC"
@@ -70,6 +77,8 @@ def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connecti
             drafts.end(head.key, record.id, db)
         return Appended(revision=found.number, replayed=True, record=found)
     head.check(thread_id, guard)
+    if record.kind == "turn" and record.target is not None:
+        head = _without_turn(thread_id, record.target, head, db)
     key = head.key or make(thread_id, None, record.created_us, db)
     committed = record.numbered(head.revision + 1)
     _insert(cursor, key, committed)
@@ -99,16 +108,29 @@ def _held(thread_id: str, record_id: str, head: Head, db: sqlite3.Connection) ->
     return found
 
 
+def _without_turn(thread_id: str, number: int, head: Head, db: sqlite3.Connection) -> Head:
+    """Delete the turn that a new turn replaces, and return the thread's head without it."""
+    base = head.key << NUMBER_BITS
+    if not db.execute("SELECT 1 FROM turns WHERE position = ? AND kind IS NULL", (base + number,)).fetchone():
+        raise TurnGone(thread_id, number=number, revision=head.revision)
+    cut = _undo(db, base, number, head)
+    _name(db, head.key, head, cut, title=None, user_id=head.user_id)
+    title, title_turn = (None, 0) if head.title_turn == number else (head.title, head.title_turn)
+    turns, messages = head.turns - cut.turns, head.messages - cut.messages
+    return replace(head, turns=turns, messages=messages, title=title, title_turn=title_turn)
+
+
 def _insert(db: sqlite3.Cursor, key: int, record: TurnRecord) -> None:
     # Python's driver looks for an adapter of each None and each bytes, which costs as much as a column. So most turns
     # are inserted without the columns that they do not use, and a body is given as a bytearray.
     body = bytearray(record.body)
     values = key << NUMBER_BITS | record.number, record.id, record.created_us, record.message_count, body
-    if record.kind == "turn" and record.committed_us == record.created_us:
+    if record.kind == "turn" and record.committed_us == record.created_us and record.target is None:
         db.execute(_INSERT_TURN, values)
     else:
         kind = None if record.kind == "turn" else record.kind
-        db.execute(_INSERT_RECORD, (*values, kind, record.target, record.committed_us))
+        committed_us = None if record.committed_us == record.created_us else record.committed_us
+        db.execute(_INSERT_RECORD, (*values, kind, record.target, committed_us))
 
 
 def _advance(db: sqlite3.Cursor, key: int, head: Head, cut: _Cut | None, record: TurnRecord) -> None:
@@ -306,11 +328,12 @@ def _newest_turns(
     """
     records: list[TurnRecord] = []
     messages = 0
-    for packed, record_id, created_us, committed_us, body in rows:
+    for packed, record_id, created_us, committed, body in rows:
         message_count = packed & MAX_MESSAGE_COUNT
         messages += message_count
         if (records and messages > most_messages) or len(records) == most_turns:
             return records, (packed >> _COUNT_BITS) + 1
+        committed_us, target = json.decode(committed) if type(committed) is str else (committed, None)
         records.append(
             TurnRecord(
                 number=packed >> _COUNT_BITS,
@@ -319,6 +342,7 @@ def _newest_turns(
                 committed_us=created_us if committed_us is None else committed_us,
                 message_count=message_count,
                 body=body,
+                target=target,
             )
         )
     return records, lowest

@@ -35,6 +35,7 @@ from recuerda.storage.erasure import Erasure, Follower, tell_deleted, tell_erase
 from recuerda.storage.hooks import Clock, StorageHooks
 from recuerda.storage.leases import Lease
 from recuerda.storage.records import (
+    MAX_NUMBER,
     NO_GUARD,
     Appended,
     Draft,
@@ -106,6 +107,7 @@ class Storage(StorageHooks):
         keep_messages: int | None = None,
         user_id: str | None = None,
         title: str | None = None,
+        replaces: int | None = None,
     ) -> Appended:
         """Append one turn to a thread, and make the thread if it does not exist.
 
@@ -124,19 +126,23 @@ class Storage(StorageHooks):
                 already has one.
             title: a title made of the turn. It is set if this is the thread's first turn and the thread has no title
                 yet, or if the turn from which the title was made has been deleted.
+            replaces: the number of a turn that the new turn replaces. In the same atomic operation, that turn is
+                removed as `undo` removes it, and the new turn is appended at the end. The number becomes the record's
+                `target`. None replaces no turn.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`, or was read as the user's own and is another user's now.
                 A turn id that the thread already holds is a replay, not a conflict.
+            TurnGone: the thread does not hold the turn that was to be replaced. A replay comes before this check.
             TurnDropped: the thread held a turn with this id, and a trim or a limit has deleted it. The thread remembers
                 the ids of its newest 1,000 records.
-            InvalidInput: an id cannot be used.
+            InvalidInput: an id cannot be used, or `replaces` is below 1.
             EncodeError: the body is longer than the storage's `max_body_bytes`.
             StorageError: the storage cannot append now; the subclasses say why.
         """
         check_id(thread_id, "thread id")
-        record = self._new_record(turn, keep_messages=keep_messages, title=title)
+        record = self._new_record(turn, keep_messages=keep_messages, title=title, replaces=replaces)
         guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id, guard):
             return await self._settled(self._append(thread_id, record, guard))
@@ -787,7 +793,11 @@ class Storage(StorageHooks):
 
     # -- shared by the methods above -----------------------------------------------------------------------------------
 
-    def _new_record(self, turn: NewTurn, *, keep_messages: int | None, title: str | None) -> NewRecord:
+    def _new_record(
+        self, turn: NewTurn, *, keep_messages: int | None, title: str | None, replaces: int | None = None
+    ) -> NewRecord:
+        if replaces is not None and check_limit(replaces, "replaces") > MAX_NUMBER:
+            raise InvalidInput(f"no turn has the number {replaces}, so it cannot be replaced")
         if keep_messages is not None:
             check_limit(keep_messages, "keep_messages")
         if title is not None:
@@ -801,6 +811,7 @@ class Storage(StorageHooks):
             committed_us=now_us,
             message_count=turn.message_count,
             body=turn.body,
+            target=replaces,
             keep_messages=keep_messages,
             title=title,
             call=0 if turn.id is None else new_call(),

@@ -71,17 +71,18 @@ class StorageHooks(ABC):
            `TurnDropped`. Skip both look-ups when `record.is_new_id`. If the backend repeats an append whose answer was
            lost, it looks up a new id too. A record of the first attempt (see `record.call`) is no replay.
         3. Is the thread not in the guard's state (`check_state`)? Then raise `ThreadConflict`.
-        4. Otherwise write the record as number `revision + 1`. The first record gives the thread the guard's user,
+        4. Is the record a turn with a `target`, and the thread holds no turn with that number? Then raise `TurnGone`.
+        5. Otherwise write the record as number `revision + 1`. The first record gives the thread the guard's user,
            unless it has one.
 
         The new record removes other records from the thread:
 
         - A turn removes the thread's draft, whichever turn the draft belongs to. No other record removes it.
-        - An undo deletes the turn numbered `target`, and every summary that covers it: a newer summary whose own
-          `target` is not below that number.
+        - An undo, and a turn with a `target`, deletes the turn numbered `target`, and every summary that covers it: a
+          newer summary whose own `target` is not below that number.
         - A trim deletes all records before number `target`.
-        - With `keep_messages`, delete the oldest turns until the limit holds, and every record older than the last one
-          deleted.
+        - With `keep_messages`, delete the oldest turns that are left then until the limit holds, and every record older
+          than the last one deleted.
 
         The thread remembers the ids of the removed records among its `REMEMBERED` newest numbers, for `_read`. An
         append refuses the id of a dropped turn, but not the id of an undone turn or of another record.

@@ -23,6 +23,9 @@ RecordKind: TypeAlias = Literal["turn", "undo", "trim", "summary"]
 MAX_MESSAGE_COUNT = 2**31 - 1
 """The largest number of messages in one turn."""
 
+MAX_NUMBER = 2**32 - 1
+"""The largest number of a record."""
+
 REMEMBERED = 1000
 """The number of a thread's newest records whose ids are remembered, even when a trim or a limit has dropped them."""
 
@@ -57,7 +60,7 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         body: opaque bytes; empty for an undo or a trim.
         kind: "turn", "undo", "trim" or "summary".
         target: for an undo, the number of the turn that it removed; for a trim, the lowest number that it kept; for a
-            summary, the last number that it covers; for a turn, None.
+            summary, the last number that it covers; for a turn, the number of the turn that it replaced, or None.
     """
 
     number: int
@@ -73,6 +76,14 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def created_at(self) -> datetime:
         """`created_us` as an aware UTC time."""
         return from_microseconds(self.created_us)
+
+    @property
+    def undone(self) -> int | None:
+        """The number of the turn that this record removed, as an undo or as its replacement; None if it removed none.
+
+        The summaries that covered the removed turn are gone as well.
+        """
+        return self.target if self.kind in {"undo", "turn"} else None
 
     def as_new_turn(self) -> NewTurn:
         """Return this turn, to be appended to another thread under the same id and with the same time."""
@@ -363,6 +374,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         id: the record's id, always set.
+        target: as in `TurnRecord`. For a turn, the number of a turn that the thread must hold, and that it replaces.
         committed_us: the storage's time. It differs from `created_us` only if the turn came with a time of its own.
         is_new_id: True if the id has just been drawn at random. No thread can hold it yet, so no look-up is needed.
         keep_messages: after the append, drop the oldest whole turns until at most this number of messages is left.
@@ -385,6 +397,11 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     keep_messages: int | None = None
     title: str | None = None
     call: int = 0
+
+    @property
+    def undone(self) -> int | None:
+        """The number of the turn that this record removes, as an undo or as its replacement, or None."""
+        return self.target if self.kind in {"undo", "turn"} else None
 
     def numbered(self, number: int) -> TurnRecord:
         """Return the complete record, with this number."""

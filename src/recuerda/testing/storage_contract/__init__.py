@@ -32,6 +32,7 @@ pytest.register_assert_rewrite(
     "recuerda.testing.storage_contract.model",
     "recuerda.testing.storage_contract.owners",
     "recuerda.testing.storage_contract.read",
+    "recuerda.testing.storage_contract.replacing",
     "recuerda.testing.storage_contract.summaries",
     "recuerda.testing.storage_contract.threads",
     "recuerda.testing.storage_contract.versions",
@@ -47,6 +48,7 @@ from recuerda.testing.storage_contract.life import LifeContract  # noqa: E402 - 
 from recuerda.testing.storage_contract.model import ModelContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.owners import LeaseContract, OwnerContract, RewriteContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.read import ReadContract  # noqa: E402 - as above
+from recuerda.testing.storage_contract.replacing import ReplaceContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.summaries import SummaryContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.threads import ThreadContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.versions import VersionContract  # noqa: E402 - as above
@@ -58,6 +60,7 @@ class StorageContract(
     AppendContract,
     ReadContract,
     CutContract,
+    ReplaceContract,
     SummaryContract,
     ThreadContract,
     FindContract,

@@ -69,6 +69,7 @@ def operations() -> st.SearchStrategy[Operation]:
         keep_messages=count,
         user_id=user,
         title=title,
+        replaces=st.integers(-1, 3),
     )
     read = one(
         "read",
@@ -125,7 +126,7 @@ class ModelContract(ContractBase):
             if operation.name == "delete":
                 newest_cut.pop(thread, None)
             elif operation.name in ("append", "trim"):
-                gone = before - await _turn_numbers(oracle, thread)
+                gone = before - await _turn_numbers(oracle, thread) - {resolved.options.get("replaces", 0)}
                 newest_cut[thread] = max(newest_cut.get(thread, 0), *gone, 0)
             await _check_whole(another, oracle, thread, newest_cut.get(thread, 0))
 
@@ -139,6 +140,8 @@ async def _resolve(operation: Operation, oracle: Storage, thread: str) -> Operat
     if operation.name == "trim" and not options.keys() & {"keep_turns", "keep_messages"}:
         options["keep_turns"] = 2
     revision = info.revision if info else 0
+    if "replaces" in options:
+        options["replaces"] = max(1, revision - options["replaces"])
     if operation.name == "summarize":
         options["through"] = max(0, revision - options.pop("back", 0))
         options.setdefault("body", b"")
