@@ -2,7 +2,17 @@
 
 import pytest
 
-from recuerda import ChatMessageStore, InvalidInput, Storage, ThreadConflict, ThreadNotFound
+from recuerda import (
+    ChatMessageStore,
+    InvalidInput,
+    MemoryStorage,
+    Storage,
+    ThreadConflict,
+    ThreadInfo,
+    ThreadNotFound,
+    ThreadOwnershipError,
+    ThreadParent,
+)
 from tests.conversation import exchange, texts
 
 
@@ -35,11 +45,143 @@ async def test_a_fork_keeps_the_turns_ids_and_times(store: ChatMessageStore) -> 
     ]
 
 
-@pytest.mark.parametrize("through", [0, 4, -1])
-async def test_a_fork_from_a_turn_that_is_not_there_is_refused(store: ChatMessageStore, through: int) -> None:
-    with pytest.raises(InvalidInput, match="has no turn"):
-        await store.fork(through=through, thread_id="copy")
+async def test_a_fork_from_a_turn_that_is_not_there_is_refused(store: ChatMessageStore) -> None:
+    for turn in (0, 4, -1, "unknown"):
+        with pytest.raises(InvalidInput, match="has no turn"):
+            await store.fork(through=turn, thread_id="copy")
+        with pytest.raises(InvalidInput, match="has no turn"):
+            await store.fork(before=turn, thread_id="copy")
     assert await store.storage.head("copy") is None
+
+
+async def test_a_fork_leaves_before_a_turn_named_in_any_way(store: ChatMessageStore) -> None:
+    await store.undo(number=2)
+    await store.add_messages(exchange("four"))
+    await store.storage.summarize("t", b"sum", through=3)
+    await store.add_messages(exchange("five"))
+    turns = await store.list_turns()
+    for place, turn in enumerate(turns):
+        for named in (turn, turn.id, turn.number):
+            before, through = await store.fork(before=named), await store.fork(through=named)
+            assert [one.id for one in await before.list_turns()] == [one.id for one in turns[:place]]
+            assert [one.id for one in await through.list_turns()] == [one.id for one in turns[: place + 1]]
+
+
+async def test_a_fork_knows_where_it_left_its_parent(store: ChatMessageStore) -> None:
+    first, second, _ = await store.list_turns()
+    incarnation = (await info_of(store)).incarnation
+    empty, fork = await store.fork(before=first), await store.fork(before=3)
+    assert (await info_of(empty)).parent == ThreadParent(thread_id="t", incarnation=incarnation)
+    assert (await info_of(fork)).parent == ThreadParent(
+        thread_id="t", incarnation=incarnation, turn_id=second.id, number=2, turns=2
+    )
+    assert (await info_of(await fork.fork())).parent == ThreadParent(
+        thread_id=fork.thread_id, incarnation=(await info_of(fork)).incarnation, turn_id=second.id, number=2, turns=2
+    )
+
+
+async def test_a_fork_keeps_user_and_metadata_and_each_user_their_own(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t", user_id="ana")
+    await store.add_messages(exchange("one"))
+    await storage.update_thread("t", metadata={"folder": "work"})
+    for fork in (await store.fork(before=1), await ChatMessageStore(storage=storage, thread_id="t").fork()):
+        assert fork.user_id == "ana"
+        info = await info_of(fork)
+        assert (info.user_id, info.metadata) == ("ana", {"folder": "work"})
+    with pytest.raises(ThreadOwnershipError):
+        await ChatMessageStore(storage=storage, thread_id="t", user_id="bob").fork(thread_id="bobs")
+    assert await storage.head("bobs") is None
+
+
+async def test_a_made_title_goes_to_the_fork_with_its_turn_only(store: ChatMessageStore) -> None:
+    await store.undo(number=1)
+    await store.add_messages(exchange("four"))
+    assert (await info_of(store)).title == "four"
+    whole, part = await store.fork(), await store.fork(before=5)
+    assert ((await info_of(whole)).title, (await info_of(part)).title) == ("four", None)
+    await part.add_messages(exchange("five"))
+    await whole.undo()
+    assert ((await info_of(whole)).title, (await info_of(part)).title) == (None, "five")
+    await store.storage.update_thread("t", title="Chosen")
+    assert (await info_of(await store.fork(before=2))).title == "Chosen"
+
+
+async def test_a_repeated_fork_returns_the_fork_as_it_is_now(store: ChatMessageStore) -> None:
+    fork = await store.fork(before=3, thread_id="fork")
+    await fork.undo()
+    await fork.add_messages(exchange("mine"))
+    again = await store.fork(before=3, thread_id="fork")
+    assert texts(await again.list_messages()) == ["one", "one!", "mine", "mine!"]
+    with pytest.raises(ThreadConflict):
+        await store.fork(before=2, thread_id="fork")
+
+
+async def test_a_fork_of_all_turns_is_repeated_as_it_was_begun(store: ChatMessageStore) -> None:
+    await store.fork(thread_id="fork")
+    await store.add_messages(exchange("four"))
+    again = await store.fork(thread_id="fork")
+    assert texts(await again.list_messages())[-2:] == ["three", "three!"]
+
+
+async def test_a_fork_that_was_interrupted_is_completed(store: ChatMessageStore, storage: Storage) -> None:
+    parent = (await info_of(await store.fork())).parent
+    records = (await storage.read("t")).records
+    for copied in (0, 1, 2):
+        await storage.update_thread(f"fork{copied}", parent=parent, title="one", title_turn=1)
+        await storage.append_all(f"fork{copied}", [record.as_new_turn() for record in records[:copied]])
+        fork = await store.fork(thread_id=f"fork{copied}")
+        assert texts(await fork.list_messages()) == texts(await store.list_messages())
+
+
+async def test_a_fork_that_cannot_be_completed_is_refused(store: ChatMessageStore, storage: Storage) -> None:
+    parent = (await info_of(await store.fork())).parent
+    await storage.update_thread("other", parent=parent)
+    await ChatMessageStore(storage=storage, thread_id="other").add_messages(exchange("mine"))
+    await storage.update_thread("late", parent=parent)
+    with pytest.raises(ThreadConflict):
+        await store.fork(thread_id="other")
+    await store.undo(number=1)
+    with pytest.raises(ThreadConflict):
+        await store.fork(thread_id="late")
+    assert texts(await ChatMessageStore(storage=storage, thread_id="other").list_messages()) == ["mine", "mine!"]
+    assert (await storage.read("late")).records == ()
+
+
+async def test_a_fork_of_an_earlier_life_of_its_parent_is_refused(store: ChatMessageStore) -> None:
+    fork = await store.fork(thread_id="fork")
+    await store.clear()
+    await store.add_messages(exchange("one"))
+    with pytest.raises(ThreadConflict):
+        await store.fork(thread_id="fork")
+    assert len(await fork.list_turns()) == 3
+
+
+async def test_a_fork_begins_with_its_settings_in_one_write_and_then_copies(store: ChatMessageStore) -> None:
+    counting = Counting()
+    there = ChatMessageStore(storage=counting, thread_id="t")
+    await there.import_jsonl(await store.export_jsonl())
+    counting.calls.clear()
+    await there.fork(before=3)
+    assert counting.calls == ["_read", "_read", "_update", "_append_all"]
+
+
+class Counting(MemoryStorage):
+    """A storage that notes the hooks that are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def __getattribute__(self, name: str) -> object:
+        if name in ("_read", "_update", "_append_all"):
+            self.calls.append(name)
+        return super().__getattribute__(name)
+
+
+async def info_of(store: ChatMessageStore) -> ThreadInfo:
+    info = await store.info()
+    assert info is not None
+    return info
 
 
 async def test_a_fork_from_a_turn_that_was_undone_is_refused(store: ChatMessageStore) -> None:

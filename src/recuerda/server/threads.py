@@ -19,13 +19,14 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from recuerda.errors import ThreadConflict, ThreadNotFound, ThreadOwnershipError
+from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
 from recuerda.server.faults import key_in_use, locked, not_found
 from recuerda.server.names import Tenancy
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Expected, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.threads.forking import ForkPlace, fork_thread
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
 from recuerda.threads.warm import read_on
 
@@ -240,17 +241,13 @@ class Threads:
         Raises:
             ThreadConflict: the other thread does not hold the turn `through` any more.
         """
-        storage, thread_id = self._of(tenancy), tenancy.thread_id(name)
-        found = await storage.read(thread_id)
-        copied = [record for record in found.records if record.number <= through]
-        if not copied or copied[-1].number != through:
-            raise ThreadConflict(thread_id, expected=through, actual=found.info.revision if found.info else 0)
-        appended = await storage.append_all(
-            tenancy.thread_id(into),
-            [*(record.as_new_turn() for record in copied), _new_turn(turn, turn_id)],
-            title=title_of(stored_turn(copied[0], thread_id).turn),
-        )
-        return stored_turn(appended[-1].record, tenancy.thread_id(into))
+        storage, copy = self._of(tenancy), tenancy.thread_id(into)
+        try:
+            await fork_thread(storage, tenancy.thread_id(name), ForkPlace(through=through), into=copy)
+        except (InvalidInput, ThreadNotFound):
+            raise ThreadConflict(tenancy.thread_id(name), expected=through, actual=0) from None
+        appended = await storage.append(copy, _new_turn(turn, turn_id))
+        return stored_turn(appended.record, copy)
 
     async def rewrite(self, tenancy: Tenancy, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
         """Replace a turn by the turn that `change` returns for it.

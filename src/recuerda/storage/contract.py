@@ -29,7 +29,7 @@ from recuerda.errors import (
     ThreadNotFound,
     ThreadOwnershipError,
 )
-from recuerda.ids import check_id, check_limit, new_call, new_id
+from recuerda.ids import check_count, check_id, check_limit, new_call, new_id
 from recuerda.json_value import check_text, to_json_object
 from recuerda.storage.erasure import Erasure, Follower, tell_deleted, tell_erased
 from recuerda.storage.hooks import Clock, StorageHooks
@@ -458,6 +458,7 @@ class Storage(StorageHooks):
         *,
         user_id: str | msgspec.UnsetType | None = msgspec.UNSET,
         title: str | msgspec.UnsetType | None = msgspec.UNSET,
+        title_turn: int | None = None,
         metadata: Mapping[str, object] | msgspec.UnsetType = msgspec.UNSET,
         parent: ThreadParent | msgspec.UnsetType | None = msgspec.UNSET,
         expected: Expected | None = None,
@@ -471,6 +472,8 @@ class Storage(StorageHooks):
             thread_id: the thread.
             user_id: the user who owns the thread from now on; None for no user.
             title: a title for people to read; None for no title.
+            title_turn: the number of the turn from which `title` was made: the title is removed together with the turn.
+                0 lets the next turn give the title. None for a title that somebody has chosen.
             metadata: keys of the application's own JSON object, with their new values. A key with None is removed. All
                 other keys stay, so two writers that set different keys do not disturb each other.
             parent: the thread from which this thread was begun as a fork; `ChatMessageStore.fork` sets it. None for no
@@ -494,6 +497,7 @@ class Storage(StorageHooks):
         changes = ThreadChanges(
             user_id=user_id,
             title=title,
+            title_turn=None if title_turn is None else check_count(title_turn, "title_turn"),
             metadata=msgspec.UNSET if metadata is msgspec.UNSET else to_json_object(metadata, "metadata"),
             parent=parent,
         )

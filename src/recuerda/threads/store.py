@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import msgspec
 
-from recuerda.errors import CorruptTurn, InvalidInput, StateError, ThreadConflict, ThreadNotFound, TurnDropped
+from recuerda.errors import CorruptTurn, InvalidInput, StateError, TurnDropped
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import encode_turn
@@ -23,6 +23,7 @@ from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import Appended, Expected, NewTurn, ThreadInfo, TurnRecord
 from recuerda.storage.registry import open_storage
 from recuerda.threads.conflicts import append_checked, version_after_summaries, version_after_turns
+from recuerda.threads.forking import ForkPlace, TurnReference, fork_thread
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
 from recuerda.threads.pins import PinnedTurns
 from recuerda.threads.store_state import add_missing, read_store_state, write_turns
@@ -328,42 +329,34 @@ class ChatMessageStore:
         return await self._view.trim(self.thread_id, keep_turns=keep_turns, keep_messages=keep_messages)
 
     async def fork(
-        self, *, through: int | None = None, before: int | None = None, thread_id: str | None = None
+        self,
+        *,
+        through: TurnReference | None = None,
+        before: TurnReference | None = None,
+        thread_id: str | None = None,
     ) -> Self:
-        """Return a store on a new thread that starts as a copy of this thread, with its settings.
+        """Return a store on a new thread that starts as a copy of this thread, with its user and its settings.
+
+        The new thread knows its parent (`ThreadInfo.parent`). Its turns keep their ids and times.
 
         Args:
-            through: the number of the last turn to copy; None for all turns.
-            before: copy only the turns before the turn with this number, to say that turn in another way. The new
-                thread has no turn if it is the first one. Give at most one of `through` and `before`.
-            thread_id: the id of the new thread; a random id by default.
+            through: the last turn to copy: the turn, its id or its number. None for all turns.
+            before: copy only the turns before this turn, to say that turn in another way. The new thread has no turn if
+                it is the first one. Give at most one of `through` and `before`.
+            thread_id: the id of the new thread, which makes a retry safe: if the call is repeated with the same id, the
+                copy is completed, and it is returned with whatever was added to it. A random id by default.
 
         Raises:
-            InvalidInput: the thread has no turn with that number.
+            InvalidInput: the thread does not have that turn.
             ThreadNotFound: this thread does not exist.
-            ThreadConflict: a thread with that id already has turns.
+            ThreadConflict: there is another thread with that id, or a copy that was interrupted cannot be completed
+                because this thread has lost turns.
         """
-        if through is not None and before is not None:
-            raise InvalidInput("give through or before: both say where the copy ends")
+        place = ForkPlace(through=through, before=before)
+        into = new_id() if thread_id is None else check_id(thread_id, "thread id")
         await self._write_first_messages()
-        found = await self._view.read(self.thread_id)
-        if (info := found.info) is None:
-            raise ThreadNotFound(self.thread_id)
-        end = through if before is None else before
-        if end is not None and end not in {record.number for record in found.records}:
-            raise InvalidInput(f"thread {self.thread_id!r} has no turn {end} to fork from")
-        copy = self.for_thread(thread_id or new_id(), user_id=info.user_id)
-        # The turns keep their ids. On an older fork, the append would replay them instead of raising a conflict.
-        if (taken := await copy.view.head(copy.thread_id)) is not None and taken.revision:
-            raise ThreadConflict(copy.thread_id, expected=0, actual=taken.revision)
-        last = found.records[-1].number if end is None and found.records else (end or 0) - (before is not None)
-        kept = [record for record in found.records if record.number <= last]
-        if not kept or info.metadata or info.set_title is not None:
-            title = msgspec.UNSET if info.set_title is None else info.set_title
-            await copy.view.update_thread(copy.thread_id, title=title, metadata=info.metadata)
-        turns = [record.as_new_turn() for record in kept]
-        await copy.view.append_all(copy.thread_id, turns, expected=0, title=info.title_of_first(kept))
-        return copy
+        info = await fork_thread(self._view, self.thread_id, place, into=into)
+        return self.for_thread(into, user_id=info.user_id)
 
     async def info(self) -> ThreadInfo | None:
         """Return the storage's description of the thread; None before its first turn."""

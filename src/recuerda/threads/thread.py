@@ -18,6 +18,7 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Appended, Expected
 from recuerda.storage.run_lock import RunLock
+from recuerda.threads.forking import TurnReference
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.kept_by_application import KeptByApplication
 from recuerda.threads.kept_by_service import KeptByService
@@ -150,7 +151,11 @@ class AgentThread:
         return await self._settled().known_turns().undo()
 
     async def fork(
-        self, *, through: int | None = None, before: int | None = None, thread_id: str | None = None
+        self,
+        *,
+        through: TurnReference | None = None,
+        before: TurnReference | None = None,
+        thread_id: str | None = None,
     ) -> Self:
         """Return a new thread that starts as a copy of this thread; see `ChatMessageStore.fork`.
 
