@@ -21,7 +21,7 @@ from recuerda import (
     Storage,
     open_storage,
 )
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.records import DraftStep, NewTurn, ThreadParent
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.cli.processes import CommandLine
 from tests.conversation import exchange, texts
@@ -269,9 +269,23 @@ def test_a_turn_of_a_newer_version_is_left_alone(recuerda: CommandLine, url: str
 
 def test_counters_that_disagree_are_repaired_by_making_the_thread_anew(recuerda: CommandLine, tmp_path: Path) -> None:
     recuerda.ok("chat", "--thread", "t", "--model", "offline", "--storage", URLS["sqlite"], input="hi\n")
+    parent = ThreadParent(thread_id="elsewhere")
+
+    async def fork() -> None:
+        async with open_storage(f"sqlite:///{tmp_path}/threads.db") as storage:
+            await storage.update_thread("t", parent=parent)
+            await ChatMessageStore(storage=storage, thread_id="t").fork(thread_id="fork", before=1)
+
+    async def branches() -> tuple[ThreadParent | None, list[str]]:
+        async with open_storage(f"sqlite:///{tmp_path}/threads.db") as storage:
+            info = await storage.head("t")
+            forks = await ChatMessageStore(storage=storage, thread_id="t").list_branches()
+            return info and info.parent, [one.id for one in forks]
+
+    asyncio.run(fork())
     before = recuerda.ok("export", "t", "--storage", URLS["sqlite"])
     with closing(sqlite3.connect(tmp_path / "threads.db")) as database, database:
-        database.execute("UPDATE threads SET messages = messages + 3")
+        database.execute("UPDATE threads SET messages = messages + 3 WHERE id = 't'")
     database.close()
     report = report_of(recuerda, URLS["sqlite"], "--repair", code=0)
     assert kinds_of(report) == {("t", "counters", True)}
@@ -279,6 +293,7 @@ def test_counters_that_disagree_are_repaired_by_making_the_thread_anew(recuerda:
     report_of(recuerda, URLS["sqlite"], code=0)
     after = recuerda.ok("export", "t", "--storage", URLS["sqlite"])
     assert after.splitlines()[1:] == before.splitlines()[1:]
+    assert asyncio.run(branches()) == (parent, ["fork"])
 
 
 def test_a_thread_with_an_open_turn_is_not_made_anew(recuerda: CommandLine, tmp_path: Path) -> None:

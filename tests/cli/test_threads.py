@@ -113,6 +113,25 @@ def test_show_prints_roles_and_texts(recuerda: CommandLine, fill: Callable[..., 
     assert "user: two\n  lines\n" in page
 
 
+def test_a_branch_names_its_parent(recuerda: CommandLine, fill: Callable[..., str]) -> None:
+    url = fill(first=[said("one"), said("two")])
+
+    async def fork() -> None:
+        async with open_storage(url) as storage:
+            store = ChatMessageStore(storage=storage, thread_id="first")
+            await store.fork(through=1, thread_id="late")
+            await store.fork(before=1, thread_id="early")
+
+    asyncio.run(fork())
+    header, early, late, first = recuerda.ok("threads", "--storage", STORAGE).splitlines()
+    assert header.split()[-2:] == ["branch", "of"]
+    assert (early.split()[-1], late.split()[-1], "first" in first[6:]) == ("first", "first", False)
+    assert "a branch of first, after turn 1\n" in recuerda.ok("show", "late", "--storage", STORAGE)
+    assert "a branch of first, before the first turn\n" in recuerda.ok("show", "early", "--storage", STORAGE)
+    parent = json.loads(recuerda.ok("show", "late", "--storage", STORAGE, "--json"))["thread"]["parent"]
+    assert (parent["id"], parent["turn"], parent["turns"]) == ("first", 1, 1)
+
+
 def test_show_last_cuts_between_turns(recuerda: CommandLine, fill: Callable[..., str]) -> None:
     fill(first=[said("one"), said("two"), said("three")])
     page = recuerda.ok("show", "first", "--last", "5", "--storage", STORAGE)

@@ -156,6 +156,17 @@ async def test_a_fork_of_an_earlier_life_of_its_parent_is_refused(store: ChatMes
     assert len(await fork.list_turns()) == 3
 
 
+async def test_the_branches_of_a_thread_can_be_listed(store: ChatMessageStore) -> None:
+    assert await store.list_branches() == []
+    first, second = await store.fork(before=2), await store.fork()
+    of_second = await second.fork()
+    assert [info.id for info in await store.list_branches()] == [second.thread_id, first.thread_id]
+    assert [info.id for info in await second.list_branches()] == [of_second.thread_id]
+    await store.clear()
+    await store.add_messages(exchange("another life"))
+    assert await store.list_branches() == []
+
+
 async def test_a_fork_begins_with_its_settings_in_one_write_and_then_copies(store: ChatMessageStore) -> None:
     counting = Counting()
     there = ChatMessageStore(storage=counting, thread_id="t")

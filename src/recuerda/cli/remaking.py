@@ -8,6 +8,7 @@ copied as well and come after the old ones. If the command is stopped in between
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TypedDict
 
 import msgspec
@@ -17,7 +18,7 @@ from recuerda.cli.examination import Examined, examine
 from recuerda.cli.output import warn
 from recuerda.errors import ThreadConflict
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, ThreadInfo
+from recuerda.storage.records import NewTurn, ThreadInfo, ThreadParent
 
 MAX_TRIES = 8
 """The number of tries after which the command no longer waits for a moment without other writers."""
@@ -35,6 +36,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class _Changes(TypedDict, total=False):
     title: str
     metadata: dict[str, Any]
+    parent: ThreadParent
 
 
 async def make_again(storage: Storage, thread: Examined, bodies: Mapping[int, bytes], copies: Backup) -> None:
@@ -64,6 +66,7 @@ async def make_again(storage: Storage, thread: Examined, bodies: Mapping[int, by
     title = info.title_of_first(thread.records)
     wanted = _Wanted(info=info, turns=turns, metadata=info.metadata, made_title=title)
     copies.say_how_to_restore()
+    await _keep_branches(storage, info)
     if not await storage.delete(info.id, expected=info.version):
         return  # another program has deleted it, so it stays deleted
     try:
@@ -74,6 +77,19 @@ async def make_again(storage: Storage, thread: Examined, bodies: Mapping[int, by
             f"its missing turns back: {', '.join(map(str, copies.exports_of(info.id)))}"
         )
         raise
+
+
+async def _keep_branches(storage: Storage, info: ThreadInfo) -> None:
+    """Let the forks of a thread accept another life of it as their parent."""
+    cursor: str | None = None
+    while True:
+        page = await storage.list_threads(parent=info.id, limit=1000, cursor=cursor)
+        for fork in page.threads:
+            if fork.parent is not None and fork.parent.is_life_of(info):
+                with suppress(ThreadConflict):  # another program has changed it, and perhaps given it to another user
+                    await storage.update_thread(fork.id, parent=fork.parent.in_any_life(), expected=fork.version)
+        if (cursor := page.cursor) is None:
+            return
 
 
 async def _begin(storage: Storage, wanted: _Wanted, copies: Backup) -> None:
@@ -134,6 +150,8 @@ async def _set_missing(storage: Storage, wanted: _Wanted) -> None:
             changes["metadata"] = metadata
         if wanted.info.set_title is not None and (info is None or info.title is None):
             changes["title"] = wanted.info.set_title
+        if wanted.info.parent is not None and (info is None or info.parent is None):
+            changes["parent"] = wanted.info.parent
         if not changes and info is not None:
             return
         try:

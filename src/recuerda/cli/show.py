@@ -17,7 +17,7 @@ from recuerda.cli.threads import thread_json
 from recuerda.errors import CorruptTurn, ThreadNotFound
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import message_to_json
-from recuerda.storage.records import Draft, ThreadInfo
+from recuerda.storage.records import Draft, ThreadInfo, ThreadParent
 from recuerda.threads.history import StoredTurn, stored_turn
 
 
@@ -88,6 +88,8 @@ def _print(thread: _Thread) -> None:
     size = f"{counted(info.turns, 'turn')} · {counted(info.messages, 'message')}" if info.revision else "no turn yet"
     page.print(Text(clean_line(info.title) if info.title else name, style="bold"))
     page.print(Text(f"{name} · {size}", style="dim"))
+    if info.parent is not None:
+        page.print(Text(_branch(info.parent), style="dim"))
     for turn in thread.turns:
         if isinstance(turn, StoredTurn) and not turn.messages:
             continue  # a step of a framework in which nothing was said
@@ -103,6 +105,12 @@ def _print(thread: _Thread) -> None:
         page.print()
         for line in shown_pending(thread.draft, read_pending(thread.draft, thread.thread_id)):
             page.print(line, soft_wrap=True)
+
+
+def _branch(parent: ThreadParent) -> str:
+    """Return a line that says where a fork left its parent."""
+    place = f"after turn {parent.number}" if parent.number else "before the first turn"
+    return f"a branch of {clean_line(parent.thread_id)}, {place}"
 
 
 def _thread_json(thread: _Thread) -> JsonObject:

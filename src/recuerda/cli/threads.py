@@ -12,7 +12,7 @@ from recuerda.cli.messages import shown_time
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, print_json, print_table, warn
 from recuerda.json_value import JsonObject
-from recuerda.storage.records import ThreadInfo, ThreadPage
+from recuerda.storage.records import ThreadInfo, ThreadPage, ThreadParent
 
 EXAMPLES = (
     "recuerda threads",
@@ -81,9 +81,16 @@ def thread_json(info: ThreadInfo) -> JsonObject:
         "messages": info.messages,
         "revision": info.revision,
         "metadata": info.metadata,
+        "parent": _parent_json(info.parent),
         "created_at": info.created_at.isoformat(),
         "updated_at": info.updated_at.isoformat(),
     }
+
+
+def _parent_json(parent: ThreadParent | None) -> JsonObject | None:
+    if parent is None:
+        return None
+    return {"id": parent.thread_id, "turn": parent.number, "turn_id": parent.turn_id, "turns": parent.turns}
 
 
 def _table(page: ThreadPage, unfinished: set[str]) -> Table:
@@ -93,7 +100,12 @@ def _table(page: ThreadPage, unfinished: set[str]) -> Table:
     table.add_column("turns", justify="right")
     table.add_column("messages", justify="right")
     table.add_column("updated", no_wrap=True, style="dim")
+    has_forks = any(info.parent for info in page.threads)
+    if has_forks:
+        table.add_column("branch of", overflow="fold", style="dim")
     for info in page.threads:
         title = clean_line(info.title or ("(unfinished turn)" if info.id in unfinished else ""))
-        table.add_row(clean_line(info.id), title, f"{info.turns:,}", f"{info.messages:,}", shown_time(info.updated_at))
+        sizes = (f"{info.turns:,}", f"{info.messages:,}")
+        parent = [clean_line(info.parent.thread_id if info.parent else "")] if has_forks else []
+        table.add_row(clean_line(info.id), title, *sizes, shown_time(info.updated_at), *parent)
     return table

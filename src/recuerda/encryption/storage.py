@@ -231,6 +231,10 @@ class EncryptedStorage(Storage):
         )
 
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
+        if not wanted.words and not wanted.metadata:
+            found = await self._inner._list(wanted, limit, position)
+            return replace(found, threads=[self._info(info) for info in found.threads])
+
         async def read_page(place: Position | None, count: int) -> Sequence[ThreadInfo]:
             found = await self._inner._list(wanted.by_index, count, place)
             return [self._info(info) for info in found.threads]

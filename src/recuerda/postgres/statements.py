@@ -67,13 +67,21 @@ class Statements:
             "WHERE o.user_id = %s AND o.thread_key > %s::bigint ORDER BY o.thread_key LIMIT %s"
         )
         self._list = compose("SELECT {schema}.info(t) FROM {schema}.threads AS t")
+        # As an array, so that the server uses the index of parents whatever it knows about the number of forks.
+        self._of_parent = compose(
+            "t.key = ANY (ARRAY(SELECT f.key FROM {schema}.threads AS f "
+            "WHERE f.parent IS NOT NULL AND (f.parent ->> 'thread_id') COLLATE \"C\" = %s))"
+        )
 
-    def list(self, *, of_user: bool, is_continued: bool, has_start: bool) -> bytes:
+    def list(self, *, of_parent: bool, of_user: bool, is_continued: bool, has_start: bool) -> bytes:
         """Return the statement for a listing.
 
-        Its values are the user, the position's two values, the first time of the last change, and the limit.
+        Its values are the parent, the user, the position's two values, the first time of the last change, and the
+        limit.
         """
         conditions: list[bytes] = []
+        if of_parent:
+            conditions.append(self._of_parent)
         if of_user:
             conditions.append(b"t.user_id = %s")
         if is_continued:

@@ -154,6 +154,11 @@ def list_threads(
     """Do `Storage._list`."""
     conditions: list[str] = []
     values: list[Any] = []
+    index = ""
+    if wanted.parent is not None:
+        index = "INDEXED BY threads_by_parent"
+        conditions.append("parent IS NOT NULL AND parent ->> 'thread_id' = ?")
+        values.append(wanted.parent)
     if wanted.user_id is not None:
         conditions.append("user_id = ?")
         values.append(wanted.user_id)
@@ -162,7 +167,7 @@ def list_threads(
         values.extend(start)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     # SQLite finds the next row when it is taken, so the rows after the last one that is needed cost nothing.
-    statement = f"{THREAD} {where} ORDER BY updated_us DESC, id DESC LIMIT {LOOKED_AT}"
+    statement = f"{THREAD} {index} {where} ORDER BY updated_us DESC, id DESC LIMIT {LOOKED_AT}"
     with closing(db.execute(statement, values)) as rows:
         return matching((to_thread(row)[1] for row in rows), wanted, limit)
 

@@ -384,6 +384,7 @@ class Storage(StorageHooks):
         self,
         *,
         user_id: str | None = None,
+        parent: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, object] | None = None,
         updated_after: datetime | None = None,
@@ -401,6 +402,8 @@ class Storage(StorageHooks):
 
         Args:
             user_id: list only this user's threads; None lists all threads.
+            parent: the id of a thread; list only the forks that were begun from it. SQLite and PostgreSQL find them
+                with an index. Any other storage compares threads with this condition too.
             title: words that the title contains, in any order. A word is also found inside of a longer word. Case and
                 accents make no difference.
             metadata: the values that keys of the metadata have. None as a value stands for a missing key.
@@ -420,6 +423,7 @@ class Storage(StorageHooks):
             raise InvalidInput(f"limit must be from 1 to 1,000, not {limit}")
         wanted = ThreadFilter.of(
             user_id=user_id,
+            parent=parent,
             title=title,
             metadata=metadata,
             updated_after=updated_after,

@@ -34,6 +34,7 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         user_id: the thread's user; None for any.
+        parent: the id of the thread from which the thread was begun as a fork; None for any thread.
         words: texts that the title must contain, each as `folded` returns it.
         metadata: the values that keys of the metadata must have. None as a value stands for a missing key.
         updated_from_us: the first time of the last change, in microseconds since 1970; None for any. The end of these
@@ -42,6 +43,7 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     user_id: str | None = None
+    parent: str | None = None
     words: tuple[str, ...] = ()
     metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     updated_from_us: int | None = None
@@ -54,6 +56,7 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
         cls,
         *,
         user_id: str | None = None,
+        parent: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, object] | None = None,
         updated_after: datetime | None = None,
@@ -69,6 +72,7 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
         """
         return cls(
             user_id=None if user_id is None else check_id(user_id, "user id"),
+            parent=None if parent is None else check_id(parent, "parent's thread id"),
             words=tuple(folded(title or "").split()),
             metadata=to_json_object(metadata or {}, "metadata"),
             updated_from_us=_to_us(updated_after, "updated_after"),
@@ -100,6 +104,7 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
         """Return True if a thread meets all conditions."""
         return (
             self.user_id in (None, info.user_id)
+            and (self.parent is None or (info.parent is not None and info.parent.thread_id == self.parent))
             and _is_within(info.updated_us, self.updated_from_us, self.updated_before_us)
             and _is_within(info.created_us, self.created_from_us, self.created_before_us)
             and all(_is_same(info.metadata.get(key), value) for key, value in self.metadata.items())

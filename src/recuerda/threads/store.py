@@ -358,6 +358,21 @@ class ChatMessageStore:
         info = await fork_thread(self._view, self.thread_id, place, into=into)
         return self.for_thread(into, user_id=info.user_id)
 
+    async def list_branches(self) -> list[ThreadInfo]:
+        """Return the forks that were begun from this thread, the most recently updated first.
+
+        A fork of a fork is a branch of the first fork. The forks of an earlier thread with the same id are left out.
+        """
+        if (info := await self.info()) is None:
+            return []
+        found: list[ThreadInfo] = []
+        cursor: str | None = None
+        while True:
+            page = await self._view.list_threads(parent=self.thread_id, limit=1000, cursor=cursor)
+            found += [one for one in page.threads if one.parent is not None and one.parent.is_life_of(info)]
+            if (cursor := page.cursor) is None:
+                return found
+
     async def info(self) -> ThreadInfo | None:
         """Return the storage's description of the thread; None before its first turn."""
         await self._write_first_messages()

@@ -16,7 +16,7 @@ from recuerda.ids import check_id, new_id
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, Expected
+from recuerda.storage.records import Appended, Expected, ThreadInfo
 from recuerda.storage.run_lock import RunLock
 from recuerda.threads.forking import TurnReference
 from recuerda.threads.history import StoredTurn
@@ -163,6 +163,13 @@ class AgentThread:
         """
         store = await self._settled().known_turns().fork(through=through, before=before, thread_id=thread_id)
         return type(self)(message_store=store)
+
+    async def list_branches(self) -> list[ThreadInfo]:
+        """Return the forks that were begun from this thread; see `ChatMessageStore.list_branches`.
+
+        It also raises the errors of `list_turns`.
+        """
+        return await self._settled().known_turns().list_branches()
 
     # -- a service's thread --------------------------------------------------------------------------------------------
 

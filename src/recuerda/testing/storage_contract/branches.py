@@ -14,7 +14,7 @@ PARENT = ThreadParent(thread_id="á\"'\\/🐧", incarnation=new_id(), turn_id="t
 
 
 class BranchContract(ContractBase):
-    """Tests of `ThreadInfo.parent`."""
+    """Tests of `ThreadInfo.parent` and `Storage.list_threads(parent=…)`."""
 
     async def test_a_thread_that_is_no_fork_has_no_parent(self, storage: Storage) -> None:
         await fill(storage, "a", 1)
@@ -69,11 +69,37 @@ class BranchContract(ContractBase):
         await fill(storage, "a", 1)
         assert not parent.is_life_of(await _head(storage, "a"))
 
+    async def test_the_forks_of_a_thread_can_be_listed(self, storage: Storage) -> None:
+        await fill(storage, "a", 1)
+        for i in range(5):
+            user = ("ana", "bob")[i % 2]
+            await storage.update_thread(f"fork{i}", user_id=user, parent=ThreadParent(thread_id="a", number=i))
+        await storage.update_thread("other", parent=ThreadParent(thread_id="fork1"))
+        await storage.update_thread("fork4", parent=None)
+        assert await _forks(storage, "a") == ["fork3", "fork2", "fork1", "fork0"]
+        assert await _forks(storage, "a", user_id="ana") == ["fork2", "fork0"]
+        assert await _forks(storage.for_user("bob"), "a") == ["fork3", "fork1"]
+        assert await _forks(storage, "fork1") == ["other"]
+        assert await _forks(storage, "nobody") == []
+        await storage.delete("fork2")
+        await storage.append("fork0", a_turn())
+        assert await _forks(storage, "a") == ["fork0", "fork3", "fork1"]
+
     async def test_a_thread_made_anew_has_no_parent(self, storage: Storage) -> None:
         await storage.update_thread("fork", parent=PARENT)
         await storage.delete("fork")
         await fill(storage, "fork", 1)
         assert (await _head(storage, "fork")).parent is None
+
+
+async def _forks(storage: Storage, parent: str, user_id: str | None = None) -> list[str]:
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await storage.list_threads(parent=parent, user_id=user_id, limit=2, cursor=cursor)
+        found += [info.id for info in page.threads]
+        if (cursor := page.cursor) is None:
+            return found
 
 
 async def _head(storage: Storage, thread_id: str) -> ThreadInfo:
