@@ -13,12 +13,14 @@ import pytest
 from recuerda import (
     AgentThread,
     ChatMessage,
+    DataContent,
     FunctionCallContent,
     FunctionResultContent,
     FunctionTool,
     Storage,
+    TextContent,
 )
-from recuerda.agent.tools import NOTE
+from recuerda.agent.results import NOTE
 from recuerda.json_value import JsonObject
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
@@ -294,3 +296,36 @@ async def test_a_tool_can_still_be_called_as_a_function() -> None:
         return x + 1
 
     assert FunctionTool.of(f)(1) == 2
+
+
+SHOT = DataContent(b"\x89PNG", "image/png", "shot.png")
+MARK = "[image shot.png, image/png, 4 bytes]"
+
+
+@pytest.mark.parametrize(
+    ("value", "result", "parts"),
+    [
+        (SHOT, MARK, (SHOT,)),
+        (["Two:", SHOT, SHOT], f"Two:\n{MARK}\n{MARK}", (TextContent("Two:"), SHOT, SHOT)),
+        (TextContent("only text"), "only text", ()),
+        ({"page": 1, "shots": [SHOT]}, {"page": 1, "shots": [MARK]}, None),
+        (["text", 1], ["text", 1], ()),
+    ],
+    ids=range(5),
+)
+async def test_files_in_a_result_stay_files(
+    storage: Storage, value: object, result: object, parts: tuple[Any, ...] | None
+) -> None:
+    client = ScriptedChatClient([call("f"), "done"])
+    agent = client.create_agent(storage=storage, tools=FunctionTool.of(lambda: value, name="f"))
+    await agent.run("go", thread="t")
+    (part,) = client.requests[1].messages[-1].contents
+    assert isinstance(part, FunctionResultContent)
+    told = (TextContent('{"page":1,"shots":["[image shot.png, image/png, 4 bytes]"]}'), SHOT)
+    assert (part.result, part.parts) == (result, told if parts is None else parts)
+    assert (await agent.get_thread("t").list_messages())[2].contents == (part,)
+
+
+async def test_a_file_that_cannot_be_stored_does_not_lose_the_result() -> None:
+    wrong = DataContent(cast("Any", "not bytes"), "image/png")
+    assert (await result_of(lambda: wrong)).parts == ()

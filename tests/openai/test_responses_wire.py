@@ -15,6 +15,7 @@ from recuerda import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     TextContent,
     TextReasoningContent,
@@ -24,6 +25,7 @@ from recuerda import (
 from recuerda.agent.tools import FunctionTool
 from recuerda.openai.responses_call import response_arguments
 from recuerda.openai.responses_input import input_items
+from recuerda.openai.responses_reading import read_items
 from recuerda.testing.openai_response_rules import check_context, check_response_request
 from recuerda.testing.strategies import messages
 
@@ -235,3 +237,24 @@ def test_what_the_client_decides_is_no_option(option: str) -> None:
     request = ChatRequest(messages=[], options={option: True})
     with pytest.raises(ConfigurationError, match=option):
         response_arguments(request, model_id="m", store=True, service_thread_id=None)
+
+
+def test_a_result_with_files_is_sent_as_parts_and_is_read_back() -> None:
+    result = FunctionResultContent(
+        "a",
+        parts=(
+            TextContent("Here:"),
+            DataContent(b"\x01", "image/png", detail="low"),
+            DataContent(b"%PDF", "application/pdf", "a.pdf"),
+            HostedFileContent("file-1", "image/*"),
+        ),
+    )
+    call = FunctionCallContent("a", "look", "{}")
+    items = input_items([ChatMessage("user", "Go"), ChatMessage("assistant", [call]), ChatMessage("tool", [result])])
+    assert items[-1]["output"] == [
+        {"type": "input_text", "text": "Here:"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AQ==", "detail": "low"},
+        {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="},
+        {"type": "input_image", "file_id": "file-1", "detail": "auto"},
+    ]
+    assert read_items(items)[-1].contents == (result,)

@@ -12,6 +12,7 @@ from recuerda import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     TextContent,
     TextReasoningContent,
@@ -122,6 +123,32 @@ def test_other_files_are_sent_with_their_name() -> None:
     assert content(DataContent(b"\x01", "application/pdf", name="a.pdf"), UriContent(uri, "application/pdf")) == [
         {"type": "file", "file": {"filename": "a.pdf", "file_data": uri}},
         {"type": "file", "file": {"filename": "file", "file_data": uri}},
+    ]
+
+
+def test_the_detail_of_a_picture_and_the_id_of_an_uploaded_file_are_sent() -> None:
+    uri, id = "data:application/pdf;base64,AQ==", "file-1"
+    assert content(
+        UriContent("https://e.com/a.png", "image/png", detail="low"),
+        DataContent(b"\x01", "image/png", detail="high"),
+        UriContent(uri, "application/pdf", name="b.pdf"),
+        HostedFileContent(id, "application/pdf", "c.pdf"),
+    ) == [
+        {"type": "image_url", "image_url": {"url": "https://e.com/a.png", "detail": "low"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AQ==", "detail": "high"}},
+        {"type": "file", "file": {"filename": "b.pdf", "file_data": uri}},
+        {"type": "file", "file": {"file_id": id}},
+    ]
+
+
+def test_the_files_of_results_follow_all_results_and_name_their_calls() -> None:
+    shot = FunctionResultContent("a", parts=(TextContent("Here:"), DataContent(b"\x01", "image/png", "s.png")))
+    sent = wired(USER, calling("a", "b"), ChatMessage("tool", [shot]), answering("b"))
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool", "user"]
+    assert sent[2]["content"] == "Here:\n[image s.png, image/png, 1 bytes]"
+    assert sent[4]["content"] == [
+        {"type": "text", "text": "[From the result of add, call a:]"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AQ=="}},
     ]
 
 

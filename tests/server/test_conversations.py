@@ -67,7 +67,7 @@ async def test_a_first_page_says_that_there_is_more_whatever_the_turns_are(clien
     assert (len(page.data), page.has_more) == (20, True)
 
 
-async def test_items_come_back_exactly_as_they_were(client: AsyncOpenAI, service: str) -> None:
+async def test_items_come_back_exactly_as_they_were(client: AsyncOpenAI, service: str, storage: Storage) -> None:
     items: list[Any] = [
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Look:"}], "future": {"a": [1]}},
         {
@@ -89,6 +89,17 @@ async def test_items_come_back_exactly_as_they_were(client: AsyncOpenAI, service
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": "c2VhbGVk"},
         {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": '{"a": 1 }', "namespace": "math"},
         {"type": "function_call_output", "call_id": "call_1", "output": [{"type": "input_text", "text": "2"}]},
+        {"type": "function_call_output", "call_id": "call_1", "output": [], "future": 1},
+        {
+            "type": "function_call_output",
+            "call_id": "call_1",
+            "output": [
+                {"type": "input_text", "text": "3", "future": 1},
+                {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0=", "detail": "low", "future": 2},
+                {"type": "input_file", "file_data": "JVBERi0=", "filename": "b.pdf"},
+            ],
+            "future": 3,
+        },
         {"type": "some_future_call", "id": "sfc_1", "payload": {"deep": [None, True, 1.5]}},
     ]
     made = await client.conversations.create()
@@ -99,8 +110,47 @@ async def test_items_come_back_exactly_as_they_were(client: AsyncOpenAI, service
         one: Any = await client.get(f"{url}/{kept['id']}", cast_to=cast("Any", object))
         assert one == kept
     assert created["data"][-1]["id"] == "sfc_1"
+    kept = (await storage.read(made.id)).records[0].body
+    assert (kept.count(b"iVBORw0="), kept.count(b"JVBERi0=")) == (2, 2)  # a file is never kept twice
     listed: Any = await client.get(f"{url}?order=asc", cast_to=cast("Any", object))
     assert listed["data"] == created["data"]
+
+
+async def test_parts_that_the_models_server_cannot_take_are_refused_by_name(client: AsyncOpenAI) -> None:
+    image: Any = {"type": "input_image", "image_url": "ftp://example.com/a.png"}
+    refused: list[tuple[Any, str]] = [
+        ({"type": "input_file", "file_url": "https://example.com/a.pdf"}, "content[0].file_url"),
+        ({"type": "input_file", "file_id": "file-1"}, "content[0].file_data"),
+        (image, "content[0].image_url"),
+        ({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}, "content[0].type"),
+    ]
+    for part, param in refused:
+        with pytest.raises(BadRequestError) as caught:
+            await client.responses.create(model="m", input=[{"role": "user", "content": [part]}])
+        assert caught.value.param == f"input[0].{param}"
+    output: Any = {"type": "function_call_output", "call_id": "call_1", "output": [image]}
+    with pytest.raises(BadRequestError, match=r"'image_url'"):
+        await client.responses.create(model="m", input=[output])
+
+
+async def test_files_of_messages_and_outputs_reach_the_model_as_files(
+    client: AsyncOpenAI, model: ScriptedOpenAIServer
+) -> None:
+    model.script.append("Seen.")
+    picture = "data:image/png;base64,iVBORw0="
+    shown: Any = [{"type": "input_text", "text": "map"}, {"type": "input_image", "image_url": picture, "detail": "low"}]
+    attached: Any = [{"type": "input_file", "file_data": "JVBERi0=", "filename": "b.pdf"}]
+    items: Any = [
+        {"role": "user", "content": attached},
+        {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": shown},
+    ]
+    await client.responses.create(model="m", input=items)
+    sent: Any = model.requests[-1].messages
+    file = {"filename": "b.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}
+    assert sent[0]["content"] == [{"type": "file", "file": file}]
+    assert sent[2]["content"].startswith("map\n[image")
+    assert sent[3]["content"][1] == {"type": "image_url", "image_url": {"url": picture, "detail": "low"}}
 
 
 async def test_a_deleted_item_is_gone_from_pages_the_storage_and_the_next_prompt(

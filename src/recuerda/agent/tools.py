@@ -31,8 +31,9 @@ from typing import (
 
 import msgspec
 
+from recuerda.agent.results import function_result
 from recuerda.errors import ConfigurationError, EncodeError, InvalidInput
-from recuerda.json_value import Json, JsonObject, to_json, to_kept_json
+from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent
 from recuerda.threads.thread import AgentThread
 
@@ -41,9 +42,6 @@ R = TypeVar("R")
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The form of a function's name that every service accepts."""
-
-NOTE = "Parts of the result have no JSON form and are shown as text."
-"""What the model is told about a result that could not be kept as it was."""
 
 MAX_CALLS = 64
 """The largest number of calls in one answer that are run. They are run at the same time."""
@@ -191,12 +189,10 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         return f"the function failed with {kind}"
 
     def _kept(self, call: FunctionCallContent, result: object) -> FunctionResultContent:
-        kept, is_changed = to_kept_json(result)
-        if not is_changed:
-            return FunctionResultContent(call.call_id, kept)
-        _logger.warning("the result of tool %s has parts without a JSON form; they were kept as text", self.name)
-        told: Json = kept if isinstance(kept, str) else {"result": kept, "note": NOTE}
-        return FunctionResultContent(call.call_id, told)
+        kept, is_changed = function_result(call.call_id, result)
+        if is_changed:
+            _logger.warning("the result of tool %s has parts without a JSON form; they were kept as text", self.name)
+        return kept
 
     def _checked(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(arguments, str):

@@ -130,7 +130,8 @@ def _texts(group: Sequence[ChatMessage]) -> list[str]:
     """Return the texts of messages to which an item may refer."""
     found: list[str] = []
     for message in group:
-        for part in message.contents:
+        results = [part for part in message.contents if isinstance(part, FunctionResultContent)]
+        for part in (*message.contents, *(part for result in results for part in result.parts)):
             match part:
                 case TextContent(text=str(text)) | TextReasoningContent(text=str(text)):
                     found.append(text)

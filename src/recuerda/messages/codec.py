@@ -24,6 +24,7 @@ from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
     Content,
+    DataContent,
     FunctionCallContent,
     FunctionResultContent,
     TextContent,
@@ -31,6 +32,7 @@ from recuerda.messages.message import (
     UnknownContent,
     Usage,
     plain_content,
+    text_of_parts,
     trusted_message,
 )
 
@@ -171,14 +173,30 @@ def _out_part(part: AnyContent, path: str) -> object:
     if (name := _FREE_FORM.get(type(part))) is not None:
         changes[name] = to_json(getattr(part, name), f"{path}.{name}")
     plain = msgspec.structs.replace(part, **changes)
+    if isinstance(plain, FunctionResultContent) and plain.parts:
+        return _out_result(plain, path)
     return _checked(plain, path)
+
+
+def _out_result(result: FunctionResultContent, path: str) -> JsonObject:
+    """Return a result with files. Its text is left out if it can be made from the parts again."""
+    parts = [_out_part(part, f"{path}.parts[{i}]") for i, part in enumerate(result.parts)]
+    out: JsonObject = msgspec.to_builtins(
+        msgspec.structs.replace(_checked(result, path), parts=()), enc_hook=_plain_text
+    )
+    if result.result == text_of_parts(result.parts):
+        out.pop("result", None)
+    return {**out, "parts": msgspec.to_builtins(parts, enc_hook=_plain_text)}
 
 
 def _checked(part: T, path: str) -> T:
     # A struct does not check its fields when it is created. A wrong value would read back as another value, or as
-    # damage.
+    # damage. Bytes always read back the same, and files can be long.
+    tried = (
+        msgspec.structs.replace(part, data=b"") if isinstance(part, DataContent) and type(part.data) is bytes else part
+    )
     try:
-        msgspec.convert(msgspec.to_builtins(part, enc_hook=_plain_text), type(part))
+        msgspec.convert(msgspec.to_builtins(tried, enc_hook=_plain_text), type(part))
     except (msgspec.ValidationError, TypeError) as error:
         raise EncodeError(path, _reason(error)) from None
     return part
@@ -196,6 +214,9 @@ def _check_part(part: Content, path: str) -> None:
     for name in part.__struct_fields__:
         if isinstance(value := getattr(part, name), str):
             check_text(value, f"{path}.{name}")
+    if isinstance(part, FunctionResultContent):
+        for i, inner in enumerate(part.parts):
+            _check_part(inner, f"{path}.parts[{i}]")
 
 
 def _messages(wires: Sequence[_WireMessage]) -> tuple[ChatMessage, ...]:

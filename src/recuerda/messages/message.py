@@ -62,10 +62,15 @@ class UriContent(Content, frozen=True, tag="uri"):
     Attributes:
         uri: an absolute URI.
         media_type: the media type, such as `image/png`.
+        name: the file's name, if it is known.
+        detail: how closely the model looks at the file: "low", "high", "auto", or another word of the service. None
+            leaves it to the service.
     """
 
     uri: str
     media_type: str
+    name: str | None = None
+    detail: str | None = None
 
 
 class DataContent(Content, frozen=True, tag="data"):
@@ -75,11 +80,65 @@ class DataContent(Content, frozen=True, tag="data"):
         data: the bytes.
         media_type: the media type, such as `image/png`.
         name: the file's name, if it is known.
+        detail: how closely the model looks at the file, as in `UriContent`.
     """
 
     data: bytes
     media_type: str
     name: str | None = None
+    detail: str | None = None
+
+
+class HostedFileContent(Content, frozen=True, tag="hosted_file"):
+    """Name an image or a file that was uploaded to the model's service.
+
+    Attributes:
+        file_id: the service's id of the file.
+        media_type: the media type, if it is known. The service is sent an image if it starts with `image/`.
+        name: the file's name, if it is known.
+        detail: how closely the model looks at the file, as in `UriContent`.
+    """
+
+    file_id: str
+    media_type: str | None = None
+    name: str | None = None
+    detail: str | None = None
+
+
+ResultPart: TypeAlias = TextContent | UriContent | DataContent | HostedFileContent
+"""A part of a function's result."""
+
+FILES = (UriContent, DataContent, HostedFileContent)
+"""The kinds of parts that are images or files."""
+
+
+def file_mark(part: UriContent | DataContent | HostedFileContent) -> str:
+    """Return the text that stands for a file where only text can be: `[image photo.png, image/png, 300 kB]`."""
+    media_type = part.media_type or ""
+    kind = media_type.partition("/")[0]
+    said = [f"{kind if kind in ('image', 'audio', 'video') else 'file'} {_named(part)}".strip(), media_type]
+    if isinstance(part, DataContent):
+        said.append(shown_size(len(part.data)))
+    return f"[{', '.join(filter(None, said))}]"
+
+
+def shown_size(size: int) -> str:
+    """Return a number of bytes for people and models to read, such as `300 kB`."""
+    for unit, one in (("MB", 1_000_000), ("kB", 1000)):
+        if size >= one:
+            return f"{round(size / one)} {unit}"
+    return f"{size} bytes"
+
+
+def text_of_parts(parts: Sequence[ResultPart]) -> str:
+    """Return the texts of a result's parts, one on each line, with a mark in the place of each file."""
+    return "\n".join(part.text if isinstance(part, TextContent) else file_mark(part) for part in parts)
+
+
+def _named(part: UriContent | DataContent | HostedFileContent) -> str:
+    if part.name or not isinstance(part, UriContent):
+        return " ".join((part.name or "").split())
+    return "" if part.uri.startswith("data:") else part.uri
 
 
 class FunctionCallContent(Content, frozen=True, tag="function_call"):
@@ -101,13 +160,21 @@ class FunctionResultContent(Content, frozen=True, tag="function_result"):
 
     Attributes:
         call_id: the id of the call.
-        result: any value with a JSON form (see `to_json`).
+        result: any value with a JSON form (see `to_json`). If only `parts` are given, this is their text, with the name
+            of each file in the place of the file.
         is_error: True when the function failed. Then `result` says why.
+        parts: the texts and files of a result that holds files, in order. The model is sent these parts instead of
+            `result`. Empty for any other result.
     """
 
     call_id: str
     result: Any = None
     is_error: bool = False
+    parts: tuple[ResultPart, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.parts and self.result is None:
+            msgspec.structs.force_setattr(self, "result", text_of_parts(self.parts))
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -157,6 +224,7 @@ KNOWN_CONTENTS: tuple[type[Content], ...] = (
     TextReasoningContent,
     UriContent,
     DataContent,
+    HostedFileContent,
     FunctionCallContent,
     FunctionResultContent,
     UsageContent,
@@ -348,9 +416,11 @@ __all__ = [
     "DataContent",
     "FunctionCallContent",
     "FunctionResultContent",
+    "HostedFileContent",
     "Json",
     "JsonObject",
     "RefusalContent",
+    "ResultPart",
     "Role",
     "TextContent",
     "TextReasoningContent",

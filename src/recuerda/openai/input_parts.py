@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recuerda.json_value import Json, JsonObject
-from recuerda.messages.message import AnyContent, ChatMessage, DataContent, TextContent, UriContent, with_contents
+from recuerda.messages.message import (
+    FILES,
+    AnyContent,
+    ChatMessage,
+    DataContent,
+    FunctionResultContent,
+    HostedFileContent,
+    TextContent,
+    UriContent,
+    with_contents,
+)
 from recuerda.openai.text import mend_text
 
 
@@ -18,11 +28,13 @@ class PartFormat:
         text_type: the type of a text part.
         linked: returns the JSON of a file that is given by its address.
         attached: returns the JSON of a file that is given by its bytes.
+        hosted: returns the JSON of a file that was uploaded to the service.
     """
 
     text_type: str
     linked: Callable[[UriContent], JsonObject]
     attached: Callable[[DataContent], JsonObject]
+    hosted: Callable[[HostedFileContent], JsonObject]
 
     def content(self, message: ChatMessage) -> Json:
         """Return a single text as a string and several parts as a list; None if nothing can be sent."""
@@ -34,6 +46,11 @@ class PartFormat:
         if len(parts) == 1 and parts[0].get("type") == self.text_type:
             return parts[0]["text"]
         return [*parts] or None
+
+    def result(self, result: FunctionResultContent) -> list[JsonObject]:
+        """Return the texts and files of a function's result, in order. A failed call begins with "Error"."""
+        parts = [written for part in result.parts if (written := self._part(part)) is not None]
+        return [self.text("Error:"), *parts] if result.is_error else parts
 
     def text(self, text: str) -> JsonObject:
         """Return the JSON of a text part."""
@@ -47,6 +64,8 @@ class PartFormat:
                 return self.linked(part)
             case DataContent():
                 return self.attached(part)
+            case HostedFileContent():
+                return self.hosted(part)
             case _:
                 return None
 
@@ -67,6 +86,16 @@ def labelled(message: ChatMessage, agent_name: str | None) -> ChatMessage:
     if isinstance(first, TextContent) and first.additional_properties is None:
         return with_contents(message, [TextContent(f"{label} {first.text}"), *parts[1:]])
     return with_contents(message, [TextContent(label), *parts])
+
+
+def has_files(result: FunctionResultContent) -> bool:
+    """Return whether a function's result holds images or files."""
+    return any(isinstance(part, FILES) for part in result.parts)
+
+
+def file_name(part: UriContent | DataContent) -> str:
+    """Return the name of a file to send, which the services require."""
+    return mend_text(part.name or "file")
 
 
 def input_role(message: ChatMessage) -> str:

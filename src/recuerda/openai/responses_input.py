@@ -28,13 +28,14 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     TextContent,
     TextReasoningContent,
     UnknownContent,
     UriContent,
 )
-from recuerda.openai.input_parts import PartFormat, input_role
+from recuerda.openai.input_parts import PartFormat, file_name, has_files, input_role
 from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
 from recuerda.openai.text import mend_text
 
@@ -67,7 +68,7 @@ def input_items(
             continue
         if is_continued:
             items.extend(
-                {"type": "function_call_output", "call_id": part.call_id, "output": result_text(part)}
+                {"type": "function_call_output", "call_id": part.call_id, "output": _output(part)}
                 for part in message.contents
                 if isinstance(part, FunctionResultContent) and part.call_id not in called
             )
@@ -117,7 +118,11 @@ def _assistant(
     yield from _without_dangling_reasoning(_joined(items))
     for answer in answers:
         call_id = short_call_id(answer.call_id, max_length=_MAX_CALL_ID_LENGTH)
-        yield {"type": "function_call_output", "call_id": call_id, "output": result_text(answer)}
+        yield {"type": "function_call_output", "call_id": call_id, "output": _output(answer)}
+
+
+def _output(result: FunctionResultContent) -> Json:
+    return [*_FORMAT.result(result)] if has_files(result) else result_text(result)
 
 
 def _model_item(part: AnyContent, *, has_ids: bool) -> JsonObject | None:
@@ -231,24 +236,38 @@ def _properties(part: AnyContent) -> JsonObject:
 
 def _linked(part: UriContent) -> JsonObject:
     if part.media_type.startswith("image/"):
-        return {"type": "input_image", "image_url": part.uri, "detail": "auto"}
+        return _image({"image_url": part.uri}, part.detail)
     if part.uri.startswith("data:"):
-        return {"type": "input_file", "filename": "file", "file_data": part.uri}
+        return _file({"filename": file_name(part), "file_data": part.uri}, part.detail)
     if part.uri.startswith(("http://", "https://")) and not part.media_type.startswith(("audio/", "video/")):
-        return {"type": "input_file", "file_url": part.uri}
+        # The service takes a file's name only together with its bytes.
+        return _file({"file_url": part.uri}, part.detail)
     # The service cannot open other files. The model gets the address as text.
-    return _FORMAT.text(f"{part.uri} ({part.media_type})")
+    return _FORMAT.text(f"{part.uri} ({', '.join(filter(None, (part.name, part.media_type)))})")
 
 
 def _attached(part: DataContent) -> JsonObject:
-    name = mend_text(part.name or "file")
+    name = file_name(part)
     if part.media_type.startswith(("audio/", "video/")):
         # This API accepts no sound or video. It would refuse the file, and then the thread could never be used again.
         return _FORMAT.text(f"{name} ({part.media_type}, which this model does not accept)")
     uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
     if part.media_type.startswith("image/"):
-        return {"type": "input_image", "image_url": uri, "detail": "auto"}
-    return {"type": "input_file", "filename": name, "file_data": uri}
+        return _image({"image_url": uri}, part.detail)
+    return _file({"filename": name, "file_data": uri}, part.detail)
 
 
-_FORMAT = PartFormat("input_text", _linked, _attached)
+def _hosted(part: HostedFileContent) -> JsonObject:
+    write = _image if (part.media_type or "").startswith("image/") else _file
+    return write({"file_id": part.file_id}, part.detail)
+
+
+def _image(source: JsonObject, detail: str | None) -> JsonObject:
+    return {"type": "input_image", **source, "detail": mend_text(detail or "auto")}
+
+
+def _file(source: JsonObject, detail: str | None) -> JsonObject:
+    return {"type": "input_file", **source, **({} if detail is None else {"detail": mend_text(detail)})}
+
+
+_FORMAT = PartFormat("input_text", _linked, _attached, _hosted)

@@ -18,6 +18,8 @@ from recuerda.messages.message import (
     ChatMessage,
     DataContent,
     FunctionResultContent,
+    HostedFileContent,
+    ResultPart,
     TextContent,
     UnknownContent,
     UriContent,
@@ -57,7 +59,12 @@ def _message(item: Item) -> ChatMessage:
 
 
 def _result(item: Item) -> FunctionResultContent:
-    return FunctionResultContent(str(item.get("call_id") or ""), mend_json(item.get("output")))
+    call_id, output = str(item.get("call_id") or ""), item.get("output")
+    parts = [_part(part) for part in cast("list[Item]", output)] if isinstance(output, list) else []
+    known = tuple(part for part in parts if isinstance(part, ResultPart))
+    if known and len(known) == len(parts):
+        return FunctionResultContent(call_id, parts=known)
+    return FunctionResultContent(call_id, mend_json(output))
 
 
 def _part(part: Item) -> AnyContent:
@@ -65,23 +72,32 @@ def _part(part: Item) -> AnyContent:
         case {"type": "input_text" | "text" | "output_text", "text": str(text)}:
             return TextContent(mend_text(text))
         case {"type": "input_image", "image_url": str(url)}:
-            return _file(url, default="image/png")
-        case {"type": "input_file", "file_data": str(url)}:
-            return _file(url, default="application/octet-stream", name=part.get("filename"))
-        case {"type": "input_file", "file_url": str(url)}:
-            return _file(url, default="application/octet-stream")
+            return _file(url, part, default="image/png")
+        case {"type": "input_file", "file_data": str(url)} | {"type": "input_file", "file_url": str(url)}:
+            return _file(url, part, default="application/octet-stream")
+        case {"type": "input_image" | "input_file", "file_id": str(file_id)}:
+            media_type = "image/*" if part["type"] == "input_image" else None
+            return HostedFileContent(file_id, media_type, part.get("filename"), _detail(part))
         case _:
             return UnknownContent(mend_json(part))
 
 
-def _file(url: str, *, default: str, name: str | None = None) -> AnyContent:
+def _file(url: str, part: Item, *, default: str) -> AnyContent:
+    name, detail = part.get("filename"), _detail(part)
     head, _, data = url.partition(",")
     if not head.startswith("data:"):
-        return UriContent(url, guess_type(url)[0] or default)
+        return UriContent(url, guess_type(url)[0] or default, name, detail)
+    media_type = head[5:].partition(";")[0] or default
     try:
-        return DataContent(b64decode(data, validate=True), head[5:].partition(";")[0] or default, name)
+        return DataContent(b64decode(data, validate=True), media_type, name, detail)
     except BinasciiError:
-        return UriContent(url, head[5:].partition(";")[0] or default)
+        return UriContent(url, media_type, name, detail)
+
+
+def _detail(part: Item) -> str | None:
+    """Return the detail of a part; None for "auto", which the service also assumes."""
+    detail = part.get("detail")
+    return None if detail == "auto" else detail
 
 
 def as_item(value: Any) -> Item:

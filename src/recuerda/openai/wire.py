@@ -2,7 +2,8 @@
 
 The results of an assistant's calls follow directly after the assistant's message. Calls and results without a partner
 are left out (see `pairing`). The same messages always give the same bytes, because the service's prompt cache needs
-that.
+that. A result can only be text here. So the images and files of results follow in a user's message, after all results
+of the assistant's message.
 
 Contents that the format cannot hold are left out: token usage, unknown parts, and files that an assistant made. If an
 assistant's message is then empty, it is left out as well. Reasoning is sent back only within the running turn. Servers
@@ -21,11 +22,12 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     TextReasoningContent,
     UriContent,
 )
-from recuerda.openai.input_parts import PartFormat, input_role, other_speaker
+from recuerda.openai.input_parts import PartFormat, file_name, has_files, input_role, other_speaker
 from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
 from recuerda.openai.text import mend_text
 
@@ -76,6 +78,8 @@ def _assistant(
         wire["tool_calls"] = [_call(call) for call in calls]
     yield wire
     yield from map(_result, answers)
+    if shown := [part for answer in answers if has_files(answer) for part in _shown(answer, calls)]:
+        yield {"role": "user", "content": [*shown]}
 
 
 def _call(call: FunctionCallContent) -> JsonObject:
@@ -85,6 +89,15 @@ def _call(call: FunctionCallContent) -> JsonObject:
 
 def _result(result: FunctionResultContent) -> JsonObject:
     return {"role": "tool", "tool_call_id": short_call_id(result.call_id), "content": result_text(result)}
+
+
+def _shown(result: FunctionResultContent, calls: Sequence[FunctionCallContent]) -> list[JsonObject]:
+    """Return the files of a result, after a text that says whose they are."""
+    name = next(function_name(call) for call in calls if call.call_id == result.call_id)
+    files = [part for part in _FORMAT.result(result) if part["type"] != "text"]
+    return (
+        [_FORMAT.text(f"[From the result of {name}, call {short_call_id(result.call_id)}:]"), *files] if files else []
+    )
 
 
 def _reasoning(message: ChatMessage) -> str:
@@ -102,21 +115,30 @@ def _name(speaker: str | None) -> JsonObject:
 
 def _linked(part: UriContent) -> JsonObject:
     if part.media_type.startswith("image/") and part.uri.startswith(("https://", "http://", "data:image/")):
-        return {"type": "image_url", "image_url": {"url": part.uri}}
+        return _image(part.uri, part.detail)
     if part.uri.startswith("data:"):
-        return {"type": "file", "file": {"filename": "file", "file_data": part.uri}}
+        return {"type": "file", "file": {"filename": file_name(part), "file_data": part.uri}}
     # Only images on the web can be sent by their address. For any other file, the model gets the address as text.
-    return _FORMAT.text(f"{part.uri} ({part.media_type})")
+    return _FORMAT.text(f"{part.uri} ({', '.join(filter(None, (part.name, part.media_type)))})")
 
 
 def _attached(part: DataContent) -> JsonObject:
     encoded = b64encode(part.data).decode()
     uri = f"data:{part.media_type};base64,{encoded}"
     if part.media_type.startswith("image/"):
-        return {"type": "image_url", "image_url": {"url": uri}}
+        return _image(uri, part.detail)
     if part.media_type in _AUDIO_FORMATS:
         return {"type": "input_audio", "input_audio": {"data": encoded, "format": _AUDIO_FORMATS[part.media_type]}}
-    return {"type": "file", "file": {"filename": mend_text(part.name or "file"), "file_data": uri}}
+    return {"type": "file", "file": {"filename": file_name(part), "file_data": uri}}
 
 
-_FORMAT = PartFormat("text", _linked, _attached)
+def _hosted(part: HostedFileContent) -> JsonObject:
+    return {"type": "file", "file": {"file_id": part.file_id}}
+
+
+def _image(url: str, detail: str | None) -> JsonObject:
+    image: JsonObject = {"url": url}
+    return {"type": "image_url", "image_url": image if detail is None else {**image, "detail": mend_text(detail)}}
+
+
+_FORMAT = PartFormat("text", _linked, _attached, _hosted)

@@ -3,13 +3,13 @@
 Each item is kept as one `ChatMessage`, so that a conversation reads like any other thread in `recuerda show`, in an
 export and in the model's window. Each item also comes back exactly as it was sent. If the item cannot
 be rebuilt from the message alone, it is kept with the message. This is checked for every item, so fields that are
-unknown today are kept as well.
+unknown today are kept as well. Images and files are parts of the message, and are never kept a second time.
 """
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from recuerda.messages.message import (
     FunctionCallContent,
     FunctionResultContent,
     RefusalContent,
+    ResultPart,
     TextContent,
     TextReasoningContent,
     UnknownContent,
@@ -32,7 +33,9 @@ from recuerda.server.names import is_item_id, item_id, turn_of_item
 from recuerda.server.requests import Item, check_parts, convert
 
 ITEM = "item"
-"""The additional property of a message that holds its item, if the item cannot be rebuilt from the message alone."""
+"""The additional property of a message that holds its item, if the item cannot be rebuilt from the message alone.
+
+The item's parts are left out if the message alone gives them."""
 
 RESPONSE = "response"
 """The additional property of a turn's last message that holds the response of the turn."""
@@ -42,6 +45,11 @@ REQUEST = "request"
 
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 _SENDABLE = {*_TEXTS, "refusal", "input_image", "input_file"}
+_SENDABLE_OUTPUTS = {"input_text", "output_text", "text", "input_image", "input_file"}
+_BARE = {"file_data": "base64"}  # marks a file whose item holds only the base64 text and no data: URL
+_FIELDS = ("filename", "detail", "file_data")
+_IMAGE_SCHEMES = ("http://", "https://", "data:image/")
+_PARTS = {"message": "content", "function_call_output": "output"}
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -51,6 +59,8 @@ class _Part(msgspec.Struct, frozen=True):
     image_url: str | None = None
     file_data: str | None = None
     file_url: str | None = None
+    filename: str | None = None
+    detail: str | None = None
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -137,6 +147,8 @@ def _checked(item: Item, turn: str, index: int, path: str) -> Item:
         whole["status"] = whole.get("status") or "completed"
     if kind == "message":
         whole["content"] = _content(whole, path)
+    if kind == "function_call_output" and isinstance(whole["output"], list):
+        _check_parts(cast("list[Item]", whole["output"]), f"{path}.output", sendable=_SENDABLE_OUTPUTS)
     return whole
 
 
@@ -144,25 +156,53 @@ def _content(item: Item, path: str) -> list[dict[str, Any]]:
     content = cast("str | list[dict[str, Any]]", item["content"])
     if isinstance(content, str):
         return [_text_part(item["role"], content)]
-    for index, part in enumerate(convert(content, list[_Part], at=f"{path}.content")):
-        if part.type not in _TEXTS or part.text is None:
-            _check_part(part, f"{path}.content[{index}]")
+    _check_parts(content, f"{path}.content", sendable=_SENDABLE)
     return content
 
 
-def _check_part(part: _Part, path: str) -> None:
-    if part.type not in _SENDABLE:
+def _check_parts(parts: list[Item], path: str, *, sendable: Collection[str]) -> None:
+    for index, part in enumerate(convert(parts, list[_Part], at=path)):
+        if part.type not in _TEXTS or part.type not in sendable or part.text is None:
+            _check_part(part, f"{path}[{index}]", sendable)
+
+
+def _check_part(part: _Part, path: str, sendable: Collection[str]) -> None:
+    if part.type not in sendable:
         raise bad_request(f"A part of type '{part.type[:40]}' is not supported.", param=f"{path}.type")
     if part.type in _TEXTS and part.text is None:
         raise bad_request(f"Missing required parameter: '{path}.text'.", param=f"{path}.text")
     if part.type == "refusal" and part.refusal is None:
         raise bad_request(f"Missing required parameter: '{path}.refusal'.", param=f"{path}.refusal")
-    if part.type == "input_image" and part.image_url is None:
+    if part.type == "input_image":
+        _check_image(part, path)
+    if part.type == "input_file":
+        _check_file(part, path)
+
+
+def _check_image(part: _Part, path: str) -> None:
+    if part.image_url is None:
         raise bad_request("Give the image as 'image_url': this server keeps no files.", param=f"{path}.image_url")
-    if part.type == "input_file" and part.file_data is None and part.file_url is None:
+    if not part.image_url.startswith(_IMAGE_SCHEMES):
         raise bad_request(
-            "Give the file as 'file_data' or 'file_url': this server keeps no files.", param=f"{path}.file_data"
+            "Give 'image_url' as an address that starts with http:// or https://, or as a data: URL of an image.",
+            param=f"{path}.image_url",
         )
+
+
+def _check_file(part: _Part, path: str) -> None:
+    if part.file_data is None and part.file_url is None:
+        raise bad_request("Give the file as 'file_data': this server keeps no files.", param=f"{path}.file_data")
+    if part.file_data is None and not _is_sent_by_address(part.file_url or ""):
+        raise bad_request(
+            "Give the file as 'file_data': the model's server cannot open a file by its 'file_url'.",
+            param=f"{path}.file_url",
+            code="unsupported_value",
+        )
+
+
+def _is_sent_by_address(url: str) -> bool:
+    """Return whether chat completions can carry a file that is given by its address: only images can be sent so."""
+    return url.startswith("data:") or (url.startswith(_IMAGE_SCHEMES) and _guessed(url).startswith("image/"))
 
 
 def _text_part(role: str, text: str) -> Item:
@@ -177,29 +217,38 @@ def _text_part(role: str, text: str) -> Item:
 def to_message(item: Item) -> ChatMessage:
     """Return the message that keeps a whole item."""
     message = _plain_message(item)
-    if _plain_item(message) == item:
+    plain = _plain_item(message)
+    if plain == item:
         return message
-    return with_properties(message, {ITEM: item})
+    parts = _PARTS.get(item["type"])
+    kept = {name: value for name, value in item.items() if name != parts or plain.get(name) != value}
+    return with_properties(message, {ITEM: kept})
 
 
 def from_message(message: ChatMessage) -> Item | None:
     """Return the item that a message keeps; None for a message that keeps no item."""
     if message.message_id is None:
         return None
-    kept = (message.additional_properties or {}).get(ITEM)
-    return cast("Item", kept) if isinstance(kept, dict) else _plain_item(message)
+    found = (message.additional_properties or {}).get(ITEM)
+    if not isinstance(found, dict):
+        return _plain_item(message)
+    kept = cast("Item", found)
+    parts = _PARTS.get(kept["type"])
+    return kept if parts is None or parts in kept else {**kept, parts: _plain_item(message)[parts]}
 
 
 def _plain_message(item: Item) -> ChatMessage:
     id = item["id"]
     match item["type"]:
         case "message":
-            return ChatMessage(item["role"], [_to_part(part) for part in item["content"]], message_id=id)
+            return ChatMessage(
+                item["role"], [_kept_part(item["role"], part) for part in item["content"]], message_id=id
+            )
         case "function_call":
             call = FunctionCallContent(item["call_id"], item["name"], item["arguments"])
             return ChatMessage("assistant", [call], message_id=id)
         case "function_call_output":
-            return ChatMessage("tool", [FunctionResultContent(item["call_id"], item["output"])], message_id=id)
+            return ChatMessage("tool", [_result(item["call_id"], item["output"])], message_id=id)
         case "reasoning":
             return ChatMessage("assistant", [_reasoning(item)], message_id=id)
         case _:
@@ -214,6 +263,22 @@ def _reasoning(item: Item) -> TextReasoningContent:
     return TextReasoningContent(text, sealed if isinstance(sealed, str) else None)
 
 
+def _result(call_id: str, output: str | list[Item]) -> FunctionResultContent:
+    """Return the result of a call. The parts of its output are parts of the result."""
+    if isinstance(output, str) or not output:
+        return FunctionResultContent(call_id, output or "")
+    parts = [_kept_part("tool", part) for part in output]
+    return FunctionResultContent(call_id, parts=tuple(part for part in parts if isinstance(part, ResultPart)))
+
+
+def _kept_part(role: str, part: Item) -> AnyContent:
+    """Return the part of a message that gives the item's part again, with its unknown fields."""
+    made = _to_part(part)
+    if role == "assistant" or not isinstance(made, TextContent) or _from_part(role, made) == part:
+        return made
+    return TextContent(made.text, additional_properties=_without(part, "text"))
+
+
 def _to_part(part: Item) -> AnyContent:
     kind = part["type"]
     if kind in _TEXTS:
@@ -221,15 +286,24 @@ def _to_part(part: Item) -> AnyContent:
     if kind == "refusal":
         return RefusalContent(part["refusal"])
     if kind == "input_image":
-        return UriContent(part["image_url"], _image_type(part["image_url"]), additional_properties=_rest(part))
+        return _file(part, "image_url", part["image_url"], _image_type(part["image_url"]))
     if isinstance(data := part.get("file_data"), str):
-        uri = data if data.startswith("data:") else f"data:application/octet-stream;base64,{data}"
-        return UriContent(uri, _data_type(uri), additional_properties=_rest(part))
-    return UriContent(part["file_url"], _guessed(part["file_url"]), additional_properties=_rest(part))
+        if data.startswith("data:"):
+            return _file(part, "file_data", data, _data_type(data))
+        media_type = _guessed(part.get("filename") or "")
+        made = _file(part, "file_data", f"data:{media_type};base64,{data}", media_type)
+        return msgspec.structs.replace(made, additional_properties={**_without(part, *_FIELDS), **_BARE})
+    return _file(part, "file_url", part["file_url"], _guessed(part["file_url"]))
 
 
-def _rest(part: Item) -> Item | None:
-    return {name: value for name, value in part.items() if name not in ("image_url", "file_data", "file_url")} or None
+def _file(part: Item, source: str, uri: str, media_type: str) -> UriContent:
+    name, detail = part.get("filename"), part.get("detail")
+    rest = _without(part, source, *(field for field in ("filename", "detail") if isinstance(part.get(field), str)))
+    return UriContent(uri, media_type, name, detail, additional_properties=rest)
+
+
+def _without(part: Item, *names: str) -> Item:
+    return {name: value for name, value in part.items() if name not in names}
 
 
 def _image_type(url: str) -> str:
@@ -259,7 +333,8 @@ def _plain_item(message: ChatMessage) -> Item:
             kept = {"call_id": call.call_id, "name": call.name, "arguments": call.arguments}
             return {"id": id, "type": "function_call", "status": "completed", **kept}
         case [FunctionResultContent() as result]:
-            kept = {"call_id": result.call_id, "output": result.result}
+            output = [_from_part("tool", part) for part in result.parts] or result.result
+            kept = {"call_id": result.call_id, "output": output}
             return {"id": id, "type": "function_call_output", "status": "completed", **kept}
         case [TextReasoningContent() as reasoning] if message.role == "assistant":
             content = [{"type": "reasoning_text", "text": reasoning.text}]
@@ -271,18 +346,25 @@ def _plain_item(message: ChatMessage) -> Item:
 
 def _from_part(role: str, part: AnyContent) -> Item:
     match part:
+        case TextContent() if part.additional_properties:
+            return {**part.additional_properties, "text": part.text}
         case TextContent():
             return _text_part(role, part.text)
         case RefusalContent():
             return {"type": "refusal", "refusal": part.refusal}
         case UriContent():
-            rest = part.additional_properties or {"type": "input_image"}
-            name = "image_url" if rest.get("type") == "input_image" else "file_data"
-            return {
-                **rest,
-                ("file_url" if name == "file_data" and not part.uri.startswith("data:") else name): part.uri,
-            }
+            return _file_part(part)
         case UnknownContent():
             return part.data
         case _:
             return cast("Item", msgspec.to_builtins(part))
+
+
+def _file_part(part: UriContent) -> Item:
+    kept = {**(part.additional_properties or {"type": "input_image"})}
+    kept |= {name: value for name, value in (("filename", part.name), ("detail", part.detail)) if value is not None}
+    if kept.get("type") == "input_image":
+        return {**kept, "image_url": part.uri}
+    if kept.get("file_data") == _BARE["file_data"]:
+        return {**kept, "file_data": part.uri.partition(",")[2]}
+    return {**kept, "file_data" if part.uri.startswith("data:") else "file_url": part.uri}

@@ -18,6 +18,7 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     TextContent,
     TextReasoningContent,
@@ -41,6 +42,7 @@ __all__ = [
 
 _TAGS = [kind.__struct_config__.tag for kind in KNOWN_CONTENTS]
 _OPTIONAL_TEXT = st.none() | st.text(max_size=20)
+_DETAILS = st.sampled_from([None, "low", "high", "auto"])
 
 
 def json_values() -> st.SearchStrategy[Json]:
@@ -61,14 +63,31 @@ def contents() -> st.SearchStrategy[AnyContent]:
         _part(TextContent, text=st.text()),
         _part(TextReasoningContent, text=st.text(), protected_data=_OPTIONAL_TEXT),
         _part(
-            UriContent, uri=st.text(min_size=1, max_size=40), media_type=st.sampled_from(["image/png", "text/plain"])
+            UriContent,
+            uri=st.text(min_size=1, max_size=40),
+            media_type=st.sampled_from(["image/png", "text/plain"]),
+            name=_OPTIONAL_TEXT,
+            detail=_DETAILS,
         ),
-        _part(DataContent, data=st.binary(max_size=60), media_type=st.just("image/png"), name=_OPTIONAL_TEXT),
+        _data(),
+        _part(HostedFileContent, file_id=st.text(), media_type=_OPTIONAL_TEXT, name=_OPTIONAL_TEXT, detail=_DETAILS),
         _part(FunctionCallContent, call_id=st.text(), name=st.text(), arguments=st.text() | json_objects()),
         _part(FunctionResultContent, call_id=st.text(), result=json_values(), is_error=st.booleans()),
+        _part(
+            FunctionResultContent,
+            call_id=st.text(),
+            result=json_values(),
+            parts=st.lists(_data() | _part(TextContent, text=st.text()), min_size=1, max_size=3).map(tuple),
+        ),
         _part(UsageContent, usage=usages()),
         _part(RefusalContent, refusal=st.text()),
         unknown_contents(),
+    )
+
+
+def _data() -> st.SearchStrategy[Any]:
+    return _part(
+        DataContent, data=st.binary(max_size=60), media_type=st.just("image/png"), name=_OPTIONAL_TEXT, detail=_DETAILS
     )
 
 

@@ -18,8 +18,10 @@ from recuerda import (
     DataContent,
     EncodeError,
     FunctionCallContent,
+    FunctionResultContent,
     MemoryStorage,
     Storage,
+    TextContent,
     ThreadConflict,
     ThreadOwnershipError,
 )
@@ -90,9 +92,22 @@ async def test_a_picture_is_stored_once(storage: Storage) -> None:
     await session.add_items([item, answered("A picture.")])
     assert await session.get_items() == [item, answered("A picture.")]
     (message, _) = await ChatMessageStore(storage=storage, thread_id="t").list_messages()
-    assert message.contents == (DataContent(b"ABC" * 2500, "image/png"),)
+    assert message.contents == (DataContent(b"ABC" * 2500, "image/png", detail="high"),)
     (record,) = (await storage.read("t")).records
     assert len(record.body) < 11_000
+
+
+async def test_a_picture_in_a_result_is_a_part_of_it_and_is_stored_once(storage: Storage) -> None:
+    picture = "data:image/png;base64," + "QUJD" * 2500
+    output = [{"type": "input_text", "text": "Here:"}, {"type": "input_image", "image_url": picture, "more": None}]
+    item: Any = {"type": "function_call_output", "call_id": "call_1", "output": output}
+    session = RecuerdaSession("t", storage)
+    await session.add_items([item, answered("A picture.")])
+    assert (await session.get_items())[0] == item
+    result = (await ChatMessageStore(storage=storage, thread_id="t").list_messages())[0].contents[0]
+    parts = (TextContent("Here:"), DataContent(b"ABC" * 2500, "image/png"))
+    assert result == FunctionResultContent("call_1", parts=parts)
+    assert len((await storage.read("t")).records[0].body) < 11_000
 
 
 async def test_a_limit_gives_the_newest_items(storage: Storage) -> None:

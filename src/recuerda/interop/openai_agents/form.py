@@ -12,12 +12,14 @@ from recuerda.interop.encoded import data_uri, decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
+    FILES,
     AnyContent,
     ChatMessage,
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
     RefusalContent,
+    ResultPart,
     TextContent,
     TextReasoningContent,
     UnknownContent,
@@ -25,6 +27,7 @@ from recuerda.messages.message import (
 )
 
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
+_USUAL_DETAIL = "auto"
 _ROLES = ("user", "system", "developer", "assistant")
 _NO_ID = "__fake_id__"
 """The id that the SDK gives to items of services that give no ids."""
@@ -56,7 +59,7 @@ def _message(item: JsonObject) -> ChatMessage:
         case {"type": "function_call", "call_id": str(call_id), "name": str(name), "arguments": str(arguments)}:
             return ChatMessage("assistant", FunctionCallContent(call_id, name, arguments), message_id=item_id)
         case {"type": "function_call_output", "call_id": str(call_id), "output": output}:
-            return ChatMessage("tool", FunctionResultContent(call_id, output), message_id=item_id)
+            return ChatMessage("tool", _result(call_id, output), message_id=item_id)
         case {"type": "reasoning"}:
             return ChatMessage("assistant", _reasoning(data), message_id=item_id)
         case {"type": str(kind)} if kind.endswith("_output") and isinstance(data.get("call_id"), str):
@@ -73,6 +76,14 @@ def _reasoning(item: dict[str, Any]) -> TextReasoningContent:
     return TextReasoningContent("".join(texts), sealed if isinstance(sealed, str) else None)
 
 
+def _result(call_id: str, output: object) -> FunctionResultContent:
+    parts = [_part(part) for part in cast("list[object]", output)] if isinstance(output, list) else []
+    known = tuple(part for part in parts if isinstance(part, ResultPart))
+    if known and len(known) == len(parts):
+        return FunctionResultContent(call_id, parts=known)
+    return FunctionResultContent(call_id, output)
+
+
 def _part(part: object) -> AnyContent:
     match part:
         case {"type": str(kind), "text": str(text)} if kind in _TEXTS:
@@ -80,21 +91,24 @@ def _part(part: object) -> AnyContent:
         case {"type": "refusal", "refusal": str(refusal)}:
             return RefusalContent(refusal)
         case {"type": "input_image", "image_url": str(url)}:
-            return _linked(url, "image/*", None)
+            return _linked(url, "image/*", cast("dict[str, Any]", part))
         case {"type": "input_file", "file_data": str(url)} | {"type": "input_file", "file_url": str(url)}:
-            name = cast("dict[str, Any]", part).get("filename")
-            return _linked(url, "application/octet-stream", name if isinstance(name, str) else None)
+            return _linked(url, "application/octet-stream", cast("dict[str, Any]", part))
         case dict():
             return UnknownContent(cast("dict[str, Any]", part))
         case _:
             return TextContent(str(part))
 
 
-def _linked(url: str, otherwise: str, name: str | None) -> AnyContent:
+def _linked(url: str, otherwise: str, part: dict[str, Any]) -> AnyContent:
     media_type = _media_type(url, otherwise)
+    name, detail = (value if isinstance(value := part.get(key), str) else None for key in ("filename", "detail"))
+    detail = None if detail == _USUAL_DETAIL else detail
     head, _, data = url.partition(",")
     held = decoded(data) if head == f"data:{media_type};base64" else None
-    return UriContent(url, media_type) if held is None else DataContent(held, media_type, name)
+    if held is None:
+        return UriContent(url, media_type, name, detail)
+    return DataContent(held, media_type, name, detail)
 
 
 def _media_type(url: str, otherwise: str) -> str:
@@ -164,6 +178,8 @@ def _call(call: FunctionCallContent, item_id: str | None) -> JsonObject:
 
 
 def _output(result: FunctionResultContent) -> Any:
+    if any(isinstance(part, FILES) for part in result.parts):
+        return [shown for part in result.parts if (shown := _shown("tool", part)) is not None]
     value = result.result
     return value if isinstance(value, str) else _json(value)
 
@@ -179,16 +195,17 @@ def _shown(role: str, part: AnyContent) -> JsonObject | None:
         case RefusalContent():
             return {"type": "refusal", "refusal": part.refusal}
         case UriContent() if role != "assistant":
-            return _file(part.uri, part.media_type, None)
+            return _file(part.uri, part)
         case DataContent() if role != "assistant":
-            return _file(data_uri(part), part.media_type, part.name)
+            return _file(data_uri(part), part)
         case _:
             return None
 
 
-def _file(uri: str, media_type: str, name: str | None) -> JsonObject:
-    if media_type.startswith("image/"):
-        return {"type": "input_image", "image_url": uri, "detail": "auto"}
+def _file(uri: str, part: UriContent | DataContent) -> JsonObject:
+    if part.media_type.startswith("image/"):
+        return {"type": "input_image", "image_url": uri, "detail": part.detail or _USUAL_DETAIL}
+    detail: JsonObject = {"detail": part.detail} if part.detail else {}
     if uri.startswith("data:"):
-        return {"type": "input_file", "filename": name or "file", "file_data": uri}
-    return {"type": "input_file", "file_url": uri}
+        return {"type": "input_file", "filename": part.name or "file", "file_data": uri, **detail}
+    return {"type": "input_file", "file_url": uri, **detail}
