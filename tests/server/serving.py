@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import uvicorn
 from openai import AsyncOpenAI
 from starlette.applications import Starlette
@@ -73,6 +75,17 @@ async def sdk(url: str, key: str = "none") -> AsyncGenerator[AsyncOpenAI]:
     """Give the official client, which tries nothing twice."""
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=20) as client:
         yield client
+
+
+async def failed_stream(client: AsyncOpenAI, **body: Any) -> tuple[Any, Any]:
+    """Return the error that ends a stream, and the failed response behind it. The client stops at the error."""
+    stream = await client.post("/responses", cast_to=httpx2.Response, body={**body, "stream": True})
+    lines = [line.removeprefix("data: ") for line in stream.text.splitlines() if line.startswith("data: ")]
+    *events, error, last = [json.loads(line) for line in lines]
+    assert [event["sequence_number"] for event in (*events, error, last)] == list(range(len(lines)))
+    assert (error["type"], last["type"], last["response"]["status"]) == ("error", "response.failed", "failed")
+    assert error["error"]["message"] == error["message"] == last["response"]["error"]["message"]
+    return error, last["response"]
 
 
 async def streamed(client: AsyncOpenAI, **arguments: Any) -> tuple[list[Any], Any]:

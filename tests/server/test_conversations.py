@@ -213,7 +213,7 @@ async def test_the_last_item_of_a_turn_can_be_deleted_as_well(client: AsyncOpenA
         ([{"type": "function_call", "name": "f", "arguments": "{}"}], "items[0].call_id"),
         ([{"type": "function_call_output", "call_id": "c", "output": 7}], "items[0].output"),
         ([{"content": "x"}], "items[0].type"),
-        ([{"type": "item_reference", "id": "msg_1"}], "items[0]"),
+        ([{"type": "item_reference"}], "items[0].id"),
         ([{"role": "user", "content": "x", "id": "a/b"}], "items[0].id"),
     ],
     ids=["none", "too-many", "role", "content", "text", "part", "number", "call", "output", "type", "reference", "id"],

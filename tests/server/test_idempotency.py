@@ -12,7 +12,7 @@ from recuerda import Storage, open_storage
 from recuerda.server import Limits, ServerSettings
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Failure, RecordedRequest, Reply
-from tests.server.serving import MODEL, running, sdk
+from tests.server.serving import MODEL, failed_stream, running, sdk
 
 ON_BOTH = pytest.mark.parametrize("storage_url", ["sqlite", "postgresql"], indirect=True)
 PLACES = pytest.mark.parametrize("place", ["conversation", "new", "previous", "older"])
@@ -171,9 +171,8 @@ async def ask(client: AsyncOpenAI, conversation: str, *, is_streamed: bool) -> s
             return str((await client.responses.create(input="slow", conversation=conversation)).status)
         except ConflictError as error:
             return str(error.status_code)
-    stream = await client.responses.create(input="slow", conversation=conversation, stream=True)
-    events = [event async for event in stream]
-    return cast("Any", events[-1]).response.status
+    _, response = await failed_stream(client, input="slow", conversation=conversation)
+    return str(response["status"])
 
 
 async def wait_for_request(model: ScriptedOpenAIServer, count: int) -> None:

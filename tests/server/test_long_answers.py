@@ -19,7 +19,7 @@ from recuerda.server.upstream import (
     _lines,  # pyright: ignore[reportPrivateUsage] - the splitting alone
 )
 from recuerda.testing import ScriptedOpenAIServer
-from tests.server.serving import MODEL, sdk, served, streamed
+from tests.server.serving import MODEL, failed_stream, sdk, served
 
 
 @pytest.fixture
@@ -57,9 +57,8 @@ async def test_an_answer_that_is_too_long_is_refused_and_not_kept(
 async def test_an_event_that_is_too_long_ends_the_stream(storage: Storage, model: ScriptedOpenAIServer) -> None:
     model.default = "x"
     async with limited(storage, model) as client:
-        events, response = await streamed(client, input="x")
-        assert events[-1].type == "response.failed"
-        assert "longer than 100 bytes" in response.error.message
+        error, response = await failed_stream(client, input="x")
+        assert "longer than 100 bytes" in error["message"] == response["error"]["message"]
     assert not (await storage.list_threads()).threads
 
 

@@ -11,7 +11,7 @@ from openai import APIStatusError, AsyncOpenAI, BadRequestError, InternalServerE
 from recuerda import Storage
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Dropped, Failure, Reply
-from tests.server.serving import streamed
+from tests.server.serving import failed_stream, streamed
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ async def test_a_stream_that_breaks_off_ends_as_failed_and_leaves_nothing(
 ) -> None:
     model.script.extend([Dropped(chunks, Reply("A long answer that is cut.")), "Whole."])
     conversation = (await client.conversations.create()).id
-    events, response = await streamed(client, input="x", conversation=conversation)
-    assert (events[-1].type, response.status) == ("response.failed", "failed")
+    error, response = await failed_stream(client, input="x", conversation=conversation)
+    assert (error["code"], response["status"]) == ("upstream_broken", "failed")
     with pytest.raises(NotFoundError):
-        await client.responses.retrieve(response.id)
+        await client.responses.retrieve(response["id"])
     assert (await client.responses.create(input="x", conversation=conversation)).output_text == "Whole."
     assert len((await client.conversations.items.list(conversation)).data) == 2
 
@@ -75,6 +75,12 @@ async def test_a_stream_that_breaks_off_behind_its_end_is_whole(
         ({"input": "x", "tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"input": "x", "tools": [{"type": "function"}]}, "tools[0].name"),
         ({"input": "x", "background": True}, "background"),
+        ({"input": "x", "include": ["bogus"]}, "include[0]"),
+        ({"input": "x", "tool_choice": "required"}, "tool_choice"),
+        ({"input": [{"type": "web_search_call", "status": "completed"}]}, "input[0].type"),
+        ({"input": [{"role": "user", "content": "x"}, {"type": "compaction"}]}, "input[1].type"),
+        ({"input": [{"type": "custom_tool_call", "call_id": "c", "name": "f"}]}, "input[0].input"),
+        ({"input": [{"type": "local_shell_call_output", "output": "x"}]}, "input[0].call_id"),
         ({"input": "x", "max_output_tokens": 0}, "max_output_tokens"),
         ({"input": "x", "text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
         ({"input": "x", "previous_response_id": "resp_x"}, "previous_response_id"),
@@ -124,5 +130,5 @@ async def test_a_defect_is_told_without_what_it_talks_about(
     with pytest.raises(InternalServerError) as failure:
         await client.responses.create(input="x")
     assert failure.value.status_code == 500
-    assert "42" not in json.dumps(failure.value.body) + caplog.text
+    assert "secret" not in json.dumps(failure.value.body) + caplog.text
     assert "RuntimeError" in caplog.text

@@ -14,7 +14,7 @@ from recuerda.messages.message import Usage
 from recuerda.openai.completion import Completion, decode_completion
 from recuerda.openai.reader import AnswerReader, CallFragment, Fragment, JoinedCall, TextFragment, TextKind
 from recuerda.server.faults import ApiFault
-from recuerda.server.names import item_id
+from recuerda.server.names import TurnName
 from recuerda.server.requests import Item
 
 Event: TypeAlias = dict[str, Any]
@@ -43,13 +43,13 @@ class Answer:
     """Build the output items of one answer from its pieces, and report each step as events.
 
     Args:
-        turn: the id of the turn that will hold the items.
+        name: the thread and the turn that will hold the items.
         first: the number of items that the turn holds before these items, which is the length of the response's input.
     """
 
-    def __init__(self, turn: str, *, first: int) -> None:
+    def __init__(self, name: TurnName, *, first: int) -> None:
         self.items: list[Item] = []
-        self._turn = turn
+        self._name = name
         self._first = first
         self._reader = AnswerReader()
         self._text: Item | None = None
@@ -181,7 +181,7 @@ class Answer:
         for call, before in self._of_calls.items():
             if before["status"] == "in_progress" and call.is_complete:
                 yield from self._close_call(call, before, "completed")
-        id = item_id(item["type"], self._turn, self._first + len(self.items))
+        id = self._name.item_id(item["type"], self._first + len(self.items))
         opened: Item = {"id": id, "type": item["type"], "status": "in_progress", **item}
         self.items.append(opened)
         shown: Item = {**opened, "content": []} if "content" in opened else {**opened}

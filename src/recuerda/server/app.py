@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,6 +20,7 @@ from recuerda.server.monitoring import Monitoring
 from recuerda.server.once import Once
 from recuerda.server.openapi import describe
 from recuerda.server.passthrough import Passthrough
+from recuerda.server.request_ids import RequestIds
 from recuerda.server.responses import Responses
 from recuerda.server.routes import ROUTES, Handlers
 from recuerda.server.settings import ServerSettings
@@ -66,6 +68,7 @@ class Application:
                 self._gate.route(route.method, route.path, route.handler(handlers), is_open=route.is_open)
                 for route in ROUTES
             ],
+            middleware=[Middleware(RequestIds)],
             exception_handlers={HTTPException: _unknown},
         )
 

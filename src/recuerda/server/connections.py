@@ -29,6 +29,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from recuerda.server.faults import ApiFault
+from recuerda.server.request_ids import REQUEST_ID, new_request_id
 from recuerda.server.settings import Limits
 
 if sys.platform == "win32":
@@ -487,5 +488,6 @@ def _written(fault: ApiFault) -> bytes:
     """Return a whole answer of HTTP/1.1 that closes its connection."""
     body = msgspec.json.encode(fault.body)
     headers = {"content-type": "application/json", "content-length": str(len(body)), **fault.headers}
+    headers[REQUEST_ID] = new_request_id()
     lines = [f"{name}: {value}\r\n" for name, value in {**headers, "connection": "close"}.items()]
     return STATUS_LINE[fault.status] + "".join(lines).encode() + b"\r\n" + body

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from starlette.responses import Response
 
 from recuerda.json_value import JsonObject
 from recuerda.server.faults import ApiFault, bad_request, not_found
 from recuerda.server.http import ApiCall, json_response
+from recuerda.server.inputs import with_references
 from recuerda.server.items import checked_items
-from recuerda.server.names import Tenancy, is_conversation_id, turn_of_item
+from recuerda.server.names import Tenancy, TurnName, is_conversation_id, parse_item_id
 from recuerda.server.once import Once, RequestKey, fingerprint_in, key_of, made_by, token_of, with_maker
 from recuerda.server.places import committed
 from recuerda.server.requests import (
@@ -41,8 +42,10 @@ class Conversations:
         request = await call.run(parse_body, call.body, CreateConversation)
         key = await call.run(key_of, call)
         turn_id = token_of(key, call.tenancy)
-        items = await call.run(checked_items, request.items or [], turn_id, at="items")
         name = f"conv_{turn_id}"
+        given = await with_references(self._threads, call.tenancy, request.items or [], at="items")
+        items = await call.run(checked_items, given, TurnName(name, turn_id), at="items")
+        check_ids(given, ())
         async with self._once.alone(call.tenancy, key):
             info = await self._created(call.tenancy, name, request.metadata or {}, key)
             if items and info.revision == 0:
@@ -114,11 +117,21 @@ class Conversations:
                 key.check(fingerprint_of(found.turn))
                 return found
         turn_id = token_of(key, tenancy)
-        checked = await call.run(checked_items, items, turn_id, at="items")
-        await check_ids(self._threads, tenancy, name, checked)
+        given = await with_references(self._threads, tenancy, items, at="items")
+        checked = await call.run(checked_items, given, TurnName(name, turn_id), at="items")
+        check_ids(given, await self._ids_beside(tenancy, name, given))
         await self._once.claim(tenancy, key)
         turn = await call.run(pack_turn, checked, fingerprint=fingerprint_in(key))
         return await self._threads.add(tenancy, name, turn, turn_id=turn_id)
+
+    async def _ids_beside(self, tenancy: Tenancy, name: str, items: Sequence[Item]) -> set[str | None]:
+        """Return the ids of a conversation's items; none if the items of a request cannot have these ids."""
+        ids = [item["id"] for item in items if "id" in item]
+        names = [parse_item_id(id) for id in ids]
+        if all(named is not None and named.thread != name for named in names):
+            return set()
+        view = await self._threads.whole(tenancy, name)
+        return {message.message_id for turn in view.turns for message in turn.turn.messages}
 
     async def list_items(self, call: ApiCall) -> Response:
         """Return a page of a conversation's items."""
@@ -153,9 +166,9 @@ class Conversations:
 
         An id from this service names the turn. For an id that a client chose, the whole conversation is searched.
         """
-        turn_id = turn_of_item(id)
-        if turn_id is not None:
-            view = await self._threads.turn(call.tenancy, name, turn_id)
+        named = parse_item_id(id)
+        if named is not None:
+            view = await self._threads.turn(call.tenancy, name, named.turn)
             turns = [] if view.found is None else [view.found]
         else:
             view = await self._threads.whole(call.tenancy, name)
@@ -168,22 +181,22 @@ class Conversations:
         raise not_found("Item", id)
 
 
-async def check_ids(threads: Threads, tenancy: Tenancy, name: str, items: Sequence[Item]) -> None:
-    """Check that no id that the client chose is already in the conversation or appears twice in the request.
+def check_ids(items: Sequence[Item], taken: Collection[str | None]) -> None:
+    """Check that no item of a request has an id that is taken, and that no two items have the same id.
 
     If two items had the same id, a client could not ask for the page that begins after that id.
 
     Raises:
         ApiFault: an id is in use; the message names it.
     """
-    own = [item["id"] for item in items if turn_of_item(item["id"]) is None]
-    if not own:
-        return
-    view = await threads.whole(tenancy, name)
-    taken = {message.message_id for turn in view.turns for message in turn.messages}
-    for index, id in enumerate(own):
-        if id in taken or id in own[:index]:
+    seen: set[str] = set()
+    for item in items:
+        id = item.get("id")
+        if id is None:
+            continue
+        if id in taken or id in seen:
             raise ApiFault(400, f"The conversation already has an item with id '{id}'.", code="duplicate_item")
+        seen.add(id)
 
 
 def conversation_object(name: str, info: ThreadInfo, metadata: Metadata) -> JsonObject:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from recuerda.server.answer import Event, replayed
-from recuerda.server.response_object import ResponseObject
+from recuerda.server.faults import ApiFault
+from recuerda.server.response_object import ResponseObject, failed
 
 
 class Frames:
@@ -31,6 +32,17 @@ def opening(response: ResponseObject) -> Iterator[Event]:
     """Yield the events that come before the model's first word."""
     yield {"type": "response.created", "response": response}
     yield {"type": "response.in_progress", "response": response}
+
+
+def failing(response: ResponseObject, fault: ApiFault) -> Iterator[Event]:
+    """Yield the last events of a stream that fails: the error, then the failed response, as OpenAI sends them.
+
+    OpenAI documents the error's fields in the event itself, and sends them in `error`. Clients look in one or the
+    other.
+    """
+    named = {"code": fault.code, "message": fault.message, "param": fault.param}
+    yield {"type": "error", **named, "error": {"type": fault.kind, **named}}
+    yield closing(failed(response, fault.message))
 
 
 def closing(response: ResponseObject) -> Event:

@@ -27,6 +27,7 @@ from recuerda.server.keys import TenantKeys
 from recuerda.server.limits import Buffered, BufferedBody, RateLimit
 from recuerda.server.metrics import Metrics
 from recuerda.server.names import Tenancy
+from recuerda.server.request_ids import request_id
 from recuerda.server.settings import ServerSettings, is_loopback
 
 P = ParamSpec("P")
@@ -279,11 +280,12 @@ def known_fault(error: Exception) -> ApiFault:
         while frames is not None and frames.tb_next is not None:
             frames = frames.tb_next
         place = "" if frames is None else f" at {frames.tb_frame.f_code.co_name}:{frames.tb_lineno}"
-        _logger.error("a request failed with %s%s", type(error).__name__, place)
+        _logger.error("request %s failed with %s%s", request_id(), type(error).__name__, place)
         return ApiFault(500, "The server had an error while processing your request.")
     if fault.code == "storage_error":
         # The error's text names the thread, whose id belongs to a client, so it stays out of the log.
-        _logger.error("the storage failed: %s, %s", type(error).__name__, type(error.__cause__).__name__)
+        names = type(error).__name__, type(error.__cause__).__name__
+        _logger.error("the storage failed in request %s: %s, %s", request_id(), *names)
     return fault
 
 

@@ -29,7 +29,8 @@ from recuerda.messages.message import (
     with_properties,
 )
 from recuerda.server.faults import bad_request
-from recuerda.server.names import is_item_id, item_id, turn_of_item
+from recuerda.server.kinds import check_tool_item, is_tool_item, tool_content
+from recuerda.server.names import TurnName, is_item_id, parse_item_id
 from recuerda.server.requests import Item, check_parts, convert
 
 ITEM = "item"
@@ -93,28 +94,28 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
 }
 
 
-def checked_items(items: Sequence[Item], turn: str, *, at: str) -> list[Item]:
+def checked_items(items: Sequence[Item], name: TurnName, *, at: str) -> list[Item]:
     """Return a client's items in their complete form: with ids, types and statuses, and with contents as lists.
 
     An id that the client chose stays. An id that this service gave earlier names another item, so it is replaced.
 
     Args:
         items: the items of the request.
-        turn: the id of the turn that will hold them.
+        name: the thread and the turn that will hold them.
         at: the path of the list in the request.
 
     Raises:
         ApiFault: an item is invalid; the fault names the path of the value. Or the items have too many parts.
     """
     check_parts(items, at=at)
-    return [_checked(item, turn, index, f"{at}[{index}]") for index, item in enumerate(items)]
+    return [_checked(item, name, index, f"{at}[{index}]") for index, item in enumerate(items)]
 
 
-def text_item(text: str, turn: str) -> Item:
+def text_item(text: str, name: TurnName) -> Item:
     """Return the item for an input that is a plain text."""
     content = [{"type": "input_text", "text": text}]
     return {
-        "id": item_id("message", turn, 0),
+        "id": name.item_id("message", 0),
         "type": "message",
         "role": "user",
         "status": "completed",
@@ -122,27 +123,23 @@ def text_item(text: str, turn: str) -> Item:
     }
 
 
-def _checked(item: Item, turn: str, index: int, path: str) -> Item:
+def _checked(item: Item, name: TurnName, index: int, path: str) -> Item:
     kind = item.get("type", "message" if "role" in item else None)
     if not isinstance(kind, str) or not kind:
         raise bad_request(f"Missing required parameter: '{path}.type'.", param=f"{path}.type")
-    if kind == "item_reference":
-        raise bad_request(
-            "References to items are not supported. Leave them out: the model gets the whole conversation anyway.",
-            param=path,
-            code="unsupported_value",
-        )
     if (shape := _SHAPES.get(kind)) is not None:
         convert(item, shape, at=path)
+    elif is_tool_item(kind):
+        check_tool_item(item, kind, at=path)
     given = item.get("id")
     if given is not None and not (isinstance(given, str) and is_item_id(given)):
         raise bad_request(
             f"Invalid value for '{path}.id': an id has up to 128 letters, digits, and -_.: characters.",
             param=f"{path}.id",
         )
-    keeps_id = given is not None and turn_of_item(given) is None
-    whole: Item = {"id": given if keeps_id else item_id(kind, turn, index), "type": kind}
-    whole |= {name: value for name, value in item.items() if name not in ("id", "type")}
+    keeps_id = given is not None and parse_item_id(given) is None
+    whole: Item = {"id": given if keeps_id else name.item_id(kind, index), "type": kind}
+    whole |= {field: value for field, value in item.items() if field not in ("id", "type")}
     if kind in ("message", "function_call", "function_call_output"):
         whole["status"] = whole.get("status") or "completed"
     if kind == "message":
@@ -251,6 +248,10 @@ def _plain_message(item: Item) -> ChatMessage:
             return ChatMessage("tool", [_result(item["call_id"], item["output"])], message_id=id)
         case "reasoning":
             return ChatMessage("assistant", [_reasoning(item)], message_id=id)
+        case kind if is_tool_item(kind):
+            content = tool_content(item)
+            role = "assistant" if isinstance(content, FunctionCallContent) else "tool"
+            return ChatMessage(role, [content], message_id=id)
         case _:
             # Unknown items are kept for clients and people. A result without a call is never sent to a model.
             return ChatMessage("tool", [UnknownContent({"type": item["type"]})], message_id=id)

@@ -4,7 +4,8 @@ An id says where its object is, so finding the object costs one look-up, however
 
 - `conv_T` is the thread `conv_T`. A chain of responses that belongs to no conversation is a thread `chain_T`.
 - `resp_T…R` is the turn `R` of one of these threads.
-- `msg_R…`, `fc_R…`, `fco_R…` and `rs_R…` are items of the turn `R`. The id ends with the item's place in the turn.
+- `msg_T…R…`, `fc_T…R…`, `fco_T…R…` and `rs_T…R…` are items of the turn `R`. The id ends with the item's place in the
+  turn.
 
 `T` and `R` are 96 random bits. For a request with an idempotency key they are bits of a hash of the key, so that a
 retry finds what was committed, even after a crash. The id of a tenant's thread begins with the tenant's name, so no
@@ -23,8 +24,9 @@ TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The form of a tenant's name, which is the start of the ids of the tenant's threads."""
 
 _CONVERSATION = re.compile(r"conv_[0-9a-f]{24}")
-_RESPONSE = re.compile(r"resp_(?P<thread>[0-9a-f]{24})(?P<kind>[cr])(?P<turn>[0-9a-f]{24})")
-_ITEM = re.compile(r"(?:msg|fc|fco|rs|item)_(?P<turn>[0-9a-f]{24})[0-9a-f]{4}")
+_TURN = r"(?P<thread>[0-9a-f]{24})(?P<kind>[cr])(?P<turn>[0-9a-f]{24})"
+_RESPONSE = re.compile(f"resp_{_TURN}")
+_ITEM = re.compile(f"(?:msg|fc|fco|rs|item)_{_TURN}[0-9a-f]{{4}}")
 _OTHER_ITEM = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _KINDS = {"c": "conv", "r": "chain"}
 _PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
@@ -55,8 +57,8 @@ class Tenancy:
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseName:
-    """The name of a response's thread, and the id of its turn."""
+class TurnName:
+    """The name of a thread of the service, and the id of one of its turns, such as a response."""
 
     thread: str
     turn: str
@@ -64,8 +66,16 @@ class ResponseName:
     @property
     def id(self) -> str:
         """The response's id."""
+        return f"resp_{self._token}"
+
+    def item_id(self, kind: str, index: int) -> str:
+        """Return the id of the item at `index` of the turn."""
+        return f"{_PREFIXES.get(kind, 'item')}_{self._token}{index:04x}"
+
+    @property
+    def _token(self) -> str:
         kind, _, token = self.thread.partition("_")
-        return f"resp_{token}{'c' if kind == 'conv' else 'r'}{self.turn}"
+        return f"{token}{'c' if kind == 'conv' else 'r'}{self.turn}"
 
     @property
     def is_in_conversation(self) -> bool:
@@ -78,21 +88,18 @@ def is_conversation_id(id: str) -> bool:
     return _CONVERSATION.fullmatch(id) is not None
 
 
-def parse_response_id(id: str) -> ResponseName | None:
+def parse_response_id(id: str) -> TurnName | None:
     """Return the thread and the turn that a response's id names; None for an id of another form."""
-    found = _RESPONSE.fullmatch(id)
-    return None if found is None else ResponseName(f"{_KINDS[found['kind']]}_{found['thread']}", found["turn"])
+    return _turn_name(_RESPONSE.fullmatch(id))
 
 
-def item_id(kind: str, turn: str, index: int) -> str:
-    """Return the id of the item at `index` of a turn."""
-    return f"{_PREFIXES.get(kind, 'item')}_{turn}{index:04x}"
+def parse_item_id(id: str) -> TurnName | None:
+    """Return the thread and the turn that an item's id names; None for an id that a client chose."""
+    return _turn_name(_ITEM.fullmatch(id))
 
 
-def turn_of_item(id: str) -> str | None:
-    """Return the id of the turn that an item's id names; None for an id that a client chose."""
-    found = _ITEM.fullmatch(id)
-    return None if found is None else found["turn"]
+def _turn_name(found: re.Match[str] | None) -> TurnName | None:
+    return None if found is None else TurnName(f"{_KINDS[found['kind']]}_{found['thread']}", found["turn"])
 
 
 def is_item_id(id: str) -> bool:

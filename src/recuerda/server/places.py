@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from recuerda.server.faults import bad_request, dropped, not_found
-from recuerda.server.names import ResponseName, Tenancy, is_conversation_id, parse_response_id
+from recuerda.server.names import Tenancy, TurnName, is_conversation_id, parse_response_id
 from recuerda.server.once import RequestKey, token_of
 from recuerda.server.requests import CreateResponse
 from recuerda.server.threads import Threads, View
@@ -29,13 +29,15 @@ class Place(msgspec.Struct, frozen=True):
         turns: the turns before the response; older turns that do not fit the window may be missing.
         expected: the version that the thread must have when the response is added; it has no effect on a copy.
         copy_of: the thread to copy, and the number of the last turn to copy; None to add to the thread itself.
+        has_older_turns: True if the thread may have turns before `turns`.
         committed: the turn of the response if an earlier request with the same key has committed it; otherwise None.
     """
 
-    name: ResponseName
+    name: TurnName
     turns: Sequence[StoredTurn] = ()
     expected: Expected = 0
     copy_of: tuple[str, int] | None = None
+    has_older_turns: bool = False
     committed: StoredTurn | None = None
 
 
@@ -65,7 +67,7 @@ async def find_place(
         return await _in_conversation(threads, tenancy, request.conversation_id, turn_id, held)
     if request.previous_response_id is not None:
         return await _after(threads, tenancy, request, turn_id=turn_id, key=key, held=held)
-    name = ResponseName(f"chain_{turn_id}", turn_id)
+    name = TurnName(f"chain_{turn_id}", turn_id)
     if key is not None and (found := committed(await threads.turn(tenancy, name.thread, turn_id))) is not None:
         return Place(name, committed=found)
     return Place(name)
@@ -78,7 +80,8 @@ async def _in_conversation(threads: Threads, tenancy: Tenancy, id: str, turn_id:
     view = await threads.newest(tenancy, id, turn_id=turn_id)
     if view.info is None:
         raise not_found("Conversation", id)
-    return Place(ResponseName(id, turn_id), view.turns, view.version, committed=committed(view))
+    is_part = len(view.turns) < view.info.turns
+    return Place(TurnName(id, turn_id), view.turns, view.version, has_older_turns=is_part, committed=committed(view))
 
 
 async def _after(
@@ -94,9 +97,9 @@ async def _after(
     previous = parse_response_id(previous_id)
     if previous is None:
         raise _no_previous(previous_id)
-    copy = ResponseName(f"chain_{tenancy.token('copy', key and key.token)}", turn_id)
+    copy = TurnName(f"chain_{tenancy.token('copy', key and key.token)}", turn_id)
     if key is not None:
-        for name in (ResponseName(previous.thread, turn_id), copy):
+        for name in (TurnName(previous.thread, turn_id), copy):
             if (found := committed(await threads.turn(tenancy, name.thread, turn_id))) is not None:
                 return Place(name, committed=found)
     # A conversation is continued only by its own id. While another request is adding to a chain, this request gets a
@@ -110,9 +113,10 @@ async def _after(
         raise _no_previous(previous_id)
     # Another process that took this key's lease over may have added the turn since the look-up above.
     if (found := next((turn for turn in view.turns if turn.id == turn_id), None)) is not None:
-        return Place(ResponseName(previous.thread, turn_id), committed=found)
+        return Place(TurnName(previous.thread, turn_id), committed=found)
     if may_add and view.turns and view.turns[-1].id == previous.turn:
-        return Place(ResponseName(previous.thread, turn_id), view.turns, view.version)
+        is_part = view.info is not None and len(view.turns) < view.info.turns
+        return Place(TurnName(previous.thread, turn_id), view.turns, view.version, has_older_turns=is_part)
     turns = await _through(threads, tenancy, previous.thread, view, view.found.number)
     return Place(copy, turns, copy_of=(previous.thread, view.found.number))
 

@@ -67,6 +67,7 @@ def chat_body(request: CreateResponse, turns: Sequence[Turn], *, model: str, is_
         "verbosity": None if request.text is None else request.text.verbosity,
         "response_format": None if request.text is None else _format(request.text.format),
     }
+    _check_choice(request)
     if request.tools:
         settings["tools"] = [_tool(tool) for tool in request.tools]
         settings["tool_choice"] = _choice(request.tool_choice)
@@ -93,6 +94,15 @@ def _tool(tool: FunctionTool) -> JsonObject:
         "strict": tool.strict,
     }
     return {"type": "function", "function": {name: value for name, value in function.items() if value is not None}}
+
+
+def _check_choice(request: CreateResponse) -> None:
+    names = [tool.name for tool in request.tools or ()]
+    if request.tool_choice == "required" and not names:
+        raise bad_request("'tool_choice' is 'required', and 'tools' has no function.", param="tool_choice")
+    if isinstance(request.tool_choice, FunctionChoice) and request.tool_choice.name not in names:
+        message = f"The function '{request.tool_choice.name[:64]}' of 'tool_choice' is not in 'tools'."
+        raise bad_request(message, param="tool_choice")
 
 
 def _choice(choice: str | FunctionChoice | None) -> str | JsonObject | None:

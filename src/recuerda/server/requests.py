@@ -30,6 +30,16 @@ Metadata: TypeAlias = Annotated[
     dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
 ]
 _Tokens: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+_Includable: TypeAlias = Literal[
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "message.input_image.image_url",
+    "computer_call_output.output.image_url",
+    "code_interpreter_call.outputs",
+    "reasoning.encrypted_content",
+    "message.output_text.logprobs",
+]
 _Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
@@ -106,6 +116,7 @@ class CreateResponse(msgspec.Struct, frozen=True):
     instructions: str | None = None
     conversation: str | ConversationReference | None = None
     previous_response_id: str | None = None
+    include: list[_Includable] | None = None
     store: bool | None = None
     stream: bool | None = None
     tools: Annotated[list[FunctionTool], Meta(max_length=1024)] | None = None

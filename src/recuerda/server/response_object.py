@@ -8,13 +8,13 @@ import msgspec
 
 from recuerda.messages.message import Usage
 from recuerda.server.answer import Answer
-from recuerda.server.names import ResponseName
+from recuerda.server.names import TurnName
 from recuerda.server.requests import CreateResponse, Item
 
 ResponseObject: TypeAlias = dict[str, Any]
 
 
-def begun(request: CreateResponse, name: ResponseName, *, model: str, created_at: int) -> ResponseObject:
+def begun(request: CreateResponse, name: TurnName, *, model: str, created_at: int) -> ResponseObject:
     """Return the response in its state before the model's first word."""
     text: Item = {"format": {"type": "text"}}
     if request.text is not None:
@@ -75,7 +75,7 @@ def to_keep(response: ResponseObject) -> ResponseObject:
     return {name: value for name, value in response.items() if name not in ("id", "object", "output")}
 
 
-def from_kept(kept: ResponseObject, name: ResponseName, outputs: list[Item]) -> ResponseObject:
+def from_kept(kept: ResponseObject, name: TurnName, outputs: list[Item]) -> ResponseObject:
     """Return the whole response again from the fields that were kept and its output items."""
     return {"id": name.id, "object": "response", **kept, "output": outputs}
 

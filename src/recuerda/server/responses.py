@@ -21,19 +21,20 @@ import msgspec
 from starlette.responses import Response
 
 from recuerda.server.answer import Answer, read_answer
-from recuerda.server.conversations import check_ids, page_of
-from recuerda.server.events import Frames, closing, opening, replay
+from recuerda.server.conversations import page_of
+from recuerda.server.events import Frames, closing, failing, opening, replay
 from recuerda.server.faults import ApiFault, bad_request, dropped, key_in_use, not_found
 from recuerda.server.http import ApiCall, Stream, json_response, known_fault
-from recuerda.server.items import checked_items, text_item
+from recuerda.server.inputs import new_items
+from recuerda.server.items import text_item
 from recuerda.server.limits import InFlight
 from recuerda.server.metrics import Metrics
-from recuerda.server.names import ResponseName, parse_response_id
+from recuerda.server.names import TurnName, parse_response_id
 from recuerda.server.once import Once, RequestKey, fingerprint_in, key_of
 from recuerda.server.places import Place, find_place, is_kept
 from recuerda.server.prompt import chat_body, check_calls
 from recuerda.server.requests import CreateResponse, Item, parse_body, parse_query
-from recuerda.server.response_object import ResponseObject, begun, failed, finished, from_kept, to_keep
+from recuerda.server.response_object import ResponseObject, begun, finished, from_kept, to_keep
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
 from recuerda.server.turns import (
@@ -131,7 +132,6 @@ class Responses:
     # -- making a response ---------------------------------------------------------------------------------------------
 
     async def _job(self, call: ApiCall, request: CreateResponse, place: Place, key: RequestKey | None) -> _Job:
-        turn_id = place.name.turn
         inputs = await self._inputs(call, request, place)
         held = [stored.turn for stored in place.turns]
         history = held[len(held) - self._settings.window.count(held) :] if held else []
@@ -141,21 +141,17 @@ class Responses:
         await call.run(check_calls, history, new)
         model = request.model or self._settings.model
         body = chat_body(request, [*history, new], model=model, is_openai=self._upstream.is_openai)
-        name = ResponseName(place.name.thread, turn_id)
-        response = begun(request, name, model=model, created_at=int(time.time()))
+        response = begun(request, place.name, model=model, created_at=int(time.time()))
         return _Job(call, request, place, inputs, body, response, key)
 
     async def _inputs(self, call: ApiCall, request: CreateResponse, place: Place) -> list[Item]:
-        turn_id = place.name.turn
         if isinstance(request.input, str):
-            return [text_item(request.input, turn_id)]
+            return [text_item(request.input, place.name)]
         items = request.input or []
         limit = self._settings.limits.max_input_items
         if len(items) > limit:
             raise bad_request(f"Invalid 'input': {len(items)} items are too many; the limit is {limit}.", param="input")
-        checked = await call.run(checked_items, items, turn_id, at="input")
-        await check_ids(self._threads, call.tenancy, place.name.thread, checked)
-        return checked
+        return await new_items(self._threads, call, items, place=place, at="input")
 
     async def _whole(self, job: _Job, upstream: UpstreamAnswer) -> ResponseObject:
         answer = self._answer(job)
@@ -173,17 +169,17 @@ class Responses:
             async with aclosing(_pieces(upstream, answer, frames)) as pieces:
                 async for piece in pieces:
                     yield piece
-            written = frames.all(answer.end())
+            ending = list(answer.end())
             response = await self._commit(job, answer)
             if response["output"] != answer.items:  # The client has read another answer than the stored one.
                 raise key_in_use()
-        except Exception as error:  # noqa: BLE001 - the stream has begun, so only its last event can report the failure
-            yield frames.write(closing(failed(job.response, known_fault(error).message)))
+        except Exception as error:  # noqa: BLE001 - the stream has begun, so only its last events can report the failure
+            yield frames.all(failing(job.response, known_fault(error)))
             return
-        yield written + frames.write(closing(response))
+        yield frames.all([*ending, closing(response)])
 
     def _answer(self, job: _Job) -> Answer:
-        return Answer(job.place.name.turn, first=len(job.inputs))
+        return Answer(job.place.name, first=len(job.inputs))
 
     async def _commit(self, job: _Job, answer: Answer) -> ResponseObject:
         """Add the turn to its thread in one atomic step, and return the response as it is stored.
@@ -212,7 +208,7 @@ class Responses:
             )
         return response if job.key is None else _shown(stored, place.name)
 
-    async def _kept(self, call: ApiCall) -> tuple[ResponseName, StoredTurn]:
+    async def _kept(self, call: ApiCall) -> tuple[TurnName, StoredTurn]:
         id = call.path("response_id")
         name = parse_response_id(id)
         turn = None if name is None else (await self._threads.turn(call.tenancy, name.thread, name.turn)).found
@@ -233,7 +229,7 @@ async def _pieces(upstream: UpstreamAnswer, answer: Answer, frames: Frames) -> A
             raise
 
 
-def _replayed(turn: StoredTurn, name: ResponseName, key: RequestKey, *, is_streamed: bool) -> Response:
+def _replayed(turn: StoredTurn, name: TurnName, key: RequestKey, *, is_streamed: bool) -> Response:
     key.check(fingerprint_of(turn.turn))
     response = _shown(turn, name)
     return _played(replay(response)) if is_streamed else json_response(response)
@@ -243,7 +239,7 @@ def _played(stream: bytes) -> Response:
     return Response(stream, media_type="text/event-stream", headers={"cache-control": "no-cache"})
 
 
-def _shown(turn: StoredTurn, name: ResponseName) -> ResponseObject:
+def _shown(turn: StoredTurn, name: TurnName) -> ResponseObject:
     """Return the response that a turn keeps.
 
     Raises:
