@@ -122,6 +122,7 @@ HOMES = {
     ],
     "recuerda.storage": [
         "Appended",
+        "Blob",
         "Clock",
         "Draft",
         "DraftStep",
@@ -225,6 +226,7 @@ HOMES = {
         "serve",
     ],
     "recuerda.testing": [
+        "BlobContract",
         "DraftListContract",
         "LeaseContract",
         "RewriteContract",
@@ -261,7 +263,13 @@ HOMES = {
         "ToolCall",
     ],
     "recuerda.testing.scripted": ["ScriptExhausted", "ScriptedAnswer", "ScriptedChatClient", "call"],
-    "recuerda.testing.storage_contract": ["DraftListContract", "LeaseContract", "RewriteContract", "StorageContract"],
+    "recuerda.testing.storage_contract": [
+        "BlobContract",
+        "DraftListContract",
+        "LeaseContract",
+        "RewriteContract",
+        "StorageContract",
+    ],
     "recuerda.testing.strategies": [
         "contents",
         "json_objects",

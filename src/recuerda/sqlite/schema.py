@@ -49,7 +49,8 @@ _SCHEMA = (
         title TEXT,
         title_turn INTEGER,
         metadata TEXT NOT NULL DEFAULT '{}',
-        parent TEXT -- JSON; NULL unless the thread is a fork
+        parent TEXT, -- JSON; NULL unless the thread is a fork
+        has_blobs INTEGER NOT NULL DEFAULT 0 -- 1 once a turn has named a blob
     )
     """,
     "CREATE INDEX threads_by_time ON threads (updated_us, id)",
@@ -93,6 +94,19 @@ _SCHEMA = (
         PRIMARY KEY (thread_key, number)
     ) WITHOUT ROWID
     """,
+    # The bytes of files, each once for a thread. A row of `blobs` lives as long as a row of `turn_blobs` points to it.
+    """
+    CREATE TABLE turn_blobs (
+        position INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        blob_key INTEGER NOT NULL,
+        PRIMARY KEY (position, place)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX turn_blobs_by_digest ON turn_blobs (position >> 32, digest)",
+    "CREATE INDEX turn_blobs_by_blob ON turn_blobs (blob_key)",
+    "CREATE TABLE blobs (key INTEGER PRIMARY KEY, data BLOB NOT NULL)",
     # The times come from the machine's monotonic clock, which starts anew when the machine starts.
     """
     CREATE TABLE leases (

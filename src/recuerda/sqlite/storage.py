@@ -38,6 +38,7 @@ from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -49,6 +50,9 @@ from recuerda.storage.records import (
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
 T = TypeVar("T")
+
+MAX_BLOB_BYTES = 999_999_000
+"""The length of the longest blob. SQLite keeps up to 1,000,000,000 bytes in a row; see https://sqlite.org/limits.html"""
 
 
 class SQLiteStorage(Storage):
@@ -69,6 +73,7 @@ class SQLiteStorage(Storage):
     """
 
     kind: ClassVar[str] = "sqlite"
+    max_blob_bytes: ClassVar[int | None] = MAX_BLOB_BYTES
     # Each write is one job in an OS thread, and waits for its end.
     write_patience_s: float | None = None
     driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
@@ -149,6 +154,9 @@ class SQLiteStorage(Storage):
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         return await self._write(partial(turns.rewrite, thread_id, bodies, now_us, guard), erase_s=0.0)
+
+    async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        return await self._write(partial(turns.replace_blob, thread_id, digest, blob, guard), erase_s=0.0)
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         return await self._write(partial(leases.take, thread_id, holder, ttl_us, guard))

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from recuerda.ids import new_id
+from recuerda.sqlite import blobs
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo, ThreadParent
@@ -26,7 +27,7 @@ _THREAD = """
     SELECT printf(
         '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s,%s]',
         key, revision, edits, rewritten, first, turns, messages, created_us, updated_us,
-        {has_draft},
+        {has_draft} | has_blobs << 1,
         json_array(id, incarnation, record_id, user_id, title, title_turn),
         metadata,
         ifnull(parent, 'null')
@@ -39,7 +40,7 @@ _LOOK = f"{_THREAD.format(has_draft=_HAS_DRAFT)} WHERE id = ?"
 _HEAD = """
     SELECT json_array(
         key, user_id, incarnation, revision, record_id, edits, first, turns, messages, title, title_turn, updated_us,
-        EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)
+        EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key), has_blobs
     ) FROM threads WHERE id = ?
 """
 
@@ -63,14 +64,20 @@ class _Thread(msgspec.Struct, array_like=True, frozen=True):
     messages: int
     created_us: int
     updated_us: int
-    has_draft: int
+    marks: int
     texts: _Texts
     metadata: dict[str, Any]
     parent: ThreadParent | None
 
 
-Thread: TypeAlias = tuple[int, ThreadInfo, bool]
-"""A thread's row: its key, its information, and whether it has a draft. A named tuple would cost more."""
+Thread: TypeAlias = tuple[int, ThreadInfo, int]
+"""A thread's row: its key, its information, and its marks. A named tuple would cost more."""
+
+HAS_DRAFT = 1
+"""Marks a thread with a draft."""
+
+HAS_BLOBS = 2
+"""Marks a thread of which a turn has named a blob."""
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -89,6 +96,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     title_turn: int | None
     updated_us: int
     has_draft: int
+    has_blobs: int
 
     def check(self, thread_id: str, guard: Guard) -> None:
         """Refuse a thread that is not in the guard's state."""
@@ -109,7 +117,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 _to_head = msgspec.json.Decoder(Head).decode
 _decoded = msgspec.json.Decoder(_Thread).decode
-_NO_THREAD = Head(0, None, None, 0, "", 0, 1, 0, 0, None, None, 0, 0)
+_NO_THREAD = Head(0, None, None, 0, "", 0, 1, 0, 0, None, None, 0, 0, 0)
 
 
 def find(thread_id: str, guard: Guard, db: sqlite3.Connection | sqlite3.Cursor) -> Head:
@@ -222,6 +230,8 @@ def delete(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:
         return False
     head.check(thread_id, guard)
     records = (head.key << NUMBER_BITS, head.key << NUMBER_BITS | NUMBER_MASK)
+    if head.has_blobs:
+        blobs.remove(db, *records)
     db.execute("DELETE FROM turns WHERE position BETWEEN ? AND ?", records)
     db.execute("DELETE FROM removed WHERE position BETWEEN ? AND ?", records)
     db.execute("DELETE FROM drafts WHERE thread_key = ?", (head.key,))
@@ -251,4 +261,4 @@ def to_thread(row: tuple[Any, ...]) -> Thread:
         updated_us=thread.updated_us,
         parent=thread.parent,
     )
-    return thread.key, info, thread.has_draft > 0
+    return thread.key, info, thread.marks

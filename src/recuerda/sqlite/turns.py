@@ -13,14 +13,16 @@ from msgspec import json
 from msgspec.structs import replace
 
 from recuerda.errors import TurnDropped, TurnGone
-from recuerda.sqlite import drafts
+from recuerda.sqlite import blobs, drafts
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.sqlite.snapshots import Snapshot
-from recuerda.sqlite.threads import Head, find, id_at, look, make
+from recuerda.sqlite.threads import HAS_BLOBS, HAS_DRAFT, Head, find, id_at, look, make
 from recuerda.storage.records import (
     MAX_MESSAGE_COUNT,
+    NO_BLOBS,
     REMEMBERED,
     Appended,
+    Blob,
     Guard,
     NewRecord,
     ReadQuery,
@@ -29,7 +31,7 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
 )
-from recuerda.storage.rules import edits_after, is_same_history, title_after, updated_after
+from recuerda.storage.rules import edits_after, is_same_history, title_after, updated_after, wanted_blobs
 
 # The texts of the usual statements are made once, because Python's driver looks a statement up by its text.
 # A column that Python's driver fetches costs more than SQLite's arithmetic, so two numbers of a turn come as one.
@@ -82,6 +84,8 @@ def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connecti
     key = head.key or make(thread_id, None, record.created_us, db)
     committed = record.numbered(head.revision + 1)
     _insert(cursor, key, committed)
+    if record.blobs:
+        blobs.write(cursor, key, committed.number, record.blobs)
     cut = _cut(db, key << NUMBER_BITS, record, head)
     _advance(cursor, key, head, cut, committed)
     if cut or not head.revision or (head.title_turn == 0 and record.title):
@@ -105,7 +109,7 @@ def _held(thread_id: str, record_id: str, head: Head, db: sqlite3.Connection) ->
     found = _by_id(db, head.key, record_id)
     if found is None and (number := _dropped(db, head.key, head.first, record_id)):
         raise TurnDropped(thread_id, turn_id=record_id, number=number)
-    return found
+    return blobs.named(db, head.key << NUMBER_BITS, [found])[0] if found and head.has_blobs else found
 
 
 def _without_turn(thread_id: str, number: int, head: Head, db: sqlite3.Connection) -> Head:
@@ -211,6 +215,8 @@ def _delete_range(
     db.execute(f"{_REMEMBER} turns WHERE position BETWEEN ? AND ?", (is_drop, *new))
     if too_old > 0:
         db.execute("DELETE FROM removed WHERE position BETWEEN ? AND ?", (base, base + too_old))
+    if head.has_blobs:
+        blobs.remove(db, base + low, base + high)
     db.execute("DELETE FROM turns WHERE position BETWEEN ? AND ?", (base + low, base + high))
     return turns, messages
 
@@ -243,15 +249,17 @@ def _read_row(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> Threa
 
     This is usual: a handle that has read the thread before finds nothing new.
     """
-    if query.turn_id or not (query.after or (query.last_turns == 0 and not query.with_summary)):
+    if query.turn_id or query.digests or not (query.after or (query.last_turns == 0 and not query.with_summary)):
         return None
     thread = look(thread_id, db)
     if thread is None:
         return ThreadSlice(info=None)
-    _, info, has_draft = thread
+    _, info, marks = thread
     if query.after and not (query.after == info.revision and _is_at(info, query)):
         return None
-    return ThreadSlice(info=info, start=info.revision + 1, is_continued=query.after > 0, has_draft=has_draft)
+    return ThreadSlice(
+        info=info, start=info.revision + 1, is_continued=query.after > 0, has_draft=marks & HAS_DRAFT > 0
+    )
 
 
 def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> ThreadSlice:
@@ -259,7 +267,7 @@ def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> T
         thread = look(thread_id, cursor)
         if thread is None:
             return ThreadSlice(info=None)
-        key, info, has_draft = thread
+        key, info, marks = thread
         base = key << NUMBER_BITS
         after = query.after if query.after and _continues(db, base, info, query) else 0
         found = dropped = None
@@ -272,6 +280,11 @@ def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> T
         else:
             lowest = max(after + 1, info.first, (summary.target or 0) + 1 if summary else 1)
             records, start = _newest(cursor, base, after, (lowest, info.revision), query)
+        data = NO_BLOBS
+        if marks & HAS_BLOBS:
+            records = blobs.named(db, base, records)
+            found = found and blobs.named(db, base, [found])[0]
+            data = blobs.read(db, key, wanted_blobs(query, records))
     return ThreadSlice(
         info=info,
         records=tuple(reversed(records)),
@@ -280,7 +293,8 @@ def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> T
         found=found,
         dropped=dropped,
         summary=summary,
-        has_draft=has_draft,
+        has_draft=marks & HAS_DRAFT > 0,
+        blobs=data,
     )
 
 
@@ -396,3 +410,10 @@ def rewrite(
         "UPDATE turns SET body = ? WHERE position = ?", [(body, base + number) for number, body in bodies.items()]
     )
     return edits
+
+
+def replace_blob(thread_id: str, digest: str, blob: Blob, guard: Guard, db: sqlite3.Connection) -> bool:
+    """Do `Storage._replace_blob`."""
+    head = find(thread_id, guard, db)
+    head.check(thread_id, guard)
+    return blobs.replace(db, head.key, digest, blob)

@@ -10,6 +10,7 @@ from recuerda.storage.leases import Lease
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import (
     Appended,
+    Blob,
     Draft,
     DraftStep,
     Expected,
@@ -33,6 +34,7 @@ from recuerda.storage.view import UserStorage
 
 __all__ = [
     "Appended",
+    "Blob",
     "Clock",
     "Draft",
     "DraftStep",

@@ -9,9 +9,10 @@ bytes.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import ClassVar, Self
@@ -36,6 +37,7 @@ from recuerda.storage.hooks import Clock, StorageHooks
 from recuerda.storage.leases import Lease
 from recuerda.storage.records import (
     MAX_NUMBER,
+    NO_BLOBS,
     NO_GUARD,
     Appended,
     Draft,
@@ -53,6 +55,7 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
     Version,
+    check_digest,
     parse_cursor,
     revision_of,
     to_microseconds,
@@ -137,11 +140,14 @@ class Storage(StorageHooks):
             TurnGone: the thread does not hold the turn that was to be replaced. A replay comes before this check.
             TurnDropped: the thread held a turn with this id, and a trim or a limit has deleted it. The thread remembers
                 the ids of its newest 1,000 records.
-            InvalidInput: an id cannot be used, or `replaces` is below 1.
-            EncodeError: the body is longer than the storage's `max_body_bytes`.
+            InvalidInput: an id cannot be used, `replaces` is below 1, or a blob has another digest than it says.
+            EncodeError: the body is longer than the storage's `max_body_bytes`, or a blob than its `max_blob_bytes`.
+            ConfigurationError: the turn has blobs, and the storage keeps none.
             StorageError: the storage cannot append now; the subclasses say why.
         """
         check_id(thread_id, "thread id")
+        if turn.blobs:
+            await self._check_blobs([turn])
         record = self._new_record(turn, keep_messages=keep_messages, title=title, replaces=replaces)
         guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id, guard):
@@ -163,6 +169,8 @@ class Storage(StorageHooks):
         the first turn only.
         """
         check_id(thread_id, "thread id")
+        if any(turn.blobs for turn in turns):
+            await self._check_blobs(turns)
         records = [self._new_record(turn, keep_messages=None, title=title) for turn in turns]
         guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id):
@@ -177,6 +185,7 @@ class Storage(StorageHooks):
         last_turns: int | None = None,
         turn_id: str | None = None,
         with_summary: bool = False,
+        blobs: int | None = 0,
         user_id: str | None = None,
     ) -> ThreadSlice:
         """Return the information about a thread, and its records: one consistent snapshot, in one trip.
@@ -193,6 +202,8 @@ class Storage(StorageHooks):
             turn_id: also find the turn with this id, wherever it is in the thread.
             with_summary: if the read starts anew and the thread has a summary, return the newest summary, and only the
                 turns after the last turn that it covers.
+            blobs: also return the blobs of this number of the newest turns among `records`; None for the blobs of all
+                of them.
             user_id: the user for whom the thread is read; None for any user.
 
         Raises:
@@ -210,6 +221,7 @@ class Storage(StorageHooks):
             last_turns=last_turns,
             turn_id=turn_id,
             with_summary=with_summary,
+            blobs=blobs,
         )
         guard = to_guard(None, user_id)
         with self._translated("read", thread_id):
@@ -217,6 +229,34 @@ class Storage(StorageHooks):
         if found.info is not None:
             check_user(thread_id, guard, found.info.user_id)
         return found
+
+    async def read_blobs(
+        self, thread_id: str, digests: Iterable[str], *, user_id: str | None = None
+    ) -> Mapping[str, bytes]:
+        """Return the bytes of a thread's blobs by their digests, in one trip.
+
+        A digest that no turn of the thread names is left out.
+
+        Args:
+            thread_id: the thread.
+            digests: the digests, as `TurnRecord.blobs` gives them.
+            user_id: the user for whom the thread is read; None for any user.
+
+        Raises:
+            ThreadOwnershipError: the thread belongs to another user.
+            InvalidInput: the thread id or a digest cannot be used.
+        """
+        check_id(thread_id, "thread id")
+        wanted = tuple(dict.fromkeys(digests))
+        for digest in wanted:
+            check_digest(digest)
+        if not wanted:
+            return NO_BLOBS
+        guard = to_guard(None, user_id)
+        with self._translated("read", thread_id):
+            found = await self._read(thread_id, ReadQuery(last_turns=0, digests=wanted))
+        check_user(thread_id, guard, found.info.user_id if found.info else None)
+        return found.blobs
 
     async def head(self, thread_id: str, *, user_id: str | None = None) -> ThreadInfo | None:
         """Return the information about a thread without its turns, or None if the thread does not exist.
@@ -823,6 +863,7 @@ class Storage(StorageHooks):
             keep_messages=keep_messages,
             title=title,
             call=0 if turn.id is None else new_call(),
+            blobs=tuple({blob.digest: blob for blob in turn.blobs}.values()) if turn.blobs else (),
         )
 
     async def _append_other(
@@ -848,6 +889,19 @@ class Storage(StorageHooks):
         limit = self.max_body_bytes
         if limit is not None and len(body) > limit:
             raise EncodeError("the turn", f"it has {len(body):,} bytes, and this storage keeps at most {limit:,}")
+
+    async def _check_blobs(self, turns: Iterable[NewTurn]) -> None:
+        """Check the blobs of turns. The digests are computed in an OS thread, because a file may be large."""
+        blobs = [blob for turn in turns for blob in turn.blobs]
+        limit = self.max_blob_bytes
+        if limit == 0:
+            raise ConfigurationError(f"{type(self).__name__} keeps no blobs: keep the bytes in the turn's body")
+        for blob in blobs:
+            if limit is not None and len(blob.data) > limit:
+                raise EncodeError(
+                    "a blob", f"it has {len(blob.data):,} bytes, and this storage keeps at most {limit:,}"
+                )
+        await asyncio.to_thread(lambda: [blob.check() for blob in blobs])
 
 
 def to_guard(expected: Expected | None, user_id: str | None, *, with_edits: bool = False) -> Guard:

@@ -16,6 +16,7 @@ from recuerda.errors import ConfigurationError, RecuerdaError, StorageError, Thr
 from recuerda.storage.finishing import PATIENCE_S, settled
 from recuerda.storage.records import (
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -46,6 +47,12 @@ class StorageHooks(ABC):
     """The length of the longest body that the backend can keep. A longer body is refused before anything is written.
 
     None means any length.
+    """
+
+    max_blob_bytes: ClassVar[int | None] = 0
+    """The length of the longest blob that the backend can keep. A longer blob is refused before anything is written.
+
+    None means any length. 0 means that the backend keeps no blobs.
     """
 
     write_patience_s: float | None = PATIENCE_S
@@ -84,6 +91,9 @@ class StorageHooks(ABC):
         - With `keep_messages`, delete the oldest turns that are left then until the limit holds, and every record older
           than the last one deleted.
 
+        A turn's blobs are written in the same operation. A blob whose digest the thread already holds is not written
+        again. A blob goes when no turn of the thread names it any more, whichever way the last turn goes.
+
         The thread remembers the ids of the removed records among its `REMEMBERED` newest numbers, for `_read`. An
         append refuses the id of a dropped turn, but not the id of an undone turn or of another record.
 
@@ -109,6 +119,7 @@ class StorageHooks(ABC):
         The read continues from `after` if the thread has the query's incarnation, if record `after` has the id
         `record_id` or had it and is remembered, and if `is_same_history` returns True. Otherwise it starts anew.
         The cost must depend only on the returned records, even for finding the newest summary or its absence.
+        `wanted_blobs` names the blobs to return beside them.
         """
 
     @abstractmethod
@@ -185,6 +196,17 @@ class StorageHooks(ABC):
         """
         raise ConfigurationError(
             f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"
+        )
+
+    async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        """Check the guard, and put a blob in the place of the blob with a digest, in one atomic operation. Optional.
+
+        Every turn that names the digest names the new digest instead. If the thread already holds the new digest, the
+        old blob goes, and the bytes of the held blob are replaced. `edits` stays. Return False if the thread does not
+        hold the old digest.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot replace the blob {digest} of {thread_id!r} by {blob.digest}"
         )
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:

@@ -16,6 +16,7 @@ from recuerda.errors import ConfigurationError, StorageUnavailable
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -36,6 +37,7 @@ class MemoryStorage(Storage):
     """
 
     kind: ClassVar[str] = "memory"
+    max_blob_bytes: ClassVar[int | None] = None
     write_patience_s: float | None = None
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
@@ -111,6 +113,10 @@ class MemoryStorage(Storage):
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         with self._open():
             return self._log(thread_id).rewrite(bodies, now_us, guard)
+
+    async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        with self._open():
+            return self._log(thread_id).replace_blob(digest, blob, guard)
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         with self._open():

@@ -6,8 +6,11 @@ can be a wrapper around a storage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -29,6 +32,10 @@ MAX_NUMBER = 2**32 - 1
 REMEMBERED = 1000
 """The number of a thread's newest records whose ids are remembered, even when a trim or a limit has dropped them."""
 
+NO_BLOBS: Mapping[str, bytes] = MappingProxyType({})
+"""No bytes."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_10000_US = 253_402_300_800_000_000
 
@@ -41,6 +48,44 @@ def from_microseconds(value: int) -> datetime:
 def to_microseconds(value: datetime) -> int:
     """Return the exact number of microseconds from 1970 to `value`."""
     return (value - _EPOCH) // timedelta(microseconds=1)
+
+
+class Blob(msgspec.Struct, frozen=True, gc=False):
+    """The bytes of a file, such as a picture. A thread keeps them once, beside the turns that name them.
+
+    Attributes:
+        digest: the SHA-256 of `data` in 64 lowercase hexadecimal digits. (In a storage that keeps encrypted values: a
+            name of the same form.)
+        data: the bytes.
+    """
+
+    digest: str
+    data: bytes
+
+    @classmethod
+    def of(cls, data: bytes) -> Blob:
+        """Return the blob of these bytes."""
+        return cls(hashlib.sha256(data).hexdigest(), data)
+
+    def check(self) -> None:
+        """Check that the digest is that of the bytes. Encrypted bytes are not checked: they have a name instead.
+
+        Raises:
+            InvalidInput: it is not.
+        """
+        check_digest(self.digest)
+        if not self.data.startswith(SEAL) and hashlib.sha256(self.data).hexdigest() != self.digest:
+            raise InvalidInput(f"the digest {self.digest} is not the SHA-256 of the blob's bytes: use Blob.of")
+
+
+def check_digest(digest: str) -> None:
+    """Check the form of a digest.
+
+    Raises:
+        InvalidInput: it does not have 64 lowercase hexadecimal digits.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise InvalidInput("a blob's digest has 64 lowercase hexadecimal digits: use Blob.of")
 
 
 # gc=False: a record is never in a reference cycle, and a long thread holds thousands of records that the collector
@@ -61,6 +106,7 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         kind: "turn", "undo", "trim" or "summary".
         target: for an undo, the number of the turn that it removed; for a trim, the lowest number that it kept; for a
             summary, the last number that it covers; for a turn, the number of the turn that it replaced, or None.
+        blobs: the digests of the blobs that a turn names.
     """
 
     number: int
@@ -71,6 +117,7 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes
     kind: RecordKind = "turn"
     target: int | None = None
+    blobs: tuple[str, ...] = ()
 
     @property
     def created_at(self) -> datetime:
@@ -85,9 +132,24 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """
         return self.target if self.kind in {"undo", "turn"} else None
 
-    def as_new_turn(self) -> NewTurn:
-        """Return this turn, to be appended to another thread under the same id and with the same time."""
-        return NewTurn(body=self.body, message_count=self.message_count, id=self.id, created_us=self.created_us)
+    def as_new_turn(self, blobs: Mapping[str, bytes] = NO_BLOBS) -> NewTurn:
+        """Return this turn, to be appended to another thread under the same id and with the same time.
+
+        Args:
+            blobs: the bytes of the turn's blobs by their digests, as `Storage.read_blobs` returns them.
+
+        Raises:
+            InvalidInput: the bytes of a blob are missing.
+        """
+        if not blobs.keys() >= set(self.blobs):
+            raise InvalidInput(f"turn {self.id!r} names a blob whose bytes are missing: read them with `read_blobs`")
+        return NewTurn(
+            body=self.body,
+            message_count=self.message_count,
+            id=self.id,
+            created_us=self.created_us,
+            blobs=tuple(Blob(digest, blobs[digest]) for digest in self.blobs),
+        )
 
 
 class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -99,6 +161,8 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         id: the caller's id for the turn, which makes a retry safe. None makes a new random id.
         created_us: the time of the turn, in microseconds since 1970 (UTC). None means now. A thread that is moved from
             another storage keeps its times.
+        blobs: the bytes that the body names by their digests. The thread keeps them as long as it holds this turn, or
+            another turn that names them, and once for all of these turns.
 
     Raises:
         InvalidInput: there are no messages, or the time is before 1970 or after the year 9999.
@@ -108,6 +172,7 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     message_count: int
     id: str | None = None
     created_us: int | None = None
+    blobs: tuple[Blob, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.message_count <= MAX_MESSAGE_COUNT:
@@ -278,6 +343,8 @@ class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         incarnation: the incarnation of that record's thread; None for any.
         record_id: the id of that record; None for any.
         edits: the thread's `edits` at that time; None for any.
+        digests: the digests of blobs to return, whichever turns are returned. A digest that the thread does not hold
+            is left out.
     """
 
     after: int = 0
@@ -288,9 +355,13 @@ class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_turns: int | None = None
     turn_id: str | None = None
     with_summary: bool = False
+    blobs: int | None = 0
+    digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_count(self.after, "after")
+        if self.blobs:
+            check_count(self.blobs, "blobs")
         if self.last_messages is not None:
             check_limit(self.last_messages, "last_messages")
         if self.last_turns is not None:
@@ -314,6 +385,7 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
         summary: the newest summary, if the query asked for it and the slice starts anew; `records` then starts after
             the last turn that it covers. Otherwise None.
         has_draft: True if a turn was begun on the thread and is neither committed nor dropped.
+        blobs: the bytes that the query asked for, by their digests.
     """
 
     info: ThreadInfo | None
@@ -324,6 +396,7 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int | None = None
     summary: TurnRecord | None = None
     has_draft: bool = False
+    blobs: Mapping[str, bytes] = NO_BLOBS
 
 
 class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -381,6 +454,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             The new turn always stays.
         title: a title made of this turn, to be set if the thread has no title, and this is its first record or its
             made title is gone.
+        blobs: the blobs that the body names, each digest once.
         call: a random number of this append. A storage that repeats an append because the answer was lost keeps the
             number with the record. A record with this number was written by the first attempt, and not by another
             append of the same id. 0 for a new id, because then the id itself tells.
@@ -397,6 +471,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     keep_messages: int | None = None
     title: str | None = None
     call: int = 0
+    blobs: tuple[Blob, ...] = ()
 
     @property
     def undone(self) -> int | None:
@@ -414,6 +489,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             body=self.body,
             kind=self.kind,
             target=self.target,
+            blobs=tuple([blob.digest for blob in self.blobs]) if self.blobs else (),
         )
 
 

@@ -6,7 +6,7 @@ or Lua in its server states the same rules in that language. `thread_log.py` sho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -137,6 +137,23 @@ def is_same_history(query: ReadQuery, *, incarnation: str, edits: int, rewritten
     """
     is_same_life = query.incarnation is None or query.incarnation == incarnation
     return is_same_life and (query.edits is None or rewritten <= query.edits <= edits)
+
+
+def wanted_blobs(query: ReadQuery, records: Iterable[TurnRecord]) -> list[str]:
+    """Return the digests of the blobs that a query asks for, each once.
+
+    Args:
+        query: the query.
+        records: the records that it returns, the newest first.
+    """
+    digests = dict.fromkeys(query.digests)
+    turns = 0
+    for record in records:
+        if turns == query.blobs:
+            break
+        turns += record.kind == "turn"
+        digests |= dict.fromkeys(record.blobs)
+    return list(digests)
 
 
 def owner_after(user_id: str | None, *, owner: str | None, revision: int) -> str | None:

@@ -18,6 +18,7 @@ from recuerda.ids import new_id
 from recuerda.storage.records import (
     REMEMBERED,
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -40,6 +41,7 @@ from recuerda.storage.rules import (
     parent_after,
     title_after,
     updated_after,
+    wanted_blobs,
 )
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter, matching
 
@@ -70,6 +72,8 @@ class ThreadLog(msgspec.Struct):
         retries: the numbers of dropped turns by their ids, which no other turn may use.
         summaries: the numbers of the summaries, ascending.
         draft: the steps of the turn that has begun and is not committed.
+        blobs: the bytes of the blobs by their digests.
+        uses: the number of turns that name each blob, by its digest.
     """
 
     id: str
@@ -93,6 +97,8 @@ class ThreadLog(msgspec.Struct):
     retries: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     summaries: list[int] = msgspec.field(default_factory=list[int])
     draft: list[DraftStep] = msgspec.field(default_factory=list[DraftStep])
+    blobs: dict[str, bytes] = msgspec.field(default_factory=dict[str, bytes])
+    uses: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
     @property
     def exists(self) -> bool:
@@ -162,6 +168,9 @@ class ThreadLog(msgspec.Struct):
             self.draft = []
         committed = record.numbered(self.revision + 1)
         self._add(committed)
+        for blob in record.blobs:
+            self.blobs.setdefault(blob.digest, blob.data)
+            self.uses[blob.digest] = self.uses.get(blob.digest, 0) + 1
         self._cut(record)
         self._forget_old_ids()
         self.title, self.title_turn = title_after(
@@ -188,7 +197,23 @@ class ThreadLog(msgspec.Struct):
             dropped=self.retries.get(query.turn_id) if query.turn_id and not found else None,
             summary=summary,
             has_draft=bool(self.draft),
+            blobs={digest: self.blobs[digest] for digest in wanted_blobs(query, records) if digest in self.blobs},
         )
+
+    def replace_blob(self, digest: str, blob: Blob, guard: Guard) -> bool:
+        """Do what `Storage._replace_blob` describes."""
+        self.check_user(guard)
+        self.check_state(guard)
+        if digest not in self.blobs:
+            return False
+        del self.blobs[digest], self.uses[digest]
+        self.blobs[blob.digest] = blob.data
+        for record in list(self.records.values()):
+            if digest in record.blobs:
+                names = dict.fromkeys(blob.digest if name == digest else name for name in record.blobs)
+                self.records[record.number] = msgspec.structs.replace(record, blobs=tuple(names))
+        self.uses[blob.digest] = sum(blob.digest in record.blobs for record in self.records.values())
+        return True
 
     def rewrite(self, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         """Do what `Storage._rewrite` describes."""
@@ -289,6 +314,14 @@ class ThreadLog(msgspec.Struct):
             if self.title_turn == number:
                 self.title, self.title_turn = None, 0
             self.dropped[number] = record.id
+            for digest in record.blobs:
+                self._release_blob(digest)
+
+    def _release_blob(self, digest: str) -> None:
+        """Count one turn less that names a blob, and drop the blob with its last turn."""
+        self.uses[digest] -= 1
+        if not self.uses[digest]:
+            del self.uses[digest], self.blobs[digest]
 
     def _forget_old_ids(self) -> None:
         """Forget the ids of removed records that are too old for a retry or a continued read."""

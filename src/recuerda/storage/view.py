@@ -16,6 +16,7 @@ from recuerda.storage.erasure import Follower
 from recuerda.storage.records import (
     NO_GUARD,
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -42,6 +43,7 @@ class UserStorage(Storage):
         self.kind: str = storage.kind  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
         self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
         self.max_body_bytes: int | None = storage.max_body_bytes  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
+        self.max_blob_bytes: int | None = storage.max_blob_bytes  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
         self.write_patience_s: float | None = storage.write_patience_s
         self.followers: WeakSet[Follower] = storage.followers
         self.user_id: str = user_id
@@ -108,6 +110,9 @@ class UserStorage(Storage):
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         return await self.storage._rewrite(thread_id, bodies, now_us, self._mine(thread_id, guard))
+
+    async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        return await self.storage._replace_blob(thread_id, digest, blob, self._mine(thread_id, guard))
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         return await self.storage._lease(thread_id, holder, ttl_us, self._mine(thread_id, guard))

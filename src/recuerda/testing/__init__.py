@@ -15,9 +15,16 @@ if TYPE_CHECKING:
     from recuerda.testing.openai_script import Dropped, Failure, RecordedRequest, Reply, ToolCall, Usage
     from recuerda.testing.openai_server import ScriptedOpenAIServer
     from recuerda.testing.scripted import ScriptedChatClient, ScriptExhausted, call
-    from recuerda.testing.storage_contract import DraftListContract, LeaseContract, RewriteContract, StorageContract
+    from recuerda.testing.storage_contract import (
+        BlobContract,
+        DraftListContract,
+        LeaseContract,
+        RewriteContract,
+        StorageContract,
+    )
 
 __all__ = [
+    "BlobContract",
     "DraftListContract",
     "Dropped",
     "Failure",
@@ -38,7 +45,13 @@ _MODULES = {
     "recuerda.testing.openai_script": ("Dropped", "Failure", "RecordedRequest", "Reply", "Usage", "ToolCall"),
     "recuerda.testing.openai_server": ("ScriptedOpenAIServer",),
     "recuerda.testing.scripted": ("ScriptExhausted", "ScriptedChatClient", "call"),
-    "recuerda.testing.storage_contract": ("DraftListContract", "LeaseContract", "RewriteContract", "StorageContract"),
+    "recuerda.testing.storage_contract": (
+        "BlobContract",
+        "DraftListContract",
+        "LeaseContract",
+        "RewriteContract",
+        "StorageContract",
+    ),
 }
 
 

@@ -14,9 +14,9 @@ that several processes can open, also define `another`, a second handle on the s
             async with MyStorage(tmp_path) as another:
                 yield another
 
-Without this fixture, both handles are the same object. Three abilities are optional. For a storage that can list its
-drafts, also inherit `DraftListContract`; for one that has leases, `LeaseContract`; for one that can replace bodies,
-`RewriteContract`. The tests need `pip install "recuerda[testing]"`.
+Without this fixture, both handles are the same object. Four abilities are optional. For a storage that can list its
+drafts, also inherit `DraftListContract`; for one that keeps blobs, `BlobContract`; for one that has leases,
+`LeaseContract`; for one that can replace bodies, `RewriteContract`. The tests need `pip install "recuerda[testing]"`.
 """
 
 import pytest
@@ -24,6 +24,7 @@ import pytest
 pytest.register_assert_rewrite(
     "recuerda.testing.storage_contract.append",
     "recuerda.testing.storage_contract.branches",
+    "recuerda.testing.storage_contract.blobs",
     "recuerda.testing.storage_contract.cuts",
     "recuerda.testing.storage_contract.drafts",
     "recuerda.testing.storage_contract.finding",
@@ -39,6 +40,7 @@ pytest.register_assert_rewrite(
 )
 
 from recuerda.testing.storage_contract.append import AppendContract  # noqa: E402 - asserts are rewritten at import
+from recuerda.testing.storage_contract.blobs import BlobContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.branches import BranchContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.cuts import CutContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.drafts import DraftContract, DraftListContract  # noqa: E402 - as above
@@ -53,7 +55,7 @@ from recuerda.testing.storage_contract.summaries import SummaryContract  # noqa:
 from recuerda.testing.storage_contract.threads import ThreadContract  # noqa: E402 - as above
 from recuerda.testing.storage_contract.versions import VersionContract  # noqa: E402 - as above
 
-__all__ = ["DraftListContract", "LeaseContract", "RewriteContract", "StorageContract"]
+__all__ = ["BlobContract", "DraftListContract", "LeaseContract", "RewriteContract", "StorageContract"]
 
 
 class StorageContract(

@@ -1,0 +1,89 @@
+"""The bytes of files that turns name, such as pictures.
+
+`turn_blobs` says which turns name which blob, and `blobs` has the bytes. They are apart so that a read of turns never
+passes the bytes, and a deletion finds the last use of a blob in an index. A thread without blobs never comes here: its
+row says that it has none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from recuerda.sqlite.schema import NUMBER_BITS
+from recuerda.storage.records import Blob, TurnRecord
+
+_HELD = "SELECT blob_key FROM turn_blobs WHERE position >> 32 = ? AND digest = ? LIMIT 1"
+_DATA = (
+    "SELECT data FROM blobs WHERE key ="
+    " (SELECT blob_key FROM turn_blobs WHERE position >> 32 = ? AND digest = ? LIMIT 1)"
+)
+_USES = "SELECT position & 4294967295, digest FROM turn_blobs WHERE position BETWEEN ? AND ? ORDER BY position, place"
+_UNUSED = (
+    "DELETE FROM blobs WHERE key IN (SELECT blob_key FROM turn_blobs WHERE position BETWEEN :low AND :high)"
+    " AND NOT EXISTS (SELECT 1 FROM turn_blobs WHERE blob_key = key AND position NOT BETWEEN :low AND :high)"
+)
+_KEYS = "SELECT DISTINCT blob_key FROM turn_blobs WHERE position >> 32 = :key AND digest IN (:old, :new)"
+_DOUBLE = (
+    "DELETE FROM turn_blobs AS one WHERE position >> 32 = :key AND digest = :old AND :old <> :new"
+    " AND EXISTS (SELECT 1 FROM turn_blobs AS other WHERE other.position = one.position AND other.digest = :new)"
+)
+_REPLACE = (
+    "UPDATE turn_blobs SET digest = :new, blob_key = :blob WHERE position >> 32 = :key AND digest IN (:old, :new)"
+)
+_DELETE_UNUSED = "DELETE FROM blobs WHERE key = ? AND NOT EXISTS (SELECT 1 FROM turn_blobs WHERE blob_key = key)"
+
+
+def write(db: sqlite3.Cursor, key: int, number: int, blobs: Sequence[Blob]) -> None:
+    """Note that a turn names these blobs, and write the bytes that the thread does not hold yet."""
+    db.execute("UPDATE threads SET has_blobs = 1 WHERE key = ?", (key,))
+    for place, blob in enumerate(blobs):
+        held: tuple[int] | None = db.execute(_HELD, (key, blob.digest)).fetchone()
+        blob_key = held[0] if held else db.execute("INSERT INTO blobs (data) VALUES (?)", (blob.data,)).lastrowid
+        db.execute(
+            "INSERT INTO turn_blobs (position, place, digest, blob_key) VALUES (?, ?, ?, ?)",
+            (key << NUMBER_BITS | number, place, blob.digest, blob_key),
+        )
+
+
+def remove(db: sqlite3.Connection, low: int, high: int) -> None:
+    """Forget which blobs the turns in a range of positions name, and delete the blobs that no other turn names."""
+    db.execute(_UNUSED, {"low": low, "high": high})
+    db.execute("DELETE FROM turn_blobs WHERE position BETWEEN ? AND ?", (low, high))
+
+
+def named(db: sqlite3.Connection, base: int, records: Sequence[TurnRecord]) -> list[TurnRecord]:
+    """Return records of a thread with the digests of the blobs that they name."""
+    numbers = [record.number for record in records]
+    digests: dict[int, list[str]] = {}
+    for number, digest in db.execute(_USES, (base + min(numbers, default=1), base + max(numbers, default=0))):
+        digests.setdefault(number, []).append(digest)
+    return [
+        msgspec.structs.replace(record, blobs=tuple(digests[record.number])) if record.number in digests else record
+        for record in records
+    ]
+
+
+def read(db: sqlite3.Connection, key: int, digests: Iterable[str]) -> Mapping[str, bytes]:
+    """Return the bytes of a thread's blobs by their digests. A digest that the thread does not hold is left out."""
+    found: dict[str, bytes] = {}
+    for digest in digests:
+        row = db.execute(_DATA, (key, digest)).fetchone()
+        if row is not None:
+            found[digest] = row[0]
+    return found
+
+
+def replace(db: sqlite3.Connection, key: int, digest: str, blob: Blob) -> bool:
+    """Put a blob in the place of a thread's blob with a digest. Return False if the thread does not hold the digest."""
+    if db.execute(_HELD, (key, digest)).fetchone() is None:
+        return False
+    values: dict[str, str | int] = {"key": key, "old": digest, "new": blob.digest}
+    values["blob"] = db.execute("INSERT INTO blobs (data) VALUES (?)", (blob.data,)).lastrowid or 0
+    replaced = db.execute(_KEYS, values).fetchall()
+    db.execute(_DOUBLE, values)
+    db.execute(_REPLACE, values)
+    db.executemany(_DELETE_UNUSED, replaced)
+    return True
