@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from recuerda.interop.agent_framework.form import AgentFrameworkForm
+from recuerda.interop.agent_framework_items import AgentFrameworkForm
 from recuerda.interop.forms import Form
 from recuerda.interop.langgraph.others import OtherTurn, spoken
-from recuerda.interop.openai_agents.form import ResponsesForm
-from recuerda.interop.pydantic_ai.form import PydanticForm
+from recuerda.interop.pydantic_items import PydanticForm
+from recuerda.interop.responses_items import ResponsesForm
 from recuerda.messages.codec import message_to_json
 from recuerda.messages.message import (
     AnyContent,

@@ -7,8 +7,9 @@ from typing import Any
 from agent_framework import AgentSession, SessionContext, SupportsAgentRun
 from agent_framework import ContextProvider as FrameworkProvider
 
-from recuerda.interop.agent_framework.form import AgentFrameworkForm, dump, load
+from recuerda.interop.agent_framework.form import dump, load
 from recuerda.interop.agent_framework.history import RecuerdaHistoryProvider
+from recuerda.interop.agent_framework_items import AgentFrameworkForm
 from recuerda.interop.forms import keep, restore
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import ContextProvider

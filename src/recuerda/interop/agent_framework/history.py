@@ -11,7 +11,8 @@ from agent_framework import AgentSession, HistoryProvider, Message, SessionConte
 
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_limit
-from recuerda.interop.agent_framework.form import AgentFrameworkForm, dump, load
+from recuerda.interop.agent_framework.form import dump, load
+from recuerda.interop.agent_framework_items import AgentFrameworkForm
 from recuerda.interop.item_log import ItemLog, Place, remember
 from recuerda.interop.own_storage import OwnStorage
 from recuerda.storage.contract import Storage

@@ -11,7 +11,7 @@ from agents.memory.session_settings import resolve_session_limit
 
 from recuerda.ids import check_id
 from recuerda.interop.item_log import ItemLog, Place, remember
-from recuerda.interop.openai_agents.form import ResponsesForm
+from recuerda.interop.responses_items import ResponsesForm
 from recuerda.storage.contract import Storage
 
 

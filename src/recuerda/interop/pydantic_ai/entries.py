@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 from pydantic_ai.conversation_store import ConversationEntry, ConversationRecord
 
 from recuerda.interop.forms import grouped, keep, restored
-from recuerda.interop.pydantic_ai.form import PydanticForm, dump
+from recuerda.interop.pydantic_ai.form import dump
+from recuerda.interop.pydantic_items import PydanticForm
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, Turn, UnknownContent, with_properties
 from recuerda.storage.records import ThreadInfo
