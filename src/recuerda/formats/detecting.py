@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from recuerda.errors import InvalidInput, StateError
 from recuerda.formats.documents import documents
@@ -16,6 +16,10 @@ from recuerda.formats.source import Source
 
 CONVERSATIONS = "conversations.json"
 """The file with the conversations, in the archives that several services give to their users."""
+
+
+_LOOKED_AT = 30
+"""The number of values at the start of a file by which its format is guessed."""
 
 
 def detected(source: Source) -> Format:
@@ -45,9 +49,8 @@ def detected(source: Source) -> Format:
 def _of_text(text: bytes) -> Format | None:
     if not text.strip():
         return format_of("recuerda", READABLE)  # an export of no threads
-    first = next(documents(text), None)
-    value: Any = None if first is None else first.as_type(object)
-    return next((one for one in _formats() if one.is_like is not None and one.is_like(value)), None)
+    values = [document.as_type(object) for document in islice(documents(text), _LOOKED_AT)]
+    return next((one for one in _formats() if one.is_like is not None and one.is_like(values)), None)
 
 
 def _of_tables(path: Path) -> Format | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
         read: yields the threads of a source; None for a format that is only written.
         writer: writes threads; None for a format that is only read.
         lines: returns the lines of recuerda's own export, which an import copies; None for every other format.
-        is_like: returns whether the first value of a JSON file belongs to the format.
+        is_like: returns whether the first values of a JSON file belong to the format.
         tables: the tables of a SQLite database by which the format is known.
     """
 
@@ -59,5 +59,5 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     read: Read | None = None
     writer: Writer | None = None
     lines: Callable[[Source], list[str]] | None = None
-    is_like: Callable[[Any], bool] | None = None
+    is_like: Callable[[Sequence[object]], bool] | None = None
     tables: frozenset[str] = frozenset()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import msgspec
-
+from recuerda.formats.calls import shown_json
 from recuerda.formats.format import Format, Writer, Written
 from recuerda.formats.losses import counted
 from recuerda.formats.moved import MovedThread, MovedTurn
@@ -66,11 +65,9 @@ def _part(part: AnyContent) -> Iterator[str]:
             if part.text:
                 yield from (*(f"> {line}" for line in ("*Reasoning*", "", *part.text.splitlines())), "")
         case FunctionCallContent():
-            text = part.arguments if isinstance(part.arguments, str) else _json(part.arguments)
-            yield from (f"**Call of `{_code(part.name)}`**", "", *_fenced(text, "json"), "")
+            yield from (f"**Call of `{_code(part.name)}`**", "", *_fenced(shown_json(part.arguments), "json"), "")
         case FunctionResultContent():
-            text = part.result if isinstance(part.result, str) else _json(part.result)
-            yield from ("**Error**" if part.is_error else "**Result**", "", *_fenced(text, ""), "")
+            yield from ("**Error**" if part.is_error else "**Result**", "", *_fenced(shown_json(part.result), ""), "")
         case RefusalContent():
             yield from (f"*Refusal:* {part.refusal}", "")
         case UriContent():
@@ -102,10 +99,6 @@ def _code(text: str) -> str:
 
 def _link(uri: str) -> str:
     return uri.replace("<", "%3C").replace(">", "%3E").replace("\n", "")
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value)).decode()
 
 
 FORMAT = Format(name="markdown", writer=Writer(thread=_thread, is_json=False))

@@ -24,6 +24,9 @@ from recuerda.interop.forms import Form, grouped, is_kept, keep, restored
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, UnknownContent, with_contents
 
+LACKS = ("times", "metadata", "branches")
+"""The facts for which most lists have no place."""
+
 Joined: TypeAlias = Callable[[Sequence[JsonObject]], Sequence[JsonObject]]
 """Puts items together that belong together in the format, such as the parts of one answer."""
 
@@ -34,6 +37,8 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         form: converts a message.
         key: the name of the list in an object that describes a thread.
+        other_keys: other names that the list may have.
+        id_of: returns the id of a message, if it has one.
         time_of: returns the time of a message in microseconds since 1970 (UTC), if it has one.
         joined: see `Joined`.
         before: returns the messages that the fields of the object stand for, such as a system prompt.
@@ -42,6 +47,8 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
 
     form: Form
     key: str = "messages"
+    other_keys: tuple[str, ...] = ()
+    id_of: Callable[[JsonObject], str | None] = lambda item: text_of(item, "id", "message_id")
     time_of: Callable[[JsonObject], int | None] = lambda _: None
     joined: Joined = lambda items: items
     before: Callable[[JsonObject], Sequence[JsonObject]] = lambda _: ()
@@ -72,23 +79,25 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
                             for at, one in enumerate(_list(cast("object", value)), 1)
                         ],
                     )
-                case dict() if isinstance(items := cast("JsonObject", value).get(self.key), list):
-                    about = cast("JsonObject", value)
-                    told = [*self.before(about), *items]
-                    yield about, [_item(one, f"{document.where}, {self.key}[{at}]") for at, one in enumerate(told)]
+                case dict() if (key := self._key(about := cast("JsonObject", value))) is not None:
+                    told = [*self.before(about), *_list(about[key])]
+                    yield about, [_item(one, f"{document.where}, {key}[{at}]") for at, one in enumerate(told)]
                 case _:
                     single.append(_item(value, document.where))
         if single:
             yield {}, single
 
+    def _key(self, about: JsonObject) -> str | None:
+        return next((key for key in (self.key, *self.other_keys) if isinstance(about.get(key), list)), None)
+
     def _thread(
         self, about: JsonObject, items: Sequence[tuple[str, JsonObject]], name: str, number: int
     ) -> MovedThread:
-        thread_id = _text(about, "id", "thread_id", "session_id", "chatId", "conversation_id")
+        thread_id = text_of(about, "id", "thread_id", "session_id", "chatId", "conversation_id")
         conversation = Conversation(
             id=thread_id or _name(items, name, number),
-            title=_text(about, "title"),
-            user_id=_text(about, "user_id", "user"),
+            title=text_of(about, "title"),
+            user_id=text_of(about, "user_id", "user"),
         )
         return thread_of(conversation, [self._said(where, item) for where, item in items])
 
@@ -98,7 +107,7 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
         except (EncodeError, TypeError, KeyError, ValueError, AttributeError) as error:
             raise StateError(f"{where} is not a message: {error}") from None
         return Said(
-            id=_text(item, "id", "message_id"),
+            id=self.id_of(item),
             messages=messages,
             created_us=self.time_of(item),
             losses=parts_that(messages, lambda part, _: isinstance(part, UnknownContent)),
@@ -131,13 +140,22 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def first_message(value: object, key: str) -> JsonObject:
-    """Return the first message in the first value of a file, or an empty object."""
-    if isinstance(value, dict) and isinstance(items := cast("JsonObject", value).get(key), list):
-        value = items[0] if items else {}
-    elif isinstance(value, list):
-        value = cast("list[object]", value)[0] if value else {}
-    return cast("JsonObject", value) if isinstance(value, dict) else {}
+def messages_in(values: Sequence[object], *keys: str) -> list[JsonObject]:
+    """Return the messages in the first values of a file; nothing if they are anything else.
+
+    Args:
+        values: the first values of the file.
+        keys: the names that a list of messages may have in an object.
+    """
+    first = values[0] if values else None
+    items: Sequence[object] = values
+    if isinstance(first, list):
+        items = _list(cast("object", first))
+    elif isinstance(first, dict):
+        about = cast("JsonObject", first)
+        items = next((cast("list[object]", about[key]) for key in keys if isinstance(about.get(key), list)), values)
+    found = [cast("JsonObject", item) for item in items if isinstance(item, dict)]
+    return found if len(found) == len(items) else []
 
 
 def _add(losses: dict[str, int], more: dict[str, int]) -> None:
@@ -155,7 +173,8 @@ def _list(value: object) -> list[object]:
     return cast("list[object]", value)
 
 
-def _text(about: JsonObject, *names: str) -> str | None:
+def text_of(about: JsonObject, *names: str) -> str | None:
+    """Return the first text among fields of an object."""
     found = (about.get(name) for name in names)
     return next((value for value in found if isinstance(value, str) and value), None)
 

@@ -6,11 +6,10 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, cast
 
-import msgspec
-
+from recuerda.formats.calls import text_of_arguments, text_of_result
 from recuerda.formats.files import ANY_FILE, ANY_IMAGE, is_image, linked
 from recuerda.formats.format import Format
-from recuerda.formats.message_lists import ListFormat, first_message
+from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
 from recuerda.interop.encoded import data_uri, decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import JsonObject
@@ -53,7 +52,7 @@ class ChatForm(Form):
         """See `Form`."""
         if message.role == "tool":
             results = [part for part in message.contents if isinstance(part, FunctionResultContent)]
-            return [{"role": "tool", "tool_call_id": one.call_id, "content": _output(one)} for one in results]
+            return [{"role": "tool", "tool_call_id": one.call_id, "content": text_of_result(one)} for one in results]
         item: JsonObject = {"role": message.role}
         shown = [part for one in message.contents if (part := _shown(one, message.role)) is not None]
         texts = [str(part["text"]) for part in shown if part["type"] == "text"]
@@ -161,26 +160,25 @@ def _url(part: DataContent | UriContent) -> str:
 
 
 def _call(call: FunctionCallContent) -> JsonObject:
-    arguments = call.arguments if isinstance(call.arguments, str) else msgspec.json.encode(call.arguments).decode()
-    return {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    function: JsonObject = {"name": call.name, "arguments": text_of_arguments(call)}
+    return {"id": call.call_id, "type": "function", "function": function}
 
 
-def _output(result: FunctionResultContent) -> str:
-    value = result.result
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _is_like(values: Sequence[object]) -> bool:
+    found = messages_in(values, "messages")
+    return bool(found) and all(
+        item.get("role") in _ROLES
+        and ("content" in item or "tool_calls" in item)
+        and not {"parts", "contents", "type"} & item.keys()
+        for item in found
+    )
 
 
-def _is_like(value: Any) -> bool:
-    first = first_message(value, "messages")
-    has_content = "content" in first or "tool_calls" in first
-    return first.get("role") in _ROLES and has_content and not {"parts", "contents", "type"} & first.keys()
-
-
-_LIST = ListFormat(form=ChatForm())
+LIST = ListFormat(form=ChatForm())
 
 FORMAT = Format(
     name="openai-chat",
-    read=_LIST.read,
-    writer=_LIST.writer(lacks=("times", "metadata")),
+    read=LIST.read,
+    writer=LIST.writer(LACKS),
     is_like=_is_like,
 )

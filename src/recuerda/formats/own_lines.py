@@ -5,9 +5,8 @@ An import copies these lines as they are, so that parts which this version does 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO, TextIOWrapper
-from typing import Any
 
 from recuerda.errors import InvalidInput
 from recuerda.formats.format import Format
@@ -50,9 +49,9 @@ def _turn(turn: NewTurn) -> MovedTurn:
     return MovedTurn(id=turn.id or "", turn=decoded, created_us=turn.created_us)
 
 
-def _is_like(value: Any) -> bool:
-    match value:
-        case {"format": str(tag)}:
+def _is_like(values: Sequence[object]) -> bool:
+    match values:
+        case [{"format": str(tag)}, *_]:
             return tag == TAG
         case _:
             return False

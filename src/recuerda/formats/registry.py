@@ -18,8 +18,13 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 _ENTRIES: dict[str, _Entry] = {
-    "openai-chat": _Entry("openai_chat"),
+    "anthropic": _Entry("anthropic"),
+    "langchain": _Entry("langchain"),
     "markdown": _Entry("markdown", reads=False),
+    "openai-chat": _Entry("openai_chat"),
+    "openai-responses": _Entry("openai_responses"),
+    "pydantic-ai": _Entry("pydantic_ai"),
+    "vercel": _Entry("vercel"),
     "recuerda": _Entry("own_lines", writes=False),
 }
 

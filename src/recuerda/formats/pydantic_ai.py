@@ -1,0 +1,32 @@
+"""The messages of Pydantic AI as JSON: what `ModelMessagesTypeAdapter` writes. Pydantic AI itself is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from recuerda.formats.format import Format
+from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
+from recuerda.formats.times import to_us
+from recuerda.interop.pydantic_items import PydanticForm, named
+from recuerda.json_value import JsonObject
+
+
+def _time(item: JsonObject) -> int | None:
+    if (found := to_us(item.get("timestamp"))) is not None:
+        return found
+    parts = cast("list[Any]", item["parts"]) if isinstance(item.get("parts"), list) else []
+    times = (to_us(cast("JsonObject", part).get("timestamp")) for part in parts if isinstance(part, dict))
+    return next((time for time in times if time is not None), None)
+
+
+def _is_like(values: Sequence[object]) -> bool:
+    found = messages_in(values, "messages")
+    return bool(found) and all(
+        item.get("kind") in ("request", "response") and isinstance(item.get("parts"), list) for item in found
+    )
+
+
+LIST = ListFormat(form=PydanticForm(), time_of=_time, id_of=lambda _: None, joined=named)
+
+FORMAT = Format(name="pydantic-ai", read=LIST.read, writer=LIST.writer(LACKS), is_like=_is_like)

@@ -1,0 +1,35 @@
+"""The times of other programs: numbers of seconds or milliseconds, and ISO 8601."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from recuerda.storage.records import to_microseconds
+
+_MILLISECONDS = 100_000_000_000
+"""The number from which a number is milliseconds: as seconds, it would be after the year 5000."""
+
+_END_US = 253_402_300_800_000_000  # the year 10000
+
+
+def to_us(value: object) -> int | None:
+    """Return a time in microseconds since 1970 (UTC); None if the value is no time that recuerda can keep.
+
+    A text without a time zone is UTC.
+    """
+    if isinstance(value, str):
+        found = _parsed(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        found = round(value * (1_000 if abs(value) >= _MILLISECONDS else 1_000_000))
+    else:
+        return None
+    return found if found is not None and 0 <= found < _END_US else None
+
+
+def _parsed(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return to_microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
