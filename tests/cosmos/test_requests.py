@@ -46,6 +46,7 @@ async def test_what_each_operation_costs(tmp_path: Path) -> None:
             storage.read("a", last_messages=20),
             storage.read("a", after=12),
             storage.read("a", after=5),
+            storage.read("a", before=5, last_turns=2),
             storage.read("a"),
             storage.read("nothing"),
         ):
@@ -102,6 +103,9 @@ async def test_a_window_costs_one_request_of_its_own_size(length: int, tmp_path:
         found = await storage.read("a", last_messages=12)
         assert len(found.records) == 6
         assert sizes == [10]
+        found = await storage.read("a", before=8, last_turns=6)
+        assert [record.number for record in found.records] == [2, 3, 4, 5, 6, 7]
+        assert sizes == [10, 9]
 
 
 async def test_the_server_says_how_long_to_wait_and_the_turn_is_there_once(tmp_path: Path) -> None:

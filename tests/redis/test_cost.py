@@ -74,6 +74,7 @@ async def test_a_turn_costs_the_same_at_100_000_messages() -> None:
                 before = proxy.answered_bytes
                 found = await counted.read(thread_id, last_messages=20)
                 assert len(found.records) == 10
+                assert len((await counted.read(thread_id, before=12, last_turns=10)).records) == 10
                 read_bytes = proxy.answered_bytes - before
                 turn = NewTurn(body=b"x", message_count=2, id="new")
                 await counted.append(thread_id, turn, expected=found.info.revision if found.info else 0)

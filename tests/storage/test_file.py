@@ -218,6 +218,23 @@ async def test_an_append_and_a_window_read_as_much_of_a_long_thread_as_of_a_shor
     # Numbers of more digits make lines a few bytes longer.
     assert costs[1] == pytest.approx(costs[0], abs=100)
     assert max(costs[1]) < 20_000
+    reads.clear()
+    found = await storage.read("long", before=5_001, last_turns=10)
+    assert numbers(found) == list(range(4_991, 5_001))
+    assert sum(reads) < 60_000  # the whole file has millions
+
+
+async def test_a_page_before_a_number_is_found_among_lines_of_any_size(storage: FileStorage) -> None:
+    sizes = [0, 3, 2_000_000, 10, 700_000, 0, 9_000, 8_180, 8_192, 1, 100_000, *[40] * 30]
+    for size in sizes:
+        await storage.append("a", NewTurn(body=b"x" * size, message_count=1))
+        await storage.update_thread("a", metadata={"size": size})
+    await storage.undo("a", number=6)
+    kept = [number for number in range(1, len(sizes) + 1) if number != 6]
+    for before in range(1, len(sizes) + 3):
+        found = await storage.read("a", before=before, last_turns=2)
+        assert numbers(found) == [number for number in kept if number < before][-2:], before
+        assert [len(record.body) for record in found.records] == [sizes[number - 1] for number in numbers(found)]
 
 
 async def test_an_append_is_one_write_one_sync_and_the_newline(

@@ -75,7 +75,10 @@ async def test_a_window_of_ten_turns_costs_a_few_steps_a_turn(storage: SQLiteSto
     cost.taken()
     found = await storage.read("a", last_messages=20)
     assert len(found.records) == 10
-    assert cost.taken() <= 235
+    assert cost.taken() <= 290
+    found = await storage.read("a", before=21, last_messages=20)
+    assert [record.number for record in found.records] == list(range(11, 21))
+    assert cost.taken() <= 290
 
 
 async def test_an_append_costs_as_few_steps_and_pages_as_it_did(

@@ -123,10 +123,15 @@ class _Walk:
 async def _walked(container: Container, thread_id: str, query: ReadQuery, *, is_anew: bool = False) -> _Walk:
     walk = _Walk(query, after=0 if is_anew else query.after)
     known: RecordItem | None = None
+    condition = "c.number >= @after AND (c.kind != 'gone' OR c.number = @after)"
+    values: dict[str, object] = {"after": min(walk.after, HIGHEST_NUMBER)}
+    if query.before is not None and query.before <= HIGHEST_NUMBER:
+        condition += " AND (c.number < @before OR c.number > @highest)"
+        values |= {"before": query.before, "highest": HIGHEST_NUMBER}
     pages = container.query(
         thread_partition(thread_id),
-        "c.number >= @after AND (c.kind != 'gone' OR c.number = @after)",
-        {"after": min(walk.after, HIGHEST_NUMBER)},
+        condition,
+        values,
         page=_page(query),
         order=NEWEST_FIRST,
     )

@@ -49,6 +49,9 @@ from recuerda.storage.records import REMEMBERED, ReadQuery, TurnRecord
 
 FIRST_CHUNK = 8 * 1024
 LARGEST_CHUNK = 512 * 1024
+_SHORT_LINE = 1024
+_NUMBER = 40
+"""The number of bytes at the start of a line that hold its number."""
 
 
 class Log:
@@ -147,7 +150,7 @@ class Log:
         lowest = max(after, covered, self.state.first - 1) + 1
         records: list[TurnRecord] = []
         turns = messages = 0
-        for record in self._backward_records():
+        for record in self._backward_records(query.highest(self.state.revision)):
             if record.number < lowest:
                 break
             is_turn = record.kind == "turn"
@@ -188,9 +191,13 @@ class Log:
             if record is not None:
                 yield line, record
 
-    def _backward_records(self) -> Iterator[TurnRecord]:
-        number = self.state.revision + 1
-        for line in chain(self._seen, self._older):
+    def _backward_records(self, highest: int) -> Iterator[TurnRecord]:
+        number = highest + 1
+        if highest == self.state.revision:
+            lines = chain(self._seen, self._older)
+        else:
+            lines = backward_lines(self.fd, end_before(self.fd, number, self.state.end))
+        for line in lines:
             if holds_record(line.data):
                 record = read_record(line.data, number - 1)
                 number = record.number
@@ -319,6 +326,44 @@ def backward_lines(fd: int, end: int, *, with_tail: bool = False) -> Iterator[Li
         held.append(pieces[0])
     if not is_torn:
         yield Line(0, b"".join(reversed(held)))
+
+
+def end_before(fd: int, number: int, end: int) -> int:
+    """Return the offset of the first line with this number or a higher one; `end` if there is none.
+
+    The numbers of a file's lines grow, so each look at the middle of a part leaves half of it.
+    """
+    low, high, found = 0, end, end
+    while low < high:
+        middle = (low + high) // 2
+        at, its_number = _next_number(fd, middle, high)
+        if its_number and its_number < number:
+            low = at + 1
+        else:
+            high, found = middle, at if its_number else found
+    return found
+
+
+def _next_number(fd: int, start: int, end: int) -> tuple[int, int]:
+    """Return the offset and the number of the first line with a number that starts in a part; 0 as number for none."""
+    at = 0 if start == 0 else _line_start(fd, start - 1, end)
+    while at < end:
+        if number := number_of(read_at(fd, at, _NUMBER)):
+            return at, number
+        at = _line_start(fd, at, end)
+    return end, 0
+
+
+def _line_start(fd: int, start: int, end: int) -> int:
+    """Return the offset after the first newline in a part; `end` if there is none."""
+    chunk = _SHORT_LINE
+    while start < end and (data := read_at(fd, start, min(chunk, end - start))):
+        at = data.find(b"\n")
+        if at >= 0:
+            return start + at + 1
+        start += len(data)
+        chunk = min(chunk * 2, LARGEST_CHUNK)
+    return end
 
 
 def forward_lines(fd: int, start: int, end: int) -> Iterator[Line]:

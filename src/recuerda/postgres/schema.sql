@@ -180,7 +180,7 @@ $function$;
 -- 'thread': the thread's `info` in r_id; the number from which on every record is among the rows in r_number; the number
 -- from which the records continue, or 0, in r_target; 1 in r_message_count if the thread has a draft;
 -- 'summary': the newest one, if it was asked for; then only turns after its target follow;
--- 'record': the records, the newest first;
+-- 'record': the records, the newest first, all with numbers below p_before;
 -- 'start': a better r_number than that of 'thread', if the window left out records.
 -- If a second 'thread' comes, the read starts anew there: the first 'thread' and the records before the second are void.
 CREATE FUNCTION {schema}.read_thread(
@@ -192,7 +192,8 @@ CREATE FUNCTION {schema}.read_thread(
     p_last_messages bigint,
     p_last_turns bigint,
     p_turn_id text,
-    p_with_summary boolean
+    p_with_summary boolean,
+    p_before bigint
 )
 RETURNS TABLE (
     r_part text,
@@ -216,10 +217,11 @@ DECLARE
     its_rewriting bigint;
     -- A declared cursor is planned for its first rows, and fetches one at a time: it walks backwards through the index,
     -- and never reads a record outside of the window.
-    newest CURSOR (k bigint, low bigint, all_kinds boolean) FOR
+    newest CURSOR (k bigint, low bigint, high bigint, all_kinds boolean) FOR
         SELECT t.number, t.id, t.created_us, t.committed_us, t.message_count, t.kind, t.target, t.body
         FROM {schema}.turns AS t
-        WHERE t.thread_key = k AND t.number >= low AND (all_kinds OR t.kind IS NULL) ORDER BY t.number DESC;
+        WHERE t.thread_key = k AND t.number BETWEEN low AND high AND (all_kinds OR t.kind IS NULL)
+        ORDER BY t.number DESC;
     summary {schema}.turns%ROWTYPE;
     lowest bigint;
     messages bigint;
@@ -314,7 +316,7 @@ BEGIN
     r_part := 'record';
     messages := 0;
     turns := 0;
-    FOR one IN newest (its_key, lowest, p_after > 0) LOOP
+    FOR one IN newest (its_key, lowest, least(its_revision, p_before - 1), p_after > 0) LOOP
         IF one.number = p_after THEN
             is_known := one.id = p_record_id;
             EXIT;
@@ -341,7 +343,7 @@ BEGIN
     -- The scan did not meet the reader's record if the window ended before it, or if the record is removed.
     IF NOT is_known AND NOT {schema}.is_known(its_key, p_after, p_record_id) THEN
         RETURN QUERY SELECT * FROM {schema}.read_thread(
-            p_thread_id, 0, NULL, NULL, NULL, p_last_messages, p_last_turns, p_turn_id, p_with_summary
+            p_thread_id, 0, NULL, NULL, NULL, p_last_messages, p_last_turns, p_turn_id, p_with_summary, p_before
         );
     END IF;
 END

@@ -24,7 +24,7 @@ class Statements:
         )
         self.read: bytes = compose(
             "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::text, %s::bigint, %s::bigint, "
-            "%s::bigint, %s::text, %s::boolean)"
+            "%s::bigint, %s::text, %s::boolean, %s::bigint)"
         )
         self.update: bytes = compose(
             "SELECT * FROM {schema}.update_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "

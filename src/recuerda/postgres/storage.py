@@ -190,6 +190,7 @@ class PostgresStorage(Storage):
             _bigint(query.last_turns),
             query.turn_id,
             query.with_summary,
+            _bigint(query.before),
         )
         return to_slice(await self._query(self._sql.read, values))
 

@@ -251,7 +251,7 @@ READ = Script(
     + """
 local query = cmsgpack.unpack(ARGV[1])
 local after, incarnation, record_id, edits, last_messages, last_turns, turn_id, ttl, with_summary = unpack(query, 1, 9)
-local thread = KEYS[1]
+local thread, before = KEYS[1], query[10]
 local got = redis.call('HMGET', thread, 'head', 'title', 'metadata', 'parent', 'i:' .. (turn_id or ''))
 local has_draft = redis.call('EXISTS', KEYS[2])
 if not got[1] then return 0 end
@@ -282,7 +282,7 @@ parts[at] = ''
 local lowest = math.max(after + 1, head[FIRST], covered + 1)
 local turns, messages, put_in = 0, 0, 0
 local step = math.min(500, last_turns or 500, math.ceil((last_messages or 1000) / 2) + 1)
-local number, missing, held = revision, 0, nil
+local number, missing, held = math.min(revision, (before or revision + 1) - 1), 0, nil
 
 -- Returns the next numbers, newest first.
 local function next_numbers()
@@ -321,7 +321,7 @@ end
 return end_look(parts, at, lowest, put_in)
 """
 )
-"""Read a window, walking back from the newest record.
+"""Read a window, walking back from the newest record, or from the newest one before a number.
 
 Returns a `Look` with the newest record first, or 0 if there is no thread.
 """

@@ -228,6 +228,7 @@ class RedisStorage(Storage):
             query.turn_id,
             self._ttl_ms,
             query.with_summary,
+            query.before,
         )
         keys = self._keys.both(thread_id)
         reply = await self.run(RedisCall(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)

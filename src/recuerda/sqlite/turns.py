@@ -279,7 +279,7 @@ def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> T
             records, start = [], max(after, info.revision) + 1
         else:
             lowest = max(after + 1, info.first, (summary.target or 0) + 1 if summary else 1)
-            records, start = _newest(cursor, base, after, (lowest, info.revision), query)
+            records, start = _newest(cursor, base, after, (lowest, query.highest(info.revision)), query)
         data = NO_BLOBS
         if marks & HAS_BLOBS:
             records = blobs.named(db, base, records)
@@ -322,7 +322,7 @@ def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:
 def _newest(
     db: sqlite3.Cursor, base: int, after: int, numbers: tuple[int, int], query: ReadQuery
 ) -> tuple[list[TurnRecord], int]:
-    """Walk back from the newest record until the window is full. The cost depends on the window, not on the thread."""
+    """Walk back from the highest number until the window is full. The cost depends on the window, not on the thread."""
     lowest, highest = numbers
     places = (base + lowest, base + highest)
     most_turns = _ALL if query.last_turns is None else query.last_turns

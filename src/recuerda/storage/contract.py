@@ -181,6 +181,7 @@ class Storage(StorageHooks):
         thread_id: str,
         *,
         after: Expected = 0,
+        before: int | None = None,
         last_messages: int | None = None,
         last_turns: int | None = None,
         turn_id: str | None = None,
@@ -196,6 +197,8 @@ class Storage(StorageHooks):
                 and returns turns only. Give the version that was read last. If the thread did not continue from that
                 version, the read starts anew: the thread was deleted and begun anew, its storage was put back to an
                 earlier state, or a body was rewritten. A number alone is not checked.
+            before: return only records with a lower number. To page backwards, give the number of the first turn of the
+                page that was read last, and `last_turns` or `last_messages`. Each page costs the same, wherever it is.
             last_messages: return only the newest whole turns that together hold at most this number of messages. The
                 newest turn is returned in any case.
             last_turns: return only this number of the newest turns. 0 returns only the information about the thread.
@@ -208,7 +211,7 @@ class Storage(StorageHooks):
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
-            InvalidInput: an id cannot be used, `last_messages` is below 1, or another number is below 0.
+            InvalidInput: an id cannot be used, `last_messages` or `before` is below 1, or another number is below 0.
         """
         check_id(thread_id, "thread id")
         version = after if isinstance(after, Version) else None
@@ -222,6 +225,7 @@ class Storage(StorageHooks):
             turn_id=turn_id,
             with_summary=with_summary,
             blobs=blobs,
+            before=before,
         )
         guard = to_guard(None, user_id)
         with self._translated("read", thread_id):

@@ -345,6 +345,7 @@ class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         edits: the thread's `edits` at that time; None for any.
         digests: the digests of blobs to return, whichever turns are returned. A digest that the thread does not hold
             is left out.
+        before: a number; no record with this number or a higher one is read. None for no limit.
     """
 
     after: int = 0
@@ -357,17 +358,24 @@ class ReadQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     with_summary: bool = False
     blobs: int | None = 0
     digests: tuple[str, ...] = ()
+    before: int | None = None
 
     def __post_init__(self) -> None:
         check_count(self.after, "after")
         if self.blobs:
             check_count(self.blobs, "blobs")
+        if self.before is not None:
+            check_limit(self.before, "before")
         if self.last_messages is not None:
             check_limit(self.last_messages, "last_messages")
         if self.last_turns is not None:
             check_count(self.last_turns, "last_turns")
         if self.turn_id is not None:
             check_id(self.turn_id, "turn id")
+
+    def highest(self, revision: int) -> int:
+        """Return the highest number that may be read from a thread with this revision."""
+        return revision if self.before is None else min(revision, self.before - 1)
 
 
 class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
@@ -377,8 +385,8 @@ class ThreadSlice(msgspec.Struct, frozen=True, kw_only=True):
         info: the information about the thread; None if the thread does not exist.
         records: the records in order of their numbers. A slice that starts anew holds turns only. A slice that
             continues an earlier read also holds undos, trims and summaries.
-        start: the number from which on `records` is complete. (A slice that starts anew has all turns, but no other
-            records.)
+        start: the number from which on `records` is complete, up to the query's `before`. (A slice that starts anew has
+            all turns, but no other records.)
         is_continued: True if the records continue from `after`; False if the slice starts anew.
         found: the turn that the query asked for by id, or None.
         dropped: the number of the turn that the query asked for by id, if the thread dropped it and still knows its id.

@@ -338,7 +338,7 @@ class ThreadLog(msgspec.Struct):
         messages = turns = 0
         if query.last_turns == 0:
             return records, max(after, self.revision) + 1
-        for number in range(self.revision, lowest - 1, -1):
+        for number in range(query.highest(self.revision), lowest - 1, -1):
             record = self.records.get(number)
             if record is None or (record.kind != "turn" and not after):
                 continue

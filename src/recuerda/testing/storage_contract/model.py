@@ -74,6 +74,7 @@ def operations() -> st.SearchStrategy[Operation]:
     read = one(
         "read",
         after=st.integers(0, 12),
+        before=st.integers(1, 12),
         last_messages=count,
         last_turns=st.integers(0, 4),
         turn_id=turn_id,
@@ -205,7 +206,8 @@ def _check_same(got: object, wanted: object, operation: Operation, *, held: set[
         covered = wanted.summary.target or 0 if wanted.summary else 0
         after = operation.options.get("after", 0) if wanted.is_continued else 0
         shown = [record.number for record in got.records]
-        left_out = [number for number in held - set(shown) if number > max(after, covered)]
+        highest = operation.options.get("before", got.info.revision + 1) - 1
+        left_out = [number for number in held - set(shown) if max(after, covered) < number <= highest]
         assert got.start > max(left_out, default=max(after, covered)), operation
         assert got.start <= min(shown, default=got.start), operation
     assert _comparable(got, first) == _comparable(wanted, first), operation

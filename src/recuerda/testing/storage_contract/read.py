@@ -8,7 +8,7 @@ import pytest
 
 from recuerda.errors import InvalidInput
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadSlice, Version
+from recuerda.storage.records import DraftStep, ThreadSlice, Version
 from recuerda.testing.storage_contract.base import OTHER_LIFE, ContractBase, a_turn, fill, numbers
 
 # For a thread whose turns have 2, 3, 1 and 4 messages: a query, and the numbers of the turns that it returns.
@@ -34,6 +34,21 @@ WINDOWS: list[tuple[dict[str, int], list[int]]] = [
     ({"after": 1, "last_messages": 5}, [3, 4]),
     ({"after": 3, "last_messages": 1}, [4]),
     ({"after": 3, "last_messages": 100}, [4]),
+    ({"before": 1}, []),
+    ({"before": 4}, [1, 2, 3]),
+    ({"before": 5}, [1, 2, 3, 4]),
+    ({"before": 10**30}, [1, 2, 3, 4]),
+    ({"before": 4, "last_turns": 0}, []),
+    ({"before": 4, "last_turns": 2}, [2, 3]),
+    ({"before": 4, "last_messages": 1}, [3]),
+    ({"before": 4, "last_messages": 3}, [3]),
+    ({"before": 4, "last_messages": 5}, [2, 3]),
+    ({"before": 2, "last_messages": 1}, [1]),
+    ({"before": 4, "after": 1}, [2, 3]),
+    ({"before": 4, "after": 1, "last_turns": 1}, [3]),
+    ({"before": 3, "after": 2}, []),
+    ({"before": 2, "after": 3}, []),
+    ({"before": 3, "after": 4}, []),
 ]
 
 
@@ -56,7 +71,7 @@ class ReadContract(ContractBase):
     async def test_start_is_after_every_turn_that_was_left_out(self, storage: Storage) -> None:
         await fill(storage, "a", 2, 3, 1, 4)
         for query, expected in WINDOWS:
-            if "after" not in query:
+            if not query.keys() & {"after", "before"}:
                 found = await _read(storage, query)
                 newest_left_out = 4 - len(expected)
                 assert newest_left_out < found.start <= newest_left_out + 1, query
@@ -65,6 +80,51 @@ class ReadContract(ContractBase):
         await fill(storage, "a", 1, 1, 1)
         for after in (1, 2, 3):
             assert (await storage.read("a", after=after)).start == after + 1
+
+    async def test_pages_back_meet_every_turn_once(self, storage: Storage, another: Storage) -> None:
+        await fill(storage, "a", *[2] * 40)
+        for number in (7, 8, 9, 21, 40):
+            await another.undo("a", number=number)
+        await another.summarize("a", b"so far", through=20)
+        await another.trim("a", keep_turns=32)
+        await another.append("a", a_turn(id="last", messages=2))
+        whole = numbers(await storage.read("a"))
+        for query in ({"last_turns": 6}, {"last_messages": 12}):
+            pages: list[list[int]] = []
+            before = 10**6
+            while page := numbers(found := await _read(storage, {"before": before, **query})):
+                assert found.start <= page[0]
+                pages.append(page)
+                before = page[0]
+            assert [number for page in reversed(pages) for number in page] == whole
+            assert [len(page) for page in pages] == [6, 6, 6, 6, 6, 3]
+
+    async def test_a_page_before_a_turn_has_what_the_whole_thread_has_there(self, storage: Storage) -> None:
+        bodies = [b"%d" % i * (1 + 5_000 * (i % 7 == 0)) for i in range(60)]
+        await storage.append_all("a", [a_turn(body) for body in bodies])
+        for before in (1, 2, 30, 31, 59, 60, 61):
+            found = await storage.read("a", before=before, last_turns=2)
+            assert [record.body for record in found.records] == bodies[max(0, before - 3) : before - 1]
+            assert found.info is not None
+            assert (found.info.revision, found.is_continued) == (60, False)
+
+    async def test_a_page_before_a_turn_gives_the_rest_of_a_read(self, storage: Storage) -> None:
+        await fill(storage, "a", 1, 1, 1, 1)
+        await storage.summarize("a", b"so far", through=1)
+        await storage.save_draft("a", DraftStep(turn_id="new", revision=5, number=1, body=b""))
+        found = await storage.read("a", before=3, turn_id="t4", with_summary=True)
+        assert (numbers(found), found.found and found.found.number, found.has_draft) == ([2], 4, True)
+        assert found.summary is not None
+        assert found.summary.body == b"so far"
+        info = found.info
+        assert info is not None
+        kinds = [one.kind for one in (await storage.read("a", after=info.version, before=9)).records]
+        assert kinds == []
+        later = await storage.read("a", after=2, before=6)
+        assert [(one.number, one.kind) for one in later.records] == [(3, "turn"), (4, "turn"), (5, "summary")]
+        assert numbers(await storage.read("a", after=2, before=5)) == [3, 4]
+        anew = await storage.read("a", after=OTHER_LIFE, before=3)
+        assert (numbers(anew), anew.is_continued) == ([1, 2], False)
 
     async def test_the_newest_turn_is_whole_however_large(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1_000_000)
@@ -123,6 +183,8 @@ class ReadContract(ContractBase):
             {"last_messages": -1},
             {"last_turns": -1},
             {"after": -1},
+            {"before": 0},
+            {"before": -1},
             {"turn_id": ""},
         ]
         for query in queries:
@@ -134,6 +196,7 @@ async def _read(storage: Storage, query: dict[str, int]) -> ThreadSlice:
     return await storage.read(
         "a",
         after=query.get("after", 0),
+        before=query.get("before"),
         last_messages=query.get("last_messages"),
         last_turns=query.get("last_turns"),
     )
