@@ -27,7 +27,7 @@ _THREAD = """
     SELECT printf(
         '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s,%s]',
         key, revision, edits, rewritten, first, turns, messages, created_us, updated_us,
-        {has_draft} | has_blobs << 1,
+        {has_draft} | (has_blobs << 1),
         json_array(id, incarnation, record_id, user_id, title, title_turn),
         metadata,
         ifnull(parent, 'null')
