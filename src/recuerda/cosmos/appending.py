@@ -21,7 +21,7 @@ from recuerda.cosmos.heads import Head, load, load_with_body, made_alive
 from recuerda.cosmos.items import HeadItem, RecordItem, record_item_id, write_body
 from recuerda.errors import StorageError, TurnDropped
 from recuerda.ids import new_id
-from recuerda.storage.records import Appended, Guard, NewRecord
+from recuerda.storage.records import Appended, Guard, NewRecord, TurnRecord
 from recuerda.storage.rules import title_after, updated_after
 
 
@@ -109,15 +109,17 @@ async def _write(container: Container, head: Head, record: NewRecord, guard: Gua
     new = _after(made_alive(item, record.created_us, guard), record, cut, call)
     ended = item if record.kind == "turn" and item.draft is not None else None
     steps = drafts.step_ids(ended)
-    fits = len(cut.items) + len(steps) <= MAX_BATCH
+    undo = [] if record.replaced is None else [_item(new, record.undo(head.revision + 1), call)]
+    fits = len(cut.items) + len(steps) + len(undo) <= MAX_BATCH
     new = msgspec.structs.replace(
         new,
         draft=None if ended is not None else item.draft,
         is_unfinished=not fits,
-        undone=None if fits else record.undone,
+        undone=None if fits else cut.undone,
     )
-    made = _item(new, record, call)
-    etag = await container.commit(new, create=made, put=cut.emptied if fits else (), delete=steps if fits else ())
+    made = _item(new, record.numbered(new.revision), call)
+    put = [*undo, *(cut.emptied if fits else ())]
+    etag = await container.commit(new, create=made, put=put, delete=steps if fits else ())
     if etag is None:
         return None
     appended = Appended(revision=made.number, replayed=False, record=made.record(), created=made.number == 1)
@@ -126,9 +128,9 @@ async def _write(container: Container, head: Head, record: NewRecord, guard: Gua
 
 def _after(head: HeadItem, record: NewRecord, cut: Cut, call: str) -> HeadItem:
     """Return the head that the thread has after a record."""
-    number = head.revision + 1
+    number = head.revision + (1 if record.replaced is None else 2)
     old, old_turn = (None, 0) if cut.removes_title(head) else (head.title, head.title_turn)
-    title, title_turn = title_after(record.title, title=old, title_turn=old_turn, revision=head.revision)
+    title, title_turn = title_after(record.title, title=old, title_turn=old_turn, revision=number - 1)
     return msgspec.structs.replace(
         head,
         call=call,
@@ -146,13 +148,13 @@ def _after(head: HeadItem, record: NewRecord, cut: Cut, call: str) -> HeadItem:
     )
 
 
-def _item(head: HeadItem, record: NewRecord, call: str) -> RecordItem:
+def _item(head: HeadItem, record: TurnRecord, call: str) -> RecordItem:
     text, data = write_body(record.body)
     return RecordItem(
         partition=head.partition,
-        id=record_item_id(head.incarnation, head.revision),
+        id=record_item_id(head.incarnation, record.number),
         kind=record.kind,
-        number=head.revision,
+        number=record.number,
         incarnation=head.incarnation,
         record_id=record.id,
         call=call,

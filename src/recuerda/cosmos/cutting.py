@@ -63,13 +63,14 @@ async def cut_of(container: Container, head: HeadItem, record: NewRecord) -> Cut
     Raises:
         TurnGone: the thread does not hold the turn that the record replaces.
     """
-    cut = Cut(undone=record.undone, first=head.first, summary=head.summary, covered=head.covered)
+    undone = None if record.kind in {"summary", "trim"} else record.target
+    cut = Cut(undone=undone, first=head.first, summary=head.summary, covered=head.covered)
     if record.kind == "summary":
         return replace(cut, summary=head.revision + 1, covered=record.target or 0)
-    if record.undone is not None:
-        cut = await _with_undo(container, head, cut, record.undone)
-    if record.kind == "turn" and record.undone is not None and cut.turns == 0:
-        raise TurnGone(head.thread_id, number=record.undone, revision=head.revision)
+    if undone is not None:
+        cut = await _with_undo(container, head, cut, undone)
+    if record.replaced is not None and cut.turns == 0:
+        raise TurnGone(head.thread_id, number=record.replaced, revision=head.revision)
     if record.kind == "trim":
         cut = await _with_trim(container, head, cut, record.target or 0)
     messages = head.messages - cut.messages + record.message_count

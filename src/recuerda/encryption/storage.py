@@ -166,7 +166,9 @@ class EncryptedStorage(Storage):
                     return replay
                 raise
             try:
-                appended = await self._inner._append(thread_id, self._sealed(thread_id, record, to, 1), to.guard)
+                distance = 1 if record.replaced is None else 2
+                sealed = self._sealed(thread_id, record, to, distance)
+                appended = await self._inner._append(thread_id, sealed, to.guard)
             except TurnGone:
                 raise
             except (ThreadConflict, ThreadOwnershipError):

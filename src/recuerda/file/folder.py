@@ -63,7 +63,7 @@ class Folder:
 
     def append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         """See `Storage._append`."""
-        if record.kind in ("undo", "trim") or record.undone is not None:
+        if record.kind in ("undo", "trim") or record.replaced is not None:
             return self._remove(thread_id, record, guard)
         return self.append_all(thread_id, [record], guard)[0]
 
@@ -101,8 +101,8 @@ class Folder:
                     end_draft(files, self._disk, {record.id})
                     return _replayed(held)
                 _check_state(thread_id, guard, log)
-                if record.kind == "turn":
-                    _check_holds_turn(thread_id, record.target or 0, log)
+                if record.replaced is not None:
+                    _check_holds_turn(thread_id, record.replaced, log)
                 if log is None:
                     raise StorageUnavailable(f"thread {thread_id!r} does not exist, so nothing can be removed from it")
                 committed = write_removal(files, self._disk, log=log, thread_id=thread_id, record=record)

@@ -63,8 +63,11 @@ class _Plan(Struct, frozen=True, kw_only=True):
 
 def write_removal(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, record: NewRecord) -> TurnRecord:
     """Write a version after an undo, a trim or a turn that replaces another one. Return the record with its number."""
-    committed = record.numbered(log.state.revision + 1)
-    plan = _Plan(first=log.state.first, undone=committed.undone, horizon=committed.number - REMEMBERED)
+    number = log.state.revision + 1
+    undo = None if record.replaced is None else record.undo(number)
+    committed = record.numbered(number if undo is None else number + 1)
+    undone = None if committed.kind == "trim" else committed.target
+    plan = _Plan(first=log.state.first, undone=undone, horizon=committed.number - REMEMBERED)
     if committed.kind == "trim":
         plan = replace(plan, first=max(plan.first, committed.target or 1))
     if record.keep_messages is not None:
@@ -72,12 +75,15 @@ def write_removal(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, r
     settings = without_lost_title(log.settings_of(thread_id), plan.first)
     if plan.undone and settings.title_turn == plan.undone:
         settings = replace(settings, title=None, title_turn=0)
-    settings = named(settings, log.state.revision, record, None)
+    settings = named(settings, committed.number - 1, record, None)
 
-    def last_line(kept: State) -> bytes:
-        return record_line(committed, added(kept, committed))
+    def last_lines(kept: State) -> bytes:
+        if undo is None:
+            return record_line(committed, added(kept, committed))
+        then = added(kept, undo)
+        return record_line(undo, then) + record_line(committed, added(then, committed))
 
-    _write(files, disk, log=log, settings=settings, plan=plan, last_line=last_line)
+    _write(files, disk, log=log, settings=settings, plan=plan, last_lines=last_lines)
     return committed
 
 
@@ -113,11 +119,11 @@ def write_without_dead(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: s
 def _write_same(
     files: ThreadFiles, disk: Disk, *, log: Log, settings: SettingsLine, bodies: Mapping[int, bytes]
 ) -> None:
-    def last_line(kept: State) -> bytes:
+    def last_lines(kept: State) -> bytes:
         return settings_line(settings, replace(kept, settings_at=kept.end))
 
     plan = _Plan(first=log.state.first, horizon=log.state.revision - REMEMBERED, bodies=bodies)
-    _write(files, disk, log=log, settings=settings, plan=plan, last_line=last_line)
+    _write(files, disk, log=log, settings=settings, plan=plan, last_lines=last_lines)
 
 
 def _write(
@@ -127,9 +133,9 @@ def _write(
     log: Log,
     settings: SettingsLine,
     plan: _Plan,
-    last_line: Callable[[State], bytes],
+    last_lines: Callable[[State], bytes],
 ) -> None:
-    """Write the next version, synced. The last line carries the thread's state; `last_line` makes it."""
+    """Write the next version, synced. The last line, which `last_lines` makes, carries the thread's state."""
     path = files.new_log
     try:
         with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as out:
@@ -139,7 +145,7 @@ def _write(
                 settings, State(revision=plan.first - 1, first=plan.first, updated_us=log.state.updated_us)
             )
             out.write(header)
-            out.write(last_line(_copy(log, out, plan, len(header))))
+            out.write(last_lines(_copy(log, out, plan, len(header))))
             out.flush()
             disk.sync(out.fileno())
     except BaseException:

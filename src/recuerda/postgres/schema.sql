@@ -410,6 +410,7 @@ CREATE FUNCTION {schema}.append_record(
     p_body bytea,
     p_kind text,
     p_target bigint,
+    p_undo_id text,
     p_keep_messages bigint,
     p_title json,
     p_lock_timeout_ms integer
@@ -438,13 +439,14 @@ DECLARE
         WHERE t.thread_key = k AND t.number >= low ORDER BY t.number;
     new_first bigint;
     remaining bigint;
+    is_replacement boolean := p_kind = 'turn' AND p_target IS NOT NULL;
 BEGIN
     -- For this transaction alone: a pooler may lend the connection to another client afterwards.
     PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
 
     -- Usually the id is new, the record has no time of its own, and the thread has records and keeps its title. Then one
     -- statement checks the conditions, as `refusal` does, and brings the thread's row up to the new record.
-    IF NOT p_may_exist AND p_committed_us IS NULL AND (p_target IS NULL OR p_kind <> 'turn') THEN
+    IF NOT p_may_exist AND p_committed_us IS NULL AND NOT is_replacement THEN
         UPDATE {schema}.threads AS t
         SET revision = t.revision + 1,
             record_id = p_id,
@@ -494,7 +496,7 @@ BEGIN
                 END IF;
             END IF;
         END IF;
-        IF r_outcome IS NULL AND p_kind = 'turn' AND p_target IS NOT NULL AND NOT EXISTS (
+        IF r_outcome IS NULL AND is_replacement AND NOT EXISTS (
             SELECT FROM {schema}.turns AS t
             WHERE t.thread_key = thread.key AND t.number = p_target AND t.kind IS NULL
         ) THEN
@@ -509,7 +511,7 @@ BEGIN
             CONTINUE; -- Another writer made it, and may have written to it.
         END IF;
         UPDATE {schema}.threads AS t
-        SET revision = t.revision + 1,
+        SET revision = t.revision + 1 + is_replacement::integer,
             record_id = p_id,
             turns = t.turns + (p_kind = 'turn')::integer,
             messages = t.messages + p_message_count,
@@ -520,7 +522,7 @@ BEGIN
             title = coalesce(t.title, CASE WHEN t.revision = 0 OR t.title_turn = 0 THEN p_title END),
             title_turn = CASE
                 WHEN t.title IS NULL AND p_title IS NOT NULL AND (t.revision = 0 OR t.title_turn = 0)
-                THEN t.revision + 1
+                THEN t.revision + 1 + is_replacement::integer
                 ELSE t.title_turn
             END
         WHERE t.id = p_thread_id
@@ -552,7 +554,18 @@ BEGIN
             DELETE FROM {schema}.drafts AS d WHERE d.thread_key = its_key;
             UPDATE {schema}.threads AS t SET has_draft = false WHERE t.key = its_key;
         END IF;
-        IF p_target IS NOT NULL THEN
+        IF is_replacement THEN
+            INSERT INTO {schema}.turns (thread_key, number, created_us, target, message_count, id, kind, body)
+            VALUES (
+                its_key,
+                new_revision - 1,
+                coalesce(p_committed_us, p_created_us),
+                p_target,
+                0,
+                p_undo_id,
+                'undo',
+                ''
+            );
             PERFORM {schema}.delete_records(its_key, p_target, p_target, old_first, new_revision, p_title);
             SELECT t.messages INTO its_messages FROM {schema}.threads AS t WHERE t.key = its_key;
         END IF;

@@ -16,7 +16,7 @@ class Statements:
         self.append: bytes = compose(
             "SELECT * FROM {schema}.append_record(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
             "%s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, %s::bigint, "
-            "%s::bigint, %s::json, %s::integer)"
+            "%s::text, %s::bigint, %s::json, %s::integer)"
         )
         self.append_all: bytes = compose(
             "SELECT * FROM {schema}.append_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "

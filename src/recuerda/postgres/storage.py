@@ -139,6 +139,7 @@ class PostgresStorage(Storage):
                 record.body,
                 record.kind,
                 record.target,
+                record.undo_id,
                 _bigint(record.keep_messages),
                 _json(record.title),
                 self._lock_timeout_ms,

@@ -18,7 +18,8 @@ local RECORD_ID, EDITS, REWRITTEN, TITLE_TURN = 10, 11, 12, 13
 
 -- Positions of fields in a record's bytes; `wire.py` describes the header. `WITH_TIME` and `WITH_CALL` each
 -- stand for eight more bytes before the body.
-local KIND_AT, TARGET_AT, LENGTH_AT, ID_AT, SUMMARY_KIND, WITH_TIME, WITH_CALL = 17, 18, 22, 24, 3, 128, 64
+local KIND_AT, TARGET_AT, LENGTH_AT, ID_AT, WITH_TIME, WITH_CALL = 17, 18, 22, 24, 128, 64
+local UNDO_KIND, SUMMARY_KIND = 1, 3
 
 local function open_head(packed, now, incarnation)
   if packed then return cmsgpack.unpack(packed) end

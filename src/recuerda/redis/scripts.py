@@ -75,7 +75,7 @@ end
 -- Returns the new number, the old entry and the new entry. Or, without writing: a refusal; the bytes of the record that
 -- has the id already, nil and the entry; or false and the user if the id must be entered in the indexes first.
 local function append(place, record, data, guard)
-  local id, created, is_past, count, kind, target, keep, title, incarnation = unpack(record, 1, 9)
+  local id, created, is_past, count, kind, target, keep, title, incarnation, undo_id = unpack(record, 1, 10)
   local thread = KEYS[1]
   local got = redis.call('HMGET', thread, 'head', 'i:' .. id)
   local head = open_head(got[1], created, incarnation)
@@ -89,16 +89,16 @@ local function append(place, record, data, guard)
     return held, nil, entry_of(head, place[2])
   end
   if not is_in_state(head, guard, got[1]) then return {CONFLICT, head[REVISION]} end
-  local undone = (kind == 'undo' or kind == 'turn') and target
-  if undone and kind == 'turn' then
-    local held = redis.call('HGET', thread, tostring(undone))
+  local is_replacement = kind == 'turn' and target
+  if is_replacement then
+    local held = redis.call('HGET', thread, tostring(target))
     if not held or struct.unpack('>I4', held, 5) == 0 then return {GONE, head[REVISION]} end
   end
   local user = user_for(head, guard)
   if must_enter(place, got[1], head[USER], user) then return false, user or '', '' end
 
   local old = got[1] and entry_of(head, place[2]) or ''
-  local number, is_entered = head[REVISION] + 1, not got[1] or user ~= head[USER]
+  local number, is_entered = head[REVISION] + (is_replacement and 2 or 1), not got[1] or user ~= head[USER]
   head[REVISION], head[RECORD_ID], head[USER] = number, id, user
   if not is_past or created > head[UPDATED] then head[UPDATED] = created end
   if count > 0 then head[TURNS], head[MESSAGES] = head[TURNS] + 1, head[MESSAGES] + count end
@@ -110,6 +110,7 @@ local function append(place, record, data, guard)
     head[SUMMARY] = number
   end
   -- The functions of a cut are made only for a cut, because each of them makes an append slower.
+  local undone = (kind == 'undo' or is_replacement) and target
   if undone or kind == 'trim' or (keep and head[MESSAGES] > keep) then
 """
     + WALK
@@ -130,6 +131,14 @@ local function append(place, record, data, guard)
       if string.byte(value, KIND_AT) == SUMMARY_KIND then gone[#gone + 1] = 's:' .. old end
       if messages > 0 then head[TURNS], head[MESSAGES] = head[TURNS] - 1, head[MESSAGES] - messages end
       if head[TITLE_TURN] == old then head[TITLE_TURN], is_title_gone = 0, true end
+    end
+    if is_replacement then
+      -- The undo has the time of the turn, which comes after the count in its bytes.
+      local undo = struct.pack('>I4I4', number - 1, 0) .. string.sub(data, 5, 12)
+        .. struct.pack('>BI4I2', UNDO_KIND, target, #undo_id) .. undo_id
+      for _, field in ipairs({tostring(number - 1), undo, 'i:' .. undo_id, tostring(number - 1)}) do
+        added[#added + 1] = field
+      end
     end
     if undone then
       local value = redis.call('HGET', thread, tostring(undone))
@@ -178,11 +187,12 @@ local function append(place, record, data, guard)
       if head[MESSAGES] > enough then head[FIRST], head[TURNS], head[MESSAGES] = number, 1, count end
     end
   end
-  if number % SWEEP == 0 and number > REMEMBERED then
+  local sweeps_to = is_replacement and number % SWEEP == 1 and number - 1 or number
+  if sweeps_to % SWEEP == 0 and sweeps_to > REMEMBERED then
 """
     + FORGET
     + """
-    forget_old_ids(number, gone)
+    forget_old_ids(sweeps_to, gone)
   end
   if title and (head[TITLE_TURN] == 0 or (number == 1 and redis.call('HEXISTS', thread, 'title') == 0)) then
     head[TITLE_TURN] = number

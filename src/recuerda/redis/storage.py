@@ -409,6 +409,7 @@ def _about(record: NewRecord) -> tuple[object, ...]:
         record.keep_messages,
         record.title,
         new_id(),  # the incarnation of the thread if this is its first record
+        record.undo_id,
     )
 
 

@@ -79,8 +79,8 @@ def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connecti
             drafts.end(head.key, record.id, db)
         return Appended(revision=found.number, replayed=True, record=found)
     head.check(thread_id, guard)
-    if record.kind == "turn" and record.target is not None:
-        head = _without_turn(thread_id, record.target, head, db)
+    if record.replaced is not None:
+        head = _replace(thread_id, record.replaced, record, head, db)
     key = head.key or make(thread_id, None, record.created_us, db)
     committed = record.numbered(head.revision + 1)
     _insert(cursor, key, committed)
@@ -112,16 +112,25 @@ def _held(thread_id: str, record_id: str, head: Head, db: sqlite3.Connection) ->
     return blobs.named(db, head.key << NUMBER_BITS, [found])[0] if found and head.has_blobs else found
 
 
-def _without_turn(thread_id: str, number: int, head: Head, db: sqlite3.Connection) -> Head:
-    """Delete the turn that a new turn replaces, and return the thread's head without it."""
+def _replace(thread_id: str, number: int, record: NewRecord, head: Head, db: sqlite3.Connection) -> Head:
+    """Undo the turn that a new turn replaces, and return the thread's head after the undo."""
     base = head.key << NUMBER_BITS
     if not db.execute("SELECT 1 FROM turns WHERE position = ? AND kind IS NULL", (base + number,)).fetchone():
         raise TurnGone(thread_id, number=number, revision=head.revision)
+    undo = record.undo(head.revision + 1)
+    _insert(db.cursor(), head.key, undo)
     cut = _undo(db, base, number, head)
     _name(db, head.key, head, cut, title=None, user_id=head.user_id)
     title, title_turn = (None, 0) if head.title_turn == number else (head.title, head.title_turn)
-    turns, messages = head.turns - cut.turns, head.messages - cut.messages
-    return replace(head, turns=turns, messages=messages, title=title, title_turn=title_turn)
+    return replace(
+        head,
+        revision=undo.number,
+        record_id=undo.id,
+        turns=head.turns - cut.turns,
+        messages=head.messages - cut.messages,
+        title=title,
+        title_turn=title_turn,
+    )
 
 
 def _insert(db: sqlite3.Cursor, key: int, record: TurnRecord) -> None:

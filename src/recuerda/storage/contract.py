@@ -129,9 +129,9 @@ class Storage(StorageHooks):
                 already has one.
             title: a title made of the turn. It is set if this is the thread's first turn and the thread has no title
                 yet, or if the turn from which the title was made has been deleted.
-            replaces: the number of a turn that the new turn replaces. In the same atomic operation, that turn is
-                removed as `undo` removes it, and the new turn is appended at the end. The number becomes the record's
-                `target`. None replaces no turn.
+            replaces: the number of a turn that the new turn replaces. In the same atomic operation, an undo removes
+                that turn, and the new turn is appended at the end. Both are records, so the revision grows by two. The
+                number is also the `target` of the new turn. None replaces no turn.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
@@ -864,6 +864,7 @@ class Storage(StorageHooks):
             message_count=turn.message_count,
             body=turn.body,
             target=replaces,
+            undo_id="" if replaces is None else new_id(),
             keep_messages=keep_messages,
             title=title,
             call=0 if turn.id is None else new_call(),

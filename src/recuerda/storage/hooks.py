@@ -80,13 +80,14 @@ class StorageHooks(ABC):
         3. Is the thread not in the guard's state (`check_state`)? Then raise `ThreadConflict`.
         4. Is the record a turn with a `target`, and the thread holds no turn with that number? Then raise `TurnGone`.
         5. Otherwise write the record as number `revision + 1`. The first record gives the thread the guard's user,
-           unless it has one.
+           unless it has one. A turn with a `target` gets the number `revision + 2`, and the undo of its target
+           (`record.undo`) is written before it.
 
         The new record removes other records from the thread:
 
         - A turn removes the thread's draft, whichever turn the draft belongs to. No other record removes it.
-        - An undo, and a turn with a `target`, deletes the turn numbered `target`, and every summary that covers it: a
-          newer summary whose own `target` is not below that number.
+        - An undo deletes the turn numbered `target`, and every summary that covers it: a newer summary whose own
+          `target` is not below that number.
         - A trim deletes all records before number `target`.
         - With `keep_messages`, delete the oldest turns that are left then until the limit holds, and every record older
           than the last one deleted.

@@ -124,14 +124,6 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """`created_us` as an aware UTC time."""
         return from_microseconds(self.created_us)
 
-    @property
-    def undone(self) -> int | None:
-        """The number of the turn that this record removed, as an undo or as its replacement; None if it removed none.
-
-        The summaries that covered the removed turn are gone as well.
-        """
-        return self.target if self.kind in {"undo", "turn"} else None
-
     def as_new_turn(self, blobs: Mapping[str, bytes] = NO_BLOBS) -> NewTurn:
         """Return this turn, to be appended to another thread under the same id and with the same time.
 
@@ -456,6 +448,7 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         id: the record's id, always set.
         target: as in `TurnRecord`. For a turn, the number of a turn that the thread must hold, and that it replaces.
+        undo_id: for a turn that replaces another one, the id of the undo that is written before it.
         committed_us: the storage's time. It differs from `created_us` only if the turn came with a time of its own.
         is_new_id: True if the id has just been drawn at random. No thread can hold it yet, so no look-up is needed.
         keep_messages: after the append, drop the oldest whole turns until at most this number of messages is left.
@@ -480,11 +473,25 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     title: str | None = None
     call: int = 0
     blobs: tuple[Blob, ...] = ()
+    undo_id: str = ""
 
     @property
-    def undone(self) -> int | None:
-        """The number of the turn that this record removes, as an undo or as its replacement, or None."""
-        return self.target if self.kind in {"undo", "turn"} else None
+    def replaced(self) -> int | None:
+        """The number of the turn that this turn replaces; None for any other record."""
+        return self.target if self.kind == "turn" else None
+
+    def undo(self, number: int) -> TurnRecord:
+        """Return the undo of the replaced turn, with this number. It stands in the thread before this record."""
+        return TurnRecord(
+            number=number,
+            id=self.undo_id,
+            created_us=self.committed_us,
+            committed_us=self.committed_us,
+            message_count=0,
+            body=b"",
+            kind="undo",
+            target=self.target,
+        )
 
     def numbered(self, number: int) -> TurnRecord:
         """Return the complete record, with this number."""

@@ -160,8 +160,8 @@ class ThreadLog(msgspec.Struct):
             if number := self.retries.get(record.id):
                 raise TurnDropped(self.id, turn_id=record.id, number=number)
         self.check_state(guard)
-        if record.kind == "turn" and record.target is not None:
-            self._check_holds_turn(record.target)
+        if record.replaced is not None:
+            self._replace(record.replaced, record)
         is_first = self.revision == 0
         self._make(record.created_us, guard)
         if record.kind == "turn":
@@ -249,10 +249,13 @@ class ThreadLog(msgspec.Struct):
             self.created_us = self.updated_us = now_us
         self.user_id = owner_after(guard.user_id, owner=self.user_id, revision=self.revision)
 
-    def _check_holds_turn(self, number: int) -> None:
+    def _replace(self, number: int, record: NewRecord) -> None:
+        """Undo the turn that a new turn replaces."""
         held = self.records.get(number)
         if held is None or held.kind != "turn":
             raise TurnGone(self.id, number=number, revision=self.revision)
+        self._add(record.undo(self.revision + 1))
+        self._undo(number)
 
     def _continues(self, query: ReadQuery) -> bool:
         """Return True if the records after the query's position continue what its reader knows."""
@@ -279,8 +282,8 @@ class ThreadLog(msgspec.Struct):
 
     def _cut(self, record: NewRecord) -> None:
         """Drop the records that a new record removes from the thread."""
-        if record.undone is not None:
-            self._undo(record.undone)
+        if record.kind == "undo" and record.target is not None:
+            self._undo(record.target)
         if record.kind == "trim" and record.target is not None:
             self._drop_before(record.target)
         if record.keep_messages is not None and self.messages > record.keep_messages:

@@ -16,41 +16,45 @@ from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies,
 class ReplaceContract(ContractBase):
     """Tests of `replaces` of `Storage.append`."""
 
-    async def test_a_turn_replaces_another_one_in_one_record(self, storage: Storage, another: Storage) -> None:
+    async def test_a_turn_replaces_another_one(self, storage: Storage, another: Storage) -> None:
         appended = await fill(storage, "a", 1, 2)
         new = await storage.append("a", a_turn(b"new", id="new", messages=3), expected=2, replaces=2)
-        assert (new.revision, new.replayed, new.created, new.record.kind, new.record.target) == (
-            3,
-            False,
-            False,
-            "turn",
-            2,
-        )
+        assert (new.revision, new.replayed, new.created) == (4, False, False)
+        assert (new.record.number, new.record.kind, new.record.target) == (4, "turn", 2)
         found = await another.read("a")
         assert found.records == (appended[0].record, new.record)
         assert found.info is not None
-        assert (found.info.revision, found.info.turns, found.info.messages) == (3, 2, 4)
+        assert (found.info.revision, found.info.turns, found.info.messages) == (4, 2, 4)
+        assert found.info.record_id == "new"
         assert (await another.read("a", turn_id="new")).found == new.record
 
-    async def test_a_handle_that_read_before_learns_which_turn_was_replaced(
+    async def test_a_handle_that_read_before_learns_of_every_replaced_turn(
         self, storage: Storage, another: Storage
     ) -> None:
         await fill(storage, "a", 1, 1)
-        version = (await storage.read("a")).info
-        assert version is not None
+        before = await storage.head("a")
+        assert before is not None
         await another.append("a", a_turn(b"new"), replaces=2)
-        found = await storage.read("a", after=version.version)
-        assert found.is_continued
-        assert [(record.number, record.kind, record.undone, record.body) for record in found.records] == [
-            (3, "turn", 2, b"new")
-        ]
+        between = await storage.head("a")
+        assert between is not None
+        await another.append("a", a_turn(b"newer"), replaces=4)
+        for version, wanted in (
+            (before.version, [("undo", 2), ("undo", 4), ("turn", 4)]),
+            (between.version, [("undo", 4), ("turn", 4)]),
+        ):
+            found = await storage.read("a", after=version)
+            assert found.is_continued
+            assert [(record.kind, record.target) for record in found.records] == wanted
+        await another.undo("a")
+        found = await storage.read("a", after=before.version)
+        assert [(record.kind, record.target) for record in found.records] == [("undo", 2), ("undo", 4), ("undo", 6)]
 
     async def test_a_replaced_id_is_free_again(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
         await storage.append("a", a_turn(b"new", id="new"), replaces=2)
         assert (await storage.read("a", turn_id="t2")).found is None
         assert (await storage.read("a", turn_id="t2")).dropped is None
-        again = await storage.append("a", a_turn(b"anew", id="t2"), replaces=3)
+        again = await storage.append("a", a_turn(b"anew", id="t2"), replaces=4)
         assert not again.replayed
         assert await bodies(storage, "a") == [b"1", b"anew"]
 
@@ -58,7 +62,7 @@ class ReplaceContract(ContractBase):
         await fill(storage, "a", 1, 1)
         first = await storage.append("a", a_turn(b"new", id="new"), expected=2, replaces=2)
         before = await storage.read("a")
-        for number, expected in ((2, 2), (3, None), (99, None)):
+        for number, expected in ((2, 2), (4, None), (99, None)):
             again = await another.append("a", a_turn(b"other", id="new"), expected=expected, replaces=number)
             assert (again.replayed, again.record) == (True, first.record), number
         assert await storage.read("a") == before
@@ -95,7 +99,7 @@ class ReplaceContract(ContractBase):
                 await storage.append("a", a_turn(), expected=expected, replaces=2)
             assert not isinstance(conflict.value, TurnGone)
         assert await storage.read("a") == found
-        assert (await storage.append("a", a_turn(), expected=found.info.version, replaces=2)).revision == 3
+        assert (await storage.append("a", a_turn(), expected=found.info.version, replaces=2)).revision == 4
 
     async def test_a_turn_of_another_user_is_not_replaced(self, storage: Storage) -> None:
         await storage.append("a", a_turn(b"1"), user_id="ana")
@@ -125,7 +129,7 @@ class ReplaceContract(ContractBase):
         found = await storage.read("a", with_summary=True)
         assert found.summary is not None
         assert (found.summary.body, found.summary.number) == (b"to 1", 4)
-        assert numbers(found) == [2, 6]
+        assert numbers(found) == [2, 7]
         await storage.append("a", a_turn(b"newer"), replaces=1)
         assert (await storage.read("a", with_summary=True)).summary is None
         assert await bodies(storage, "a") == [b"2", b"new", b"newer"]
@@ -133,14 +137,14 @@ class ReplaceContract(ContractBase):
     async def test_a_title_goes_with_the_replaced_turn(self, storage: Storage, another: Storage) -> None:
         await storage.append("a", a_turn(b"1"), title="first")
         await storage.append("a", a_turn(b"2"), title="second")
-        for replaced, title, wanted in ((2, "third", "first"), (1, "fourth", "fourth"), (4, None, None)):
+        for replaced, title, wanted in ((2, "third", "first"), (1, "fourth", "fourth"), (6, None, None)):
             await storage.append("a", a_turn(), replaces=replaced, title=title)
             info = await another.head("a")
             assert info is not None
             assert info.title == wanted, replaced
         await storage.append("a", a_turn(), title="later")
         await storage.update_thread("a", title="set")
-        await storage.append("a", a_turn(), title="ignored", replaces=6)
+        await storage.append("a", a_turn(), title="ignored", replaces=4)
         info = await another.head("a")
         assert info is not None
         assert info.title == "set"
@@ -160,7 +164,7 @@ class ReplaceContract(ContractBase):
         assert await storage.load_draft("a") is not None
 
     async def test_a_limit_counts_without_the_replaced_turn(self, storage: Storage) -> None:
-        for keep, kept in ((99, [1, 2, 4]), (4, [1, 2, 4]), (3, [2, 4]), (2, [4]), (1, [4])):
+        for keep, kept in ((99, [1, 2, 5]), (4, [1, 2, 5]), (3, [2, 5]), (2, [5]), (1, [5])):
             thread_id = f"keep {keep}"
             await fill(storage, thread_id, 1, 1, 5)
             await storage.append(thread_id, a_turn(b"new", messages=2), replaces=3, keep_messages=keep)
@@ -176,7 +180,7 @@ class ReplaceContract(ContractBase):
         await storage.summarize("a", b"to 2", through=2)
         await storage.append("a", a_turn(b"new"), replaces=2, keep_messages=2)
         found = await storage.read("a", with_summary=True)
-        assert (numbers(found), found.summary) == ([4, 6], None)
+        assert (numbers(found), found.summary) == ([4, 7], None)
         assert found.info is not None
         assert (found.info.first, found.info.turns, found.info.messages) == (4, 2, 2)
 
