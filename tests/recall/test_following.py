@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recuerda import AgentThread, ChatMessage, ChatMessageStore, FunctionResultContent, NewTurn, TextContent
+from recuerda import AgentThread, ChatMessage, ChatMessageStore, FunctionResultContent, NewTurn, TextContent, Turn
 from recuerda.messages.message import FunctionCallContent
 from recuerda.recall import Progress, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.following import BATCH_TURNS, follow
@@ -52,6 +52,19 @@ async def test_a_turn_that_another_process_undid_is_not_returned(
     assert "I have moved to Bergen." in await texts(recall, "Bergen")
     await elsewhere.undo("one")
     assert await texts(recall, "Bergen") == []
+    assert "I live in Oslo." in await texts(recall, "Oslo")
+
+
+async def test_a_turn_that_another_process_replaced_is_not_returned(
+    storage: SQLiteStorage, elsewhere: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "one", *pair("I live in Oslo."))
+    await say(storage, "one", *pair("I have moved to Bergen."))
+    assert "I have moved to Bergen." in await texts(recall, "Bergen")
+    turn = Turn(messages=tuple(pair("I have moved to Madrid.")))
+    await ChatMessageStore(storage=elsewhere, thread_id="one").append(turn, replaces=2)
+    assert await texts(recall, "Bergen") == []
+    assert "I have moved to Madrid." in await texts(recall, "Madrid")
     assert "I live in Oslo." in await texts(recall, "Oslo")
 
 

@@ -146,6 +146,15 @@ class History:
         """The number of the thread's first turn, or of a turn before it."""
         return 1 if self.info is None else self.info.first
 
+    def without(self, stored: StoredTurn) -> History:
+        """Return a copy that does not hold one of the held turns, for a run that replaces the turn."""
+        copy = History(self.thread_id, with_summary=self.with_summary)
+        copy.info, copy.summary, copy.has_draft = self.info, self.summary, self.has_draft
+        copy.turns = [turn for turn in self.turns if turn.number != stored.number]
+        copy._start, copy._window = self._start, self._window
+        copy._pinned = self.pinned().without(stored.number, copy.turns)
+        return copy
+
     def pinned(self) -> PinnedTurns:
         """Return the turns with pinned messages: the held ones, and the earlier ones that were read for them."""
         self._pinned.follow(self.turns)
@@ -189,9 +198,9 @@ class History:
             self.forget()
             return
         new = [stored_turn(record, self.thread_id) for record in found.records if record.kind == "turn"]
-        undone = {record.target for record in found.records if record.kind == "undo"}
+        undone = {record.target or 0 for record in found.records if record.kind == "undo"}
         if is_next:
-            self._pinned.forget({number for number in undone if number is not None})
+            self._pinned.forget(undone)
             self._extend(new, undone, found.info.first)
             self._take_summary(found)
         else:
@@ -233,7 +242,10 @@ class History:
 
     def committed(self, record: TurnRecord, turn: Turn) -> None:
         """Add a turn that this handle appended, if it is the next record."""
-        if self.info is None or record.number != self.info.revision + 1:
+        if self.info is None or record.number != self.info.revision + (1 if record.target is None else 2):
+            return
+        if record.target is not None and not self._drop(record.target):
+            self.forget()
             return
         if all(type(message.content) is str and message.additional_properties is None for message in turn.messages):
             stored = StoredTurn(record.number, record.id, record.created_us, turn)
@@ -245,7 +257,19 @@ class History:
         self.info = _with_record(self.info, record)
         self._shrink()
 
-    def _extend(self, new: Iterable[StoredTurn], undone: set[int | None], first: int) -> None:
+    def _drop(self, number: int) -> bool:
+        """Drop a turn that is replaced. Return False if the rest is not known without another read."""
+        old = next((turn for turn in reversed(self.turns) if turn.number == number), None)
+        if self.info is None or old is None or number < _after(self.summary):
+            return False
+        self._pinned.forget({number})
+        self._extend([], {number}, self.info.first)
+        if self._window is not None:
+            self._window = min(self._window, sum(len(turn.messages) for turn in self.turns))
+        self.info = _without_turn(self.info, old)
+        return True
+
+    def _extend(self, new: Iterable[StoredTurn], undone: set[int], first: int) -> None:
         kept = self.turns
         if undone or (kept and kept[0].number < first):
             kept = [turn for turn in kept if turn.number not in undone and turn.number >= first]
@@ -275,6 +299,17 @@ class History:
 def _after(summary: TurnRecord | None) -> int:
     """Return the number of the first turn that a summary does not cover."""
     return 1 if summary is None else (summary.target or 0) + 1
+
+
+def _without_turn(info: ThreadInfo, turn: StoredTurn) -> ThreadInfo:
+    title, title_turn = (None, 0) if info.title_turn == turn.number else (info.title, info.title_turn)
+    return msgspec.structs.replace(
+        info,
+        turns=info.turns - 1,
+        messages=info.messages - len(turn.messages),
+        title=title,
+        title_turn=title_turn,
+    )
 
 
 def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:

@@ -75,6 +75,18 @@ class PinnedTurns:
             self._gone |= numbers
             self._left.clear()
 
+    def without(self, number: int, turns: Sequence[IdentifiedTurn] = ()) -> PinnedTurns:
+        """Return a copy without a turn, for the turn that replaces it.
+
+        Args:
+            number: the number of the turn.
+            turns: the list of the other turns, which the copy need not look at.
+        """
+        copy = PinnedTurns()
+        copy._turns, copy._seen = turns, len(turns)
+        copy._noted, copy._known, copy._gone = self._noted, dict(self._known), self._gone | {number}
+        return copy
+
     def missing(self) -> list[str]:
         """Return the ids of named turns that are not known yet."""
         if not self._noted:

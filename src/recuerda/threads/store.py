@@ -250,7 +250,14 @@ class ChatMessageStore:
         """The revision at the last read; 0 for a thread that does not exist."""
         return self._history.revision
 
-    async def append(self, turn: Turn, *, turn_id: str | None = None, expected: Expected | None = None) -> Appended:
+    async def append(
+        self,
+        turn: Turn,
+        *,
+        turn_id: str | None = None,
+        expected: Expected | None = None,
+        replaces: int | None = None,
+    ) -> Appended:
         """Append one turn atomically, and return the stored turn. If a value has no JSON form, nothing is written.
 
         Args:
@@ -259,21 +266,28 @@ class ChatMessageStore:
                 nothing is written. None for a random id.
             expected: the version or the revision that the thread must have; None for any. Summaries after it are
                 allowed, because they add nothing to the conversation.
+            replaces: the number of a turn that goes in the same atomic step; see `Storage.append`.
 
         Raises:
             EncodeError: a value has no JSON form; the error names its path.
             ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`.
+            TurnGone: the thread does not hold the turn that was to be replaced.
             TurnDropped: the thread held a turn with `turn_id`, and a limit or a trim has deleted it.
         """
-        turn = self._noting_pins(turn)
+        turn = self._noting_pins(turn, replaces)
         new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
         await self._write_first_messages()
-        title = title_of(turn) if self._may_need_title() else None
+        title = title_of(turn) if self._may_need_title(replaces) else None
 
         async def append(version: Expected | None) -> Appended:
             return await self._view.append(
-                self.thread_id, new, expected=version, keep_messages=self.max_messages, title=title
+                self.thread_id,
+                new,
+                expected=version,
+                keep_messages=self.max_messages,
+                title=title,
+                replaces=replaces,
             )
 
         later = partial(version_after_summaries, self._view, self.thread_id)
@@ -423,16 +437,19 @@ class ChatMessageStore:
             pinned.learn(id, turns[0] if turns else None)
         return pinned
 
-    def _noting_pins(self, turn: Turn) -> Turn:
+    def _noting_pins(self, turn: Turn, replaces: int | None) -> Turn:
         """Return the turn with the ids of the earlier turns that have pinned messages, as far as they are known."""
-        noted = self._history.pinned().noted(self._history.first)
+        pinned = self._history.pinned()
+        noted = (pinned if replaces is None else pinned.without(replaces)).noted(self._history.first)
         return msgspec.structs.replace(turn, pins=noted) if noted else turn
 
     def _exact(self, expected: Expected | None) -> Expected | None:
         """Return the version that was read last if `expected` is its revision; otherwise `expected` itself."""
         return self._history.version if expected == self._history.revision else expected
 
-    def _may_need_title(self) -> bool:
+    def _may_need_title(self, replaces: int | None) -> bool:
         """Return False if the thread surely has a title that the next turn will not delete."""
         info = self._history.info
-        return info is None or info.title is None or self.max_messages is not None
+        if info is None or info.title is None or self.max_messages is not None:
+            return True
+        return replaces is not None and replaces == info.title_turn
