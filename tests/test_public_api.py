@@ -109,7 +109,7 @@ HOMES = {
         "tool",
     ],
     "recuerda.providers": ["Context", "ContextProvider", "Deferred", "Embedder", "QuestionEmbedder", "Reranker"],
-    "recuerda.threads": ["AgentThread", "ChatMessageStore", "ChatMessageStoreProtocol", "StoredTurn"],
+    "recuerda.threads": ["AgentThread", "ChatMessageStore", "ChatMessageStoreProtocol", "StoredTurn", "TurnReference"],
     "recuerda.window": [
         "ContextWindow",
         "Summary",

@@ -16,6 +16,7 @@ from uuid import UUID
 from msgspec import structs
 
 from recuerda.agent.background import run_in_background
+from recuerda.agent.branching import branch_of
 from recuerda.agent.chat import ChatModel
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.journal import drop_draft, load_draft
@@ -34,6 +35,7 @@ from recuerda.json_value import Json, JsonObject
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import checked
 from recuerda.storage.contract import Storage
+from recuerda.threads.forking import TurnReference
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.thread import AgentThread
 from recuerda.window.window import ContextWindow
@@ -264,6 +266,74 @@ class Agent:
             self.run(messages, thread=thread, turn_id=turn_id, durability=durability, on_pending=on_pending)
         )
 
+    # -- edits ---------------------------------------------------------------------------------------------------------
+
+    async def edit(
+        self,
+        thread: AgentThread | str,
+        turn: TurnReference,
+        messages: RunInput,
+        *,
+        turn_id: str | None = None,
+        branch_id: str | None = None,
+        durability: Durability | None = None,
+        keep_partial: bool = False,
+    ) -> AgentResponse:
+        """Say a turn of a thread in another way: branch off before the turn, and answer the new messages there.
+
+        The thread itself stays unchanged. The branch is a fork (see `AgentThread.fork`); its id is the response's
+        `thread_id`. If the run fails, no branch is left, unless an interrupted turn waits in it.
+
+        Args:
+            thread: a thread or its id.
+            turn: the turn that the new messages replace in the branch: the turn, its id or its number.
+            messages: the new input.
+            turn_id: your name for the new turn. If the edit is repeated with the same name, the answer in the first
+                branch is returned. No model is called, and there is no second branch.
+            branch_id: the id of the branch. By default it is made from the thread's id and `turn_id`, or at random.
+            durability: as in `run`.
+            keep_partial: as in `run`.
+
+        Raises:
+            InvalidInput: the thread does not have the turn, or its turns are kept elsewhere.
+            ThreadNotFound: the thread does not exist.
+            ThreadConflict: there is another thread with the id of the branch.
+            RecuerdaError: the errors of `run`.
+        """
+        request = self._edit(
+            thread,
+            turn,
+            messages,
+            turn_id=turn_id,
+            branch_id=branch_id,
+            durability=durability,
+            keep_partial=keep_partial,
+        )
+        return await self._start(request).drained()
+
+    def edit_stream(
+        self,
+        thread: AgentThread | str,
+        turn: TurnReference,
+        messages: RunInput,
+        *,
+        turn_id: str | None = None,
+        branch_id: str | None = None,
+        durability: Durability | None = None,
+        keep_partial: bool = False,
+    ) -> AgentResponseStream:
+        """Stream the answer of an edit. Takes the arguments of `edit` and raises the same errors."""
+        request = self._edit(
+            thread,
+            turn,
+            messages,
+            turn_id=turn_id,
+            branch_id=branch_id,
+            durability=durability,
+            keep_partial=keep_partial,
+        )
+        return self._start(structs.replace(request, is_streamed=True))
+
     # -- interrupted turns ---------------------------------------------------------------------------------------------
 
     async def resume(
@@ -351,6 +421,29 @@ class Agent:
             is_temporary=thread is None,
             choice=choice,
         )
+
+    def _edit(
+        self,
+        thread: AgentThread | str,
+        turn: TurnReference,
+        messages: RunInput,
+        *,
+        turn_id: str | None,
+        branch_id: str | None,
+        durability: Durability | None,
+        keep_partial: bool,
+    ) -> RunRequest:
+        branch, opened = branch_of(self._threads.of_run(thread), turn, branch_id=branch_id, turn_id=turn_id)
+        request = self._new_turn(
+            messages,
+            opened,
+            turn_id=turn_id,
+            durability=durability,
+            on_pending="raise",
+            keep_partial=keep_partial,
+            choice="all",
+        )
+        return structs.replace(request, branch=branch)
 
     def _resumption(
         self,

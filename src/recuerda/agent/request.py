@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
+from recuerda.agent.branching import Branch
 from recuerda.agent.incoming import InputChoice, check_input_choice
 from recuerda.agent.settings import Durability
 from recuerda.errors import InvalidInput
@@ -54,6 +55,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         is_streamed: True asks the model to answer piece by piece.
         is_temporary: True when the thread is forgotten after the run.
         choice: the messages of the input that count, if the client sends more than the thread lacks.
+        branch: the place at which the thread leaves another thread, if the run begins it as a branch.
 
     Raises:
         InvalidInput: the turn id, `durability`, `on_pending` or the choice cannot be used.
@@ -69,6 +71,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     is_streamed: bool = False
     is_temporary: bool = False
     choice: InputChoice = "new"
+    branch: Branch | None = None
 
     def __post_init__(self) -> None:
         if self.turn_id is not None:

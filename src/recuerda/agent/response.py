@@ -60,7 +60,7 @@ class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
         messages: the messages that the run added after its input: calls, results, the answer.
         usage: the tokens that all model calls of the run cost together; None when the service does not report
             them.
-        thread_id: the thread's id.
+        thread_id: the thread's id; after an edit, the id of the new branch.
         turn_id: the turn's id; None when the thread's store knows no turns.
         is_replay: True when the thread already had a turn with the given `turn_id`. The response is the answer of that
             turn.

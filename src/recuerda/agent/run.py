@@ -14,6 +14,7 @@ from msgspec import structs
 
 from recuerda.agent.attempt import Attempt
 from recuerda.agent.beginning import begin_again, begin_new
+from recuerda.agent.branching import begun
 from recuerda.agent.incoming import incoming
 from recuerda.agent.journal import drop_draft, load_draft
 from recuerda.agent.queue import QueueTicket
@@ -53,7 +54,7 @@ class Run:
         A None comes first, when the thread has been read and checked, before anything is paid for.
         """
         _check_can_be_stored(self._request)
-        async with self.ticket.held():
+        async with self.ticket.held(), begun(self._request.branch, self._request.thread):
             reading = await self._read_past_an_interrupted_turn()
             request, stored = await _without_known(self._request, reading.loaded)
             if stored is not None:

@@ -1,5 +1,6 @@
 """Threads, the stores of their messages, and their saved state."""
 
+from recuerda.threads.forking import TurnReference
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.store import ChatMessageStore
@@ -10,4 +11,5 @@ __all__ = [
     "ChatMessageStore",
     "ChatMessageStoreProtocol",
     "StoredTurn",
+    "TurnReference",
 ]

@@ -23,6 +23,18 @@ TurnReference: TypeAlias = StoredTurn | str | int
 """A turn of a thread: the turn itself, its id, or its number."""
 
 
+class Fork(msgspec.Struct, frozen=True, kw_only=True):
+    """A fork that was made or completed.
+
+    Attributes:
+        user_id: its user, who is the parent's user.
+        is_new: True if this call has made the thread.
+    """
+
+    user_id: str | None
+    is_new: bool
+
+
 class ForkPlace(msgspec.Struct, frozen=True, kw_only=True):
     """The place at which a fork leaves its parent; by default the end.
 
@@ -56,8 +68,8 @@ class ForkPlace(msgspec.Struct, frozen=True, kw_only=True):
         return records[: place + (self.before is None)]
 
 
-async def fork_thread(storage: Storage, thread_id: str, place: ForkPlace, *, into: str) -> ThreadInfo:
-    """Make a thread that begins as a copy of another thread, and return the information about that other thread.
+async def fork_thread(storage: Storage, thread_id: str, place: ForkPlace, *, into: str) -> Fork:
+    """Make a thread that begins as a copy of another thread.
 
     The copy has the thread's user and settings: its metadata, and its title if it was set or if the copy has its turn.
     Repeating the call completes a copy that was interrupted. It adds no turn twice, and none that was removed from the
@@ -81,6 +93,7 @@ async def fork_thread(storage: Storage, thread_id: str, place: ForkPlace, *, int
     if info.user_id is not None:
         storage = storage.for_user(info.user_id)
     there = await storage.head(into)
+    is_new = there is None
     kept, parent = _planned(info, place.kept(found.records, thread_id), place, there)
     if there is None or there.parent is None:
         settings = _settings(info, kept)
@@ -88,7 +101,7 @@ async def fork_thread(storage: Storage, thread_id: str, place: ForkPlace, *, int
         there = await storage.update_thread(into, **settings, parent=parent, expected=expected)
     if missing := kept[there.revision :]:
         await storage.append_all(into, [record.as_new_turn() for record in missing], expected=there.version)
-    return info
+    return Fork(user_id=info.user_id, is_new=is_new)
 
 
 class _Settings(TypedDict, total=False):

@@ -369,8 +369,8 @@ class ChatMessageStore:
         place = ForkPlace(through=through, before=before)
         into = new_id() if thread_id is None else check_id(thread_id, "thread id")
         await self._write_first_messages()
-        info = await fork_thread(self._view, self.thread_id, place, into=into)
-        return self.for_thread(into, user_id=info.user_id)
+        fork = await fork_thread(self._view, self.thread_id, place, into=into)
+        return self.for_thread(into, user_id=fork.user_id)
 
     async def list_branches(self) -> list[ThreadInfo]:
         """Return the forks that were begun from this thread, the most recently updated first.
