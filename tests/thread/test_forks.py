@@ -1,11 +1,14 @@
 """Copies of a thread, and turns taken back."""
 
+from pathlib import Path
+
 import pytest
 
 from recuerda import (
     ChatMessageStore,
     InvalidInput,
     MemoryStorage,
+    NewTurn,
     Storage,
     ThreadConflict,
     ThreadInfo,
@@ -13,6 +16,8 @@ from recuerda import (
     ThreadOwnershipError,
     ThreadParent,
 )
+from recuerda.sqlite import SQLiteStorage
+from recuerda.storage import Blob
 from tests.conversation import exchange, texts
 
 
@@ -154,6 +159,20 @@ async def test_a_fork_of_an_earlier_life_of_its_parent_is_refused(store: ChatMes
     with pytest.raises(ThreadConflict):
         await store.fork(thread_id="fork")
     assert len(await fork.list_turns()) == 3
+
+
+async def test_a_fork_has_the_blobs_of_its_turns(tmp_path: Path) -> None:
+    for storage in (MemoryStorage(), SQLiteStorage(tmp_path / "threads.db")):
+        async with storage:
+            for i in range(20):
+                blobs = tuple(Blob.of(f"{i} {j}".encode()) for j in range(i % 4))
+                await storage.append("t", NewTurn(body=b"{}", message_count=1, blobs=blobs))
+            fork = await ChatMessageStore(storage=storage, thread_id="t").fork(thread_id="fork")
+            there, here = await storage.read("fork", blobs=None), await storage.read("t", blobs=None)
+            assert (there.blobs, len(there.blobs)) == (here.blobs, 30)
+            assert [record.blobs for record in there.records] == [record.blobs for record in here.records]
+            await storage.delete("t")
+            assert (await storage.read(fork.thread_id, blobs=None)).blobs == here.blobs
 
 
 async def test_the_branches_of_a_thread_can_be_listed(store: ChatMessageStore) -> None:
