@@ -55,6 +55,8 @@ class _Changes(TypedDict, total=False):
     title: str | None
     metadata: JsonObject
     parent: ThreadParent
+    archived: bool
+    tags: tuple[str, ...]
 
 
 def digest_turns(records: Sequence[TurnRecord]) -> str:
@@ -190,4 +192,8 @@ def _changes(info: ThreadInfo, there: ThreadInfo | None) -> _Changes:
         changes["metadata"] = metadata
     if info.parent is not None and (there is None or there.parent is None):
         changes["parent"] = info.parent.in_any_life()
+    if info.archived != (there is not None and there.archived):
+        changes["archived"] = info.archived
+    if info.tags != (there.tags if there else ()):
+        changes["tags"] = info.tags
     return changes

@@ -161,7 +161,7 @@ async def check_listed(storage: Storage, found: Mapping[str, ThreadSlice], *, se
         settled: the threads in which no write was cut off, so that listings tell exactly what these threads do.
     """
     for user in (None, "ana", "bob"):
-        page = await storage.list_threads(user_id=user, limit=1000)
+        page = await storage.list_threads(user_id=user, archived=None, limit=1000)
         for thread, one in found.items():
             listed = [info for info in page.threads if info.id == thread]
             assert len(listed) == (one.info is not None and user in (None, one.info.user_id)), (thread, user)

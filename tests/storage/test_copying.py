@@ -261,17 +261,17 @@ async def test_sealed_turns_are_not_copied_under_other_numbers(storage: Storage)
     assert [record.body for record in (await copy.read("t")).records] == [b"t2"]
 
 
-async def test_a_copy_of_a_fork_keeps_its_parent_which_has_another_life_there(storage: Storage) -> None:
+async def test_a_copy_of_a_fork_keeps_its_marks_and_its_parent_in_any_life(storage: Storage) -> None:
     parent = ThreadParent(thread_id="a", incarnation="i", turn_id="t1", number=3, turns=1)
     async with MemoryStorage() as source:
         await source.append("a", turn("a0"), user_id="ana")
-        await source.update_thread("fork", user_id="ana", parent=parent)
+        await source.update_thread("fork", user_id="ana", parent=parent, tags=["work"], archived=True)
         await source.append("fork", turn("f0"))
         for _ in range(2):
             assert [one.problem async for one in copy_threads(source, storage)] == [None, None]
     info = await storage.head("fork")
     assert info is not None
-    assert info.parent == parent.in_any_life()
+    assert (info.parent, info.tags, info.archived) == (parent.in_any_life(), ("work",), True)
 
 
 async def test_a_copy_does_not_change_the_parent_at_the_target() -> None:

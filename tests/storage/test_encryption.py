@@ -181,7 +181,7 @@ async def test_rotation_seals_anew_without_a_new_revision(opened: Callable[..., 
         store = ChatMessageStore(storage=storage, thread_id="t")
         for text in ("one", "two"):
             await store.add_messages([ChatMessage("user", text)])
-        await storage.update_thread("t", metadata={"a": 1})
+        await storage.update_thread("t", metadata={"a": 1}, tags=["secret"])
         for body in (b"first", b"second"):
             await storage.summarize("t", body, through=1)
     async with opened("k2", k1=ONE, k2=TWO) as storage:
@@ -194,7 +194,18 @@ async def test_rotation_seals_anew_without_a_new_revision(opened: Callable[..., 
         assert (len(found.records), found.info.revision) == (3, 5)
         later = await storage.read("t", after=1)
         assert [record.body for record in later.records if record.kind == "summary"] == [b"first", b"second"]
-        assert (found.info.title, found.info.metadata) == ("one", {"a": 1})
+        assert (found.info.title, found.info.metadata, found.info.tags) == ("one", {"a": 1}, ("secret",))
+
+
+async def test_the_other_storage_sees_no_tag_and_the_list_finds_it() -> None:
+    inner = MemoryStorage()
+    storage = sealed_with(inner, "k1")
+    await storage.update_thread("t", tags=["secret", "plan"])
+    held = await inner.head("t")
+    assert held is not None
+    assert "secret" not in held.tags[0]
+    page = await storage.list_threads(tags=["secret"])
+    assert [info.tags for info in page.threads] == [("plan", "secret")]
 
 
 async def test_replays_and_imports_keep_the_numbers_that_are_sealed_in(

@@ -286,6 +286,23 @@ async def test_an_export_of_a_fork_names_its_parent() -> None:
         assert info.parent == expected
 
 
+async def test_an_export_keeps_tags_and_what_is_archived() -> None:
+    source, target = MemoryStorage(), MemoryStorage()
+    store = ChatMessageStore(storage=source, thread_id="a")
+    await store.add_messages(exchange("one"))
+    await source.update_thread("a", tags=["work"], archived=True)
+    lines = (await store.export_jsonl()).splitlines()
+    await import_lines(target, lines)
+    info = await target.head("a")
+    assert info is not None
+    assert (info.tags, info.archived) == (("work",), True)
+    await target.update_thread("a", tags=["home"], archived=False)
+    await import_lines(target, lines)
+    info = await target.head("a")
+    assert info is not None
+    assert (info.tags, info.archived) == (("home", "work"), False)
+
+
 async def test_an_export_with_a_parent_that_cannot_be_is_refused() -> None:
     line = '{"format":"recuerda-thread","version":1,"id":"a","parent":{"thread_id":""}}'
     with pytest.raises(StateError, match="line 1"):

@@ -36,6 +36,8 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class _Changes(TypedDict, total=False):
     title: str
     metadata: dict[str, Any]
+    archived: bool
+    tags: tuple[str, ...]
     parent: ThreadParent
 
 
@@ -140,6 +142,17 @@ async def _with_newer(storage: Storage, wanted: _Wanted, copies: Backup) -> _Wan
     return msgspec.structs.replace(wanted, turns=[*wanted.turns, *turns], metadata=metadata)
 
 
+def _missing_marks(wanted: ThreadInfo, info: ThreadInfo | None) -> _Changes:
+    changes = _Changes()
+    if wanted.archived and (info is None or not info.edits):
+        changes["archived"] = True
+    if wanted.tags and not (info and info.tags):
+        changes["tags"] = wanted.tags
+    if wanted.parent and not (info and info.parent):
+        changes["parent"] = wanted.parent
+    return changes
+
+
 async def _set_missing(storage: Storage, wanted: _Wanted) -> None:
     """Set the settings that the new thread does not have yet."""
     for _ in range(MAX_TRIES):
@@ -150,8 +163,7 @@ async def _set_missing(storage: Storage, wanted: _Wanted) -> None:
             changes["metadata"] = metadata
         if wanted.info.set_title is not None and (info is None or info.title is None):
             changes["title"] = wanted.info.set_title
-        if wanted.info.parent is not None and (info is None or info.parent is None):
-            changes["parent"] = wanted.info.parent
+        changes |= _missing_marks(wanted.info, info)
         if not changes and info is not None:
             return
         try:

@@ -131,6 +131,8 @@ class HeadItem(Item, frozen=True, kw_only=True):
     title_turn: int | None = None
     metadata: str = "{}"
     parent: ThreadParent | None = None
+    archived: bool = False
+    tags: tuple[str, ...] = ()
     created_us: str = "0"
     updated_us: str = "0"
     summary: int = 0
@@ -164,6 +166,8 @@ class HeadItem(Item, frozen=True, kw_only=True):
             created_us=int(self.created_us),
             updated_us=int(self.updated_us),
             parent=self.parent,
+            archived=self.archived,
+            tags=self.tags,
         )
 
 

@@ -111,6 +111,10 @@ def _changed(head: HeadItem, changes: ThreadChanges, now_us: int, call: str) -> 
     if changes.metadata is not msgspec.UNSET:
         kept = metadata_after(msgspec.json.decode(head.metadata), changes.metadata)
         values["metadata"] = msgspec.json.encode(kept).decode()
+    if changes.archived is not msgspec.UNSET:
+        values["archived"] = changes.archived
+    if changes.tags is not msgspec.UNSET:
+        values["tags"] = changes.tags
     edits = edits_after(head.edits, now_us)
     return msgspec.structs.replace(head, edits=edits, updated_us=str(now_us), call=call, **values)
 

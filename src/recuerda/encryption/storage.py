@@ -63,8 +63,8 @@ KNOWN_THREADS = 10_000
 class EncryptedStorage(Storage):
     """Encrypt the values that another storage keeps.
 
-    Reading a turn with a missing or wrong key raises `DecryptionError`. A list of threads leaves out titles and
-    metadata that cannot be opened.
+    Reading a turn with a missing or wrong key raises `DecryptionError`. A list of threads leaves out titles, metadata
+    and tags that cannot be opened.
 
     Args:
         storage: the storage that keeps the encrypted values. It is closed together with this one.
@@ -150,6 +150,8 @@ class EncryptedStorage(Storage):
         sealed = info.metadata.get(_METADATA)
         if isinstance(sealed, str) and key_id_of(to_bytes(sealed)) != seal.key_id:
             changes = replace(changes, metadata={_METADATA: self._sealed_metadata(info.id, self._metadata(info), seal)})
+        if info.tags and key_id_of(to_bytes(info.tags[0])) != seal.key_id:
+            changes = replace(changes, tags=(self._sealed_tags(info.id, self._tags(info), seal),))
         return changes
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
@@ -233,7 +235,7 @@ class EncryptedStorage(Storage):
         )
 
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
-        if not wanted.words and not wanted.metadata:
+        if not (wanted.words or wanted.metadata or wanted.tags):
             found = await self._inner._list(wanted, limit, position)
             return replace(found, threads=[self._info(info) for info in found.threads])
 
@@ -241,7 +243,7 @@ class EncryptedStorage(Storage):
             found = await self._inner._list(wanted.by_index, count, place)
             return [self._info(info) for info in found.threads]
 
-        # The other storage cannot compare titles and metadata, because they are encrypted.
+        # The other storage cannot compare titles, metadata and tags, because they are encrypted.
         return await look_through(read_page, wanted, limit, position)
 
     async def _walk(self, user_id: str | None, position: str | None) -> tuple[list[ThreadInfo], str | None]:
@@ -271,6 +273,9 @@ class EncryptedStorage(Storage):
             kept = metadata_after(self._metadata(info) if info else {}, changes.metadata)
             sealed = self._sealed_metadata(thread_id, kept, sealer_of(self._keys, user_id)) if kept else None
             changes = replace(changes, metadata={_METADATA: sealed})
+        if changes.tags is not msgspec.UNSET and changes.tags:
+            tags = self._sealed_tags(thread_id, changes.tags, sealer_of(self._keys, user_id))
+            changes = replace(changes, tags=(tags,))
         return changes
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
@@ -402,6 +407,10 @@ class EncryptedStorage(Storage):
     def _sealed_metadata(thread_id: str, metadata: Mapping[str, object], seal: Sealer) -> str:
         return to_text(seal(msgspec.json.encode(metadata), place_of(thread_id, "metadata")))
 
+    @staticmethod
+    def _sealed_tags(thread_id: str, tags: tuple[str, ...], seal: Sealer) -> str:
+        return to_text(seal(msgspec.json.encode(tags), place_of(thread_id, "tags")))
+
     def _record(self, thread_id: str, record: TurnRecord) -> TurnRecord:
         if record.kind not in _SEALED:
             return record
@@ -412,13 +421,15 @@ class EncryptedStorage(Storage):
         return replace(step, body=opened(self._keys, step.body, thread_id, step_place(thread_id, step)))
 
     def _info(self, info: ThreadInfo) -> ThreadInfo:
-        """Open a title and metadata. Leave out a value that cannot be opened."""
-        title, metadata = None, dict[str, Any]()
+        """Open a title, metadata and tags. Leave out a value that cannot be opened."""
+        title, metadata, tags = None, dict[str, Any](), ()
         with suppress(DecryptionError):
             title = self._title(info)
         with suppress(DecryptionError):
             metadata = self._metadata(info)
-        return replace(info, title=title, metadata=metadata)
+        with suppress(DecryptionError):
+            tags = self._tags(info)
+        return replace(info, title=title, metadata=metadata, tags=tags)
 
     def _title(self, info: ThreadInfo) -> str | None:
         if info.title is None:
@@ -430,6 +441,13 @@ class EncryptedStorage(Storage):
         if not isinstance(sealed, str):
             return {}
         return msgspec.json.decode(opened(self._keys, to_bytes(sealed), info.id, place_of(info.id, "metadata")))
+
+    def _tags(self, info: ThreadInfo) -> tuple[str, ...]:
+        """Open the tags. The other storage has all of them as one encrypted tag."""
+        if not info.tags:
+            return ()
+        sealed = opened(self._keys, to_bytes(info.tags[0]), info.id, place_of(info.id, "tags"))
+        return msgspec.json.decode(sealed, type=tuple[str, ...])
 
 
 class _Known(NamedTuple):

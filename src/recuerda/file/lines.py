@@ -133,6 +133,8 @@ class SettingsLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True
     title_turn: int | None = None
     metadata: msgspec.Raw = _NO_METADATA
     parent: ThreadParent | None = None
+    archived: bool = False
+    tags: tuple[str, ...] = ()
     edits: int = 0
     rewritten: int = 0
     more: bool = False
@@ -365,6 +367,8 @@ def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
         created_us=settings.created_us,
         updated_us=state.updated_us,
         parent=settings.parent,
+        archived=settings.archived,
+        tags=settings.tags,
     )
 
 

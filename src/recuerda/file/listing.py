@@ -61,9 +61,11 @@ class Listing:
             threads = (
                 thread
                 for thread in self._threads()
-                if wanted.user_id in (None, thread.settings.user_id) and (start is None or thread.position < start)
+                if wanted.user_id in (None, thread.settings.user_id)
+                and wanted.archived in (None, thread.settings.archived)
+                and (start is None or thread.position < start)
             )
-            compared = limit if wanted == wanted.by_index else LOOKED_AT
+            compared = LOOKED_AT if wanted.is_selective else limit
             newest = heapq.nlargest(compared, threads, key=lambda thread: thread.position)
         return matching((thread_info(thread.settings, thread.state) for thread in newest), wanted, limit)
 

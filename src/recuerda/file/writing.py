@@ -96,6 +96,8 @@ def changed_settings(settings: SettingsLine, changes: ThreadChanges, now_us: int
         title_turn=settings.title_turn if changes.title is unset else changes.title_turn,
         metadata=_merged(settings.metadata, changes),
         parent=parent_after(settings.parent, changes, owner=settings.user_id),
+        archived=settings.archived if changes.archived is unset else changes.archived,
+        tags=settings.tags if changes.tags is unset else changes.tags,
     )
 
 

@@ -22,6 +22,7 @@ class _Numbers(msgspec.Struct, array_like=True, frozen=True, gc=False):
     created_us: int
     updated_us: int
     title_turn: int | None
+    archived: int
 
 
 class _Info(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -35,6 +36,7 @@ class _Info(msgspec.Struct, array_like=True, frozen=True, gc=False):
     title: str | None
     metadata: dict[str, Any]
     parent: ThreadParent | None
+    tags: tuple[str, ...]
 
 
 _decoder = msgspec.json.Decoder(_Info)
@@ -66,6 +68,8 @@ def to_info(text: str) -> ThreadInfo:
         created_us=numbers.created_us,
         updated_us=numbers.updated_us,
         parent=found.parent,
+        archived=numbers.archived > 0,
+        tags=found.tags,
     )
 
 

@@ -31,7 +31,9 @@ CREATE TABLE {schema}.threads (
     title json,
     title_turn bigint,
     user_id text COLLATE "C",
-    parent json -- for a fork, the thread from which it was begun
+    parent json, -- for a fork, the thread from which it was begun
+    archived boolean NOT NULL DEFAULT false,
+    tags json NOT NULL DEFAULT '[]'
 );
 
 -- Every turn leaves one dead row in this table. Clean up after 2 % of them and not after 20 %, so that listings stay
@@ -97,8 +99,8 @@ CREATE TABLE {schema}.leases (
 
 -- INDEXES -------------------------------------------------------------------------------------------------------------
 
-CREATE INDEX threads_by_time ON {schema}.threads (updated_us, id);
-CREATE INDEX threads_by_user ON {schema}.threads (user_id, updated_us, id) WHERE user_id IS NOT NULL;
+CREATE INDEX threads_by_time ON {schema}.threads (updated_us, id, archived);
+CREATE INDEX threads_by_user ON {schema}.threads (user_id, updated_us, id, archived) WHERE user_id IS NOT NULL;
 CREATE INDEX threads_by_parent ON {schema}.threads ((parent ->> 'thread_id') COLLATE "C") WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX turns_by_id ON {schema}.turns (thread_key, id);
 
@@ -163,7 +165,8 @@ LANGUAGE sql STABLE AS $function$
             p_thread.messages,
             p_thread.created_us,
             p_thread.updated_us,
-            p_thread.title_turn
+            p_thread.title_turn,
+            p_thread.archived::integer
         ],
         p_thread.id,
         p_thread.incarnation,
@@ -171,7 +174,8 @@ LANGUAGE sql STABLE AS $function$
         p_thread.user_id,
         p_thread.title,
         p_thread.metadata,
-        p_thread.parent
+        p_thread.parent,
+        p_thread.tags
     )::text
 $function$;
 
@@ -964,8 +968,8 @@ BEGIN
 END
 $function$;
 
--- Change a thread's user, title, metadata or parent; create the thread if it is missing. r_outcome is 'done', and then r_info is
--- the thread's `info`; or a refusal. p_metadata has the keys to set; a key with null is removed.
+-- Change a thread's settings; create the thread if it is missing. r_outcome is 'done', and then r_info is the thread's
+-- `info`; or a refusal. A setting whose value is NULL stays, unless p_sets_ says that it is set to NULL. p_metadata has the keys to set; a key with null is removed.
 CREATE FUNCTION {schema}.update_thread(
     p_thread_id text,
     p_user_id text,
@@ -983,6 +987,8 @@ CREATE FUNCTION {schema}.update_thread(
     p_metadata json,
     p_sets_parent boolean,
     p_parent json,
+    p_archived boolean,
+    p_tags json,
     p_lock_timeout_ms integer
 )
 RETURNS TABLE (r_outcome text, r_revision bigint, r_info text)
@@ -1027,7 +1033,9 @@ BEGIN
             WHEN p_sets_parent THEN p_parent
             WHEN p_sets_user AND t.user_id IS DISTINCT FROM p_new_user_id AND t.user_id IS NOT NULL THEN NULL
             ELSE t.parent
-        END
+        END,
+        archived = coalesce(p_archived, t.archived),
+        tags = coalesce(p_tags, t.tags)
     WHERE t.key = thread.key
     RETURNING * INTO thread;
     PERFORM {schema}.note_owner(thread.key, old_user_id, thread.user_id);

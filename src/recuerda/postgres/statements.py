@@ -6,6 +6,7 @@ Every name is qualified by its schema, and nothing is kept in a session, so any 
 from __future__ import annotations
 
 from recuerda._drivers.postgres.database import composer
+from recuerda.storage.thread_filter import Position, ThreadFilter
 
 
 class Statements:
@@ -29,7 +30,7 @@ class Statements:
         self.update: bytes = compose(
             "SELECT * FROM {schema}.update_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
             "%s::bigint, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, %s::bigint, %s::json, %s::boolean, "
-            "%s::json, %s::integer)"
+            "%s::json, %s::boolean, %s::json, %s::integer)"
         )
         self.delete: bytes = compose(
             "SELECT * FROM {schema}.delete_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
@@ -73,20 +74,24 @@ class Statements:
             "WHERE f.parent IS NOT NULL AND (f.parent ->> 'thread_id') COLLATE \"C\" = %s))"
         )
 
-    def list(self, *, of_parent: bool, of_user: bool, is_continued: bool, has_start: bool) -> bytes:
-        """Return the statement for a listing.
-
-        Its values are the parent, the user, the position's two values, the first time of the last change, and the
-        limit.
-        """
+    def list(self, wanted: ThreadFilter, place: Position | None, limit: int) -> tuple[bytes, list[object]]:
+        """Return the statement for the threads that an index finds, after a place in the list, and its values."""
         conditions: list[bytes] = []
-        if of_parent:
+        values: list[object] = []
+        if wanted.parent is not None:
             conditions.append(self._of_parent)
-        if of_user:
+            values.append(wanted.parent)
+        if wanted.user_id is not None:
             conditions.append(b"t.user_id = %s")
-        if is_continued:
+            values.append(wanted.user_id)
+        if wanted.archived is not None:
+            conditions.append(b"t.archived = %s")
+            values.append(wanted.archived)
+        if place is not None:
             conditions.append(b"(t.updated_us, t.id) < (%s, %s)")
-        if has_start:
+            values.extend(place)
+        if wanted.updated_from_us is not None:
             conditions.append(b"t.updated_us >= %s")
+            values.append(wanted.updated_from_us)
         where = b" WHERE " + b" AND ".join(conditions) if conditions else b""
-        return self._list + where + b" ORDER BY t.updated_us DESC, t.id DESC LIMIT %s"
+        return self._list + where + b" ORDER BY t.updated_us DESC, t.id DESC LIMIT %s", [*values, limit]

@@ -196,15 +196,8 @@ class PostgresStorage(Storage):
         return to_slice(await self._query(self._sql.read, values))
 
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
-        parent = () if wanted.parent is None else (wanted.parent,)
-        user = () if wanted.user_id is None else (wanted.user_id,)
-        since = () if wanted.updated_from_us is None else (wanted.updated_from_us,)
-
         async def read_page(place: Position | None, count: int) -> Sequence[ThreadInfo]:
-            statement = self._sql.list(
-                of_parent=bool(parent), of_user=bool(user), is_continued=place is not None, has_start=bool(since)
-            )
-            found = await self._query(statement, (*parent, *user, *(place or ()), *since, count))
+            found = await self._query(*self._sql.list(wanted, place, count))
             return [to_info(text) for (text,) in found]
 
         return await look_through(read_page, wanted, limit, position)
@@ -231,6 +224,8 @@ class PostgresStorage(Storage):
             None if changes.metadata is unset else to_metadata_json(changes.metadata),
             changes.parent is not unset,
             None if changes.parent is unset else _json(changes.parent),
+            None if changes.archived is unset else changes.archived,
+            None if changes.tags is unset else _json(changes.tags),
             self._lock_timeout_ms,
         )
         ((outcome, revision, text),) = await self._query(self._sql.update, values)

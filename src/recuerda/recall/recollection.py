@@ -242,7 +242,7 @@ class Recollection:
         if whose.user_id not in self._known_users:
             await self.catch_up(whose.user_id)
             return set()
-        page = await self.storage.list_threads(user_id=whose.user_id, limit=NEWEST_THREADS)
+        page = await self.storage.list_threads(user_id=whose.user_id, archived=None, limit=NEWEST_THREADS)
         known = await self.index.positions([info.id for info in page.threads])
         stale = [info.id for info in page.threads if not is_current(info, known.get(info.id))]
         for thread_id in stale:

@@ -14,7 +14,7 @@ from __future__ import annotations
 # The fields of a head, which is a MessagePack array. `wire.Head` is its counterpart in Python.
 HEAD = """
 local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUMMARY = 1, 2, 3, 4, 5, 6, 7, 8, 9
-local RECORD_ID, EDITS, REWRITTEN, TITLE_TURN = 10, 11, 12, 13
+local RECORD_ID, EDITS, REWRITTEN, TITLE_TURN, ARCHIVED, TAGS = 10, 11, 12, 13, 14, 15
 
 -- Positions of fields in a record's bytes; `wire.py` describes the header. `WITH_TIME` and `WITH_CALL` each
 -- stand for eight more bytes before the body.
@@ -23,7 +23,7 @@ local UNDO_KIND, SUMMARY_KIND = 1, 3
 
 local function open_head(packed, now, incarnation)
   if packed then return cmsgpack.unpack(packed) end
-  return {0, incarnation, 1, 0, 0, false, now, now, 0, '', 0, 0, false}
+  return {0, incarnation, 1, 0, 0, false, now, now, 0, '', 0, 0, false, false, false}
 end
 
 -- `recuerda.storage.rules.edits_after` is its counterpart in Python.

@@ -343,7 +343,7 @@ UPDATE = Script(
     + _LOOK
     + """
 local place, guard, changes = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3])
-local now, incarnation, edit, user, title, title_turn, metadata, parent = unpack(changes, 1, 8)
+local now, incarnation, edit, user, title, title_turn, metadata, parent, archived, tags = unpack(changes, 1, 10)
 local thread = KEYS[1]
 
 local function look()
@@ -394,6 +394,8 @@ if metadata then
     gone[#gone + 1] = 'metadata'
   end
 end
+if archived ~= nil then head[ARCHIVED] = archived end
+if tags ~= nil then head[TAGS] = tags end
 -- A thread that is taken from its user forgets its parent.
 if parent == nil and user ~= nil and old_user and old_user ~= new_user then parent = false end
 if parent then

@@ -269,6 +269,8 @@ class RedisStorage(Storage):
             changes.title_turn,
             None if changes.metadata is msgspec.UNSET else wire.pack_metadata(changes.metadata),
             _unset_none_false(_parent_json(changes.parent)),
+            None if changes.archived is msgspec.UNSET else changes.archived,
+            _unset_none_false(_tags_json(changes.tags)),
         )
         reply = await self._change(scripts.UPDATE, thread_id, guard, wire.pack(about))
         look = wire.read_look(cast("bytes", _accepted(thread_id, reply, guard)))
@@ -471,6 +473,12 @@ def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
 
 def _parent_json(parent: ThreadParent | msgspec.UnsetType | None) -> str | msgspec.UnsetType | None:
     return msgspec.json.encode(parent).decode() if isinstance(parent, ThreadParent) else parent
+
+
+def _tags_json(tags: tuple[str, ...] | msgspec.UnsetType) -> str | msgspec.UnsetType | None:
+    if isinstance(tags, msgspec.UnsetType):
+        return tags
+    return msgspec.json.encode(tags).decode() if tags else None
 
 
 def _unset_none_false(value: str | msgspec.UnsetType | None) -> str | bool | None:

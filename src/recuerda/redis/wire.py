@@ -45,7 +45,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A thread's head: the counts and settings that scripts need.
 
     `user_id` is False if the thread has no user. `summary` is the number of the newest summary, which may be lower than
-    `first`; 0 if there is none. `title_turn` is False for None.
+    `first`; 0 if there is none. `title_turn` is False for None. `tags` is JSON, or False if there are no tags.
     """
 
     revision: int
@@ -61,6 +61,8 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     edits: int
     rewritten: int
     title_turn: int | bool
+    archived: bool
+    tags: str | bool
 
 
 class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -188,6 +190,8 @@ def info_of(
         metadata={} if metadata is None else _read_metadata(metadata),
         created_us=int(head.created),
         updated_us=int(head.updated),
+        archived=head.archived,
+        tags=msgspec.json.decode(head.tags, type=tuple[str, ...]) if isinstance(head.tags, str) else (),
         parent=None if parent is None else msgspec.json.decode(parent, type=ThreadParent),
     )
 

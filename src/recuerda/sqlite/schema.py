@@ -50,11 +50,13 @@ _SCHEMA = (
         title_turn INTEGER,
         metadata TEXT NOT NULL DEFAULT '{}',
         parent TEXT, -- JSON; NULL unless the thread is a fork
-        has_blobs INTEGER NOT NULL DEFAULT 0 -- 1 once a turn has named a blob
+        has_blobs INTEGER NOT NULL DEFAULT 0, -- 1 once a turn has named a blob
+        archived INTEGER NOT NULL DEFAULT 0,
+        tags TEXT NOT NULL DEFAULT '[]'
     )
     """,
-    "CREATE INDEX threads_by_time ON threads (updated_us, id)",
-    "CREATE INDEX threads_by_user ON threads (user_id, updated_us, id) WHERE user_id IS NOT NULL",
+    "CREATE INDEX threads_by_time ON threads (updated_us, id, archived)",
+    "CREATE INDEX threads_by_user ON threads (user_id, updated_us, id, archived) WHERE user_id IS NOT NULL",
     # A walk goes through a user's threads by key, which SQLite appends to each entry of an index.
     "CREATE INDEX threads_of_user ON threads (user_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX threads_by_parent ON threads (parent ->> 'thread_id') WHERE parent IS NOT NULL",

@@ -25,12 +25,13 @@ from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, ThreadFilte
 # come as one JSON text. SQLite makes the text of a number faster with `printf` than with `json_array`.
 _THREAD = """
     SELECT printf(
-        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s,%s]',
+        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s,%s,%s]',
         key, revision, edits, rewritten, first, turns, messages, created_us, updated_us,
-        {has_draft} | (has_blobs << 1),
+        {has_draft} + 2 * has_blobs + 4 * archived,
         json_array(id, incarnation, record_id, user_id, title, title_turn),
         metadata,
-        ifnull(parent, 'null')
+        ifnull(parent, 'null'),
+        tags
     ) FROM threads
 """
 THREAD: str = _THREAD.format(has_draft="0")
@@ -68,6 +69,7 @@ class _Thread(msgspec.Struct, array_like=True, frozen=True):
     texts: _Texts
     metadata: dict[str, Any]
     parent: ThreadParent | None
+    tags: tuple[str, ...]
 
 
 Thread: TypeAlias = tuple[int, ThreadInfo, int]
@@ -78,6 +80,9 @@ HAS_DRAFT = 1
 
 HAS_BLOBS = 2
 """Marks a thread of which a turn has named a blob."""
+
+IS_ARCHIVED = 4
+"""Marks a thread that lists leave out."""
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -170,6 +175,9 @@ def list_threads(
     if wanted.user_id is not None:
         conditions.append("user_id = ?")
         values.append(wanted.user_id)
+    if wanted.archived is not None:
+        conditions.append("archived = ?")
+        values.append(wanted.archived)
     if (start := wanted.start(position)) is not None:
         conditions.append("(updated_us, id) < (?, ?)")
         values.extend(start)
@@ -204,6 +212,10 @@ def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db
         db.execute("UPDATE threads SET title = ?, title_turn = ? WHERE key = ?", (*title, key))
     if changes.metadata is not msgspec.UNSET:
         _merge(key, changes.metadata, db)
+    if changes.archived is not msgspec.UNSET:
+        db.execute("UPDATE threads SET archived = ? WHERE key = ?", (changes.archived, key))
+    if changes.tags is not msgspec.UNSET:
+        db.execute("UPDATE threads SET tags = ? WHERE key = ?", (msgspec.json.encode(changes.tags).decode(), key))
     if changes.parent is not msgspec.UNSET or changes.user_id is not msgspec.UNSET:
         _set_parent(key, changes, head.user_id, db)
     return to_thread(db.execute(f"{THREAD} WHERE key = ?", (key,)).fetchone())[1]
@@ -260,5 +272,7 @@ def to_thread(row: tuple[Any, ...]) -> Thread:
         created_us=thread.created_us,
         updated_us=thread.updated_us,
         parent=thread.parent,
+        archived=thread.marks & IS_ARCHIVED > 0,
+        tags=thread.tags,
     )
     return thread.key, info, thread.marks

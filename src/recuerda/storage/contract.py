@@ -62,7 +62,7 @@ from recuerda.storage.records import (
 )
 from recuerda.storage.rules import check_info, check_user
 from recuerda.storage.run_lock import RunLock
-from recuerda.storage.thread_filter import ThreadFilter
+from recuerda.storage.thread_filter import ThreadFilter, to_tags
 
 _MOST = 2**63 - 1
 """The largest limit that every backend accepts. No storage holds more threads than that."""
@@ -431,6 +431,8 @@ class Storage(StorageHooks):
         parent: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, object] | None = None,
+        tags: Iterable[str] = (),
+        archived: bool | None = False,
         updated_after: datetime | None = None,
         updated_before: datetime | None = None,
         created_after: datetime | None = None,
@@ -451,6 +453,8 @@ class Storage(StorageHooks):
             title: words that the title contains, in any order. A word is also found inside of a longer word. Case and
                 accents make no difference.
             metadata: the values that keys of the metadata have. None as a value stands for a missing key.
+            tags: tags that the thread has, among others.
+            archived: False leaves archived threads out, True lists only them, and None lists both.
             updated_after: the thread's last change was at this aware time or later.
             updated_before: the thread's last change was before this aware time.
             created_after: the thread was created at this aware time or later.
@@ -470,6 +474,8 @@ class Storage(StorageHooks):
             parent=parent,
             title=title,
             metadata=metadata,
+            tags=tags,
+            archived=archived,
             updated_after=updated_after,
             updated_before=updated_before,
             created_after=created_after,
@@ -509,6 +515,8 @@ class Storage(StorageHooks):
         title_turn: int | None = None,
         metadata: Mapping[str, object] | msgspec.UnsetType = msgspec.UNSET,
         parent: ThreadParent | msgspec.UnsetType | None = msgspec.UNSET,
+        archived: bool | msgspec.UnsetType = msgspec.UNSET,
+        tags: Iterable[str] | msgspec.UnsetType = msgspec.UNSET,
         expected: Expected | None = None,
         expected_user_id: str | None = None,
     ) -> ThreadInfo:
@@ -526,6 +534,8 @@ class Storage(StorageHooks):
                 other keys stay, so two writers that set different keys do not disturb each other.
             parent: the thread from which this thread was begun as a fork; `ChatMessageStore.fork` sets it. None for no
                 parent. A thread that is taken from its user and given to another one forgets its parent.
+            archived: True lets lists leave the thread out; False shows it again.
+            tags: all tags that the thread has from now on, each a text of 1 to 512 bytes. Other tags are removed.
             expected: the version that the thread must have, as `ThreadInfo.version` gives it, including its settings;
                 or its revision alone. None for any.
             expected_user_id: the user for whom the settings are changed, who must own the thread. A thread that is
@@ -548,6 +558,8 @@ class Storage(StorageHooks):
             title_turn=None if title_turn is None else check_count(title_turn, "title_turn"),
             metadata=msgspec.UNSET if metadata is msgspec.UNSET else to_json_object(metadata, "metadata"),
             parent=parent,
+            archived=archived,
+            tags=msgspec.UNSET if isinstance(tags, msgspec.UnsetType) else to_tags(tags),
         )
         guard = to_guard(expected, expected_user_id, with_edits=True)
         with self._translated("update", thread_id):

@@ -261,6 +261,9 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
         metadata: the application's own JSON object.
         parent: for a fork, the thread from which it was begun. None for any other thread, and for a fork that was given
             to another user, who must not learn of the parent.
+        archived: True for a thread that lists leave out unless they are asked for archived threads. It can be used like
+            any other thread, and stays archived.
+        tags: the thread's tags in order, each once.
         created_us: the time of the first record, draft or setting, in microseconds since 1970 (UTC).
         updated_us: the time of the last record or setting, in the same unit. A turn with an earlier time of its own
             does not put it back.
@@ -282,6 +285,8 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
     updated_us: int
     parent: ThreadParent | None = None
+    archived: bool = False
+    tags: tuple[str, ...] = ()
 
     @property
     def set_title(self) -> str | None:
@@ -539,6 +544,7 @@ class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
             made title that is only encrypted with another key still goes with its turn.
         metadata: the keys to set. A key with None is removed. All other keys stay.
         parent: the thread from which the thread was begun as a fork; None removes it.
+        tags: all tags, in order and each once.
     """
 
     user_id: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -546,6 +552,8 @@ class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
     title_turn: int | None = None
     metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     parent: ThreadParent | msgspec.UnsetType | None = msgspec.UNSET
+    archived: bool | msgspec.UnsetType = msgspec.UNSET
+    tags: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class DraftStep(msgspec.Struct, frozen=True, kw_only=True):

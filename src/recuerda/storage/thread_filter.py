@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import structs
 
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_id
@@ -37,6 +38,8 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
         parent: the id of the thread from which the thread was begun as a fork; None for any thread.
         words: texts that the title must contain, each as `folded` returns it.
         metadata: the values that keys of the metadata must have. None as a value stands for a missing key.
+        tags: tags that the thread must have.
+        archived: whether the thread must be archived; None for any.
         updated_from_us: the first time of the last change, in microseconds since 1970; None for any. The end of these
             times is `updated_before_us`, which is not one of them.
         created_from_us: the same for the time of the thread's creation, together with `created_before_us`.
@@ -46,6 +49,8 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
     words: tuple[str, ...] = ()
     metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    tags: tuple[str, ...] = ()
+    archived: bool | None = None
     updated_from_us: int | None = None
     updated_before_us: int | None = None
     created_from_us: int | None = None
@@ -59,6 +64,8 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
         parent: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, object] | None = None,
+        tags: Iterable[str] = (),
+        archived: bool | None = None,
         updated_after: datetime | None = None,
         updated_before: datetime | None = None,
         created_after: datetime | None = None,
@@ -75,6 +82,8 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
             parent=None if parent is None else check_id(parent, "parent's thread id"),
             words=tuple(folded(title or "").split()),
             metadata=to_json_object(metadata or {}, "metadata"),
+            tags=to_tags(tags),
+            archived=archived,
             updated_from_us=_to_us(updated_after, "updated_after"),
             updated_before_us=_to_us(updated_before, "updated_before"),
             created_from_us=_to_us(created_after, "created_after"),
@@ -87,6 +96,11 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
         return ThreadFilter(
             user_id=self.user_id, updated_from_us=self.updated_from_us, updated_before_us=self.updated_before_us
         )
+
+    @property
+    def is_selective(self) -> bool:
+        """True if there are conditions that only a few threads may meet, and that no index answers."""
+        return structs.replace(self, archived=None) != self.by_index
 
     def start(self, position: Position | None) -> Position | None:
         """Return the place after which the list begins: `position`, or the end of the wanted times if it is later."""
@@ -105,6 +119,8 @@ class ThreadFilter(msgspec.Struct, frozen=True, kw_only=True):
         return (
             self.user_id in (None, info.user_id)
             and (self.parent is None or (info.parent is not None and info.parent.thread_id == self.parent))
+            and self.archived in (None, info.archived)
+            and set(self.tags) <= set(info.tags)
             and _is_within(info.updated_us, self.updated_from_us, self.updated_before_us)
             and _is_within(info.created_us, self.created_from_us, self.created_before_us)
             and all(_is_same(info.metadata.get(key), value) for key, value in self.metadata.items())
@@ -134,9 +150,8 @@ class ListedThreads(msgspec.Struct, frozen=True):
 def matching(infos: Iterable[ThreadInfo], wanted: ThreadFilter, limit: int) -> ListedThreads:
     """Return up to `limit` threads that match, from threads that come in the order of the list.
 
-    No more than `LOOKED_AT` threads are taken, if they have to be compared.
+    No more than `LOOKED_AT` threads are taken.
     """
-    most = None if wanted == wanted.by_index else LOOKED_AT
     found: list[ThreadInfo] = []
     for count, info in enumerate(infos, 1):
         if wanted.is_behind(info.updated_us):
@@ -145,7 +160,7 @@ def matching(infos: Iterable[ThreadInfo], wanted: ThreadFilter, limit: int) -> L
             found.append(info)
         if len(found) == limit:
             break
-        if count == most:
+        if count == LOOKED_AT:
             return ListedThreads(found, (info.updated_us, info.id))
     return ListedThreads(found)
 
@@ -165,16 +180,31 @@ async def look_through(
         limit: the largest number of threads to return.
         position: the place after which the list begins.
     """
-    size = limit if wanted == wanted.by_index else max(limit, PAGE)
+    size = max(limit, PAGE) if wanted.is_selective else limit
     place = wanted.start(position)
     found: list[ThreadInfo] = []
-    for _ in range(max(1, LOOKED_AT // size)):
+    looked = 0
+    while looked < LOOKED_AT:
+        size = min(size, LOOKED_AT - looked)
         page = await read_page(place, size)
         found.extend(info for info in page if wanted.matches(info))
         if len(found) >= limit or len(page) < size or wanted.is_behind(page[-1].updated_us):
             return ListedThreads(found[:limit])
         place = page[-1].updated_us, page[-1].id
+        looked += size
+        size = max(limit, PAGE)
     return ListedThreads(found, place)
+
+
+def to_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags in order, each once.
+
+    Raises:
+        InvalidInput: a tag cannot be used, or `tags` is one text instead of several.
+    """
+    if isinstance(tags, str):
+        raise InvalidInput(f"tags must be several texts, such as [{tags!r}], and not one text")
+    return tuple(sorted({check_id(tag, "tag") for tag in tags}))
 
 
 def folded(text: str) -> str:

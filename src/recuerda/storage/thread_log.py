@@ -67,6 +67,8 @@ class ThreadLog(msgspec.Struct):
         rewritten: the value of `edits` after the last change of a body.
         title_turn: the number of the turn from which the title was made; see `ThreadInfo.title_turn`.
         parent: the thread from which the thread was begun as a fork.
+        archived: True if lists leave the thread out.
+        tags: the thread's tags, in order and each once.
         numbers: the numbers of the records by their ids.
         dropped: the ids of removed records by their numbers, among the newest `REMEMBERED` numbers.
         retries: the numbers of dropped turns by their ids, which no other turn may use.
@@ -92,6 +94,8 @@ class ThreadLog(msgspec.Struct):
     rewritten: int = 0
     title_turn: int | None = None
     parent: ThreadParent | None = None
+    archived: bool = False
+    tags: tuple[str, ...] = ()
     numbers: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     dropped: dict[int, str] = msgspec.field(default_factory=dict[int, str])
     retries: dict[str, int] = msgspec.field(default_factory=dict[str, int])
@@ -130,6 +134,8 @@ class ThreadLog(msgspec.Struct):
             created_us=self.created_us or 0,
             updated_us=self.updated_us,
             parent=self.parent,
+            archived=self.archived,
+            tags=self.tags,
         )
 
     def check_user(self, guard: Guard) -> None:
@@ -241,6 +247,10 @@ class ThreadLog(msgspec.Struct):
             self.title, self.title_turn = changes.title, changes.title_turn
         if changes.metadata is not msgspec.UNSET:
             self.metadata = metadata_after(self.metadata, changes.metadata)
+        if changes.archived is not msgspec.UNSET:
+            self.archived = changes.archived
+        if changes.tags is not msgspec.UNSET:
+            self.tags = changes.tags
         return self.info()
 
     def _make(self, now_us: int, guard: Guard) -> None:
@@ -407,7 +417,10 @@ def list_infos(
     behind = [
         log
         for log in logs
-        if log.exists and wanted.user_id in (None, log.user_id) and (start is None or (log.updated_us, log.id) < start)
+        if log.exists
+        and wanted.user_id in (None, log.user_id)
+        and wanted.archived in (None, log.archived)
+        and (start is None or (log.updated_us, log.id) < start)
     ]
     newest = sorted(behind, key=lambda log: (log.updated_us, log.id), reverse=True)
     return matching((log.info() for log in newest), wanted, limit)

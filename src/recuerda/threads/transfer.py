@@ -18,6 +18,7 @@ from recuerda.json_value import MAX_DEPTH, JsonObject, check_text, to_json_objec
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn, ThreadInfo, ThreadParent, TurnRecord
+from recuerda.storage.thread_filter import to_tags
 from recuerda.threads.turn_line import decode_turn_line, encode_turn_line
 
 FORMAT = "recuerda-thread"
@@ -34,6 +35,8 @@ class ThreadLine(msgspec.Struct, omit_defaults=True, tag_field="format", tag=FOR
     title_turn: str | None = None  # the id of the turn from which the title was made
     metadata: dict[str, Any] = {}
     parent: ThreadParent | None = None  # of a fork, without its incarnation
+    archived: bool = False
+    tags: tuple[str, ...] = ()
 
 
 class _AnyLine(msgspec.Struct):
@@ -53,6 +56,8 @@ class _Changes(TypedDict, total=False):
     title: str
     metadata: JsonObject
     parent: ThreadParent
+    archived: bool
+    tags: tuple[str, ...]
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +162,9 @@ async def import_lines(
 def _thread_line(info: ThreadInfo, records: Sequence[TurnRecord]) -> str:
     made_of = next((record.id for record in records if record.number == info.title_turn), None)
     parent = info.parent and info.parent.in_any_life()
-    line = ThreadLine(VERSION, info.id, info.user_id, info.title, made_of, info.metadata, parent)
+    line = ThreadLine(
+        VERSION, info.id, info.user_id, info.title, made_of, info.metadata, parent, info.archived, info.tags
+    )
     return msgspec.json.encode(line).decode() + "\n"
 
 
@@ -217,6 +224,7 @@ def _parse_thread(line: str, number: int) -> ThreadLine:
             check_id(parsed.user_id, "user id")
         check_text(parsed.title or "", "title")
         to_json_object(parsed.metadata, "metadata")
+        to_tags(parsed.tags)
     except (msgspec.DecodeError, UnicodeEncodeError, InvalidInput) as error:
         raise StateError(f"line {number} does not describe a thread: {error}") from None
     if parsed.version != VERSION:
@@ -258,6 +266,10 @@ async def _set_missing(storage: Storage, one: _Import) -> None:
         changes["title"] = one.line.title
     if one.line.parent is not None and one.user_id == one.line.user_id and (info is None or info.parent is None):
         changes["parent"] = one.line.parent
+    if one.line.archived and (info is None or not info.edits):
+        changes["archived"] = True
+    if tags := {*one.line.tags}.difference(info.tags if info else ()):
+        changes["tags"] = tuple(sorted(tags.union(info.tags if info else ())))
     if changes or info is None:
         version = info.version if info else 0
         await storage.update_thread(one.thread_id, **changes, expected=version, expected_user_id=one.user_id)

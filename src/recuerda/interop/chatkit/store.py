@@ -144,7 +144,9 @@ class RecuerdaStore(OwnStorage, Store[TContext]):
         cursor = await self._cursor(after, user_id)
         found: list[ThreadInfo] = []
         while len(found) <= limit:
-            page = await self.storage.list_threads(user_id=user_id, limit=min(limit + 1, 1000), cursor=cursor)
+            page = await self.storage.list_threads(
+                user_id=user_id, archived=None, limit=min(limit + 1, 1000), cursor=cursor
+            )
             found += [info for info in page.threads if not info.id.startswith(ATTACHMENT)]
             cursor = page.cursor
             if cursor is None:

@@ -201,7 +201,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         infos: list[ThreadInfo] = []
         cursor: str | None = None
         while True:
-            page = await self.storage.list_threads(user_id=user_id, limit=1000, cursor=cursor)
+            page = await self.storage.list_threads(user_id=user_id, archived=None, limit=1000, cursor=cursor)
             for info in page.threads:
                 if _names(info).get("app") == app_name:
                     infos.append(info)

@@ -68,7 +68,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         records: list[ConversationRecord] = []
         cursor: str | None = None
         while limit is None or len(records) < limit:
-            page = await self.storage.list_threads(user_id=scope, limit=_AT_ONCE, cursor=cursor)
+            page = await self.storage.list_threads(user_id=scope, archived=None, limit=_AT_ONCE, cursor=cursor)
             slices = await asyncio.gather(*(self.storage.read(info.id, last_turns=1) for info in page.threads))
             records += [record for found in slices if (record := self._record(found, is_own=True)) is not None]
             cursor = page.cursor
@@ -221,7 +221,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         made_us = _made_us(entry_id)
         cursor: str | None = None
         while True:
-            page = await self.storage.list_threads(limit=100, cursor=cursor)
+            page = await self.storage.list_threads(archived=None, limit=100, cursor=cursor)
             for info in page.threads:
                 if info.updated_us < made_us:
                     return

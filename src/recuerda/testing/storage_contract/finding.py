@@ -61,6 +61,50 @@ class FindContract(ContractBase):
         for metadata, ids in wanted:
             assert sorted(await _ids(storage, metadata=metadata)) == ids, metadata
 
+    async def test_archived_threads_are_listed_on_request(self, storage: Storage, another: Storage) -> None:
+        for i in range(6):
+            await storage.append(f"{i}", a_turn(created_us=i * _SECOND_US), user_id="ana")
+        for thread_id in ("1", "4"):
+            info = await storage.update_thread(thread_id, archived=True)
+            assert info.archived
+        await storage.append("4", a_turn())
+        assert await _ids(another) == ["5", "3", "2", "0"]
+        assert await _ids(another, user_id="ana", archived=True) == ["4", "1"]
+        assert len(await _ids(another, archived=None)) == 6
+        assert len([info async for info in another.threads(user_id="ana")]) == 6
+        assert not (await storage.update_thread("4", archived=False)).archived
+        assert "4" in await _ids(another)
+
+    async def test_a_listing_finds_tags(self, storage: Storage, another: Storage) -> None:
+        await storage.update_thread("a", tags=["work", 'año "x"', "work"])
+        await storage.update_thread("b", tags={"work"}, metadata={"k": 1})
+        await storage.update_thread("c", title="work")
+        head = await another.head("a")
+        assert head is not None
+        assert head.tags == ('año "x"', "work")
+        assert await _ids(another, tags=["work"]) == ["b", "a"]
+        assert await _ids(another, tags=["work", 'año "x"']) == ["a"]
+        assert await _ids(another, tags=["wor"]) == []
+        changed = await storage.update_thread("a", tags=())
+        assert (changed.tags, await _ids(another, tags=["work"])) == ((), ["b"])
+
+    async def test_a_thread_made_anew_has_no_mark(self, storage: Storage) -> None:
+        await storage.update_thread("a", tags=["work"], archived=True)
+        await storage.delete("a")
+        await storage.append("a", a_turn())
+        info = await storage.head("a")
+        assert info is not None
+        assert (info.tags, info.archived) == ((), False)
+
+    async def test_marks_survive_turns_and_other_settings(self, storage: Storage) -> None:
+        await storage.update_thread("a", tags=["work"], archived=True)
+        await storage.append("a", a_turn(id="t1"), keep_messages=1)
+        await storage.append("a", a_turn(id="t2"), keep_messages=1)
+        await storage.undo("a")
+        info = await storage.update_thread("a", title="T", metadata={"k": 1}, user_id="ana")
+        assert (info.tags, info.archived) == (("work",), True)
+        assert info == await storage.head("a")
+
     async def test_a_listing_finds_times(self, storage: Storage) -> None:
         for second in range(1, 6):
             await storage.append(f"{second}", a_turn(created_us=second * _SECOND_US))
@@ -109,8 +153,8 @@ class FindContract(ContractBase):
         third = await storage.list_threads(title="yes", limit=2, cursor=second.cursor)
         assert ([info.id for info in third.threads], third.is_partial, third.cursor) == (["01"], False, None)
         # The user and the time of the last change are found without comparing threads.
-        every = await storage.list_threads(updated_before=_at(20), limit=14)
-        assert (len(every.threads), every.is_partial, every.cursor) == (14, False, None)
+        page = await storage.list_threads(updated_before=_at(20), limit=5)
+        assert (len(page.threads), page.is_partial) == (5, False)
 
     async def test_conditions_that_cannot_be_used_are_refused(self, storage: Storage) -> None:
         naive = datetime(2020, 1, 1)  # noqa: DTZ001 - the point
@@ -118,6 +162,12 @@ class FindContract(ContractBase):
             await storage.list_threads(updated_after=naive)
         with pytest.raises(EncodeError):
             await storage.list_threads(metadata={"k": float("nan")})
+        for tags in ("work", [""], ["\x00"]):
+            with pytest.raises(InvalidInput):
+                await storage.list_threads(tags=tags)
+            with pytest.raises(InvalidInput):
+                await storage.update_thread("a", tags=tags)
+        assert await storage.head("a") is None
 
 
 async def _ids(storage: Storage, **wanted: Any) -> list[str]:
