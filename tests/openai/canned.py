@@ -16,6 +16,7 @@ class CannedServer:
         self.status = 200
         self.content_type = "text/event-stream"
         self.base_url = ""
+        self.asked = b""
 
     def chunks(self, *chunks: object, done: bool = True) -> None:
         frames = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
@@ -37,7 +38,7 @@ class CannedServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             asked = (await reader.readuntil(b"\r\n\r\n")).lower()
-            await reader.readexactly(int(asked.partition(b"content-length:")[2].split()[0]))
+            self.asked = await reader.readexactly(int(asked.partition(b"content-length:")[2].split()[0]))
             head = f"HTTP/1.1 {self.status} OK\r\ncontent-type: {self.content_type}\r\nconnection: close\r\n\r\n"
             writer.write(head.encode())
             writer.write(self.body)

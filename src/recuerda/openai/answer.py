@@ -71,12 +71,19 @@ class StreamedAnswer:
         Raises:
             ChatClientError: the stream ended before the answer did.
         """
-        if not self.is_whole:
+        if not self.is_whole and not self._reader.has_failed:
             raise ChatClientError("the answer was cut off: the service ended its stream too early. Run again.")
         return self.rest()
 
     def rest(self) -> ChatUpdate:
-        """Return the last update, even if the service did not say that the answer is complete."""
+        """Return the last update, even if the service did not say that the answer is complete.
+
+        Raises:
+            ChatClientError: the service reported that the model did not finish, or that it stopped before its first
+                word.
+        """
+        if self._reader.has_failed:
+            raise ChatClientError("the answer was cut off: the service reported that the model failed. Run again.")
         contents = self._contents(self._reader.end())
         if self._refusal:
             contents.append(RefusalContent(self._refusal))

@@ -8,18 +8,25 @@ types, so that one reader (`reader.py`) understands both.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
+from recuerda.json_value import JsonObject
 from recuerda.messages.message import Usage
 
 
 class FunctionPiece(msgspec.Struct, frozen=True):
-    """A function's name and its arguments, or a fragment of them."""
+    """A function's name and its arguments, or a fragment of them. Some servers send an object instead of its text."""
 
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+    @property
+    def arguments_text(self) -> str:
+        """The arguments as JSON text; empty if there are none."""
+        given = self.arguments
+        return msgspec.json.encode(given).decode() if isinstance(given, dict) else given or ""
 
 
 class CallPiece(msgspec.Struct, frozen=True):
@@ -34,10 +41,11 @@ class CallPiece(msgspec.Struct, frozen=True):
 class MessagePiece(msgspec.Struct, frozen=True):
     """A message, or the part of a message that a chunk adds.
 
-    DeepSeek calls the reasoning `reasoning_content`; other services call it `reasoning`.
+    DeepSeek calls the reasoning `reasoning_content`; other services call it `reasoning`. Mistral and some gateways send
+    the content as a list of parts: texts, and reasoning as parts of the type "thinking".
     """
 
-    content: str | None = None
+    content: str | list[str | dict[str, Any]] | None = None
     refusal: str | None = None
     reasoning_content: Any = None
     reasoning: Any = None
@@ -47,7 +55,25 @@ class MessagePiece(msgspec.Struct, frozen=True):
     def thought(self) -> str:
         """The readable reasoning; empty if there is none."""
         found = (self.reasoning_content, self.reasoning)
-        return next((text for text in found if isinstance(text, str) and text), "")
+        named = next((text for text in found if isinstance(text, str) and text), "")
+        if named or not isinstance(self.content, list):
+            return named
+        return "".join(_text_of(part.get("thinking")) for part in self.content if isinstance(part, dict))
+
+    @property
+    def text(self) -> str:
+        """The text; empty if there is none."""
+        return _text_of(self.content)
+
+
+def _text_of(content: object) -> str:
+    """Return the text of a content, which is a text or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = [part.get("text") if isinstance(part, dict) else part for part in cast("list[str | JsonObject]", content)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -56,6 +82,14 @@ class Choice(msgspec.Struct, frozen=True):
     delta: MessagePiece | None = None
     message: MessagePiece | None = None
     finish_reason: str | None = None
+    logprobs: Any = None
+
+    @property
+    def text_logprobs(self) -> list[Any]:
+        """The log probabilities of the text's tokens, as the service sends them; empty if it sends none."""
+        given = cast("JsonObject", self.logprobs) if isinstance(self.logprobs, dict) else {}
+        content = given.get("content")
+        return content if isinstance(content, list) else []
 
 
 class _Details(msgspec.Struct, frozen=True):

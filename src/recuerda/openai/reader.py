@@ -8,24 +8,38 @@ Some services give all calls the same index, and others repeat the id in every f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
 from recuerda.messages.message import Usage
 from recuerda.openai.completion import CallPiece, Completion, FunctionPiece, MessagePiece
 from recuerda.openai.text import TextMender, mend_text
 
+_FAILED = ("error", "abort", "network_error", "insufficient_system_resource")
+"""The finish reasons with which services report a failure: OpenRouter, vLLM, Z.ai, DeepSeek."""
+
+_CALLS = ("tool_calls", "function_call")
+_OTHER_REASONS = {"model_length": "length", "max_tokens": "length", "sensitive": "content_filter"}
+"""The finish reasons of Mistral, of gateways, and of Z.ai, with the names that OpenAI has for them."""
+
 TextKind: TypeAlias = Literal["reasoning", "text", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
 class TextFragment:
-    """A piece of text. It is never empty, and all its characters are whole."""
+    """A piece of text. It is never empty, and all its characters are whole.
+
+    Attributes:
+        kind: the kind of the text.
+        text: the text.
+        logprobs: the log probabilities of its tokens, if the service sends them.
+    """
 
     kind: TextKind
     text: str
+    logprobs: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +57,15 @@ class JoinedCall:
     """A call of a function, joined from its fragments.
 
     Attributes:
-        id: the service's id, or a new id if the first fragment has none. The call's result is found by it.
-        name: the function's name.
+        id: the service's id, or a new id if the first fragment has none, or the id of another call. The call's result
+            is found by it.
+        name: the function's name; empty until a fragment has it.
         arguments: the arguments so far, with all characters whole.
     """
 
-    def __init__(self, piece: CallPiece) -> None:
-        self.id: str = mend_text(piece.id or "") or f"call_{uuid4().hex}"
+    def __init__(self, piece: CallPiece, *, taken: Collection[str] = ()) -> None:
+        given = mend_text(piece.id or "")
+        self.id: str = given if given and given not in taken else f"call_{uuid4().hex}"
         self.name: str = ""
         self.arguments: str = ""
         self.index: int | None = piece.index
@@ -67,7 +83,7 @@ class JoinedCall:
     def take(self, function: FunctionPiece) -> str:
         """Add a fragment, and return the new part of the arguments."""
         self.name = self.name or mend_text(function.name or "")
-        new = self._mender.take(function.arguments or "")
+        new = self._mender.take(function.arguments_text)
         self.arguments += new
         return new
 
@@ -94,26 +110,40 @@ class AnswerReader:
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
         self._kind: TextKind | None = None
+        self._logprobs: list[Any] = []
         self._mender = TextMender()
 
     @property
     def is_whole(self) -> bool:
         """True when the model has finished its answer. Only the token usage can still follow."""
-        return self.finish_reason is not None
+        return self.finish_reason is not None and not self.has_failed
+
+    @property
+    def has_failed(self) -> bool:
+        """True when the model has not finished, although the answer ends.
+
+        The service says so, or it reports calls that never came, or a call has no name.
+        """
+        reason = self.finish_reason
+        if reason is None:
+            return False
+        return reason in _FAILED or (reason in _CALLS and not self.calls) or any(not call.name for call in self.calls)
 
     def take(self, completion: Completion) -> list[Fragment]:
         """Return the pieces that a completion or a chunk adds to the answer."""
         self.message_id = self.message_id or completion.id or None
         self.model = completion.model or self.model
         self.service_tier = completion.service_tier or self.service_tier
-        self.usage = completion.token_usage or self.usage
+        self._note_usage(completion.token_usage)
         if not completion.choices:  # the chunk with the usage, or Azure's first chunk with the filters' verdict
             return []
         choice = completion.choices[0]
-        self.finish_reason = choice.finish_reason or self.finish_reason
+        if choice.finish_reason:
+            self.finish_reason = _OTHER_REASONS.get(choice.finish_reason, choice.finish_reason)
         piece = choice.delta or choice.message
         if piece is None:  # a chunk of Azure's filters, if they run beside the stream
             return []
+        self._logprobs += choice.text_logprobs
         return [*self._texts(piece), *self._calls(piece, is_whole=choice.delta is None)]
 
     def end(self) -> list[TextFragment]:
@@ -123,7 +153,7 @@ class AnswerReader:
     def _texts(self, piece: MessagePiece) -> Iterator[TextFragment]:
         sent: dict[TextKind, str] = {
             "reasoning": piece.thought,
-            "text": piece.content or "",
+            "text": piece.text,
             "refusal": piece.refusal or "",
         }
         for kind, text in sent.items():
@@ -131,7 +161,16 @@ class AnswerReader:
                 continue
             yield from self._switch(kind)
             if whole := self._mender.take(text):
-                yield TextFragment(kind, whole)
+                yield TextFragment(kind, whole, self._taken_logprobs() if kind == "text" else ())
+
+    def _taken_logprobs(self) -> Sequence[Any]:
+        taken, self._logprobs = self._logprobs, []
+        return taken
+
+    def _note_usage(self, usage: Usage | None) -> None:
+        """Keep the newest report. Some services send a last report that is empty."""
+        if usage is not None and (usage.total_tokens or self.usage is None):
+            self.usage = usage
 
     def _switch(self, kind: TextKind | None) -> Iterator[TextFragment]:
         """End the text of the previous kind, so that no remainder of it follows after the next part has begun."""
@@ -146,7 +185,7 @@ class AnswerReader:
             function = each.function or FunctionPiece()
             call = None if is_whole else self._call_of(each, function)
             if call is None:
-                call = JoinedCall(each)
+                call = JoinedCall(each, taken=[other.id for other in self.calls])
                 self.calls.append(call)
                 yield from self._switch(None)
             yield CallFragment(call, call.take(function))
@@ -180,10 +219,10 @@ def _is_under(call: JoinedCall, piece: CallPiece) -> bool:
 
 def _begins_another(piece: CallPiece, function: FunctionPiece, call: JoinedCall) -> bool:
     """Return whether a fragment without an id begins another call instead of continuing one."""
-    if not function.name:
+    if not function.name or not call.name:
         return False
     if piece.index is None:
         return True
     # Some servers give all calls the same index and no id; others repeat the name in the last, empty fragment.
-    is_repeated = function.name == call.name and not (function.arguments or "").strip()
+    is_repeated = function.name == call.name and not function.arguments_text.strip()
     return call.is_complete and not is_repeated

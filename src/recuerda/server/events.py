@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from recuerda.server.answer import Event, replayed
 from recuerda.server.faults import ApiFault
+from recuerda.server.output_items import Cuts, Event
+from recuerda.server.replays import replayed
 from recuerda.server.response_object import ResponseObject, failed
 
 
@@ -50,11 +51,14 @@ def closing(response: ResponseObject) -> Event:
     return {"type": f"response.{response['status']}", "response": response}
 
 
-def replay(response: ResponseObject, *, after: int | None = None) -> bytes:
-    """Return the whole stream of a finished response. With `after`, leave out the events up to that number."""
+def replay(response: ResponseObject, cuts: Cuts | None, *, after: int | None = None) -> bytes:
+    """Return the whole stream of a finished response. With `after`, leave out the events up to that number.
+
+    `cuts` are the lengths of the deltas; None if the response was not streamed.
+    """
     begun = {**response, "status": "in_progress", "completed_at": None, "incomplete_details": None}
     started: ResponseObject = {**begun, "output": [], "usage": None}
-    events = [*opening(started), *replayed(response["output"]), closing(response)]
+    events = [*opening(started), *replayed(response["output"], cuts, status=response["status"]), closing(response)]
     frames = Frames()
     written = [frames.write(event) for event in events]
     return b"".join(written if after is None else written[after + 1 :])

@@ -14,6 +14,9 @@ from recuerda.server.faults import bad_request
 from recuerda.server.requests import CreateResponse, FunctionChoice, FunctionTool, TextFormat
 from recuerda.server.turns import merged_messages
 
+LOGPROBS = "message.output_text.logprobs"
+"""The value of `include` that asks for the log probabilities of the answer's tokens."""
+
 
 def check_calls(history: Sequence[Turn], new: Turn) -> None:
     """Check that every call has a result and every result has a call. The model's server would refuse other requests.
@@ -73,6 +76,8 @@ def chat_body(request: CreateResponse, turns: Sequence[Turn], *, model: str, is_
         settings["tool_choice"] = _choice(request.tool_choice)
         settings["parallel_tool_calls"] = request.parallel_tool_calls
     body |= {name: value for name, value in settings.items() if value is not None}
+    if LOGPROBS in (request.include or ()) or request.top_logprobs:
+        body |= {"logprobs": True, "top_logprobs": request.top_logprobs or 0}
     if request.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body

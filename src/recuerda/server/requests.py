@@ -124,6 +124,7 @@ class CreateResponse(msgspec.Struct, frozen=True):
     parallel_tool_calls: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     max_output_tokens: _Tokens | None = None
     text: TextSettings | None = None
     reasoning: ReasoningSettings | None = None
@@ -162,6 +163,13 @@ class ListQuery(msgspec.Struct, frozen=True):
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
     order: Literal["asc", "desc"] = "desc"
+
+
+class RetrieveQuery(msgspec.Struct, frozen=True):
+    """The query of a response: whether to stream its events, and the number of the last event that has arrived."""
+
+    stream: bool = False
+    starting_after: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
 
 
 def parse_body(body: bytes, shape: type[T]) -> T:

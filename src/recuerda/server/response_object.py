@@ -9,9 +9,12 @@ import msgspec
 from recuerda.messages.message import Usage
 from recuerda.server.answer import Answer
 from recuerda.server.names import TurnName
+from recuerda.server.output_items import Cuts
 from recuerda.server.requests import CreateResponse, Item
 
 ResponseObject: TypeAlias = dict[str, Any]
+
+_CUTS = "cuts"
 
 
 def begun(request: CreateResponse, name: TurnName, *, model: str, created_at: int) -> ResponseObject:
@@ -42,6 +45,7 @@ def begun(request: CreateResponse, name: TurnName, *, model: str, created_at: in
         "text": text,
         "tool_choice": "auto" if request.tool_choice is None else msgspec.to_builtins(request.tool_choice),
         "tools": [msgspec.to_builtins(tool) for tool in request.tools or ()],
+        "top_logprobs": request.top_logprobs or 0,
         "top_p": request.top_p,
         "truncation": request.truncation or "disabled",
         "usage": None,
@@ -70,14 +74,24 @@ def failed(response: ResponseObject, message: str) -> ResponseObject:
     return {**response, "status": "failed", "error": {"code": "server_error", "message": message}, "output": []}
 
 
-def to_keep(response: ResponseObject) -> ResponseObject:
-    """Return the fields of a response to keep: all except its items and its id, which the turn gives."""
-    return {name: value for name, value in response.items() if name not in ("id", "object", "output")}
+def to_keep(response: ResponseObject, cuts: Cuts | None) -> ResponseObject:
+    """Return the fields of a response to keep: all except its items and its id, which the turn gives.
+
+    `cuts` are the lengths of its deltas; None if it was not streamed.
+    """
+    kept = {name: value for name, value in response.items() if name not in ("id", "object", "output")}
+    return kept if cuts is None else {**kept, _CUTS: cuts}
+
+
+def cuts_in(kept: ResponseObject) -> Cuts | None:
+    """Return the lengths of the deltas of a response; None if it was not streamed."""
+    return kept.get(_CUTS)
 
 
 def from_kept(kept: ResponseObject, name: TurnName, outputs: list[Item]) -> ResponseObject:
     """Return the whole response again from the fields that were kept and its output items."""
-    return {"id": name.id, "object": "response", **kept, "output": outputs}
+    shown = {field: value for field, value in kept.items() if field != _CUTS}
+    return {"id": name.id, "object": "response", **shown, "output": outputs}
 
 
 def _given(settings: msgspec.Struct) -> Item:

@@ -31,10 +31,11 @@ from recuerda.server.limits import InFlight
 from recuerda.server.metrics import Metrics
 from recuerda.server.names import TurnName, parse_response_id
 from recuerda.server.once import Once, RequestKey, fingerprint_in, key_of
+from recuerda.server.output_items import Cuts
 from recuerda.server.places import Place, find_place, is_kept
 from recuerda.server.prompt import chat_body, check_calls
-from recuerda.server.requests import CreateResponse, Item, parse_body, parse_query
-from recuerda.server.response_object import ResponseObject, begun, finished, from_kept, to_keep
+from recuerda.server.requests import CreateResponse, Item, RetrieveQuery, convert, parse_body, parse_query
+from recuerda.server.response_object import ResponseObject, begun, cuts_in, finished, from_kept, to_keep
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
 from recuerda.server.turns import (
@@ -104,9 +105,9 @@ class Responses:
         """Return a response, whole or as a stream of its events."""
         name, turn = await self._kept(call)
         response = _shown(turn, name)
-        if call.query.get("stream") == "true":
-            after = call.query.get("starting_after", "")
-            return _played(replay(response, after=int(after) if after.isdecimal() and len(after) < 10 else None))
+        query = convert(call.query, RetrieveQuery, strict=False)
+        if query.stream:
+            return _played(replay(response, _cuts_of(turn), after=query.starting_after))
         return json_response(response)
 
     async def input_items(self, call: ApiCall) -> Response:
@@ -157,7 +158,7 @@ class Responses:
         answer = self._answer(job)
         for _ in answer.take(read_answer(await upstream.read())):
             pass
-        for _ in answer.end():
+        for _ in answer.end(is_whole=bool(answer.items)):
             pass
         return await self._commit(job, answer)
 
@@ -192,7 +193,7 @@ class Responses:
         place, tenancy = job.place, job.call.tenancy
         if not job.request.is_kept:
             return response
-        kept = to_keep(response)
+        kept = to_keep(response, answer.cuts if job.request.stream else None)
         fingerprint = fingerprint_in(job.key)
         call, usage = job.call, answer.usage
         turn = await call.run(pack_turn, job.inputs, answer.items, response=kept, usage=usage, fingerprint=fingerprint)
@@ -232,11 +233,16 @@ async def _pieces(upstream: UpstreamAnswer, answer: Answer, frames: Frames) -> A
 def _replayed(turn: StoredTurn, name: TurnName, key: RequestKey, *, is_streamed: bool) -> Response:
     key.check(fingerprint_of(turn.turn))
     response = _shown(turn, name)
-    return _played(replay(response)) if is_streamed else json_response(response)
+    return _played(replay(response, _cuts_of(turn))) if is_streamed else json_response(response)
 
 
 def _played(stream: bytes) -> Response:
     return Response(stream, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+
+
+def _cuts_of(turn: StoredTurn) -> Cuts | None:
+    kept = response_of(turn.turn)
+    return None if kept is None else cuts_in(kept)
 
 
 def _shown(turn: StoredTurn, name: TurnName) -> ResponseObject:

@@ -22,6 +22,7 @@ from recuerda.server.requests import (
     CreateItems,
     CreateResponse,
     ListQuery,
+    RetrieveQuery,
     UpdateConversation,
 )
 from recuerda.server.responses import Responses
@@ -141,6 +142,7 @@ ROUTES: tuple[ApiRoute, ...] = (
         _RESPONSE,
         "Retrieve a response",
         lambda handlers: handlers.responses.retrieve,
+        query=RetrieveQuery,
         answer="Response",
         is_streamed=True,
     ),

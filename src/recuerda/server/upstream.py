@@ -73,20 +73,50 @@ class UpstreamAnswer:
     async def events(self) -> AsyncGenerator[bytes]:
         """Yield the data of each server-sent event, up to the end mark.
 
+        A server that does not stream sends a whole answer instead, which is the only event then.
+
         Raises:
             ApiFault: the stream breaks off, or an event is too long.
         """
+        if self.content_type.partition(";")[0].strip() == "application/json":
+            yield await self.read()
+            return
         async with aclosing(self.pieces()) as pieces:
             async with aclosing(_lines(pieces, self._max_event_bytes)) as lines:
+                parts: list[bytes] = []
                 async for line in lines:
                     if (data := line[5:].strip()) == b"[DONE]":
                         break
-                    yield data
+                    parts.append(data)
+                    if _may_be_whole(parts, self._max_event_bytes):
+                        yield b"\n".join(parts)
+                        parts = []
+                if any(parts):
+                    yield b"\n".join(parts)
             with suppress(TimeoutError, ApiFault):
                 # The connection can be used again only if its answer was read to the end.
                 async with asyncio.timeout(_DRAIN_S):
                     async for _ in pieces:
                         pass
+
+
+def _may_be_whole(parts: list[bytes], max_bytes: int) -> bool:
+    """Return whether the lines with the data of an event make a whole JSON text, or can never make one.
+
+    Nearly all servers send an event's JSON in one line. A server that sends it in several lines begins with a brace.
+    """
+    if not parts[0]:
+        del parts[0]  # An empty line of data keeps the connection open.
+        return False
+    if parts[0].endswith(b"}") or not parts[0].startswith(b"{"):
+        return True
+    if sum(map(len, parts)) > max_bytes:
+        raise _too_long(f"An event of the model's server is longer than {max_bytes:,} bytes.")
+    try:
+        msgspec.json.decode(b"\n".join(parts), type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return "truncated" not in str(error)
+    return True
 
 
 async def _lines(pieces: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator[bytes]:

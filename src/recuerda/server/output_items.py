@@ -1,0 +1,194 @@
+"""The output items of a response, and the stream of events that builds them.
+
+The events come in the order of https://platform.openai.com/docs/api-reference/responses-streaming: an item is added,
+filled and done before the next item begins. Only calls whose fragments alternate are open at the same time; each of
+their events names its item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragment, TextKind
+from recuerda.server.faults import ApiFault
+from recuerda.server.requests import Item
+
+Event: TypeAlias = dict[str, Any]
+Cuts: TypeAlias = list[list[int]]
+
+PART_TYPES: dict[TextKind, str] = {"reasoning": "reasoning_text", "text": "output_text", "refusal": "refusal"}
+"""The types of the parts that hold the kinds of text."""
+
+_ITEM_TYPES = {"reasoning": "reasoning", "text": "message", "refusal": "message"}
+_TEXT_EVENTS = {"output_text": "response.output_text", "refusal": "response.refusal"}
+
+
+class OutputItems:
+    """Build output items from the fragments of an answer, and report each step as events.
+
+    The same fragments always give the same events. So the lengths of the deltas, together with the finished items, are
+    enough to stream a response once more with the same events.
+
+    Args:
+        id_of: returns the id of a new item from its type and its place in the output.
+
+    Attributes:
+        items: the items so far.
+        cuts: the lengths of the deltas, in their order. Each list begins with the place of the item in the output and
+            the place of the part in the item.
+    """
+
+    def __init__(self, id_of: Callable[[str, int], str]) -> None:
+        self.items: list[Item] = []
+        self.cuts: Cuts = []
+        self._id_of = id_of
+        self._text: Item | None = None
+        self._of_calls: dict[JoinedCall, Item] = {}
+
+    def take(self, fragment: Fragment) -> Iterator[Event]:
+        """Yield the events that a fragment causes."""
+        match fragment:
+            case TextFragment():
+                yield from self._take_text(fragment)
+            case CallFragment(call, arguments):
+                yield from self._take_call(call, arguments)
+
+    def end(self, status: str) -> Iterator[Event]:
+        """Yield the events that finish the open items with a status. An answer without any item is an empty message."""
+        if not any(item["type"] != "reasoning" for item in self.items):
+            yield from self._open_text("text")
+        yield from self._close_text(status)
+        for call, item in self._of_calls.items():
+            if item["status"] == "in_progress":
+                yield from self._close_call(call, item, status)
+
+    def _take_text(self, fragment: TextFragment) -> Iterator[Event]:
+        kind, text, logprobs = fragment.kind, fragment.text, list(fragment.logprobs)
+        item = self._text
+        if item is None or item["type"] != _ITEM_TYPES[kind]:
+            item = yield from self._open_text(kind)
+        elif item["content"][-1]["type"] != PART_TYPES[kind]:
+            yield from part_done(item["content"][-1], self._at_part(item))
+            yield from self._open_part(item, kind)
+        part = item["content"][-1]
+        part[text_name(part)] += text
+        if logprobs:
+            part["logprobs"] = [*part["logprobs"], *logprobs]
+        self._cut(self._index(item), len(item["content"]) - 1, len(text))
+        yield text_delta(part, text, self._at_part(item), logprobs=logprobs)
+
+    def _open_text(self, kind: TextKind) -> Generator[Event, None, Item]:
+        if kind == "reasoning":
+            item = yield from self._open({"type": "reasoning", "summary": [], "content": []})
+        else:
+            item = yield from self._open({"type": "message", "role": "assistant", "content": []})
+        self._text = item
+        yield from self._open_part(item, kind)
+        return item
+
+    def _open_part(self, item: Item, kind: TextKind) -> Iterator[Event]:
+        part: Item = {"type": PART_TYPES[kind]}
+        part[text_name(part)] = ""
+        if kind == "text":
+            part |= {"annotations": [], "logprobs": []}
+        item["content"].append(part)
+        yield {"type": "response.content_part.added", **self._at_part(item), "part": {**part}}
+
+    def _close_text(self, status: str) -> Iterator[Event]:
+        item, self._text = self._text, None
+        if item is None:
+            return
+        yield from part_done(item["content"][-1], self._at_part(item))
+        if item["type"] == "reasoning":
+            del item["status"]
+        else:
+            item["status"] = status
+        yield self._done(item)
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    def _take_call(self, call: JoinedCall, arguments: str) -> Iterator[Event]:
+        item = self._of_calls.get(call)
+        if item is None and not call.name:
+            return  # Some servers send the name after the id. The client is told of the call with its name.
+        if item is None:
+            arguments = call.arguments
+            start = {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": ""}
+            item = self._of_calls[call] = yield from self._open(start)
+        elif item["status"] != "in_progress":
+            if arguments.strip():
+                raise unreadable()  # the client was told that the call has ended, without these arguments
+            return
+        item |= {"name": call.name, "arguments": call.arguments}
+        self._cut(self._index(item), 0, len(arguments))
+        if arguments:
+            yield {"type": "response.function_call_arguments.delta", **self._at(item), "delta": arguments}
+
+    def _close_call(self, call: JoinedCall, item: Item, status: str) -> Iterator[Event]:
+        item |= {"arguments": call.end(), "status": status}
+        done = {"name": item["name"], "arguments": item["arguments"]}
+        yield {"type": "response.function_call_arguments.done", **self._at(item), **done}
+        yield self._done(item)
+
+    # -- items ---------------------------------------------------------------------------------------------------------
+
+    def _open(self, item: Item) -> Generator[Event, None, Item]:
+        """Begin an item. The items before it are done, except for calls that may still get more arguments."""
+        yield from self._close_text("completed")
+        for call, before in self._of_calls.items():
+            if before["status"] == "in_progress" and call.is_complete:
+                yield from self._close_call(call, before, "completed")
+        id = self._id_of(item["type"], len(self.items))
+        opened: Item = {"id": id, "type": item["type"], "status": "in_progress", **item}
+        self.items.append(opened)
+        shown: Item = {**opened, "content": []} if "content" in opened else {**opened}
+        yield {"type": "response.output_item.added", "output_index": len(self.items) - 1, "item": shown}
+        return opened
+
+    def _done(self, item: Item) -> Event:
+        return {"type": "response.output_item.done", "output_index": self._at(item)["output_index"], "item": {**item}}
+
+    def _at(self, item: Item) -> Event:
+        return {"item_id": item["id"], "output_index": self._index(item)}
+
+    def _index(self, item: Item) -> int:
+        return next(index for index, other in enumerate(self.items) if other is item)
+
+    def _cut(self, index: int, part: int, length: int) -> None:
+        """Note the length of a delta, behind the lengths of the deltas of the same part right before it."""
+        if not self.cuts or self.cuts[-1][:2] != [index, part]:
+            self.cuts.append([index, part])
+        self.cuts[-1].append(length)
+
+    def _at_part(self, item: Item) -> Event:
+        return {**self._at(item), "content_index": len(item["content"]) - 1}
+
+
+def text_delta(part: Item, text: str, at: Event, *, logprobs: Sequence[Any] = ()) -> Event:
+    """Return the event that adds a text to a part."""
+    event: Event = {"type": f"{_event_name(part)}.delta", **at, "delta": text}
+    return {**event, "logprobs": list(logprobs)} if part["type"] == "output_text" else event
+
+
+def part_done(part: Item, at: Event) -> Iterator[Event]:
+    """Yield the events that end a part."""
+    name = text_name(part)
+    event: Event = {"type": f"{_event_name(part)}.done", **at, name: part[name]}
+    yield {**event, "logprobs": part["logprobs"]} if part["type"] == "output_text" else event
+    yield {"type": "response.content_part.done", **at, "part": {**part}}
+
+
+def text_name(part: Item) -> str:
+    """Return the field that holds the text of a part."""
+    return "refusal" if part["type"] == "refusal" else "text"
+
+
+def _event_name(part: Item) -> str:
+    return _TEXT_EVENTS.get(part["type"], "response.reasoning_text")
+
+
+def unreadable() -> ApiFault:
+    """Return the fault for an answer that cannot be read."""
+    message = "The answer of the model's server is not a chat completion."
+    return ApiFault(502, message, code="upstream_error")
