@@ -50,7 +50,7 @@ def pins(lock: str) -> set[str]:
 
 
 def test_the_core_requires_msgspec_and_the_stems_of_recall() -> None:
-    assert names(PROJECT["dependencies"]) == {"msgspec", "snowballstemmer"}
+    assert names(PROJECT["dependencies"]) == {"docstring-parser", "msgspec", "snowballstemmer"}
 
 
 def listed(extra: str) -> set[str]:

@@ -89,7 +89,7 @@ def test_every_usual_type_has_a_schema() -> None:
     assert properties["choice"] == {"enum": ["a", "b"]}
     assert properties["colour"] == {"$ref": "#/$defs/Colour"}
     assert properties["shape"] == {"$ref": "#/$defs/Shape"}
-    assert properties["when"] == {"type": "string"}
+    assert properties["when"] == {"type": "string", "format": "date-time"}
     assert properties["names"] == {"type": "array", "items": {"type": "string"}}
     assert properties["anything"] == {"type": "array", "items": {}}
     assert properties["table"] == {"type": "object", "additionalProperties": {"type": "integer"}}

@@ -103,8 +103,7 @@ def test_show_marks_it(recuerda: CommandLine) -> None:
     interrupt(recuerda.folder, waits=True)
     page = recuerda.ok("show", "t", "--storage", URL)
     assert "t · no turn yet" in page
-    assert "unfinished turn: interrupted after step 1" in page
-    assert "open calls: look_up (not started)" in page
+    assert "unfinished turn: waiting for approval of look_up" in page
     assert "user: My name is Riker." in page
     shown = json.loads(recuerda.ok("show", "t", "--storage", URL, "--json"))
     assert (shown["thread"]["revision"], shown["turns"]) == (0, [])

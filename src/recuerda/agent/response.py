@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from recuerda.messages.message import AnyContent, ChatMessage, TextContent, Usage
 from recuerda.threads.history import StoredTurn
+
+WaitsFor: TypeAlias = Literal["approval", "outcome"]
+"""What a call without a result waits for: a person's approval, or the outcome of a tool that was started."""
 
 
 class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,13 +23,18 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
         name: the tool's name.
         arguments: the arguments as the model gave them: an object, or a text that should have been one.
         is_started: True when the tool was started and it is not known whether it finished. False when the call waits
-            for approval or its turn has not come yet.
+            for approval.
     """
 
     call_id: str
     name: str
     arguments: str | Mapping[str, Any]
     is_started: bool = False
+
+    @property
+    def waits_for(self) -> WaitsFor:
+        """What the call waits for: a person's "approval", or the "outcome" of a tool that was started."""
+        return "outcome" if self.is_started else "approval"
 
 
 class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +59,11 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
     input: tuple[ChatMessage, ...]
     messages: tuple[ChatMessage, ...]
     calls: tuple[PendingCall, ...]
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """True if the turn is whole but for decisions of a person. False if it broke off."""
+        return bool(self.calls) and all(call.waits_for == "approval" for call in self.calls)
 
 
 class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):

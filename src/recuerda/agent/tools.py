@@ -13,31 +13,32 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from datetime import timedelta
 from typing import (
-    Annotated,
     Any,
+    Concatenate,
     Generic,
     ParamSpec,
     Self,
     TypeAlias,
     TypeVar,
     cast,
-    get_args,
-    get_origin,
-    get_type_hints,
     overload,
 )
 
 import msgspec
 
+from recuerda.agent.docstrings import described
+from recuerda.agent.parameters import ArgumentError, Parameters, given_parameters, typed_parameters
 from recuerda.agent.results import function_result
-from recuerda.errors import ConfigurationError, EncodeError, InvalidInput
-from recuerda.json_value import JsonObject, to_json
+from recuerda.agent.signatures import Signature, check_gives_one_result, without_descriptor, without_partial
+from recuerda.errors import ConfigurationError, InvalidInput
+from recuerda.json_value import JsonObject
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent
 from recuerda.threads.thread import AgentThread
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -65,17 +66,21 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         expose_errors: True tells the model the text of an error that the function raises. By default the model is told
             only the error's type, because texts of errors may hold passwords and paths. The log has the whole error at
             the level DEBUG.
+        timeout: the time after which a call is given up; None for no limit. The model is told that the outcome is not
+            known: an async function is cancelled, but a sync function goes on in its thread.
     """
 
     name: str
     description: str
     parameters: JsonObject
     function: Callable[..., Any]
-    _arguments: type[msgspec.Struct]
+    _parameters: Parameters
     _thread_parameter: str | None = None
+    _is_unbound: bool = False
     needs_approval: bool = False
     retry_safe: bool = False
     expose_errors: bool = False
+    timeout: timedelta | None = None
 
     @classmethod
     def of(
@@ -84,55 +89,90 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         *,
         name: str | None = None,
         description: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
         needs_approval: bool = False,
         retry_safe: bool = False,
         expose_errors: bool = False,
+        timeout: timedelta | None = None,
     ) -> Self:
         """Return a tool that calls `function`.
 
         If `function` is a tool already, return it with the changes that the arguments ask for.
 
         Args:
-            function: the callable. Its type hints give the schema; `Annotated[str, "the city"]` describes a parameter.
+            function: the callable. Its type hints give the schema. `Annotated[str, "the city"]` describes a parameter,
+                and so does the section of the parameters in the docstring.
             name: the tool's name; the name of the callable by default.
-            description: the tool's description; the docstring of the callable by default.
+            description: the tool's description; the docstring of the callable by default, without the parameters.
+            parameters: the JSON schema of the arguments, for a callable without type hints, such as a tool of another
+                program. The arguments are handed over by name as they came; only their names are checked. By default
+                the schema comes from the type hints.
             needs_approval: see the attribute. False does not change a tool that needs approval.
             retry_safe: see the attribute. False does not change a tool that is safe.
             expose_errors: see the attribute. False does not change a tool that exposes its errors.
+            timeout: see the attribute. None does not change a tool that has a limit.
 
         Raises:
-            ConfigurationError: a parameter cannot be described to a model; the error names it.
+            ConfigurationError: a parameter cannot be described to a model, or the function is a generator; the error
+                names it, and says what to write instead.
         """
         if isinstance(function, FunctionTool):
             changed = function._with(
-                name, description, needs_approval=needs_approval, retry_safe=retry_safe, expose_errors=expose_errors
+                name,
+                description,
+                needs_approval=needs_approval,
+                retry_safe=retry_safe,
+                expose_errors=expose_errors,
+                timeout=timeout,
             )
             return cast("Self", changed)
-        inner = _without_partial(function)
+        inner = without_partial(without_descriptor(function))
         own_name = _checked_name(name or getattr(inner, "__name__", type(inner).__name__))
-        fields, thread_parameter = _fields(function, own_name)
-        try:
-            arguments = msgspec.defstruct(f"{own_name}_arguments", fields, forbid_unknown_fields=True, kw_only=True)
-            parameters = _schema(arguments)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"tool {own_name!r} has a parameter that has no JSON schema: {error}") from error
+        check_gives_one_result(inner, own_name)
+        told = described(inspect.getdoc(inner) or "")
+        signed = Signature.of(function, own_name)
+        known: Parameters
+        if parameters is not None:
+            known = given_parameters(parameters, own_name)
+        else:
+            signed.check_can_be_filled(own_name)
+            known = typed_parameters(signed.given, signed.hints, told.parameters, own_name)
         return cls(
             name=own_name,
-            description=description or inspect.getdoc(inner) or "",
-            parameters=parameters,
+            description=description or told.text,
+            parameters=known.schema,
             function=function,
-            _arguments=arguments,
-            _thread_parameter=thread_parameter,
+            _parameters=known,
+            _thread_parameter=signed.thread_parameter,
+            _is_unbound=signed.is_unbound,
             needs_approval=needs_approval,
             retry_safe=retry_safe,
             expose_errors=expose_errors,
+            timeout=timeout,
         )
 
+    @classmethod
+    def from_schema(
+        cls, function: Callable[..., Any], *, name: str, description: str, parameters: Mapping[str, Any]
+    ) -> Self:
+        """Return a tool of a JSON schema and a callable that takes the arguments by name.
+
+        It is `of` with all that a schema needs; see there for the arguments and the error.
+        """
+        return cls.of(function, name=name, description=description, parameters=parameters)
+
     def _with(
-        self, name: str | None, description: str | None, *, needs_approval: bool, retry_safe: bool, expose_errors: bool
+        self,
+        name: str | None,
+        description: str | None,
+        *,
+        needs_approval: bool,
+        retry_safe: bool,
+        expose_errors: bool,
+        timeout: timedelta | None,
     ) -> FunctionTool:
         """Return the tool with other values. A value that is True never becomes False again."""
-        if not (name or description or needs_approval or retry_safe or expose_errors):
+        if not (name or description or needs_approval or retry_safe or expose_errors or timeout):
             return self
         return msgspec.structs.replace(
             self,
@@ -141,6 +181,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             needs_approval=needs_approval or self.needs_approval,
             retry_safe=retry_safe or self.retry_safe,
             expose_errors=expose_errors or self.expose_errors,
+            timeout=timeout or self.timeout,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -154,8 +195,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             InvalidInput: they do not match; the error says where.
         """
         try:
-            self._checked(arguments)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            self._parameters.check(arguments)
+        except ArgumentError as error:
             raise InvalidInput(f"the arguments for tool {self.name!r} do not match its parameters: {error}") from None
 
     async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
@@ -165,21 +206,30 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         and the result says so, because the function has done its work and must not be called again for that.
         """
         try:
-            values = self._checked(call.arguments)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            values = self._parameters.check(call.arguments)
+        except ArgumentError as error:
             return _failure(call, f"the arguments do not match the parameters: {error}")
         if self._thread_parameter is not None:
             values[self._thread_parameter] = thread
+        limit = asyncio.timeout(None if self.timeout is None else self.timeout.total_seconds())
         try:
-            result = await self._run(values)
+            async with limit:
+                result = await self._run(values)
+        except TimeoutError as error:
+            if not limit.expired():
+                return self._failed(call, error)
+            return _failure(call, f"the function took longer than {self.timeout}; whether it has acted is not known")
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if _is_cancelled(error):
                 raise
-            _logger.warning("tool %s raised %s", self.name, type(error).__name__)
-            # The text of an error may hold a password, so only a log at this level has it.
-            _logger.debug("the error of tool %s", self.name, exc_info=error)
-            return _failure(call, self._told(error))
+            return self._failed(call, error)
         return self._kept(call, result)
+
+    def _failed(self, call: FunctionCallContent, error: BaseException) -> FunctionResultContent:
+        _logger.warning("tool %s raised %s", self.name, type(error).__name__)
+        # The text of an error may hold a password, so only a log at this level has it.
+        _logger.debug("the error of tool %s", self.name, exc_info=error)
+        return _failure(call, self._told(error))
 
     def _told(self, error: BaseException) -> str:
         kind = type(error).__name__
@@ -193,14 +243,6 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         if is_changed:
             _logger.warning("the result of tool %s has parts without a JSON form; they were kept as text", self.name)
         return kept
-
-    def _checked(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
-        if isinstance(arguments, str):
-            parsed = msgspec.json.decode(arguments.strip() or "{}", type=self._arguments)
-        else:
-            parsed = msgspec.convert(arguments, self._arguments)
-        values = {name: getattr(parsed, name) for name in parsed.__struct_fields__}
-        return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
     async def _run(self, values: dict[str, Any]) -> object:
         if inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(
@@ -241,6 +283,20 @@ class DecoratedTool(FunctionTool, Generic[P, R], frozen=True, kw_only=True):
         """Call the function directly, from code instead of from a model."""
         return cast("R", self.function(*args, **kwargs))
 
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self: DecoratedTool[Concatenate[Any, Q], R], instance: object, owner: type) -> DecoratedTool[Q, R]: ...
+
+    def __get__(self, instance: object, owner: type) -> FunctionTool:
+        """Return the tool of an object's method, as Python does with functions."""
+        is_of_class = isinstance(self.function, classmethod)
+        if not self._is_unbound or (instance is None and not is_of_class):
+            return self
+        bound = self.function.__get__(instance, owner)
+        return msgspec.structs.replace(self, function=bound, _is_unbound=False)
+
 
 @overload
 def tool(function: Callable[P, R], /) -> DecoratedTool[P, R]: ...
@@ -254,6 +310,7 @@ def tool(
     needs_approval: bool = False,
     retry_safe: bool = False,
     expose_errors: bool = False,
+    timeout: timedelta | None = None,
 ) -> Callable[[Callable[P, R]], DecoratedTool[P, R]]: ...
 
 
@@ -266,12 +323,13 @@ def tool(
     needs_approval: bool = False,
     retry_safe: bool = False,
     expose_errors: bool = False,
+    timeout: timedelta | None = None,
 ) -> DecoratedTool[P, R] | Callable[[Callable[P, R]], DecoratedTool[P, R]]:
     """Return a tool made from the decorated function: `@tool`, or `@tool(needs_approval=True)`.
 
     The tool can be called like the function itself, and a type checker knows the function's parameters and its result.
-    `tool` takes the arguments of `FunctionTool.of` and raises the same error. For a method, make the tool from the
-    bound method: `FunctionTool.of(self.method, …)`.
+    `tool` takes the arguments of `FunctionTool.of`, except `parameters`, and raises the same error. A decorated method
+    is a tool of its object: give the agent `tools=[service.method]`.
     """
 
     def make(decorated: Callable[P, R]) -> DecoratedTool[P, R]:
@@ -282,6 +340,7 @@ def tool(
             needs_approval=needs_approval,
             retry_safe=retry_safe,
             expose_errors=expose_errors,
+            timeout=timeout,
         )
 
     return make if function is None else make(function)
@@ -299,6 +358,11 @@ def tools_by_name(tools: Iterable[ToolInput]) -> dict[str, FunctionTool]:
     """
     named: dict[str, FunctionTool] = {}
     for one in map(FunctionTool.of, tools):
+        if one._is_unbound:  # pyright: ignore[reportPrivateUsage] - of this module
+            raise ConfigurationError(
+                f"tool {one.name!r} is a method without its object: give the method of an object, such as "
+                f"service.{one.name}"
+            )
         if one.name in named:
             raise ConfigurationError(f"two tools have the name {one.name!r}; the model could not tell them apart")
         named[one.name] = one
@@ -321,79 +385,3 @@ def too_many_calls(calls: Sequence[FunctionCallContent]) -> dict[int, FunctionRe
 def _failure(call: FunctionCallContent, text: str) -> FunctionResultContent:
     safe = text.encode("utf-8", "replace").decode()
     return FunctionResultContent(call.call_id, f"Error: {safe}", is_error=True)
-
-
-def _without_partial(function: Callable[..., Any]) -> Callable[..., Any]:
-    return cast("partial[Any]", function).func if isinstance(function, partial) else function
-
-
-def _fields(function: Callable[..., Any], name: str) -> tuple[list[tuple[str, Any] | tuple[str, Any, Any]], str | None]:
-    hinted = _without_partial(function)
-    hinted = hinted if inspect.isroutine(hinted) else getattr(hinted, "__call__", hinted)  # noqa: B004 - as above
-    try:
-        hints = get_type_hints(hinted, include_extras=True)
-        signature = inspect.signature(function)
-    except (NameError, TypeError, ValueError) as error:
-        raise ConfigurationError(f"tool {name!r} has a signature that cannot be read: {error}") from error
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-    thread_parameter: str | None = None
-    for parameter in signature.parameters.values():
-        hint = hints.get(parameter.name, Any)
-        if hint is AgentThread or AgentThread in get_args(hint):
-            thread_parameter = parameter.name
-            continue
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ConfigurationError(f"tool {name!r}: a model cannot fill the parameter {parameter}")
-        described = _described(hint)
-        if parameter.default is parameter.empty:
-            fields.append((parameter.name, described))
-        else:
-            optional = _with_default(described, parameter.default) | msgspec.UnsetType
-            fields.append((parameter.name, optional, msgspec.UNSET))
-    return fields, thread_parameter
-
-
-def _described(hint: Any) -> Any:
-    """Return the type with a plain text in `Annotated` turned into its description."""
-    if get_origin(hint) is not Annotated:
-        return hint
-    inner, *notes = get_args(hint)
-    text = next((note for note in notes if isinstance(note, str)), None)
-    metas = [note for note in notes if isinstance(note, msgspec.Meta)]
-    if text is not None:
-        metas.append(msgspec.Meta(description=text))
-    for meta in metas:
-        inner = Annotated[inner, meta]
-    return inner
-
-
-def _with_default(hint: Any, default: object) -> Any:
-    """Return the type with a default value for the schema, if the value has a JSON form."""
-    try:
-        shown = to_json(default, "the default")
-    except EncodeError:
-        return hint
-    return Annotated[hint, msgspec.Meta(extra_json_schema={"default": shown})]
-
-
-def _schema(arguments: type[msgspec.Struct]) -> JsonObject:
-    (reference,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
-    root: JsonObject = cast("JsonObject", components.pop(reference["$ref"].removeprefix("#/$defs/")))
-    del root["title"]
-    if components:
-        root["$defs"] = cast("JsonObject", components)
-    _complete(root)
-    return root
-
-
-def _complete(schema: Any) -> None:
-    """Add `items` to every array: services refuse a schema without it."""
-    if isinstance(schema, dict):
-        node = cast("dict[str, Any]", schema)
-        if node.get("type") == "array":
-            node.setdefault("items", {})
-        for value in node.values():
-            _complete(value)
-    elif isinstance(schema, list):
-        for value in cast("list[Any]", schema):
-            _complete(value)

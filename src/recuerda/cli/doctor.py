@@ -42,6 +42,11 @@ class _Report:
     backup: Path | None = None
 
     @property
+    def damage(self) -> int:
+        """The number of findings that are left and are damage."""
+        return sum(finding.is_damage for finding in self.left)
+
+    @property
     def repaired(self) -> int:
         return sum(self.is_repaired(finding) for finding in self.found)
 
@@ -90,11 +95,12 @@ def doctor(
 
     Damage is an unreadable turn, an interrupted turn, a call without a result, or counters that disagree with the log.
     Without --repair, nothing is changed. With --repair, each thread is exported to a folder before it is changed.
-    Interrupted turns stay, unless --drop-drafts is given. Other programs may use the storage at the same time: a thread
-    that they change during each try is left alone. If a repair is interrupted, `recuerda import` brings a thread back
-    from its copy.
+    Interrupted turns stay, unless --drop-drafts is given. A turn that waits for a person's approval is no damage, and
+    --drop-drafts deletes it only in a thread that --thread names. Other programs may use the storage at the same time:
+    a thread that they change during each try is left alone. If a repair is interrupted, `recuerda import` brings a
+    thread back from its copy.
 
-    The exit code is 1 when the command finds something, or with --repair when something cannot be repaired.
+    The exit code is 1 when the command finds damage, or with --repair when damage cannot be repaired.
 
     With --json, the output is {"threads", "turns", "sealed", "findings": [{"thread_id", "kind", "number",
     "explanation", "next_step", "is_repaired"}], "backup"}.
@@ -103,13 +109,13 @@ def doctor(
         raise typer.BadParameter("--drop-drafts and --backup need --repair")
     place = storage_url(url or storage)
     copies = Backup(backup or _folder_beside(place)) if is_repair else None
-    drops = Drops(is_wanted=drop_drafts, older_than=timedelta(days=older_than))
+    drops = Drops(is_wanted=drop_drafts, older_than=timedelta(days=older_than), names=frozenset(thread_ids or ()))
     report = asyncio.run(_examine_all(url or storage, thread_ids, copies, drops))
     if as_json:
         print_json(_as_json(report))
     else:
         _print(report, place)
-    if report.left:
+    if report.damage:
         raise typer.Exit(1)
 
 
@@ -178,9 +184,11 @@ def _print(report: _Report, place: str) -> None:
         if not is_repaired:
             page.print(Text(f"    {clean_line(finding.next_step)}", style="dim"), soft_wrap=True)
     looked = f"{counted(report.threads, 'thread')}, {counted(report.turns, 'turn')} in {clean_line(public_url(place))}"
-    result = f"{counted(len(report.left), 'finding')}" if report.left else "nothing to repair"
+    result = counted(report.damage, "finding") if report.damage else "nothing to repair"
     if report.repaired:
-        result = f"{report.repaired} of {counted(len(report.found), 'finding')} repaired"
+        result = f"{report.repaired} of {counted(report.damage + report.repaired, 'finding')} repaired"
+    if waiting := len(report.left) - report.damage:
+        result += f", {counted(waiting, 'turn')} waiting for approval"
     page.print(Text(f"{looked}: {result}", style="bold"), soft_wrap=True)
     if report.sealed:
         page.print(Text(f"{report.sealed:,} encrypted values could not be examined.", style="dim"), soft_wrap=True)

@@ -22,6 +22,7 @@ from recuerda.window.summary import decode_summary
 
 Kind: TypeAlias = Literal[
     "open_draft",
+    "waiting_draft",
     "unreadable_draft",
     "corrupt_turn",
     "newer_turn",
@@ -31,10 +32,12 @@ Kind: TypeAlias = Literal[
     "unreadable_thread",
 ]
 
-REPAIRABLE: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft", "corrupt_turn", "orphans", "counters"})
+REPAIRABLE: frozenset[Kind] = frozenset(
+    {"open_draft", "waiting_draft", "unreadable_draft", "corrupt_turn", "orphans", "counters"}
+)
 """The kinds of findings that can be repaired."""
 
-DRAFTS: frozenset[Kind] = frozenset({"open_draft", "unreadable_draft"})
+DRAFTS: frozenset[Kind] = frozenset({"open_draft", "waiting_draft", "unreadable_draft"})
 """The kinds of findings that are repaired by dropping the draft."""
 
 
@@ -54,6 +57,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     explanation: str
     next_step: str
     number: int | None = None
+
+    @property
+    def is_damage(self) -> bool:
+        """False for a turn that waits for a person: it is as it should be."""
+        return self.kind != "waiting_draft"
 
     @property
     def key(self) -> tuple[str, Kind, int | None]:
@@ -229,17 +237,26 @@ def _of_draft(thread: Examined) -> Iterator[Finding]:
             next_step="It can only be deleted: --repair --drop-drafts.",
         )
         return
+    is_current = (thread.info.revision if thread.info else 0) == draft.revision
+    if pending is not None and pending.waits_for_approval and is_current:
+        yield Finding(
+            thread_id=thread.thread_id,
+            kind="waiting_draft",
+            explanation=f"A turn is {told_pending(draft, pending)}.",
+            next_step="agent.resume(thread, approvals=…) decides. Only --repair --drop-drafts --thread with this id "
+            "deletes it.",
+        )
+        return
     yield Finding(
         thread_id=thread.thread_id,
         kind="open_draft",
         explanation=f"A turn was {told_pending(draft, pending)}.",
-        next_step=_advice(thread, draft),
+        next_step=_advice(is_current=is_current),
     )
 
 
-def _advice(thread: Examined, draft: Draft) -> str:
-    revision = thread.info.revision if thread.info else 0
-    if revision != draft.revision:
+def _advice(*, is_current: bool) -> str:
+    if not is_current:
         return (
             "The thread has changed since. Unless only a summary was added, the turn can only be deleted: --repair "
             "--drop-drafts."

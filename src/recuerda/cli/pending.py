@@ -41,7 +41,10 @@ def shown_age(age: timedelta) -> str:
 
 
 def told_pending(draft: Draft, pending: PendingTurn | None) -> str:
-    """Return a clause that says how far a turn got, when it was interrupted, and which calls are open."""
+    """Return a clause that says how far a turn got and since when it waits, with the calls that are open."""
+    if pending is not None and pending.waits_for_approval:
+        names = ", ".join(clean_line(call.name) for call in pending.calls)
+        return f"waiting for approval of {names} for {shown_age(draft_age(draft))}"
     told = f"interrupted after step {len(draft.steps)}, {shown_age(draft_age(draft))} ago"
     if pending is None or not pending.calls:
         return told
@@ -63,9 +66,13 @@ def pending_json(draft: Draft, pending: PendingTurn | None) -> JsonObject:
         "steps": len(draft.steps),
         "age_s": round(draft_age(draft).total_seconds(), 3),
         "messages": [message_to_json(message) for message in (*pending.input, *pending.messages)] if pending else None,
-        "calls": [msgspec.to_builtins(call) for call in pending.calls] if pending else None,
+        "calls": [_call_json(call) for call in pending.calls] if pending else None,
     }
 
 
+def _call_json(call: PendingCall) -> JsonObject:
+    return {**msgspec.to_builtins(call), "waits_for": call.waits_for}
+
+
 def _told_call(call: PendingCall) -> str:
-    return f"{clean_line(call.name)} ({'in doubt' if call.is_started else 'not started'})"
+    return f"{clean_line(call.name)} ({'outcome not known' if call.is_started else 'waits for approval'})"

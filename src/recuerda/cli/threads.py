@@ -35,7 +35,7 @@ def threads(
 ) -> None:
     """List threads, the most recently updated first.
 
-    A thread whose first turn was interrupted is marked, and `recuerda show` shows how far that turn got.
+    A thread whose first turn is not finished is marked, and `recuerda show` shows how far that turn got.
 
     With --json, the output is {"threads": [...], "cursor": text or null}.
     """

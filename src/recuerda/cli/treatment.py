@@ -49,10 +49,14 @@ MADE_AGAIN: frozenset[Kind] = frozenset({"counters", "corrupt_turn"})
 
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):
-    """The interrupted turns to drop: none, or each whose last step is older than `older_than`."""
+    """The interrupted turns to drop: none, or each whose last step is older than `older_than`.
+
+    A turn that waits for a person is dropped only in the threads that the command `names`.
+    """
 
     is_wanted: bool = False
     older_than: timedelta = timedelta()
+    names: frozenset[str] = frozenset()
 
     def __contains__(self, thread: Examined) -> bool:
         return self.is_wanted and thread.draft is not None and draft_age(thread.draft) >= self.older_than
@@ -61,6 +65,8 @@ class Drops(msgspec.Struct, frozen=True, kw_only=True):
 def kinds_to_repair(thread: Examined, drops: Drops) -> set[Kind]:
     """Return the kinds of a thread's findings that are to be repaired."""
     wanted = REPAIRABLE if thread in drops else REPAIRABLE - DRAFTS
+    if thread.thread_id not in drops.names:
+        wanted -= {"waiting_draft"}
     return {finding.kind for finding in thread.findings if finding.kind in wanted}
 
 

@@ -146,6 +146,13 @@ class AgentThread:
         """
         return await self._settled().known_turns().list_turns(last=last, skip_corrupt=skip_corrupt)
 
+    async def info(self) -> ThreadInfo | None:
+        """Return the storage's information about the thread; None before its first turn.
+
+        It raises the same errors as `list_turns`.
+        """
+        return await self._settled().known_turns().info()
+
     async def undo(self) -> StoredTurn | None:
         """Remove the last turn; see `ChatMessageStore.undo`. It raises the same errors as `list_turns`."""
         return await self._settled().known_turns().undo()
