@@ -38,6 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 
 class RecuerdaError(Exception):
@@ -113,7 +114,7 @@ class TurnGone(ThreadConflict):
         super().__init__(thread_id, expected=revision, actual=revision)
         self.number = number
         text = f"thread {thread_id!r} holds no turn with the number {number}, so it cannot be replaced"
-        self.args = (f"{text}. Nothing was written. Read the thread again to see its newest turn.",)
+        self.args: tuple[Any, ...] = (f"{text}. Nothing was written. Read the thread again to see its newest turn.",)
 
 
 class TurnDropped(RecuerdaError):
