@@ -83,9 +83,11 @@ async def test_a_turn_touches_as_many_pages_at_100000_messages_as_at_10(
     for size in SIZES:
         await storage.append_all(f"{size}", [NewTurn(body=body, message_count=2)] * (size // 2))
     await db.execute(SQL("VACUUM ANALYZE {}, {}").format(Identifier(schema, "threads"), Identifier(schema, "turns")))
-    read = SQL("{}(%s, 0, NULL, NULL, NULL, 20, NULL, NULL, false, NULL)").format(Identifier(schema, "read_thread"))
+    read = SQL("{}(%s, 0, NULL, NULL, NULL, 20, NULL, NULL, false, NULL, 0, NULL)").format(
+        Identifier(schema, "read_thread")
+    )
     append = SQL(
-        "{}(%s, NULL, NULL, NULL, NULL, NULL, false, NULL, %s, 1, NULL, 2, '', 'turn', NULL, NULL, NULL, 1000)"
+        "{}(%s, NULL, NULL, NULL, NULL, NULL, false, NULL, %s, 1, NULL, 2, '', 'turn', NULL, NULL, NULL, NULL, 1000)"
     ).format(Identifier(schema, "append_record"))
     reads = [await _pages(db, read, f"{size}") for size in SIZES]
     appends = [await _pages(db, append, f"{size}", "new") for size in SIZES]
@@ -99,9 +101,13 @@ async def test_a_stale_handle_with_a_window_reads_the_window(
     storage: PostgresStorage, db: Connection, schema: str
 ) -> None:
     await storage.append_all("a", [NewTurn(body=b"x" * 300, message_count=2)] * 20_000)
-    read = SQL("{}(%s, 1, NULL, NULL, NULL, 20, NULL, NULL, false, NULL)").format(Identifier(schema, "read_thread"))
+    read = SQL("{}(%s, 1, NULL, NULL, NULL, 20, NULL, NULL, false, NULL, 0, NULL)").format(
+        Identifier(schema, "read_thread")
+    )
     assert await _pages(db, read, "a") <= 20
-    page = SQL("{}(%s, 0, NULL, NULL, NULL, NULL, 10, NULL, false, 5001)").format(Identifier(schema, "read_thread"))
+    page = SQL("{}(%s, 0, NULL, NULL, NULL, NULL, 10, NULL, false, 5001, 0, NULL)").format(
+        Identifier(schema, "read_thread")
+    )
     assert await _pages(db, page, "a") <= 20
 
 
@@ -116,7 +122,9 @@ async def test_the_newest_summary_touches_a_few_pages_however_long_the_thread(
     if summaries:
         await storage.summarize("a", b"so far", through=20_005 + summaries)
     await db.execute(SQL("VACUUM ANALYZE {}").format(Identifier(schema, "turns")))
-    read = SQL("{}(%s, 0, NULL, NULL, NULL, 20, NULL, NULL, true, NULL)").format(Identifier(schema, "read_thread"))
+    read = SQL("{}(%s, 0, NULL, NULL, NULL, 20, NULL, NULL, true, NULL, 0, NULL)").format(
+        Identifier(schema, "read_thread")
+    )
     assert await _pages(db, read, "a") <= 40
     found = await storage.read("a", with_summary=True, last_messages=20)
     assert (found.summary is None, len(found.records)) == (not summaries, 5 if summaries else 10)

@@ -1,11 +1,18 @@
 """The bytes of files on every storage that keeps them."""
 
+from pathlib import Path
+
 import pytest
 
+from recuerda.errors import ThreadConflict
+from recuerda.file import FileStorage, folder
+from recuerda.file.backup import back_up, is_replaceable
 from recuerda.storage.contract import Storage
+from recuerda.storage.records import NO_GUARD, Blob, Guard
 from recuerda.testing.storage_contract import BlobContract
+from recuerda.testing.storage_contract.blobs import CAT, DOG, EMPTY, with_blobs
 
-KEEPING = ["memory", "sqlite"]
+KEEPING = ["memory", "sqlite", "file", "postgresql"]
 
 
 @pytest.fixture(params=KEEPING)
@@ -17,3 +24,96 @@ class TestBlobs(BlobContract):
     @pytest.fixture
     def another(self, another: Storage) -> Storage:
         return another  # conftest's second handle, instead of the same object
+
+
+async def test_blobs_of_a_killed_append_are_never_read_and_go_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FileStorage(tmp_path) as storage:
+        await storage.append("a", with_blobs(DOG))
+        with monkeypatch.context() as patch:
+            patch.setattr(folder, "add_records", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                await storage.append("a", with_blobs(CAT))
+        assert len(_blob_files(tmp_path)) == 2
+        assert await storage.read_blobs("a", [CAT.digest, DOG.digest]) == {DOG.digest: DOG.data}
+        await storage.append("a", with_blobs(EMPTY))
+        assert sorted(path.name for path in _blob_files(tmp_path)) == sorted([DOG.digest, EMPTY.digest])
+
+
+async def test_blobs_of_an_append_that_was_killed_after_its_line_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FileStorage(tmp_path) as storage:
+        with monkeypatch.context() as patch:
+            patch.setattr(folder, "finish_blobs", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                await storage.append("a", with_blobs(CAT))
+        for _ in range(2):
+            assert (await storage.read("a", blobs=None)).blobs[CAT.digest] == CAT.data
+            assert await storage.read_blobs("a", [CAT.digest]) == {CAT.digest: CAT.data}
+            await storage.append("a", with_blobs(DOG))
+        assert sorted(path.name for path in _blob_files(tmp_path)) == sorted([CAT.digest, DOG.digest])
+
+
+async def test_a_clean_up_removes_blobs_that_no_turn_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FileStorage(tmp_path) as storage:
+        await storage.append("a", with_blobs(DOG))
+        await storage.append("a", with_blobs(CAT))
+        await storage.append("b", with_blobs(CAT))
+        with monkeypatch.context() as patch:
+            patch.setattr(folder, "sweep_blobs", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                await storage.undo("a")
+        _delete_log_of_b(tmp_path)
+        assert len(_blob_files(tmp_path)) == 3
+        await storage.erase_user("nobody")
+        assert [path.name for path in _blob_files(tmp_path)] == [DOG.digest]
+
+
+async def test_a_backup_of_a_folder_has_the_blobs(tmp_path: Path) -> None:
+    async with FileStorage(tmp_path / "threads") as storage:
+        await storage.append("a", with_blobs(CAT))
+    back_up(tmp_path / "threads", tmp_path / "copy", progress=lambda _done, _all: None)
+    assert is_replaceable(tmp_path / "copy")
+    async with FileStorage(tmp_path / "copy") as copy:
+        assert (await copy.read("a", blobs=None)).blobs == {CAT.digest: CAT.data}
+
+
+def _killed(*_args: object, **_options: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _delete_log_of_b(path: Path) -> None:
+    next(path.glob("b-*.jsonl")).unlink()
+
+
+async def _replaced(storage: Storage, digest: str, blob: Blob, guard: Guard = NO_GUARD) -> bool:
+    # The hook has no public method: only a storage around the storage calls it.
+    return await storage._replace_blob("a", digest, blob, guard)  # pyright: ignore[reportPrivateUsage]  # as said
+
+
+def _blob_files(path: Path) -> list[Path]:
+    return list(path.glob("*.blobs/*"))
+
+
+async def test_a_blob_is_replaced_in_every_turn_that_names_it(storage: Storage, another: Storage) -> None:
+    await storage.append_all("a", [with_blobs(CAT), with_blobs(DOG, CAT), with_blobs(EMPTY, CAT)])
+    assert not await _replaced(storage, "0" * 64, DOG)
+    with pytest.raises(ThreadConflict):
+        await _replaced(storage, CAT.digest, EMPTY, Guard(revision=2))
+    new = Blob("1" * 64, b"encrypted")
+    assert await _replaced(another, CAT.digest, new, Guard(revision=3))
+    found = await storage.read("a", blobs=None)
+    names = [(new.digest,), (DOG.digest, new.digest), (EMPTY.digest, new.digest)]
+    assert [record.blobs for record in found.records] == names
+    assert found.blobs == {blob.digest: blob.data for blob in (new, DOG, EMPTY)}
+    # The thread already holds the new name, and then the old name itself.
+    for old, new_data in ((new.digest, b"merged"), (DOG.digest, b"again")):
+        assert await _replaced(storage, old, Blob(DOG.digest, new_data))
+        found = await another.read("a", blobs=None)
+        assert [record.blobs for record in found.records] == [(DOG.digest,), (DOG.digest,), (EMPTY.digest, DOG.digest)]
+        assert found.blobs == {DOG.digest: new_data, EMPTY.digest: b""}
+    await storage.trim("a", keep_turns=1)
+    await storage.undo("a")
+    assert await storage.read_blobs("a", [DOG.digest, EMPTY.digest, CAT.digest, new.digest]) == {}

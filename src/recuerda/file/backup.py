@@ -1,7 +1,7 @@
 """A copy of a folder of threads while other programs use it: each thread is copied under its lock.
 
-So each thread in the copy is whole, with its draft. The copy is not the state of one moment: two threads may be copied
-at different times, and a thread that begins meanwhile may be missing. Leases and locks are not copied.
+So each thread in the copy is whole, with its draft and its blobs. The copy is not the state of one moment: two threads
+may be copied at different times, and a thread that begins meanwhile may be missing. Leases and locks are not copied.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from recuerda._drivers.private_files import make_private_folder, open_private
 from recuerda.file.disk import Disk
 from recuerda.file.locks import StripedLocks
-from recuerda.file.names import DRAFT_SUFFIX, LEASE_SUFFIX, is_log_name, stripe_of
+from recuerda.file.names import BLOBS_SUFFIX, DRAFT_SUFFIX, LEASE_SUFFIX, is_log_name, stripe_of
 from recuerda.file.place import Place
 
 BUSY_TIMEOUT_S = 10.0
@@ -37,7 +37,7 @@ def back_up(source: Path, target: Path, *, progress: Callable[[int, int], None])
     """
     disk = Disk(fsync=True)
     locks = StripedLocks(source / ".locks", timeout_s=BUSY_TIMEOUT_S, disk=disk, place=Place(source))
-    names = [path.name for path in source.iterdir() if is_log_name(path.name) or path.suffix == DRAFT_SUFFIX]
+    names = [path.name for path in source.iterdir() if _is_copied(path)]
     by_stripe: defaultdict[int, list[str]] = defaultdict(list)
     for name in sorted(names):
         by_stripe[stripe_of(name)].append(name)
@@ -61,13 +61,23 @@ def is_replaceable(folder: Path) -> bool:
     """Return whether a folder holds nothing but files of threads, so that a backup may replace it."""
     return all(
         is_log_name(path.name.removesuffix(".new"))
-        or path.suffix in (DRAFT_SUFFIX, LEASE_SUFFIX)
+        or path.suffix in (DRAFT_SUFFIX, LEASE_SUFFIX, BLOBS_SUFFIX)
         or path.name == ".locks"
         for path in folder.iterdir()
     )
 
 
+def _is_copied(path: Path) -> bool:
+    return is_log_name(path.name) or path.suffix in (DRAFT_SUFFIX, BLOBS_SUFFIX)
+
+
 def _copy(source: Path, target: Path, disk: Disk) -> None:
+    if source.is_dir():
+        make_private_folder(target)
+        for blob in source.iterdir():
+            _copy(blob, target / blob.name, disk)
+        disk.sync_folder(target)
+        return
     new_file = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with source.open("rb") as old, os.fdopen(open_private(target, new_file), "wb") as new:
         shutil.copyfileobj(old, new, _CHUNK)

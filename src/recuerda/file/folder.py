@@ -9,9 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 from recuerda.errors import StorageUnavailable, TurnDropped, TurnGone
+from recuerda.file.blobs import (
+    finish_blobs,
+    named_blobs,
+    read_blobs,
+    release_blobs,
+    remove_blobs,
+    sweep_blobs,
+    write_blobs,
+)
 from recuerda.file.disk import Disk
 from recuerda.file.drafts import end_draft, list_drafts, load_steps, save_step
 from recuerda.file.id_index import NOTHING, IdIndex
@@ -20,13 +30,14 @@ from recuerda.file.lines import State, thread_info
 from recuerda.file.listing import Listing
 from recuerda.file.locks import StripedLocks
 from recuerda.file.log import Log, open_log
-from recuerda.file.names import ThreadFiles, files_of
+from recuerda.file.names import BLOBS_SUFFIX, ThreadFiles, files_of, stripe_of
 from recuerda.file.place import Place
-from recuerda.file.rewrite import is_worth_it, write_bodies, write_removal, write_without_dead
+from recuerda.file.rewrite import is_worth_it, write_bodies, write_names, write_removal, write_without_dead
 from recuerda.file.writing import add_records, add_settings, changed_settings, new_settings, owned
 from recuerda.storage.records import (
     NO_GUARD,
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -36,7 +47,7 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
 )
-from recuerda.storage.rules import check_history, check_state, check_user, is_same_history
+from recuerda.storage.rules import check_history, check_state, check_user, is_same_history, wanted_blobs
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
 
@@ -83,9 +94,17 @@ class Folder:
                     end_draft(files, self._disk, {record.id for record in records})
                     return [_replayed(record) for record in held if record is not None]
                 revision = log.state.revision if log else 0
+                blobs = [blob for record in new for blob in record.blobs]
+                if blobs:
+                    write_blobs(files, self._disk, blobs, log=log)
                 committed, state = add_records(
                     files, self._disk, log=log, thread_id=thread_id, records=new, user_id=guard.user_id
                 )
+                finish_blobs(files, [blob.digest for blob in blobs])
+                dropped = _dropped_blobs(log, state)
+            if dropped:
+                with self._open(files) as log:
+                    release_blobs(files, self._disk, dropped - named_blobs(log))
             self._tidy_up(files, thread_id, state)
             if committed[0].kind == "turn":
                 _end_any_draft(files)
@@ -105,14 +124,26 @@ class Folder:
                     _check_holds_turn(thread_id, record.replaced, log)
                 if log is None:
                     raise StorageUnavailable(f"thread {thread_id!r} does not exist, so nothing can be removed from it")
+                if record.blobs:
+                    write_blobs(files, self._disk, record.blobs, log=log)
                 committed = write_removal(files, self._disk, log=log, thread_id=thread_id, record=record)
             self._disk.put_in_place(files.new_log, files.log)
+            finish_blobs(files, committed.blobs)
+            self._sweep(files)
             if committed.kind == "turn":
                 _end_any_draft(files)
         return Appended(revision=committed.number, replayed=False, record=committed)
 
     def read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        """See `Storage._read`."""
+        """See `Storage._read`. If a blob is missing, the thread is read again: a writer may have removed the turn."""
+        found = self._read(thread_id, query)
+        while found.blobs.keys() < set(wanted_blobs(query, reversed(found.records))):
+            before, found = found, self._read(thread_id, query)
+            if found.info == before.info:
+                break  # nothing was removed: the blob is lost, or the thread never held it
+        return found
+
+    def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         files = files_of(self._path, thread_id)
         has_draft = files.draft.exists()
         with open_log(files.log, self._disk) as log:
@@ -126,6 +157,9 @@ class Folder:
                 records, start = [], max(after, info.revision) + 1
             else:
                 records, start = log.newest(after, query, covered=summary.target or 0 if summary else 0)
+            wanted = wanted_blobs(query, records)
+            named = {digest for record in records for digest in record.blobs}
+            blobs = read_blobs(files, wanted, is_named=lambda digest: digest in named or digest in named_blobs(log))
         return ThreadSlice(
             info=info,
             records=tuple(reversed(records)),
@@ -135,6 +169,7 @@ class Folder:
             dropped=found.dropped,
             summary=summary,
             has_draft=has_draft,
+            blobs=blobs,
         )
 
     def rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
@@ -149,6 +184,37 @@ class Folder:
                 edits = write_bodies(files, self._disk, log=log, thread_id=thread_id, bodies=bodies, now_us=now_us)
             self._disk.put_in_place(files.new_log, files.log)
         return edits
+
+    def replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        """See `Storage._replace_blob`."""
+        files = files_of(self._path, thread_id)
+        with self._locked(files):
+            with self._open(files) as log:
+                _check_user(thread_id, guard, log)
+                _check_state(thread_id, guard, log)
+                if log is None or digest not in named_blobs(log):
+                    return False
+                release_blobs(files, self._disk, [blob.digest])
+                write_blobs(files, self._disk, [blob], log=log)
+                write_names(files, self._disk, log=log, thread_id=thread_id, old=digest, new=blob.digest)
+            self._disk.put_in_place(files.new_log, files.log)
+            finish_blobs(files, [blob.digest])
+            self._sweep(files)
+        return True
+
+    def clean_up(self) -> None:
+        """See `Storage._clean_up`. A process that was killed may have left blobs that no turn names."""
+        for folder in self._path.glob(f"*{BLOBS_SUFFIX}"):
+            files = ThreadFiles(self._path, folder.stem, stripe_of(folder.stem))
+            with self._locked(files), self._open(files) as log:
+                sweep_blobs(files, self._disk, log)
+                if log is None:
+                    remove_blobs(files)
+
+    def _sweep(self, files: ThreadFiles) -> None:
+        if files.blobs.exists():
+            with self._open(files) as log:
+                sweep_blobs(files, self._disk, log)
 
     # -- threads -------------------------------------------------------------------------------------------------------
 
@@ -177,11 +243,12 @@ class Folder:
     def delete(self, thread_id: str, guard: Guard) -> bool:
         """See `Storage._delete`. The thread's own file goes last, so that an interrupted deletion can be repeated."""
         files = files_of(self._path, thread_id)
-        if not any(path.exists() for path in files.paths):
+        if not any(path.exists() for path in (files.blobs, *files.paths)):
             self._place.check()
             return False
         with self._locked(files):
             was_there = self._check_before_delete(files, thread_id, guard)
+            remove_blobs(files)
             for path in files.paths:
                 self._disk.unlink(path)
             self._disk.sync_folder(self._path)
@@ -305,6 +372,14 @@ class Folder:
                     return
                 write_without_dead(files, self._disk, log=log, thread_id=thread_id)
             self._disk.put_in_place(files.new_log, files.log)
+
+
+def _dropped_blobs(log: Log | None, state: State) -> set[str]:
+    """Return the digests that dropped turns name: those before the thread's first record after an append."""
+    if log is None or state.first == log.state.first:
+        return set()
+    older = takewhile(lambda record: record.number < state.first, (record for _, record in log.records()))
+    return {digest for record in older for digest in record.blobs}
 
 
 def _check_user(thread_id: str, guard: Guard, log: Log | None) -> None:

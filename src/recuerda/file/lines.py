@@ -77,7 +77,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
     """A record, and the thread's state after it.
 
     `committed_us` and the thread's `updated_us` are 0 if they equal `created_us`. `more` is true if the next line was
-    written together with this line.
+    written together with this line. `blobs` has the digests of the blobs that a turn names.
     """
 
     number: int
@@ -97,6 +97,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
     dead: int = 0
     turns: int
     messages: int
+    blobs: tuple[str, ...] = ()
     body: msgspec.Raw = _NO_BODY
     body_base64: bytes = b""
 
@@ -111,6 +112,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True, 
             body=bytes(self.body) or self.body_base64,
             kind=self.kind or "turn",
             target=self.target,
+            blobs=self.blobs,
         )
 
 
@@ -207,6 +209,7 @@ def record_line(record: TurnRecord, state: State, *, more: bool = False) -> byte
         committed_us=0 if record.committed_us == record.created_us else record.committed_us,
         updated_us=0 if state.updated_us == record.created_us else state.updated_us,
         more=more,
+        blobs=record.blobs,
         **_totals(state, last_turn=0 if record.kind == "turn" else state.last_turn),
     )
     return _with_body(line, record.body)
@@ -218,6 +221,15 @@ def line_with_body(data: bytes, body: bytes) -> bytes:
     if line is None:
         return data
     return _with_body(msgspec.structs.replace(line, body=_NO_BODY, body_base64=b""), body).removesuffix(b"\n")
+
+
+def line_with_blob(data: bytes, old: str, new: str) -> bytes:
+    """Return a record's line in which one blob has another digest, or a damaged line unchanged."""
+    line = parse_record(data)
+    if line is None:
+        return data
+    names = dict.fromkeys(new if name == old else name for name in line.blobs)
+    return _encode(msgspec.structs.replace(line, blobs=tuple(names)))
 
 
 def settings_line(settings: SettingsLine, state: State, *, more: bool = False) -> bytes:

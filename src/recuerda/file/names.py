@@ -16,6 +16,8 @@ SLUG_LENGTH = 40
 LOG_SUFFIX = ".jsonl"
 DRAFT_SUFFIX = ".draft"
 LEASE_SUFFIX = ".lease"
+BLOBS_SUFFIX = ".blobs"
+NEW_SUFFIX = ".new"
 STRIPES = 256
 """The number of lock files. Threads share them by their hash, so the folder of locks never grows."""
 
@@ -54,6 +56,11 @@ class ThreadFiles(NamedTuple):
     def lease(self) -> Path:
         """The file of the thread's lease."""
         return self.folder / f"{self.stem}{LEASE_SUFFIX}"
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of the files that the thread's turns name."""
+        return self.folder / f"{self.stem}{BLOBS_SUFFIX}"
 
     @property
     def paths(self) -> tuple[Path, ...]:

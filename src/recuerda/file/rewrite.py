@@ -21,7 +21,16 @@ from msgspec.structs import replace
 
 from recuerda._drivers.private_files import open_private
 from recuerda.file.disk import Disk
-from recuerda.file.lines import GoneLine, SettingsLine, State, gone_line, line_with_body, record_line, settings_line
+from recuerda.file.lines import (
+    GoneLine,
+    SettingsLine,
+    State,
+    gone_line,
+    line_with_blob,
+    line_with_body,
+    record_line,
+    settings_line,
+)
 from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
 from recuerda.file.writing import added, named
@@ -48,12 +57,14 @@ class _Plan(Struct, frozen=True, kw_only=True):
         undone: the number of a turn to remove, with the summaries that cover it; None for none.
         horizon: the ids of removed records after this number stay.
         bodies: new bodies by the numbers of their records.
+        renamed: the digest of a blob that gets another one, and the new digest.
     """
 
     first: int
     undone: int | None = None
     horizon: int
     bodies: Mapping[int, bytes] = MappingProxyType({})
+    renamed: tuple[str, str] | None = None
 
     def keeps(self, record: TurnRecord) -> bool:
         if record.number < self.first or record.number == self.undone:
@@ -111,18 +122,29 @@ def write_bodies(
     return edits
 
 
+def write_names(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, old: str, new: str) -> None:
+    """Write a version in which the turns that name a blob name another one."""
+    _write_same(files, disk, log=log, settings=log.settings_of(thread_id), bodies={}, renamed=(old, new))
+
+
 def write_without_dead(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str) -> None:
     """Write a version without the bytes of dropped turns and former settings."""
     _write_same(files, disk, log=log, settings=log.settings_of(thread_id), bodies={})
 
 
 def _write_same(
-    files: ThreadFiles, disk: Disk, *, log: Log, settings: SettingsLine, bodies: Mapping[int, bytes]
+    files: ThreadFiles,
+    disk: Disk,
+    *,
+    log: Log,
+    settings: SettingsLine,
+    bodies: Mapping[int, bytes],
+    renamed: tuple[str, str] | None = None,
 ) -> None:
     def last_lines(kept: State) -> bytes:
         return settings_line(settings, replace(kept, settings_at=kept.end))
 
-    plan = _Plan(first=log.state.first, horizon=log.state.revision - REMEMBERED, bodies=bodies)
+    plan = _Plan(first=log.state.first, horizon=log.state.revision - REMEMBERED, bodies=bodies, renamed=renamed)
     _write(files, disk, log=log, settings=settings, plan=plan, last_lines=last_lines)
 
 
@@ -186,6 +208,8 @@ def _next_version(data: bytes, record: TurnRecord | GoneLine, old: State, plan: 
     if isinstance(record, GoneLine):
         return gone_line(record) if record.gone > plan.horizon else b""
     if record.number >= old.first and plan.keeps(record):
+        if plan.renamed and plan.renamed[0] in record.blobs:
+            return line_with_blob(data, *plan.renamed) + b"\n"
         body = plan.bodies.get(record.number)
         return (data if body is None else line_with_body(data, body)) + b"\n"
     if record.number <= plan.horizon:

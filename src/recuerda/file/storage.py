@@ -31,6 +31,7 @@ from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.finishing import settled
 from recuerda.storage.records import (
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -90,6 +91,7 @@ class FileStorage(Storage):
     """
 
     kind: ClassVar[str] = "file"
+    max_blob_bytes: ClassVar[int | None] = None
     # Each write is one job in an OS thread, and waits for its end.
     write_patience_s: float | None = None
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (OSError, UnicodeError)
@@ -165,11 +167,17 @@ class FileStorage(Storage):
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         return await self._write(lambda folder: folder.rewrite(thread_id, bodies, now_us, guard))
 
+    async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        return await self._write(lambda folder: folder.replace_blob(thread_id, digest, blob, guard))
+
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         return await self._write(lambda folder: folder.lease(thread_id, holder, ttl_us, guard))
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._write(lambda folder: folder.release(thread_id, holder))
+
+    async def _clean_up(self) -> None:
+        await self._write(lambda folder: folder.clean_up())
 
     async def _close(self) -> None:
         self._is_closed = True

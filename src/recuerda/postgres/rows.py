@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -102,12 +102,27 @@ def to_record(columns: Sequence[Any]) -> TurnRecord:
     )
 
 
-def to_appended(row: Row, record: NewRecord) -> Appended:
-    """Return the outcome of an append that was not refused."""
+def to_appended(row: Row, record: NewRecord, names: Sequence[Row] = ()) -> Appended:
+    """Return the outcome of an append that was not refused. `names` are the rows 'name' of the append's turns."""
     outcome, number = row[:2]
     if outcome == "replayed":
-        return Appended(revision=number, replayed=True, record=to_record(row[1:]))
+        return Appended(revision=number, replayed=True, record=_named(to_record(row[1:]), _to_names(names)))
     return Appended(revision=number, replayed=False, record=record.numbered(number), created=outcome == "created")
+
+
+def _to_names(rows: Iterable[Row]) -> Mapping[int, Mapping[int, str]]:
+    """Return the digests of the blobs that turns name: by the turn's number, and by the place in the turn."""
+    names: dict[int, dict[int, str]] = {}
+    for _, number, digest, _, _, place, *_ in rows:
+        names.setdefault(number, {})[place] = digest
+    return names
+
+
+def _named(record: TurnRecord, names: Mapping[int, Mapping[int, str]]) -> TurnRecord:
+    """Return a record with the digests of the blobs that it names."""
+    if record.number not in names:
+        return record
+    return msgspec.structs.replace(record, blobs=tuple(digest for _, digest in sorted(names[record.number].items())))
 
 
 def to_slice(rows: Sequence[Row]) -> ThreadSlice:
@@ -115,6 +130,8 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
     records: list[TurnRecord] = []
     others: dict[str, TurnRecord] = {}
     thread: Row | None = None
+    named: list[Row] = []
+    blobs: dict[str, bytes] = {}
     dropped = start = None
     for row in rows:
         part = row[0]
@@ -127,11 +144,19 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
             dropped = row[1]
         elif part == "start":
             start = row[1]
+        elif part == "name":
+            named.append(row)
+        elif part == "blob":
+            blobs[row[2]] = row[8]
         else:
             others[part] = to_record(row[1:])
     if thread is None:
         return ThreadSlice(info=None)
     records.reverse()
+    if named:
+        names = _to_names(named)
+        records = [_named(record, names) for record in records]
+        others = {part: _named(record, names) for part, record in others.items()}
     return ThreadSlice(
         info=to_info(thread[2]),
         records=tuple(records),
@@ -141,4 +166,5 @@ def to_slice(rows: Sequence[Row]) -> ThreadSlice:
         dropped=dropped,
         summary=others.get("summary"),
         has_draft=thread[5] > 0,
+        blobs=blobs,
     )

@@ -21,6 +21,7 @@ CREATE TABLE {schema}.threads (
     created_us bigint NOT NULL,
     updated_us bigint NOT NULL,
     has_draft boolean NOT NULL DEFAULT false, -- whether `drafts` has steps of the thread
+    has_blobs boolean NOT NULL DEFAULT false, -- whether a turn has ever named a blob
     call bigint, -- the random number of the last call that changed the settings or bodies, or dropped the draft
     -- A random value, not the key: a restored dump gives the same keys again.
     incarnation text COLLATE "C" NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
@@ -78,6 +79,26 @@ CREATE TABLE {schema}.removed (
     PRIMARY KEY (thread_key, id, number)
 );
 
+-- The bytes of files, such as pictures, each once for a thread. Most formats of files are compressed, so the server does
+-- not compress the bytes again.
+CREATE TABLE {schema}.blobs (
+    thread_key bigint NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    data bytea NOT NULL,
+    PRIMARY KEY (thread_key, digest)
+);
+
+ALTER TABLE {schema}.blobs ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- The turns that name each blob. A blob goes when its last row here goes.
+CREATE TABLE {schema}.turn_blobs (
+    thread_key bigint NOT NULL,
+    number bigint NOT NULL,
+    place integer NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    PRIMARY KEY (thread_key, number, place)
+);
+
 -- The steps of unfinished turns.
 CREATE TABLE {schema}.drafts (
     thread_key bigint NOT NULL,
@@ -103,6 +124,7 @@ CREATE INDEX threads_by_time ON {schema}.threads (updated_us, id, archived);
 CREATE INDEX threads_by_user ON {schema}.threads (user_id, updated_us, id, archived) WHERE user_id IS NOT NULL;
 CREATE INDEX threads_by_parent ON {schema}.threads ((parent ->> 'thread_id') COLLATE "C") WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX turns_by_id ON {schema}.turns (thread_key, id);
+CREATE INDEX turn_blobs_by_digest ON {schema}.turn_blobs (thread_key, digest);
 
 -- It finds a thread's newest summary, or tells that there is none, in one step. Turns do not enter it.
 CREATE INDEX turns_summaries ON {schema}.turns (thread_key, number) WHERE kind = 'summary';
@@ -186,7 +208,9 @@ $function$;
 -- 'summary': the newest one, if it was asked for; then only turns after its target follow;
 -- 'record': the records, the newest first, all with numbers below p_before;
 -- 'start': a better r_number than that of 'thread', if the window left out records.
--- If a second 'thread' comes, the read starts anew there: the first 'thread' and the records before the second are void.
+-- 'name': a blob that a turn names (see `names_of`);
+-- 'blob': a blob that was asked for: its digest in r_id, and its bytes in r_body.
+-- If a second 'thread' comes, the read starts anew there: the first 'thread' and the rows before the second are void.
 CREATE FUNCTION {schema}.read_thread(
     p_thread_id text,
     p_after bigint,
@@ -197,7 +221,9 @@ CREATE FUNCTION {schema}.read_thread(
     p_last_turns bigint,
     p_turn_id text,
     p_with_summary boolean,
-    p_before bigint
+    p_before bigint,
+    p_blobs bigint,
+    p_digests text[]
 )
 RETURNS TABLE (
     r_part text,
@@ -219,6 +245,10 @@ DECLARE
     its_record_id text;
     its_edits bigint;
     its_rewriting bigint;
+    its_blobs boolean;
+    lowest_named bigint;
+    lowest_shown bigint;
+    highest_named bigint;
     -- A declared cursor is planned for its first rows, and fetches one at a time: it walks backwards through the index,
     -- and never reads a record outside of the window.
     newest CURSOR (k bigint, low bigint, high bigint, all_kinds boolean) FOR
@@ -240,11 +270,12 @@ BEGIN
         t.record_id,
         t.edits,
         t.rewritten,
+        t.has_blobs,
         'thread',
         {schema}.info(t),
         t.has_draft::integer
     INTO
-        its_key, its_revision, its_first, its_incarnation, its_record_id, its_edits, its_rewriting,
+        its_key, its_revision, its_first, its_incarnation, its_record_id, its_edits, its_rewriting, its_blobs,
         r_part, r_id, r_message_count
     FROM {schema}.threads AS t WHERE t.id = p_thread_id;
     IF NOT FOUND THEN
@@ -297,6 +328,9 @@ BEGIN
         r_number := greatest(p_after, its_revision) + 1;
         RETURN NEXT;
         IF summary.number IS NULL THEN
+            IF its_blobs THEN
+                RETURN QUERY SELECT * FROM {schema}.blobs_of(its_key, NULL, NULL, NULL, p_turn_id, p_digests);
+            END IF;
             RETURN;
         END IF;
     ELSE
@@ -343,13 +377,97 @@ BEGIN
         r_target := one.target;
         r_body := one.body;
         RETURN NEXT;
+        lowest_named := one.number;
+        highest_named := coalesce(highest_named, one.number);
+        IF (turns > p_blobs) IS NOT TRUE THEN
+            lowest_shown := one.number;
+        END IF;
     END LOOP;
     -- The scan did not meet the reader's record if the window ended before it, or if the record is removed.
     IF NOT is_known AND NOT {schema}.is_known(its_key, p_after, p_record_id) THEN
         RETURN QUERY SELECT * FROM {schema}.read_thread(
-            p_thread_id, 0, NULL, NULL, NULL, p_last_messages, p_last_turns, p_turn_id, p_with_summary, p_before
+            p_thread_id,
+            0,
+            NULL,
+            NULL,
+            NULL,
+            p_last_messages,
+            p_last_turns,
+            p_turn_id,
+            p_with_summary,
+            p_before,
+            p_blobs,
+            p_digests
+        );
+    ELSIF its_blobs THEN
+        RETURN QUERY SELECT * FROM {schema}.blobs_of(
+            its_key, lowest_named, lowest_shown, highest_named, p_turn_id, p_digests
         );
     END IF;
+END
+$function$;
+
+-- Return a row 'name' for each blob that turns of a thread name: the turn in r_number, the digest in r_id, and its place
+-- among the turn's blobs in r_message_count.
+CREATE FUNCTION {schema}.names_of(p_thread_key bigint, p_numbers bigint[])
+RETURNS TABLE (
+    r_part text,
+    r_number bigint,
+    r_id text,
+    r_created_us bigint,
+    r_committed_us bigint,
+    r_message_count integer,
+    r_kind text,
+    r_target bigint,
+    r_body bytea
+)
+LANGUAGE sql STABLE AS $function$
+    SELECT 'name', n.number, n.digest, NULL::bigint, NULL::bigint, n.place, NULL, NULL::bigint, NULL::bytea
+    FROM {schema}.turn_blobs AS n WHERE n.thread_key = p_thread_key AND n.number = ANY (p_numbers)
+$function$;
+
+-- Return the rows 'name' and 'blob' of a read: the names of the turns p_lowest_named to p_highest and of turn p_turn_id,
+-- and the blobs that the turns p_lowest_shown to p_highest name, or that p_digests has.
+CREATE FUNCTION {schema}.blobs_of(
+    p_thread_key bigint,
+    p_lowest_named bigint,
+    p_lowest_shown bigint,
+    p_highest bigint,
+    p_turn_id text,
+    p_digests text[]
+)
+RETURNS TABLE (
+    r_part text,
+    r_number bigint,
+    r_id text,
+    r_created_us bigint,
+    r_committed_us bigint,
+    r_message_count integer,
+    r_kind text,
+    r_target bigint,
+    r_body bytea
+)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $function$
+BEGIN
+    RETURN QUERY
+        SELECT 'name', n.number, n.digest, NULL::bigint, NULL::bigint, n.place, NULL, NULL::bigint, NULL::bytea
+        FROM {schema}.turn_blobs AS n WHERE n.thread_key = p_thread_key AND n.number BETWEEN p_lowest_named AND p_highest;
+    IF p_turn_id IS NOT NULL THEN
+        RETURN QUERY
+            SELECT * FROM {schema}.names_of(
+                p_thread_key,
+                ARRAY(SELECT t.number FROM {schema}.turns AS t WHERE t.thread_key = p_thread_key AND t.id = p_turn_id)
+            );
+    END IF;
+    RETURN QUERY
+        SELECT 'blob', NULL::bigint, b.digest, NULL::bigint, NULL::bigint, NULL::integer, NULL, NULL::bigint, b.data
+        FROM {schema}.blobs AS b
+        WHERE b.thread_key = p_thread_key AND b.digest = ANY (
+            p_digests || ARRAY(
+                SELECT n.digest FROM {schema}.turn_blobs AS n
+                WHERE n.thread_key = p_thread_key AND n.number BETWEEN p_lowest_shown AND p_highest
+            )
+        );
 END
 $function$;
 
@@ -396,7 +514,7 @@ LANGUAGE sql IMMUTABLE AS $function$
 $function$;
 
 -- Append a record. r_outcome is 'created' (the thread's first record), 'appended', 'replayed' (the thread has a record
--- of this id: it comes in the other columns), 'gone' (the thread holds no turn p_target to replace), or a refusal. A record with the same id and call was written by this call,
+-- of this id: it comes in the other columns, and rows 'name' of its blobs follow), 'gone' (the thread holds no turn p_target to replace), or a refusal. A record with the same id and call was written by this call,
 -- and the answer was lost: the outcome is the same as then.
 CREATE FUNCTION {schema}.append_record(
     p_thread_id text,
@@ -488,6 +606,12 @@ BEGIN
                     t.body
                 FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_id;
             IF FOUND THEN
+                IF thread.has_blobs THEN
+                    RETURN QUERY SELECT * FROM {schema}.names_of(
+                        thread.key,
+                        ARRAY(SELECT t.number FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = p_id)
+                    );
+                END IF;
                 PERFORM {schema}.end_draft(thread.key, ARRAY[p_id]);
                 RETURN;
             END IF;
@@ -741,6 +865,202 @@ BEGIN
             SELECT * FROM {schema}.turns AS own WHERE own.thread_key = thread.key AND own.id = given.id LIMIT 1
         ) AS t
         ORDER BY given.place;
+    IF thread.has_blobs THEN
+        RETURN QUERY SELECT * FROM {schema}.names_of(
+            thread.key,
+            ARRAY(SELECT t.number FROM {schema}.turns AS t WHERE t.thread_key = thread.key AND t.id = ANY (p_ids))
+        );
+    END IF;
+END
+$function$;
+
+-- Append records, as append_records does, with their blobs: the blob p_digests[i] belongs to the record p_owners[i].
+CREATE FUNCTION {schema}.append_records_with_blobs(
+    p_thread_id text,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
+    p_calls bigint[],
+    p_ids text[],
+    p_created_us bigint[],
+    p_committed_us bigint[],
+    p_message_counts integer[],
+    p_bodies bytea[],
+    p_title json,
+    p_lock_timeout_ms integer,
+    p_owners text[],
+    p_digests text[],
+    p_data bytea[]
+)
+RETURNS TABLE (
+    r_outcome text,
+    r_number bigint,
+    r_id text,
+    r_created_us bigint,
+    r_committed_us bigint,
+    r_message_count integer,
+    r_kind text,
+    r_target bigint,
+    r_body bytea
+)
+LANGUAGE plpgsql VOLATILE AS $function$
+DECLARE
+    row record;
+BEGIN
+    FOR row IN
+        SELECT * FROM {schema}.append_records(
+            p_thread_id, p_user_id, p_revision, p_incarnation, p_record_id, p_edits, p_calls, p_ids, p_created_us,
+            p_committed_us, p_message_counts, p_bodies, p_title, p_lock_timeout_ms
+        )
+    LOOP
+        r_outcome := row.r_outcome;
+        r_number := row.r_number;
+        r_id := row.r_id;
+        r_created_us := row.r_created_us;
+        r_committed_us := row.r_committed_us;
+        r_message_count := row.r_message_count;
+        r_kind := row.r_kind;
+        r_target := row.r_target;
+        r_body := row.r_body;
+        RETURN NEXT;
+        IF r_outcome IN ('created', 'appended') THEN
+            PERFORM {schema}.write_blobs(p_thread_id, r_number, r_id, p_owners, p_digests, p_data);
+        END IF;
+    END LOOP;
+END
+$function$;
+
+-- Append a record, as append_record does, with its blobs.
+CREATE FUNCTION {schema}.append_record_with_blobs(
+    p_thread_id text,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
+    p_may_exist boolean,
+    p_call bigint,
+    p_id text,
+    p_created_us bigint,
+    p_committed_us bigint,
+    p_message_count integer,
+    p_body bytea,
+    p_kind text,
+    p_target bigint,
+    p_undo_id text,
+    p_keep_messages bigint,
+    p_title json,
+    p_lock_timeout_ms integer,
+    p_digests text[],
+    p_data bytea[]
+)
+RETURNS TABLE (
+    r_outcome text,
+    r_number bigint,
+    r_id text,
+    r_created_us bigint,
+    r_committed_us bigint,
+    r_message_count integer,
+    r_kind text,
+    r_target bigint,
+    r_body bytea
+)
+LANGUAGE plpgsql VOLATILE AS $function$
+BEGIN
+    RETURN QUERY
+        SELECT * FROM {schema}.append_record(
+            p_thread_id, p_user_id, p_revision, p_incarnation, p_record_id, p_edits, p_may_exist, p_call, p_id,
+            p_created_us, p_committed_us, p_message_count, p_body, p_kind, p_target, p_undo_id, p_keep_messages,
+            p_title, p_lock_timeout_ms
+        );
+    -- The thread's row is locked. A turn that another call wrote has its blobs.
+    PERFORM {schema}.write_blobs(
+        p_thread_id, t.number, p_id, array_fill(p_id, ARRAY[cardinality(p_digests)]), p_digests, p_data
+    )
+    FROM {schema}.threads AS own JOIN {schema}.turns AS t ON t.thread_key = own.key AND t.id = p_id
+    WHERE own.id = p_thread_id AND t.call IS NOT DISTINCT FROM p_call;
+END
+$function$;
+
+-- Note that a turn names the blobs whose owner has its id, and write the bytes that the thread does not hold yet.
+CREATE FUNCTION {schema}.write_blobs(
+    p_thread_id text, p_number bigint, p_turn_id text, p_owners text[], p_digests text[], p_data bytea[]
+)
+RETURNS void
+LANGUAGE plpgsql VOLATILE AS $function$
+DECLARE
+    its_key bigint;
+BEGIN
+    UPDATE {schema}.threads AS t SET has_blobs = true WHERE t.id = p_thread_id AND NOT t.has_blobs;
+    SELECT t.key INTO its_key FROM {schema}.threads AS t WHERE t.id = p_thread_id;
+    INSERT INTO {schema}.blobs (thread_key, digest, data)
+    SELECT its_key, p_digests[i], p_data[i] FROM generate_subscripts(p_digests, 1) AS i WHERE p_owners[i] = p_turn_id
+    ON CONFLICT (thread_key, digest) DO NOTHING;
+    INSERT INTO {schema}.turn_blobs (thread_key, number, place, digest)
+    SELECT its_key, p_number, i, p_digests[i] FROM generate_subscripts(p_digests, 1) AS i WHERE p_owners[i] = p_turn_id
+    ON CONFLICT (thread_key, number, place) DO NOTHING;
+END
+$function$;
+
+-- Delete the blobs that only the turns p_low to p_high name.
+CREATE FUNCTION {schema}.delete_blobs(p_thread_key bigint, p_low bigint, p_high bigint)
+RETURNS void
+LANGUAGE sql VOLATILE AS $function$
+    WITH gone AS (
+        DELETE FROM {schema}.turn_blobs AS n
+        WHERE n.thread_key = p_thread_key AND n.number BETWEEN p_low AND p_high
+        RETURNING n.digest
+    )
+    DELETE FROM {schema}.blobs AS b
+    WHERE b.thread_key = p_thread_key AND b.digest IN (SELECT gone.digest FROM gone) AND NOT EXISTS (
+        SELECT FROM {schema}.turn_blobs AS n
+        WHERE n.thread_key = p_thread_key AND n.digest = b.digest AND n.number NOT BETWEEN p_low AND p_high
+    )
+$function$;
+
+-- Put a blob in the place of another one. r_outcome is 'done', 'nothing' (the thread does not hold p_digest), or a
+-- refusal.
+CREATE FUNCTION {schema}.replace_blob(
+    p_thread_id text,
+    p_user_id text,
+    p_revision bigint,
+    p_incarnation text,
+    p_record_id text,
+    p_edits bigint,
+    p_digest text,
+    p_new_digest text,
+    p_data bytea,
+    p_lock_timeout_ms integer
+)
+RETURNS TABLE (r_outcome text, r_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $function$
+DECLARE
+    thread {schema}.threads%ROWTYPE;
+BEGIN
+    PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    SELECT * INTO thread FROM {schema}.threads AS t WHERE t.id = p_thread_id FOR NO KEY UPDATE;
+    r_revision := coalesce(thread.revision, 0);
+    r_outcome := {schema}.refusal(thread, p_user_id, p_revision, p_incarnation, p_record_id, p_edits);
+    IF r_outcome IS NULL THEN
+        DELETE FROM {schema}.blobs AS b WHERE b.thread_key = thread.key AND b.digest = p_digest;
+        r_outcome := CASE WHEN FOUND THEN 'done' ELSE 'nothing' END;
+    END IF;
+    IF r_outcome = 'done' THEN
+        INSERT INTO {schema}.blobs (thread_key, digest, data) VALUES (thread.key, p_new_digest, p_data)
+        ON CONFLICT (thread_key, digest) DO UPDATE SET data = p_data;
+        DELETE FROM {schema}.turn_blobs AS n
+        WHERE n.thread_key = thread.key AND n.digest = p_digest AND p_digest <> p_new_digest AND EXISTS (
+            SELECT FROM {schema}.turn_blobs AS o
+            WHERE o.thread_key = n.thread_key AND o.number = n.number AND o.digest = p_new_digest
+        );
+        UPDATE {schema}.turn_blobs AS n SET digest = p_new_digest
+        WHERE n.thread_key = thread.key AND n.digest = p_digest;
+        -- A transaction of a higher isolation level that reads the thread's row must see the change, or fail.
+        UPDATE {schema}.threads AS t SET has_blobs = true WHERE t.key = thread.key;
+    END IF;
+    RETURN NEXT;
 END
 $function$;
 
@@ -778,6 +1098,7 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
     is_undo boolean := p_low = p_high AND p_first <= p_low;
+    its_blobs boolean;
 BEGIN
     IF is_undo THEN
         WITH gone AS (
@@ -812,7 +1133,11 @@ BEGIN
             WHEN t.title_turn BETWEEN p_low AND p_high THEN CASE WHEN p_title IS NULL THEN 0 ELSE p_revision END
             ELSE t.title_turn
         END
-    FROM counts WHERE t.key = p_thread_key;
+    FROM counts WHERE t.key = p_thread_key
+    RETURNING t.has_blobs INTO its_blobs;
+    IF its_blobs THEN
+        PERFORM {schema}.delete_blobs(p_thread_key, p_low, p_high);
+    END IF;
 END
 $function$;
 
@@ -1086,6 +1411,10 @@ BEGIN
         DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;
         DELETE FROM {schema}.removed AS r WHERE r.thread_key = thread.key;
         DELETE FROM {schema}.turns AS t WHERE t.thread_key = thread.key;
+        IF thread.has_blobs THEN
+            DELETE FROM {schema}.turn_blobs AS n WHERE n.thread_key = thread.key;
+            DELETE FROM {schema}.blobs AS b WHERE b.thread_key = thread.key;
+        END IF;
         r_outcome := 'done';
     END IF;
     RETURN NEXT;

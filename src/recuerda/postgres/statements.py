@@ -15,17 +15,31 @@ class Statements:
     def __init__(self, schema: str) -> None:
         compose = composer(schema)
         self.append: bytes = compose(
-            "SELECT * FROM {schema}.append_record(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "SELECT * FROM {schema}.append_record("
+            "%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
             "%s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, %s::bigint, "
             "%s::text, %s::bigint, %s::json, %s::integer)"
         )
+        self.append_with_blobs: bytes = compose(
+            "SELECT * FROM {schema}.append_record_with_blobs("
+            "%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, %s::bigint, "
+            "%s::text, %s::bigint, %s::json, %s::integer, %s::text[], %b::bytea[])"
+        )
         self.append_all: bytes = compose(
-            "SELECT * FROM {schema}.append_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "SELECT * FROM {schema}.append_records("
+            "%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
             "%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::integer[], %b::bytea[], %s::json, %s::integer)"
+        )
+        self.append_all_with_blobs: bytes = compose(
+            "SELECT * FROM {schema}.append_records_with_blobs("
+            "%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::integer[], %b::bytea[], %s::json, %s::integer, "
+            "%s::text[], %s::text[], %b::bytea[])"
         )
         self.read: bytes = compose(
             "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::text, %s::bigint, %s::bigint, "
-            "%s::bigint, %s::text, %s::boolean, %s::bigint)"
+            "%s::bigint, %s::text, %s::boolean, %s::bigint, %s::bigint, %s::text[])"
         )
         self.update: bytes = compose(
             "SELECT * FROM {schema}.update_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
@@ -56,6 +70,10 @@ class Statements:
         self.rewrite: bytes = compose(
             "SELECT * FROM {schema}.rewrite_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
             "%s::bigint, %s::bigint[], %b::bytea[], %s::bigint, %s::integer)"
+        )
+        self.replace_blob: bytes = compose(
+            "SELECT * FROM {schema}.replace_blob(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
+            "%s::text, %s::text, %b::bytea, %s::integer)"
         )
         self.lease: bytes = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::text, %s::bigint, %s::integer)")
         self.release: bytes = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")

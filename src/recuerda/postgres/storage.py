@@ -38,6 +38,7 @@ from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import (
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -83,6 +84,7 @@ class PostgresStorage(Storage):
     driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
     # A field has up to 1 GB: https://www.postgresql.org/docs/current/limits.html
     max_body_bytes: ClassVar[int | None] = 1_000_000_000
+    max_blob_bytes: ClassVar[int | None] = 1_000_000_000
     # The driver cancels the statement on the server, and waits for the outcome.
     write_patience_s: float | None = 0.0
 
@@ -143,10 +145,14 @@ class PostgresStorage(Storage):
                 _bigint(record.keep_messages),
                 _json(record.title),
                 self._lock_timeout_ms,
+                *files,
             )
 
-        (row,) = await self._query(
-            self._sql.append, values(may_exist=not record.is_new_id), again=values(may_exist=True)
+        files = _blob_values(record.blobs) if record.blobs else ()
+        row, *names = await self._query(
+            self._sql.append_with_blobs if files else self._sql.append,
+            values(may_exist=not record.is_new_id),
+            again=values(may_exist=True),
         )
         if row[0] == "dropped" and record.is_new_id:
             # An attempt whose answer was lost has written the record, and another writer has deleted it since.
@@ -154,7 +160,7 @@ class PostgresStorage(Storage):
         _check_appended(row, thread_id, guard, record.id)
         if row[0] == "gone":
             raise TurnGone(thread_id, number=record.target or 0, revision=row[1])
-        return to_appended(row, record)
+        return to_appended(row, record, names)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         async def append_all(connection: Connection) -> list[Appended]:
@@ -173,9 +179,15 @@ class PostgresStorage(Storage):
                         _json(part[0].title),
                         self._lock_timeout_ms,
                     )
-                    found = await rows(self._sql.append_all, values, connection)
+                    blobs = [blob for record in part for blob in record.blobs]
+                    owners = [record.id for record in part for _ in record.blobs]
+                    if blobs:
+                        values = (*values, owners, *_blob_values(blobs))
+                    statement = self._sql.append_all_with_blobs if blobs else self._sql.append_all
+                    found = await rows(statement, values, connection)
                     _check_appended(found[0], thread_id, conditions, found[0][2])
-                    done += [to_appended(row, record) for row, record in zip(found, part, strict=True)]
+                    names = found[len(part) :]
+                    done += [to_appended(row, record, names) for row, record in zip(found, part, strict=False)]
             return done
 
         return await self._run(append_all) if records else []
@@ -192,6 +204,8 @@ class PostgresStorage(Storage):
             query.turn_id,
             query.with_summary,
             _bigint(query.before),
+            _bigint(query.blobs),
+            list(query.digests) or None,
         )
         return to_slice(await self._query(self._sql.read, values))
 
@@ -292,6 +306,12 @@ class PostgresStorage(Storage):
         check_outcome(thread_id, guard, outcome, revision)
         return edits
 
+    async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        values = (*_conditions(thread_id, guard), digest, blob.digest, blob.data, self._lock_timeout_ms)
+        ((outcome, revision),) = await self._query(self._sql.replace_blob, values)
+        check_outcome(thread_id, guard, outcome, revision)
+        return outcome == "done"
+
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         values = (thread_id, guard.user_id, holder, ttl_us, self._lock_timeout_ms)
         ((outcome,),) = await self._query(self._sql.lease, values)
@@ -351,13 +371,21 @@ def _trips(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
     part: dict[str, NewRecord] = {}
     size = 0
     for record in records:
-        if len(part) == _TRIP_RECORDS or size + len(record.body) > _TRIP_BYTES or record.id in part:
+        if len(part) == _TRIP_RECORDS or size + _size(record) > _TRIP_BYTES or record.id in part:
             if part:
                 yield list(part.values())
             part, size = {}, 0
         part[record.id] = record
-        size += len(record.body)
+        size += _size(record)
     yield list(part.values())
+
+
+def _blob_values(blobs: Sequence[Blob]) -> tuple[list[str], list[bytes]]:
+    return [blob.digest for blob in blobs], [blob.data for blob in blobs]
+
+
+def _size(record: NewRecord) -> int:
+    return len(record.body) + sum([len(blob.data) for blob in record.blobs])
 
 
 def _bigint(value: int | None) -> int | None:

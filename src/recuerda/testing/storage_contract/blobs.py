@@ -77,6 +77,12 @@ class BlobContract(ContractBase):
         assert (named(found), found.blobs) == ([(), (EMPTY.digest,)], {EMPTY.digest: b""})
         assert (await storage.read("a", after=4, blobs=None)).blobs == {}
 
+    async def test_a_page_has_the_blobs_of_its_own_turns(self, storage: Storage) -> None:
+        await show(storage, (CAT,), (DOG,), (EMPTY,))
+        for count, digests in ((1, {DOG.digest}), (None, {CAT.digest, DOG.digest})):
+            found = await storage.read("a", before=3, last_turns=2, blobs=count)
+            assert (named(found), found.blobs.keys()) == ([(CAT.digest,), (DOG.digest,)], digests)
+
     async def test_digests_that_the_thread_does_not_hold_are_left_out(self, storage: Storage) -> None:
         await show(storage, (CAT,), thread="a")
         await show(storage, (DOG,), thread="b")
