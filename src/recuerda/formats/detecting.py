@@ -9,14 +9,11 @@ from itertools import islice
 from pathlib import Path
 
 from recuerda.errors import InvalidInput, StateError
+from recuerda.formats.conversation_files import is_conversations
 from recuerda.formats.documents import documents
 from recuerda.formats.format import Format
 from recuerda.formats.registry import READABLE, format_of
 from recuerda.formats.source import Source
-
-CONVERSATIONS = "conversations.json"
-"""The file with the conversations, in the archives that several services give to their users."""
-
 
 _LOOKED_AT = 30
 """The number of values at the start of a file by which its format is guessed."""
@@ -35,7 +32,7 @@ def detected(source: Source) -> Format:
         found = _of_tables(source.file())
     elif source.is_archive:
         with source.archive() as archive:
-            name = next((one for one in archive.names() if one.rpartition("/")[2] == CONVERSATIONS), None)
+            name = next(filter(is_conversations, archive.names()), None)
             found = None if name is None else _of_text(archive.read(name))
     else:
         found = _of_text(source.text())

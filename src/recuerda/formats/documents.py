@@ -38,7 +38,9 @@ class Document(msgspec.Struct, frozen=True):
         """
         try:
             return msgspec.json.decode(self.raw, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except RecursionError:
+            raise StateError(f"{self.where} cannot be read: it is nested too deeply") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"{self.where} cannot be read: {error}") from None
 
 

@@ -13,8 +13,12 @@ from recuerda.messages.message import (
     RefusalContent,
     TextContent,
     TextReasoningContent,
+    UnknownContent,
     UriContent,
 )
+
+MISSING_FILE = "/file"
+"""The end of the type of an unknown part that stands for a file whose content the source does not have."""
 
 _NAMES: dict[type[AnyContent], str] = {
     TextContent: "text",
@@ -30,6 +34,8 @@ def name_of(part: AnyContent) -> str:
     if isinstance(part, DataContent | UriContent):
         kind = part.media_type.partition("/")[0]
         return kind if kind in ("image", "video") else "audio file" if kind == "audio" else "file"
+    if isinstance(part, UnknownContent) and str(part.data.get("type")).endswith(MISSING_FILE):
+        return "file"
     return _NAMES.get(type(part), "unknown part")
 
 

@@ -19,8 +19,12 @@ class _Entry(msgspec.Struct, frozen=True):
 
 _ENTRIES: dict[str, _Entry] = {
     "anthropic": _Entry("anthropic"),
+    "chatgpt": _Entry("chatgpt", writes=False),
+    "claude": _Entry("claude", writes=False),
     "langchain": _Entry("langchain"),
+    "librechat": _Entry("librechat", writes=False),
     "markdown": _Entry("markdown", reads=False),
+    "open-webui": _Entry("open_webui", writes=False),
     "openai-chat": _Entry("openai_chat"),
     "openai-responses": _Entry("openai_responses"),
     "pydantic-ai": _Entry("pydantic_ai"),

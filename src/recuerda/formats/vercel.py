@@ -15,6 +15,7 @@ from recuerda.formats.calls import text_of_result
 from recuerda.formats.files import ANY_FILE, linked
 from recuerda.formats.format import Format
 from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
+from recuerda.formats.steps import steps
 from recuerda.formats.times import to_us
 from recuerda.interop.encoded import data_uri
 from recuerda.interop.forms import Form
@@ -50,11 +51,9 @@ class VercelForm(Form):
         """See `Form`."""
         data = cast("_Data", item)
         role, message_id = str(data["role"]), data.get("id")
-        said = [*_steps(role, _parts(data))] or [ChatMessage(role, ())]
-        named = ChatMessage(
-            said[0].role, said[0].contents, message_id=message_id if isinstance(message_id, str) else None
-        )
-        return [named, *said[1:]]
+        contents = (content for part in _parts(data) for content in _contents(part))
+        identity = message_id if isinstance(message_id, str) else None
+        return steps(role, contents, message_id=identity) or [ChatMessage(role, (), message_id=identity)]
 
     def to_items(self, message: ChatMessage) -> Sequence[JsonObject]:
         """See `Form`."""
@@ -80,26 +79,6 @@ def _parts(data: _Data) -> list[_Data]:
         ] + found
     files = cast("list[_Data]", data.get("experimental_attachments") or [])
     return [*found, *({"type": "file", **one} for one in files)]
-
-
-def _steps(role: str, parts: Sequence[_Data]) -> Iterator[ChatMessage]:
-    said: list[AnyContent] = []
-    results: list[FunctionResultContent] = []
-    for part in parts:
-        contents = list(_contents(part))
-        if results and not isinstance(contents[0] if contents else None, FunctionCallContent):
-            yield from _step(role, said, results)
-            said, results = [], []
-        said += [one for one in contents if not isinstance(one, FunctionResultContent)]
-        results += [one for one in contents if isinstance(one, FunctionResultContent)]
-    yield from _step(role, said, results)
-
-
-def _step(role: str, said: list[AnyContent], results: list[FunctionResultContent]) -> Iterator[ChatMessage]:
-    if said:
-        yield ChatMessage(role, said)
-    if results:
-        yield ChatMessage("tool", results)
 
 
 def _contents(part: _Data) -> Iterator[AnyContent]:

@@ -1,0 +1,118 @@
+"""Trees of messages as threads.
+
+Some programs keep every version of a message that was edited or generated again, so their messages form a tree. The
+path of the oldest versions is the thread with the conversation's id. Every other path becomes a branch: a thread of its
+own, whose id also names the message at which it begins. These ids stay the same when a later export of the conversation
+has more messages or more branches, so an import of that export only adds what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from msgspec import structs
+
+from recuerda.errors import StateError
+from recuerda.formats.moved import MovedThread
+from recuerda.formats.turns import Conversation, Said, thread_of
+from recuerda.storage.records import ThreadParent
+
+
+def threads_of(about: Conversation, said: Sequence[Said], *, shown: str | None = None) -> Iterator[MovedThread]:
+    """Yield the threads of a tree of messages: the oldest path first, and each branch after its parent.
+
+    Args:
+        about: the conversation.
+        said: the messages; the older version of a message comes first. A message whose parent is unknown begins anew.
+        shown: the id of the last message that the program showed. If there are branches, the thread that holds this
+            message has `"shown": true` in its metadata.
+
+    Raises:
+        StateError: two messages have the same id, or the messages form a circle.
+    """
+    tree = _Tree(said)
+    made: dict[str | None, MovedThread] = {}
+    for start, path in tree.paths():
+        own_start = 0 if start is None else [one.id for one in path].index(start)
+        parent = None if own_start == 0 else tree.branch_of[path[own_start - 1].id]
+        if start is not None and not any(one.messages for one in path[own_start:]):
+            made[start] = made[parent]
+            continue
+        thread_id = about.id if start is None else f"{about.id}~{start}"
+        thread = thread_of(replace(about, id=thread_id), path)
+        if start is not None:
+            thread = structs.replace(thread, parent=_parent(made[parent], thread))
+        if len(tree.starts) > 1 and tree.branch_of.get(shown, "") == start:
+            thread = structs.replace(thread, metadata={**thread.metadata, "shown": True})
+        made[start] = thread
+        yield thread
+
+
+def _parent(parent: MovedThread, thread: MovedThread) -> ThreadParent:
+    shared = 0
+    while shared < min(len(parent.turns), len(thread.turns)) and parent.turns[shared].id == thread.turns[shared].id:
+        shared += 1
+    last = parent.turns[shared - 1].id if shared else None
+    return ThreadParent(thread_id=parent.id, turn_id=last, number=shared, turns=shared)
+
+
+class _Tree:
+    """The messages of a conversation by their ids.
+
+    Attributes:
+        of: the messages.
+        starts: the messages at which branches begin, an earlier branch first; None for the oldest path.
+        branch_of: the branch that each message belongs to.
+    """
+
+    def __init__(self, said: Sequence[Said]) -> None:
+        self.of: dict[str | None, Said] = {}
+        for one in said:
+            if self.of.setdefault(one.id, one) is not one:
+                raise StateError(f"two messages have the id {one.id!r}")
+        self._children: dict[str | None, list[str | None]] = {}
+        for one in said:
+            parent = one.parent if one.parent in self.of else None
+            self._children.setdefault(parent, []).append(one.id)
+        self.starts: list[str | None] = []
+        self.branch_of: dict[str | None, str | None] = {}
+        self._walk()
+        if len(self.branch_of) != len(self.of):
+            raise StateError("the messages refer to each other in a circle")
+
+    def _walk(self) -> None:
+        waiting: list[tuple[str | None, str | None]] = [(None, None)] if self.of else []
+        while waiting:
+            start, parent = waiting.pop()
+            self.starts.append(start)
+            found: list[tuple[str | None, str | None]] = []
+            at = start if start is not None else parent
+            if start is not None:
+                self.branch_of[start] = start
+            while children := self._children.get(at):
+                self.branch_of[children[0]] = start
+                found += [(child, child) for child in children[1:]]
+                at = children[0]
+            waiting += reversed(found)
+
+    def paths(self) -> Iterator[tuple[str | None, list[Said]]]:
+        """Yield each branch with its whole path, from the first message on."""
+        for start in self.starts:
+            path = self._before(start)
+            at = start
+            while children := self._children.get(at):
+                at = children[0]
+                path.append(self.of[at])
+            yield start, path
+
+    def _before(self, start: str | None) -> list[Said]:
+        """Return the path to the first message of a branch, with this message."""
+        path: list[Said] = []
+        at = start
+        while at is not None and at in self.of:
+            one = self.of[at]
+            is_first = self.branch_of[at] != at
+            path.append(one if is_first else replace(one, begins_branch=True))
+            at = one.parent
+        return path[::-1]

@@ -1,0 +1,268 @@
+"""The archive that ChatGPT gives to its users: `conversations.json`, and the files of the conversations.
+
+A conversation is a tree of messages, with a branch for each message that was edited or generated again. OpenAI does not
+describe the format. This module reads the fields that archives of 2023 to 2026 have, and counts the parts that it does
+not know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from recuerda.formats.archived_files import ArchivedFiles
+from recuerda.formats.branches import threads_of
+from recuerda.formats.conversation_files import conversations, first_object
+from recuerda.formats.format import Format
+from recuerda.formats.moved import MovedThread, added_up
+from recuerda.formats.source import Source
+from recuerda.formats.times import to_us
+from recuerda.formats.turns import Conversation, Said, thread_of
+from recuerda.json_value import JsonObject
+from recuerda.messages.message import (
+    AnyContent,
+    ChatMessage,
+    DataContent,
+    FunctionCallContent,
+    FunctionResultContent,
+    TextContent,
+    TextReasoningContent,
+    UnknownContent,
+)
+
+_Data = dict[str, Any]
+
+_MARKS = re.compile("[\ue200-\ue2ff]")
+"""Private characters around the marks that stand for citations."""
+
+_CONTEXTS = ("user_editable_context", "model_editable_context")
+
+
+class _Author(msgspec.Struct):
+    role: str
+    name: str | None = None
+
+
+class _Message(msgspec.Struct):
+    author: _Author
+    content: _Data
+    id: str | None = None
+    create_time: Any = None
+    metadata: _Data | None = None
+    recipient: str | None = None
+
+
+class _Node(msgspec.Struct):
+    message: _Message | None = None
+    parent: str | None = None
+    children: list[str] = []
+
+
+class _Conversation(msgspec.Struct):
+    id: str | None = None
+    conversation_id: str | None = None
+    title: str | None = None
+    mapping: dict[str, _Node] | None = None
+    current_node: str | None = None
+    is_archived: bool | None = None
+    default_model_slug: str | None = None
+    gizmo_id: str | None = None
+
+
+def _read(source: Source) -> Iterator[MovedThread]:
+    files: ArchivedFiles | None = None
+    for document, archive in conversations(source):
+        files = files or ArchivedFiles(archive)
+        found = document.as_type(_Conversation)
+        about = _about(found, document.where)
+        if found.mapping is None:  # archives have such entries
+            yield thread_of(about, [Said(messages=(), losses={"list of messages": 1})])
+        else:
+            yield from threads_of(about, _said(found.mapping, files), shown=found.current_node)
+
+
+def _about(found: _Conversation, where: str) -> Conversation:
+    metadata: JsonObject = {}
+    if found.is_archived:
+        metadata["archived"] = True
+    if found.default_model_slug:
+        metadata["model"] = found.default_model_slug
+    if found.gizmo_id:
+        metadata["gizmo_id"] = found.gizmo_id
+    return Conversation(id=found.conversation_id or found.id or where, title=found.title, metadata=metadata)
+
+
+def _said(mapping: Mapping[str, _Node], files: ArchivedFiles) -> list[Said]:
+    """Return the messages. Of two versions of a message, the older one comes first."""
+    places = {child: place for node in mapping.values() for place, child in enumerate(node.children)}
+    said: list[Said] = []
+    for node_id, node in sorted(mapping.items(), key=lambda item: places.get(item[0], 0)):
+        reader = _Reader(files)
+        messages = reader.messages(node_id, node, mapping) if node.message else []
+        said.append(
+            Said(
+                id=node_id,
+                messages=messages,
+                parent=node.parent,
+                created_us=to_us(node.message.create_time) if node.message else None,
+                losses=added_up([reader.losses]),
+            )
+        )
+    return said
+
+
+class _Reader:
+    """Converts one message, and counts the parts that it cannot convert."""
+
+    def __init__(self, files: ArchivedFiles) -> None:
+        self._files = files
+        self.losses: dict[str, int] = {}
+
+    def messages(self, node_id: str, node: _Node, mapping: Mapping[str, _Node]) -> list[ChatMessage]:
+        message = cast("_Message", node.message)
+        role, parts = message.author.role, self._parts(message)
+        if message.content.get("content_type") in _CONTEXTS:
+            role = "system"
+        if role == "tool":
+            return _results(node_id, message, parts, _open_call(node, mapping))
+        if role == "assistant" and message.recipient not in (None, "", "all"):
+            parts = [_call(node_id, message)]
+        model = (message.metadata or {}).get("model_slug")
+        properties: JsonObject | None = {"model": model} if role == "assistant" and isinstance(model, str) else None
+        name = message.author.name
+        return (
+            [ChatMessage(role, parts, author_name=name or None, message_id=node_id, additional_properties=properties)]
+            if parts
+            else []
+        )
+
+    def _parts(self, message: _Message) -> list[AnyContent]:
+        content = message.content
+        attached = cast("list[_Data]", (message.metadata or {}).get("attachments") or [])
+        match content.get("content_type"):
+            case "text" | "multimodal_text":
+                parts = [part for one in content.get("parts") or () for part in self._part(one, attached)]
+            case "thoughts":
+                thoughts = cast("list[_Data]", content.get("thoughts") or [])
+                texts = [text for one in thoughts for text in (one.get("summary"), one.get("content")) if text]
+                parts = [TextReasoningContent("\n\n".join(texts))] if texts else []
+            case "reasoning_recap":
+                parts = [TextReasoningContent(str(content.get("content") or ""))]
+            case "code" | "execution_output" | "system_error" | "tether_quote" | "tether_browsing_display":
+                parts = _texts(content, "title", "url", "name", "text", "result")
+            case "user_editable_context" | "model_editable_context":
+                parts = _texts(content, "user_profile", "user_instructions", "model_set_context")
+            case kind:
+                parts = [self._lost(UnknownContent({**content, "type": f"chatgpt/{kind}"}), "unknown part")]
+        parts = [self._without_marks(part, message.metadata or {}) for part in parts]
+        shown = {_file_id(cast("_Data", one)) for one in content.get("parts") or () if isinstance(one, dict)}
+        return [*parts, *(self._attached(one) for one in attached if one.get("id") not in shown)]
+
+    def _part(self, part: object, attached: Sequence[_Data]) -> Iterator[AnyContent]:
+        match part:
+            case str():
+                if part:
+                    yield TextContent(part)
+            case {"content_type": "audio_transcription", "text": str(text)}:
+                yield TextContent(text)
+            case {"content_type": str(kind)} if kind.endswith("asset_pointer"):
+                yield from self._asset(cast("_Data", part), attached)
+            case dict():
+                data = cast("_Data", part)
+                unknown = UnknownContent({**data, "type": f"chatgpt/{data.get('content_type')}"})
+                yield self._lost(unknown, "unknown part")
+            case _:
+                yield TextContent(str(part))
+
+    def _asset(self, part: _Data, attached: Sequence[_Data]) -> Iterator[AnyContent]:
+        """Yield the file of a part, or the audio files of a part for audio with video."""
+        pointers = [part] + [part[name] for name in ("audio_asset_pointer",) if isinstance(part.get(name), dict)]
+        for one in pointers:
+            if (file_id := _file_id(one)) is None:
+                continue
+            about = next((other for other in attached if other.get("id") == file_id), _Data())
+            found = self._files.find([file_id], about.get("name"), _media_type(about))
+            kind = "image" if "image" in str(one.get("content_type")) else "audio file"
+            yield found or self._lost(UnknownContent({**one, "type": f"chatgpt/{one.get('content_type')}"}), kind)
+
+    def _attached(self, about: _Data) -> AnyContent:
+        name, media_type = about.get("name"), _media_type(about)
+        found = self._files.find([about.get("id"), name], name, media_type)
+        kind = "image" if (media_type or "").startswith("image/") else "file"
+        return found or self._lost(UnknownContent({**about, "type": "chatgpt/attachment"}), kind)
+
+    def _lost(self, part: UnknownContent, kind: str) -> UnknownContent:
+        self.losses[kind] = self.losses.get(kind, 0) + 1
+        return part
+
+    def _without_marks(self, part: AnyContent, metadata: _Data) -> AnyContent:
+        """Return a text with links in place of the marks of citations."""
+        if not isinstance(part, TextContent) or not _MARKS.search(part.text):
+            return part
+        text = part.text
+        for reference in cast("list[_Data]", metadata.get("content_references") or []):
+            if isinstance(matched := reference.get("matched_text"), str) and _MARKS.search(matched):
+                text = text.replace(matched, str(reference.get("alt") or ""))
+        return TextContent(text)
+
+
+def _texts(content: _Data, *names: str) -> list[AnyContent]:
+    texts = [text for name in names if isinstance(text := content.get(name), str) and text]
+    return [TextContent("\n\n".join(texts))] if texts else []
+
+
+def _file_id(part: _Data) -> str | None:
+    pointer = part.get("asset_pointer")
+    return pointer.rpartition("//")[2].partition("#")[0] if isinstance(pointer, str) else None
+
+
+def _media_type(about: _Data) -> str | None:
+    found = about.get("mime_type") or about.get("mimeType")
+    return found if isinstance(found, str) else None
+
+
+def _call(node_id: str, message: _Message) -> FunctionCallContent:
+    content = message.content
+    parts = [part for part in content.get("parts") or () if isinstance(part, str)]
+    text = content["text"] if isinstance(content.get("text"), str) else "".join(parts)
+    try:
+        arguments: str | _Data = msgspec.json.decode(text, type=_Data)
+    except (msgspec.DecodeError, RecursionError):
+        arguments = {"input": text}
+    return FunctionCallContent(node_id, str(message.recipient), arguments)
+
+
+def _open_call(node: _Node, mapping: Mapping[str, _Node]) -> str | None:
+    """Return the id of the call that a result answers: of the message before it, if that is a call."""
+    at, seen = node.parent, 0
+    while at is not None and at in mapping and seen <= len(mapping):
+        message = mapping[at].message
+        if message is not None:
+            is_call = message.author.role == "assistant" and message.recipient not in (None, "", "all")
+            return at if is_call else None
+        at, seen = mapping[at].parent, seen + 1
+    return None
+
+
+def _results(node_id: str, message: _Message, parts: Sequence[AnyContent], call_id: str | None) -> list[ChatMessage]:
+    """Return the result of a tool, with a call of its own if it is not the first result of its call.
+
+    The pictures of a result are shown by the assistant, in a message of their own.
+    """
+    text = "".join(part.text for part in parts if isinstance(part, TextContent))
+    name = message.author.name or "tool"
+    is_error = message.content.get("content_type") == "system_error"
+    result = ChatMessage("tool", FunctionResultContent(call_id or node_id, text, is_error=is_error))
+    messages = [result] if call_id else [ChatMessage("assistant", FunctionCallContent(node_id, name, {})), result]
+    files = [part for part in parts if isinstance(part, DataContent | UnknownContent)]
+    return [*messages, ChatMessage("assistant", files)] if files else messages
+
+
+def _is_like(values: Sequence[object]) -> bool:
+    return first_object(values, lambda one: isinstance(one.get("mapping"), dict) and "title" in one)
+
+
+FORMAT = Format(name="chatgpt", read=_read, is_like=_is_like)

@@ -1,0 +1,193 @@
+"""The archives and exports of chat programs: branches, times, titles, files, calls and reasoning survive."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from base64 import b64decode
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from recuerda import DataContent, FunctionResultContent, MemoryStorage, TextReasoningContent, UnknownContent
+from recuerda.errors import InvalidInput, StateError
+from recuerda.formats import MovedThread, import_threads, stored_thread
+from tests.formats.native import PNG, kinds, parts, threads
+
+DATA = Path(__file__).parent / "data"
+PIXEL = b64decode(PNG)
+_CROOKED = b'[{"title": "x", "mapping": {"a": {"children": 1}}}]'
+ARCHIVED = ["chatgpt", "claude", "librechat", "librechat_tree", "open_webui"]
+
+
+DRAWN = ["assistant", "tool", "assistant", "assistant"]
+
+
+def sample(name: str) -> bytes:
+    return (DATA / f"{name}.json").read_bytes()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def chatgpt_archive() -> bytes:
+    return zipped(
+        {
+            "user.json": b"{}",
+            "conversations.json": sample("chatgpt"),
+            "file_00000000aa11-sanitized.png": PIXEL,
+            "file-Bb22-notes.pdf": b"%PDF-1.7",
+            "dalle-generations/file_00000000cc44.dat": PIXEL,
+        }
+    )
+
+
+def shape(thread: MovedThread) -> tuple[str, str | None, list[list[str]]]:
+    """Return a thread's id, the turn that it shares last with its parent, and the roles of each turn."""
+    parent = thread.parent and thread.parent.turn_id
+    return thread.id, parent, [[message.role for message in turn.turn.messages] for turn in thread.turns]
+
+
+def said(thread: MovedThread) -> list[str]:
+    return [message.text for message in thread.messages if message.text]
+
+
+def calls(thread: MovedThread) -> list[tuple[str, str, str]]:
+    """Return the calls with their results; fails if a call or a result is alone."""
+    made = {call.call_id: call for message in thread.messages for call in message.function_calls}
+    results = {part.call_id: part for part in parts(thread) if isinstance(part, FunctionResultContent)}
+    assert made.keys() == results.keys()
+    return [(call.name, json.dumps(call.arguments), str(results[key].result)) for key, call in made.items()]
+
+
+def test_chatgpt_gives_a_thread_for_each_branch_with_its_files() -> None:
+    main, branch, drawn, empty = threads(chatgpt_archive())
+    rounds = ["user", "assistant", "assistant", "tool", "assistant", "tool", "assistant", "assistant"]
+    assert [shape(one) for one in (main, branch, drawn, empty)] == [
+        ("conv-1", None, [["system", "user", "assistant"], rounds]),
+        ("conv-1~a1b", None, [["system", "user", "assistant"], ["user", "assistant"]]),
+        ("conv-1~u2b-b", "a1b", [["system", "user", "assistant"], ["user", *DRAWN]]),
+        ("conv-2", None, []),
+    ]  # fmt: skip
+    assert [turn.id for turn in drawn.turns] == ["a1b", "u2b-b"]
+    assert drawn.parent is not None
+    assert (drawn.parent.thread_id, drawn.parent.turns) == ("conv-1~a1b", 1)
+    assert [one.metadata.get("shown") for one in (main, branch, drawn)] == [None, None, True]
+    assert (main.title, main.metadata["archived"], main.metadata["model"]) == ("A grey pixel", True, "gpt-5")
+    assert [turn.created_us for turn in main.turns] == [1756000001000000, 1756000004000000]
+    assert said(branch)[2] == "A pixel. ([Pixels](https://example.org))"
+    assert calls(main) == [("python", '{"input": "print(1, 2, 3)"}', "1 2 3\n"), ("python", "{}", "done")]
+    assert calls(drawn) == [("t2uay3k.sj1i4kz", '{"prompt": "a grey pixel"}', "")]
+    files = [part for part in parts(drawn) if isinstance(part, DataContent)]
+    assert [(one.name, one.media_type, one.data) for one in files] == [
+        ("pixel.png", "image/png", PIXEL),
+        ("notes.pdf", "application/pdf", b"%PDF-1.7"),
+        (None, "image/png", PIXEL),
+    ]
+    assert kinds(main).count("TextReasoning") == 2
+    assert [dict(one.losses) for one in (main, branch, empty)] == [{"file": 1}, {"file": 1}, {"list of messages": 1}]
+
+
+def test_chatgpt_without_its_files_counts_them(tmp_path: Path) -> None:
+    (tmp_path / "conversations-000.json").write_bytes(sample("chatgpt"))
+    alone, folder = threads(sample("chatgpt")), threads(tmp_path)
+    assert alone == folder
+    assert [dict(one.losses) for one in alone][:3:2] == [{"image": 1, "file": 2}, {"image": 2, "file": 2}]
+    assert sum(isinstance(part, UnknownContent) for part in parts(alone[0])) == 3
+
+
+def test_claude_gives_branches_attachments_and_calls_without_ids() -> None:
+    main, branch, old = threads(zipped({"data/conversations.json": sample("claude"), "photo.jpg": b"\xff\xd8\xffx"}))
+    assert shape(main) == ("claude-1", None, [["user", "assistant", "tool", "assistant"]])
+    assert shape(branch) == ("claude-1~r1b", None, [["user", "assistant"], ["user"]])
+    assert branch.metadata["shown"] is True
+    assert shape(old) == ("claude-2", None, [["user", "assistant"]])
+    assert said(main) == ["How is the weather?", "One moment.", "It has 18 degrees."]
+    assert calls(main) == [("weather", '{"city": "Lima"}', "18 degrees")]
+    files = [part for part in parts(main) if isinstance(part, DataContent)]
+    assert [(one.name, one.media_type, one.data) for one in files] == [
+        ("notes.txt", "text/plain", b"I am in Lima"),
+        ("photo.jpg", "image/jpeg", b"\xff\xd8\xffx"),
+    ]
+    assert (main.title, main.metadata["summary"], main.turns[0].created_us) == (
+        "Weather",
+        "About Lima.",
+        1767323041000000,
+    )
+    assert (main.losses, old.title) == ({}, None)
+    assert threads(sample("claude"))[0].losses == {"file": 1}
+
+
+@pytest.mark.parametrize("name", ["librechat", "librechat_tree"])
+def test_librechat_gives_branches_and_steps(name: str) -> None:
+    main, branch = threads(sample(name))
+    assert shape(main) == ("libre-1", None, [["user", "assistant", "tool", "assistant"]])
+    assert shape(branch) == ("libre-1~m2b", None, [["user", "assistant"], ["user", "assistant"]])
+    assert said(main) == ["What is in the file?", "One moment.", "It says abc."]
+    assert calls(main) == [("file_search", '"{\\"query\\":\\"a\\"}"', "abc")]
+    assert kinds(main)[:3] == ["Text", "Unknown", "TextReasoning"]
+    assert (main.title, main.losses, main.turns[0].created_us) == ("A file", {"file": 1}, 1767323041000000)
+    assert main.messages[1].additional_properties == {"model": "gpt-4o"}
+
+
+def test_open_webui_gives_branches_steps_and_settings() -> None:
+    main, branch = threads(sample("open_webui"))
+    rounds = ["assistant", "tool", "assistant"]
+    assert shape(main) == ("webui-1", None, [["system", "user", *rounds], ["user", *rounds]])
+    assert shape(branch) == ("webui-1~w2b", None, [["system", "user", "assistant"]])
+    assert said(main) == ["Answer briefly.", "What is this?", "A grey pixel.", "yes", "Fine."]
+    assert said(branch)[-1] == "The model is not loaded."
+    assert calls(main)[0] == ("look", '"{\\"at\\": \\"pixel\\"}"', "grey")
+    assert [part.text for part in parts(main) if isinstance(part, TextReasoningContent)] == [
+        "I look.\nGrey.",
+        "Agreed.",
+    ]
+    assert [part.data for part in parts(main) if isinstance(part, DataContent)] == [PIXEL, b"abc"]
+    assert (main.user_id, main.losses) == ("user-1", {"file": 1})
+    assert main.metadata == {"tags": ["pictures"], "pinned": True, "models": ["llama3.1:latest"], "shown": True}
+
+
+@pytest.mark.parametrize("name", ARCHIVED)
+async def test_an_archive_is_imported_once_and_keeps_its_branches(name: str) -> None:
+    storage = MemoryStorage()
+    first = await import_threads(storage, sample(name), user_id="ana")
+    again = await import_threads(storage, sample(name), user_id="ana")
+    assert sum(one.added for one in first) == sum(one.turns for one in first) > 0
+    assert [(one.added, one.differing) for one in again] == [(0, 0)] * len(first)
+    branches = {one.id: one.parent async for one in storage.threads() if one.parent is not None}
+    assert {key: parent.thread_id for key, parent in branches.items()} == {
+        one.thread_id: one.parent for one in first if one.parent is not None
+    }
+    for one in first:
+        thread = await stored_thread(storage, one.thread_id, user_id="ana")
+        assert len(thread.turns) == one.turns
+
+
+async def test_a_conversation_with_branches_gets_another_id_with_its_branches() -> None:
+    storage = MemoryStorage()
+    await import_threads(storage, sample("librechat"), thread_id="file")
+    info = await storage.head("file~m2b")
+    assert info is not None
+    assert info.parent is not None
+    assert info.parent.thread_id == "file"
+
+
+def test_a_damaged_archive_names_the_place() -> None:
+    circle = json.loads(sample("chatgpt"))
+    circle[0]["mapping"]["root"]["parent"] = "a2"
+    damaged: list[tuple[bytes, type[Exception], str]] = [
+        (chatgpt_archive()[:-30], StateError, "zip file cannot be read"),
+        (zipped({"conversations.json": _CROOKED}), StateError, "conversation 1"),
+        (zipped({"conversations.json": sample("claude")[:-9]}), StateError, "not JSON"),
+        (zipped({"other.json": b"[]"}), InvalidInput, "not known"),
+        (json.dumps(circle).encode(), StateError, "circle"),
+    ]  # fmt: skip
+    for data, error, told in damaged:
+        with pytest.raises(error, match=told):
+            threads(data)
