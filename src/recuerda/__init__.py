@@ -11,6 +11,7 @@ from recuerda.agent.client import ChatClient
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
+from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, tool
 from recuerda.errors import (
     ChatClientError,
@@ -147,6 +148,7 @@ __all__ = [
     "ThreadPage",
     "ThreadParent",
     "ThreadSlice",
+    "Titler",
     "TokenCounter",
     "ToolOutcomeUnknown",
     "Turn",

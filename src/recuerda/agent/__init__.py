@@ -6,6 +6,7 @@ from recuerda.agent.client import ChatClient
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
+from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, tool
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "PendingCall",
     "PendingTurn",
     "Summarizer",
+    "Titler",
     "tool",
 ]

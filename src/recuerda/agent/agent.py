@@ -28,6 +28,7 @@ from recuerda.agent.settings import AgentSettings, Durability
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.threads import AgentThreads
+from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, ToolInput, tools_by_name
 from recuerda.errors import ConfigurationError
 from recuerda.ids import check_choice, check_limit
@@ -62,6 +63,8 @@ class Agent:
         durability: "turn" saves each run in one write at its end. "steps" also saves each model answer and tool result
             as soon as it exists, so that `resume` can continue a run whose process died.
         summarizer: summarizes turns that are too old for the window. If None, they are left out without a summary.
+        titler: lets a model write the titles of new threads behind the answer. If None, a title is the start of the
+            first text.
         mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL. If None, no
             copies are kept.
 
@@ -87,6 +90,7 @@ class Agent:
         lease: timedelta | None = None,
         durability: Durability = "turn",
         summarizer: Summarizer | None = None,
+        titler: Titler | None = None,
         mirror: Storage | str | None = None,
     ) -> None:
         check_choice(durability, get_args(Durability), "durability")
@@ -110,6 +114,7 @@ class Agent:
             lease=lease,
             durability=durability,
             summarizer=summarizer,
+            titler=titler,
         )
 
     def __repr__(self) -> str:
@@ -466,7 +471,7 @@ class Agent:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Finish summaries, close the providers, and close the storage if this agent opened it from a URL."""
+        """Finish summaries and titles, and close the providers, and the storage if this agent opened it from a URL."""
         async with AsyncExitStack() as stack:
             if self._threads.owns_storage:
                 stack.push_async_callback(self.storage.close)
@@ -474,6 +479,8 @@ class Agent:
                 stack.push_async_callback(provider.close)
             if (summarizer := self._settings.summarizer) is not None:
                 stack.push_async_callback(summarizer.close)
+            if (titler := self._settings.titler) is not None:
+                stack.push_async_callback(titler.close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -159,11 +159,12 @@ class Attempt:
 
     @property
     def _has_listeners(self) -> bool:
-        """True if a provider, a summarizer or the service that keeps the thread hears of a committed turn."""
-        return bool(self._settings.providers or self._settings.summarizer or self._exchange.is_kept)
+        """True if a provider, a summarizer, a titler or the service that keeps the thread hears of a committed turn."""
+        settings = self._settings
+        return bool(settings.providers or settings.summarizer or settings.titler or self._exchange.is_kept)
 
     async def _learn(self, appended: Appended | None, prompt: Prompt) -> AgentResponse:
-        """Tell the providers and the summarizer about the committed turn, and return the response."""
+        """Tell the providers, the summarizer and the titler about the committed turn, and return the response."""
         await self._exchange.forget_context()
         thread, said = self._request.thread, self._turn.input
         if appended is not None and appended.replayed:
@@ -178,6 +179,9 @@ class Attempt:
         if summarizer is not None and store is not None:
             self._warnings += summarizer.take_failures()
             await summarizer.after_turn(store, prompt.window_beside(said))
+        if (titler := self._settings.titler) is not None and store is not None and appended is not None:
+            self._warnings += titler.take_failures()
+            await titler.after_turn(store, appended)
         return msgspec.structs.replace(response, warnings=tuple(self._warnings))
 
     async def _failed(self, error: BaseException) -> None:

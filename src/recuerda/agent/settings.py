@@ -10,6 +10,7 @@ import msgspec
 
 from recuerda.agent.chat import ChatModel
 from recuerda.agent.summarizer import Summarizer
+from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool
 from recuerda.json_value import Json
 from recuerda.providers.context import ContextProvider
@@ -34,6 +35,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta | None
     durability: Durability
     summarizer: Summarizer | None
+    titler: Titler | None
 
     @property
     def service(self) -> ThreadService | None:

@@ -12,16 +12,10 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from recuerda.agent.chat import ChatModel, ChatRequest
+from recuerda.agent.transcript import transcript
 from recuerda.errors import ChatClientError, StateError, ThreadConflict, ThreadNotFound
 from recuerda.ids import check_limit
-from recuerda.messages.message import (
-    ChatMessage,
-    DataContent,
-    FunctionCallContent,
-    FunctionResultContent,
-    TextContent,
-    UriContent,
-)
+from recuerda.messages.message import ChatMessage
 from recuerda.providers.deferred import Deferred
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.pins import MAX_PINNED_TURNS, is_said
@@ -40,9 +34,6 @@ INSTRUCTIONS = (
 )
 """The instructions for the model that writes summaries; `Summarizer(instructions=…)` replaces them."""
 
-RESULT_CHARACTERS = 1_000
-"""The longest part of a tool's result that the model is shown, in characters."""
-
 NOTES_BYTES = 8_000
 """The longest summary, in bytes of UTF-8. A summary takes at most a quarter of the room that a window leaves for the
 thread, at 4 bytes a token."""
@@ -50,12 +41,6 @@ thread, at 4 bytes a token."""
 LEAST_NOTES_BYTES = 400
 """The smallest limit for a summary, in bytes of UTF-8. A turn that fills the window leaves no room, but later runs send
 the summary beside other turns."""
-
-TEXT_CHARACTERS = 8_000
-"""The longest part of a message's text that the model is shown, in characters."""
-
-URI_CHARACTERS = 200
-"""The longest part of a file's address that the model is shown, in characters."""
 
 _GAP = "\n[…]\n"
 
@@ -177,7 +162,7 @@ class Summarizer:
         """Return the first turns, as many as the model is given at once; at least one."""
         characters = 0
         for i, turn in enumerate(turns):
-            characters += len(_transcript(turn.messages))
+            characters += len(transcript(turn.messages))
             if i and characters > self.max_characters:
                 return turns[:i]
         return turns
@@ -185,7 +170,7 @@ class Summarizer:
     async def _written(self, before: Summary | None, turns: Sequence[StoredTurn], largest: int) -> Summary:
         messages = [message for turn in turns for message in turn.messages]
         notes = "(none yet)" if before is None else before.text
-        text = f"Notes so far:\n\n{notes}\n\nNext part of the conversation:\n\n{_transcript(messages)}"
+        text = f"Notes so far:\n\n{notes}\n\nNext part of the conversation:\n\n{transcript(messages)}"
         instructions = f"{self.instructions}\nWrite at most {largest} characters; leave out the least important."
         request = ChatRequest(messages=[ChatMessage("user", text)], instructions=instructions)
         async with asyncio.timeout(self.timeout.total_seconds()):
@@ -235,36 +220,3 @@ def _bounded(text: str, largest: int) -> str:
         return text
     half = largest // 2 - len(_GAP)
     return f"{written[:half].decode(errors='ignore')}{_GAP}{written[-half:].decode(errors='ignore')}"
-
-
-def _transcript(messages: Sequence[ChatMessage]) -> str:
-    return "\n".join(line for message in messages if (line := _line(message)))
-
-
-def _line(message: ChatMessage) -> str:
-    """Return a message as a line with its speaker.
-
-    Further lines of the message are indented, so that a text cannot pass for another message or for a heading.
-    """
-    said: list[str] = []
-    for part in message.contents:
-        match part:
-            case TextContent():
-                said.append(_cut(part.text, TEXT_CHARACTERS))
-            case FunctionCallContent():
-                said.append(f"[calls {part.name} with {_cut(str(part.arguments), RESULT_CHARACTERS)}]")
-            case FunctionResultContent():
-                said.append(f"[result: {_cut(str(part.result), RESULT_CHARACTERS)}]")
-            case DataContent():
-                said.append(f"[file: {part.media_type}]")
-            case UriContent():
-                said.append(f"[file: {part.media_type}, {_cut(part.uri, URI_CHARACTERS)}]")
-            case _:
-                pass
-    name = " ".join((message.author_name or "").split())
-    speaker = f"{message.role} ({name})" if name else message.role
-    return "\n    ".join(f"{speaker}: {' '.join(said)}".splitlines()) if any(said) else ""
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]} […{len(text) - length} more characters]"

@@ -447,6 +447,11 @@ class ChatMessageStore:
         """Return the version that was read last if `expected` is its revision; otherwise `expected` itself."""
         return self._history.version if expected == self._history.revision else expected
 
+    def may_have_titled(self, appended: Appended) -> bool:
+        """Return False if a turn that this handle has just appended surely gave the thread no title."""
+        is_new = appended.created or appended.record.target is not None
+        return not appended.replayed and (is_new or self._may_need_title(None))
+
     def _may_need_title(self, replaces: int | None) -> bool:
         """Return False if the thread surely has a title that the next turn will not delete."""
         info = self._history.info
