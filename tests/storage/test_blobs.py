@@ -12,7 +12,7 @@ from recuerda.storage.records import NO_GUARD, Blob, Guard
 from recuerda.testing.storage_contract import BlobContract
 from recuerda.testing.storage_contract.blobs import CAT, DOG, EMPTY, with_blobs
 
-KEEPING = ["memory", "sqlite", "file", "postgresql"]
+KEEPING = ["memory", "sqlite", "file", "redis", "postgresql"]
 
 
 @pytest.fixture(params=KEEPING)

@@ -3,6 +3,7 @@
     PREFIX:{THREAD}          hash: `head`, `title`, `metadata`, `edit` (the id of the last change of the settings or of
                              a body), each record under its number, `i:` + id -> number (also of a dropped turn),
                              `r:` + number of a removed record -> its id,
+                             `b:` + digest (32 bytes) -> a blob, `u:` + digest -> the number of turns that name it,
                              `s:` + number of a summary -> number of the one before it
     PREFIX:{THREAD}:draft    hash: number -> step of the running turn
     PREFIX:{THREAD}:lease    string: the holder of the lease

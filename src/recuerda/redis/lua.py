@@ -17,8 +17,8 @@ local REVISION, INCARNATION, FIRST, TURNS, MESSAGES, USER, CREATED, UPDATED, SUM
 local RECORD_ID, EDITS, REWRITTEN, TITLE_TURN, ARCHIVED, TAGS = 10, 11, 12, 13, 14, 15
 
 -- Positions of fields in a record's bytes; `wire.py` describes the header. `WITH_TIME` and `WITH_CALL` each
--- stand for eight more bytes before the body.
-local KIND_AT, TARGET_AT, LENGTH_AT, ID_AT, WITH_TIME, WITH_CALL = 17, 18, 22, 24, 128, 64
+-- stand for eight more bytes before the body, and `WITH_BLOBS` for a count of digests and the digests.
+local KIND_AT, TARGET_AT, LENGTH_AT, ID_AT, WITH_TIME, WITH_CALL, WITH_BLOBS = 17, 18, 22, 24, 128, 64, 32
 local UNDO_KIND, SUMMARY_KIND = 1, 3
 
 local function open_head(packed, now, incarnation)
@@ -55,6 +55,20 @@ end
 -- A thread without a record and without a user becomes the guard's user's.
 local function user_for(head, guard)
   return head[USER] or (head[REVISION] == 0 and guard[1]) or false
+end
+"""
+
+BLOBS = """
+-- Calls `visit` with the digest of each blob that a record names, and its position in the record's bytes.
+local function each_digest(value, visit)
+  local kind = string.byte(value, KIND_AT)
+  if bit.band(kind, WITH_BLOBS) == 0 then return end
+  local at = ID_AT + struct.unpack('>I2', value, LENGTH_AT)
+  if bit.band(kind, WITH_TIME) > 0 then at = at + 8 end
+  if bit.band(kind, WITH_CALL) > 0 then at = at + 8 end
+  for i = 0, struct.unpack('>I2', value, at) - 1 do
+    visit(string.sub(value, at + 2 + 32 * i, at + 33 + 32 * i), at + 2 + 32 * i)
+  end
 end
 """
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from recuerda.redis.lua import CUT, ENTER, FORGET, GUARD, HEAD, HISTORY, KNOWN, LISTINGS, STEP, WALK
+from recuerda.redis.lua import BLOBS, CUT, ENTER, FORGET, GUARD, HEAD, HISTORY, KNOWN, LISTINGS, STEP, WALK
 from recuerda.storage.records import REMEMBERED
 
 
@@ -74,8 +74,9 @@ end
 
 -- Returns the new number, the old entry and the new entry. Or, without writing: a refusal; the bytes of the record that
 -- has the id already, nil and the entry; or false and the user if the id must be entered in the indexes first.
-local function append(place, record, data, guard)
-  local id, created, is_past, count, kind, target, keep, title, incarnation, undo_id = unpack(record, 1, 10)
+-- A digest and the bytes of each of the record's blobs stand in ARGV from `blobs_at` on.
+local function append(place, record, data, guard, blobs_at)
+  local id, created, is_past, count, kind, target, keep, title, incarnation, undo_id, blobs = unpack(record, 1, 11)
   local thread = KEYS[1]
   local got = redis.call('HMGET', thread, 'head', 'i:' .. id)
   local head = open_head(got[1], created, incarnation)
@@ -104,7 +105,15 @@ local function append(place, record, data, guard)
   if count > 0 then head[TURNS], head[MESSAGES] = head[TURNS] + 1, head[MESSAGES] + count end
 
   local added = {'head', '', tostring(number), struct.pack('>I4', number) .. data, 'i:' .. id, tostring(number)}
-  local gone, is_title_gone = {}, false
+  local gone, is_title_gone, uses = {}, false, nil
+  if blobs then
+    uses = {}
+    for i = blobs_at, blobs_at + 2 * blobs - 2, 2 do
+      local digest = ARGV[i]
+      uses[digest] = tonumber(redis.call('HGET', thread, 'u:' .. digest) or 0) + 1
+      if uses[digest] == 1 then added[#added + 1], added[#added + 2] = 'b:' .. digest, ARGV[i + 1] end
+    end
+  end
   if kind == 'summary' then
     if head[SUMMARY] > 0 then added[#added + 1], added[#added + 2] = 's:' .. number, tostring(head[SUMMARY]) end
     head[SUMMARY] = number
@@ -115,8 +124,13 @@ local function append(place, record, data, guard)
 """
     + WALK
     + CUT
+    + BLOBS
     + """
     local is_gone = {}
+    local function release(digest)
+      uses = uses or {}
+      uses[digest] = (uses[digest] or tonumber(redis.call('HGET', thread, 'u:' .. digest) or 1)) - 1
+    end
     local function drop(old, value)
       if is_gone[old] then return end
       is_gone[old] = true
@@ -131,6 +145,7 @@ local function append(place, record, data, guard)
       if string.byte(value, KIND_AT) == SUMMARY_KIND then gone[#gone + 1] = 's:' .. old end
       if messages > 0 then head[TURNS], head[MESSAGES] = head[TURNS] - 1, head[MESSAGES] - messages end
       if head[TITLE_TURN] == old then head[TITLE_TURN], is_title_gone = 0, true end
+      each_digest(value, release)
     end
     if is_replacement then
       -- The undo has the time of the turn, which comes after the count in its bytes.
@@ -201,6 +216,13 @@ local function append(place, record, data, guard)
     gone[#gone + 1] = 'title'
   end
 
+  for digest, count in pairs(uses or {}) do
+    if count > 0 then
+      added[#added + 1], added[#added + 2] = 'u:' .. digest, tostring(count)
+    else
+      gone[#gone + 1], gone[#gone + 2] = 'u:' .. digest, 'b:' .. digest
+    end
+  end
   added[2] = cmsgpack.pack(head)
   if kind == 'undo' or kind == 'trim' then
     remove(gone)
@@ -226,7 +248,7 @@ APPEND = Script(
     + _APPEND
     + """
 local place, guard = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2])
-return answer(append(place, cmsgpack.unpack(ARGV[3]), ARGV[4], guard))
+return answer(append(place, cmsgpack.unpack(ARGV[3]), ARGV[4], guard, 5))
 """
 )
 """Append a record. The answer is the first value that `append` returns."""
@@ -239,14 +261,17 @@ APPEND_ALL = Script(
     + _APPEND
     + """
 local place, guard, replies, first, last = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), {}, nil, nil
-for i = 3, #ARGV, 2 do
-  local reply, old, new = append(place, cmsgpack.unpack(ARGV[i]), ARGV[i + 1], guard)
+local i = 3
+while i < #ARGV do
+  local record = cmsgpack.unpack(ARGV[i])
+  local reply, old, new = append(place, record, ARGV[i + 1], guard, i + 2)
   if not reply then return answer(reply, old, new) end
   replies[#replies + 1] = reply
   if type(reply) == 'table' then break end
   first, last = first or old, new or last
   guard = {guard[1]}
   place[4] = true
+  i = i + 2 + 2 * (record[11] or 0)
 end
 return answer(replies, first, last)
 """
@@ -257,11 +282,12 @@ READ = Script(
     HEAD
     + KNOWN
     + WALK
+    + BLOBS
     + _LOOK
     + """
 local query = cmsgpack.unpack(ARGV[1])
 local after, incarnation, record_id, edits, last_messages, last_turns, turn_id, ttl, with_summary = unpack(query, 1, 9)
-local thread, before = KEYS[1], query[10]
+local thread, before, most_shown = KEYS[1], query[10], query[11]
 local got = redis.call('HMGET', thread, 'head', 'title', 'metadata', 'parent', 'i:' .. (turn_id or ''))
 local has_draft = redis.call('EXISTS', KEYS[2])
 if not got[1] then return 0 end
@@ -286,7 +312,31 @@ if with_summary and after == 0 and head[SUMMARY] >= head[FIRST] then
   covered = summary and struct.unpack('>I4', summary, TARGET_AT) or 0
 end
 local parts, at = start_look(got, found, dropped, summary, has_draft == 1, after > 0)
-if last_turns == 0 or after >= revision then return end_look(parts, at, math.max(after, revision) + 1, 0) end
+local shown = {}
+for i = 2, #ARGV do shown[#shown + 1] = ARGV[i] end
+local function show(digest) shown[#shown + 1] = digest end
+
+-- Appends the blobs that were asked for, each after its digest, to the end of the answer.
+local function end_read(start, count)
+  local put_in, is_put = 0, {}
+  if #shown > 0 then
+    parts[1], parts[at] = '\\156', parts[at] or ''
+    parts[#parts + 1] = ''
+    local count_at = #parts
+    for _, digest in ipairs(shown) do
+      local data = not is_put[digest] and redis.call('HGET', thread, 'b:' .. digest)
+      if data then
+        put(parts, digest)
+        put(parts, data)
+        put_in, is_put[digest] = put_in + 2, true
+      end
+    end
+    parts[count_at] = '\\221' .. struct.pack('>I4', put_in)
+  end
+  return end_look(parts, at, start, count)
+end
+
+if last_turns == 0 or after >= revision then return end_read(math.max(after, revision) + 1, 0) end
 
 parts[at] = ''
 local lowest = math.max(after + 1, head[FIRST], covered + 1)
@@ -319,7 +369,10 @@ while #numbers > 0 do
       if count > 0 then turns, messages = turns + 1, messages + count end
       local is_enough = last_turns and turns > last_turns
       if is_enough or (last_messages and messages > last_messages and turns > 1) then
-        return end_look(parts, at, numbers[i] + 1, put_in)
+        return end_read(numbers[i] + 1, put_in)
+      end
+      if most_shown == nil or turns <= most_shown then
+        each_digest(value, show)
       end
       put(parts, value)
       put_in = put_in + 1
@@ -328,7 +381,7 @@ while #numbers > 0 do
   step = math.min(500, step * 2)
   numbers = next_numbers()
 end
-return end_look(parts, at, lowest, put_in)
+return end_read(lowest, put_in)
 """
 )
 """Read a window, walking back from the newest record, or from the newest one before a number.
@@ -459,6 +512,7 @@ for i = 4, #ARGV, 2 do
     local kind = string.byte(value, KIND_AT)
     if bit.band(kind, WITH_TIME) > 0 then start = start + 8 end
     if bit.band(kind, WITH_CALL) > 0 then start = start + 8 end
+    if bit.band(kind, WITH_BLOBS) > 0 then start = start + 2 + 32 * struct.unpack('>I2', value, start) end
     local new = string.sub(value, 1, start - 1) .. ARGV[i + 1]
     gone[#gone + 1] = ARGV[i]
     added[#added + 1], added[#added + 2] = ARGV[i], new
@@ -478,6 +532,50 @@ return head[EDITS]
 
 Returns the thread's `edits`, 0 if there is no thread, or a refusal.
 """
+
+REPLACE_BLOB = Script(
+    HEAD
+    + GUARD
+    + WALK
+    + BLOBS
+    + """
+local guard, old, new, data = cmsgpack.unpack(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local thread = KEYS[1]
+local packed = redis.call('HGET', thread, 'head')
+local head = open_head(packed, '', '')
+if is_strangers(head, guard) then return {STRANGER, 0} end
+if not is_in_state(head, guard, packed) then return {CONFLICT, head[REVISION]} end
+if redis.call('HEXISTS', thread, 'b:' .. old) == 0 then return 0 end
+
+local added, uses = {'b:' .. new, data}, 0
+for _, number in ipairs(numbers_held(head[FIRST], head[REVISION])) do
+  local value = redis.call('HGET', thread, tostring(number))
+  local is_named, names, at = false, {}, nil
+  each_digest(value, function(digest, digest_at)
+    at = at or digest_at
+    is_named = is_named or digest == old or digest == new
+    names[#names + 1] = digest
+  end)
+  if is_named then
+    local renamed, is_put = {}, false
+    for _, digest in ipairs(names) do
+      local name = digest == old and new or digest
+      if name ~= new or not is_put then renamed[#renamed + 1] = name end
+      is_put = is_put or name == new
+    end
+    uses = uses + 1
+    added[#added + 1] = tostring(number)
+    added[#added + 1] = string.sub(value, 1, at - 3) .. struct.pack('>I2', #renamed) .. table.concat(renamed)
+      .. string.sub(value, at + 32 * #names)
+  end
+end
+if old ~= new then redis.call('HDEL', thread, 'b:' .. old, 'u:' .. old) end
+redis.call('HSET', thread, 'u:' .. new, tostring(uses))
+for i = 1, #added, 2 do redis.call('HSET', thread, added[i], added[i + 1]) end
+return 1
+"""
+)
+"""Put a blob in the place of another one. Returns 0 if the thread does not hold it, or a refusal."""
 
 LEASE = Script(
     HEAD

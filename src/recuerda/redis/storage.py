@@ -36,7 +36,10 @@ from recuerda.redis.server import Address, Persistence, Server, check_url
 from recuerda.redis.trips import Argument, RedisCall
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
+    MAX_NUMBER,
+    NO_BLOBS,
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -89,6 +92,9 @@ class RedisStorage(Storage):
 
     kind: ClassVar[str] = "redis"
     driver_errors: ClassVar[tuple[type[Exception], ...]] = faults.DRIVER_ERRORS
+    # A server takes arguments of up to 512 MB (`proto-max-bulk-len`):
+    # https://redis.io/docs/latest/develop/reference/protocol-spec/
+    max_blob_bytes: ClassVar[int | None] = 512 * 1024 * 1024
 
     def __init__(
         self,
@@ -202,7 +208,8 @@ class RedisStorage(Storage):
 
     async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         about = wire.pack(_about(record))
-        reply = await self._change(scripts.APPEND, thread_id, guard, about, wire.pack_record(record))
+        arguments = (about, wire.pack_record(record), *wire.blob_arguments(record))
+        reply = await self._change(scripts.APPEND, thread_id, guard, *arguments)
         return _appended(thread_id, record, cast("int | bytes | wire.Refusal", reply), guard)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
@@ -210,7 +217,7 @@ class RedisStorage(Storage):
         for group in _groups(records):
             arguments: list[Argument] = []
             for record in group:
-                arguments += (wire.pack(_about(record)), wire.pack_record(record))
+                arguments += (wire.pack(_about(record)), wire.pack_record(record), *wire.blob_arguments(record))
             reply = await self._change(scripts.APPEND_ALL, thread_id, guard, *arguments)
             replies = cast("list[int | bytes | wire.Refusal]", reply)
             done += [_appended(thread_id, *one, guard) for one in zip(group, replies, strict=False)]
@@ -229,9 +236,11 @@ class RedisStorage(Storage):
             self._ttl_ms,
             query.with_summary,
             query.before,
+            None if query.blobs is None else min(query.blobs, MAX_NUMBER),
         )
+        digests = [wire.digest_bytes(digest) for digest in query.digests]
         keys = self._keys.both(thread_id)
-        reply = await self.run(RedisCall(scripts.READ, keys, (wire.pack(about),)), is_repeatable=True)
+        reply = await self.run(RedisCall(scripts.READ, keys, (wire.pack(about), *digests)), is_repeatable=True)
         if isinstance(reply, int):
             return ThreadSlice(info=None)
         look = wire.read_look(cast("bytes", reply))
@@ -244,6 +253,7 @@ class RedisStorage(Storage):
             dropped=look.dropped or None,
             summary=None if look.summary is None else wire.read_record(look.summary),
             has_draft=look.has_draft,
+            blobs=wire.read_blobs(look.blobs) if look.blobs else NO_BLOBS,
         )
 
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
@@ -305,6 +315,13 @@ class RedisStorage(Storage):
         arguments = (wire.pack_guard(guard), new_id(), wire.digits(now_us), *pairs)
         call = RedisCall(scripts.REWRITE, (self._keys.thread(thread_id),), arguments)
         return cast("int", _accepted(thread_id, await self.run(call, is_repeatable=True), guard)) or None
+
+    async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        names = wire.digest_bytes(digest), wire.digest_bytes(blob.digest)
+        call = RedisCall(
+            scripts.REPLACE_BLOB, (self._keys.thread(thread_id),), (wire.pack_guard(guard), *names, blob.data)
+        )
+        return _accepted(thread_id, await self.run(call), guard) == 1
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         ttl_ms = max(1, ttl_us // 1000)
@@ -412,6 +429,7 @@ def _about(record: NewRecord) -> tuple[object, ...]:
         record.title,
         new_id(),  # the incarnation of the thread if this is its first record
         record.undo_id,
+        len(record.blobs) or None,
     )
 
 
@@ -463,7 +481,7 @@ def _groups(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
     size = 0
     for record in records:
         group.append(record)
-        size += len(record.body)
+        size += len(record.body) + sum([len(blob.data) for blob in record.blobs])
         if len(group) >= MAX_GROUP_RECORDS or size >= MAX_GROUP_BYTES:
             yield group
             group, size = [], 0

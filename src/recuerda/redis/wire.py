@@ -3,8 +3,9 @@
 A record consists of a fixed header, its id and its body. The header starts with the number, which the script adds.
 A turn that was said before it was committed has the time of its commit (eight bytes) after its id, and its kind has
 `WITH_TIME` added. A record whose id the caller gave has `NewRecord.call` (eight bytes) before its body, and its kind
-has `WITH_CALL` added. A step of a draft consists of the length of its head, the head and the body. Scripts read these
-parts, so `lua.py` and `scripts.py` depend on the layout. Everything else is MessagePack.
+has `WITH_CALL` added. A turn that names blobs has their number (two bytes) and their digests (32 bytes each) before
+its body, and its kind has `WITH_BLOBS` added. A step of a draft consists of the length of its head, the head and the
+body. Scripts read these parts, so `lua.py` and `scripts.py` depend on the layout. Everything else is MessagePack.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim", "summary")
 _HEADER = struct.Struct(">IIQBIH")
 """Number, message count, time, kind, target and length of the id: 23 bytes."""
 _UNNUMBERED = struct.Struct(">IQBIH")
-WITH_TIME, WITH_CALL = 128, 64
+WITH_TIME, WITH_CALL, WITH_BLOBS = 128, 64, 32
 STRANGER, CONFLICT, DROPPED, NO_STEP, GONE = 1, 2, 3, 4, 5
 
 Refusal: TypeAlias = list[int]
@@ -66,7 +67,11 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A script's reply about a thread. `records` starts with the newest record. `dropped` is 0 for None."""
+    """A script's reply about a thread.
+
+    `records` starts with the newest record. `dropped` is 0 for None. `blobs` has the digest and the bytes of each blob
+    in turn.
+    """
 
     head: Head
     title: bytes | None
@@ -79,6 +84,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True, gc=False):
     is_continued: bool
     start: int
     records: list[bytes]
+    blobs: list[bytes] = []
 
     def info(self, thread_id: str) -> ThreadInfo:
         """Return the information about the thread."""
@@ -121,8 +127,26 @@ def pack_record(record: NewRecord) -> bytes:
         kind, time = kind + WITH_TIME, record.committed_us.to_bytes(8)
     if record.call:
         kind, call = kind + WITH_CALL, record.call.to_bytes(8)
+    digests = [digest_bytes(blob.digest) for blob in record.blobs]
+    if digests:
+        kind, call = kind + WITH_BLOBS, b"".join((call, len(digests).to_bytes(2), *digests))
     header = _UNNUMBERED.pack(record.message_count, record.created_us, kind, record.target or 0, len(name))
     return b"".join((header, name, time, call, record.body))
+
+
+def digest_bytes(digest: str) -> bytes:
+    """Return a blob's digest as 32 bytes."""
+    return bytes.fromhex(digest)
+
+
+def read_blobs(flat: list[bytes]) -> dict[str, bytes]:
+    """Return the blobs of a `Look` by their digests."""
+    return {digest.hex(): data for digest, data in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def blob_arguments(record: NewRecord) -> list[bytes]:
+    """Return the digest and the bytes of each of a record's blobs in turn."""
+    return [part for blob in record.blobs for part in (digest_bytes(blob.digest), blob.data)]
 
 
 def read_record(data: bytes) -> TurnRecord:
@@ -142,7 +166,12 @@ def read_call(data: bytes) -> tuple[TurnRecord, int]:
     if kind & WITH_CALL:
         start += 8
         call = int.from_bytes(data[start - 8 : start])
-    kind &= ~(WITH_TIME | WITH_CALL)
+    blobs: tuple[str, ...] = ()
+    if kind & WITH_BLOBS:
+        first, count_at = start + 2, start
+        start = first + 32 * int.from_bytes(data[count_at:first])
+        blobs = tuple(data[at : at + 32].hex() for at in range(first, start, 32))
+    kind &= ~(WITH_TIME | WITH_CALL | WITH_BLOBS)
     record = TurnRecord(
         number=number,
         id=data[_HEADER.size : end].decode(),
@@ -152,6 +181,7 @@ def read_call(data: bytes) -> tuple[TurnRecord, int]:
         body=data[start:],
         kind=_KINDS[kind],
         target=target if kind else target or None,
+        blobs=blobs,
     )
     return record, call
 

@@ -60,7 +60,15 @@ class BlobContract(ContractBase):
 
     async def test_a_read_returns_the_blobs_of_its_newest_turns(self, storage: Storage) -> None:
         await show(storage, (CAT,), (), (DOG, EMPTY), ())
-        wanted = {0: [], 1: [], 2: [DOG, EMPTY], 3: [DOG, EMPTY], 4: [CAT, DOG, EMPTY], None: [CAT, DOG, EMPTY]}
+        wanted = {
+            2**70: [CAT, DOG, EMPTY],
+            0: [],
+            1: [],
+            2: [DOG, EMPTY],
+            3: [DOG, EMPTY],
+            4: [CAT, DOG, EMPTY],
+            None: [CAT, DOG, EMPTY],
+        }
         for count, blobs in wanted.items():
             found = await storage.read("a", blobs=count)
             assert found.blobs == {blob.digest: blob.data for blob in blobs}, count
