@@ -69,5 +69,5 @@ async def _time_library(folder: Path, scripts: list[list[list[RawMessage]]]) -> 
 async def _converse(storage: Storage, thread_id: str, script: list[Turn]) -> None:
     store = ChatMessageStore(storage=storage, thread_id=thread_id)
     for turn in script:
-        await store.list_messages(last=WINDOW)
+        await store.list_messages(limit=WINDOW)
         await store.append(turn, expected=store.revision)

@@ -173,7 +173,7 @@ async def _time_floor(floor: ServerFloor, thread: str, messages: list[RawMessage
 async def _time_library(store: ChatMessageStore, messages: list[RawMessage]) -> Sample:
     turn = to_turn(messages)
     started = time.perf_counter()
-    await store.list_messages(last=WINDOW)
+    await store.list_messages(limit=WINDOW)
     loaded = time.perf_counter()
     await store.append(turn, expected=store.revision)
     return loaded - started, time.perf_counter() - loaded

@@ -121,7 +121,7 @@ async def _time_library(
     store: ChatMessageStore, window: int | None, messages: list[RawMessage], started: float
 ) -> Sample:
     turn = to_turn(messages)
-    context = await store.list_messages(last=window)
+    context = await store.list_messages(limit=window)
     loaded = time.perf_counter()
     await store.append(turn, expected=store.revision)
     ended = time.perf_counter()

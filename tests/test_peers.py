@@ -215,7 +215,7 @@ async def test_the_last_messages_never_start_with_a_result_without_its_call(url:
         for number in range(3):
             await store_on(storage).add_messages(tool_turn(number))
         for last in range(1, 13):
-            found = await store_on(storage).list_messages(last=last)
+            found = await store_on(storage).list_messages(limit=last)
             assert found[0].role == "user"
 
 

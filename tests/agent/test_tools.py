@@ -274,7 +274,7 @@ async def test_calls_of_one_answer_run_at_the_same_time_and_answer_in_order() ->
 
 async def test_a_tool_that_asks_for_the_thread_gets_it(storage: Storage) -> None:
     async def recall(thread: AgentThread, last: int) -> list[str]:
-        return texts(await thread.list_messages(last=last))
+        return texts(await thread.list_messages(limit=last))
 
     def whose(thread: AgentThread | None = None) -> str | None:
         return thread and thread.id

@@ -134,6 +134,8 @@ def test_a_branch_names_its_parent(recuerda: CommandLine, fill: Callable[..., st
 
 def test_show_last_cuts_between_turns(recuerda: CommandLine, fill: Callable[..., str]) -> None:
     fill(first=[said("one"), said("two"), said("three")])
+    earlier = recuerda.ok("show", "first", "--last", "5", "--before", "2", "--storage", STORAGE)
+    assert ("turn 1 " in earlier, "turn 2 " in earlier) == (True, False)
     page = recuerda.ok("show", "first", "--last", "5", "--storage", STORAGE)
     assert "user: one" not in page
     assert "user: two" in page

@@ -40,7 +40,7 @@ async def test_a_turn_is_two_round_trips_one_to_read_and_one_to_append(pooler: P
     for number in range(5):
         pooler.trips = 0
         store = ChatMessageStore(storage=pooled, thread_id="a", max_messages=6)
-        assert len(await store.list_messages(last=20)) == min(2 * number, 6)
+        assert len(await store.list_messages(limit=20)) == min(2 * number, 6)
         await store.add_messages([ChatMessage("user", "hi"), ChatMessage("assistant", "hello")])
         assert pooler.trips == 2
 

@@ -33,7 +33,7 @@ async def test_a_turn_is_two_trips_cold_or_warm(proxy: Proxy) -> None:
         for turn in range(5):
             for store in (warm, ChatMessageStore(storage=storage, thread_id="a")):
                 before = proxy.trips
-                await store.list_messages(last=4)
+                await store.list_messages(limit=4)
                 assert proxy.trips == before + 1
                 await store.add_messages(some_messages(f"{turn}"))
                 assert proxy.trips == before + 2

@@ -129,7 +129,7 @@ async def test_a_damaged_turn_is_named_and_the_others_stay_readable(
             await store.list_messages()
         assert (error.value.thread_id, error.value.number) == ("a", 2)
         assert [one.text for one in await store.list_messages(skip_corrupt=True)] == ["1", "3", "4"]
-        assert [one.text for one in await store.list_messages(last=2)] == ["3", "4"]
+        assert [one.text for one in await store.list_messages(limit=2)] == ["3", "4"]
         assert (await another.append("a", a_turn(), expected=4)).revision == 5
 
 

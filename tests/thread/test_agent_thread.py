@@ -74,7 +74,7 @@ async def test_new_messages_are_one_turn() -> None:
     await thread.on_new_messages(exchange("one"))
     await thread.on_new_messages([])
     assert texts(await thread.list_messages()) == ["alone", "one", "one!"]
-    assert texts(await thread.list_messages(last=2)) == ["one", "one!"]
+    assert texts(await thread.list_messages(limit=2)) == ["one", "one!"]
 
 
 async def test_new_messages_of_a_services_thread_are_the_services_business() -> None:
@@ -103,7 +103,11 @@ async def test_a_thread_lists_its_turns() -> None:
     turns = await thread.list_turns()
     assert_type(turns, list[StoredTurn])
     assert [(turn.number, texts(turn.messages)) for turn in turns] == [(1, ["one", "one!"]), (2, ["two", "two!"])]
-    assert [turn.number for turn in await thread.list_turns(last=1)] == [2]
+    assert [turn.number for turn in await thread.list_turns(limit=1)] == [2]
+    assert [turn.number for turn in await thread.list_turns(limit=5, before=2)] == [1]
+    assert texts(await thread.list_messages(before=2)) == texts(await thread.list_messages(limit=1, before=2))
+    assert texts(await thread.list_messages(before=2)) == ["one", "one!"]
+    assert await thread.list_turns(before=1) == await thread.list_messages(before=1) == []
 
 
 def test_only_a_thread_of_a_chat_message_store_has_a_turn_store() -> None:

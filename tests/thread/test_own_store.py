@@ -28,7 +28,9 @@ async def test_a_thread_reads_and_writes_through_it() -> None:
     await thread.on_new_messages(exchange("one"))
     await thread.on_new_messages([])
     assert texts(await thread.list_messages()) == ["one", "one!"]
-    assert texts(await thread.list_messages(last=1)) == ["one", "one!"]
+    assert texts(await thread.list_messages(limit=1)) == ["one", "one!"]
+    with pytest.raises(InvalidInput, match="knows no turns"):
+        await thread.list_messages(before=2)
     assert store.writes == 1
 
 

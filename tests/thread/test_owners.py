@@ -14,7 +14,7 @@ def store_of(storage: Storage, user_id: str | None) -> ChatMessageStore:
 
 FORBIDDEN: dict[str, Callable[[ChatMessageStore], Awaitable[object]]] = {
     "list_messages": lambda store: store.list_messages(),
-    "list_last": lambda store: store.list_messages(last=1),
+    "list_last": lambda store: store.list_messages(limit=1),
     "list_skipping_corrupt": lambda store: store.list_messages(skip_corrupt=True),
     "add_messages": lambda store: store.add_messages(exchange("mine")),
     "undo": lambda store: store.undo(),

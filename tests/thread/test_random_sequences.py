@@ -72,10 +72,15 @@ class Model:
         self.turns.append(turn)
 
     async def check(self, handle: ChatMessageStore, last: int | None) -> None:
-        found = [[message.text for message in turn.messages] for turn in await handle.list_turns(last=last)]
-        assert found == tail(self.turns, last)
-        messages = await handle.list_messages(last=last)
-        assert [message.text for message in messages] == [text for turn in found for text in turn]
+        messages = await handle.list_messages(limit=last)
+        assert [message.text for message in messages] == [text for turn in tail(self.turns, last) for text in turn]
+        pages: list[list[str]] = []
+        turns = await handle.list_turns(limit=last)
+        while turns:
+            assert last is None or len(turns) == min(last, len(self.turns) - len(pages))
+            pages[:0] = [[message.text for message in turn.messages] for turn in turns]
+            turns = await handle.list_turns(limit=last, before=turns[0].number)
+        assert pages == self.turns
 
 
 async def play(scheme: str, folder: Path, steps: list[Step]) -> None:

@@ -74,7 +74,7 @@ async def test_a_listing_is_a_copy(storage: Storage) -> None:
     store = opened(storage)
     await store.add_messages(exchange("one"))
     (await store.list_messages()).clear()
-    (await store.list_messages(last=2)).clear()
+    (await store.list_messages(limit=2)).clear()
     (await store.list_turns()).clear()
     store.history.messages().clear()
     assert texts(await store.list_messages()) == ["one", "one!"]
@@ -93,22 +93,39 @@ async def test_the_last_messages_are_whole_turns(storage: Storage) -> None:
     store = opened(storage)
     for text in ("one", "two", "three"):
         await store.add_messages(exchange(text))
-    assert texts(await store.list_messages(last=5)) == ["two", "two!", "three", "three!"]
-    assert texts(await store.list_messages(last=4)) == ["two", "two!", "three", "three!"]
-    assert texts(await store.list_messages(last=3)) == ["three", "three!"]
+    assert texts(await store.list_messages(limit=5)) == ["two", "two!", "three", "three!"]
+    assert texts(await store.list_messages(limit=4)) == ["two", "two!", "three", "three!"]
+    assert texts(await store.list_messages(limit=3)) == ["three", "three!"]
 
 
 async def test_the_newest_turn_is_listed_however_long_it_is(storage: Storage) -> None:
     store = opened(storage)
     await store.add_messages(exchange("one"))
     await store.add_messages([*exchange("two"), *exchange("three")])
-    assert texts(await store.list_messages(last=1)) == ["two", "two!", "three", "three!"]
+    assert texts(await store.list_messages(limit=1)) == ["two", "two!", "three", "three!"]
 
 
-@pytest.mark.parametrize("last", [0, -1, True, 1.5])
-async def test_a_listing_of_the_last_nothing_is_refused(storage: Storage, last: int) -> None:
-    with pytest.raises(InvalidInput):
-        await opened(storage).list_messages(last=last)
+async def test_a_page_is_whole_turns_before_a_turn(storage: Storage) -> None:
+    store = opened(storage)
+    for text in ("one", "two", "three", "four"):
+        await store.add_messages(exchange(text))
+    await store.undo(number=2)
+    newest = await store.list_turns(limit=2)
+    older = await store.list_turns(limit=2, before=newest[0].number)
+    assert [[turn.number for turn in page] for page in (older, newest)] == [[1], [3, 4]]
+    assert texts(await store.list_messages(limit=3, before=4)) == ["three", "three!"]
+    assert texts(await store.list_messages(limit=4, before=4)) == ["one", "one!", "three", "three!"]
+    assert texts(await store.list_messages(before=4, skip_corrupt=True)) == ["one", "one!", "three", "three!"]
+
+
+async def test_a_listing_of_nothing_is_refused(storage: Storage) -> None:
+    store = opened(storage)
+    for number in (0, -1, True, 1.5):
+        for list_page in (store.list_messages, store.list_turns):
+            with pytest.raises(InvalidInput, match="limit"):
+                await list_page(limit=number)  # pyright: ignore[reportArgumentType] - what is refused
+            with pytest.raises(InvalidInput, match="before"):
+                await list_page(before=number)  # pyright: ignore[reportArgumentType] - what is refused
 
 
 async def test_a_store_in_ram_starts_with_the_messages_it_is_given() -> None:
@@ -171,7 +188,7 @@ async def test_a_corrupt_turn_is_named_and_the_others_can_be_read(storage: Stora
             await handle.list_messages()
         assert (caught.value.thread_id, caught.value.number) == ("t", 2)
         assert texts(await handle.list_messages(skip_corrupt=True)) == ["one", "one!", "three", "three!"]
-        assert texts(await handle.list_messages(last=2)) == ["three", "three!"]
+        assert texts(await handle.list_messages(limit=2)) == ["three", "three!"]
 
 
 async def test_a_corrupt_last_turn_can_be_undone(storage: Storage) -> None:
@@ -209,7 +226,7 @@ async def test_reads_of_one_handle_at_the_same_time_agree(storage: Storage) -> N
     await reader.list_messages()
     await writer.add_messages(exchange("two"))
     expected = ["one", "one!", "two", "two!"]
-    found = await asyncio.gather(*(reader.list_messages() for _ in range(5)), reader.list_messages(last=2))
+    found = await asyncio.gather(*(reader.list_messages() for _ in range(5)), reader.list_messages(limit=2))
     assert [texts(one) for one in found] == [expected] * 5 + [expected[2:]]
     assert texts(await reader.list_messages()) == expected
 
@@ -220,7 +237,7 @@ async def test_reads_and_appends_of_one_handle_at_the_same_time_agree(storage: S
     async def add(i: int) -> None:
         await store.add_messages(exchange(str(i)))
         assert str(i) in texts(await store.list_messages())
-        assert str(i) in texts(await store.list_messages(last=40))
+        assert str(i) in texts(await store.list_messages(limit=40))
 
     await asyncio.gather(*(add(i) for i in range(10)))
     assert texts(await store.list_messages()) == texts(await opened(storage).list_messages())

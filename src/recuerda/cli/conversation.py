@@ -19,8 +19,8 @@ from recuerda.window.window import ContextWindow
 
 _GONE = "the interrupted turn is not there any more: it was continued or dropped by another program"
 
-GREETING_MESSAGES = 10
-"""The number of messages that are shown when the chat begins."""
+GREETING_TURNS = 5
+"""The number of turns that are shown when the chat begins."""
 
 
 class Conversation:
@@ -62,7 +62,7 @@ class Conversation:
         if info is None or not info.turns:
             self._page.print(Text(f"A new thread: {name}. /help lists the commands.", style="dim"))
             return
-        turns = await self._store.list_turns(last=GREETING_MESSAGES, skip_corrupt=True)
+        turns = await self._store.list_turns(limit=GREETING_TURNS, skip_corrupt=True)
         earlier = info.turns - len(turns)
         more = f", {earlier:,} more with /history" if earlier else ""
         size = counted(info.turns, "turn")
@@ -137,7 +137,7 @@ class Conversation:
         """Print whether a stopped answer was kept."""
         text = "no part of the answer is kept"
         if await self._revision() > self._turns_before:
-            last = (await self._store.list_turns(last=1))[-1]
+            last = (await self._store.list_turns(limit=1))[-1]
             text = (
                 "the part of the answer that arrived is kept"
                 if last.turn.is_interrupted

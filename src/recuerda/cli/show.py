@@ -36,6 +36,7 @@ class _Thread:
 EXAMPLES = (
     "recuerda show default",
     "recuerda show default --last 6",
+    "recuerda show default --last 6 --before 40",
 )
 
 
@@ -47,17 +48,21 @@ def show(
             "--last", min=1, metavar="N", help="Show only the newest whole turns that hold at most N messages."
         ),
     ] = None,
+    before: Annotated[
+        int | None,
+        typer.Option("--before", min=1, metavar="N", help="Show only turns before turn N, to page back."),
+    ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a thread's messages.
 
     If a turn cannot be read, the other turns are shown and the exit code is 1. An interrupted turn is marked. If a turn
-    is unfinished, `recuerda chat` offers to continue it or to drop it.
+    is unfinished, `recuerda chat` offers to continue it or to drop it. It is shown at the end of the thread.
 
     With --json, the output is {"thread": {...}, "turns": [...], "corrupt": [...], "draft": {...} or null}.
     """
-    thread = asyncio.run(_read(storage, thread_id, last))
+    thread = asyncio.run(_read(storage, thread_id, last=last, before=before))
     if as_json:
         print_json(_thread_json(thread))
     else:
@@ -67,12 +72,13 @@ def show(
         raise typer.Exit(1)
 
 
-async def _read(storage: str | None, thread_id: str, last: int | None) -> _Thread:
+async def _read(storage: str | None, thread_id: str, *, last: int | None, before: int | None) -> _Thread:
     async with opened_to_read(storage, may_be_new=True) as opened_storage:
-        found = await opened_storage.read(thread_id, last_messages=last)
+        found = await opened_storage.read(thread_id, last_messages=last, before=before)
         if found.info is None:
             raise ThreadNotFound(thread_id)
-        draft = await opened_storage.load_draft(thread_id) if found.has_draft else None
+        is_end = before is None or before > found.info.revision
+        draft = await opened_storage.load_draft(thread_id) if found.has_draft and is_end else None
     turns: list[StoredTurn | CorruptTurn] = []
     for record in found.records:
         try:

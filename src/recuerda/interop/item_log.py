@@ -112,7 +112,7 @@ class ItemLog:
         if limit is None:
             return [item for stored in turns for item in self._of(stored)] + restore(running, self._form)
         if sum(len(stored.messages) for stored in turns) < limit and self._has_more(turns):
-            turns = _current(await self.store.list_turns(last=None))
+            turns = _current(await self.store.list_turns())
         groups = [group for stored in turns for group in grouped(stored.messages)]
         return _newest([*groups, *grouped(running)], limit, self._form)
 
@@ -259,7 +259,7 @@ class ItemLog:
             step = structs.replace(_step(RunningTurn(), messages), removed=len(place.turn.messages))
             self.place = await self._save(place, _with(place.turn, step), step)
             return True
-        for stored in reversed(await self.store.list_turns(last=None)):
+        for stored in reversed(await self.store.list_turns()):
             messages = _replaced(stored.messages, is_wanted, item, self._form)
             if messages is not None:
                 body = encode_turn(structs.replace(stored.turn, messages=tuple(messages)))

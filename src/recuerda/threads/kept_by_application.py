@@ -54,10 +54,12 @@ class KeptByApplication(Owner):
         """Pass the messages to the store in one call."""
         await self._store.add_messages(messages)
 
-    async def list_messages(self, *, last: int | None) -> list[ChatMessage]:
-        """Return the messages, the oldest first. With `last`, they begin at a user's message."""
+    async def list_messages(self, *, limit: int | None, before: int | None) -> list[ChatMessage]:
+        """Return the messages, the oldest first. With `limit`, they begin at a user's message."""
+        if before is not None:
+            self.known_turns()
         messages = list(await self._store.list_messages())
-        return messages if last is None else ContextWindow(max_messages=last).latest(group_turns(messages))
+        return messages if limit is None else ContextWindow(max_messages=limit).latest(group_turns(messages))
 
     async def load(self, query: ThreadQuery) -> LoadedThread:
         """Read all messages, because the store cannot read fewer."""

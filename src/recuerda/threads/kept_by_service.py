@@ -85,7 +85,7 @@ class KeptByService(Owner):
     async def add_messages(self, messages: Sequence[ChatMessage]) -> None:
         """Do nothing, because the service already has the messages."""
 
-    async def list_messages(self, *, last: int | None) -> list[ChatMessage]:
+    async def list_messages(self, *, limit: int | None, before: int | None) -> list[ChatMessage]:
         """Raise an error, because the messages are at the service."""
         raise self._not_here()
 

@@ -49,9 +49,9 @@ class KeptHere(Owner):
         """Append messages as one turn."""
         await self._store.add_messages(messages)
 
-    async def list_messages(self, *, last: int | None) -> list[ChatMessage]:
+    async def list_messages(self, *, limit: int | None, before: int | None) -> list[ChatMessage]:
         """Return the messages, the oldest first."""
-        return await self._store.list_messages(last=last)
+        return await self._store.list_messages(limit=limit, before=before)
 
     async def load(self, query: ThreadQuery) -> LoadedThread:
         """Read the window, or the summary and the turns after it."""

@@ -123,8 +123,8 @@ class Owner(ABC):
         """Append messages as one turn."""
 
     @abstractmethod
-    async def list_messages(self, *, last: int | None) -> list[ChatMessage]:
-        """Return the messages, the oldest first."""
+    async def list_messages(self, *, limit: int | None, before: int | None) -> list[ChatMessage]:
+        """Return the messages, the oldest first; see `ChatMessageStore.list_messages`."""
 
     @abstractmethod
     async def load(self, query: ThreadQuery) -> LoadedThread:

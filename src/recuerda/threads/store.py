@@ -113,23 +113,29 @@ class ChatMessageStore:
                 raise InvalidInput(f"a store holds ChatMessage, not {type(message).__name__}")
         return await self.append(turn_of(messages))
 
-    async def list_messages(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[ChatMessage]:
+    async def list_messages(
+        self, *, limit: int | None = None, before: int | None = None, skip_corrupt: bool = False
+    ) -> list[ChatMessage]:
         """Return the thread's messages, the oldest first, as a new list.
 
         Args:
-            last: return only the newest whole turns that together hold at most this number of messages, but at least
+            limit: return only the newest whole turns that together hold at most this number of messages, but at least
                 the newest turn. None returns all messages.
+            before: return only messages of turns before the turn with this number; see `list_turns`.
             skip_corrupt: True leaves out turns that cannot be read, instead of raising an error.
 
         Raises:
             CorruptTurn: a turn cannot be read; the error names it.
+            InvalidInput: `limit` or `before` is below 1.
         """
-        if last is None and not skip_corrupt:
+        if limit is None and before is None and not skip_corrupt:
             await self.refresh()
             return self._history.messages()
-        return [
-            message for turn in await self.list_turns(last=last, skip_corrupt=skip_corrupt) for message in turn.messages
-        ]
+        if limit is None or before is not None or skip_corrupt:
+            turns = await self._page(before=before, last_messages=limit, skip_corrupt=skip_corrupt)
+        else:
+            turns = await self._newest(limit)
+        return [message for turn in turns for message in turn.messages]
 
     async def serialize(self, **kwargs: Any) -> JsonObject:
         """Return the store's state as JSON data.
@@ -212,18 +218,52 @@ class ChatMessageStore:
             raise TurnDropped(self.thread_id, turn_id=turn_id or "", number=found.dropped)
         return None if found.found is None else stored_turn(found.found, self.thread_id)
 
-    async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
-        """Return the thread's turns, the oldest first. It takes the arguments of `list_messages`."""
-        if last is not None:
-            check_limit(last, "last")
-        if skip_corrupt:
-            await self._write_first_messages()
-            found = await self._view.read(self.thread_id, last_messages=last)
-            return readable_turns(found.records, self.thread_id)
-        window = None if last is None else ContextWindow(max_messages=last)
+    async def list_turns(
+        self, *, limit: int | None = None, before: int | None = None, skip_corrupt: bool = False
+    ) -> list[StoredTurn]:
+        """Return the thread's turns, the oldest first.
+
+        To page backwards, give the number of the first turn of one page as `before` of the next one. Each page is one
+        trip to the storage and costs the same, wherever it is in the thread.
+
+        Args:
+            limit: return only this number of the newest turns. None returns all turns.
+            before: return only turns before the turn with this number.
+            skip_corrupt: True leaves out turns that cannot be read, instead of raising an error.
+
+        Raises:
+            CorruptTurn: a turn cannot be read; the error names it.
+            InvalidInput: `limit` or `before` is below 1.
+        """
+        if limit is None and before is None and not skip_corrupt:
+            await self.refresh()
+            return self._history.turns.copy()
+        return await self._page(before=before, last_turns=limit, skip_corrupt=skip_corrupt)
+
+    async def _newest(self, limit: int) -> Sequence[StoredTurn]:
+        """Return the newest whole turns that together hold at most this number of messages."""
+        window = ContextWindow(max_messages=check_limit(limit, "limit"))
         await self.refresh(window)
         turns = self._history.turns
-        return turns[len(turns) - window.count([turn.turn for turn in turns]) :] if window else turns.copy()
+        return turns[len(turns) - window.count([turn.turn for turn in turns]) :]
+
+    async def _page(
+        self,
+        *,
+        before: int | None,
+        last_turns: int | None = None,
+        last_messages: int | None = None,
+        skip_corrupt: bool,
+    ) -> list[StoredTurn]:
+        """Read a page without a look at the turns that were read before."""
+        for limit in (last_turns, last_messages):
+            if limit is not None:
+                check_limit(limit, "limit")
+        await self._write_first_messages()
+        found = await self._view.read(self.thread_id, before=before, last_turns=last_turns, last_messages=last_messages)
+        if skip_corrupt:
+            return readable_turns(found.records, self.thread_id)
+        return [stored_turn(record, self.thread_id) for record in found.records]
 
     @property
     def history(self) -> History:

@@ -129,22 +129,26 @@ class AgentThread:
         if messages:
             await self._settled().add_messages(messages)
 
-    async def list_messages(self, *, last: int | None = None) -> list[ChatMessage]:
-        """Return the messages, the oldest first; `last` as in `ChatMessageStore.list_messages`.
+    async def list_messages(self, *, limit: int | None = None, before: int | None = None) -> list[ChatMessage]:
+        """Return the messages, the oldest first; see `ChatMessageStore.list_messages`.
 
         Raises:
+            InvalidInput: `before` is given, and the thread's store is of the application's own class, which keeps
+                messages but not turns.
             ThreadOwnershipError: a service keeps the thread.
         """
-        return await self._settled().list_messages(last=last)
+        return await self._settled().list_messages(limit=limit, before=before)
 
-    async def list_turns(self, *, last: int | None = None, skip_corrupt: bool = False) -> list[StoredTurn]:
+    async def list_turns(
+        self, *, limit: int | None = None, before: int | None = None, skip_corrupt: bool = False
+    ) -> list[StoredTurn]:
         """Return the turns, the oldest first; see `ChatMessageStore.list_turns`.
 
         Raises:
             InvalidInput: the thread's store is of the application's own class, which keeps messages but not turns.
             ThreadOwnershipError: a service keeps the thread.
         """
-        return await self._settled().known_turns().list_turns(last=last, skip_corrupt=skip_corrupt)
+        return await self._settled().known_turns().list_turns(limit=limit, before=before, skip_corrupt=skip_corrupt)
 
     async def info(self) -> ThreadInfo | None:
         """Return the storage's information about the thread; None before its first turn.
