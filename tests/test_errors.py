@@ -18,7 +18,7 @@ SAMPLES: list[errors.RecuerdaError] = [
     errors.EncodeError("messages[1]", "it is a set"),
     errors.ThreadConflict("t", expected=1, actual=2),
     errors.TurnDropped("t", turn_id="x", number=3),
-    errors.TurnGone("t", number=3, revision=4),
+    errors.TurnGone("t", turn=3, revision=4),
     errors.ThreadNotFound("t"),
     errors.CorruptTurn("t", 1, "it is no JSON"),
     errors.DecryptionError("t", None, "its key is missing"),

@@ -107,13 +107,13 @@ class ThreadConflict(RecuerdaError):
 class TurnGone(ThreadConflict):
     """Raised when a turn that was to be replaced is no longer in its thread; nothing was written.
 
-    Another writer has removed or replaced the turn. `number` is the turn's number.
+    Another writer has removed or replaced the turn. `turn` is the turn's number, or its id if it was named by its id.
     """
 
-    def __init__(self, thread_id: str, *, number: int, revision: int) -> None:
+    def __init__(self, thread_id: str, *, turn: int | str, revision: int) -> None:
         super().__init__(thread_id, expected=revision, actual=revision)
-        self.number = number
-        text = f"thread {thread_id!r} holds no turn with the number {number}, so it cannot be replaced"
+        self.turn = turn
+        text = f"thread {thread_id!r} does not hold turn {turn!r}, so the turn cannot be replaced"
         self.args: tuple[Any, ...] = (f"{text}. Nothing was written. Read the thread again to see its newest turn.",)
 
 

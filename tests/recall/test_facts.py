@@ -125,6 +125,25 @@ async def test_a_run_is_told_the_facts_that_hold(
     ]
 
 
+async def test_a_run_that_replaces_a_turn_is_not_told_what_only_that_turn_said(
+    recall: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    model = ScriptedChatClient(default="Fine.")
+    agent = model.create_agent(storage=storage, context_providers=[recall])
+    thread = agent.get_thread("one", user_id="ana")
+    finder.answers.extend([finds({"text": "Ana has a dog."}), finds({"text": "Ana has a cat."})])
+    await agent.run("I have a dog.", thread=thread)
+    await agent.run("I have a cat.", thread=thread)
+    await recall.flush()
+    recall.recent_turns = 0
+    await agent.run("My pets are a dog and two fish.", thread=thread, replaces=2)
+    told = "\n".join(message.text for message in model.requests[-1].messages)
+    assert "Ana has a dog." in told
+    assert "cat" not in told
+    await recall.flush()
+    assert await known(recall) == ["Ana has a dog."]
+
+
 @pytest.mark.parametrize(
     "answer",
     ["no facts today", '{"facts": "none"}', '{"facts": [{"text": 3}]}', ChatClientError("the model is down")],

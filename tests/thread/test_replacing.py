@@ -106,7 +106,7 @@ async def test_a_summary_after_the_read_is_no_conflict_and_another_replacement_i
     with pytest.raises(ThreadConflict) as conflict:
         await other.append(a_turn("late"), expected=version, replaces=2)
     assert not isinstance(conflict.value, TurnGone)
-    with pytest.raises(TurnGone, match="holds no turn with the number 2"):
+    with pytest.raises(TurnGone, match="does not hold turn 2"):
         await other.append(a_turn("late"), replaces=2)
     # A summary may still be written after turns that it does not cover have changed.
     await other.refresh()

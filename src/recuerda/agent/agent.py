@@ -184,7 +184,9 @@ class Agent:
         durability: Durability | None = None,
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
+        keep_failed: bool = False,
         input: InputChoice = "new",
+        replaces: TurnReference | None = None,
     ) -> AgentResponse:
         """Answer, and add the whole exchange to the thread as one turn.
 
@@ -201,17 +203,25 @@ class Agent:
                 "discard" it.
             keep_partial: if the run is cancelled, commit the input and the answer so far as a turn that is marked as
                 interrupted.
+            keep_failed: do the same also if the run fails, with a short text about the error (`Turn.error`). The error
+                is raised as well. `regenerate` tries again.
             input: the messages that count, for a client that sends the whole conversation. "new" takes the messages
                 that the thread does not have, by their `message_id`; if it has them all, the answer that it has is
                 returned. "last" takes the messages behind the last answer. "all" takes every message.
+            replaces: the thread's newest turn, its id or its number. The new turn takes its place in one step, and the
+                model does not see it. If the run fails or the process dies, the old turn is still there. None replaces
+                no turn. With `keep_partial` and `keep_failed`, only a turn that was interrupted as
+                well is replaced by an interrupted turn.
 
         Raises:
             ThreadConflict: another process added to the thread during the run; nothing was written.
+            TurnGone: the turn to replace is not in the thread any more.
             TurnPending: the thread has an interrupted turn; no model was called.
             DraftConflict: another process began a turn on the thread during the run, so the steps of this turn cannot
                 be saved.
             EncodeError: the input has no JSON form.
-            InvalidInput: no message of the input is new, or it cannot be told which are (see `input`).
+            InvalidInput: no message of the input is new, or it cannot be told which are (see `input`). Or the turn to
+                replace is not the thread's newest turn.
             RunLimitError: the model still called tools after `max_tool_rounds` rounds.
             ChatClientError: the model's service failed.
             StorageError: the storage failed; its subclasses say how.
@@ -223,7 +233,9 @@ class Agent:
             durability=durability,
             on_pending=on_pending,
             keep_partial=keep_partial,
+            keep_failed=keep_failed,
             choice=input,
+            replaces=replaces,
         )
         return await self._start(request).drained()
 
@@ -236,7 +248,9 @@ class Agent:
         durability: Durability | None = None,
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
+        keep_failed: bool = False,
         input: InputChoice = "new",
+        replaces: TurnReference | None = None,
     ) -> AgentResponseStream:
         """Stream the answer. Takes the arguments of `run` and raises the same errors.
 
@@ -250,7 +264,9 @@ class Agent:
             durability=durability,
             on_pending=on_pending,
             keep_partial=keep_partial,
+            keep_failed=keep_failed,
             choice=input,
+            replaces=replaces,
         )
         return self._start(structs.replace(request, is_streamed=True))
 
@@ -271,6 +287,68 @@ class Agent:
             self.run(messages, thread=thread, turn_id=turn_id, durability=durability, on_pending=on_pending)
         )
 
+    # -- answers again -------------------------------------------------------------------------------------------------
+
+    async def regenerate(
+        self,
+        thread: AgentThread | str,
+        *,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+        keep_partial: bool = False,
+        keep_failed: bool = False,
+    ) -> AgentResponse:
+        """Answer the input of the thread's newest turn again, and replace that turn in one step.
+
+        The newest turn may be an interrupted one, such as a question whose run failed (see `keep_failed`). The model
+        does not see the old answer. If the run fails, is cancelled, or the process dies, the old turn is still there.
+
+        Args:
+            thread: a thread or its id.
+            turn_id: your name for the new turn. If the call is repeated with the same name, the first new answer is
+                returned and no model is called.
+            durability: as in `run`.
+            on_pending: as in `run`.
+            keep_partial: as in `run`. Only a turn that was interrupted as well is replaced by an interrupted turn.
+            keep_failed: as in `run`, with the same limit.
+
+        Raises:
+            InvalidInput: the thread has no turn, or its newest turn holds no message of the user.
+            ConfigurationError: the thread is kept by a service, or by a store that knows no turns.
+            RecuerdaError: the errors of `run`.
+        """
+        request = self._again(
+            thread,
+            turn_id=turn_id,
+            durability=durability,
+            on_pending=on_pending,
+            keep_partial=keep_partial,
+            keep_failed=keep_failed,
+        )
+        return await self._start(request).drained()
+
+    def regenerate_stream(
+        self,
+        thread: AgentThread | str,
+        *,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+        keep_partial: bool = False,
+        keep_failed: bool = False,
+    ) -> AgentResponseStream:
+        """Stream the new answer. Takes the arguments of `regenerate` and raises the same errors."""
+        request = self._again(
+            thread,
+            turn_id=turn_id,
+            durability=durability,
+            on_pending=on_pending,
+            keep_partial=keep_partial,
+            keep_failed=keep_failed,
+        )
+        return self._start(structs.replace(request, is_streamed=True))
+
     # -- edits ---------------------------------------------------------------------------------------------------------
 
     async def edit(
@@ -283,6 +361,7 @@ class Agent:
         branch_id: str | None = None,
         durability: Durability | None = None,
         keep_partial: bool = False,
+        keep_failed: bool = False,
     ) -> AgentResponse:
         """Say a turn of a thread in another way: branch off before the turn, and answer the new messages there.
 
@@ -298,6 +377,7 @@ class Agent:
             branch_id: the id of the branch. By default it is made from the thread's id and `turn_id`, or at random.
             durability: as in `run`.
             keep_partial: as in `run`.
+            keep_failed: as in `run`; the branch then stays.
 
         Raises:
             InvalidInput: the thread does not have the turn, or its turns are kept elsewhere.
@@ -313,6 +393,7 @@ class Agent:
             branch_id=branch_id,
             durability=durability,
             keep_partial=keep_partial,
+            keep_failed=keep_failed,
         )
         return await self._start(request).drained()
 
@@ -326,6 +407,7 @@ class Agent:
         branch_id: str | None = None,
         durability: Durability | None = None,
         keep_partial: bool = False,
+        keep_failed: bool = False,
     ) -> AgentResponseStream:
         """Stream the answer of an edit. Takes the arguments of `edit` and raises the same errors."""
         request = self._edit(
@@ -336,6 +418,7 @@ class Agent:
             branch_id=branch_id,
             durability=durability,
             keep_partial=keep_partial,
+            keep_failed=keep_failed,
         )
         return self._start(structs.replace(request, is_streamed=True))
 
@@ -414,7 +497,9 @@ class Agent:
         durability: Durability | None,
         on_pending: OnPending,
         keep_partial: bool,
+        keep_failed: bool,
         choice: InputChoice = "new",
+        replaces: TurnReference | None = None,
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
@@ -423,8 +508,30 @@ class Agent:
             durability=durability or self._settings.durability,
             on_pending=on_pending,
             keep_partial=keep_partial,
+            keep_failed=keep_failed,
             is_temporary=thread is None,
             choice=choice,
+            replaces=replaces,
+        )
+
+    def _again(
+        self,
+        thread: AgentThread | str,
+        *,
+        turn_id: str | None,
+        durability: Durability | None,
+        on_pending: OnPending,
+        keep_partial: bool,
+        keep_failed: bool,
+    ) -> RunRequest:
+        return RunRequest(
+            thread=self._threads.of_run(thread),
+            turn_id=turn_id,
+            durability=durability or self._settings.durability,
+            on_pending=on_pending,
+            keep_partial=keep_partial,
+            keep_failed=keep_failed,
+            is_again=True,
         )
 
     def _edit(
@@ -437,6 +544,7 @@ class Agent:
         branch_id: str | None,
         durability: Durability | None,
         keep_partial: bool,
+        keep_failed: bool,
     ) -> RunRequest:
         branch, opened = branch_of(self._threads.of_run(thread), turn, branch_id=branch_id, turn_id=turn_id)
         request = self._new_turn(
@@ -446,6 +554,7 @@ class Agent:
             durability=durability,
             on_pending="raise",
             keep_partial=keep_partial,
+            keep_failed=keep_failed,
             choice="all",
         )
         return structs.replace(request, branch=branch)

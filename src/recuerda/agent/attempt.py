@@ -17,6 +17,7 @@ import msgspec
 
 from recuerda.agent.beginning import Beginning
 from recuerda.agent.exchange import Exchange
+from recuerda.agent.failed import failure_text, is_lost_race
 from recuerda.agent.journal import Journal, durable_store
 from recuerda.agent.prompt import Prompt, first_sent, prompt_of
 from recuerda.agent.queue import QueueTicket
@@ -75,6 +76,7 @@ class Attempt:
             inside=ticket.inside,
         )
         self._warnings = list(reading.warnings)
+        self._is_committing = False
 
     @property
     def _turn(self) -> RunningTurn:
@@ -91,6 +93,7 @@ class Attempt:
             if not self._turn.is_answered:
                 self.response = await self._pending()
                 return
+            self._is_committing = True
             appended, cancelled = await self._commit(self._turn.turn())
         except BaseException as error:
             await self._failed(error)
@@ -112,6 +115,7 @@ class Attempt:
         thread, said = self._request.thread, self._turn.input
         if self._settings.providers:
             thread.sent_from = first_sent(self._settings, self._reading, said)
+            thread.replaced = self._turn.replaces
         given = await gather(
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))
         )
@@ -154,6 +158,7 @@ class Attempt:
                 turn_id=self._turn_id,
                 expected=self._reading.loaded.version,
                 service_thread_id=self._exchange.service_thread_id,
+                replaces=self._turn.replaces,
             )
         )
 
@@ -193,18 +198,32 @@ class Attempt:
     async def _clean_up(self, error: BaseException) -> None:
         """Take the turn back from the service, and tell the providers.
 
-        If the caller asked for it, commit the messages so far.
+        If the caller asked for it, commit the messages so far as an interrupted turn.
         """
         thread, said = self._request.thread, self._turn.input
         await self._exchange.retract()
-        is_interrupted = isinstance(error, GeneratorExit | asyncio.CancelledError)
-        if self._request.keep_partial and is_interrupted and not self._exchange.is_kept:
-            await self._keep_partial()
+        if self._keeps(error) and not self._exchange.is_kept:
+            await self._keep(error)
         await self._tell("invoked", lambda provider: provider.invoked(said, thread=thread, invoke_exception=error))
 
-    async def _keep_partial(self) -> None:
+    def _keeps(self, error: BaseException) -> bool:
+        """Return True if the caller wants to keep a turn that ended with this error.
+
+        A turn with a whole answer is not replaced by a turn without one.
+        """
+        replaced = self._reading.loaded.replaced
+        if replaced is not None and not replaced.turn.is_interrupted:
+            return False
+        if isinstance(error, GeneratorExit | asyncio.CancelledError):
+            return self._request.keep_partial or self._request.keep_failed
+        # Whether a commit that failed has written the turn is not known here, and a retry with its id finds out.
+        is_failure = isinstance(error, Exception) and not self._is_committing and not is_lost_race(error)
+        return self._request.keep_failed and is_failure
+
+    async def _keep(self, error: BaseException) -> None:
+        text = failure_text(error) if isinstance(error, Exception) else None
         try:
-            await self._commit(self._turn.interrupted(self._exchange.partial))
+            await self._commit(self._turn.interrupted(self._exchange.partial, error=text))
         except Exception as failure:  # noqa: BLE001 - the caller is told of the interruption, not of this
             _logger.warning("the interrupted turn could not be kept: %s: %s", type(failure).__name__, failure)
 

@@ -45,8 +45,9 @@ async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSe
             age=draft_age(draft),
             waiting=calls_to_allow(draft),
         )
-    turn, turn_id = RunningTurn([Step(input=request.messages)]), request.turn_id
-    if request.keep_partial:
+    replaces = None if loaded.replaced is None else loaded.replaced.number
+    turn, turn_id = RunningTurn([Step(input=request.messages, replaces=replaces)]), request.turn_id
+    if request.keep_partial or request.keep_failed:
         # A commit can fail although the turn was written. The partial turn that is then kept must not become a second
         # turn.
         turn_id = turn_id or new_id()

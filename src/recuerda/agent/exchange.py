@@ -98,7 +98,9 @@ class Exchange:
         """Save a step if the run is durable, then apply it to the turn; return the calls that it starts."""
         if self.journal is not None:
             is_first = self.journal.number == 0
-            await self.journal.save(msgspec.structs.replace(step, input=self.turn.input) if is_first else step)
+            turn = self.turn
+            begun = msgspec.structs.replace(step, input=turn.input, replaces=turn.replaces) if is_first else step
+            await self.journal.save(begun)
         self.turn.apply(step)
         return step.started
 

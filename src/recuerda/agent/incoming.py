@@ -63,7 +63,9 @@ async def incoming(
     known = _holders(given, loaded.history.turns)
     if given and not known and _has_answer(messages):
         # The client holds the whole conversation, and other messages have filled the window since its last one.
-        known = _holders(given, await thread.list_turns(skip_corrupt=True))
+        turns = await thread.list_turns(skip_corrupt=True)
+        replaced = loaded.replaced and loaded.replaced.number
+        known = _holders(given, [turn for turn in turns if turn.number != replaced])
     if not given:
         raise InvalidInput(_WITHOUT_IDS)
     return _after_the_known(messages, known) if known else Incoming(messages=messages)

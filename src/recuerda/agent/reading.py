@@ -25,11 +25,20 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-async def read_thread(request: RunRequest, settings: AgentSettings) -> Reading:
-    """Read the window of a run's thread, with the newest summary if the agent has a summarizer."""
+async def read_thread(
+    request: RunRequest, settings: AgentSettings, *, spare: int = 0, with_summary: bool = True
+) -> Reading:
+    """Read the window of a run's thread, with the newest summary if the agent has a summarizer.
+
+    Args:
+        request: the run's request.
+        settings: the agent's settings.
+        spare: the number of messages to read beyond the window.
+        with_summary: False reads the turns in place of a summary.
+    """
     thread, summarizer = request.thread, settings.summarizer
-    query = ThreadQuery(window=settings.window, turn_id=request.turn_id, service=settings.service)
-    if summarizer is None:
+    query = ThreadQuery(window=settings.window, turn_id=request.turn_id, service=settings.service, spare=spare)
+    if summarizer is None or not with_summary:
         return _with_warnings(await thread.load(query), thread.id)
     loaded = await thread.load(msgspec.structs.replace(query, reach=summarizer.reach(settings.window)))
     if loaded.summary is None:

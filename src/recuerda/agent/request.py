@@ -14,6 +14,7 @@ from recuerda.errors import InvalidInput
 from recuerda.ids import check_choice, check_id
 from recuerda.json_value import Json, JsonObject
 from recuerda.messages.message import ChatMessage
+from recuerda.threads.forking import TurnReference
 from recuerda.threads.thread import AgentThread
 
 RunInput: TypeAlias = str | ChatMessage | Mapping[str, Any] | Sequence[str | ChatMessage | Mapping[str, Any]]
@@ -52,13 +53,17 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         durability: as in `Agent`.
         on_pending: what to do first with an interrupted turn that blocks a new one.
         keep_partial: True commits the messages so far when the run is cancelled.
+        keep_failed: True commits the messages so far when the run fails or is cancelled.
         is_streamed: True asks the model to answer piece by piece.
         is_temporary: True when the thread is forgotten after the run.
         choice: the messages of the input that count, if the client sends more than the thread lacks.
+        replaces: the newest turn, which the new turn replaces; None for none.
+        is_again: True answers the newest turn's input again, in place of `messages`, and replaces that turn.
         branch: the place at which the thread leaves another thread, if the run begins it as a branch.
 
     Raises:
-        InvalidInput: the turn id, `durability`, `on_pending` or the choice cannot be used.
+        InvalidInput: the turn id, `durability`, `on_pending` or the choice cannot be used. Or a turn is to be replaced,
+            and the run has no thread.
     """
 
     thread: AgentThread
@@ -68,9 +73,12 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     durability: Durability = "turn"
     on_pending: OnPending = "raise"
     keep_partial: bool = False
+    keep_failed: bool = False
     is_streamed: bool = False
     is_temporary: bool = False
     choice: InputChoice = "new"
+    replaces: TurnReference | None = None
+    is_again: bool = False
     branch: Branch | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +87,13 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         check_choice(self.durability, _DURABILITIES, "durability")
         check_choice(self.on_pending, _PENDING_CHOICES, "on_pending")
         check_input_choice(self.choice)
+        if self.replaces is not None and self.is_temporary:
+            raise InvalidInput("a run replaces a turn of a thread, and this run has none: use run(…, thread=…)")
+
+    @property
+    def is_replacement(self) -> bool:
+        """True if the new turn replaces the newest turn."""
+        return self.is_again or self.replaces is not None
 
 
 def input_messages(given: RunInput) -> tuple[ChatMessage, ...]:

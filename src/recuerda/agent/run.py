@@ -19,6 +19,7 @@ from recuerda.agent.incoming import incoming
 from recuerda.agent.journal import drop_draft, load_draft
 from recuerda.agent.queue import QueueTicket
 from recuerda.agent.reading import Reading, read_thread
+from recuerda.agent.replacing import read_for_replacement, read_for_resumption
 from recuerda.agent.request import Decisions, RunRequest
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, replayed
 from recuerda.agent.settings import AgentSettings
@@ -55,8 +56,8 @@ class Run:
         """
         _check_can_be_stored(self._request)
         async with self.ticket.held(), begun(self._request.branch, self._request.thread):
-            reading = await self._read_past_an_interrupted_turn()
-            request, stored = await _without_known(self._request, reading.loaded)
+            request, reading = await self._read_past_an_interrupted_turn()
+            request, stored = await _without_known(request, reading.loaded)
             if stored is not None:
                 self._replay = replayed(stored, self._request.thread.id)
                 for message in self._replay.messages:
@@ -70,31 +71,40 @@ class Run:
                 async for update in updates:
                     yield update
 
-    async def _read_past_an_interrupted_turn(self) -> Reading:
-        """Read the thread.
+    async def _read_past_an_interrupted_turn(self) -> tuple[RunRequest, Reading]:
+        """Read the thread, and return the request with its input.
 
         If the caller asked for it, resume or drop an interrupted turn, and read the thread again.
         """
         request = self._request
+        if request.is_replacement and request.on_pending == "raise":
+            return await read_for_replacement(request, self._settings)
         reading = await read_thread(request, self._settings)
         is_in_the_way = reading.loaded.has_draft and reading.loaded.committed is None and request.decisions is None
-        if not is_in_the_way or request.on_pending == "raise":
-            return reading
+        if is_in_the_way and request.on_pending != "raise":
+            await self._clear_the_way(reading)
+            reading = await read_thread(request, self._settings)
+        return (await read_for_replacement(request, self._settings)) if request.is_replacement else (request, reading)
+
+    async def _clear_the_way(self, reading: Reading) -> None:
+        """Drop or resume the interrupted turn, as the caller asked for."""
+        request = self._request
         draft = await load_draft(request.thread)
         if draft is None:
-            return await read_thread(request, self._settings)
+            return
         if request.on_pending == "discard":
             await drop_draft(request.thread, draft.turn_id)
         else:
             resumption = RunRequest(thread=request.thread, decisions=Decisions(), durability="steps")
             await _carried_out(await self._begin(resumption, reading))
-        return await read_thread(request, self._settings)
 
     async def _begin(self, request: RunRequest, reading: Reading) -> Attempt:
         if request.decisions is None:
             beginning = await begin_new(request, reading.loaded, self._settings)
         else:
             beginning = await begin_again(request, reading.loaded)
+            if (replaced := beginning.turn.replaces) is not None:
+                reading = await read_for_resumption(request, reading, self._settings, replaced)
         return Attempt(self._settings, request, reading=reading, beginning=beginning, ticket=self.ticket)
 
 

@@ -39,6 +39,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         removed: the number of the turn's newest messages that are taken back, before anything is added.
         input: the caller's messages, in the first step of a turn.
+        replaces: the number of the turn that this turn replaces, in the first step of a turn.
         messages: answers of the model. The results of an answer's calls follow it, except for the last answer.
         results: results of the last answer's calls.
         started: the calls that are started with this step.
@@ -50,6 +51,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     removed: int = 0
     input: tuple[ChatMessage, ...] = ()
+    replaces: int | None = None
     messages: tuple[ChatMessage, ...] = ()
     results: Mapping[int, FunctionResultContent] = msgspec.field(default_factory=dict[int, FunctionResultContent])
     started: tuple[int, ...] = ()
@@ -64,6 +66,7 @@ class RunningTurn:
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         self.input: tuple[ChatMessage, ...] = ()
+        self.replaces: int | None = None
         self.new: list[ChatMessage] = []
         self.usage: Usage | None = None
         self.results: dict[int, FunctionResultContent] = {}
@@ -102,6 +105,8 @@ class RunningTurn:
         if step.removed:
             self._take_back(step.removed)
         self.input += step.input
+        if step.replaces is not None:
+            self.replaces = step.replaces
         for message in step.messages:
             self.new.append(message)
             self.results, self.started, self.approved = {}, set(), set()
@@ -119,6 +124,7 @@ class RunningTurn:
         """Return the whole state as one step."""
         return Step(
             input=self.input,
+            replaces=self.replaces,
             messages=tuple(self.new),
             results=self.results,
             started=tuple(sorted(self.started)),
@@ -130,7 +136,7 @@ class RunningTurn:
         """Return the turn to commit."""
         return Turn(messages=self.messages, input_count=len(self.input), usage=self.usage)
 
-    def interrupted(self, partial: ChatMessage | None) -> Turn:
+    def interrupted(self, partial: ChatMessage | None, *, error: str | None = None) -> Turn:
         """Return the unfinished turn in a form that can be committed.
 
         A call without a result gets a result that says so. Some models accept a user's message only after an answer, so
@@ -138,6 +144,7 @@ class RunningTurn:
 
         Args:
             partial: the part of the next answer that the model had given; None when there is none.
+            error: a short text about the error that ended the turn; None if the turn was stopped.
         """
         cut = RunningTurn([self.whole()])
         if partial is not None and not _is_blank(partial):
@@ -148,7 +155,7 @@ class RunningTurn:
         elif not cut.new[-1].text.strip():
             cut.new[-1] = with_contents(cut.new[-1], [*cut.new[-1].contents, TextContent(INTERRUPTED)])
         turn = cut.turn()
-        return msgspec.structs.replace(turn, is_interrupted=True)
+        return msgspec.structs.replace(turn, is_interrupted=True, error=error)
 
     def _take_back(self, count: int) -> None:
         kept = self.messages[: max(0, len(self.messages) - count)]
@@ -188,6 +195,7 @@ def _is_blank(message: ChatMessage) -> bool:
 class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):
     removed: int = 0
     input: list[dict[str, Any]] = []
+    replaces: int | None = None
     messages: list[dict[str, Any]] = []
     results: dict[int, dict[str, Any]] = {}
     started: list[int] = []
@@ -209,6 +217,7 @@ def encode_step(step: Step) -> bytes:
     wire = _WireStep(
         removed=step.removed,
         input=[message_to_json(message, f"input[{i}]") for i, message in enumerate(step.input)],
+        replaces=step.replaces,
         messages=[message_to_json(message, f"messages[{i}]") for i, message in enumerate(step.messages)],
         results={i: message_to_json(ChatMessage("tool", [result]), "result") for i, result in step.results.items()},
         started=list(step.started),
@@ -233,6 +242,7 @@ def decode_step(body: bytes) -> Step:
     return Step(
         removed=wire.removed,
         input=tuple(message_from_json(message) for message in wire.input),
+        replaces=wire.replaces,
         messages=tuple(message_from_json(message) for message in wire.messages),
         results={i: _result(message) for i, message in wire.results.items()},
         started=tuple(wire.started),

@@ -38,6 +38,7 @@ def shown_time(when: datetime) -> str:
 def shown_turn(turn: StoredTurn) -> Iterable[Text]:
     """Yield a turn's heading and its messages."""
     mark = " · interrupted" if turn.turn.is_interrupted else ""
+    mark += f" · {clean_line(turn.turn.error)}" if turn.turn.error else ""
     yield Text(f"turn {turn.number} · {shown_time(turn.created_at)}{mark}", style="dim")
     for message in turn.messages:
         yield shown_message(message)

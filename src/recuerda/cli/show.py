@@ -135,5 +135,6 @@ def _turn_json(turn: StoredTurn) -> JsonObject:
         "id": turn.id,
         "created_at": turn.created_at.isoformat(),
         "is_interrupted": turn.turn.is_interrupted,
+        "error": turn.turn.error,
         "messages": [message_to_json(message) for message in turn.messages],
     }

@@ -70,7 +70,7 @@ async def cut_of(container: Container, head: HeadItem, record: NewRecord) -> Cut
     if undone is not None:
         cut = await _with_undo(container, head, cut, undone)
     if record.replaced is not None and cut.turns == 0:
-        raise TurnGone(head.thread_id, number=record.replaced, revision=head.revision)
+        raise TurnGone(head.thread_id, turn=record.replaced, revision=head.revision)
     if record.kind == "trim":
         cut = await _with_trim(container, head, cut, record.target or 0)
     messages = head.messages - cut.messages + record.message_count

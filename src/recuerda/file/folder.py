@@ -421,7 +421,7 @@ def _check_history(thread_id: str, guard: Guard, log: Log | None) -> None:
 def _check_holds_turn(thread_id: str, number: int, log: Log | None) -> None:
     turns = () if log is None else (record.number for _, record in log.records() if record.kind == "turn")
     if number not in turns:
-        raise TurnGone(thread_id, number=number, revision=log.state.revision if log else 0)
+        raise TurnGone(thread_id, turn=number, revision=log.state.revision if log else 0)
 
 
 def _end_any_draft(files: ThreadFiles) -> None:

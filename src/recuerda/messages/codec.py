@@ -58,6 +58,7 @@ class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
     interrupted: bool = False
     service_thread: str | None = None
     pins: tuple[str, ...] = ()
+    error: str | None = None
 
 
 class _OutMessage(msgspec.Struct, omit_defaults=True):
@@ -75,6 +76,7 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
     interrupted: bool = False
     service_thread: str | None = None
     pins: tuple[str, ...] = ()
+    error: str | None = None
 
 
 def _plain_text(value: object) -> str:
@@ -101,7 +103,15 @@ def encode_turn(turn: Turn) -> bytes:
     out = [_out_message(message, f"messages[{i}]") for i, message in enumerate(turn.messages)]
     try:
         return _encoder.encode(
-            _OutTurn(out, turn.input_count, turn.usage, turn.is_interrupted, turn.service_thread_id, turn.pins)
+            _OutTurn(
+                out,
+                turn.input_count,
+                turn.usage,
+                turn.is_interrupted,
+                turn.service_thread_id,
+                turn.pins,
+                turn.error,
+            )
         )
     except UnicodeEncodeError:
         for i, message in enumerate(turn.messages):
@@ -130,6 +140,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         is_interrupted=wire.interrupted,
         service_thread_id=wire.service_thread,
         pins=wire.pins,
+        error=wire.error,
     )
 
 

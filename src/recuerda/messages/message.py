@@ -391,7 +391,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         messages: the messages in order; at least one.
         input_count: the number of messages from the caller, which come first. The other messages are the answer.
         usage: the tokens that the answer cost, if the service reported them.
-        is_interrupted: True when the run was stopped before the model had answered and the partial turn was kept.
+        is_interrupted: True when the run was stopped, or failed, before the model had answered and the partial turn was
+            kept.
+        error: for a turn whose run failed, a short text about the error; None if it did not fail. It is not sent to the
+            model.
         service_thread_id: in the mirror of a service's thread, the service's id of the thread after this turn.
         pins: the ids of the earlier turns that have pinned messages; a `ChatMessageStore` sets it.
     """
@@ -402,6 +405,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_interrupted: bool = False
     service_thread_id: str | None = None
     pins: tuple[str, ...] = ()
+    error: str | None = None
 
     @property
     def answer(self) -> tuple[ChatMessage, ...]:

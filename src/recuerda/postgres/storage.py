@@ -159,7 +159,7 @@ class PostgresStorage(Storage):
             return to_appended(("created" if row[1] == 1 else "appended", row[1]), record)
         _check_appended(row, thread_id, guard, record.id)
         if row[0] == "gone":
-            raise TurnGone(thread_id, number=record.target or 0, revision=row[1])
+            raise TurnGone(thread_id, turn=record.target or 0, revision=row[1])
         return to_appended(row, record, names)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:

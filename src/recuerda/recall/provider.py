@@ -142,6 +142,7 @@ class RecallProvider(ContextProvider):
         memories = await self._search(query, whose, limit=self.limit, admitted=admitted)
         has_facts = self._extractor is not None and admitted.only_thread is None
         facts = quoted_facts(await self._of().facts(whose, has_history=False)) if has_facts else []
+        facts = [fact for fact in facts if not _is_replaced(fact, thread)]
         return context_of(
             memories,
             facts=fitting(facts, query, self.limit),
@@ -516,10 +517,13 @@ class RecallProvider(ContextProvider):
     def _first_recent(self, thread: AgentThread, revision: int) -> int:
         """Return the number of the first turn of a run's thread that is not recalled."""
         if self.recent_turns is not None:
-            return revision - self.recent_turns + 1
-        if thread.is_kept_by_service:
+            first = revision - self.recent_turns + 1
+        elif thread.is_kept_by_service:
             return 0  # The service sends the whole thread.
-        return revision - RECENT_TURNS + 1 if thread.sent_from is None else thread.sent_from
+        else:
+            first = revision - RECENT_TURNS + 1 if thread.sent_from is None else thread.sent_from
+        # A turn that the run replaces is the newest one.
+        return first if thread.replaced is None else min(first, thread.replaced)
 
     def _check_owner(self, thread_id: str, followed: Followed) -> None:
         position = followed.position
@@ -533,6 +537,12 @@ class RecallProvider(ContextProvider):
 def _kept_turns(thread: AgentThread) -> ChatMessageStore | None:
     """Return the store with a thread's turns or, for a thread that a service keeps, the store of its mirror."""
     return thread.turn_store or thread.mirror
+
+
+def _is_replaced(fact: Fact, thread: AgentThread) -> bool:
+    """Return True if a fact comes only from the turn that the run replaces."""
+    places = {(source.thread_id, source.turn) for source in fact.sources}
+    return thread.replaced is not None and places == {(thread.id, thread.replaced)}
 
 
 def _saved_namespace(state: object) -> str | None:

@@ -443,7 +443,7 @@ def _appended(thread_id: str, record: NewRecord, reply: int | bytes | wire.Refus
         return Appended(revision=reply, replayed=False, record=record.numbered(reply), created=reply == 1)
     reason, number = reply
     if reason == wire.GONE:
-        raise TurnGone(thread_id, number=record.target or 0, revision=number)
+        raise TurnGone(thread_id, turn=record.target or 0, revision=number)
     if reason != wire.DROPPED:
         _accepted(thread_id, reply, guard)
     if not record.is_new_id:

@@ -116,7 +116,7 @@ def _replace(thread_id: str, number: int, record: NewRecord, head: Head, db: sql
     """Undo the turn that a new turn replaces, and return the thread's head after the undo."""
     base = head.key << NUMBER_BITS
     if not db.execute("SELECT 1 FROM turns WHERE position = ? AND kind IS NULL", (base + number,)).fetchone():
-        raise TurnGone(thread_id, number=number, revision=head.revision)
+        raise TurnGone(thread_id, turn=number, revision=head.revision)
     undo = record.undo(head.revision + 1)
     _insert(db.cursor(), head.key, undo)
     cut = _undo(db, base, number, head)

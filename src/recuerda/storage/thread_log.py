@@ -263,7 +263,7 @@ class ThreadLog(msgspec.Struct):
         """Undo the turn that a new turn replaces."""
         held = self.records.get(number)
         if held is None or held.kind != "turn":
-            raise TurnGone(self.id, number=number, revision=self.revision)
+            raise TurnGone(self.id, turn=number, revision=self.revision)
         self._add(record.undo(self.revision + 1))
         self._undo(number)
 

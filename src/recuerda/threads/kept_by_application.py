@@ -72,7 +72,13 @@ class KeptByApplication(Owner):
         return LoadedThread(messages=messages, is_new=not messages, pinned=_pinned(messages, query.window))
 
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
+        self,
+        turn: Turn,
+        *,
+        turn_id: str | None,
+        expected: Expected | None,
+        service_thread_id: str | None,
+        replaces: int | None = None,
     ) -> None:
         """Pass the turn's messages to the store in one call."""
         await self._store.add_messages(list(turn.messages))

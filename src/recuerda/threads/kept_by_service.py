@@ -103,7 +103,13 @@ class KeptByService(Owner):
         return LoadedThread(version=self._mirror.store.version, committed=committed, is_new=not self.is_settled)
 
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
+        self,
+        turn: Turn,
+        *,
+        turn_id: str | None,
+        expected: Expected | None,
+        service_thread_id: str | None,
+        replaces: int | None = None,
     ) -> Appended | None:
         """Write the turn, which the service already has, to the local copy, and note the service's id of the thread."""
         if service_thread_id is None:

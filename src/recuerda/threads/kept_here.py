@@ -57,7 +57,7 @@ class KeptHere(Owner):
         """Read the window, or the summary and the turns after it."""
         with_summary = query.reach is not None
         committed = await self._store.refresh(
-            query.reach or query.window, turn_id=query.turn_id, with_summary=with_summary
+            query.reach or query.window, turn_id=query.turn_id, with_summary=with_summary, spare=query.spare
         )
         history = self._store.history
         pinned = NO_PINS
@@ -74,10 +74,16 @@ class KeptHere(Owner):
         )
 
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
+        self,
+        turn: Turn,
+        *,
+        turn_id: str | None,
+        expected: Expected | None,
+        service_thread_id: str | None,
+        replaces: int | None = None,
     ) -> Appended:
         """Append the turn, if the thread is at the expected version."""
-        return await self._store.append(turn, turn_id=turn_id, expected=expected)
+        return await self._store.append(turn, turn_id=turn_id, expected=expected, replaces=replaces)
 
     async def store_state(self, **kwargs: Any) -> Json:
         """Return the store's state."""

@@ -23,12 +23,14 @@ class ThreadQuery(msgspec.Struct, frozen=True, kw_only=True):
         reach: if given, the newest summary is read too, with the turns after it up to this limit; `window` is cut from
             them. None reads only turns.
         service: the client's service if it keeps threads, otherwise None. A thread that recuerda keeps ignores it.
+        spare: the number of messages to read beyond `window` and `reach`.
     """
 
     window: ContextWindow | None = None
     turn_id: str | None = None
     reach: ContextWindow | None = None
     service: ThreadService | None = None
+    spare: int = 0
 
 
 class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         has_draft: True if a turn was begun on the thread and is neither committed nor dropped.
         pinned: the pinned messages that stay in every request; none without a window, and none if the newest summary
             was requested, because a summary has its own.
+        replaced: the newest turn if the run replaces it; `history` and `pinned` are without it. Otherwise None.
     """
 
     version: Expected | None = None
@@ -54,6 +57,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
     summary: TurnRecord | None = None
     has_draft: bool = False
     pinned: Pinned = Pinned()
+    replaced: StoredTurn | None = None
 
     @property
     def revision(self) -> int:

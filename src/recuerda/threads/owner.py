@@ -136,9 +136,18 @@ class Owner(ABC):
 
     @abstractmethod
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None
+        self,
+        turn: Turn,
+        *,
+        turn_id: str | None,
+        expected: Expected | None,
+        service_thread_id: str | None,
+        replaces: int | None = None,
     ) -> Appended | None:
-        """Append a run's turn in one write, and return the stored turn; None if this owner knows no turns."""
+        """Append a run's turn in one write, and return the stored turn; None if this owner knows no turns.
+
+        `replaces` is the number of a turn that goes in the same step. Only an owner that has a `turn_store` gets it.
+        """
 
     @abstractmethod
     async def store_state(self, **kwargs: Any) -> Json:

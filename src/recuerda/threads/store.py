@@ -192,7 +192,12 @@ class ChatMessageStore:
     # -- turns ---------------------------------------------------------------------------------------------------------
 
     async def refresh(
-        self, window: ContextWindow | None = None, *, turn_id: str | None = None, with_summary: bool = False
+        self,
+        window: ContextWindow | None = None,
+        *,
+        turn_id: str | None = None,
+        with_summary: bool = False,
+        spare: int = 0,
     ) -> StoredTurn | None:
         """Read the new turns of the thread, or of a window of it, in one trip.
 
@@ -201,16 +206,18 @@ class ChatMessageStore:
             turn_id: the id of a turn to look for and to return; None looks for no turn.
             with_summary: True holds the newest summary (`summary`), if the thread has one, and only the turns that it
                 does not cover. A later call with the other value reads the thread again.
+            spare: read this number of messages more than the window holds.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
             TurnDropped: the thread held a turn with `turn_id`, and a limit or a trim has deleted it.
         """
         await self._write_first_messages()
+        limit = None if window is None else window.last_messages
         self._history, found = await read_on(
             self._view,
             lambda: self._history,
-            last_messages=None if window is None else window.last_messages,
+            last_messages=None if limit is None else limit + spare,
             turn_id=turn_id,
             with_summary=with_summary,
         )
@@ -464,9 +471,13 @@ class ChatMessageStore:
             messages, self._first_messages = self._first_messages, ()
             await self.add_messages(messages)
 
-    async def read_pins(self) -> PinnedTurns:
-        """Return the turns with pinned messages. Those that the last read has left out are read by their ids."""
-        pinned = self._history.pinned()
+    async def read_pins(self, history: History | None = None) -> PinnedTurns:
+        """Return the turns with pinned messages. Those that the last read has left out are read by their ids.
+
+        Args:
+            history: the turns to look at; by default those of the last read.
+        """
+        pinned = (history or self._history).pinned()
         missing = pinned.missing()
         if not missing:
             return pinned

@@ -71,6 +71,9 @@ class AgentThread:
         """The number of the first turn that the newest run of this handle sends to the model anyway, so that a provider
         need not recall it. It is set before the providers are asked. None before that, and if the owner of the messages
         knows no turns."""
+        self.replaced: int | None = None
+        """The number of the turn that the newest run of this handle replaces. No provider repeats that turn. It is None
+        if the run replaces no turn."""
 
     def __repr__(self) -> str:
         return f"AgentThread(id={self.id!r}, {self._owner!r})"
@@ -265,14 +268,29 @@ class AgentThread:
         return await self._settled().load(query)
 
     async def commit(
-        self, turn: Turn, *, turn_id: str | None, expected: Expected | None, service_thread_id: str | None = None
+        self,
+        turn: Turn,
+        *,
+        turn_id: str | None,
+        expected: Expected | None,
+        service_thread_id: str | None = None,
+        replaces: int | None = None,
     ) -> Appended | None:
         """Append a run's turn in one write, and return the stored turn; None if the thread's owner knows no turns.
 
         If a service keeps the thread, it already has the turn. Then only the mirror is written, if there is one, and
         the thread notes the service's id of the thread, which may change with each turn.
+
+        Args:
+            turn: the turn.
+            turn_id: the turn's id; None for a random id.
+            expected: the version that the thread must have; None for any.
+            service_thread_id: the service's id of the thread after the turn; None if no service keeps the thread.
+            replaces: the number of a turn that goes in the same step; None for none.
         """
-        return await self._owner.commit(turn, turn_id=turn_id, expected=expected, service_thread_id=service_thread_id)
+        return await self._owner.commit(
+            turn, turn_id=turn_id, expected=expected, service_thread_id=service_thread_id, replaces=replaces
+        )
 
     @property
     def identity(self) -> Hashable:

@@ -39,8 +39,8 @@ def seen_turns(thread: AgentThread) -> Seen | None:
         return Seen(thread_id=thread.id, from_number=0)
     if not store.turns:
         return None
-    sent_from = thread.sent_from
-    return Seen(thread_id=thread.id, from_number=store.turns[0].number if sent_from is None else sent_from)
+    first = store.turns[0].number if thread.sent_from is None else thread.sent_from
+    return Seen(thread_id=thread.id, from_number=first if thread.replaced is None else min(first, thread.replaced))
 
 
 async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> StoredTurn | None:

@@ -84,7 +84,7 @@ class ReplaceContract(ContractBase):
         for number in (2, 3, 4, 5, 2**32 - 1):
             with pytest.raises(TurnGone) as gone:
                 await storage.append("a", a_turn(id="new"), replaces=number)
-            assert (gone.value.thread_id, gone.value.number, gone.value.actual) == ("a", number, 4)
+            assert (gone.value.thread_id, gone.value.turn, gone.value.actual) == ("a", number, 4)
             assert await storage.read("a", with_summary=True) == before, number
         for number in (0, -1, 2**32):
             with pytest.raises(InvalidInput):
