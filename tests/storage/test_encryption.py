@@ -28,7 +28,13 @@ from recuerda import (
 from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.records import DraftStep, Guard, ThreadChanges, ThreadInfo
-from recuerda.testing.storage_contract import DraftListContract, LeaseContract, RewriteContract, StorageContract
+from recuerda.testing.storage_contract import (
+    BlobContract,
+    DraftListContract,
+    LeaseContract,
+    RewriteContract,
+    StorageContract,
+)
 from tests.variant_contract import VariantContract
 
 ONE, TWO = b"1" * 32, b"2" * 32
@@ -39,7 +45,7 @@ def turn(text: str, *, id: str | None = None) -> NewTurn:
     return NewTurn(body=text.encode(), message_count=1, id=id)
 
 
-class TestEncryptedMemory(StorageContract, DraftListContract, LeaseContract, RewriteContract):
+class TestEncryptedMemory(StorageContract, BlobContract, DraftListContract, LeaseContract, RewriteContract):
     @pytest.fixture
     async def storage(self) -> AsyncIterator[Storage]:
         async with EncryptedStorage(MemoryStorage(), KeyRing({"k1": ONE}, current="k1")) as storage:

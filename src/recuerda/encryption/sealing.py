@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 
 from recuerda.encryption.keys import Keys, check_key
@@ -34,10 +35,15 @@ class Sealer:
         self.key_id = key_id
         self._head = SEAL + bytes([len(key_id.encode())]) + key_id.encode()
         self._cipher = AESGCM(key)
+        self._naming_key = hmac.digest(key, b"recuerda: names of blobs", "sha256")
 
     def __call__(self, value: bytes, place: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
         return self._head + nonce + self._cipher.encrypt(nonce, value, place)
+
+    def name(self, place: bytes) -> str:
+        """Return a name for a blob, as 64 hexadecimal digits. Only the key shows to which place it belongs."""
+        return hmac.digest(self._naming_key, place, "sha256").hex()
 
 
 def sealer_of(keys: Keys, user_id: str | None) -> Sealer:
@@ -87,8 +93,11 @@ def place_of(thread_id: str, place: int | str) -> bytes:
 def record_place(thread_id: str, record: TurnRecord) -> bytes:
     """Return the place to which a record's body is bound.
 
-    The kind is part of it, so a summary cannot stand in for a turn.
+    The kind is part of it, so a summary cannot stand in for a turn. So is the number of blobs, by which the digests
+    before the body are told from the body.
     """
+    if record.blobs:
+        return place_of(thread_id, f"{record.number} with {len(record.blobs)} blobs")
     if record.kind == "turn":
         return place_of(thread_id, record.number)
     return place_of(thread_id, f"{record.kind} {record.number} {record.target}")

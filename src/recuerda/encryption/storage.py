@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple
 from weakref import WeakSet
@@ -11,6 +12,15 @@ from weakref import WeakSet
 import msgspec
 from msgspec.structs import replace
 
+from recuerda.encryption.blobs import (
+    digests_by_name,
+    name_of,
+    opened_blobs,
+    opened_record,
+    sealed_blob,
+    sealed_blobs,
+    with_digests,
+)
 from recuerda.encryption.keys import Keys
 from recuerda.encryption.sealing import (
     SEAL_BYTES,
@@ -36,7 +46,9 @@ from recuerda.errors import (
 from recuerda.storage.contract import Storage, to_guard
 from recuerda.storage.erasure import Follower
 from recuerda.storage.records import (
+    NO_BLOBS,
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -79,6 +91,8 @@ class EncryptedStorage(Storage):
         self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
         longest = storage.max_body_bytes
         self.max_body_bytes: int | None = None if longest is None else longest - SEAL_BYTES  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
+        longest = storage.max_blob_bytes
+        self.max_blob_bytes: int | None = longest - SEAL_BYTES if longest else longest  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
         self.write_patience_s: float | None = storage.write_patience_s
         self.followers: WeakSet[Follower] = storage.followers
         self._inner = storage
@@ -126,11 +140,13 @@ class EncryptedStorage(Storage):
         Everything is opened before the first write.
         """
         seal = sealer_of(self._keys, info.user_id)
+        old = [record for record in records if key_id_of(record.body) != seal.key_id]
+        opened_records = [self._record(info.id, record) for record in old]
         bodies = {
-            record.number: seal(self._record(info.id, record).body, record_place(info.id, record))
-            for record in records
-            if key_id_of(record.body) != seal.key_id
+            record.number: seal(with_digests(read.blobs, read.body), record_place(info.id, record))
+            for record, read in zip(old, opened_records, strict=True)
         }
+        await self._rotate_blobs(info, digests_by_name(old, opened_records), seal)
         changes = self._resealed(info, seal)
         if changes != ThreadChanges():
             info = await self._inner._update(
@@ -139,6 +155,17 @@ class EncryptedStorage(Storage):
         if bodies:
             await self._inner._rewrite(info.id, bodies, self.clock(), to_guard(info.version, None, with_edits=True))
         return len(bodies)
+
+    async def _rotate_blobs(self, info: ThreadInfo, digests: Mapping[str, str], seal: Sealer) -> None:
+        """Encrypt blobs with the current key, one after the other. `digests` has their digests by their names."""
+        for is_rehearsal in (True, False):
+            for name, digest in digests.items():
+                found = await self._inner._read(info.id, ReadQuery(last_turns=0, digests=(name,)))
+                for data in opened_blobs(self._keys, info.id, found.blobs, digests).values():
+                    if not is_rehearsal:
+                        new = sealed_blob(info.id, Blob(digest, data), seal)
+                        guard = to_guard(info.version, None, with_edits=True)
+                        await self._inner._replace_blob(info.id, name, new, guard)
 
     def _resealed(self, info: ThreadInfo, seal: Sealer) -> ThreadChanges:
         """Return the settings that have another key, encrypted with the current key."""
@@ -216,23 +243,53 @@ class EncryptedStorage(Storage):
         """Return the record if the thread already holds it, as an append does. Otherwise write nothing."""
         never = Guard(user_id=guard.user_id, revision=-1)
         try:
-            appended = await self._inner._append(thread_id, replace(record, body=b"", title=None), never)
+            appended = await self._inner._append(thread_id, replace(record, body=b"", title=None, blobs=()), never)
         except ThreadConflict:
             return None
         return replace(appended, record=self._record(thread_id, appended.record))
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        found = await self._inner._read(thread_id, query)
+        asked = await self._names(thread_id, query.digests) if query.digests else dict[str, str]()
+        found = await self._inner._read(thread_id, replace(query, digests=tuple(asked)) if asked else query)
         if found.info is None:
             return found
         self._note(found.info)
+        records = tuple(self._record(thread_id, record) for record in found.records)
+        blobs = found.blobs
+        if found.blobs:
+            digests = digests_by_name(found.records, records) | asked
+            blobs = opened_blobs(self._keys, thread_id, found.blobs, digests)
+        if missing := set(query.digests).difference(blobs):
+            blobs = {**blobs, **await self._older_blobs(thread_id, missing)}
         return replace(
             found,
             info=self._info(found.info),
-            records=tuple(self._record(thread_id, record) for record in found.records),
+            records=records,
             found=None if found.found is None else self._record(thread_id, found.found),
             summary=None if found.summary is None else self._record(thread_id, found.summary),
+            blobs=blobs,
         )
+
+    async def _names(self, thread_id: str, digests: Sequence[str]) -> dict[str, str]:
+        """Return digests by the names that the blobs have under the current key; nothing without a thread or a key."""
+        user = self._known.get(thread_id) or await self._head(thread_id)
+        if user is None:
+            return {}
+        with suppress(ConfigurationError):
+            seal = sealer_of(self._keys, user.user_id)
+            return {name_of(thread_id, digest, seal): digest for digest in digests}
+        return {}
+
+    async def _older_blobs(self, thread_id: str, digests: AbstractSet[str]) -> Mapping[str, bytes]:
+        """Return blobs whose names were made with other keys. The turns tell these names."""
+        found = await self._inner._read(thread_id, ReadQuery())
+        sealed = [record for record in found.records if record.blobs]
+        names = digests_by_name(sealed, [self._record(thread_id, record) for record in sealed])
+        wanted = tuple(name for name, digest in names.items() if digest in digests)
+        if not wanted:
+            return NO_BLOBS
+        found = await self._inner._read(thread_id, ReadQuery(last_turns=0, digests=wanted))
+        return opened_blobs(self._keys, thread_id, found.blobs, names)
 
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         if not (wanted.words or wanted.metadata or wanted.tags):
@@ -286,12 +343,21 @@ class EncryptedStorage(Storage):
             if found.info is None:
                 return None
             seal = sealer_of(self._keys, _user(found.info, guard))
-            places = {1: place_of(thread_id, 1)} | {one.number: record_place(thread_id, one) for one in found.records}
-            sealed = {number: seal(body, places[number]) for number, body in bodies.items() if number in places}
+            first = await self._inner._read(thread_id, ReadQuery(before=2)) if 1 in bodies else ThreadSlice(info=None)
+            sealed = {
+                one.number: seal(
+                    with_digests(self._digests(thread_id, one), bodies[one.number]), record_place(thread_id, one)
+                )
+                for one in (*first.records, *found.records)
+                if one.number in bodies
+            }
             with suppress(ThreadConflict, ThreadOwnershipError):
                 return await self._inner._rewrite(
                     thread_id, sealed, now_us, to_guard(found.info.version, guard.user_id, with_edits=True)
                 )
+
+    def _digests(self, thread_id: str, record: TurnRecord) -> Sequence[str]:
+        return self._record(thread_id, record).blobs if record.blobs else ()
 
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
         self._known.pop(thread_id, None)
@@ -401,7 +467,10 @@ class EncryptedStorage(Storage):
         if title is not None:
             title = to_text(to.seal(title.encode(), place_of(thread_id, "title")))
         place = record_place(thread_id, record.numbered((to.guard.revision or 0) + distance))
-        return replace(record, body=to.seal(record.body, place), title=title)
+        if not record.blobs:
+            return replace(record, body=to.seal(record.body, place), title=title)
+        body = to.seal(with_digests([blob.digest for blob in record.blobs], record.body), place)
+        return replace(record, body=body, title=title, blobs=sealed_blobs(thread_id, record, to.seal))
 
     @staticmethod
     def _sealed_metadata(thread_id: str, metadata: Mapping[str, object], seal: Sealer) -> str:
@@ -414,8 +483,7 @@ class EncryptedStorage(Storage):
     def _record(self, thread_id: str, record: TurnRecord) -> TurnRecord:
         if record.kind not in _SEALED:
             return record
-        body = opened(self._keys, record.body, thread_id, record_place(thread_id, record), record.number)
-        return replace(record, body=body)
+        return opened_record(self._keys, thread_id, record)
 
     def _step(self, thread_id: str, step: DraftStep) -> DraftStep:
         return replace(step, body=opened(self._keys, step.body, thread_id, step_place(thread_id, step)))
