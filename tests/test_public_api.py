@@ -201,12 +201,15 @@ HOMES = {
     "recuerda.recall": [
         "Fact",
         "FactExtractor",
+        "FoundThread",
         "IndexStats",
         "Memory",
+        "Passage",
         "Progress",
         "RecallIndex",
         "RecallProvider",
         "SQLiteRecallIndex",
+        "ThreadSearch",
     ],
     "recuerda.recall.postgres": ["PostgresRecallIndex"],
     "recuerda.redis": [

@@ -1,10 +1,10 @@
 """recuerda's own long-term memory: messages in a user's threads, found by words, time, speaker and meaning.
 
-`RecallProvider` gives this memory to an agent, and `Memory` is a message that it finds. `RecallIndex` is the contract
-of an index. `SQLiteRecallIndex` is the embedded index, and `recuerda.recall.postgres` has one for many processes. From
-the bottom up: `text.py` turns a message into terms, `ranking.py` orders candidates, `following.py` keeps an index in
-step with the log, `scopes.py` names the owners of memories, `correcting.py` puts right words in place of wrong
-ones, and `recollection.py` searches and forgets.
+`RecallProvider` gives this memory to an agent, and `Memory` is a message that it finds. `ThreadSearch` finds threads
+for a search box. `RecallIndex` is the contract of an index. `SQLiteRecallIndex` is the embedded index, and
+`recuerda.recall.postgres` has one for many processes. From the bottom up: `text.py` turns a message into terms,
+`ranking.py` orders candidates, `following.py` keeps an index in step with the log, `scopes.py` names the owners of
+memories, `correcting.py` puts right words in place of wrong ones, and `recollection.py` searches and forgets.
 """
 
 from recuerda.recall.facts import Fact, FactExtractor
@@ -12,14 +12,18 @@ from recuerda.recall.index import IndexStats, RecallIndex
 from recuerda.recall.memory import Memory, Progress
 from recuerda.recall.provider import RecallProvider
 from recuerda.recall.sqlite import SQLiteRecallIndex
+from recuerda.recall.thread_search import FoundThread, Passage, ThreadSearch
 
 __all__ = [
     "Fact",
     "FactExtractor",
+    "FoundThread",
     "IndexStats",
     "Memory",
+    "Passage",
     "Progress",
     "RecallIndex",
     "RecallProvider",
     "SQLiteRecallIndex",
+    "ThreadSearch",
 ]

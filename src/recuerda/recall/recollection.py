@@ -44,11 +44,11 @@ from recuerda.recall.index import (
 from recuerda.recall.joining import joined_candidates, joined_info
 from recuerda.recall.learning import Learning
 from recuerda.recall.meaning import EMBED_S, Meaning
-from recuerda.recall.memory import Filters, Memory, Progress
+from recuerda.recall.memory import Filters, Memory, Progress, memory_of
 from recuerda.recall.ranking import best_score, question_of, rank, relevance_of
 from recuerda.recall.repeats import Repeats
 from recuerda.recall.reranking import RERANKED, Reranking
-from recuerda.recall.scopes import Whose, other_scopes, user_scope
+from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, other_scopes, user_scope
 from recuerda.recall.text import MAX_TEXT, STANDING, query_terms
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
@@ -227,7 +227,12 @@ class Recollection:
                 yield thread_id
             after = page[-1]
 
-    async def _freshen(self, whose: Whose) -> set[str]:
+    async def namespaces_of(self, user_id: str) -> tuple[str, ...]:
+        """Return all namespaces in which the index has something of a user."""
+        others = await self.index.scopes(*other_scopes(user_id))
+        return (DEFAULT_NAMESPACE, *(scope.split("/", 2)[2] for scope in others))
+
+    async def freshen(self, whose: Whose) -> set[str]:
         """Bring the index up to date with the threads of an owner that changed last.
 
         The first search for a user in this process brings all of the user's threads up to date. Returns the threads
@@ -333,6 +338,47 @@ class Recollection:
             whose, lambda infos: self._ranked(query, infos, limit, filters, has_history=has_history)
         )
 
+    async def said(
+        self, wanted: Mapping[str, int], whose: Whose, *, limit: int, each: int, min_share: float
+    ) -> list[Memory]:
+        """Return the messages with words of a query, those with the most words first, and then the newest first.
+
+        The messages are checked as in a search. `score` is the share of the words that a message has.
+
+        Args:
+            wanted: the terms of the query, each with the number of its word.
+            whose: the owner of the messages.
+            limit: the largest number of threads.
+            each: the largest number of messages of one thread.
+            min_share: the least share.
+        """
+        return await self._checked(whose, lambda infos: self._said(wanted, infos, limit, each, min_share))
+
+    async def _said(
+        self, wanted: Mapping[str, int], scopes: Iterable[str], limit: int, each: int, min_share: float
+    ) -> list[Memory]:
+        queries = [CandidateQuery(scope=scope, terms=tuple(wanted), limit=_NARROW_CANDIDATES) for scope in scopes]
+        candidates = joined_candidates([await self.index.candidates(query) for query in queries])
+        words = len(set(wanted.values()))
+        shares = {
+            key: len({wanted[term] for term in candidate.matches}) / words
+            for key, candidate in candidates.found.items()
+            if candidate.matches
+        }
+        best = sorted(
+            (key for key, share in shares.items() if share >= min_share),
+            key=lambda key: (shares[key], candidates.found[key].created_us, key),
+            reverse=True,
+        )
+        kept: dict[int, list[int]] = {}
+        for key in best:
+            thread = key >> THREAD_BITS
+            if (thread in kept or len(kept) < limit) and len(kept.setdefault(thread, [])) < each:
+                kept[thread].append(key)
+        chosen = [key for keys in kept.values() for key in keys]
+        documents = await self.index.documents(chosen)
+        return [memory_of(documents[key], shares[key]) for key in chosen if key in documents]
+
     async def standing(self, whose: Whose, *, limit: int, filters: Filters) -> list[Memory]:
         """Return the standing instructions and preferences of an owner, the newest first, checked as in a search."""
         return await self._checked(whose, lambda infos: self._standing(infos, limit, filters))
@@ -343,7 +389,7 @@ class Recollection:
         """Return the memories that are found in an owner's scopes, after comparing their threads with the storage."""
         for _ in range(_ROUNDS):
             generation = self.index.generation
-            fresh = await self._freshen(whose)
+            fresh = await self.freshen(whose)
             infos = {scope: await self.index.scope_info(scope) for scope in whose.scopes}
             infos = {scope: info for scope, info in infos.items() if info.documents}
             found = await find(infos) if infos else []
@@ -458,7 +504,7 @@ class Recollection:
 
     async def facts(self, whose: Whose, *, has_history: bool) -> list[Fact]:
         """Return the facts of an owner. Their turns are checked against the storage, as in a search."""
-        await self._freshen(whose)
+        await self.freshen(whose)
         for _ in range(_ROUNDS):
             of_scopes = [await self.index.facts(scope, has_history=has_history) for scope in whose.scopes]
             facts = sorted(chain(*of_scopes), key=lambda fact: (fact.valid_from_us, fact.id))
@@ -579,7 +625,7 @@ class Recollection:
             raise InvalidInput(
                 "the query has no word to look for, so nothing can be forgotten; name a word of the message"
             )
-        await self._freshen(whose)
+        await self.freshen(whose)
         turns: set[tuple[str, int]] = set()
         for scope in whose.scopes:
             turns |= await self._turns_with(terms, scope)

@@ -103,6 +103,24 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
     return terms
 
 
+def places_of(text: str, terms: Collection[str], *, like: str | None = None) -> list[tuple[int, int]]:
+    """Return the places of the words that have one of these terms: the start and the end of each.
+
+    Args:
+        text: a text that is composed; see `folding.composed`.
+        terms: the terms.
+        like: the text whose language decides about the terms, if `text` is a part of it.
+    """
+    whole = text if like is None else like
+    languages = languages_of(words_of(whole), whole)
+    language = languages[0] if languages else ENGLISH
+    return [
+        (start, start + len(token))
+        for token, start, words in tokens_of(text)
+        if token and any((one.folded if one.is_exact else stem(one.text, language)) in terms for one in words)
+    ]
+
+
 def speaker_terms(name: str | None) -> list[str]:
     """Return the terms of a speaker's name, one for each word that a question may use for the person."""
     return [_NAME + word for word in name_words(name or "")]

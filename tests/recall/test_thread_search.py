@@ -1,0 +1,132 @@
+"""A search box above a list of conversations: threads, passages and the places of the words."""
+
+from pathlib import Path
+
+import pytest
+
+from recuerda import ChatMessage, ConfigurationError, InvalidInput, StorageUnavailable
+from recuerda.encryption import EncryptedStorage, KeyRing
+from recuerda.recall import FoundThread, RecallIndex, RecallProvider, SQLiteRecallIndex, ThreadSearch
+from recuerda.sqlite import SQLiteStorage
+from recuerda.storage import MemoryStorage
+from tests.recall.talking import pair, say
+
+LONG = f"{'Before that we talked. ' * 20}The ferry to Tangier leaves at nine. {'After that we slept. ' * 20}"
+
+
+def ids(found: list[FoundThread]) -> list[str]:
+    return [one.thread.id for one in found]
+
+
+def marked(found: FoundThread) -> list[list[str]]:
+    return [[passage.text[start:end] for start, end in passage.matches] for passage in found.passages]
+
+
+async def test_a_search_finds_threads_by_what_was_said_and_by_titles(storage: SQLiteStorage) -> None:
+    await say(storage, "a", *pair("When does the ferry leave?", "The ferries to Tángier leave at nine."))
+    await say(storage, "b", *pair("A ferry is a boat."))
+    await say(storage, "c", *pair("Hello"))
+    await storage.update_thread("c", title="Tangier by FERRY", archived=True)
+    await say(storage, "d", *pair("The ferry to Tangier"), user="bo")
+    async with ThreadSearch(storage) as search:
+        found = await search.search("tangier ferry", user_id="ana")
+        assert ids(found) == ["c", "a"]
+        assert found[0].passages == ()
+        assert [found[0].thread.title[start:end] for start, end in found[0].title_matches] == ["Tangier", "FERRY"]  # pyright: ignore[reportOptionalSubscript] - it has a title
+        (passage,) = found[1].passages
+        assert (passage.turn, passage.position, passage.role, passage.share) == (1, 1, "assistant", 1.0)
+        assert marked(found[1]) == [["ferries", "Tángier"]]
+        assert ids(await search.search("tangier ferry", user_id="ana", min_share=0.5)) == ["c", "a", "b"]
+        assert await search.search("zebra", user_id="ana") == []
+        assert await search.search("  ", user_id="ana") == []
+
+
+async def test_a_passage_of_a_long_message_is_the_part_with_the_words(storage: SQLiteStorage) -> None:
+    await say(storage, "a", ChatMessage("user", LONG.replace(". ", ".\n")))
+    async with ThreadSearch(storage) as search:
+        (found,) = await search.search("ferry Tangier", user_id="ana", max_characters=80)
+    (passage,) = found.passages
+    assert passage.text.startswith("…")
+    assert passage.text.endswith("…")
+    assert len(passage.text) == 82
+    assert "The ferry to Tangier leaves at nine." in passage.text
+    assert marked(found) == [["ferry", "Tangier"]]
+
+
+async def test_the_newest_passages_of_a_thread_come_first_and_are_few(storage: SQLiteStorage) -> None:
+    for number in range(5):
+        await say(storage, "a", ChatMessage("user", f"ferry {number}"))
+    await say(storage, "b", ChatMessage("user", "ferry"))
+    async with ThreadSearch(storage) as search:
+        found = await search.search("ferry", user_id="ana", max_passages=2)
+        assert ids(found) == ["b", "a"]
+        assert [passage.text for passage in found[1].passages] == ["ferry 4", "ferry 3"]
+        assert ids(await search.search("ferry", user_id="ana", limit=1)) == ["b"]
+
+
+async def test_what_is_gone_from_the_storage_is_not_found(storage: SQLiteStorage, elsewhere: SQLiteStorage) -> None:
+    for thread_id in ("a", "b", "c"):
+        await say(storage, thread_id, *pair("the ferry"))
+    async with ThreadSearch(storage) as search:
+        assert len(await search.search("ferry", user_id="ana")) == 3
+        await elsewhere.undo("a")
+        await elsewhere.delete("b")
+        assert ids(await search.search("ferry", user_id="ana")) == ["c"]
+        receipt = await storage.erase_user("ana")
+        assert [(one.name, one.outcome) for one in receipt.followers] == [("ThreadSearch", "removed")]
+        assert await search.search("ferry", user_id="ana") == []
+
+
+async def test_a_search_finds_a_users_threads_in_every_namespace(storage: SQLiteStorage) -> None:
+    recall = RecallProvider(storage=storage)
+    await say(storage, "a", *pair("the ferry"))
+    await storage.update_thread("b", metadata={"recall_namespace": "desk/2"}, user_id="ana")
+    await say(storage, "b", *pair("a ferry"))
+    async with ThreadSearch(storage) as search:
+        assert set(ids(await search.search("ferry", user_id="ana"))) == {"a", "b"}
+    assert {memory.thread_id for memory in await recall.search("ferry", user_id="ana")} == {"a"}
+    await recall.close()
+
+
+async def test_without_a_user_the_threads_of_nobody_are_searched() -> None:
+    storage = MemoryStorage()
+    await say(storage, "a", *pair("the ferry"), user=None)
+    await say(storage, "b", *pair("the ferry"))
+    await say(storage, "c", *pair("the boat"), user=None)
+    await storage.update_thread("c", title="Ferry")
+    await storage.update_thread("b", title="Ferry")
+    async with ThreadSearch(storage) as search:
+        assert ids(await search.search("ferry")) == ["c", "a"]
+
+
+async def test_a_view_of_one_user_is_searched_as_that_user(storage: SQLiteStorage, index_path: Path) -> None:
+    await say(storage, "a", *pair("the ferry"))
+    await say(storage, "b", *pair("the ferry"), user="bo")
+    async with ThreadSearch(storage.for_user("ana"), index_path) as search:
+        assert ids(await search.search("ferry", user_id="ana")) == ["a"]
+
+
+async def test_an_encrypted_storage_needs_a_named_index(storage: SQLiteStorage, index_path: Path) -> None:
+    sealed = EncryptedStorage(storage, KeyRing({"k1": b"1" * 32}, current="k1"))
+    await say(sealed, "a", *pair("the ferry"))
+    with pytest.raises(ConfigurationError, match="plain text"):
+        ThreadSearch(sealed)
+    async with ThreadSearch(sealed, index_path) as search:
+        assert ids(await search.search("ferry", user_id="ana")) == ["a"]
+
+
+async def test_a_given_index_stays_open_and_a_closed_search_is_an_error(storage: SQLiteStorage) -> None:
+    index: RecallIndex = SQLiteRecallIndex(":memory:")
+    search = ThreadSearch(storage, index)
+    await search.close()
+    assert (await index.stats()).documents == 0
+    await index.close()
+    with pytest.raises(StorageUnavailable):
+        await search.search("ferry", user_id="ana")
+
+
+async def test_arguments_that_cannot_be_used_are_refused(storage: SQLiteStorage) -> None:
+    async with ThreadSearch(storage) as search:
+        for wrong in ({"min_share": 0.0}, {"min_share": 1.5}, {"limit": 0}, {"max_passages": 0}, {"max_characters": 0}):
+            with pytest.raises(InvalidInput):
+                await search.search("ferry", user_id="ana", **wrong)  # pyright: ignore[reportArgumentType] - as they come
