@@ -100,6 +100,15 @@ def serve(
             "--stop-after", min=1, metavar="S", help="Give running requests S seconds to finish when the server stops."
         ),
     ] = 30.0,
+    hosted_tools: Annotated[
+        str,
+        typer.Option(
+            "--hosted-tools",
+            metavar="WAY",
+            help="Tools that only OpenAI can run, such as web_search: `refuse` refuses requests with them, `ignore` "
+            "leaves them out, `auto` leaves them out beside functions. The metadata of a response names them.",
+        ),
+    ] = "auto",
 ) -> None:
     """Serve OpenAI's Responses and Conversations from your own storage.
 
@@ -149,6 +158,7 @@ def serve(
         max_connections=max_connections,
         timeout_s=timeout,
         stop_s=stop,
+        hosted_tools=hosted_tools,
         announce=announce,
     )
     if not has_served:

@@ -5,7 +5,7 @@ One class reads both forms of an answer: a whole answer is a stream of a single 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from recuerda.messages.message import Usage
 from recuerda.openai.completion import Completion, decode_completion
@@ -37,11 +37,12 @@ class Answer:
     Args:
         name: the thread and the turn that will hold the items.
         first: the number of items that the turn holds before these items, which is the length of the response's input.
+        call_fields: the fields of a call that name its function, by the name that the model has for it.
     """
 
-    def __init__(self, name: TurnName, *, first: int) -> None:
+    def __init__(self, name: TurnName, *, first: int, call_fields: Mapping[str, Item]) -> None:
         self._reader = AnswerReader()
-        self._output = OutputItems(lambda kind, index: name.item_id(kind, first + index))
+        self._output = OutputItems(lambda kind, index: name.item_id(kind, first + index), call_fields)
 
     @property
     def items(self) -> list[Item]:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast, get_args
 
 from recuerda.errors import ConfigurationError
 from recuerda.server.connections import allow_more_descriptors
@@ -18,6 +19,7 @@ from recuerda.server.keys import KEYS_VARIABLE, TenantKeys, file_line, new_key, 
 from recuerda.server.offline import upstream_url
 from recuerda.server.running import Listening, serve
 from recuerda.server.settings import DEFAULT_WINDOW, Limits, ServerSettings, check_host
+from recuerda.server.tools import HostedTools
 from recuerda.server.upstream import Upstream
 from recuerda.storage.registry import open_storage
 from recuerda.window.window import ContextWindow
@@ -60,11 +62,13 @@ def run_server(
     max_connections: int | None,
     timeout_s: float,
     stop_s: float,
+    hosted_tools: str,
     announce: Callable[[str, str, str], None],
 ) -> bool:
     """Serve until a signal stops the server. Return False if the server could not listen on its address.
 
     Args:
+        hosted_tools: what happens to tools that only OpenAI's own servers can run: "auto", "ignore" or "refuse".
         announce: called as soon as the server accepts requests, with its URL, the URL of the model's server, and a line
             about the keys.
 
@@ -83,6 +87,7 @@ def run_server(
     settings = ServerSettings(
         model=model,
         window=window,
+        hosted_tools=_hosted_tools(hosted_tools),
         limits=Limits(
             max_body_bytes=max_body_bytes,
             requests_per_minute=requests_per_minute,
@@ -120,6 +125,12 @@ def run_server(
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(run())
+
+
+def _hosted_tools(value: str) -> HostedTools:
+    if value not in get_args(HostedTools):
+        raise ConfigurationError(f"--hosted-tools is 'auto', 'ignore' or 'refuse', and not {value!r}")
+    return cast("HostedTools", value)
 
 
 def _about(keys: TenantKeys | None) -> str:

@@ -32,6 +32,7 @@ from recuerda.server.faults import bad_request
 from recuerda.server.kinds import check_tool_item, is_tool_item, tool_content
 from recuerda.server.names import TurnName, is_item_id, parse_item_id
 from recuerda.server.requests import Item, check_parts, convert
+from recuerda.server.tools import wire_name
 
 ITEM = "item"
 """The additional property of a message that holds its item, if the item cannot be rebuilt from the message alone.
@@ -242,7 +243,7 @@ def _plain_message(item: Item) -> ChatMessage:
                 item["role"], [_kept_part(item["role"], part) for part in item["content"]], message_id=id
             )
         case "function_call":
-            call = FunctionCallContent(item["call_id"], item["name"], item["arguments"])
+            call = FunctionCallContent(item["call_id"], _function_name(item), item["arguments"])
             return ChatMessage("assistant", [call], message_id=id)
         case "function_call_output":
             return ChatMessage("tool", [_result(item["call_id"], item["output"])], message_id=id)
@@ -255,6 +256,11 @@ def _plain_message(item: Item) -> ChatMessage:
         case _:
             # Unknown items are kept for clients and people. A result without a call is never sent to a model.
             return ChatMessage("tool", [UnknownContent({"type": item["type"]})], message_id=id)
+
+
+def _function_name(item: Item) -> str:
+    namespace = item.get("namespace")
+    return wire_name(item["name"], namespace if isinstance(namespace, str) else None)
 
 
 def _reasoning(item: Item) -> TextReasoningContent:

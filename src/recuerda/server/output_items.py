@@ -7,7 +7,7 @@ their events names its item.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragment, TextKind
@@ -32,6 +32,7 @@ class OutputItems:
 
     Args:
         id_of: returns the id of a new item from its type and its place in the output.
+        call_fields: the fields of a call that name its function, by the name that the model has for it.
 
     Attributes:
         items: the items so far.
@@ -39,10 +40,11 @@ class OutputItems:
             the place of the part in the item.
     """
 
-    def __init__(self, id_of: Callable[[str, int], str]) -> None:
+    def __init__(self, id_of: Callable[[str, int], str], call_fields: Mapping[str, Item]) -> None:
         self.items: list[Item] = []
         self.cuts: Cuts = []
         self._id_of = id_of
+        self._call_fields = call_fields
         self._text: Item | None = None
         self._of_calls: dict[JoinedCall, Item] = {}
 
@@ -114,13 +116,14 @@ class OutputItems:
             return  # Some servers send the name after the id. The client is told of the call with its name.
         if item is None:
             arguments = call.arguments
-            start = {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": ""}
+            named = self._call_fields.get(call.name, {"name": call.name})
+            start: Item = {"type": "function_call", "call_id": call.id, **named, "arguments": ""}
             item = self._of_calls[call] = yield from self._open(start)
         elif item["status"] != "in_progress":
             if arguments.strip():
                 raise unreadable()  # the client was told that the call has ended, without these arguments
             return
-        item |= {"name": call.name, "arguments": call.arguments}
+        item["arguments"] = call.arguments
         self._cut(self._index(item), 0, len(arguments))
         if arguments:
             yield {"type": "response.function_call_arguments.delta", **self._at(item), "delta": arguments}

@@ -12,6 +12,7 @@ from recuerda.messages.message import ChatMessage, FunctionResultContent, Turn
 from recuerda.openai.wire import wire_messages
 from recuerda.server.faults import bad_request
 from recuerda.server.requests import CreateResponse, FunctionChoice, FunctionTool, TextFormat
+from recuerda.server.tools import Tools, chosen_names
 from recuerda.server.turns import merged_messages
 
 LOGPROBS = "message.output_text.logprobs"
@@ -47,12 +48,15 @@ def _follow(messages: Sequence[ChatMessage], open_calls: dict[str, None]) -> Non
                 open_calls.pop(part.call_id, None)
 
 
-def chat_body(request: CreateResponse, turns: Sequence[Turn], *, model: str, is_openai: bool) -> JsonObject:
+def chat_body(
+    request: CreateResponse, turns: Sequence[Turn], tools: Tools, *, model: str, is_openai: bool
+) -> JsonObject:
     """Return the body of the call.
 
     Args:
         request: the client's request.
         turns: the turns that the model reads; the last turn is the request's input.
+        tools: the tools of the request.
         model: the model's name.
         is_openai: True if the model's server is OpenAI's. Other servers know only the older name of the token limit.
     """
@@ -70,10 +74,9 @@ def chat_body(request: CreateResponse, turns: Sequence[Turn], *, model: str, is_
         "verbosity": None if request.text is None else request.text.verbosity,
         "response_format": None if request.text is None else _format(request.text.format),
     }
-    _check_choice(request)
-    if request.tools:
-        settings["tools"] = [_tool(tool) for tool in request.tools]
-        settings["tool_choice"] = _choice(request.tool_choice)
+    if tools.offered:
+        settings["tools"] = [_tool(tool) for tool in tools.offered]
+        settings["tool_choice"] = _choice(request.tool_choice, tools)
         settings["parallel_tool_calls"] = request.parallel_tool_calls
     body |= {name: value for name, value in settings.items() if value is not None}
     if LOGPROBS in (request.include or ()) or request.top_logprobs:
@@ -101,18 +104,9 @@ def _tool(tool: FunctionTool) -> JsonObject:
     return {"type": "function", "function": {name: value for name, value in function.items() if value is not None}}
 
 
-def _check_choice(request: CreateResponse) -> None:
-    names = [tool.name for tool in request.tools or ()]
-    if request.tool_choice == "required" and not names:
-        raise bad_request("'tool_choice' is 'required', and 'tools' has no function.", param="tool_choice")
-    if isinstance(request.tool_choice, FunctionChoice) and request.tool_choice.name not in names:
-        message = f"The function '{request.tool_choice.name[:64]}' of 'tool_choice' is not in 'tools'."
-        raise bad_request(message, param="tool_choice")
-
-
-def _choice(choice: str | FunctionChoice | None) -> str | JsonObject | None:
+def _choice(choice: str | FunctionChoice | None, tools: Tools) -> str | JsonObject | None:
     if isinstance(choice, FunctionChoice):
-        return {"type": "function", "function": {"name": choice.name}}
+        return {"type": "function", "function": {"name": chosen_names(choice, tools.fields)[0]}}
     return choice
 
 

@@ -15,6 +15,7 @@ from recuerda.openai.completion import CallPiece, FunctionPiece
 from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragment, TextKind
 from recuerda.server.output_items import PART_TYPES, Cuts, Event, OutputItems, part_done, text_delta, text_name
 from recuerda.server.requests import Item
+from recuerda.server.tools import named_fields, wire_name
 
 _KINDS: dict[str, TextKind] = {part: kind for kind, part in PART_TYPES.items()}
 
@@ -28,7 +29,9 @@ def replayed(items: Sequence[Item], cuts: Cuts | None, *, status: str) -> list[E
         status: the status of the response.
     """
     if cuts is not None and _fit(items, cuts):
-        output = OutputItems(lambda _, index: items[index]["id"])
+        calls = [item for item in items if item["type"] == "function_call"]
+        fields = {_wire_name(item): named_fields(item["name"], item.get("namespace")) for item in calls}
+        output = OutputItems(lambda _, index: items[index]["id"], fields)
         events = [event for fragment in _fragments(items, cuts) for event in output.take(fragment)]
         events += output.end(status)
         if output.items == list(items):
@@ -52,7 +55,7 @@ def _fragments(items: Sequence[Item], cuts: Cuts) -> Iterator[Fragment]:
             if item["type"] == "function_call":
                 call = calls.setdefault(index, JoinedCall(CallPiece(id=item["call_id"])))
                 piece = item["arguments"][start : start + length]
-                yield CallFragment(call, call.take(FunctionPiece(name=item["name"], arguments=piece)))
+                yield CallFragment(call, call.take(FunctionPiece(name=_wire_name(item), arguments=piece)))
             else:
                 yield _text_fragment(_parts(item)[number], start, length)
 
@@ -71,6 +74,10 @@ def _logprobs(part: Item, start: int, length: int) -> list[Any]:
             found.append(entry)
         position += len(entry.get("token") or "")
     return found
+
+
+def _wire_name(item: Item) -> str:
+    return wire_name(item["name"], item.get("namespace"))
 
 
 def _parts(item: Item) -> list[Item]:

@@ -69,7 +69,7 @@ class ConversationReference(msgspec.Struct, frozen=True):
 
 
 class FunctionTool(msgspec.Struct, frozen=True):
-    """A function that the client runs. OpenAI's other tools run at OpenAI, so requests with them are refused."""
+    """A function that the client runs."""
 
     type: Literal["function"]
     name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -83,6 +83,7 @@ class FunctionChoice(msgspec.Struct, frozen=True):
 
     type: Literal["function"]
     name: _Name
+    namespace: str | None = None
 
 
 class TextFormat(msgspec.Struct, frozen=True):
@@ -119,7 +120,7 @@ class CreateResponse(msgspec.Struct, frozen=True):
     include: list[_Includable] | None = None
     store: bool | None = None
     stream: bool | None = None
-    tools: Annotated[list[FunctionTool], Meta(max_length=1024)] | None = None
+    tools: Annotated[list[Item], Meta(max_length=1024)] | None = None
     tool_choice: Literal["none", "auto", "required"] | FunctionChoice | None = None
     parallel_tool_calls: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None

@@ -11,13 +11,14 @@ from recuerda.server.answer import Answer
 from recuerda.server.names import TurnName
 from recuerda.server.output_items import Cuts
 from recuerda.server.requests import CreateResponse, Item
+from recuerda.server.tools import IGNORED, Tools
 
 ResponseObject: TypeAlias = dict[str, Any]
 
 _CUTS = "cuts"
 
 
-def begun(request: CreateResponse, name: TurnName, *, model: str, created_at: int) -> ResponseObject:
+def begun(request: CreateResponse, name: TurnName, tools: Tools, *, model: str, created_at: int) -> ResponseObject:
     """Return the response in its state before the model's first word."""
     text: Item = {"format": {"type": "text"}}
     if request.text is not None:
@@ -44,14 +45,19 @@ def begun(request: CreateResponse, name: TurnName, *, model: str, created_at: in
         "temperature": request.temperature,
         "text": text,
         "tool_choice": "auto" if request.tool_choice is None else msgspec.to_builtins(request.tool_choice),
-        "tools": [msgspec.to_builtins(tool) for tool in request.tools or ()],
+        "tools": list(tools.shown),
         "top_logprobs": request.top_logprobs or 0,
         "top_p": request.top_p,
         "truncation": request.truncation or "disabled",
         "usage": None,
         "user": request.user,
-        "metadata": request.metadata or {},
+        "metadata": {**(request.metadata or {}), **_left_out(tools)},
     }
+
+
+def _left_out(tools: Tools) -> dict[str, str]:
+    """Return the metadata that says which tools were left out."""
+    return {IGNORED: ", ".join(tools.ignored)[:512]} if tools.ignored else {}
 
 
 def finished(response: ResponseObject, answer: Answer, *, completed_at: int) -> ResponseObject:

@@ -38,6 +38,7 @@ from recuerda.server.requests import CreateResponse, Item, RetrieveQuery, conver
 from recuerda.server.response_object import ResponseObject, begun, cuts_in, finished, from_kept, to_keep
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
+from recuerda.server.tools import Tools, tools_of
 from recuerda.server.turns import (
     EMPTY_TURN,
     fingerprint_of,
@@ -60,6 +61,7 @@ class _Job(msgspec.Struct, frozen=True):
     inputs: list[Item]
     body: dict[str, Any]
     response: ResponseObject
+    tools: Tools
     key: RequestKey | None
 
 
@@ -133,6 +135,7 @@ class Responses:
     # -- making a response ---------------------------------------------------------------------------------------------
 
     async def _job(self, call: ApiCall, request: CreateResponse, place: Place, key: RequestKey | None) -> _Job:
+        tools = tools_of(request, self._settings.hosted_tools)
         inputs = await self._inputs(call, request, place)
         held = [stored.turn for stored in place.turns]
         history = held[len(held) - self._settings.window.count(held) :] if held else []
@@ -141,9 +144,9 @@ class Responses:
         new = await call.run(pack_turn, inputs)
         await call.run(check_calls, history, new)
         model = request.model or self._settings.model
-        body = chat_body(request, [*history, new], model=model, is_openai=self._upstream.is_openai)
-        response = begun(request, place.name, model=model, created_at=int(time.time()))
-        return _Job(call, request, place, inputs, body, response, key)
+        body = chat_body(request, [*history, new], tools, model=model, is_openai=self._upstream.is_openai)
+        response = begun(request, place.name, tools, model=model, created_at=int(time.time()))
+        return _Job(call, request, place, inputs, body, response, tools, key)
 
     async def _inputs(self, call: ApiCall, request: CreateResponse, place: Place) -> list[Item]:
         if isinstance(request.input, str):
@@ -180,7 +183,7 @@ class Responses:
         yield frames.all([*ending, closing(response)])
 
     def _answer(self, job: _Job) -> Answer:
-        return Answer(job.place.name, first=len(job.inputs))
+        return Answer(job.place.name, first=len(job.inputs), call_fields=job.tools.fields)
 
     async def _commit(self, job: _Job, answer: Answer) -> ResponseObject:
         """Add the turn to its thread in one atomic step, and return the response as it is stored.

@@ -7,6 +7,7 @@ import ipaddress
 import msgspec
 
 from recuerda.errors import ConfigurationError
+from recuerda.server.tools import HostedTools
 from recuerda.window.window import ContextWindow
 
 DEFAULT_WINDOW = ContextWindow(max_tokens=100_000)
@@ -76,6 +77,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         model: the model for requests that do not name one.
         window: the part of a conversation that is sent to the model.
         limits: the limits on requests; see `Limits`.
+        hosted_tools: what happens to the tools of a request that only OpenAI's own servers can run: "refuse" refuses
+            the request, "ignore" leaves them out, and "auto" leaves them out only if the request has functions as well.
+            A response names the tools that were left out in its metadata.
         max_warm_threads: the number of threads whose newest turns are kept in memory, so that a request on one of them
             reads only the turns that are new.
     """
@@ -83,6 +87,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     window: ContextWindow = DEFAULT_WINDOW
     limits: Limits = Limits()
+    hosted_tools: HostedTools = "auto"
     max_warm_threads: int = 2000
 
 
