@@ -109,6 +109,14 @@ def serve(
             "leaves them out, `auto` leaves them out beside functions. The metadata of a response names them.",
         ),
     ] = "auto",
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cors-origin",
+            metavar="ORIGIN",
+            help="Let web pages of this origin, such as https://example.org, call the server. Repeat it for more.",
+        ),
+    ] = None,
 ) -> None:
     """Serve OpenAI's Responses and Conversations from your own storage.
 
@@ -159,6 +167,7 @@ def serve(
         timeout_s=timeout,
         stop_s=stop,
         hosted_tools=hosted_tools,
+        cors_origins=cors_origin or (),
         announce=announce,
     )
     if not has_served:

@@ -6,11 +6,13 @@ One class reads both forms of an answer: a whole answer is a stream of a single 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import cast
 
+from recuerda.json_value import JsonObject
 from recuerda.messages.message import Usage
 from recuerda.openai.completion import Completion, decode_completion
 from recuerda.openai.reader import AnswerReader
-from recuerda.server.faults import ApiFault
+from recuerda.server.faults import INVALID_REQUEST, ApiFault
 from recuerda.server.names import TurnName
 from recuerda.server.output_items import Cuts, Event, OutputItems, unreadable
 from recuerda.server.requests import Item
@@ -27,8 +29,21 @@ def read_answer(data: bytes) -> Completion:
     except (ValueError, RecursionError):
         raise unreadable() from None
     if completion.error is not None:
-        raise ApiFault(502, "The model's server reported an error in its answer.", code="upstream_error")
+        raise _reported(completion.error)
     return completion
+
+
+def _reported(error: object) -> ApiFault:
+    """Return the fault for an error in an answer. Its text is shown if it is about the request."""
+    details = cast("JsonObject", error) if isinstance(error, dict) else {}
+    code, message = details.get("code"), details.get("message")
+    is_about_request = code in _ABOUT_REQUEST or details.get("type") == INVALID_REQUEST
+    if is_about_request and isinstance(message, str):
+        return ApiFault(400, message, code=code if isinstance(code, str) else None)
+    return ApiFault(502, "The model's server reported an error in its answer.", code="upstream_error")
+
+
+_ABOUT_REQUEST = ("context_length_exceeded", "invalid_prompt", 400, 413, 422)
 
 
 class Answer:

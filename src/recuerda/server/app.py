@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from recuerda.server.azure_paths import AzurePaths
 from recuerda.server.conversations import Conversations
 from recuerda.server.faults import ApiFault
 from recuerda.server.http import Gate, json_response
@@ -20,7 +23,7 @@ from recuerda.server.monitoring import Monitoring
 from recuerda.server.once import Once
 from recuerda.server.openapi import describe
 from recuerda.server.passthrough import Passthrough
-from recuerda.server.request_ids import RequestIds
+from recuerda.server.request_ids import CLIENT_REQUEST_ID, REQUEST_ID, RequestIds
 from recuerda.server.responses import Responses
 from recuerda.server.routes import ROUTES, Handlers
 from recuerda.server.settings import ServerSettings
@@ -65,10 +68,10 @@ class Application:
         )
         self.asgi: Starlette = Starlette(
             routes=[
-                self._gate.route(route.method, route.path, route.handler(handlers), is_open=route.is_open)
+                self._gate.route(route.method, route.pattern, route.handler(handlers), is_open=route.is_open)
                 for route in ROUTES
             ],
-            middleware=[Middleware(RequestIds)],
+            middleware=[Middleware(RequestIds), *_cors(settings.cors_origins), Middleware(AzurePaths)],
             exception_handlers={HTTPException: _unknown},
         )
 
@@ -89,6 +92,23 @@ def create_app(
         keys: the keys that clients must send. If None, every program on this machine is answered, and no other.
     """
     return Application(storage, upstream, settings, keys=keys).asgi
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    """Return the middleware that lets web pages of some origins call the service; none without origins."""
+    if not origins:
+        return []
+    exposed = [REQUEST_ID, CLIENT_REQUEST_ID, "retry-after"]
+    methods = ["GET", "POST", "DELETE"]
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=methods,
+            allow_headers=["*"],
+            expose_headers=exposed,
+        )
+    ]
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
@@ -63,12 +63,14 @@ def run_server(
     timeout_s: float,
     stop_s: float,
     hosted_tools: str,
+    cors_origins: Sequence[str],
     announce: Callable[[str, str, str], None],
 ) -> bool:
     """Serve until a signal stops the server. Return False if the server could not listen on its address.
 
     Args:
         hosted_tools: what happens to tools that only OpenAI's own servers can run: "auto", "ignore" or "refuse".
+        cors_origins: the origins of the web pages that may call the service from a browser.
         announce: called as soon as the server accepts requests, with its URL, the URL of the model's server, and a line
             about the keys.
 
@@ -88,6 +90,7 @@ def run_server(
         model=model,
         window=window,
         hosted_tools=_hosted_tools(hosted_tools),
+        cors_origins=tuple(cors_origins),
         limits=Limits(
             max_body_bytes=max_body_bytes,
             requests_per_minute=requests_per_minute,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -20,7 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from recuerda.server.azure_paths import DEPLOYMENT
 from recuerda.server.beside import Beside
+from recuerda.server.encodings import Unpacking
 from recuerda.server.faults import ApiFault, bad_request, fault_of
 from recuerda.server.json_limits import JsonMeter
 from recuerda.server.keys import TenantKeys
@@ -69,6 +71,11 @@ class ApiCall:
             message = f"An idempotency key has up to {MAX_IDEMPOTENCY_KEY_LENGTH} characters."
             raise bad_request(message, param="idempotency-key")
         return key
+
+    @property
+    def deployment(self) -> str | None:
+        """The deployment that a path of Azure names; None for any other path."""
+        return getattr(self._request.state, DEPLOYMENT, None)
 
     @property
     def target(self) -> str:
@@ -155,13 +162,14 @@ class Gate:
         if self.is_stopping:
             raise ApiFault(503, "The server is stopping.", code="server_stopping", retry_after_s=1)
         if self._keys is None:
-            _check_is_local(request)
+            _check_is_local(request, self._settings.cors_origins)
             self._rate.take(None)
             return Tenancy()
-        kind, _, key = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not key.strip():
-            raise ApiFault(401, "You didn't provide an API key: send it as a bearer token.", code="missing_api_key")
-        tenant = self._keys.tenant_of(key.strip())
+        key = _key_in(request)
+        if not key:
+            message = "You didn't provide an API key: send it as a bearer token, or in the header api-key."
+            raise ApiFault(401, message, code="missing_api_key")
+        tenant = self._keys.tenant_of(key)
         if tenant is None:
             raise ApiFault(401, "Incorrect API key provided.", code="invalid_api_key")
         self._rate.take(tenant)
@@ -185,25 +193,28 @@ class Gate:
         """
         limits, loop = self._settings.limits, asyncio.get_running_loop()
         meter = JsonMeter(max_depth=limits.max_json_depth, max_values=limits.max_json_values)
+        unpacking = Unpacking(request.headers.get("content-encoding", ""))
         pieces: list[bytes] = []
         size = 0
         started = loop.time()
         try:
             async with asyncio.timeout(limits.body_s) as patience:
-                async for piece in request.stream():
-                    size += len(piece)
-                    if size > limits.max_body_bytes:
-                        message = f"The request is longer than {limits.max_body_bytes:,} bytes."
-                        raise ApiFault(413, message, code="request_too_large")
-                    buffered.grow(len(piece))
-                    pieces.append(piece)
-                    patience.reschedule(None)
+                async for packed in request.stream():
                     arrived = loop.time()
-                    await self._beside.run(piece, meter.add, piece)
+                    patience.reschedule(None)
+                    for piece in unpacking.add(packed):
+                        size += len(piece)
+                        if size > limits.max_body_bytes:
+                            message = f"The request is longer than {limits.max_body_bytes:,} bytes."
+                            raise ApiFault(413, message, code="request_too_large")
+                        buffered.grow(len(piece))
+                        pieces.append(piece)
+                        await self._beside.run(piece, meter.add, piece)
                     started += loop.time() - arrived  # This time is not the client's.
                     patience.reschedule(started + limits.body_s + size / limits.body_bytes_per_s)
         except TimeoutError:
             raise ApiFault(408, "The body of the request took too long to arrive.", code="request_timeout") from None
+        unpacking.finish()
         body = b"".join(pieces)
         await self._beside.run(body, meter.finish)
         return body
@@ -289,15 +300,24 @@ def known_fault(error: Exception) -> ApiFault:
     return fault
 
 
-def _check_is_local(request: Request) -> None:
+def _key_in(request: Request) -> str:
+    """Return the key of a request, in the header of OpenAI's clients or of Azure's; empty if there is none."""
+    kind, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if kind.lower() == "bearer" else request.headers.get("api-key", "").strip()
+
+
+def _check_is_local(request: Request, origins: Collection[str]) -> None:
     """Refuse requests from other machines and from web pages. A server without keys admits all other requests.
+
+    Web pages of this machine are admitted, and those of the origins that the settings name.
 
     Raises:
         ApiFault: the request's `Host` or `Origin` is not this machine.
     """
     host = _host_of(f"//{request.headers.get('host', '')}")
     origin = request.headers.get("origin")
-    if not is_loopback(host) or (origin is not None and not is_loopback(_host_of(origin))):
+    is_known = origin is None or origin in origins or is_loopback(_host_of(origin))
+    if not is_loopback(host) or not is_known:
         raise ApiFault(
             403, "This server has no keys, so it answers only programs on its own machine.", code="not_local"
         )

@@ -105,6 +105,7 @@ ANSWERS: dict[str, Schema] = {
         conversation={"type": ["object", "null"]},
         previous_response_id={"type": ["string", "null"]},
     ),
+    "InputTokens": _object({"object": _STRING, "input_tokens": {"type": "integer"}}),
     "Status": _object({"status": _STRING}),
     "Error": _object(
         {

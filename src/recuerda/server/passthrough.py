@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from urllib.parse import quote
 
 import msgspec
 from starlette.responses import Response
 
+from recuerda.server.faults import not_found
 from recuerda.server.http import ApiCall, Stream
 from recuerda.server.limits import InFlight
-from recuerda.server.requests import ChatRequest, parse_body
+from recuerda.server.requests import ChatRequest, EmbeddingsRequest, parse_body
 from recuerda.server.settings import ServerSettings
 from recuerda.server.upstream import Upstream
 
@@ -25,7 +27,7 @@ class Passthrough:
     async def chat_completions(self, call: ApiCall) -> Response:
         """Pass a chat completion through, whole or as a stream."""
         request = await call.run(parse_body, call.body, ChatRequest)
-        body = await call.run(_with_model, call.body, request, default=self._settings.model)
+        body = await call.run(_with_model, call.body, request, default=call.deployment or self._settings.model)
         async with AsyncExitStack() as held:
             held.enter_context(self._in_flight.one_more())
             answer = await held.enter_async_context(self._upstream.chat(body))
@@ -36,10 +38,26 @@ class Passthrough:
     async def models(self, call: ApiCall) -> Response:
         """Pass the list of models through."""
         del call
-        return Response(await self._upstream.models(), media_type="application/json")
+        return Response(await self._upstream.fetch("GET", "/models"), media_type="application/json")
+
+    async def model(self, call: ApiCall) -> Response:
+        """Pass the description of a model through."""
+        name = call.path("model")
+        if any(part in ("", ".", "..") for part in name.split("/")):
+            raise not_found("Model", name)
+        name = quote(name, safe="/:@")
+        return Response(await self._upstream.fetch("GET", f"/models/{name}"), media_type="application/json")
+
+    async def embeddings(self, call: ApiCall) -> Response:
+        """Pass a request for embeddings through."""
+        request = await call.run(parse_body, call.body, EmbeddingsRequest)
+        body = await call.run(_with_model, call.body, request, default=call.deployment or self._settings.model)
+        with self._in_flight.one_more():
+            answer = await self._upstream.fetch("POST", "/embeddings", body)
+        return Response(answer, media_type="application/json")
 
 
-def _with_model(body: bytes, request: ChatRequest, *, default: str) -> bytes:
+def _with_model(body: bytes, request: ChatRequest | EmbeddingsRequest, *, default: str) -> bytes:
     """Return a request's JSON with a model: its own, or else the default one. The other bytes stay unchanged."""
     if request.model:
         return body

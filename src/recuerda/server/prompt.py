@@ -11,7 +11,7 @@ from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, FunctionResultContent, Turn
 from recuerda.openai.wire import wire_messages
 from recuerda.server.faults import bad_request
-from recuerda.server.requests import CreateResponse, FunctionChoice, FunctionTool, TextFormat
+from recuerda.server.requests import CreateResponse, FunctionChoice, TextFormat
 from recuerda.server.tools import Tools, chosen_names
 from recuerda.server.turns import merged_messages
 
@@ -75,7 +75,7 @@ def chat_body(
         "response_format": None if request.text is None else _format(request.text.format),
     }
     if tools.offered:
-        settings["tools"] = [_tool(tool) for tool in tools.offered]
+        settings["tools"] = [tool.wire for tool in tools.offered]
         settings["tool_choice"] = _choice(request.tool_choice, tools)
         settings["parallel_tool_calls"] = request.parallel_tool_calls
     body |= {name: value for name, value in settings.items() if value is not None}
@@ -92,16 +92,6 @@ def _messages(turns: Sequence[Turn], instructions: str | None) -> list[JsonObjec
         if message["role"] == "developer":  # only OpenAI knows this role, and treats it as "system"
             message["role"] = "system"
     return wire
-
-
-def _tool(tool: FunctionTool) -> JsonObject:
-    function = {
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-        "strict": tool.strict,
-    }
-    return {"type": "function", "function": {name: value for name, value in function.items() if value is not None}}
 
 
 def _choice(choice: str | FunctionChoice | None, tools: Tools) -> str | JsonObject | None:

@@ -158,6 +158,13 @@ class ChatRequest(msgspec.Struct, frozen=True):
     stream: bool | None = None
 
 
+class EmbeddingsRequest(msgspec.Struct, frozen=True):
+    """`POST /v1/embeddings`; the model's server checks the rest."""
+
+    input: Any
+    model: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
 class ListQuery(msgspec.Struct, frozen=True):
     """The query of a list: the page, its length and its order."""
 
@@ -215,7 +222,7 @@ def check_parts(items: Sequence[Item], *, at: str) -> None:
 
 def _misfit(error: msgspec.ValidationError, at: str = "") -> ApiFault:
     found = _AT_PATH.match(str(error))
-    problem, path = (found["problem"], found["path"]) if found else (str(error), "")
+    problem, path = (found["problem"], found["path"].partition("[...]")[0]) if found else (str(error), "")
     if missing := re.search(r"missing required field `(\w+)`", problem):
         path = f"{path}.{missing[1]}".strip(".")
         param = _joined(at, path)

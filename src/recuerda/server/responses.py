@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from recuerda.messages.message import Turn
 from recuerda.server.answer import Answer, read_answer
 from recuerda.server.conversations import page_of
 from recuerda.server.events import Frames, closing, failing, opening, replay
@@ -43,6 +44,7 @@ from recuerda.server.turns import (
     EMPTY_TURN,
     fingerprint_of,
     inputs_of,
+    merged_messages,
     outputs_of,
     pack_turn,
     response_of,
@@ -50,6 +52,7 @@ from recuerda.server.turns import (
 )
 from recuerda.server.upstream import Upstream, UpstreamAnswer
 from recuerda.threads.history import StoredTurn
+from recuerda.window.tokens import TokenCounter
 
 
 class _Job(msgspec.Struct, frozen=True):
@@ -63,6 +66,14 @@ class _Job(msgspec.Struct, frozen=True):
     response: ResponseObject
     tools: Tools
     key: RequestKey | None
+
+
+class _Prompt(msgspec.Struct, frozen=True):
+    """The part of a request that the model reads; the last turn is the input."""
+
+    inputs: list[Item]
+    turns: list[Turn]
+    tools: Tools
 
 
 class Responses:
@@ -84,6 +95,7 @@ class Responses:
         self._settings = settings
         self._in_flight = in_flight
         self._metrics = metrics
+        self._counter = TokenCounter()
 
     async def create(self, call: ApiCall) -> Response:
         """Answer, whole or as a stream. A retry with the same idempotency key gets the first answer again."""
@@ -102,6 +114,16 @@ class Responses:
             if request.stream:
                 return Stream(self._streamed(job, upstream), held=held.pop_all())
             return json_response(await self._whole(job, upstream))
+
+    async def input_tokens(self, call: ApiCall) -> Response:
+        """Return about how many tokens the model would read for a request. The model is not asked."""
+        request = await call.run(parse_body, call.body, CreateResponse)
+        async with AsyncExitStack() as held:
+            place = await find_place(self._threads, call.tenancy, request, key=None, held=held)
+            prompt = await self._prompt(call, request, place)
+        messages = merged_messages(prompt.turns)
+        count = self._counter.count(messages, instructions=request.instructions, tools=prompt.tools.offered)
+        return json_response({"object": "response.input_tokens", "input_tokens": count})
 
     async def retrieve(self, call: ApiCall) -> Response:
         """Return a response, whole or as a stream of its events."""
@@ -135,18 +157,25 @@ class Responses:
     # -- making a response ---------------------------------------------------------------------------------------------
 
     async def _job(self, call: ApiCall, request: CreateResponse, place: Place, key: RequestKey | None) -> _Job:
+        prompt = await self._prompt(call, request, place)
+        model = request.model or call.deployment or self._settings.model
+        turns, tools = prompt.turns, prompt.tools
+        body = chat_body(request, turns, tools, model=model, is_openai=self._upstream.is_openai)
+        response = begun(request, place.name, tools, model=model, created_at=int(time.time()))
+        return _Job(call, request, place, prompt.inputs, body, response, tools, key)
+
+    async def _prompt(self, call: ApiCall, request: CreateResponse, place: Place) -> _Prompt:
         tools = tools_of(request, self._settings.hosted_tools)
         inputs = await self._inputs(call, request, place)
         held = [stored.turn for stored in place.turns]
         history = held[len(held) - self._settings.window.count(held) :] if held else []
+        if request.truncation == "disabled" and (place.has_older_turns or len(history) < len(held)):
+            raise _does_not_fit()
         if not inputs and not any(turn.messages for turn in history):
             raise bad_request("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
         new = await call.run(pack_turn, inputs)
         await call.run(check_calls, history, new)
-        model = request.model or self._settings.model
-        body = chat_body(request, [*history, new], tools, model=model, is_openai=self._upstream.is_openai)
-        response = begun(request, place.name, tools, model=model, created_at=int(time.time()))
-        return _Job(call, request, place, inputs, body, response, tools, key)
+        return _Prompt(inputs, [*history, new], tools)
 
     async def _inputs(self, call: ApiCall, request: CreateResponse, place: Place) -> list[Item]:
         if isinstance(request.input, str):
@@ -241,6 +270,11 @@ def _replayed(turn: StoredTurn, name: TurnName, key: RequestKey, *, is_streamed:
 
 def _played(stream: bytes) -> Response:
     return Response(stream, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+
+
+def _does_not_fit() -> ApiFault:
+    message = "The conversation is longer than the model's window, and 'truncation' is 'disabled'."
+    return bad_request(message, param="truncation", code="context_length_exceeded")
 
 
 def _cuts_of(turn: StoredTurn) -> Cuts | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from recuerda.server.conversations import Conversations
 from recuerda.server.http import Handler
@@ -21,11 +22,21 @@ from recuerda.server.requests import (
     CreateConversation,
     CreateItems,
     CreateResponse,
+    EmbeddingsRequest,
     ListQuery,
     RetrieveQuery,
     UpdateConversation,
 )
 from recuerda.server.responses import Responses
+
+
+class _ResponseId(StringConvertor):
+    """A part of a path that is not the name of another path beside the responses."""
+
+    regex = "(?!(?:input_tokens|compact)(?:/|$))[^/]+"
+
+
+register_url_convertor("response", _ResponseId())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +78,11 @@ class ApiRoute:
     media_type: str = "application/json"
     is_open: bool = False
     unavailable: str | None = None
+
+    @property
+    def pattern(self) -> str:
+        """The path for the application. A model's name may have slashes, and no response has the name of a path."""
+        return self.path.replace("{model}", "{model:path}").replace("{response_id}", "{response_id:response}")
 
 
 _CONVERSATION = "/v1/conversations/{conversation_id}"
@@ -138,6 +154,14 @@ ROUTES: tuple[ApiRoute, ...] = (
         is_streamed=True,
     ),
     ApiRoute(
+        "POST",
+        "/v1/responses/input_tokens",
+        "Count the tokens of a request",
+        lambda handlers: handlers.responses.input_tokens,
+        body=CreateResponse,
+        answer="InputTokens",
+    ),
+    ApiRoute(
         "GET",
         _RESPONSE,
         "Retrieve a response",
@@ -163,7 +187,20 @@ ROUTES: tuple[ApiRoute, ...] = (
         body=ChatRequest,
         is_streamed=True,
     ),
+    ApiRoute(
+        "POST",
+        "/v1/embeddings",
+        "Pass a request for embeddings through",
+        lambda handlers: handlers.passthrough.embeddings,
+        body=EmbeddingsRequest,
+    ),
     ApiRoute("GET", "/v1/models", "Pass the list of models through", lambda handlers: handlers.passthrough.models),
+    ApiRoute(
+        "GET",
+        "/v1/models/{model}",
+        "Pass the description of a model through",
+        lambda handlers: handlers.passthrough.model,
+    ),
     ApiRoute(
         "GET",
         "/health",

@@ -80,6 +80,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         hosted_tools: what happens to the tools of a request that only OpenAI's own servers can run: "refuse" refuses
             the request, "ignore" leaves them out, and "auto" leaves them out only if the request has functions as well.
             A response names the tools that were left out in its metadata.
+        cors_origins: the origins of the web pages that may call the service from a browser, such as
+            `https://example.org`.
         max_warm_threads: the number of threads whose newest turns are kept in memory, so that a request on one of them
             reads only the turns that are new.
     """
@@ -88,6 +90,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     window: ContextWindow = DEFAULT_WINDOW
     limits: Limits = Limits()
     hosted_tools: HostedTools = "auto"
+    cors_origins: tuple[str, ...] = ()
     max_warm_threads: int = 2000
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from recuerda.json_value import JsonObject
 from recuerda.server.faults import bad_request
 from recuerda.server.requests import CreateResponse, FunctionChoice, FunctionTool, Item, convert
 
@@ -39,6 +40,15 @@ class Namespace(msgspec.Struct, frozen=True):
     type: Literal["namespace"] = "namespace"
 
 
+class Offered(msgspec.Struct, frozen=True):
+    """A function as the model is offered it."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    wire: JsonObject
+
+
 class Tools(msgspec.Struct, frozen=True):
     """The tools of a request.
 
@@ -49,7 +59,7 @@ class Tools(msgspec.Struct, frozen=True):
         ignored: the types of the tools that were left out.
     """
 
-    offered: Sequence[FunctionTool] = ()
+    offered: Sequence[Offered] = ()
     shown: Sequence[Item] = ()
     fields: Mapping[str, Item] = {}
     ignored: Sequence[str] = ()
@@ -61,7 +71,7 @@ def tools_of(request: CreateResponse, hosted: HostedTools) -> Tools:
     Raises:
         ApiFault: a tool is invalid or cannot be offered, or `tool_choice` names a function that is not there.
     """
-    offered: list[FunctionTool] = []
+    offered: list[Offered] = []
     shown: list[Item] = []
     fields: dict[str, Item] = {}
     others: dict[str, str] = {}
@@ -76,12 +86,19 @@ def tools_of(request: CreateResponse, hosted: HostedTools) -> Tools:
             if name in fields and namespace is not None:
                 raise bad_request(f"Two functions are called '{name}'.", param=f"{path}.name")
             fields[name] = named_fields(function.name, namespace)
-            offered.append(msgspec.structs.replace(function, name=name))
+            offered.append(_offered(function, name))
         else:
             others.setdefault(_type_of(tool, path), path)
     _check_hosted(others, hosted, has_functions=bool(offered))
     _check_choice(request, fields)
     return Tools(offered, shown, fields, tuple(others))
+
+
+def _offered(tool: FunctionTool, name: str) -> Offered:
+    given = {"description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
+    function: JsonObject = {"name": name, **{field: value for field, value in given.items() if value is not None}}
+    wire: JsonObject = {"type": "function", "function": function}
+    return Offered(name, tool.description or "", tool.parameters or {}, wire)
 
 
 def wire_name(name: str, namespace: str | None) -> str:

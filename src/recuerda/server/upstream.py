@@ -192,8 +192,8 @@ class Upstream:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
         )
         self._key = api_key
-        self._chat_url = httpx2.URL(f"{base_url.rstrip('/')}/chat/completions")
-        self._models_url = httpx2.URL(f"{base_url.rstrip('/')}/models")
+        self._base_url = base_url.rstrip("/")
+        self._chat_url = httpx2.URL(f"{self._base_url}/chat/completions")
         self.url: str = public_url(settings.url)
         host = urlsplit(base_url).hostname or ""
         self.is_openai: bool = any(host == name or host.endswith(f".{name}") for name in _OPENAI_HOSTS)
@@ -228,13 +228,13 @@ class Upstream:
         finally:
             await answer.aclose()
 
-    async def models(self) -> bytes:
-        """Return the list of models in the server's own JSON.
+    async def fetch(self, method: str, path: str, content: bytes | None = None) -> bytes:
+        """Return the server's own JSON for another path, such as `/models`.
 
         Raises:
             ApiFault: the model's server does not answer or refuses the request.
         """
-        answer = await self._open("GET", self._models_url, None)
+        answer = await self._open(method, httpx2.URL(f"{self._base_url}{path}"), content)
         try:
             return await self._answer(answer).read()
         finally:
