@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from recuerda.errors import ThreadConflict, ThreadNotFound, ThreadOwnershipError, TurnDropped
+from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError, TurnDropped
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
+from recuerda.storage.portions import portions
 from recuerda.storage.records import SEAL, Expected, ThreadInfo, ThreadParent, ThreadSlice, TurnRecord, Version
 
 __all__ = ["Copied", "copy_thread", "copy_threads"]
@@ -28,6 +29,7 @@ _OTHER_USER = "the thread belongs to another user at the target: copy it under a
 _DROPPED = "the target has deleted turns of this thread by a trim or a limit: delete it at the target to copy it anew"
 _SEALED = "its encrypted turns are bound to numbers that would change: copy it through EncryptedStorage"
 _MOVED = "another writer changed the thread at the target meanwhile: copy it again"
+_LOST = "a file that a turn names is not there: copy the thread again, or let `recuerda doctor` examine it"
 _DIFFERS = "the copy differs from the original: copy it again"
 
 
@@ -60,13 +62,14 @@ class _Changes(TypedDict, total=False):
 
 
 def digest_turns(records: Sequence[TurnRecord]) -> str:
-    """Return the SHA-256 of the ids, times, message counts and bodies of turns, in order.
+    """Return the SHA-256 of the ids, times, message counts, bodies and digests of blobs of turns, in order.
 
     Numbers are left out, because they may differ between storages.
     """
     digest = hashlib.sha256()
     for record in records:
         head = f"{len(record.id)}:{record.id}:{record.created_us}:{record.message_count}:{len(record.body)}:"
+        head += "".join(f"{digest}:" for digest in record.blobs)
         digest.update(head.encode())
         digest.update(record.body)
     return digest.hexdigest()
@@ -75,8 +78,9 @@ def digest_turns(records: Sequence[TurnRecord]) -> str:
 async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copied:
     """Copy one thread with its settings, and return the outcome. The source stays unchanged.
 
-    The turns keep their times of `created_us`. Metadata is set key by key, so further keys at the target stay. A title
-    that was made from a turn is the title of that turn's copy, and goes with it. A fork keeps its parent.
+    The turns keep their times of `created_us`, and their blobs. Metadata is set key by key, so further keys at the
+    target stay. A title that was made from a turn is the title of that turn's copy, and goes with it. A fork keeps its
+    parent.
 
     Raises:
         ThreadNotFound: the source has no such thread.
@@ -91,13 +95,15 @@ async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copie
     if missing is None or problem is not None:
         return Copied(thread_id=thread_id, turns=len(found.records), added=0, digest=None, problem=problem)
     try:
-        is_same = await _copy(found, found.info, there, target, missing)
+        is_same = await _copy(found, found.info, there, missing, source=source, target=target)
     except ThreadConflict:
         problem = _MOVED
     except ThreadOwnershipError:
         problem = _OTHER_USER
     except TurnDropped:
         problem = _DROPPED
+    except InvalidInput:
+        problem = _LOST
     else:
         problem = None if is_same else _DIFFERS
     return Copied(
@@ -154,16 +160,21 @@ def _refusal(info: ThreadInfo, there: ThreadSlice, missing: Sequence[TurnRecord]
 
 
 async def _copy(
-    found: ThreadSlice, info: ThreadInfo, there: ThreadSlice, target: Storage, missing: Sequence[TurnRecord]
+    found: ThreadSlice,
+    info: ThreadInfo,
+    there: ThreadSlice,
+    missing: Sequence[TurnRecord],
+    *,
+    source: Storage,
+    target: Storage,
 ) -> bool:
     """Append the missing turns, copy the settings, and return whether both sides have the same turns."""
     expected: Expected = there.info.version if there.info else 0
     title = info.title_of_first(missing)
-    for start in range(0, len(missing), CHUNK):
-        chunk = [record.as_new_turn() for record in missing[start : start + CHUNK]]
+    async for chunk in portions(source, info.id, missing, most_turns=CHUNK):
         appended = await target.append_all(info.id, chunk, expected=expected, user_id=info.user_id, title=title)
         last = appended[-1]
-        if start + CHUNK < len(missing):
+        if last.record.id != missing[-1].id:
             expected = await _version(target, info.id, last.revision, last.record.id)
     copied = await target.read(info.id) if missing else there
     changes = _changes(info, copied.info)

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from recuerda.copying import copy_thread
 from recuerda.errors import ThreadConflict
 from recuerda.file import FileStorage, folder
 from recuerda.file.backup import back_up, is_replaceable
 from recuerda.storage.contract import Storage
+from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import NO_GUARD, Blob, Guard
 from recuerda.testing.storage_contract import BlobContract
 from recuerda.testing.storage_contract.blobs import CAT, DOG, EMPTY, with_blobs
@@ -117,3 +119,26 @@ async def test_a_blob_is_replaced_in_every_turn_that_names_it(storage: Storage, 
     await storage.trim("a", keep_turns=1)
     await storage.undo("a")
     assert await storage.read_blobs("a", [DOG.digest, EMPTY.digest, CAT.digest, new.digest]) == {}
+
+
+async def test_a_copy_has_the_blobs_and_goes_on_where_it_broke_off(storage: Storage) -> None:
+    async with MemoryStorage() as source:
+        pictures = [Blob.of(b"picture %d" % i) for i in range(20)]
+        await source.append_all("a", [with_blobs(*pictures[i : i + 3], CAT, id=f"t{i}") for i in range(18)])
+        first = (await source.read("a")).records[0]
+        await storage.append("a", first.as_new_turn(await source.read_blobs("a", first.blobs)))
+        copied = await copy_thread(source, storage, "a")
+        original, copy = await source.read("a", blobs=None), await storage.read("a", blobs=None)
+        assert (copied.problem, copied.added) == (None, 17)
+        assert [record.blobs for record in copy.records] == [record.blobs for record in original.records]
+        assert copy.blobs == original.blobs
+
+
+async def test_a_copy_of_a_thread_that_lost_a_blob_says_so(storage: Storage) -> None:
+    async with MemoryStorage() as source:
+        await source.append("a", with_blobs(CAT))
+        source._logs["a"].blobs.clear()  # pyright: ignore[reportPrivateUsage]  # no storage loses one by itself
+        copied = await copy_thread(source, storage, "a")
+        assert copied.problem is not None
+        assert "file" in copied.problem
+        assert await storage.head("a") is None

@@ -8,7 +8,7 @@ parent says. From then on it goes its own way, and the same call changes nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias, TypedDict
 
 import msgspec
@@ -16,11 +16,9 @@ import msgspec
 from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
+from recuerda.storage.portions import portions
 from recuerda.storage.records import ThreadInfo, ThreadParent, TurnRecord, Version
 from recuerda.threads.history import StoredTurn
-
-BLOBS_AT_ONCE = 8
-"""The number of blobs that a fork holds in memory at once."""
 
 TurnReference: TypeAlias = StoredTurn | str | int
 """A turn of a thread: the turn itself, its id, or its number."""
@@ -109,23 +107,9 @@ async def fork_thread(storage: Storage, thread_id: str, place: ForkPlace, *, int
 async def _copy(storage: Storage, thread_id: str, missing: Sequence[TurnRecord], there: ThreadInfo) -> None:
     """Append turns of a thread to its fork, with their blobs. Few blobs are in memory at once."""
     expected = there.version
-    for some in _with_few_blobs(missing):
-        blobs = await storage.read_blobs(thread_id, [digest for record in some for digest in record.blobs])
-        turns = [record.as_new_turn(blobs) for record in some]
+    async for turns in portions(storage, thread_id, missing, most_turns=len(missing)):
         last = (await storage.append_all(there.id, turns, expected=expected))[-1]
         expected = Version(there.incarnation, last.revision, last.record.id)
-
-
-def _with_few_blobs(records: Sequence[TurnRecord]) -> Iterator[Sequence[TurnRecord]]:
-    """Cut turns into parts that each name at most `BLOBS_AT_ONCE` blobs, or have one turn."""
-    start = count = 0
-    for place, record in enumerate(records):
-        if place > start and count + len(record.blobs) > BLOBS_AT_ONCE:
-            yield records[start:place]
-            start, count = place, 0
-        count += len(record.blobs)
-    if records[start:]:
-        yield records[start:]
 
 
 class _Settings(TypedDict, total=False):
