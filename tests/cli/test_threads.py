@@ -377,3 +377,40 @@ def test_a_reader_that_goes_away_is_no_error(recuerda: CommandLine, fill: Callab
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_threads_are_listed_by_their_marks(recuerda: CommandLine, fill: Callable[..., str]) -> None:
+    url = fill(first=[said("one")], second=[said("two")], third=[said("three")])
+
+    async def mark() -> None:
+        async with open_storage(url) as storage:
+            await storage.update_thread("first", tags=["work"], metadata={"channel": "web", "n": 1})
+            await storage.update_thread("second", archived=True, metadata={"n": 1})
+
+    def ids(*options: str) -> list[str]:
+        shown = json.loads(recuerda.ok("threads", "--json", *options, "--storage", STORAGE))
+        return [one["id"] for one in shown["threads"]]
+
+    asyncio.run(mark())
+    assert ids() == ["first", "third"]
+    assert ids("--all") == ["second", "first", "third"]
+    assert ids("--archived") == ["second"]
+    assert ids("--all", "--metadata", "n=1") == ["second", "first"]
+    assert ids("--metadata", "channel=web", "--tag", "work", "--since", "2020-01-01") == ["first"]
+    assert ids("--title", "THR") == ["third"]
+    assert "no such threads" in recuerda("threads", "--title", "zebra", "--storage", STORAGE).stderr
+
+
+def test_threads_are_searched_for_words(recuerda: CommandLine, fill: Callable[..., str]) -> None:
+    fill(first=[said("the ferry leaves at nine \x1b[31m")], second=[said("a boat")])
+    shown = recuerda.ok("threads", "--search", "ferries", "--storage", STORAGE)
+    header, *passages = shown.splitlines()
+    assert header.startswith("first  the ferry leaves at nine")
+    assert [passage.partition(":")[0] for passage in passages] == ["  assistant, turn 1", "  user, turn 1"]
+    assert "\x1b" not in shown.replace("\\x1b", "")
+    found = json.loads(recuerda.ok("threads", "--search", "ferry", "--json", "--storage", STORAGE))["threads"]
+    passage = found[0]["passages"][0]
+    assert [passage["text"][start:end] for start, end in passage["matches"]] == ["ferry"]
+    refused = recuerda("threads", "--search", "ferry", "--archived", "--storage", STORAGE)
+    assert refused.returncode == 2
+    assert "--search goes with" in refused.stderr

@@ -99,6 +99,15 @@ async def test_without_a_user_the_threads_of_nobody_are_searched() -> None:
         assert ids(await search.search("ferry")) == ["c", "a"]
 
 
+async def test_the_places_of_words_in_a_title_do_not_overlap() -> None:
+    storage = MemoryStorage()
+    await storage.update_thread("a", title="Straße nach Pórto", user_id="ana")
+    async with ThreadSearch(storage) as search:
+        (found,) = await search.search("port STRASSE porto", user_id="ana")
+    title = found.thread.title or ""
+    assert [title[start:end] for start, end in found.title_matches] == ["Straße", "Pórto"]
+
+
 async def test_a_view_of_one_user_is_searched_as_that_user(storage: SQLiteStorage, index_path: Path) -> None:
     await say(storage, "a", *pair("the ferry"))
     await say(storage, "b", *pair("the ferry"), user="bo")

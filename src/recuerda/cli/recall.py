@@ -12,13 +12,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from recuerda.cli.index_place import check_place
 from recuerda.cli.messages import shown_time
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
-from recuerda.errors import ConfigurationError
 from recuerda.json_value import JsonObject
 from recuerda.recall import Memory, Progress, RecallProvider
-from recuerda.recall.places import index_beside
 from recuerda.recall.quoting import excerpt
 from recuerda.recall.scopes import DEFAULT_NAMESPACE
 from recuerda.storage.contract import Storage
@@ -94,7 +93,7 @@ async def _search(
 ) -> list[Memory]:
     first, *further = namespaces or [DEFAULT_NAMESPACE]
     async with opened_to_read(storage, may_be_new=True) as opened_storage:
-        _check_place(index, opened_storage, public_url(storage))
+        check_place(index, opened_storage, public_url(storage))
         provider = RecallProvider(index, storage=opened_storage, user_id=user, namespace=first, reads=further)
         try:
             await provider.catch_up(progress=_show)
@@ -107,17 +106,6 @@ async def _search(
             return await _search_nobodys(provider, opened_storage, query, limit)
         finally:
             await provider.close()
-
-
-def _check_place(index: str | None, storage: Storage, url: str) -> None:
-    try:
-        if index is None:
-            index_beside(storage)
-    except ConfigurationError:
-        raise ConfigurationError(
-            f"an index cannot be kept beside {url}: either there is no place for it, or the storage is encrypted and "
-            "an index is not. Name a file with --index FILE."
-        ) from None
 
 
 async def _search_nobodys(provider: RecallProvider, storage: Storage, query: str, limit: int) -> list[Memory]:

@@ -3,70 +3,151 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, TypedDict
 
 import typer
 from rich.table import Table
 
+from recuerda.cli.found_threads import print_found, search_threads
 from recuerda.cli.messages import shown_time
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, print_json, print_table, warn
-from recuerda.json_value import JsonObject
+from recuerda.json_value import Json, JsonObject
 from recuerda.storage.records import ThreadInfo, ThreadPage, ThreadParent
+from recuerda.storage.thread_filter import ThreadFilter
 
 EXAMPLES = (
     "recuerda threads",
     "recuerda threads --user ana --limit 10",
+    "recuerda threads --user ana --search 'ferry tangier'",
+    "recuerda threads --tag work --metadata channel=web --since 2026-05-01",
     "recuerda threads --all --json | jq -r '.threads[].id'",
 )
+
+
+class _Chosen(TypedDict):
+    user_id: str | None
+    title: str | None
+    metadata: JsonObject
+    tags: Sequence[str]
+    archived: bool | None
+    updated_after: datetime | None
 
 
 def threads(
     *,
     user: Annotated[str | None, typer.Option("--user", metavar="ID", help="List only this user's threads.")] = None,
+    search: Annotated[
+        str | None,
+        typer.Option("--search", metavar="WORDS", help="Find the threads in which these words were said."),
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="WORDS", help="List only threads with these words in the title.")
+    ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metadata",
+            metavar="KEY=VALUE",
+            help="List only threads with this value in their metadata: JSON, or any other text. Repeat it for more.",
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="List only threads with this tag. Repeat it for more."),
+    ] = None,
+    is_archived: Annotated[
+        bool, typer.Option("--archived", help="List only archived threads. Without it, they are left out.")
+    ] = False,
+    since: Annotated[
+        datetime | None, typer.Option("--since", metavar="DATE", help="List only threads that were used since then.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="The largest number of threads to list.")] = 50,
     cursor: Annotated[
         str | None,
         typer.Option("--cursor", metavar="TEXT", help="List the next page after the page that printed this cursor."),
     ] = None,
-    is_all: Annotated[bool, typer.Option("--all", help="List every thread.")] = False,
+    is_all: Annotated[bool, typer.Option("--all", help="List every thread, also archived threads.")] = False,
+    index: Annotated[
+        str | None,
+        typer.Option("--index", metavar="FILE", help="The index for --search. The default is beside the storage."),
+    ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List threads, the most recently updated first.
+    """List threads, the most recently updated first, or search in them.
 
     A thread whose first turn is not finished is marked, and `recuerda show` shows how far that turn got.
 
-    With --json, the output is {"threads": [...], "cursor": text or null}.
+    With --search, each thread is shown with the passages that have the words. Without --user, the threads without a
+    user are searched.
+
+    With --json, the output is {"threads": [...], "cursor": text or null}, and with --search {"threads": [...]}.
     """
-    page, unfinished = asyncio.run(_page(storage, user=user, limit=limit, cursor=cursor, is_all=is_all))
+    if search is not None:
+        if title or metadata or tag or is_archived or since or cursor or is_all:
+            raise typer.BadParameter("--search goes with --user, --limit and --index alone")
+        found = asyncio.run(search_threads(storage, search, user=user, limit=limit, index=index))
+        print_found(found, as_json=as_json, thread_json=thread_json)
+        if not found and not as_json:
+            warn(_nothing(storage, user, is_chosen=True))
+        return
+    chosen = _Chosen(
+        user_id=user,
+        title=title,
+        metadata=dict(map(_pair, metadata or ())),
+        tags=tag or (),
+        archived=is_archived or (None if is_all else False),
+        updated_after=since and since.astimezone(),
+    )
+    page, unfinished = asyncio.run(_page(storage, chosen, limit=limit, cursor=cursor, is_all=is_all))
     if as_json:
         print_json({"threads": [thread_json(info) for info in page.threads], "cursor": page.cursor})
-    elif page.threads:
+        return
+    if page.threads:
         print_table(console(), _table(page, unfinished))
-        if page.cursor is not None:
-            warn(f"there are more threads: use --all, or --cursor '{page.cursor}' for the next page")
-    else:
-        warn(_nothing(storage, user))
+    if page.cursor is not None:
+        few = "the search for more threads stopped at its limit" if page.is_partial else "there are more threads"
+        warn(f"{few}: use --all, or --cursor '{page.cursor}' for the next page")
+    elif not page.threads:
+        warn(_nothing(storage, user, is_chosen=bool(title or metadata or tag or is_archived or since)))
 
 
-def _nothing(storage: str | None, user: str | None) -> str:
+def _pair(given: str) -> tuple[str, Json]:
+    """Return the key and the value of an option KEY=VALUE."""
+    key, separator, text = given.partition("=")
+    if not separator or not key:
+        raise typer.BadParameter(f"--metadata takes KEY=VALUE, and not {given!r}")
+    try:
+        return key, json.loads(text)
+    except ValueError:
+        return key, text
+
+
+def _nothing(storage: str | None, user: str | None, *, is_chosen: bool) -> str:
+    such = "such threads" if is_chosen else "threads"
     if user is not None:
-        return f"there are no threads of user {user!r} in {public_url(storage)}"
+        return f"there are no {such} of user {user!r} in {public_url(storage)}"
+    if is_chosen:
+        return f"there are no {such} in {public_url(storage)}"
     return f"there are no threads in {public_url(storage)} yet: `recuerda chat` begins one"
 
 
 async def _page(
-    storage: str | None, *, user: str | None, limit: int, cursor: str | None, is_all: bool
+    storage: str | None, chosen: _Chosen, *, limit: int, cursor: str | None, is_all: bool
 ) -> tuple[ThreadPage, set[str]]:
     """Return the threads, and the ids of the threads that hold nothing but an interrupted first turn."""
     async with opened_to_read(storage, may_be_new=True) as opened_storage:
         if is_all:
-            found = [info async for info in opened_storage.threads(user_id=user)]
+            wanted = ThreadFilter.of(**chosen)
+            found = [info async for info in opened_storage.threads(user_id=wanted.user_id) if wanted.matches(info)]
             latest_first = sorted(found, key=lambda info: (info.updated_us, info.id), reverse=True)
             page = ThreadPage(threads=tuple(latest_first), cursor=None)
         else:
-            page = await opened_storage.list_threads(user_id=user, limit=limit, cursor=cursor)
+            page = await opened_storage.list_threads(**chosen, limit=limit, cursor=cursor)
         begun = [info.id for info in page.threads if not info.revision]
         return page, {one for one in begun if (await opened_storage.read(one, last_turns=0)).has_draft}
 
@@ -80,6 +161,8 @@ def thread_json(info: ThreadInfo) -> JsonObject:
         "turns": info.turns,
         "messages": info.messages,
         "revision": info.revision,
+        "archived": info.archived,
+        "tags": list(info.tags),
         "metadata": info.metadata,
         "parent": _parent_json(info.parent),
         "created_at": info.created_at.isoformat(),

@@ -10,6 +10,7 @@ is not found.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Self
@@ -275,13 +276,13 @@ def _window(places: Sequence[tuple[int, int]], length: int, size: int) -> tuple[
 
 
 def _places(text: str, words: Iterable[str]) -> tuple[tuple[int, int], ...]:
-    """Return the places in a text of folded words, which may be inside of longer words."""
+    """Return the places in a text of folded words, which may be inside of longer words. Places do not overlap."""
     letters = [(letter, at) for at, char in enumerate(text) for letter in folded(char)]
     plain = "".join(letter for letter, _ in letters)
-    found: set[tuple[int, int]] = set()
+    marked: set[int] = set()
     for word in words:
-        start = plain.find(word)
-        while start >= 0:
-            found.add((letters[start][1], letters[start + len(word) - 1][1] + 1))
-            start = plain.find(word, start + len(word))
-    return tuple(sorted(found))
+        for match in re.finditer(re.escape(word), plain):
+            marked.update(range(letters[match.start()][1], letters[match.end() - 1][1] + 1))
+    starts = sorted(at for at in marked if at - 1 not in marked)
+    ends = sorted(at + 1 for at in marked if at + 1 not in marked)
+    return tuple(zip(starts, ends, strict=True))
