@@ -8,6 +8,7 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
 from recuerda import ChatMessageStore, Storage, open_storage
+from recuerda.storage.records import ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import running, sdk
 
@@ -65,6 +66,40 @@ async def test_a_first_page_says_that_there_is_more_whatever_the_turns_are(clien
         await client.conversations.items.create(made.id, items=said(*"abcdefghijklmnopqrst"))
     page = await client.conversations.items.list(made.id, limit=20)
     assert (len(page.data), page.has_more) == (20, True)
+
+
+@ON_BOTH
+async def test_a_page_reads_its_own_turns_and_no_others(
+    client: AsyncOpenAI, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await client.conversations.create()
+    turns = [[f"{i}", f"{i}!"] for i in range(60)]
+    for turn in turns:
+        await client.conversations.items.create(made.id, items=said(*turn))
+    missing = (20, 21, 22, 40)
+    for number in missing:
+        await storage.undo(made.id, number=number)
+    expected = [text for i, turn in enumerate(turns, 1) if i not in missing for text in turn]
+    counts: list[int] = []
+    read = type(storage)._read  # pyright: ignore[reportPrivateUsage] - it counts records
+
+    async def counted(self: Storage, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        found = await read(self, thread_id, query)
+        counts.append(len(found.records) + (found.found is not None))
+        return found
+
+    monkeypatch.setattr(type(storage), "_read", counted)
+    for order in ("asc", "desc"):
+        found: list[str] = []
+        page = await client.conversations.items.list(made.id, order=order, limit=10)
+        while True:
+            assert sum(counts) <= 14, (order, len(found))
+            counts.clear()
+            found += texts(page.data)
+            if not page.has_more:
+                break
+            page = await client.conversations.items.list(made.id, order=order, limit=10, after=page.last_id or "")
+        assert found == (expected if order == "asc" else expected[::-1])
 
 
 async def test_items_come_back_exactly_as_they_were(client: AsyncOpenAI, service: str, storage: Storage) -> None:

@@ -24,7 +24,7 @@ from recuerda.server.requests import (
     parse_body,
     parse_query,
 )
-from recuerda.server.threads import METADATA, Threads, client_metadata
+from recuerda.server.threads import METADATA, Threads, View, client_metadata
 from recuerda.server.turns import fingerprint_of, items_of, pack_turn, without_item
 from recuerda.storage.records import ThreadInfo
 from recuerda.threads.history import StoredTurn
@@ -137,14 +137,28 @@ class Conversations:
         """Return a page of a conversation's items."""
         query = parse_query(call.query)
         name = _name(call)
-        if query.after is None and query.order == "desc":
-            # The newest page is read alone, so its cost does not depend on the length of the conversation.
-            view = await self._threads.tail(call.tenancy, name, items=query.limit + 1)
-        else:
-            view = await self._threads.whole(call.tenancy, name)
+        view = await self._around_page(call.tenancy, name, query)
         if view.info is None:
             raise not_found("Conversation", name)
         return json_response(page_of(_all_items(view.turns), query))
+
+    async def _around_page(self, tenancy: Tenancy, name: str, query: ListQuery) -> View:
+        """Return the turns of a page of items, and the turn after whose item the page begins.
+
+        The cost does not depend on the length of the conversation, unless the client chose the id of that item. Then
+        the whole conversation is searched.
+        """
+        first: StoredTurn | None = None
+        if query.after is not None:
+            if (named := parse_item_id(query.after)) is None:
+                return await self._threads.whole(tenancy, name)
+            view = await self._threads.turn(tenancy, name, named.turn)
+            if (first := view.found) is None:
+                return view
+        items = query.limit + 1 + (len(first.messages) if first else 0)
+        if query.order == "asc":
+            return await self._threads.ahead(tenancy, name, items=items, first=first)
+        return await self._threads.tail(tenancy, name, items=items, before=first and first.number + 1)
 
     async def retrieve_item(self, call: ApiCall) -> Response:
         """Return an item."""

@@ -52,12 +52,14 @@ class View(msgspec.Struct, frozen=True):
         turns: all turns, or the newest turns that are enough for the window.
         found: the turn that was asked for by its id; None when the thread does not have it.
         is_dropped: True when the thread had that turn, and a trim or a limit has deleted it.
+        is_cut: True when the window left out older turns.
     """
 
     info: ThreadInfo | None
     turns: Sequence[StoredTurn] = ()
     found: StoredTurn | None = None
     is_dropped: bool = False
+    is_cut: bool = False
 
     @property
     def version(self) -> Expected:
@@ -93,15 +95,35 @@ class Threads:
         """Return a thread with all its turns."""
         return await self._read(self._whole, tenancy, name, None, None)
 
-    async def tail(self, tenancy: Tenancy, name: str, *, items: int) -> View:
-        """Return a thread's newest turns: enough turns to hold `items` items, or all turns if they hold fewer items."""
-        wanted = items
+    async def tail(self, tenancy: Tenancy, name: str, *, items: int, before: int | None = None) -> View:
+        """Return a thread's newest turns: enough turns to hold `items` items, or all turns if they hold fewer items.
+
+        With `before`, only turns before the turn with this number count.
+        """
+        turns: Sequence[StoredTurn] = ()
         while True:
-            view = await self._look(tenancy, name, last_messages=wanted)
-            held = sum(len(turn.messages) for turn in view.turns)
-            if view.info is None or held >= items or len(view.turns) >= view.info.turns:
-                return view
-            wanted *= 4
+            # Most turns have two messages, so one more message often saves another read.
+            wanted = items - _size(turns) + 1
+            view = await self._look(tenancy, name, last_messages=wanted, before=before)
+            turns = (*view.turns, *turns)
+            if not view.is_cut or _size(turns) >= items:
+                return msgspec.structs.replace(view, turns=turns)
+            before = turns[0].number
+
+    async def ahead(self, tenancy: Tenancy, name: str, *, items: int, first: StoredTurn | None) -> View:
+        """Return a thread's turns from a turn on: enough turns to hold `items` items, or all turns from there.
+
+        None as `first` begins with the thread's first turn.
+        """
+        turns = () if first is None else (first,)
+        number, span = 0 if first is None else first.number, items // 2 + 1
+        while True:
+            view = await self._look(tenancy, name, after=number, before=number + span + 1)
+            turns = (*turns, *view.turns)
+            if view.info is None or number + span >= view.info.revision or _size(turns) >= items:
+                return msgspec.structs.replace(view, turns=turns)
+            # Numbers may be missing: many of them, if no turn was found.
+            number, span = max(number + span, view.info.first - 1), span if view.turns else span * 4
 
     async def turn(self, tenancy: Tenancy, name: str, turn_id: str) -> View:
         """Return a thread with the turn of a given id and no other turn."""
@@ -410,4 +432,8 @@ def _view(tenancy: Tenancy, found: ThreadSlice, thread_id: str) -> View:
         return View(None)
     turns = tuple(stored_turn(record, thread_id) for record in found.records if record.kind == "turn")
     committed = None if found.found is None else stored_turn(found.found, thread_id)
-    return View(found.info, turns, committed, found.dropped is not None)
+    return View(found.info, turns, committed, found.dropped is not None, is_cut=found.start > found.info.first)
+
+
+def _size(turns: Sequence[StoredTurn]) -> int:
+    return sum(len(turn.messages) for turn in turns)
