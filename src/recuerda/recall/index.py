@@ -221,6 +221,14 @@ class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
     last: int
 
 
+class HeldTurn(msgspec.Struct, frozen=True, gc=False):
+    """A turn that a thread holds: the thread's id and incarnation, and the number of the turn there."""
+
+    thread_id: str
+    incarnation: str
+    turn: int
+
+
 class Unembedded(msgspec.Struct, frozen=True, kw_only=True):
     """A document that has no vector from a model yet."""
 
@@ -278,8 +286,9 @@ class RecallIndex(ABC):
     async def apply(self, update: ThreadUpdate) -> bool:
         """Apply the changes of a thread in one atomic step, and return True.
 
-        Documents of forgotten turns are left out. Facts that came from an added turn when it had another id or another
-        text are removed, and the thread is searched for facts again.
+        Documents of forgotten turns are left out. A fact that came from a turn comes from each thread that holds the
+        turn, so that it stays until the last of them is gone. Facts that came from an added turn when it had another id
+        or another text are removed, and the thread is searched for facts again.
 
         If the index does not have the position that the update expects, because another process has followed the
         thread, nothing changes and the result is False.
@@ -296,6 +305,10 @@ class RecallIndex(ABC):
     @abstractmethod
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
         """Return documents by key. Documents that have been removed are left out."""
+
+    @abstractmethod
+    async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
+        """Return all threads of a turn's scope that hold the turn: its own thread, its forks, and their parents."""
 
     @abstractmethod
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
@@ -329,6 +342,13 @@ class RecallIndex(ABC):
     @abstractmethod
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
         """Return up to `limit` documents of a scope that have no vector from a model, the newest first."""
+
+    async def copied_vectors(self, scope: str, model_id: str, keys: Sequence[int]) -> dict[int, Sequence[float]]:
+        """Return the vectors that copies of documents in other threads have from a model, by the documents' keys.
+
+        An index does not have to look for copies.
+        """
+        return {}
 
     @abstractmethod
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from recuerda.errors import ChatClientError, ProviderError
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
-from recuerda.recall.index import RecallIndex
+from recuerda.recall.index import Position, RecallIndex
 from recuerda.storage.contract import Storage
+from recuerda.storage.records import ThreadParent
 from recuerda.threads.history import StoredTurn, stored_turn
 
 _TURNS_FOR_FACTS = 10
@@ -53,6 +54,8 @@ class Learning:
         found = await home.read(thread_id, last_turns=_TURNS_FOR_FACTS)
         if found.info is None or found.info.incarnation != position.incarnation:
             return 0
+        if through is None and found.info.parent is not None:
+            through = await self._learned_of_parent(thread_id, position, found.info.parent)
         count = 0
         for record in found.records:
             if record.number > (through or 0):
@@ -61,6 +64,17 @@ class Learning:
                 await self._index.add_facts(thread_id, position, record.number, facts, turn_id=record.id)
                 count += len(facts)
         return count
+
+    async def _learned_of_parent(self, thread_id: str, position: Position, parent: ThreadParent) -> int | None:
+        """Return the number of the last turn of a fork that was searched for facts in its parent.
+
+        None if the parent was not searched that far. The index has the facts of these turns as facts of the fork, too.
+        """
+        searched = await self._index.facts_through(parent.thread_id, parent.incarnation)
+        if not parent.turns or (searched or 0) < parent.number:
+            return None
+        await self._index.add_facts(thread_id, position, parent.turns, (), turn_id=parent.turn_id)
+        return parent.turns
 
     async def _facts_of(self, turn: StoredTurn, extractor: FactExtractor, known: Sequence[Fact]) -> Sequence[NewFact]:
         """Return the facts of a turn; none if the model fails on it for the second time because of the turn."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from recuerda.errors import EmbedderError, StorageError
 from recuerda.providers.embedding import Embedder, embed, embed_question
-from recuerda.recall.index import RecallIndex, ScopeInfo
+from recuerda.recall.index import RecallIndex, ScopeInfo, Unembedded
 from recuerda.recall.text import without_names
 from recuerda.recall.vectors import unit
 
@@ -59,18 +59,28 @@ class Meaning:
             return 0
         done = 0
         while waiting := await self._index.unembedded(scope, self.embedder.model_id, _EMBED_AT_ONCE):
-            texts = [item.text[:_EMBEDDED_CHARACTERS] for item in waiting]
-            try:
-                async with asyncio.timeout(_BATCH_S):
-                    vectors = await embed(self.embedder, texts)
-            except TimeoutError:
-                raise EmbedderError(
-                    f"{self.embedder.model_id} gave no vectors for {len(texts)} texts within {_BATCH_S:g} s"
-                ) from None
-            by_key = {item.key: unit(vector) for item, vector in zip(waiting, vectors, strict=True)}
+            keys = [item.key for item in waiting]
+            by_key = await self._index.copied_vectors(scope, self.embedder.model_id, keys)
+            by_key |= await self._embedded(self.embedder, [item for item in waiting if item.key not in by_key])
             await self._index.add_vectors(scope, self.embedder.model_id, by_key)
             done += len(waiting)
         return done
+
+    async def _embedded(self, embedder: Embedder, waiting: Sequence[Unembedded]) -> dict[int, Sequence[float]]:
+        """Return a vector for each message. Equal texts are embedded once."""
+        texts = {item.key: item.text[:_EMBEDDED_CHARACTERS] for item in waiting}
+        different = list(dict.fromkeys(texts.values()))
+        if not different:
+            return {}
+        try:
+            async with asyncio.timeout(_BATCH_S):
+                vectors = await embed(embedder, different)
+        except TimeoutError:
+            raise EmbedderError(
+                f"{embedder.model_id} gave no vectors for {len(different)} texts within {_BATCH_S:g} s"
+            ) from None
+        of_texts = dict(zip(different, map(unit, vectors), strict=True))
+        return {key: of_texts[text] for key, text in texts.items()}
 
     async def query_vector(self, text: str, scopes: Sequence[str], info: ScopeInfo) -> list[float] | None:
         """Return the vector of a question; None if the search has to do without it.

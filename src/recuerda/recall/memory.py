@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -80,6 +80,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         roles: admits only messages of these roles.
         recent_thread: excludes turns of this thread from `recent_turn` on.
         recent_turn: the number of the first excluded turn of `recent_thread`.
+        recent_times: the times of these turns by their ids, by which their copies in other threads are excluded too.
         only_thread: admits only messages of this thread.
         min_relevance: admits no message at all if the best one has a lower relevance.
     """
@@ -89,6 +90,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[str] | None = None
     recent_thread: str | None = None
     recent_turn: int = 0
+    recent_times: Mapping[str, int] = msgspec.field(default_factory=dict[str, int])
     only_thread: str | None = None
     min_relevance: float = 0.0
 

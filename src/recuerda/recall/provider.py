@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
+from itertools import takewhile
 from typing import cast
 
 from recuerda.errors import InvalidInput, StorageUnavailable, ThreadOwnershipError
@@ -38,6 +39,7 @@ from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.finishing import settled
 from recuerda.storage.hooks import Clock
 from recuerda.storage.registry import open_storage
+from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
@@ -482,10 +484,12 @@ class RecallProvider(ContextProvider):
         whose = owner_of(position.scope, self.namespaces)
         # A thread without a user gets only its own memories, even if another provider follows it for a user.
         is_lent = user is None and followed.user_id is None and whose.user_id is not None
+        first = self._first_recent(thread, position.revision)
         return whose, Filters(
             min_relevance=self.min_relevance,
             recent_thread=thread.id,
-            recent_turn=self._first_recent(thread, position.revision),
+            recent_turn=first,
+            recent_times=_times_from(first, store.turns),
             only_thread=thread.id if is_lent else None,
         )
 
@@ -543,6 +547,11 @@ def _is_replaced(fact: Fact, thread: AgentThread) -> bool:
     """Return True if a fact comes only from the turn that the run replaces."""
     places = {(source.thread_id, source.turn) for source in fact.sources}
     return thread.replaced is not None and places == {(thread.id, thread.replaced)}
+
+
+def _times_from(first: int, turns: Sequence[StoredTurn]) -> dict[str, int]:
+    """Return the times of the turns from a number on, by their ids."""
+    return {turn.id: turn.created_us for turn in takewhile(lambda turn: turn.number >= first, reversed(turns))}
 
 
 def _saved_namespace(state: object) -> str | None:

@@ -34,6 +34,7 @@ from recuerda.recall.following import Followed, follow, is_current
 from recuerda.recall.index import (
     THREAD_BITS,
     CandidateQuery,
+    Candidates,
     Correction,
     Document,
     Forgetting,
@@ -70,6 +71,9 @@ _NARROW_CANDIDATES = 1_500
 _ROUNDS = 5
 _LAST_POSITIONS = 1_000
 _STANDING_CANDIDATES = 1_000
+_MOST_CANDIDATES = 5_000
+_CROWDED = 1.5
+"""The mean number of copies of a found message from which on more candidates are needed."""
 
 _LISTED_AT_ONCE = 1_000
 _ERASED_AT_ONCE = 200
@@ -417,7 +421,7 @@ class Recollection:
             )
             for scope in infos
         ]
-        candidates = joined_candidates([await self.index.candidates(query) for query in queries])
+        candidates = await self._candidates(queries)
         corrections = await self._corrections(infos)
         candidates = corrections.added_to(candidates, question.terms)
         # What a run sends anyway are the wrong words, so the right ones are recalled from any turn.
@@ -428,6 +432,8 @@ class Recollection:
             if (thread_id := candidates.threads.get(key >> THREAD_BITS)) is not None
             and (filters if key >= 0 else of_corrections).admits(candidates.found[key], thread_id)
         ]
+        recent = await self._copies_of_recent([key for key, _ in scored], candidates, filters)
+        scored = [(key, score) for key, score in scored if key not in recent]
         expected = best_score(question, info, candidates)
         if not scored or relevance_of(scored[0][1], expected) < filters.min_relevance:
             return []
@@ -451,6 +457,25 @@ class Recollection:
         ]
         found_by = partial(corrections.memories, has_history=False, has_substitutes=False)
         return await self._different([(key, 0.0) for _, key in sorted(found, reverse=True)], limit, found_by)
+
+    async def _candidates(self, queries: Sequence[CandidateQuery]) -> Candidates:
+        """Return the candidates. If copies in forks take many of the places, ask once more, for more candidates."""
+        found = joined_candidates([await self.index.candidates(query) for query in queries])
+        copies = _copies_of_one(found)
+        if copies < _CROWDED:
+            return found
+        more = [structs.replace(one, limit=min(_MOST_CANDIDATES, int(one.limit * copies))) for one in queries]
+        return joined_candidates([await self.index.candidates(query) for query in more])
+
+    async def _copies_of_recent(self, keys: Sequence[int], candidates: Candidates, filters: Filters) -> set[int]:
+        """Return the keys of messages of which the run sends a copy anyway, because its thread is a fork or has one.
+
+        A copy has the time and the id of its turn. Only messages with such a time are looked up.
+        """
+        times = set(filters.recent_times.values())
+        likely = [key for key in keys if key >= 0 and candidates.found[key].created_us in times]
+        documents = await self.index.documents(likely) if likely else {}
+        return {key for key, document in documents.items() if document.turn_id in filters.recent_times}
 
     async def _corrections(self, infos: Mapping[str, ScopeInfo]) -> Corrections:
         scopes = [scope for scope, info in infos.items() if info.has_corrections]
@@ -589,15 +614,24 @@ class Recollection:
         return items + sum(self._removed.pop(thread_id, 0) for thread_id in thread_ids)
 
     async def forget_thread(self, thread_id: str, turn: int | str | None) -> int:
-        """Forget all current turns of a thread, or one turn by its number or id; return the number of messages."""
+        """Forget all current turns of a thread, or one turn by its number or id; return the number of messages.
+
+        One turn is forgotten in all threads that hold it.
+        """
         if isinstance(turn, str):
             found = (await self._home(thread_id).read(thread_id, last_turns=0, turn_id=turn)).found
             turn = -1 if found is None else found.number
         position = (await self.follow(thread_id)).position
         if position is None or turn == -1:
             return 0
-        first, last = (1, position.revision) if turn is None else (turn, turn)
-        return await self.index.forget([_forgetting(thread_id, position, first, last)])
+        if turn is None:
+            return await self.index.forget([_forgetting(thread_id, position, 1, position.revision)])
+        copies = [one for one in await self.index.holders(thread_id, turn) if one.thread_id != thread_id]
+        forgotten = [
+            Forgetting(thread_id=one.thread_id, incarnation=one.incarnation, first=one.turn, last=one.turn)
+            for one in copies
+        ]
+        return await self.index.forget([_forgetting(thread_id, position, turn, turn), *forgotten])
 
     async def forget_user(self, whose: Whose) -> int:
         """Forget all current turns of a user's threads in some namespaces; return the number of messages."""
@@ -652,6 +686,13 @@ class Recollection:
             for key, candidate in candidates.found.items()
             if {terms[term] for term in candidate.matches} == wanted
         }
+
+
+def _copies_of_one(candidates: Candidates) -> float:
+    """Return how many copies the found messages have on average, by their times and lengths."""
+    found = [one for one in candidates.found.values() if one.matches or one.similarity is not None]
+    different = {(one.created_us, one.role, one.size, one.traits) for one in found}
+    return len(found) / max(1, len(different))
 
 
 def whose_memories(user_id: str | None, thread_id: str | None, namespaces: tuple[str, ...]) -> Whose:

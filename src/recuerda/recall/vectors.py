@@ -36,6 +36,12 @@ def pack(vector: Sequence[float]) -> bytes:
     return array("f", [scale]).tobytes() + values.tobytes()
 
 
+def unpacked(data: bytes) -> list[float]:
+    """Return the vector of the bytes that `pack` made."""
+    scale = array("f", data[:_SCALE_BYTES])[0]
+    return [scale * value for value in array("b", data[_SCALE_BYTES:])]
+
+
 def rounded(vector: Sequence[float]) -> list[float]:
     """Return the vector that the stored format has, for an index that stores floats and gives the same results."""
     scale, values = _rounded(vector)

@@ -32,6 +32,7 @@ from recuerda.recall.index import (
     Correction,
     Document,
     Forgetting,
+    HeldTurn,
     IndexStats,
     Position,
     RecallIndex,
@@ -149,6 +150,9 @@ class PostgresRecallIndex(RecallIndex):
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
         return await self._run(partial(self._searching.documents, keys)) if keys else {}
 
+    async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
+        return await self._run(partial(self._searching.holders, thread_id, turn))
+
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         return await self._run(partial(self._following.forget, forgettings)) if forgettings else 0
 
@@ -165,6 +169,9 @@ class PostgresRecallIndex(RecallIndex):
         if not self._has_asked_for_vectors:
             await self._run(self._ask_for_vectors)
         return await self._run(partial(self._searching.unembedded, scope, model_id, limit))
+
+    async def copied_vectors(self, scope: str, model_id: str, keys: Sequence[int]) -> dict[int, Sequence[float]]:
+        return await self._run(partial(self._searching.copied_vectors, scope, model_id, keys))
 
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
         if vectors:

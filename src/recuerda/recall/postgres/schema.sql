@@ -176,12 +176,14 @@ CREATE TABLE IF NOT EXISTS {schema}.recall_fact_progress (
 
 CREATE INDEX recall_threads_by_scope ON {schema}.recall_threads (scope);
 
+CREATE INDEX recall_documents_by_turn ON {schema}.recall_documents (scope, turn_id);
 CREATE INDEX recall_documents_by_time ON {schema}.recall_documents (scope, created_us);
 CREATE INDEX recall_vectors_by_scope ON {schema}.recall_vectors (scope, model);
 CREATE INDEX IF NOT EXISTS recall_facts_by_scope ON {schema}.recall_facts (scope, valid_from_us);
 CREATE INDEX IF NOT EXISTS recall_facts_by_successor ON {schema}.recall_facts (superseded_by)
     WHERE superseded_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS recall_fact_sources_by_thread ON {schema}.recall_fact_sources (thread_id, turn);
+CREATE INDEX IF NOT EXISTS recall_fact_sources_by_mark ON {schema}.recall_fact_sources (mark);
 
 -- FUNCTIONS THAT READ -------------------------------------------------------------------------------------------------
 
@@ -260,6 +262,23 @@ BEGIN
         WHERE d.key = ANY ($3) AND CASE WHEN d.scope = $4 THEN true END'
     USING p_near, p_similarities, v_keys, v_scope;
 END $$;
+
+-- The threads of a turn's scope that hold the turn. An application may use an id in two threads, so the time and the text
+-- are compared.
+CREATE OR REPLACE FUNCTION {schema}.recall_holders(p_thread_id text, p_turn bigint)
+RETURNS TABLE (thread_id text, incarnation text, turn bigint)
+LANGUAGE sql STABLE SET enable_seqscan = off AS $$
+    SELECT DISTINCT o.id, o.incarnation, c.turn
+    FROM {schema}.recall_threads t
+    CROSS JOIN LATERAL (
+        SELECT * FROM {schema}.recall_documents f
+        WHERE f.key >= t.key << 32 AND f.key < (t.key + 1) << 32 AND f.turn = p_turn ORDER BY f.key LIMIT 1
+    ) d
+    JOIN {schema}.recall_documents c ON c.scope = d.scope AND c.turn_id = d.turn_id
+        AND c.created_us = d.created_us AND c.position = d.position AND c.text = d.text
+    JOIN {schema}.recall_threads o ON o.key = c.key >> 32
+    WHERE t.id = p_thread_id
+$$;
 
 -- The chunks that hold the numbers from each of `p_firsts` to each of `p_lasts` of each term.
 CREATE OR REPLACE FUNCTION {schema}.recall_chunks_of(
@@ -412,6 +431,14 @@ BEGIN
     IF EXISTS (SELECT FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id)
         OR EXISTS (SELECT FROM {schema}.recall_fact_sources s WHERE s.thread_id = p_thread_id) THEN
         PERFORM {schema}.recall_remove_changed(p_thread_id, v_thread, p_turns);
+    END IF;
+    IF v_added > 0 AND EXISTS (SELECT FROM {schema}.recall_facts f WHERE f.scope = p_scope) THEN
+        INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn, mark)
+        SELECT DISTINCT s.fact, p_thread_id, p_incarnation, m.turn, m.mark
+        FROM (SELECT a.turn, {schema}.recall_mark(v_thread, a.turn) AS mark FROM unnest(p_turns) AS a (turn)) m
+        JOIN {schema}.recall_fact_sources s ON s.mark = m.mark
+        JOIN {schema}.recall_facts f ON f.id = s.fact AND f.scope = p_scope
+        ON CONFLICT DO NOTHING;
     END IF;
     IF v_removed > 0 OR p_is_fresh THEN
         PERFORM {schema}.recall_remove_orphans(p_thread_id, v_thread, p_incarnation, p_revision);
@@ -647,6 +674,13 @@ BEGIN
     )
     SELECT array_agg(g.id) INTO v_gone FROM gone g;
     UPDATE {schema}.recall_facts f SET valid_until_us = NULL, superseded_by = NULL WHERE f.superseded_by = ANY (v_gone);
+    -- A corrected message is named by one of the threads that hold its turn. Now another one takes its place.
+    UPDATE {schema}.recall_corrections c SET thread_id = s.thread_id, turn = s.turn
+    FROM {schema}.recall_fact_sources s
+    WHERE c.fact = ANY (p_facts) AND s.fact = c.fact AND c.thread_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM {schema}.recall_fact_sources o
+        WHERE o.fact = c.fact AND o.thread_id = c.thread_id AND o.turn = c.turn
+    );
     RETURN coalesce(cardinality(v_gone), 0);
 END $$;
 
@@ -734,7 +768,8 @@ BEGIN
             VALUES (p_scope, p_texts[i], p_valid_from[i]) RETURNING id INTO v_fact;
         END IF;
         INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn, mark)
-        VALUES (v_fact, p_thread_id, p_incarnation, p_turn, v_mark) ON CONFLICT DO NOTHING;
+        SELECT v_fact, h.thread_id, h.incarnation, h.turn, v_mark
+        FROM {schema}.recall_holders(p_thread_id, p_turn) h ON CONFLICT DO NOTHING;
         UPDATE {schema}.recall_facts f SET valid_until_us = p_valid_from[i], superseded_by = v_fact
         WHERE f.id = ANY (p_replaces[i]::bigint[]) AND f.scope = p_scope AND f.superseded_by IS NULL AND f.id <> v_fact;
     END LOOP;
@@ -775,7 +810,8 @@ BEGIN
     INSERT INTO {schema}.recall_facts (scope, text, valid_from_us) VALUES (p_scope, p_text, p_at_us)
     RETURNING id INTO v_fact;
     INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn, mark)
-    VALUES (v_fact, p_thread_id, p_incarnation, p_turn, {schema}.recall_mark(v_thread, p_turn));
+    SELECT v_fact, h.thread_id, h.incarnation, h.turn, {schema}.recall_mark(v_thread, p_turn)
+    FROM {schema}.recall_holders(p_thread_id, p_turn) h;
     INSERT INTO {schema}.recall_corrections (fact, turn, created_us, position, thread_id, turn_id, role, speaker, said)
     VALUES (v_fact, p_turn, p_created_us, p_position, p_thread_id, p_turn_id, p_role, p_speaker, p_said);
     RETURN v_fact;

@@ -20,6 +20,7 @@ from recuerda.recall.index import (
     Candidates,
     Correction,
     Document,
+    HeldTurn,
     IndexStats,
     Position,
     ScopeInfo,
@@ -76,6 +77,14 @@ class Searching:
             "SELECT d.key, t.id, d.turn, d.turn_id, d.position, d.role, d.speaker, d.created_us, d.text "
             "FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
             "WHERE d.key = ANY (%s::bigint[])"
+        )
+        self._holders = composed("SELECT thread_id, incarnation, turn FROM {schema}.recall_holders(%s, %s::bigint)")
+        self._copied_vectors = composed(
+            "SELECT DISTINCT ON (d.key) d.key, array_send(v.data) FROM {schema}.recall_documents d "
+            "JOIN {schema}.recall_scopes s ON s.key = d.scope AND s.id = %s "
+            "JOIN {schema}.recall_documents c ON c.scope = d.scope AND c.turn_id = d.turn_id "
+            "AND c.position = d.position AND c.text = d.text AND c.key <> d.key "
+            "JOIN {schema}.recall_vectors v ON v.document = c.key AND v.model = %s WHERE d.key = ANY (%s::bigint[])"
         )
         # This runs before each search. So it first counts whether a vector is missing, and only then looks for the
         # documents.
@@ -183,6 +192,15 @@ class Searching:
             )
             for key, thread_id, turn, turn_id, position, role, speaker, created_us, text in found
         }  # fmt: skip
+
+    async def holders(self, thread_id: str, turn: int, connection: Connection) -> list[HeldTurn]:
+        return [HeldTurn(*row) for row in await rows(self._holders, (thread_id, turn), connection)]
+
+    async def copied_vectors(
+        self, scope: str, model_id: str, keys: Sequence[int], connection: Connection
+    ) -> dict[int, Sequence[float]]:
+        found = await rows(self._copied_vectors, (scope, model_id, list(keys)), connection)
+        return {key: _floats(data) for key, data in found}
 
     async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
         found = await rows(self._unembedded, {"model": model_id, "scope": scope, "limit": limit}, connection)

@@ -11,7 +11,18 @@ import msgspec
 
 from recuerda.recall.facts import Fact, FactSource, NewFact
 from recuerda.recall.index import THREAD_BITS, Correction, Document, Position
+from recuerda.recall.sqlite.copies import holders
 from recuerda.recall.sqlite.texts import original_text
+
+# The corrected message is named by one of the threads that hold its turn. When that thread loses the turn, another one
+# takes its place.
+_MOVE_MESSAGE = (
+    "UPDATE corrections SET (thread_id, turn) = "
+    "(SELECT thread_id, turn FROM fact_sources WHERE fact = corrections.fact LIMIT 1) "
+    "WHERE fact = ? AND thread_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM fact_sources AS source "
+    "WHERE source.fact = corrections.fact AND source.thread_id = corrections.thread_id "
+    "AND source.turn = corrections.turn)"
+)
 
 
 def add_facts(
@@ -32,10 +43,7 @@ def add_facts(
         number = new.confirms
         if number is None:
             number = _insert(connection, position.scope, new.text, new.valid_from_us)
-        connection.execute(
-            "INSERT OR IGNORE INTO fact_sources VALUES (?, ?, ?, ?, ?)",
-            (number, thread_id, position.incarnation, turn, mark),
-        )
+        _add_sources(connection, number, thread_id, turn, mark)
         connection.executemany(
             "UPDATE facts SET valid_until_us = ?, superseded_by = ? "
             "WHERE id = ? AND scope = ? AND superseded_by IS NULL AND id != ?",
@@ -95,9 +103,7 @@ def correct_message(
     if earlier is not None:
         return correct_fact(position.scope, earlier[0], text, at_us, connection)
     fact = _insert(connection, position.scope, text, at_us)
-    mark = _mark(connection, _thread_key(connection, thread_id), turn)
-    source = (fact, thread_id, position.incarnation, turn, mark)
-    connection.execute("INSERT INTO fact_sources VALUES (?, ?, ?, ?, ?)", source)
+    _add_sources(connection, fact, thread_id, turn, _mark(connection, _thread_key(connection, thread_id), turn))
     row = (fact, turn, message.position, message.created_us, thread_id, message.turn_id)
     connection.execute(
         "INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -166,6 +172,28 @@ def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collec
     return sum(_remove_sources(connection, statement, (thread_id, turn)) for turn in changed)
 
 
+def add_copied(connection: sqlite3.Connection, thread_id: str, position: Position, turns: Collection[int]) -> None:
+    """Let the facts of turns that other threads of the scope hold come from this thread too."""
+    if connection.execute("SELECT 1 FROM facts WHERE scope = ? LIMIT 1", (position.scope,)).fetchone() is None:
+        return
+    thread = _thread_key(connection, thread_id)
+    for turn in turns:
+        mark = _mark(connection, thread, turn)
+        connection.execute(
+            "INSERT OR IGNORE INTO fact_sources SELECT DISTINCT fact, ?, ?, ?, mark "
+            "FROM fact_sources JOIN facts ON id = fact WHERE mark = ? AND scope = ?",
+            (thread_id, position.incarnation, turn, mark, position.scope),
+        )
+
+
+def _add_sources(connection: sqlite3.Connection, fact: int, thread_id: str, turn: int, mark: str) -> None:
+    """Let a fact come from a turn, in each thread that holds the turn."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO fact_sources VALUES (?, ?, ?, ?, ?)",
+        [(fact, one.thread_id, one.incarnation, one.turn, mark) for one in holders(thread_id, turn, connection)],
+    )
+
+
 def erase_facts(connection: sqlite3.Connection, scope: str) -> int:
     """Delete all facts of a scope, and return their number."""
     statement = "DELETE FROM fact_sources WHERE fact IN (SELECT id FROM facts WHERE scope = ?) RETURNING fact"
@@ -209,6 +237,7 @@ def _remove_sources(connection: sqlite3.Connection, statement: str, values: Sequ
         "UPDATE facts SET valid_until_us = NULL, superseded_by = NULL WHERE superseded_by = ?",
         [(number,) for number in gone],
     )
+    connection.executemany(_MOVE_MESSAGE, [(number,) for (number,) in set(found)])
     return len(gone)
 
 

@@ -38,6 +38,7 @@ from recuerda.recall.index import (
     Correction,
     Document,
     Forgetting,
+    HeldTurn,
     IndexStats,
     Position,
     RecallIndex,
@@ -45,7 +46,7 @@ from recuerda.recall.index import (
     ThreadUpdate,
     Unembedded,
 )
-from recuerda.recall.sqlite import entries, following, meaning, searching
+from recuerda.recall.sqlite import copies, entries, following, meaning, searching
 from recuerda.recall.sqlite import facts as fact_tables
 from recuerda.recall.sqlite.cleaning import Cleaner
 from recuerda.recall.sqlite.schema import connect, restore, salvage
@@ -132,6 +133,9 @@ class SQLiteRecallIndex(RecallIndex):
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
         return await self._look(partial(searching.documents, keys))
 
+    async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
+        return await self._look(partial(copies.holders, thread_id, turn))
+
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         gone = await self._write(partial(following.forget, forgettings))
         self._cleaner.note()
@@ -159,6 +163,9 @@ class SQLiteRecallIndex(RecallIndex):
 
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
         return await self._look(partial(meaning.unembedded, scope, model_id, limit))
+
+    async def copied_vectors(self, scope: str, model_id: str, keys: Sequence[int]) -> dict[int, Sequence[float]]:
+        return await self._look(partial(meaning.copied_vectors, scope, model_id, keys))
 
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
         await self._write(partial(meaning.add_vectors, scope, model_id, vectors))

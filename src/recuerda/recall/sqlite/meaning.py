@@ -14,7 +14,7 @@ import msgspec
 from recuerda.recall.index import CandidateQuery, Unembedded
 from recuerda.recall.postings import BLOCK
 from recuerda.recall.sqlite.texts import original_text
-from recuerda.recall.vectors import most_alike, most_similar, pack, signs
+from recuerda.recall.vectors import most_alike, most_similar, pack, signs, unpacked
 
 MAX_COMPARED = 4_000
 """The largest number of a scope's vectors that are all compared exactly."""
@@ -106,6 +106,25 @@ def unembedded(scope: str, model_id: str, limit: int, connection: sqlite3.Connec
         (BLOCK - 1, model_id, key_of_scope, min(limit, missing)),
     )
     return [Unembedded(key=key, text=original_text(text)) for key, text in rows]
+
+
+def copied_vectors(
+    scope: str, model_id: str, keys: Sequence[int], connection: sqlite3.Connection
+) -> dict[int, Sequence[float]]:
+    """See `RecallIndex.copied_vectors`. A copy has the same place in its turn, and the same text."""
+    rows = connection.execute(
+        "WITH own AS (SELECT documents.key, documents.scope, text, (SELECT of.key FROM documents AS of "
+        "WHERE of.key <= documents.key AND of.turn_id != '' ORDER BY of.key DESC LIMIT 1) AS first "
+        "FROM documents JOIN scopes ON scopes.key = documents.scope "
+        "WHERE scopes.id = ? AND documents.key IN (SELECT value FROM json_each(?))) "
+        "SELECT own.key, vectors.data FROM own JOIN documents AS start ON start.key = own.first "
+        "JOIN documents AS begun ON begun.scope = own.scope AND begun.turn_id = start.turn_id AND begun.turn_id != '' "
+        "AND begun.key != start.key "
+        "JOIN documents AS copy ON copy.key = begun.key + own.key - own.first AND copy.text = own.text "
+        "JOIN vectors ON vectors.scope = own.scope AND vectors.document = copy.key AND model = ?",
+        (scope, _json(list(keys)), model_id),
+    )
+    return {key: unpacked(data) for key, data in rows}
 
 
 def keys_of(connection: sqlite3.Connection, scope: int, numbers: Sequence[int]) -> list[int]:

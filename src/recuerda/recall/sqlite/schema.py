@@ -26,7 +26,7 @@ from recuerda.recall.text import TERMS_VERSION
 APPLICATION_ID = 0x52454349
 """Marks a SQLite file as an index of recuerda ("RECI")."""
 
-SHAPE = 4000 + TERMS_VERSION
+SHAPE = 5000 + TERMS_VERSION
 """The shape of a file's tables and terms: its `user_version`. An index of another shape is created again."""
 
 ROLES = ("user", "assistant")
@@ -65,6 +65,8 @@ _TABLES = (
         terms INTEGER NOT NULL, created_us INTEGER NOT NULL, speaker TEXT, turn_id TEXT NOT NULL, text NOT NULL
     )
     """,
+    # It finds the copies of a turn in forks.
+    "CREATE INDEX documents_by_turn ON documents (scope, turn_id) WHERE turn_id != ''",
     """
     CREATE TABLE postings (
         scope INTEGER NOT NULL, term TEXT NOT NULL, first INTEGER NOT NULL, data BLOB NOT NULL,
@@ -124,6 +126,7 @@ _KEPT_TABLES = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX IF NOT EXISTS fact_sources_by_thread ON fact_sources (thread_id, turn)",
+    "CREATE INDEX IF NOT EXISTS fact_sources_by_mark ON fact_sources (mark)",
     """
     CREATE TABLE IF NOT EXISTS fact_progress (
         thread_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, through INTEGER NOT NULL, mark TEXT NOT NULL
