@@ -49,6 +49,23 @@ def threads_of(about: Conversation, said: Sequence[Said], *, shown: str | None =
         yield thread
 
 
+def tree_of(paths: Sequence[Sequence[Said]]) -> list[Said]:
+    """Return the tree of messages that several paths form. Paths share a message that has the same id in both.
+
+    A message that comes after another message in a later path is another message there.
+    """
+    known: dict[str, Said] = {}
+    for path in paths:
+        before: str | None = None
+        for one in path:
+            key = str(one.id)
+            if key in known and known[key].parent != before:
+                key = f"{key}@{before}"
+            known.setdefault(key, replace(one, id=key, parent=before))
+            before = key
+    return list(known.values())
+
+
 def _parent(parent: MovedThread, thread: MovedThread) -> ThreadParent:
     shared = 0
     while shared < min(len(parent.turns), len(thread.turns)) and parent.turns[shared].id == thread.turns[shared].id:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
 from itertools import islice
-from pathlib import Path
 
-from recuerda.errors import InvalidInput, StateError
+from recuerda.errors import InvalidInput
 from recuerda.formats.conversation_files import is_conversations
 from recuerda.formats.documents import documents
 from recuerda.formats.format import Format
-from recuerda.formats.registry import READABLE, format_of
+from recuerda.formats.registry import READABLE, format_of, format_of_tables, formats_of_files
 from recuerda.formats.source import Source
+from recuerda.formats.tables import table_names
 
 _LOOKED_AT = 30
 """The number of values at the start of a file by which its format is guessed."""
@@ -29,7 +26,7 @@ def detected(source: Source) -> Format:
     if source.url is not None:
         raise InvalidInput("the format of a server's data is not guessed: name it, such as --from langgraph")
     if source.is_sqlite:
-        found = _of_tables(source.file())
+        found = format_of_tables(table_names(source.file()))
     elif source.is_archive:
         with source.archive() as archive:
             name = next(filter(is_conversations, archive.names()), None)
@@ -47,19 +44,4 @@ def _of_text(text: bytes) -> Format | None:
     if not text.strip():
         return format_of("recuerda", READABLE)  # an export of no threads
     values = [document.as_type(object) for document in islice(documents(text), _LOOKED_AT)]
-    return next((one for one in _formats() if one.is_like is not None and one.is_like(values)), None)
-
-
-def _of_tables(path: Path) -> Format | None:
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            tables = {
-                str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
-    except sqlite3.Error as error:
-        raise StateError(f"{path} cannot be read: {error}") from None
-    return next((one for one in _formats() if one.tables and one.tables <= tables), None)
-
-
-def _formats() -> Iterable[Format]:
-    return (format_of(name, READABLE) for name in READABLE)
+    return next((one for one in formats_of_files() if one.is_like is not None and one.is_like(values)), None)

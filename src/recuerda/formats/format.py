@@ -52,7 +52,6 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
         writer: writes threads; None for a format that is only read.
         lines: returns the lines of recuerda's own export, which an import copies; None for every other format.
         is_like: returns whether the first values of a JSON file belong to the format.
-        tables: the tables of a SQLite database by which the format is known.
     """
 
     name: str
@@ -60,4 +59,3 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     writer: Writer | None = None
     lines: Callable[[Source], list[str]] | None = None
     is_like: Callable[[Sequence[object]], bool] | None = None
-    tables: frozenset[str] = frozenset()

@@ -59,6 +59,27 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
         for number, (about, items) in enumerate(self._lists(source.text()), 1):
             yield self._thread(about, items, source.name, number)
 
+    def said(self, where: str, item: JsonObject) -> Said:
+        """Return one message.
+
+        Args:
+            where: the place of the message in its file.
+            item: the message.
+
+        Raises:
+            StateError: the message cannot be read; the error names its place.
+        """
+        try:
+            messages = keep([item], self.form)
+        except (EncodeError, TypeError, KeyError, ValueError, AttributeError) as error:
+            raise StateError(f"{where} is not a message: {error}") from None
+        return Said(
+            id=self.id_of(item),
+            messages=messages,
+            created_us=self.time_of(item),
+            losses=parts_that(messages, lambda part, _: isinstance(part, UnknownContent)),
+        )
+
     def writer(self, lacks: tuple[str, ...] = ()) -> Writer:
         """Return the functions that write the format: one JSON object on each line."""
         return Writer(thread=self._written, lacks=lacks)
@@ -99,19 +120,7 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
             title=text_of(about, "title"),
             user_id=text_of(about, "user_id", "user"),
         )
-        return thread_of(conversation, [self._said(where, item) for where, item in items])
-
-    def _said(self, where: str, item: JsonObject) -> Said:
-        try:
-            messages = keep([item], self.form)
-        except (EncodeError, TypeError, KeyError, ValueError, AttributeError) as error:
-            raise StateError(f"{where} is not a message: {error}") from None
-        return Said(
-            id=self.id_of(item),
-            messages=messages,
-            created_us=self.time_of(item),
-            losses=parts_that(messages, lambda part, _: isinstance(part, UnknownContent)),
-        )
+        return thread_of(conversation, [self.said(where, item) for where, item in items])
 
     # -- writing -------------------------------------------------------------------------------------------------------
 

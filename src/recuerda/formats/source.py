@@ -89,6 +89,16 @@ class Source:
             raise InvalidInput(f"{self.path} cannot be read: it is a folder")
         return self.path
 
+    def folder(self) -> Path:
+        """Return the path of the folder.
+
+        Raises:
+            InvalidInput: the source is no folder.
+        """
+        if self.path is None or not self.path.is_dir():
+            raise InvalidInput("this format is read from a folder: give the name of the folder")
+        return self.path
+
     def start(self) -> bytes:
         """Return the first bytes of the file; nothing for a folder or a URL."""
         if self.data is not None:

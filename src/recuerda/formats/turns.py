@@ -118,7 +118,8 @@ def _begun(one: Said) -> Said:
     return Said(id=one.id, messages=one.messages, parent=one.parent, created_us=one.created_us, begins_branch=True)
 
 
-def _groups(said: Sequence[Said]) -> list[list[Said]]:
+def begins_turn(said: Sequence[Said]) -> list[bool]:
+    """Return for each message whether a turn begins with it. Each of the messages says something."""
     answered = {
         part.call_id: number
         for number, one in enumerate(said)
@@ -126,13 +127,21 @@ def _groups(said: Sequence[Said]) -> list[list[Said]]:
         for part in message.contents
         if isinstance(part, FunctionResultContent)
     }
-    groups: list[list[Said]] = []
+    begins: list[bool] = []
     last_result = -1
     for number, one in enumerate(said):
-        starts = bool(groups) and one.messages[0].role in _ASKING and groups[-1][-1].messages[-1].role not in _ASKING
-        if not groups or (starts and last_result < number):
-            groups.append([])
-        groups[-1].append(one)
+        is_asking = one.messages[0].role in _ASKING
+        is_answered = number > 0 and said[number - 1].messages[-1].role not in _ASKING
+        begins.append(number == 0 or (is_asking and is_answered and last_result < number))
         calls = [call.call_id for message in one.messages for call in message.function_calls]
         last_result = max([last_result, *(answered.get(call, -1) for call in calls)])
+    return begins
+
+
+def _groups(said: Sequence[Said]) -> list[list[Said]]:
+    groups: list[list[Said]] = []
+    for one, begins in zip(said, begins_turn(said), strict=True):
+        if begins:
+            groups.append([])
+        groups[-1].append(one)
     return groups
