@@ -53,7 +53,8 @@ class Agent:
         storage: the home of the threads: a `Storage` or a URL. If neither a storage nor a factory is given,
             threads live in RAM, for as long as the agent does.
         context_providers: providers that add context before each run and receive the messages after it.
-        tools: typed callables that the model may call.
+        tools: typed callables that the model may call, and providers of tools, such as `MCPTools`. The agent closes
+            the providers.
         window: the limit for the part of the thread that is sent with each run; None for the whole thread.
         max_tool_rounds: the number of times that the model may call tools in a run before it has to answer.
         options: the service's own options for each model call, such as `{"temperature": 0}`.
@@ -83,7 +84,7 @@ class Agent:
         chat_message_store_factory: Callable[[], ChatMessageStoreProtocol] | None = None,
         storage: Storage | str | None = None,
         context_providers: ContextProvider | Sequence[ContextProvider] | None = None,
-        tools: ToolInput | Sequence[ToolInput] | None = None,
+        tools: ToolInput | ContextProvider | Sequence[ToolInput | ContextProvider] | None = None,
         window: ContextWindow | None = None,
         max_tool_rounds: int = 40,
         options: Mapping[str, Json] | None = None,
@@ -102,12 +103,13 @@ class Agent:
         self.name = name
         self.instructions = instructions
         self._threads = AgentThreads(storage, chat_message_store_factory, mirror=mirror, by_service=by_service)
+        own_tools, tool_providers = _parted(tools)
         self._settings = AgentSettings(
             model=model,
             name=name,
             instructions=instructions,
-            tools=_tools(tools),
-            providers=checked(_providers(context_providers)),
+            tools=own_tools,
+            providers=(*checked(_providers(context_providers)), *tool_providers),
             window=_window(window, getattr(model, "model_id", None)),
             options=dict(options or {}),
             max_tool_rounds=check_limit(max_tool_rounds, "max_tool_rounds"),
@@ -610,11 +612,16 @@ def _window(given: ContextWindow | None, model_id: str | None) -> ContextWindow 
     return given.for_model(model_id)
 
 
-def _tools(given: ToolInput | Sequence[ToolInput] | None) -> tuple[FunctionTool, ...]:
+def _parted(
+    given: ToolInput | ContextProvider | Sequence[ToolInput | ContextProvider] | None,
+) -> tuple[tuple[FunctionTool, ...], tuple[ContextProvider, ...]]:
+    """Return an agent's tools, and the providers among them, which give tools for each run."""
     if given is None:
-        return ()
-    items = cast("Sequence[ToolInput]", given if isinstance(given, Sequence) else (given,))
-    return tuple(tools_by_name(items).values())
+        return (), ()
+    listed = cast("Sequence[ToolInput | ContextProvider]", given if isinstance(given, Sequence) else (given,))
+    providers = tuple(one for one in listed if isinstance(one, ContextProvider))
+    tools = tools_by_name(one for one in listed if not isinstance(one, ContextProvider))
+    return tuple(tools.values()), providers
 
 
 def _providers(given: ContextProvider | Sequence[ContextProvider] | None) -> tuple[ContextProvider, ...]:

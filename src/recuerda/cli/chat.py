@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import sys
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from recuerda.cli.options import JsonOption, StorageOption, UserOption, opened
 from recuerda.cli.output import console, fail, warn
 from recuerda.errors import InvalidInput, RecuerdaError
 from recuerda.ids import new_id
+from recuerda.providers.context import ContextProvider
 from recuerda.window.window import ContextWindow
 
 HELP = """\
@@ -28,6 +30,8 @@ HELP = """\
 /undo      remove the last turn
 /resume    continue an interrupted turn
 /drop      delete an interrupted turn
+/allow     run the calls that wait for your approval
+/refuse    refuse the calls that wait for your approval
 /help      show these commands
 /quit      leave the chat (or Ctrl-D); Ctrl-C stops an answer"""
 
@@ -35,6 +39,7 @@ EXAMPLES = (
     "recuerda chat",
     'recuerda chat --thread trip --instructions "You are a travel agent."',
     'echo "What is my name?" | recuerda chat --thread trip',
+    'recuerda chat --mcp "npx -y @modelcontextprotocol/server-filesystem notes"',
 )
 
 
@@ -62,6 +67,14 @@ def chat(
         int | None,
         typer.Option("--window", min=1, metavar="N", help="Send at most N messages of the thread to the model."),
     ] = None,
+    mcp: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mcp",
+            metavar="SERVER",
+            help="Give the model the tools of an MCP server: an address, or a command in quotes. May be repeated.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Talk to a model, in a thread that is still there tomorrow.
@@ -69,6 +82,9 @@ def chat(
     OPENAI_API_KEY and OPENAI_MODEL choose the model, in the environment or in a .env file in this folder. Set
     OPENAI_BASE_URL for a compatible server, or AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT
     for Azure. Without a model, an offline stand-in answers.
+
+    With --mcp, the model may use the tools of MCP servers. A call that may destroy something waits for /allow or
+    /refuse.
 
     Piped input is answered line by line, and the first failure ends the command with exit code 1. If a turn of the
     thread was interrupted, here or in a program, the chat first offers to continue it or to drop it.
@@ -89,6 +105,7 @@ def chat(
             user_id=user,
             instructions=instructions,
             window=None if window is None else ContextWindow(max_messages=window),
+            tools=[_tools_of(server) for server in mcp or ()],
             label="assistant: " if is_interactive else "",
             as_json=as_json,
         )
@@ -99,6 +116,13 @@ def chat(
                 _answer_lines(runner, conversation)
         finally:
             runner.run(conversation.close())
+
+
+def _tools_of(server: str) -> ContextProvider:
+    from recuerda.mcp import MCPTools
+
+    is_address = server.startswith(("http://", "https://"))
+    return MCPTools(server if is_address else shlex.split(server), approval="destructive")
 
 
 def _answer_lines(runner: asyncio.Runner, conversation: Conversation) -> None:
@@ -173,6 +197,8 @@ def _act(runner: asyncio.Runner, conversation: Conversation, line: str) -> bool:
             runner.run(conversation.resume())
         case "/drop":
             runner.run(conversation.drop())
+        case "/allow" | "/refuse":
+            runner.run(conversation.decide(is_allowed=line == "/allow"))
         case _ if line.startswith("/") and line[1:].isalpha():
             raise InvalidInput(f"there is no command {line}; /help lists them")
         case _:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from rich.text import Text
 
@@ -10,8 +12,9 @@ from recuerda.agent.client import ChatClient
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.cli.messages import shown_message, shown_turn
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
-from recuerda.cli.pending import read_pending, told_pending
+from recuerda.cli.pending import arguments_shown, read_pending, told_pending
 from recuerda.errors import InvalidInput
+from recuerda.providers.context import ContextProvider
 from recuerda.storage.contract import Storage
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
@@ -35,6 +38,7 @@ class Conversation:
         user_id: str | None,
         instructions: str | None,
         window: ContextWindow | None,
+        tools: Sequence[ContextProvider],
         label: str,
         as_json: bool,
     ) -> None:
@@ -42,7 +46,8 @@ class Conversation:
         self._storage = storage
         self._store = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user_id)
         self._thread = AgentThread(message_store=self._store)
-        self._agent = client.create_agent(instructions=instructions, storage=storage, window=window)
+        self._agent = client.create_agent(instructions=instructions, storage=storage, window=window, tools=tools)
+        self._has_tools = bool(tools)
         self._label = label
         self._as_json = as_json
         self._page = console()
@@ -81,6 +86,15 @@ class Conversation:
         """Continue the interrupted turn, and stream the rest of the answer to the terminal."""
         self._shown_pending = None
         await self._print_answer(self._agent.resume_stream(self._thread, keep_partial=True))
+
+    async def decide(self, *, is_allowed: bool) -> None:
+        """Allow or refuse the calls that wait, and stream the rest of the answer to the terminal."""
+        pending = await self._agent.pending_turn(self._thread)
+        waiting = [one.call_id for one in pending.calls if one.waits_for == "approval"] if pending else []
+        if not waiting:
+            raise InvalidInput("no call of this thread waits for approval")
+        approvals = dict.fromkeys(waiting, is_allowed)
+        await self._print_answer(self._agent.resume_stream(self._thread, approvals=approvals, keep_partial=True))
 
     async def drop(self) -> None:
         """Drop the interrupted turn that was shown. If none was shown, drop the one that is there now."""
@@ -129,7 +143,12 @@ class Conversation:
             self._page.print()
         for warning in stream.response.warnings:
             warn(warning)
-        if calls := stream.response.pending:
+        calls = stream.response.pending
+        if calls and self._has_tools:
+            for call in calls:
+                warn(f"{clean_line(call.name)} waits with the arguments {clean_line(arguments_shown(call))}")
+            warn("/allow runs what waits, /refuse tells the model that you refused")
+        elif calls:
             names = ", ".join(clean_line(call.name) for call in calls)
             warn(f"the turn waits for its calls ({names}) to be approved in the program that has these tools")
 

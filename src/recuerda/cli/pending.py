@@ -74,5 +74,10 @@ def _call_json(call: PendingCall) -> JsonObject:
     return {**msgspec.to_builtins(call), "waits_for": call.waits_for}
 
 
+def arguments_shown(call: PendingCall) -> str:
+    """Return the arguments of a call as text."""
+    return call.arguments if isinstance(call.arguments, str) else msgspec.json.encode(call.arguments).decode()
+
+
 def _told_call(call: PendingCall) -> str:
     return f"{clean_line(call.name)} ({'outcome not known' if call.is_started else 'waits for approval'})"
