@@ -7,7 +7,7 @@ and settings, because deleting it could also delete a turn that arrives at that 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -26,6 +26,7 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True):
         threads: the number of threads that the policy examined.
         trimmed: the number of threads that lost turns.
         turns: the number of deleted turns.
+        drafts: the number of deleted drafts, which are interrupted turns.
         postponed: the number of threads that another writer changed at the same moment. They are left for the next
             call.
     """
@@ -33,6 +34,7 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     trimmed: int
     turns: int
+    drafts: int
     postponed: int
 
 
@@ -40,7 +42,8 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """A rule for how long turns are kept. `apply` deletes the turns that it does not keep.
 
     Attributes:
-        keep_days: delete turns that are older than this number of days; None for no limit.
+        keep_days: delete turns that are older than this number of days, and interrupted turns whose last step is
+            older; None for no limit.
         keep_turns: keep at most this number of a thread's newest turns; None for no limit.
 
     Raises:
@@ -65,11 +68,12 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
             storage: the storage that holds the threads.
             user_id: only this user's threads are examined; None for all threads.
         """
-        threads = trimmed = turns = postponed = 0
+        threads = trimmed = turns = drafts = postponed = 0
         async for info in storage.threads(user_id=user_id):
             threads += 1
             try:
                 gone = await self._trim(storage, info)
+                drafts += await self._drop_draft(storage, info.id)
             except ThreadConflict:
                 postponed += 1
                 continue
@@ -77,13 +81,24 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
                 continue
             trimmed += gone > 0
             turns += gone
-        return Retained(threads=threads, trimmed=trimmed, turns=turns, postponed=postponed)
+        return Retained(threads=threads, trimmed=trimmed, turns=turns, drafts=drafts, postponed=postponed)
 
     async def _trim(self, storage: Storage, info: ThreadInfo) -> int:
         gone = 0
         if self.keep_days is not None and info.turns:
-            oldest = from_microseconds(storage.clock()) - timedelta(days=self.keep_days)
-            gone += await storage.trim(info.id, before=oldest)
+            gone += await storage.trim(info.id, before=self._oldest(storage, self.keep_days))
         if self.keep_turns is not None and info.turns - gone > self.keep_turns:
             gone += await storage.trim(info.id, keep_turns=self.keep_turns)
         return gone
+
+    async def _drop_draft(self, storage: Storage, thread_id: str) -> bool:
+        """Drop the interrupted turn of a thread if its last step is too old. It may hold the words of years ago."""
+        if self.keep_days is None or (draft := await storage.load_draft(thread_id)) is None:
+            return False
+        if from_microseconds(draft.steps[-1].created_us) >= self._oldest(storage, self.keep_days):
+            return False
+        return await storage.drop_draft(thread_id, turn_id=draft.turn_id)
+
+    @staticmethod
+    def _oldest(storage: Storage, keep_days: float) -> datetime:
+        return from_microseconds(storage.clock()) - timedelta(days=keep_days)

@@ -8,7 +8,7 @@ import pytest
 
 from recuerda import InvalidInput, NewTurn, Storage
 from recuerda.retention import RetentionPolicy
-from recuerda.storage.records import from_microseconds
+from recuerda.storage.records import DraftStep, from_microseconds
 
 DAY_US = 24 * 60 * 60 * 1_000_000
 
@@ -43,6 +43,23 @@ async def test_a_thread_that_is_all_old_keeps_its_settings_and_goes_on(storage: 
     await fill(storage, "a", 0)
     assert await ages(storage, "a") == [0]
     assert (await RetentionPolicy(keep_days=30).apply(storage)).turns == 0
+
+
+async def test_an_old_interrupted_turn_goes_and_a_younger_one_stays(storage: Storage) -> None:
+    await fill(storage, "old", 40, 1)
+    now_us = storage.clock()
+    for thread_id, last_days in (("old", 31), ("begun", 31), ("goes on", 29)):
+        revision = 2 if thread_id == "old" else 0
+        for number, age_days in ((1, 40), (2, last_days)):
+            created_us = now_us - age_days * DAY_US
+            step = DraftStep(turn_id="t", revision=revision, number=number, body=b"", created_us=created_us)
+            await storage.save_draft(thread_id, step, user_id="ana")
+    receipt = await RetentionPolicy(keep_days=30).apply(storage, user_id="ana")
+    assert (receipt.threads, receipt.turns, receipt.drafts) == (2, 0, 1)
+    receipt = await RetentionPolicy(keep_days=30).apply(storage)
+    assert (receipt.threads, receipt.turns, receipt.drafts) == (3, 1, 1)
+    assert [name for name in ("old", "begun", "goes on") if await storage.load_draft(name)] == ["goes on"]
+    assert (await RetentionPolicy(keep_turns=1).apply(storage)).drafts == 0
 
 
 async def test_more_turns_than_are_kept_go(storage: Storage) -> None:
