@@ -10,6 +10,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
 from recuerda.cosmos import CosmosStorage
+from recuerda.cosmos.items import thread_partition
 from recuerda.errors import StorageError
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import ThreadSlice
@@ -104,6 +105,29 @@ async def test_doing_it_again_after_a_crash_completes_an_append_once(write: Writ
             found[thread] = await check_whole(another, thread)
             assert seen(found[thread]) == after, f"request {thread}"
         await check_listed(another, found, settled=found.keys())
+
+
+async def test_blobs_of_a_killed_append_are_gone_after_the_next_turn(tmp_path: Path) -> None:
+    write = APPENDS["append with files"]
+    async with wired(tmp_path) as (storage, wire), CosmosStorage(cosmos_url(tmp_path)) as another:
+        threads: list[str] = []
+        is_over = False
+        while not is_over:
+            threads.append(f"{len(threads) + 1}")
+            await prepare(another, write, threads[-1])
+            wire.clear()
+            die_at(wire, len(threads))
+            is_over = await survives(storage, write, threads[-1])
+        for thread in threads:
+            await another.append(thread, a_turn("next"))
+            found = await another.read(thread)
+            named = {digest for record in found.records for digest in record.blobs}
+            assert await _number_of_uploads(another, thread) == len(named), thread
+
+
+async def _number_of_uploads(storage: CosmosStorage, thread: str) -> int:
+    async with storage._containers.use() as container:  # pyright: ignore[reportPrivateUsage]  # the items themselves
+        return len(await container.query_all(thread_partition(thread), "c.kind = 'blob'"))
 
 
 @every_write

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.storage.records import Blob, DraftStep, NewTurn, ThreadInfo, ThreadSlice
 
 Do: TypeAlias = Callable[[Storage, str], Awaitable[object]]
+
+CAT, DOG = Blob.of(b"a picture of a cat"), Blob.of(b"a picture of a dog")
 
 THREAD_OF_PROCESSES = "shared"
 
@@ -38,6 +40,10 @@ async def _three(storage: Storage, thread: str) -> None:
     await storage.append_all(thread, [a_turn(f"t{i}") for i in range(1, 4)], user_id="ana", title="Title")
 
 
+async def _files(storage: Storage, thread: str) -> None:
+    await storage.append(thread, replace(a_turn("t1"), blobs=(CAT,)), user_id="ana", title="Title")
+
+
 async def _draft(storage: Storage, thread: str) -> None:
     for number in (1, 2):
         await storage.save_draft(thread, a_step(number, revision=3))
@@ -52,6 +58,10 @@ APPENDS: dict[str, Write] = {
     "first append": Write(lambda storage, thread: storage.append(thread, a_turn("new"), user_id="ana", title="Title")),
     "append": Write(lambda storage, thread: storage.append(thread, a_turn("new"), expected=3), (_three,)),
     "unchecked append": Write(lambda storage, thread: storage.append(thread, a_turn("new")), (_three,)),
+    "append with files": Write(
+        lambda storage, thread: storage.append(thread, replace(a_turn("new"), blobs=(CAT, DOG)), keep_messages=1),
+        (_files,),
+    ),
     "append over a draft": Write(lambda storage, thread: storage.append(thread, a_turn("new")), (_three, _draft)),
     "append with a limit": Write(
         lambda storage, thread: storage.append(thread, a_turn("new"), keep_messages=2), (_three,)
@@ -77,6 +87,7 @@ APPENDS: dict[str, Write] = {
 WRITES: dict[str, Write] = {
     **APPENDS,
     "undo": Write(lambda storage, thread: storage.undo(thread), (_three,)),
+    "undo of files": Write(lambda storage, thread: storage.undo(thread), (_files,)),
     "undo of what was summarised": Write(lambda storage, thread: storage.undo(thread), (_three, _summaries)),
     "summary": Write(lambda storage, thread: storage.summarize(thread, b"so far", through=2), (_three, _summaries)),
     "trim": Write(lambda storage, thread: storage.trim(thread, keep_turns=1), (_three,)),
@@ -122,9 +133,10 @@ def _named(info: ThreadInfo) -> str:
 
 async def check_whole(storage: Storage, thread: str) -> ThreadSlice:
     """Check a thread, and return it."""
-    found = await storage.read(thread)
+    found = await storage.read(thread, blobs=None)
     info = found.info
     assert await storage.head(thread) == info
+    assert found.blobs.keys() == {digest for record in found.records for digest in record.blobs}
     if info is None:
         assert found.records == ()
         return found

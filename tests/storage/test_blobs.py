@@ -14,13 +14,6 @@ from recuerda.storage.records import NO_GUARD, Blob, Guard
 from recuerda.testing.storage_contract import BlobContract
 from recuerda.testing.storage_contract.blobs import CAT, DOG, EMPTY, with_blobs
 
-KEEPING = ["memory", "sqlite", "file", "redis", "postgresql"]
-
-
-@pytest.fixture(params=KEEPING)
-def scheme(request: pytest.FixtureRequest) -> str:
-    return request.param
-
 
 class TestBlobs(BlobContract):
     @pytest.fixture

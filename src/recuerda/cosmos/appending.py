@@ -7,14 +7,15 @@ failure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 from azure.core.exceptions import AzureError
 
-from recuerda.cosmos import cutting, directory, drafts, threads
+from recuerda.cosmos import blobs, cutting, directory, drafts, threads
 from recuerda.cosmos.container import MAX_BATCH, Backoff, Container
 from recuerda.cosmos.cutting import Cut
 from recuerda.cosmos.heads import Head, load, load_with_body, made_alive
@@ -23,6 +24,9 @@ from recuerda.errors import StorageError, TurnDropped
 from recuerda.ids import new_id
 from recuerda.storage.records import Appended, Guard, NewRecord, TurnRecord
 from recuerda.storage.rules import title_after, updated_after
+
+NO_UPLOADS: Mapping[str, str] = MappingProxyType({})
+"""The uploads of a record without blobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +104,14 @@ async def _write(container: Container, head: Head, record: NewRecord, guard: Gua
     item = await threads.prepared(container, head, now_us=record.created_us, guard=guard)
     if item is None:
         return None
-    if item.is_unfinished:
-        await cutting.finish(container, item)
+    is_clean = not item.is_unfinished or await cutting.finish(container, item)
     cut = await cutting.cut_of(container, item, record)
+    uploads: Mapping[str, str] = {}
+    if record.blobs:
+        written = await blobs.write(container, item, record.blobs)
+        if written is None:
+            return None
+        item, uploads = written
     if cut.removes_title(item) and item.title is not None:
         # Without this, the entry would keep the text if the process ended right after the commit.
         await threads.ready(container, head, now_us=0, users=())
@@ -114,10 +123,10 @@ async def _write(container: Container, head: Head, record: NewRecord, guard: Gua
     new = msgspec.structs.replace(
         new,
         draft=None if ended is not None else item.draft,
-        is_unfinished=not fits,
+        is_unfinished=not (fits and is_clean) or cut.removes_blobs,
         undone=None if fits else cut.undone,
     )
-    made = _item(new, record.numbered(new.revision), call)
+    made = _item(new, record.numbered(new.revision), call, uploads)
     put = [*undo, *(cut.emptied if fits else ())]
     etag = await container.commit(new, create=made, put=put, delete=steps if fits else ())
     if etag is None:
@@ -148,7 +157,7 @@ def _after(head: HeadItem, record: NewRecord, cut: Cut, call: str) -> HeadItem:
     )
 
 
-def _item(head: HeadItem, record: TurnRecord, call: str) -> RecordItem:
+def _item(head: HeadItem, record: TurnRecord, call: str, uploads: Mapping[str, str] = NO_UPLOADS) -> RecordItem:
     text, data = write_body(record.body)
     return RecordItem(
         partition=head.partition,
@@ -164,6 +173,8 @@ def _item(head: HeadItem, record: TurnRecord, call: str) -> RecordItem:
         committed_us=None if record.committed_us == record.created_us else str(record.committed_us),
         text=text,
         data=data,
+        digests=record.blobs or None,
+        uploads=tuple(uploads[digest] for digest in record.blobs) or None,
     )
 
 

@@ -10,16 +10,19 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from recuerda.cosmos import blobs
 from recuerda.cosmos.container import Container, run_all
 from recuerda.cosmos.heads import holds, is_undone, load
-from recuerda.cosmos.items import DraftItem, HeadItem, RecordItem
+from recuerda.cosmos.items import BlobItem, DraftItem, HeadItem, RecordItem
 from recuerda.errors import TurnGone
 from recuerda.storage.records import REMEMBERED, NewRecord
 
 _FORGETS_EVERY = 100
 """The number of records after which old removed records are forgotten."""
 
-_FIELDS = "c.partition, c.id, c.kind, c.number, c.incarnation, c.record_id, c.message_count, c.target"
+_FIELDS = (
+    "c.partition, c.id, c.kind, c.number, c.incarnation, c.record_id, c.message_count, c.target, c.digests, c.uploads"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,11 @@ class Cut:
     def emptied(self) -> list[RecordItem]:
         """The items that replace the removed records."""
         return [item.emptied(keeps_id=item.kind == "turn" and item.number != self.undone) for item in self.items]
+
+    @property
+    def removes_blobs(self) -> bool:
+        """True if a removed turn names blobs. No other turn may name them."""
+        return any(item.uploads for item in self.items)
 
     def removes_title(self, head: HeadItem) -> bool:
         """Return True if the turn from which the title was made is removed."""
@@ -159,27 +167,34 @@ async def _newest_summary(container: Container, head: HeadItem, *, below: int) -
     return None
 
 
-async def finish(container: Container, head: HeadItem) -> None:
-    """Empty the records that a thread no longer holds, and delete the steps of drafts that have ended."""
+async def finish(container: Container, head: HeadItem) -> bool:
+    """Empty the records that a thread no longer holds, and delete the steps of ended drafts and the unused blobs.
+
+    Return False if there are blobs of a writer that may still be at work.
+    """
     found = await container.query_all(
         head.partition,
-        "c.incarnation = @incarnation AND c.kind IN ('turn', 'summary', 'draft')",
+        "c.incarnation = @incarnation AND c.kind IN ('turn', 'summary', 'draft', 'blob')",
         {"incarnation": head.incarnation},
-        fields=f"{_FIELDS}, c.draft, c.step, c.turn_id, c.revision",
+        fields=f"{_FIELDS}, c.draft, c.step, c.turn_id, c.revision, {blobs.FIELDS}",
     )
     # The head is read after the items. So an item that it does not name was removed, and is not new.
-    now = (await load(container, head.thread_id)).alive
-    if now is None or now.incarnation != head.incarnation:
-        return
+    now = (await load(container, head.thread_id)).item
+    if now is None or now.life == "over" or now.incarnation != head.incarnation:
+        return True
+    parts = [item for item in found if isinstance(item, BlobItem)]
+    unused = blobs.unused(parts, [item for item in found if isinstance(item, RecordItem)], then=head, now=now)
     draft = None if now.draft is None else now.draft.id
     steps = [item for item in found if isinstance(item, DraftItem) and item.draft != draft]
     records = [item for item in found if isinstance(item, RecordItem) and not holds(now, item)]
     await run_all(
         (
             *(container.delete(item.partition, item.id) for item in steps),
+            *(container.delete(head.partition, item_id) for item_id in unused),
             *(container.replace(_emptied(now, item), etag=None) for item in records),
         )
     )
+    return all(item.begun_on < head.writes for item in parts)
 
 
 def _emptied(head: HeadItem, item: RecordItem) -> RecordItem:

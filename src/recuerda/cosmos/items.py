@@ -8,6 +8,7 @@ A thread has a logical partition of its own. It holds:
 - **Gone records.** A removed record is replaced by an item of the same id without a body. It keeps the record's id for
   retries and for continued reads. Items that are older than `REMEMBERED` numbers are deleted.
 - **Draft steps.** The head names the draft that is valid, and the number of its steps.
+- **Blobs**, in parts; see `blobs.py`.
 - **The lease**, if a process has taken it.
 
 Every change of a thread replaces its head, on the condition that the head's ETag is unchanged since it was read. All
@@ -41,8 +42,8 @@ from recuerda.storage.records import RecordKind, ThreadInfo, ThreadParent, TurnR
 
 HEAD_NUMBER: Final = 2**53 - 1
 BESIDE_NUMBER: Final = -1
-"""The number of draft steps and of the lease. It is below all records, so that a read of a thread never passes over
-these items."""
+"""The number of draft steps, of blobs and of the lease. It is below all records, so that a read of a thread never
+passes over these items."""
 
 HIGHEST_NUMBER: Final = 2**53 - 3
 """The number of the last record that a thread can have."""
@@ -183,6 +184,8 @@ class RecordItem(Item, frozen=True, kw_only=True):
             records with the same turn id.
         committed_us: the time of the commit, if it differs from `created_us`.
         text: the body, if it is text; otherwise `data` holds it as base64.
+        digests: the digests of the blobs that a turn names; None if it names none.
+        uploads: the ids of the uploads that hold these blobs, in the same order.
     """
 
     number: int
@@ -196,6 +199,8 @@ class RecordItem(Item, frozen=True, kw_only=True):
     committed_us: str | None = None
     text: str | None = None
     data: str | None = None
+    digests: tuple[str, ...] | None = None
+    uploads: tuple[str, ...] | None = None
 
     @property
     def original_id(self) -> str:
@@ -213,6 +218,7 @@ class RecordItem(Item, frozen=True, kw_only=True):
             body=read_body(self.text, self.data),
             kind=_KINDS.get(self.kind, "turn"),
             target=self.target,
+            blobs=self.digests or (),
         )
 
     def emptied(self, *, keeps_id: bool) -> RecordItem:
@@ -253,6 +259,26 @@ class DraftItem(Item, frozen=True, kw_only=True):
     created_us: str = "0"
     text: str | None = None
     data: str | None = None
+
+
+class BlobItem(Item, frozen=True, kw_only=True):
+    """A part of a blob.
+
+    Attributes:
+        incarnation: the incarnation of the thread that it belongs to.
+        upload: the id that the parts of the blob share.
+        part: the part's number, from 0 on; `parts` is the number of parts.
+        begun_on: the value of `writes` in the head on which the upload was begun.
+        data: the bytes of the part, as base64.
+    """
+
+    number: int = BESIDE_NUMBER
+    incarnation: str
+    upload: str
+    part: int
+    parts: int
+    begun_on: int
+    data: str = ""
 
 
 class LeaseItem(Item, frozen=True, kw_only=True):
@@ -302,6 +328,7 @@ _TYPES: Final[Mapping[str, type[Item]]] = {
     "thread": HeadItem,
     "lease": LeaseItem,
     "draft": DraftItem,
+    "blob": BlobItem,
     "directory": DirectoryItem,
     **dict.fromkeys(("turn", "undo", "trim", "summary", "gone"), RecordItem),
 }
@@ -340,6 +367,11 @@ def record_item_id(incarnation: str, number: int) -> str:
 def step_item_id(draft: str, step: int) -> str:
     """Return the id of the item of a draft's step."""
     return f"draft.{draft}.{step}"
+
+
+def blob_item_id(upload: str, part: int) -> str:
+    """Return the id of the item of a blob's part."""
+    return f"blob.{upload}.{part}"
 
 
 def sort_key(updated_us: int, thread_id: str) -> str:

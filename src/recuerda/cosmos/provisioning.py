@@ -17,7 +17,8 @@ INDEXING_POLICY = {
     "indexingMode": "consistent",
     "automatic": True,
     "includedPaths": [
-        {"path": f"/{path}"} for path in ("number/?", "record_id/?", "kind/?", "incarnation/?", "sort/?", "users/[]/?")
+        {"path": f"/{path}"}
+        for path in ("number/?", "record_id/?", "kind/?", "incarnation/?", "sort/?", "users/[]/?", "digests/[]/?")
     ],
     "excludedPaths": [{"path": "/*"}],
 }

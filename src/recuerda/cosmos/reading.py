@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from recuerda.cosmos import blobs
 from recuerda.cosmos.container import Backoff, Container
 from recuerda.cosmos.heads import NEWEST_FIRST, Head, holds, is_undone, load, load_with_body, record_at
 from recuerda.cosmos.items import HIGHEST_NUMBER, HeadItem, RecordItem, record_item_id, thread_partition
 from recuerda.storage.records import ReadQuery, ThreadSlice, TurnRecord
-from recuerda.storage.rules import is_same_history
+from recuerda.storage.rules import is_same_history, wanted_blobs
 
 PAGE = 100
 """The largest number of items in one page of a query."""
@@ -48,6 +49,13 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
         walk.summary = await _summary(container, walk.head)
         if walk.summary is None:  # The turn has expired: give the turns that have not.
             return await _read(container, thread_id, replace(query, with_summary=False))
+    uploads = walk.uploads
+    shown = wanted_blobs(query, walk.records)
+    if others := [digest for digest in shown if digest not in uploads]:
+        uploads = uploads | await blobs.uploads_of(container, walk.head, others)
+    data = await blobs.read(container, walk.head, {digest: uploads[digest] for digest in shown if digest in uploads})
+    if not data.keys() >= uploads.keys() & set(shown) and await _was_cut(container, walk.head):
+        return None
     held = next((item for item in found.found if holds(walk.head, item)), None)
     return ThreadSlice(
         info=walk.head.info(),
@@ -58,6 +66,7 @@ async def _read(container: Container, thread_id: str, query: ReadQuery) -> Threa
         dropped=found.dropped.number if found.dropped is not None and held is None else None,
         summary=walk.summary,
         has_draft=walk.head.draft is not None,
+        blobs=data,
     )
 
 
@@ -85,6 +94,7 @@ class _Walk:
     summary: TurnRecord | None = None
     start: int = 1
     pages: int = 0
+    uploads: dict[str, str] = field(default_factory=dict[str, str])
     _messages: int = 0
     _turns: int = 0
 
@@ -117,6 +127,8 @@ class _Walk:
             self.start = item.number + 1
             return False
         self.records.append(item.record())
+        if item.uploads:
+            self.uploads |= dict(zip(item.digests or (), item.uploads, strict=True))
         return True
 
 

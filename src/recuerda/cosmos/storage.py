@@ -13,7 +13,7 @@ from typing import ClassVar, Self, TypeAlias, cast
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.cosmos.aio import CosmosClient
 
-from recuerda.cosmos import appending, directory, drafts, leases, reading, threads
+from recuerda.cosmos import appending, blobs, directory, drafts, leases, reading, threads
 from recuerda.cosmos.connections import AccountClient, ContainerPerLoop
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.failures import DRIVER_ERRORS, translate
@@ -24,6 +24,7 @@ from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
+    Blob,
     DraftStep,
     Guard,
     NewRecord,
@@ -68,6 +69,7 @@ class CosmosStorage(Storage):
     kind: ClassVar[str] = "cosmos"
     driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
     max_body_bytes: ClassVar[int | None] = MAX_BODY_BYTES
+    max_blob_bytes: ClassVar[int | None] = None  # a blob is a number of items
 
     def __init__(
         self,
@@ -175,6 +177,10 @@ class CosmosStorage(Storage):
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         async with self._alone(thread_id) as container:
             return await threads.rewrite(container, thread_id, bodies, now_us, guard)
+
+    async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
+        async with self._alone(thread_id) as container:
+            return await blobs.replace(container, thread_id, digest, blob, guard)
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         async with self._containers.use() as container:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from recuerda.cosmos import directory
+from recuerda.cosmos import blobs, directory
 from recuerda.cosmos.container import MAX_BATCH, Backoff, Container, run_all
 from recuerda.cosmos.heads import Head, holds, load, made_alive
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition, write_body
@@ -19,7 +19,8 @@ _BATCH_BYTES = 1_500_000
 """The length of the bodies, as base64, that are replaced in one batch. A longer body is replaced alone."""
 
 _SWEPT_FIELDS = (
-    "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision, c.holder, c.lasts_us"
+    "c.partition, c.id, c.kind, c.incarnation, c.number, c.draft, c.step, c.turn_id, c.revision, c.holder, c.lasts_us, "
+    f"{blobs.FIELDS}"
 )
 
 
