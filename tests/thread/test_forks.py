@@ -1,5 +1,7 @@
 """Copies of a thread, and turns taken back."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,11 +90,12 @@ async def test_a_fork_knows_where_it_left_its_parent(store: ChatMessageStore) ->
 async def test_a_fork_keeps_user_and_metadata_and_each_user_their_own(storage: Storage) -> None:
     store = ChatMessageStore(storage=storage, thread_id="t", user_id="ana")
     await store.add_messages(exchange("one"))
-    await storage.update_thread("t", metadata={"folder": "work"})
+    await storage.update_thread("t", metadata={"folder": "work"}, tags=["blue"], archived=True)
     for fork in (await store.fork(before=1), await ChatMessageStore(storage=storage, thread_id="t").fork()):
         assert fork.user_id == "ana"
         info = await info_of(fork)
-        assert (info.user_id, info.metadata) == ("ana", {"folder": "work"})
+        assert (info.user_id, info.metadata, info.tags) == ("ana", {"folder": "work"}, ("blue",))
+        assert not info.archived
     with pytest.raises(ThreadOwnershipError):
         await ChatMessageStore(storage=storage, thread_id="t", user_id="bob").fork(thread_id="bobs")
     assert await storage.head("bobs") is None
@@ -175,11 +178,37 @@ async def test_a_fork_has_the_blobs_of_its_turns(tmp_path: Path) -> None:
             assert (await storage.read(fork.thread_id, blobs=None)).blobs == here.blobs
 
 
+async def test_forks_share_the_bytes_of_files_in_sqlite_until_the_last_one_is_gone(tmp_path: Path) -> None:
+    def stored() -> int:
+        with closing(sqlite3.connect(tmp_path / "threads.db")) as database:
+            return database.execute("SELECT count(*) FROM blobs").fetchone()[0]
+
+    async with SQLiteStorage(tmp_path / "threads.db") as storage:
+        picture = Blob.of(b"a picture")
+        await storage.append("t", NewTurn(body=b"{}", message_count=1, blobs=(picture,)), user_id="ana")
+        store = ChatMessageStore(storage=storage, thread_id="t")
+        forks = [await store.fork() for _ in range(3)]
+        of_fork = await forks[0].fork()
+        given = await store.fork(before=1)
+        await storage.update_thread(given.thread_id, user_id="bob")
+        assert stored() == 1
+        await storage.append(given.thread_id, NewTurn(body=b"{}", message_count=1, blobs=(picture,)))
+        assert stored() == 2
+        await storage.erase_user("bob")
+        assert stored() == 1
+        for thread_id in ("t", *(fork.thread_id for fork in forks)):
+            await storage.delete(thread_id)
+            assert (await storage.read(of_fork.thread_id, blobs=None)).blobs == {picture.digest: picture.data}
+        await of_fork.undo()
+        assert stored() == 0
+
+
 async def test_the_branches_of_a_thread_can_be_listed(store: ChatMessageStore) -> None:
     assert await store.list_branches() == []
     first, second = await store.fork(before=2), await store.fork()
     of_second = await second.fork()
-    assert [info.id for info in await store.list_branches()] == [second.thread_id, first.thread_id]
+    await store.storage.update_thread(first.thread_id, archived=True)
+    assert [info.id for info in await store.list_branches()] == [first.thread_id, second.thread_id]
     assert [info.id for info in await second.list_branches()] == [of_second.thread_id]
     await store.clear()
     await store.add_messages(exchange("another life"))

@@ -85,7 +85,7 @@ async def _keep_branches(storage: Storage, info: ThreadInfo) -> None:
     """Let the forks of a thread accept another life of it as their parent."""
     cursor: str | None = None
     while True:
-        page = await storage.list_threads(parent=info.id, limit=1000, cursor=cursor)
+        page = await storage.list_threads(parent=info.id, archived=None, limit=1000, cursor=cursor)
         for fork in page.threads:
             if fork.parent is not None and fork.parent.is_life_of(info):
                 with suppress(ThreadConflict):  # another program has changed it, and perhaps given it to another user

@@ -2,7 +2,7 @@
 
 `turn_blobs` says which turns name which blob, and `blobs` has the bytes. They are apart so that a read of turns never
 passes the bytes, and a deletion finds the last use of a blob in an index. A thread without blobs never comes here: its
-row says that it has none.
+row says that it has none. A fork shares the bytes of its parent, if both threads have the same user.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ from recuerda.sqlite.schema import NUMBER_BITS
 from recuerda.storage.records import Blob, TurnRecord
 
 _HELD = "SELECT blob_key FROM turn_blobs WHERE position >> 32 = ? AND digest = ? LIMIT 1"
+_HELD_BY_PARENT = (
+    "SELECT blob_key FROM threads AS fork JOIN threads AS parent"
+    " ON parent.id = fork.parent ->> 'thread_id' AND parent.user_id IS fork.user_id"
+    " AND parent.incarnation = fork.parent ->> 'incarnation'"
+    " JOIN turn_blobs ON position >> 32 = parent.key AND digest = ? WHERE fork.key = ? LIMIT 1"
+)
 _DATA = (
     "SELECT data FROM blobs WHERE key ="
     " (SELECT blob_key FROM turn_blobs WHERE position >> 32 = ? AND digest = ? LIMIT 1)"
@@ -40,7 +46,10 @@ def write(db: sqlite3.Cursor, key: int, number: int, blobs: Sequence[Blob]) -> N
     """Note that a turn names these blobs, and write the bytes that the thread does not hold yet."""
     db.execute("UPDATE threads SET has_blobs = 1 WHERE key = ?", (key,))
     for place, blob in enumerate(blobs):
-        held: tuple[int] | None = db.execute(_HELD, (key, blob.digest)).fetchone()
+        held: tuple[int] | None = (
+            db.execute(_HELD, (key, blob.digest)).fetchone()
+            or db.execute(_HELD_BY_PARENT, (blob.digest, key)).fetchone()
+        )
         blob_key = held[0] if held else db.execute("INSERT INTO blobs (data) VALUES (?)", (blob.data,)).lastrowid
         db.execute(
             "INSERT INTO turn_blobs (position, place, digest, blob_key) VALUES (?, ?, ?, ?)",

@@ -96,7 +96,8 @@ _SCHEMA = (
         PRIMARY KEY (thread_key, number)
     ) WITHOUT ROWID
     """,
-    # The bytes of files, each once for a thread. A row of `blobs` lives as long as a row of `turn_blobs` points to it.
+    # The bytes of files, each once for a thread and its forks. A row of `blobs` lives as long as a row of `turn_blobs`
+    # points to it.
     """
     CREATE TABLE turn_blobs (
         position INTEGER NOT NULL,

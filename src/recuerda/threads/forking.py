@@ -72,9 +72,9 @@ class ForkPlace(msgspec.Struct, frozen=True, kw_only=True):
 async def fork_thread(storage: Storage, thread_id: str, place: ForkPlace, *, into: str) -> Fork:
     """Make a thread that begins as a copy of another thread.
 
-    The copy has the thread's user and settings: its metadata, and its title if it was set or if the copy has its turn.
-    Repeating the call completes a copy that was interrupted. It adds no turn twice, and none that was removed from the
-    fork since.
+    The copy has the thread's user and settings: its metadata, its tags, and its title if it was set or if the copy has
+    its turn. Repeating the call completes a copy that was interrupted. It adds no turn twice, and none that was removed
+    from the fork since.
 
     Args:
         storage: the storage of both threads, or a user's view of it.
@@ -116,6 +116,7 @@ class _Settings(TypedDict, total=False):
     title: str | None
     title_turn: int | None
     metadata: JsonObject
+    tags: tuple[str, ...]
 
 
 def _planned(
@@ -157,7 +158,7 @@ def _can_continue(there: ThreadInfo, begun: ThreadParent, kept: Sequence[TurnRec
 
 def _settings(info: ThreadInfo, kept: Sequence[TurnRecord]) -> _Settings:
     """Return the settings of a new fork. A made title goes with its turn, wherever the turn is in the fork."""
-    settings = _Settings(metadata=info.metadata)
+    settings = _Settings(metadata=info.metadata, tags=info.tags)
     if info.title_turn is not None:
         place = next((place for place, one in enumerate(kept, 1) if one.number == info.title_turn), 0)
         settings |= {"title": info.title if place else None, "title_turn": place}

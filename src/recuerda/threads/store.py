@@ -420,7 +420,7 @@ class ChatMessageStore:
         return self.for_thread(into, user_id=fork.user_id)
 
     async def list_branches(self) -> list[ThreadInfo]:
-        """Return the forks that were begun from this thread, the most recently updated first.
+        """Return the forks that were begun from this thread, archived ones included, the most recently updated first.
 
         A fork of a fork is a branch of the first fork. The forks of an earlier thread with the same id are left out.
         """
@@ -429,7 +429,7 @@ class ChatMessageStore:
         found: list[ThreadInfo] = []
         cursor: str | None = None
         while True:
-            page = await self._view.list_threads(parent=self.thread_id, limit=1000, cursor=cursor)
+            page = await self._view.list_threads(parent=self.thread_id, archived=None, limit=1000, cursor=cursor)
             found += [one for one in page.threads if one.parent is not None and one.parent.is_life_of(info)]
             if (cursor := page.cursor) is None:
                 return found
