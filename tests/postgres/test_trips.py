@@ -11,7 +11,9 @@ from psycopg.sql import SQL, Identifier
 
 from recuerda import ChatMessage, ChatMessageStore
 from recuerda.postgres import PostgresStorage
+from recuerda.postgres.statements import Statements
 from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.thread_filter import ThreadFilter
 from tests.postgres.conftest import Connection
 from tests.servers.transaction_pooler import Pooler, transaction_pooler
 
@@ -55,6 +57,7 @@ async def test_every_operation_is_one_round_trip(pooler: Pooler, pooled: Postgre
         lambda: pooled.read("a", last_messages=20, with_summary=True),
         lambda: pooled.read("a", before=3, last_turns=1),
         lambda: pooled.list_threads(user_id="ana"),
+        lambda: pooled.list_threads(user_id="ana", title="hi", metadata={"k": 1}, tags=["work"], archived=True),
         lambda: pooled.update_thread("a", title="U"),
         lambda: pooled.rewrite("a", {2: b"[]"}),
         lambda: pooled.save_draft("a", step),
@@ -68,6 +71,27 @@ async def test_every_operation_is_one_round_trip(pooler: Pooler, pooled: Postgre
         pooler.trips = 0
         await call()
         assert pooler.trips == 1
+
+
+async def test_a_list_follows_an_index_that_leaves_archived_threads_out(
+    storage: PostgresStorage, schema: str, db: Connection
+) -> None:
+    await storage.head("made and migrated")
+    await db.execute("SET enable_seqscan = off")  # a table without rows is read whole otherwise
+    await db.execute("SET enable_bitmapscan = off")
+    for wanted, index in (
+        (ThreadFilter(user_id="ana", archived=False), "threads_by_user"),
+        (ThreadFilter(user_id="ana", updated_from_us=5), "threads_by_user"),
+        (ThreadFilter(archived=False), "threads_by_time"),
+    ):
+        for place in (None, (9, "a")):
+            statement, values = Statements(schema).list(wanted, place, 51)
+            found = await db.execute(b"EXPLAIN " + statement, values)
+            plan = "\n".join([row[0] async for row in found])
+            assert f"Index Scan Backward using {index}" in plan
+            assert "Sort" not in plan
+            condition = next((line for line in plan.splitlines() if "Index Cond" in line), "")
+            assert ("archived" in condition) == (wanted.archived is not None)
 
 
 async def test_many_turns_are_a_few_round_trips(pooler: Pooler, pooled: PostgresStorage) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Generator, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,9 @@ async def test_no_statement_of_a_turn_scans_a_table(
     page = await storage.list_threads(user_id="ana")
     assert len(page.threads) == 1
     await storage.list_threads(cursor="5:a")
+    await storage.list_threads(
+        user_id="ana", title="hi", tags=["work"], archived=None, updated_before=datetime.now(UTC)
+    )
     queries = [one for one in seen if one.split()[0] in ("SELECT", "UPDATE", "DELETE")]
     assert len(queries) >= 8
     for query in queries:
