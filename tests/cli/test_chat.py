@@ -158,3 +158,28 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(
     assert [turn["is_interrupted"] for turn in turns] == [True, False]
     assert "one two three four five six seven".startswith(turns[0]["messages"][1]["content"])
     assert " · interrupted" in recuerda.ok("show", "default")
+
+
+def test_a_question_that_failed_is_kept_and_answered_with_retry(
+    terminal: Callable[..., Terminal], recuerda: CommandLine, service: ScriptedOpenAIServer
+) -> None:
+    service.script.extend([Failure(status=503, headers={"x-should-retry": "false"}), Reply("Here I am."), Reply("Me.")])
+    settings = {"OPENAI_BASE_URL": service.base_url, "OPENAI_API_KEY": KEY, "OPENAI_MODEL": "scripted-model"}
+    on = terminal("chat", NO_COLOR="1", **settings)
+    on.expect("you: ")
+    on.send("Who is there?\n")
+    on.expect("(the question is kept; /retry asks it again)")
+    on.expect("status 503")
+    on.expect("you: ")
+    assert " · interrupted · ChatClientError: model 'scripted-model'" in recuerda.ok("show", "default").replace(
+        "\n", ""
+    )
+    on.send("/retry\n")
+    on.expect("assistant: Here I am.")
+    on.expect("you: ")
+    on.send("/quit\n")
+    assert on.wait() == 0
+    assert recuerda.ok("chat", input="/retry\n", **settings) == "Me.\n"
+    (turn,) = json.loads(recuerda.ok("show", "default", "--json"))["turns"]
+    assert [message["content"] for message in turn["messages"]] == ["Who is there?", "Me."]
+    assert (turn["is_interrupted"], turn["error"]) == (False, None)

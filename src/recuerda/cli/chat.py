@@ -2,7 +2,7 @@
 
 One event loop lives as long as the conversation, and lines are read between its runs. So Ctrl-C at the prompt only
 interrupts the prompt. Ctrl-C during an answer stops that answer: the part that was said stays in the thread, marked as
-interrupted.
+interrupted. On a terminal, a question whose answer failed stays as well, so that `/retry` can ask it again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from recuerda.window.window import ContextWindow
 
 HELP = """\
 /history   show the whole thread
+/retry     answer the last question again
 /undo      remove the last turn
 /resume    continue an interrupted turn
 /drop      delete an interrupted turn
@@ -108,6 +109,7 @@ def chat(
             tools=[_tools_of(server) for server in mcp or ()],
             label="assistant: " if is_interactive else "",
             as_json=as_json,
+            keeps_failed=is_interactive,
         )
         try:
             if is_interactive:
@@ -191,6 +193,8 @@ def _act(runner: asyncio.Runner, conversation: Conversation, line: str) -> bool:
             console().print(HELP)
         case "/history":
             runner.run(conversation.show_history())
+        case "/retry":
+            runner.run(conversation.retry())
         case "/undo":
             runner.run(conversation.undo())
         case "/resume":

@@ -13,7 +13,7 @@ from recuerda.agent.stream import AgentResponseStream
 from recuerda.cli.messages import shown_message, shown_turn
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
 from recuerda.cli.pending import arguments_shown, read_pending, told_pending
-from recuerda.errors import InvalidInput
+from recuerda.errors import InvalidInput, RecuerdaError
 from recuerda.providers.context import ContextProvider
 from recuerda.storage.contract import Storage
 from recuerda.threads.store import ChatMessageStore
@@ -41,6 +41,7 @@ class Conversation:
         tools: Sequence[ContextProvider],
         label: str,
         as_json: bool,
+        keeps_failed: bool,
     ) -> None:
         self._client = client
         self._storage = storage
@@ -50,6 +51,7 @@ class Conversation:
         self._has_tools = bool(tools)
         self._label = label
         self._as_json = as_json
+        self._keeps_failed = keeps_failed
         self._page = console()
         self._turns_before = 0
         self._shown_pending: str | None = None
@@ -125,12 +127,23 @@ class Conversation:
     async def answer(self, text: str) -> None:
         """Stream the model's answer to the terminal and keep the turn.
 
-        If the answer is stopped, the part that arrived is kept.
+        If the answer is stopped, the part that arrived is kept. If it fails, the question may be kept.
         """
         if self._as_json:
             print_json(_answer_json(await self._agent.run(text, thread=self._thread, keep_partial=True)), indent=None)
             return
-        await self._print_answer(self._agent.run_stream(text, thread=self._thread, keep_partial=True))
+        keeps = self._keeps_failed
+        await self._print_answer(
+            self._agent.run_stream(text, thread=self._thread, keep_partial=True, keep_failed=keeps)
+        )
+
+    async def retry(self) -> None:
+        """Answer the last question again. The new answer takes the place of the old one."""
+        if self._as_json:
+            print_json(_answer_json(await self._agent.regenerate(self._thread, keep_partial=True)), indent=None)
+            return
+        keeps = self._keeps_failed
+        await self._print_answer(self._agent.regenerate_stream(self._thread, keep_partial=True, keep_failed=keeps))
 
     async def _print_answer(self, answer: AgentResponseStream) -> None:
         self._turns_before = await self._revision()
@@ -139,6 +152,11 @@ class Conversation:
             async with answer as stream:
                 async for update in stream:
                     self._page.print(Text(clean(update.text)), end="", soft_wrap=True)
+        except RecuerdaError:
+            if self._keeps_failed and await self._revision() > self._turns_before:
+                self._page.print()
+                self._page.print(Text("(the question is kept; /retry asks it again)", style="dim"), end="")
+            raise
         finally:
             self._page.print()
         for warning in stream.response.warnings:
