@@ -57,6 +57,10 @@ async def test_what_each_operation_costs(tmp_path: Path) -> None:
         await storage.append("a", a_turn("t2"), expected=1)
         assert wire.requests[0:2] == ["QUERY", "QUERY"]
         assert set(wire.requests) == {"QUERY"}
+        wire.clear()
+        await storage.append("a", a_turn("t3"), replaces=2)
+        # A query finds the old turn and its summaries.
+        assert wire.requests == ["QUERY", "QUERY", "POST", "PUT"]
         await cold.append("a", a_turn())
 
 

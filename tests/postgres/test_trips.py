@@ -48,18 +48,19 @@ async def test_a_turn_is_two_round_trips_one_to_read_and_one_to_append(pooler: P
 
 
 async def test_every_operation_is_one_round_trip(pooler: Pooler, pooled: PostgresStorage) -> None:
-    step = DraftStep(turn_id="new", revision=2, number=1, body=b"")
+    step = DraftStep(turn_id="new", revision=4, number=1, body=b"")
     calls = (
         lambda: pooled.append("a", a_turn(id="t"), expected=0, user_id="ana", title="T"),
         lambda: pooled.append("a", a_turn(id="t")),
         lambda: pooled.append("a", a_turn(), keep_messages=2),
+        lambda: pooled.append("a", a_turn(), replaces=2),
         lambda: pooled.read("a", last_messages=20, turn_id="t"),
         lambda: pooled.read("a", last_messages=20, with_summary=True),
         lambda: pooled.read("a", before=3, last_turns=1),
         lambda: pooled.list_threads(user_id="ana"),
         lambda: pooled.list_threads(user_id="ana", title="hi", metadata={"k": 1}, tags=["work"], archived=True),
         lambda: pooled.update_thread("a", title="U"),
-        lambda: pooled.rewrite("a", {2: b"[]"}),
+        lambda: pooled.rewrite("a", {4: b"[]"}),
         lambda: pooled.save_draft("a", step),
         lambda: pooled.save_draft("a", replace(step, number=2)),
         lambda: pooled.load_draft("a"),

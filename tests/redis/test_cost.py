@@ -39,6 +39,15 @@ async def test_a_turn_is_two_trips_cold_or_warm(proxy: Proxy) -> None:
                 assert proxy.trips == before + 2
 
 
+async def test_a_turn_that_replaces_another_one_is_one_trip(proxy: Proxy) -> None:
+    async with RedisStorage(proxy.url) as storage:
+        store = ChatMessageStore(storage=storage, thread_id="a")
+        await store.add_messages(some_messages())
+        before = proxy.trips
+        await storage.append("a", NewTurn(body=b"{}", message_count=2), replaces=1)
+        assert proxy.trips == before + 1
+
+
 async def test_many_turns_are_appended_in_few_trips(proxy: Proxy) -> None:
     async with RedisStorage(proxy.url) as storage:
         await storage.append("a", NewTurn(body=b"first", message_count=1))

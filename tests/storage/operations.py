@@ -147,6 +147,12 @@ OPERATIONS: dict[str, Operation] = {
     "append with a limit": Operation(
         lambda storage, thread, v: storage.append(thread, a_turn("new"), keep_messages=2, expected=v), (_three,), True
     ),
+    "replace": Operation(
+        lambda storage, thread, v: storage.append(thread, a_turn("new"), replaces=3, expected=v), (_three, _draft), True
+    ),
+    "replace with a random id": Operation(
+        lambda storage, thread, _: storage.append(thread, a_turn(), replaces=2, keep_messages=2), (_three, _summary)
+    ),
     "append over a draft": Operation(
         lambda storage, thread, _: storage.append(thread, a_turn("new")), (_three, _draft)
     ),

@@ -121,6 +121,29 @@ def kill_resumers(open_storage: Callable[[], Storage], count: int) -> list[str]:
     return told
 
 
+def kill_replacers(open_storage: Callable[[], Storage], count: int) -> list[str]:
+    """Kill writers that replace the only turn of a thread, again and again. Return the acknowledged ids."""
+    luck = random.Random(13)
+    acknowledged: list[str] = []
+    for round_number in range(count):
+
+        async def write(storage: Storage, say: Say, life: int = round_number) -> None:
+            for n in range(10_000):
+                found = await storage.read("x", last_turns=1)
+                newest = found.records[-1].number if found.records else None
+                turn_id = f"x.{life}.{n}"
+                await storage.append("x", NewTurn(id=turn_id, body=body_of(turn_id), message_count=1), replaces=newest)
+                say(turn_id)
+
+        child, reader = _fork(open_storage, write)
+        heard = os.read(reader, 1 << 16)
+        time.sleep(luck.uniform(0, 0.01))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        acknowledged.extend((heard.decode() + _read_all([reader])).splitlines())
+    return acknowledged
+
+
 def contend_for_steps(open_storage: Callable[[], Storage], count: int) -> list[str]:
     """Let four processes go on with one turn of `count` steps, each saving what is next as far as it knows."""
 
@@ -168,6 +191,7 @@ def open_at_once(open_storage: Callable[[], Storage], count: int) -> list[str]:
 MODES = {
     "kill": kill_writers,
     "contend": contend,
+    "replace": kill_replacers,
     "resume": kill_resumers,
     "steps": contend_for_steps,
     "open": open_at_once,

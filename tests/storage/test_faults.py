@@ -69,6 +69,22 @@ async def test_after_many_kills_every_acknowledged_turn_is_there_once_in_order_a
 
 
 @survivors
+async def test_a_writer_that_is_killed_while_it_replaces_a_turn_leaves_one_of_both(
+    scheme: str, tmp_path: Path, storage: Storage
+) -> None:
+    [acknowledged] = await run_processes("replace", scheme, 2 if scheme == "cosmos" else 6, tmp_path)
+    found = await storage.read("x")
+    assert found.info is not None
+    (turn,) = found.records
+    assert (found.info.turns, found.info.messages, found.info.record_id) == (1, 1, turn.id)
+    assert turn.body == body_of(turn.id)
+    # The last writer may have replaced its last acknowledged turn before it was killed.
+    *_, life, number = acknowledged[-1].split(".")
+    assert turn.id in (acknowledged[-1], f"x.{life}.{int(number) + 1}")
+    assert found.info.revision % 2 == 1
+
+
+@survivors
 async def test_a_killed_writers_thread_goes_on_without_repair(scheme: str, tmp_path: Path, storage: Storage) -> None:
     await run_processes("kill", scheme, 8, tmp_path)
     info = await storage.head("x")
