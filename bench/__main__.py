@@ -23,7 +23,7 @@ from bench.results import Environment, Report
 from bench.size import measure_size
 from bench.turns import measure_turns
 
-PARTS = ("turns", "many", "size", "imports", "servers", "windows", "recall")
+PARTS = ("turns", "many", "size", "imports", "servers", "windows", "recall", "listing")
 STORAGES = ("sqlite", "file", "memory")
 T = TypeVar("T")
 
@@ -76,6 +76,13 @@ async def _measure(options: argparse.Namespace, folder: Path) -> Report:
         _say("windows ...")
         report.windows = await measure_windows(options.sizes, rounds=options.turns)
         report.histories = check_histories(options.histories)
+    if "listing" in options.only:
+        from bench.listing import measure_listing
+
+        _say("lists of threads ...")
+        report.listing = await measure_listing(
+            threads=options.threads, users=max(1, options.threads // 100), rounds=options.turns, folder=folder
+        )
     if "recall" in options.only:
         await _measure_recall(report, options, folder)
     return report
@@ -112,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--embedder", metavar="MODEL", help="for recall: also search by meaning")
     parser.add_argument("--memories", type=int, default=100_000, metavar="N", help="for recall (default 100000)")
     parser.add_argument("--users", type=int, default=100, metavar="N", help="for recall: whose (default 100)")
+    parser.add_argument("--threads", type=int, default=1_000_000, metavar="N", help="for listing (default 1000000)")
     parser.add_argument("--disk-sizes", type=_list_of(int), default=[500, 10_000], metavar="N,N")
     parser.add_argument("--only", type=_list_of(_one_of(PARTS)), default=list(PARTS[:4]), metavar=",".join(PARTS))
     parser.add_argument(

@@ -29,7 +29,14 @@ def judge(report: Report) -> list[Measure]:
         *_servers(report),
         *_windows(report),
         *_recall(report),
+        *_listing(report),
     ]
+
+
+def _listing(report: Report) -> Iterator[Measure]:
+    for cost in report.listing:
+        if cost.name.startswith("a user"):
+            yield _measure(f"{cost.storage}, {cost.name}, {cost.threads:,} threads", [cost.median_ms], "<=", 10.0, "ms")
 
 
 def _recall(report: Report) -> Iterator[Measure]:

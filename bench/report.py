@@ -11,6 +11,7 @@ from bench.results import (
     Environment,
     HistoryCheck,
     ImportCost,
+    ListingCost,
     Measure,
     Report,
     Throughput,
@@ -40,9 +41,17 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _windows(report.windows)
     if report.histories:
         yield from _histories(report.histories)
+    if report.listing:
+        yield from _listing(report.listing)
     yield from _memories(report)
     if report.measures:
         yield from _measures(report.measures)
+
+
+def _listing(costs: list[ListingCost]) -> Iterator[str]:
+    yield f"\nLists of threads in a storage of {costs[0].threads:,} threads"
+    rows = [(cost.storage, cost.name, f"{cost.found:.1f}", f"{cost.median_ms:.2f}") for cost in costs]
+    yield from _table(("storage", "list", "found", "median ms"), rows)
 
 
 def _memories(report: Report) -> Iterator[str]:

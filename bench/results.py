@@ -170,6 +170,24 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     processors: int
 
 
+class ListingCost(msgspec.Struct, frozen=True, kw_only=True):
+    """The cost of one list of threads.
+
+    Attributes:
+        storage: the kind of storage.
+        threads: the number of threads in the storage.
+        name: the list.
+        found: the mean number of threads on the page.
+        median_ms: the median time, in milliseconds.
+    """
+
+    storage: str
+    threads: int
+    name: str
+    found: float
+    median_ms: float
+
+
 class Report(msgspec.Struct, kw_only=True):
     """All results of a run. Parts that were not run are empty."""
 
@@ -183,5 +201,6 @@ class Report(msgspec.Struct, kw_only=True):
     recall: RecallQuality | None = None
     recall_cost: RecallCost | None = None
     windows: list[WindowCost] = []
+    listing: list[ListingCost] = []
     histories: HistoryCheck | None = None
     measures: list[Measure] = []
