@@ -205,6 +205,20 @@ async def test_what_the_model_sees_anyway_is_not_recalled(prefix: str) -> None:
     assert sorted(quotes) == ["bone 0", "bone 1", "bone 2"]
 
 
+async def test_a_fork_is_not_told_the_turns_of_its_parent_that_it_sends(prefix: str) -> None:
+    client = ScriptedChatClient(default="ok")
+    storage = MemoryStorage()
+    async with client.create_agent(storage=storage, context_providers=provider_of(prefix)) as agent:
+        for number in range(3):
+            await agent.run(f"bone {number}", thread="t")
+        branch = await agent.get_thread("t").fork(before=3)
+        await agent.run("bone?", thread=branch)
+        await agent.run("bone?", thread=branch)
+    quotes = [json.loads(line)["text"] for request in client.requests for line in recalled(request).splitlines()[2:]]
+    assert quotes == ["bone 2", "bone 2"], "the parent's third turn is no turn of the branch"
+    assert len(await documents(prefix)) == 10
+
+
 async def test_memories_are_apart_by_every_part_of_the_scope(prefix: str) -> None:
     scopes = [
         {"user_id": "a"},

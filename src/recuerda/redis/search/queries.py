@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from recuerda.redis.search.documents import RETURNED, packed
-from recuerda.redis.search.scope import MemoryScope, tag_filter
+from recuerda.redis.search.scope import MemoryScope, tag, tag_filter
 from recuerda.redis.search.words import query_words
 from recuerda.redis.trips import Argument, RedisCall
 
@@ -31,16 +31,25 @@ class Hit(NamedTuple):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """Turns that the model sees anyway: a thread's turns from a number on, or all of its turns (0)."""
+    """Turns that the model sees anyway.
+
+    Attributes:
+        thread_id: the thread.
+        from_number: the number of the first of these turns; 0 for all turns of the thread.
+        shared: the ids of those turns that the thread, as a fork, has from its parent. The index has them as the
+            parent's turns.
+    """
 
     thread_id: str
     from_number: int
+    shared: tuple[str, ...] = ()
 
     @property
     def filter(self) -> str:
         """The part of a query that excludes these turns."""
         thread = tag_filter("thread", self.thread_id)
-        return f"-({thread} @number:[{self.from_number} +inf])" if self.from_number else f"-{thread}"
+        own = f"-({thread} @number:[{self.from_number} +inf])" if self.from_number else f"-{thread}"
+        return f"{own} -@turn:{{{'|'.join(map(tag, self.shared))}}}" if self.shared else own
 
 
 class MemoryQuestion(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,11 @@ from recuerda.redis.search.documents import TurnPlace
 from recuerda.redis.search.queries import Seen
 from recuerda.storage.contract import system_clock
 from recuerda.threads.history import StoredTurn, stored_turn
+from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
+
+MAX_SHARED = 200
+"""The largest number of turns that a query names by their ids."""
 
 RECENT = 3
 """The number of the newest turns that are compared. Another process may have added turns after the wanted turn."""
@@ -40,7 +44,17 @@ def seen_turns(thread: AgentThread) -> Seen | None:
     if not store.turns:
         return None
     first = store.turns[0].number if thread.sent_from is None else thread.sent_from
-    return Seen(thread_id=thread.id, from_number=first if thread.replaced is None else min(first, thread.replaced))
+    first = first if thread.replaced is None else min(first, thread.replaced)
+    return Seen(thread_id=thread.id, from_number=first, shared=_shared(store, first))
+
+
+def _shared(store: ChatMessageStore, first: int) -> tuple[str, ...]:
+    """Return the ids of a fork's turns from a number on that it has from its parent: they are its first turns."""
+    info = store.history.info
+    if info is None or info.parent is None:
+        return ()
+    last = info.parent.turns
+    return tuple([turn.id for turn in store.turns if first <= turn.number <= last][-MAX_SHARED:])
 
 
 async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> StoredTurn | None:
