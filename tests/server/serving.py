@@ -50,7 +50,8 @@ async def running(
     upstream = Upstream(model_url, timeout_s=20)
     settings = settings or ServerSettings(model=MODEL)
     try:
-        async with served(create_app(storage, upstream, settings, keys=keys), settings.limits) as url:
+        app = create_app(storage, upstream, settings, keys=keys)
+        async with app.router.lifespan_context(app), served(app, settings.limits) as url:
             yield url
     finally:
         await upstream.close()

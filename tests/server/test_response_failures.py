@@ -74,7 +74,7 @@ async def test_a_stream_that_breaks_off_behind_its_end_is_whole(
         ({"input": "x", "temperature": 3}, "temperature"),
         ({"input": "x", "tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"input": "x", "tools": [{"type": "function"}]}, "tools[0].name"),
-        ({"input": "x", "background": True}, "background"),
+        ({"input": "x", "background": True, "store": False}, "store"),
         ({"input": "x", "include": ["bogus"]}, "include[0]"),
         ({"input": "x", "tool_choice": "required"}, "tool_choice"),
         ({"input": [{"type": "web_search_call", "status": "completed"}]}, "input[0].type"),

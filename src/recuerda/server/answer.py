@@ -11,7 +11,7 @@ from typing import cast
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import Usage
 from recuerda.openai.completion import Completion, decode_completion
-from recuerda.openai.reader import AnswerReader
+from recuerda.openai.reader import AnswerReader, Fragment
 from recuerda.server.faults import INVALID_REQUEST, ApiFault
 from recuerda.server.names import TurnName
 from recuerda.server.output_items import Cuts, Event, OutputItems, unreadable
@@ -53,10 +53,15 @@ class Answer:
         name: the thread and the turn that will hold the items.
         first: the number of items that the turn holds before these items, which is the length of the response's input.
         call_fields: the fields of a call that name its function, by the name that the model has for it.
+        notes_fragments: True if the fragments are noted for `new_fragments`.
     """
 
-    def __init__(self, name: TurnName, *, first: int, call_fields: Mapping[str, Item]) -> None:
+    def __init__(
+        self, name: TurnName, *, first: int, call_fields: Mapping[str, Item], notes_fragments: bool = False
+    ) -> None:
         self._reader = AnswerReader()
+        self._notes_fragments = notes_fragments
+        self._noted: list[Fragment] = []
         self._output = OutputItems(lambda kind, index: name.item_id(kind, first + index), call_fields)
 
     @property
@@ -98,7 +103,17 @@ class Answer:
     def take(self, completion: Completion) -> Iterator[Event]:
         """Yield the events that a completion or a chunk causes."""
         for fragment in self._reader.take(completion):
-            yield from self._output.take(fragment)
+            yield from self._taken(fragment)
+
+    def new_fragments(self) -> list[Fragment]:
+        """Return the fragments since the last call of this method, if fragments are noted."""
+        new, self._noted = self._noted, []
+        return new
+
+    def _taken(self, fragment: Fragment) -> Iterator[Event]:
+        if self._notes_fragments:
+            self._noted.append(fragment)
+        yield from self._output.take(fragment)
 
     def end(self, *, is_whole: bool = False) -> Iterator[Event]:
         """Yield the events that finish the open items.
@@ -114,5 +129,5 @@ class Answer:
         if not self.is_whole and not is_whole:
             raise ApiFault(502, "The model's server ended its answer too early.", code="upstream_broken")
         for fragment in self._reader.end():
-            yield from self._output.take(fragment)
+            yield from self._taken(fragment)
         yield from self._output.end("incomplete" if self.incomplete_reason else "completed")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -55,9 +56,11 @@ class Application:
         )
         once = Once(threads)
         self._gate = Gate(settings, keys, metrics)
+        responses = Responses(threads, upstream, settings, once=once, in_flight=in_flight, metrics=metrics)
+        self._background = responses.background
         handlers = Handlers(
             conversations=Conversations(threads, once),
-            responses=Responses(threads, upstream, settings, once=once, in_flight=in_flight, metrics=metrics),
+            responses=responses,
             passthrough=Passthrough(upstream, settings, in_flight=in_flight),
             monitoring=Monitoring(
                 storage,
@@ -71,6 +74,7 @@ class Application:
                 self._gate.route(route.method, route.pattern, route.handler(handlers), is_open=route.is_open)
                 for route in ROUTES
             ],
+            lifespan=self._lifespan,
             middleware=[Middleware(RequestIds), *_cors(settings.cors_origins), Middleware(AzurePaths)],
             exception_handlers={HTTPException: _unknown},
         )
@@ -78,6 +82,16 @@ class Application:
     def stop_admitting(self) -> None:
         """Refuse new requests. Running requests continue."""
         self._gate.is_stopping = True
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        """Keep the application for another ASGI server, and end its responses in the background with it."""
+        yield
+        await self.close()
+
+    async def close(self, *, grace_s: float = 0.0) -> None:
+        """End the responses in the background. They get some seconds to finish, and then they are noted as failed."""
+        await self._background.close(grace_s=grace_s)
 
 
 def create_app(

@@ -13,10 +13,10 @@ from recuerda.server.response_object import ResponseObject, failed
 
 
 class Frames:
-    """Number the events of one stream and encode them."""
+    """Number the events of one stream and encode them. `first` is the number of the first event."""
 
-    def __init__(self) -> None:
-        self._next = 0
+    def __init__(self, first: int = 0) -> None:
+        self._next = first
 
     def write(self, event: Event) -> bytes:
         """Return one event, encoded for the stream."""

@@ -97,7 +97,7 @@ ANSWERS: dict[str, Schema] = {
             "id": _STRING,
             "object": {"const": "response"},
             "created_at": {"type": "integer"},
-            "status": {"enum": ["completed", "incomplete", "in_progress", "failed"]},
+            "status": {"enum": ["completed", "incomplete", "in_progress", "failed", "cancelled"]},
             "model": _STRING,
             "output": {"type": "array", "items": {"$ref": _REF.format(name="Item")}},
         },

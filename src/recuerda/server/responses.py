@@ -12,9 +12,11 @@ end even if its client goes away, so that a retry with the same idempotency key 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ from starlette.responses import Response
 
 from recuerda.messages.message import Turn
 from recuerda.server.answer import Answer, read_answer
+from recuerda.server.background import Background, Live
 from recuerda.server.conversations import page_of
 from recuerda.server.events import Frames, closing, failing, opening, replay
 from recuerda.server.faults import ApiFault, bad_request, dropped, key_in_use, not_found
@@ -37,6 +40,7 @@ from recuerda.server.places import Place, find_place, is_kept
 from recuerda.server.prompt import chat_body, check_calls
 from recuerda.server.requests import CreateResponse, Item, RetrieveQuery, convert, parse_body, parse_query
 from recuerda.server.response_object import ResponseObject, begun, cuts_in, finished, from_kept, to_keep
+from recuerda.server.running_responses import Begun, Outcome, Running, RunningResponses
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
 from recuerda.server.tools import Tools, tools_of
@@ -96,11 +100,14 @@ class Responses:
         self._in_flight = in_flight
         self._metrics = metrics
         self._counter = TokenCounter()
+        self.background: Background = Background(RunningResponses(threads), upstream)
 
     async def create(self, call: ApiCall) -> Response:
         """Answer, whole or as a stream. A retry with the same idempotency key gets the first answer again."""
         request = await call.run(parse_body, call.body, CreateResponse)
         claimed = await call.run(key_of, call)
+        if request.background:
+            return await self._in_background(call, request, claimed)
         key = claimed if request.is_kept else None  # Two answers that are not kept must not have the same ids.
         async with AsyncExitStack() as held:
             await held.enter_async_context(self._once.alone(call.tenancy, key))
@@ -115,6 +122,67 @@ class Responses:
                 return Stream(self._streamed(job, upstream), held=held.pop_all())
             return json_response(await self._whole(job, upstream))
 
+    async def _in_background(self, call: ApiCall, request: CreateResponse, key: RequestKey | None) -> Response:
+        """Begin a response that a task makes, and return it as it is then, or the stream of its events."""
+        if request.store is False:
+            raise bad_request("A response in the background has to be stored: leave out 'store'.", param="store")
+        tenancy = call.tenancy
+        async with self._once.alone(tenancy, key), AsyncExitStack() as held:
+            if key is not None and (known := await self._begun_before(call, request, key)) is not None:
+                return known
+            place = await find_place(self._threads, tenancy, request, key=key, held=held)
+            if key is not None and place.committed is not None:
+                return _replayed(place.committed, place.name, key, is_streamed=bool(request.stream))
+            job = await self._job(call, msgspec.structs.replace(request, stream=True), place, key)
+            held.enter_context(self._in_flight.one_more())
+            await self._once.claim(tenancy, key)
+            answer = self._answer(job, notes_fragments=True)
+            begun = Begun(job.response, job.inputs, dict(job.tools.fields), fingerprint_in(key))
+            live = Live(tenancy, place.name, begun, answer)
+            await self.background.start(live, job.body, held=held.pop_all(), commit=partial(self._commit, job))
+        if request.stream:
+            return Stream(live.follow(-1), held=AsyncExitStack())
+        return json_response(begun.response)
+
+    async def _begun_before(self, call: ApiCall, request: CreateResponse, key: RequestKey) -> Response | None:
+        """Return the answer to a retry of a request whose response runs or has failed; None if there is none."""
+        running = await self.background.running.find(call.tenancy, key.token)
+        outcome = None if running is not None else await self.background.running.outcome(call.tenancy, key.token)
+        if running is None and outcome is None:
+            return None
+        if running is not None:
+            key.check(running.begun.fingerprint)
+        response = running.begun.response if running is not None else outcome.response if outcome is not None else {}
+        name = parse_response_id(response["id"])
+        if request.stream and name is not None:
+            return self._followed(call, name, after=-1)
+        return json_response(response)
+
+    def _followed(self, call: ApiCall, name: TurnName, *, after: int) -> Response:
+        """Return the stream of the events of a response that may still run."""
+        live = self.background.live(call.tenancy, name.turn)
+        if live is not None:
+            return Stream(live.follow(after), held=AsyncExitStack())
+
+        async def replayed(number: int) -> bytes | None:
+            view = await self._threads.turn(call.tenancy, name.thread, name.turn)
+            if view.found is None or not is_kept(view.found):
+                return None
+            return replay(_shown(view.found, name), _cuts_of(view.found), after=number if number >= 0 else None)
+
+        events = self.background.follow(call.tenancy, name, after=after, replayed=replayed)
+        return Stream(events, held=AsyncExitStack())
+
+    async def cancel(self, call: ApiCall) -> Response:
+        """Cancel a response in the background. One whose answer is whole stays as it is."""
+        name = _response_name(call)
+        await self.background.cancel(call.tenancy, name)
+        found = await self._found(call, name)
+        response = _response_in(found, name)
+        if not response.get("background"):
+            raise bad_request("Only a response with 'background' can be cancelled.", param="response_id")
+        return json_response(response)
+
     async def input_tokens(self, call: ApiCall) -> Response:
         """Return about how many tokens the model would read for a request. The model is not asked."""
         request = await call.run(parse_body, call.body, CreateResponse)
@@ -127,24 +195,39 @@ class Responses:
 
     async def retrieve(self, call: ApiCall) -> Response:
         """Return a response, whole or as a stream of its events."""
-        name, turn = await self._kept(call)
-        response = _shown(turn, name)
         query = convert(call.query, RetrieveQuery, strict=False)
-        if query.stream:
-            return _played(replay(response, _cuts_of(turn), after=query.starting_after))
-        return json_response(response)
+        name = _response_name(call)
+        found = await self._found(call, name)
+        if not query.stream:
+            return json_response(_response_in(found, name))
+        if not isinstance(found, StoredTurn):
+            return self._followed(call, name, after=-1 if query.starting_after is None else query.starting_after)
+        return _played(replay(_shown(found, name), _cuts_of(found), after=query.starting_after))
 
     async def input_items(self, call: ApiCall) -> Response:
         """Return a page of the input items of a response."""
         query = parse_query(call.query)
-        _, turn = await self._kept(call)
-        return json_response(page_of(inputs_of(turn.turn), query))
+        found = await self._found(call, _response_name(call))
+        match found:
+            case Running():
+                inputs = found.begun.inputs
+            case Outcome():
+                inputs = []
+            case _:
+                inputs = inputs_of(found.turn)
+        return json_response(page_of(inputs, query))
 
     async def delete(self, call: ApiCall) -> Response:
         """Delete a response. In a conversation its items stay; in a chain they are deleted for good as well."""
-        name, turn = await self._kept(call)
-        threads, tenancy = self._threads, call.tenancy
-        if name.is_in_conversation:
+        threads, tenancy, name = self._threads, call.tenancy, _response_name(call)
+        turn = await self._found(call, name)
+        while isinstance(turn, Running):
+            await self.background.cancel(tenancy, name)
+            await asyncio.sleep(0)
+            turn = await self._found(call, name)
+        if not isinstance(turn, StoredTurn):
+            await self.background.running.remove(tenancy, name.turn)
+        elif name.is_in_conversation:
             await threads.rewrite(tenancy, name.thread, name.turn, without_response)
         else:
             if fingerprint_of(turn.turn) is not None:
@@ -211,8 +294,10 @@ class Responses:
             return
         yield frames.all([*ending, closing(response)])
 
-    def _answer(self, job: _Job) -> Answer:
-        return Answer(job.place.name, first=len(job.inputs), call_fields=job.tools.fields)
+    def _answer(self, job: _Job, *, notes_fragments: bool = False) -> Answer:
+        return Answer(
+            job.place.name, first=len(job.inputs), call_fields=job.tools.fields, notes_fragments=notes_fragments
+        )
 
     async def _commit(self, job: _Job, answer: Answer) -> ResponseObject:
         """Add the turn to its thread in one atomic step, and return the response as it is stored.
@@ -241,13 +326,19 @@ class Responses:
             )
         return response if job.key is None else _shown(stored, place.name)
 
-    async def _kept(self, call: ApiCall) -> tuple[TurnName, StoredTurn]:
-        id = call.path("response_id")
-        name = parse_response_id(id)
-        turn = None if name is None else (await self._threads.turn(call.tenancy, name.thread, name.turn)).found
-        if name is None or turn is None or not is_kept(turn):
-            raise not_found("Response", id)
-        return name, turn
+    async def _found(self, call: ApiCall, name: TurnName) -> StoredTurn | Running | Outcome:
+        """Return a response: its turn, or its beginning while it runs, or its failure in the background.
+
+        Raises:
+            ApiFault: there is no such response.
+        """
+        for _ in range(2):  # A running response is committed before it is removed, so it may be missed once.
+            turn = (await self._threads.turn(call.tenancy, name.thread, name.turn)).found
+            if turn is not None and is_kept(turn):
+                return turn
+            if turn is None and (state := await self.background.find(call.tenancy, name)) is not None:
+                return state
+        raise not_found("Response", name.id)
 
 
 async def _pieces(upstream: UpstreamAnswer, answer: Answer, frames: Frames) -> AsyncGenerator[bytes]:
@@ -270,6 +361,24 @@ def _replayed(turn: StoredTurn, name: TurnName, key: RequestKey, *, is_streamed:
 
 def _played(stream: bytes) -> Response:
     return Response(stream, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+
+
+def _response_name(call: ApiCall) -> TurnName:
+    """Return the name of the response in a path.
+
+    Raises:
+        ApiFault: the id is not the id of a response.
+    """
+    id = call.path("response_id")
+    if (name := parse_response_id(id)) is None:
+        raise not_found("Response", id)
+    return name
+
+
+def _response_in(found: StoredTurn | Running | Outcome, name: TurnName) -> ResponseObject:
+    if isinstance(found, StoredTurn):
+        return _shown(found, name)
+    return found.begun.response if isinstance(found, Running) else found.response
 
 
 def _does_not_fit() -> ApiFault:

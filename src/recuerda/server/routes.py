@@ -172,6 +172,13 @@ ROUTES: tuple[ApiRoute, ...] = (
     ),
     ApiRoute("DELETE", _RESPONSE, "Delete a response", lambda handlers: handlers.responses.delete, answer="Deleted"),
     ApiRoute(
+        "POST",
+        f"{_RESPONSE}/cancel",
+        "Cancel a response in the background",
+        lambda handlers: handlers.responses.cancel,
+        answer="Response",
+    ),
+    ApiRoute(
         "GET",
         f"{_RESPONSE}/input_items",
         "List a response's input",

@@ -72,6 +72,8 @@ async def serve(
         await server.serve()
     except SystemExit:  # uvicorn raises it when it cannot listen
         return False
+    finally:
+        await application.close(grace_s=0 if server.force_exit else listening.stop_s)
     return server.started
 
 

@@ -144,8 +144,8 @@ class Threads:
             raise not_found("Conversation", name)
         return info
 
-    def _of(self, tenancy: Tenancy) -> Storage:
-        """Return the tenant's view of the storage. Without tenants, it is the storage itself."""
+    def storage_of(self, tenancy: Tenancy) -> Storage:
+        """Return a tenant's view of the storage. Without tenants, it is the storage itself."""
         if tenancy.tenant is None:
             return self.storage
         if tenancy.tenant not in self._views:
@@ -155,7 +155,7 @@ class Threads:
     async def _look(self, tenancy: Tenancy, name: str, **query: Any) -> View:
         thread_id = tenancy.thread_id(name)
         try:
-            return _view(tenancy, await self._of(tenancy).read(thread_id, **query), thread_id)
+            return _view(tenancy, await self.storage_of(tenancy).read(thread_id, **query), thread_id)
         except ThreadOwnershipError:
             return View(None)
 
@@ -168,7 +168,7 @@ class Threads:
 
         try:
             history, found = await read_on(
-                self._of(tenancy),
+                self.storage_of(tenancy),
                 lambda: warm.get(thread_id),
                 last_messages=limit,
                 turn_id=turn_id,
@@ -189,7 +189,7 @@ class Threads:
         Raises:
             ThreadConflict: the thread has turns already.
         """
-        return await self._of(tenancy).update_thread(tenancy.thread_id(name), metadata=metadata, expected=0)
+        return await self.storage_of(tenancy).update_thread(tenancy.thread_id(name), metadata=metadata, expected=0)
 
     async def update(
         self, tenancy: Tenancy, name: str, change: Callable[[ThreadInfo], Mapping[str, object] | None]
@@ -205,7 +205,7 @@ class Threads:
             metadata = change(info)
             if metadata is None:
                 return info
-            return await self._of(tenancy).update_thread(info.id, metadata=metadata, expected=info.version)
+            return await self.storage_of(tenancy).update_thread(info.id, metadata=metadata, expected=info.version)
 
         return await repeated(step)
 
@@ -216,7 +216,7 @@ class Threads:
             ThreadConflict: the thread is not at the version `expected`.
         """
         thread_id = tenancy.thread_id(name)
-        appended = await self._of(tenancy).append(
+        appended = await self.storage_of(tenancy).append(
             thread_id, _new_turn(turn, turn_id), expected=expected, title=title_of(turn)
         )
         record = appended.record
@@ -242,14 +242,14 @@ class Threads:
         return await repeated(step)
 
     async def note(
-        self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, keep: int
+        self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str, keep: int | None
     ) -> tuple[StoredTurn, bool]:
-        """Append a turn to a thread that keeps its newest `keep` messages, after any turns of other writers.
+        """Append a turn to a thread that keeps its newest `keep` messages (None: all), after turns of other writers.
 
         The thread is made if it does not exist. Return the stored turn, and whether the thread had it before.
         """
         thread_id = tenancy.thread_id(name)
-        appended = await self._of(tenancy).append(thread_id, _new_turn(turn, turn_id), keep_messages=keep)
+        appended = await self.storage_of(tenancy).append(thread_id, _new_turn(turn, turn_id), keep_messages=keep)
         return stored_turn(appended.record, thread_id), appended.replayed
 
     async def fork(
@@ -263,7 +263,7 @@ class Threads:
         Raises:
             ThreadConflict: the other thread does not hold the turn `through` any more.
         """
-        storage, copy = self._of(tenancy), tenancy.thread_id(into)
+        storage, copy = self.storage_of(tenancy), tenancy.thread_id(into)
         try:
             await fork_thread(storage, tenancy.thread_id(name), ForkPlace(through=through), into=copy)
         except (InvalidInput, ThreadNotFound):
@@ -283,7 +283,7 @@ class Threads:
             changed = None if view.found is None else change(view.found.turn)
             if view.found is None or view.info is None or changed is None:
                 return False
-            storage, info = self._of(tenancy), view.info
+            storage, info = self.storage_of(tenancy), view.info
             if info.title_turn == view.found.number and title_of(changed) != info.title:
                 info = await storage.update_thread(info.id, title=None, expected=info.version)
             await storage.rewrite(info.id, {view.found.number: encode_turn(changed)}, expected=info.version)
@@ -303,7 +303,7 @@ class Threads:
         async def step() -> bool:
             info = await self.existing(tenancy, name)
             await before(info)
-            return await self._of(tenancy).delete(info.id, expected=info.version)
+            return await self.storage_of(tenancy).delete(info.id, expected=info.version)
 
         await repeated(step)
         self.forget(tenancy, name)
@@ -318,7 +318,7 @@ class Threads:
             view = await self.newest(tenancy, name)
             if view.info is None or not view.turns or view.turns[-1].id != turn_id:
                 return False
-            storage = self._of(tenancy)
+            storage = self.storage_of(tenancy)
             remove = storage.delete if view.info.turns == 1 else storage.undo
             await remove(view.info.id, expected=view.info.version)
             return True
@@ -364,7 +364,7 @@ class Threads:
             try:
                 async with asyncio.timeout(self._queue_s):
                     await held.enter_async_context(self.storage.run_lock(thread_id))
-                    await held.enter_async_context(self._of(tenancy).lease(thread_id, LEASE))
+                    await held.enter_async_context(self.storage_of(tenancy).lease(thread_id, LEASE))
             except TimeoutError:
                 raise key_in_use() from None
             yield

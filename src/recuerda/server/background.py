@@ -1,0 +1,313 @@
+"""Responses in the background: a task of this node makes each one, whoever is connected.
+
+The task saves the fragments of the answer twice a second. A client of this node gets the events from memory as they
+come. A client of another node gets them from the storage, and both get the same events with the same numbers. A task
+ends when its answer is committed, when it fails, or when a client of any node has cancelled the response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, suppress
+from typing import Any
+
+from recuerda.errors import DraftConflict, ThreadConflict
+from recuerda.openai.reader import JoinedCall
+from recuerda.server.answer import Answer, read_answer
+from recuerda.server.events import Frames, closing, failing, opening
+from recuerda.server.faults import ApiFault
+from recuerda.server.http import known_fault
+from recuerda.server.names import Tenancy, TurnName
+from recuerda.server.output_items import Event
+from recuerda.server.response_object import ResponseObject, failed
+from recuerda.server.running_responses import Begun, Outcome, Running, RunningResponses, Step, pieces_of
+from recuerda.server.upstream import Upstream
+
+SAVE_S = 0.5
+"""The seconds between two steps that are saved. Clients of other nodes get the events that much later."""
+
+FOLLOW_S = 0.25
+"""The seconds between two looks of a client of another node."""
+
+ABANDONED_AFTER_S = 5.0
+"""The age of the last step from which on a node checks whether the node that makes the response is alive."""
+
+
+class Live:
+    """A response that a task of this node makes.
+
+    Args:
+        tenancy: the tenant of the request.
+        name: the thread and the turn of the response.
+        begun: the beginning of the response.
+        answer: reads the model's answer.
+    """
+
+    def __init__(self, tenancy: Tenancy, name: TurnName, begun: Begun, answer: Answer) -> None:
+        self.tenancy = tenancy
+        self.name = name
+        self.begun = begun
+        self.answer = answer
+        self.task: asyncio.Task[None] | None = None
+        self.has_begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._frames = Frames()
+        self._written: list[bytes] = []
+        self._is_over = False
+        self._changed = asyncio.Event()
+        self._calls: dict[JoinedCall, int] = {}
+        self.last: tuple[int, str] = (0, "")
+
+    @property
+    def count(self) -> int:
+        """The number of events so far."""
+        return len(self._written)
+
+    def step(self, *, has_ended: bool = False) -> Step:
+        """Return the step with the fragments that came since the last one."""
+        pieces = pieces_of(self.answer.new_fragments(), self._calls)
+        return Step(begun=self.begun if self.last[0] == 0 else None, pieces=pieces, has_ended=has_ended)
+
+    def write(self, events: list[Event], *, is_last: bool = False) -> None:
+        """Add events for all clients of this node."""
+        self._written += [self._frames.write(event) for event in events]
+        self._is_over = is_last
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def follow(self, after: int) -> AsyncGenerator[bytes]:
+        """Yield the events behind the number `after`, up to the last one."""
+        sent = after + 1
+        while True:
+            changed = self._changed
+            if piece := b"".join(self._written[sent:]):
+                sent = len(self._written)
+                yield piece
+            if self._is_over:
+                return
+            await changed.wait()
+
+
+class Background:
+    """The background responses that this node makes, and the way to those of other nodes.
+
+    Args:
+        running: the background responses in the storage.
+        upstream: the model's server.
+    """
+
+    def __init__(self, running: RunningResponses, upstream: Upstream) -> None:
+        self.running = running
+        self._upstream = upstream
+        self._live: dict[tuple[Tenancy, str], Live] = {}
+
+    async def start(
+        self,
+        live: Live,
+        body: Mapping[str, Any],
+        *,
+        held: AsyncExitStack,
+        commit: Callable[[Answer], Awaitable[ResponseObject]],
+    ) -> None:
+        """Begin to make a response. Return as soon as its beginning is stored.
+
+        Args:
+            live: the response.
+            body: the body of the call of the model.
+            held: the resources of the response; they are released at its end.
+            commit: adds the answer to its thread and returns the whole response.
+
+        Raises:
+            Exception: the beginning could not be stored.
+        """
+        key = (live.tenancy, live.name.turn)
+        live.task = asyncio.create_task(self._make(live, body, held, commit))
+        self._live[key] = live
+        live.task.add_done_callback(lambda _: self._live.pop(key, None))
+        await asyncio.shield(live.has_begun)
+
+    async def close(self, *, grace_s: float = 0.0) -> None:
+        """Give the running responses some seconds to end, and then end them as failed."""
+        tasks = [live.task for live in self._live.values() if live.task is not None]
+        if not tasks:
+            return
+        await asyncio.wait(tasks, timeout=grace_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    async def find(self, tenancy: Tenancy, name: TurnName) -> Running | Outcome | None:
+        """Return a response that runs or that came to nothing; None if there is none of this name."""
+        running = await self.running.find(tenancy, name.turn)
+        if running is None:
+            outcome = await self.running.outcome(tenancy, name.turn)
+            return outcome if outcome is not None and outcome.response["id"] == name.id else None
+        if running.begun.response["id"] != name.id:
+            return None
+        return await self._settled(tenancy, name, running) or running
+
+    def live(self, tenancy: Tenancy, turn: str) -> Live | None:
+        """Return a response that this node makes; None if another node makes it, or none."""
+        return self._live.get((tenancy, turn))
+
+    async def _settled(self, tenancy: Tenancy, name: TurnName, running: Running) -> Outcome | None:
+        """Settle a response that was cancelled or whose node has died. Return None if the response goes on."""
+        response = running.begun.response
+        if running.is_cancelled:
+            return await self._settle(tenancy, name, cancelled(response), count=_count(running, name))
+        is_old = time.time() - running.saved_us / 1_000_000 > ABANDONED_AFTER_S
+        if self.live(tenancy, name.turn) or not is_old or not await self.running.is_abandoned(tenancy, name.turn):
+            return None
+        broken = failed(response, "The server that made this response has stopped.")
+        return await self._settle(tenancy, name, broken, count=_count(running, name))
+
+    async def _settle(self, tenancy: Tenancy, name: TurnName, response: ResponseObject, *, count: int) -> Outcome:
+        return await self.running.settle(tenancy, name.turn, Outcome(response=response, events=count))
+
+    async def follow(
+        self, tenancy: Tenancy, name: TurnName, *, after: int, replayed: Callable[[int], Awaitable[bytes | None]]
+    ) -> AsyncGenerator[bytes]:
+        """Yield the events of a response that another node makes.
+
+        Args:
+            tenancy: the tenant of the request.
+            name: the thread and the turn of the response.
+            after: the number of the last event that the client has.
+            replayed: returns the events behind a number if the response is committed; otherwise None.
+        """
+        sent = after + 1
+        while (found := await replayed(sent - 1)) is None:
+            state = await self.find(tenancy, name)
+            if isinstance(state, Outcome):
+                yield Frames(max(sent, state.events)).all(_last_events(state.response))
+                return
+            if state is not None:
+                events = [*opening(state.begun.response), *state.events(name)]
+                if len(events) > sent:
+                    yield Frames(sent).all(events[sent:])
+                    sent = len(events)
+            elif (found := await replayed(sent - 1)) is not None:
+                break
+            else:
+                return  # The response has been deleted.
+            await asyncio.sleep(FOLLOW_S)
+        yield found
+
+    async def cancel(self, tenancy: Tenancy, name: TurnName) -> None:
+        """Cancel a response that runs on any node. A response whose answer is whole is not cancelled."""
+        running = await self.running.find(tenancy, name.turn)
+        if running is not None and running.begun.response["id"] == name.id:
+            await self.running.cancel(tenancy, name.turn)
+            await self.find(tenancy, name)  # This settles it.
+
+    # -- making --------------------------------------------------------------------------------------------------------
+
+    async def _make(
+        self,
+        live: Live,
+        body: Mapping[str, Any],
+        held: AsyncExitStack,
+        commit: Callable[[Answer], Awaitable[ResponseObject]],
+    ) -> None:
+        tenancy, turn = live.tenancy, live.name.turn
+        async with held:
+            try:
+                async with self.running.lease(tenancy, turn):
+                    live.last = await self.running.save(tenancy, turn, live.step(), last=live.last)
+                    live.has_begun.set_result(None)
+                    live.write(list(opening(live.begun.response)))
+                    await self._answer(live, body, commit)
+            except Exception as error:  # noqa: BLE001 - the storage keeps the failure, and the stream reports it
+                if not live.has_begun.done():
+                    live.has_begun.set_exception(error)
+                    return
+                await self._fail(live, known_fault(error))
+            except asyncio.CancelledError:
+                fault = ApiFault(503, "The server that made this response has stopped.", code="server_stopping")
+                if live.has_begun.done():
+                    await self._fail(live, fault)
+                raise
+
+    async def _answer(
+        self, live: Live, body: Mapping[str, Any], commit: Callable[[Answer], Awaitable[ResponseObject]]
+    ) -> None:
+        try:
+            await self._read(live, body)
+            ending = list(live.answer.end())
+            live.last = await self.running.save(live.tenancy, live.name.turn, live.step(has_ended=True), last=live.last)
+        except (DraftConflict, ThreadConflict):
+            await self._end(live, cancelled(live.begun.response))
+            return
+        response = await commit(live.answer)
+        await self.running.remove(live.tenancy, live.name.turn)
+        live.write([*ending, closing(response)], is_last=True)
+
+    async def _read(self, live: Live, body: Mapping[str, Any]) -> None:
+        """Read the model's answer, and save its fragments meanwhile."""
+        is_over = asyncio.Event()
+        saving = asyncio.create_task(self._save_on(live, is_over))
+        reading = asyncio.create_task(self._read_on(live, body))
+        try:
+            await asyncio.wait([saving, reading], return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                await saving  # It has failed.
+            is_over.set()
+            await reading
+            await saving
+        finally:
+            for task in (saving, reading):
+                task.cancel()
+            await asyncio.gather(saving, reading, return_exceptions=True)
+
+    async def _read_on(self, live: Live, body: Mapping[str, Any]) -> None:
+        async with self._upstream.chat(body) as upstream:
+            try:
+                async with aclosing(upstream.events()) as events:
+                    async for data in events:
+                        if made := list(live.answer.take(read_answer(data))):
+                            live.write(made)
+            except ApiFault:
+                if not live.answer.is_whole:
+                    raise
+
+    async def _save_on(self, live: Live, is_over: asyncio.Event) -> None:
+        """Save new fragments until the answer is over. Notice a cancellation, also while there are none.
+
+        Raises:
+            DraftConflict: the response was cancelled.
+        """
+        tenancy, turn = live.tenancy, live.name.turn
+        while not is_over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(is_over.wait(), SAVE_S)
+            step = live.step()
+            if step.pieces:
+                live.last = await self.running.save(tenancy, turn, step, last=live.last)
+            elif not is_over.is_set():
+                await self.running.check_uncancelled(tenancy, turn)
+
+    async def _fail(self, live: Live, fault: ApiFault) -> None:
+        """Note that the response has failed, unless another end is noted already."""
+        await self._end(live, failed(live.begun.response, fault.message))
+
+    async def _end(self, live: Live, response: ResponseObject) -> None:
+        outcome = await self._settle(live.tenancy, live.name, response, count=live.count)
+        live.write(_last_events(outcome.response), is_last=True)
+
+
+def cancelled(response: ResponseObject) -> ResponseObject:
+    """Return the response after its cancellation. No part of its answer is kept."""
+    return {**response, "status": "cancelled", "output": []}
+
+
+def _count(running: Running, name: TurnName) -> int:
+    return 2 + len(running.events(name))
+
+
+def _last_events(response: ResponseObject) -> list[Event]:
+    if response["status"] == "cancelled":
+        return [closing(response)]
+    return list(failing(response, ApiFault(502, response["error"]["message"])))
