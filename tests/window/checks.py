@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
 
-from recuerda import ChatMessage, ContextWindow, FunctionResultContent, Turn
+from recuerda import ChatMessage, ContextWindow, FunctionResultContent, TextContent, Turn
+from recuerda.messages.message import FILES
 from recuerda.openai.wire import wire_messages
 from recuerda.testing.openai_rules import check_chat_request
 from recuerda.window.repair import mend
@@ -109,6 +110,8 @@ def _is_alike(one: ChatMessage, other: ChatMessage) -> bool:
 
 
 def _kind(part: object) -> object:
+    if isinstance(part, FILES) or (isinstance(part, TextContent) and " from turn " in part.text):
+        return "a file, or its name"
     return (part.call_id, part.is_error) if isinstance(part, FunctionResultContent) else part
 
 
@@ -128,4 +131,5 @@ def any_window(random: Random) -> ContextWindow:
         max_tokens=max_tokens,
         reserve_tokens=0 if max_tokens is None else random.choice((0, max_tokens // 3)),
         keep_results=random.choice((None, 1, 2)),
+        keep_files=random.choice((None, 0, 1, 4)),
     )

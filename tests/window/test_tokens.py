@@ -17,7 +17,8 @@ from recuerda import (
     Usage,
 )
 from recuerda.agent.tools import FunctionTool
-from recuerda.window.tokens import TOKENS_PER_FILE, TOKENS_PER_MESSAGE, Size, TokenCounter, estimate_tokens
+from recuerda.window.file_tokens import TOKENS_PER_FILE
+from recuerda.window.tokens import TOKENS_PER_MESSAGE, Size, TokenCounter, estimate_tokens
 from recuerda.window.window import turn_of
 from tests.window.encodings import tiny
 
@@ -55,7 +56,7 @@ def test_a_function_counts_texts_exactly() -> None:
 def test_an_encoding_counts_for_every_model() -> None:
     counter = TokenCounter(encoding=tiny())
     for model_id in ("gpt-4o", "llama-3", None):
-        assert counter.for_model(model_id) is counter
+        assert counter.for_model(model_id).is_exact
 
 
 def test_a_name_is_no_encoding() -> None:

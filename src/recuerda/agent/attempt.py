@@ -174,7 +174,10 @@ class Attempt:
         thread, said = self._request.thread, self._turn.input
         if appended is not None and appended.replayed:
             # Another process committed this turn while ours was running, so its answer counts.
-            response = replayed(stored_turn(appended.record, thread.id), thread.id)
+            store = thread.turn_store
+            record = appended.record
+            turn = stored_turn(record, thread.id) if store is None else await store.whole(record)
+            response = replayed(turn, thread.id)
         else:
             response = self._responded(None if appended is None else appended.record.id)
         if appended.created if appended is not None else self._reading.loaded.is_new:

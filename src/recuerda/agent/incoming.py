@@ -13,6 +13,7 @@ import msgspec
 
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_choice
+from recuerda.messages.files import offloaded
 from recuerda.messages.message import ChatMessage
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.loading import LoadedThread
@@ -96,6 +97,12 @@ def _behind_the_last_answer(messages: tuple[ChatMessage, ...]) -> tuple[ChatMess
     return messages[last + 1 :]
 
 
+def _holds(turn: StoredTurn, message: ChatMessage) -> bool:
+    """Return whether a message is among the input of a turn. Files are compared by their digests."""
+    (given,), _ = offloaded([message])
+    return given in offloaded(turn.messages[: turn.turn.input_count])[0]
+
+
 def _holders(ids: set[str], turns: Sequence[StoredTurn]) -> dict[str, StoredTurn]:
     """Return the newest turns that hold messages with these ids, by id."""
     held = [(message.message_id, turn) for turn in turns for message in turn.messages]
@@ -109,7 +116,7 @@ def _after_the_known(messages: tuple[ChatMessage, ...], known: dict[str, StoredT
     if new < len(rest):
         return Incoming(messages=rest[new:])
     turn = known[messages[last].message_id or ""]
-    if rest or messages[last] not in turn.messages[: turn.turn.input_count]:
+    if rest or not _holds(turn, messages[last]):
         raise InvalidInput(
             f"the thread has all of these messages, and turn {turn.number} holds the answer: send a new message, or "
             "answer again with regenerate()"

@@ -110,6 +110,7 @@ def _is_enough(reading: Reading, settings: AgentSettings, *, spare: int) -> bool
 async def _without(reading: Reading, history: History, store: ChatMessageStore, settings: AgentSettings) -> Reading:
     newest = history.turns[-1]
     rest = history.without(newest)
+    newest = await store.filled(newest)
     pinned = NO_PINS
     if settings.window is not None and not history.with_summary:
         pinned = kept((await store.read_pins(rest)).pins(rest.first), settings.window)

@@ -16,19 +16,16 @@ from recuerda.json_value import Json, to_kept_json
 from recuerda.messages.codec import message_to_json
 from recuerda.messages.message import (
     FILES,
+    AnyFile,
     ChatMessage,
     DataContent,
     FunctionResultContent,
-    HostedFileContent,
     ResultPart,
     TextContent,
-    UriContent,
     file_mark,
     text_of_parts,
 )
 from recuerda.window.tokens import as_text
-
-_File: TypeAlias = UriContent | DataContent | HostedFileContent
 
 _MAX_DEPTH = 20
 """The nesting up to which files are looked for in data."""
@@ -55,12 +52,12 @@ def function_result(call_id: str, value: object) -> tuple[FunctionResultContent,
 _Parts: TypeAlias = tuple[ResultPart, ...]
 
 
-def _taken_apart(value: object) -> tuple[object, _Parts, Sequence[_File]]:
+def _taken_apart(value: object) -> tuple[object, _Parts, Sequence[AnyFile]]:
     """Return the data of a value, or its texts and files, and the files that are inside the data."""
     try:
         if (parts := _parts(value)) and _can_be_kept(parts):
             return None, parts, ()
-        files: list[_File] = []
+        files: list[AnyFile] = []
         plain = _without_files(value, files, {})
         return (plain, (), files) if files and _can_be_kept(files) else (value, (), ())
     except Exception:  # noqa: BLE001 - code of the value, such as a property, may raise anything
@@ -77,7 +74,7 @@ def _parts(value: object) -> _Parts:
     return known if len(known) == len(parts) else ()
 
 
-def _without_files(value: object, found: list[_File], known: dict[int, object], depth: int = 0) -> object:
+def _without_files(value: object, found: list[AnyFile], known: dict[int, object], depth: int = 0) -> object:
     """Return data with a mark in the place of each file, and add the files to `found`."""
     if isinstance(value, FILES):
         found.append(value)

@@ -24,6 +24,7 @@ from recuerda.agent.request import Decisions, RunRequest
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, replayed
 from recuerda.agent.settings import AgentSettings
 from recuerda.messages.codec import encode_turn
+from recuerda.messages.files import without_bytes
 from recuerda.messages.message import Turn
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.loading import LoadedThread
@@ -122,7 +123,7 @@ def _check_can_be_stored(request: RunRequest) -> None:
     Raises:
         EncodeError: a message has a value without a JSON form.
     """
-    encode_turn(Turn(messages=request.messages, input_count=len(request.messages)))
+    encode_turn(Turn(messages=without_bytes(request.messages), input_count=len(request.messages)))
 
 
 async def _carried_out(attempt: Attempt) -> None:

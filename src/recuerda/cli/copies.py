@@ -36,7 +36,7 @@ class Backup:
         self._copies[thread.thread_id] += 1
         number = self._copies[thread.thread_id]
         if thread.info is not None:
-            lines = lines_of(thread.info, thread.records, skip_corrupt=True)
+            lines = lines_of(thread.info, thread.records, blobs=thread.blobs, skip_corrupt=True)
             _write(self._path(thread.thread_id, "jsonl", number), "".join(lines).encode())
         unreadable = [record for record in thread.records if record.number not in thread.turns]
         summary = [thread.summary] if thread.summary is not None else []

@@ -7,7 +7,7 @@ value cannot be examined and does not count as damage.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -17,7 +17,7 @@ from recuerda.errors import CorruptTurn, StateError, StorageError
 from recuerda.messages.codec import VERSION, decode_turn
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Draft, ThreadInfo, TurnRecord
+from recuerda.storage.records import NO_BLOBS, Draft, ThreadInfo, TurnRecord
 from recuerda.window.summary import decode_summary
 
 Kind: TypeAlias = Literal[
@@ -80,6 +80,7 @@ class Examined(msgspec.Struct, kw_only=True):
         sealed: the number of encrypted values.
         summary: the newest summary.
         draft: the interrupted turn.
+        blobs: the bytes of the turns' files by digest; see `load_files`.
         findings: the damage and the leftovers that were found.
     """
 
@@ -90,6 +91,7 @@ class Examined(msgspec.Struct, kw_only=True):
     sealed: int = 0
     summary: TurnRecord | None = None
     draft: Draft | None = None
+    blobs: Mapping[str, bytes] = NO_BLOBS
     findings: list[Finding] = msgspec.field(default_factory=list[Finding])
 
 
@@ -118,6 +120,14 @@ async def examine(storage: Storage, thread_id: str, *, user_id: str | None = Non
         )
     thread.findings += [*_of_turns(thread), *_of_calls(thread), *_of_counters(thread)]
     thread.findings += [*_of_summary(thread), *_of_draft(thread)]
+    return thread
+
+
+async def load_files(storage: Storage, thread: Examined) -> Examined:
+    """Read the bytes of an examined thread's files, for a copy of the thread. Return the same object."""
+    thread.blobs = await storage.read_blobs(
+        thread.thread_id, {one for record in thread.records for one in record.blobs}
+    )
     return thread
 
 

@@ -23,7 +23,7 @@ from recuerda.formats.leaving import thread_of_records, writer_of
 from recuerda.formats.losses import described
 from recuerda.formats.registry import WRITABLE
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, TurnRecord, Version
+from recuerda.storage.records import ThreadInfo, ThreadSlice, Version
 from recuerda.threads.transfer import lines_of
 
 MANY = 20
@@ -175,22 +175,22 @@ async def _export(storage: str | None, thread_ids: list[str] | None, out: _Outpu
 
 
 async def _write(storage: Storage, thread_id: str, out: _Output, left_out: list[str], gone: set[str]) -> None:
-    found = await storage.read(thread_id)
+    found = await storage.read(thread_id, blobs=None)
     if found.info is None:
         gone.add(thread_id)
         return
     try:
-        written = _written(out.writer, found.info, found.records)
+        written = _written(out.writer, found.info, found)
     except CorruptTurn as error:
         left_out.append(f"thread {thread_id!r} was left out: its turn {error.number} cannot be read ({error.reason})")
         return
     out.write(found.info, written)
 
 
-def _written(writer: Writer, info: ThreadInfo, records: Sequence[TurnRecord]) -> Written:
+def _written(writer: Writer, info: ThreadInfo, found: ThreadSlice) -> Written:
     if writer is _OWN:
-        return Written("".join(lines_of(info, records)))
-    return writer.thread(thread_of_records(info, records))
+        return Written("".join(lines_of(info, found.records, blobs=found.blobs)))
+    return writer.thread(thread_of_records(info, found.records, found.blobs))
 
 
 async def _outdated(storage: Storage, written: Sequence[_Part]) -> set[str]:

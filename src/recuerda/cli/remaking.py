@@ -14,11 +14,11 @@ from typing import Any, TypedDict
 import msgspec
 
 from recuerda.cli.copies import Backup
-from recuerda.cli.examination import Examined, examine
+from recuerda.cli.examination import Examined, examine, load_files
 from recuerda.cli.output import warn
 from recuerda.errors import ThreadConflict
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, ThreadInfo, ThreadParent
+from recuerda.storage.records import Blob, NewTurn, ThreadInfo, ThreadParent
 
 MAX_TRIES = 8
 """The number of tries after which the command no longer waits for a moment without other writers."""
@@ -62,6 +62,7 @@ async def make_again(storage: Storage, thread: Examined, bodies: Mapping[int, by
             message_count=max(1, record.message_count),
             id=record.id or None,
             created_us=record.created_us,
+            blobs=tuple([Blob(one, thread.blobs[one]) for one in record.blobs if one in thread.blobs]),
         )
         for record in thread.records
     ]
@@ -107,7 +108,8 @@ async def _begin(storage: Storage, wanted: _Wanted, copies: Backup) -> None:
     else:
         # A program uses the thread all the time. Then the order of the turns matters less than their presence. An
         # interrupted turn, which the append removes, is kept in a copy.
-        copies.keep(await examine(storage, wanted.info.id, user_id=wanted.info.user_id))
+        found = await examine(storage, wanted.info.id, user_id=wanted.info.user_id)
+        copies.keep(await load_files(storage, found))
         await _append(storage, wanted, expected=None)
     await _set_missing(storage, wanted)
 
@@ -130,14 +132,14 @@ async def _with_newer(storage: Storage, wanted: _Wanted, copies: Backup) -> _Wan
         return None
     if newer.draft is not None:
         return wanted
-    copies.keep(newer)
+    copies.keep(await load_files(storage, newer))
     try:
         if not await storage.delete(newer.info.id, expected=newer.info.version, user_id=wanted.info.user_id):
             return None
     except ThreadConflict:
         return wanted
     known = {turn.id for turn in wanted.turns}
-    turns = [record.as_new_turn() for record in newer.records if record.id not in known]
+    turns = [record.as_new_turn(newer.blobs) for record in newer.records if record.id not in known]
     metadata = wanted.metadata | newer.info.metadata
     return msgspec.structs.replace(wanted, turns=[*wanted.turns, *turns], metadata=metadata)
 

@@ -74,7 +74,7 @@ def show(
 
 async def _read(storage: str | None, thread_id: str, *, last: int | None, before: int | None) -> _Thread:
     async with opened_to_read(storage, may_be_new=True) as opened_storage:
-        found = await opened_storage.read(thread_id, last_messages=last, before=before)
+        found = await opened_storage.read(thread_id, last_messages=last, before=before, blobs=None)
         if found.info is None:
             raise ThreadNotFound(thread_id)
         is_end = before is None or before > found.info.revision
@@ -82,7 +82,7 @@ async def _read(storage: str | None, thread_id: str, *, last: int | None, before
     turns: list[StoredTurn | CorruptTurn] = []
     for record in found.records:
         try:
-            turns.append(stored_turn(record, thread_id))
+            turns.append(stored_turn(record, thread_id, found.blobs))
         except CorruptTurn as error:
             turns.append(error)
     return _Thread(thread_id, found.info, turns, draft)

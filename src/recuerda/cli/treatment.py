@@ -16,7 +16,7 @@ import msgspec
 
 from recuerda.agent.resuming import draft_age
 from recuerda.cli.copies import Backup
-from recuerda.cli.examination import DRAFTS, REPAIRABLE, Examined, Finding, Kind, examine, orphans_of
+from recuerda.cli.examination import DRAFTS, REPAIRABLE, Examined, Finding, Kind, examine, load_files, orphans_of
 from recuerda.cli.remaking import make_again
 from recuerda.errors import ThreadConflict
 from recuerda.messages.codec import encode_turn
@@ -76,7 +76,7 @@ async def repair(storage: Storage, thread: Examined, drops: Drops, copies: Backu
         kinds = kinds_to_repair(thread, drops)
         if not kinds:
             return thread
-        copies.keep(thread)
+        copies.keep(await load_files(storage, thread))
         try:
             return await _repair_copied(storage, thread, kinds, copies)
         except ThreadConflict:
@@ -106,7 +106,7 @@ async def _repair_copied(storage: Storage, thread: Examined, kinds: set[Kind], c
     if is_left and after.info is not None and after.draft is None and not after.sealed:
         if after.info.version != version:  # the copy lacks the newest turns
             raise ThreadConflict(thread.thread_id, expected=version.revision, actual=after.info.revision)
-        await make_again(storage, after, _bodies(after, kinds), copies)
+        await make_again(storage, await load_files(storage, after), _bodies(after, kinds), copies)
         after = await examine(storage, thread.thread_id)
     after.findings = [_still_there(finding) if finding.kind in kinds else finding for finding in after.findings]
     return after

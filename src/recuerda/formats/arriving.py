@@ -139,7 +139,7 @@ async def _import_lines(
 ) -> list[Arrival]:
     """Import recuerda's own export."""
     if is_dry_run:
-        threads = parse_lines(lines, storage.max_body_bytes)
+        threads = parse_lines(lines, storage)
         for line, _ in threads:
             await storage.head(thread_id or line.id, user_id=user_id or line.user_id)
         return [Arrival(thread_id=thread_id or line.id, turns=len(turns)) for line, turns in threads]
@@ -156,7 +156,7 @@ def _arrival(thread: MovedThread) -> Arrival:
 
 async def _check(storage: Storage, thread: MovedThread) -> None:
     try:
-        parse_lines(_lines(thread), storage.max_body_bytes)
+        parse_lines(_lines(thread), storage)
     except StateError as error:
         raise StateError(f"the conversation {thread.id!r} cannot be imported: {error}") from None
     await storage.head(thread.id, user_id=thread.user_id)  # this refuses the thread of another user

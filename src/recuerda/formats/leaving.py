@@ -10,7 +10,7 @@ from recuerda.formats.format import Writer
 from recuerda.formats.moved import MovedThread, MovedTurn
 from recuerda.formats.registry import WRITABLE, format_of
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, TurnRecord
+from recuerda.storage.records import NO_BLOBS, ThreadInfo, TurnRecord
 from recuerda.threads.history import stored_turn
 
 
@@ -35,20 +35,22 @@ async def stored_thread(storage: Storage, thread_id: str, *, user_id: str | None
         ThreadOwnershipError: the thread belongs to another user than `user_id`.
         CorruptTurn: a turn cannot be read.
     """
-    found = await storage.read(thread_id, user_id=user_id)
+    found = await storage.read(thread_id, blobs=None, user_id=user_id)
     if found.info is None:
         raise ThreadNotFound(thread_id)
-    return thread_of_records(found.info, found.records)
+    return thread_of_records(found.info, found.records, found.blobs)
 
 
-def thread_of_records(info: ThreadInfo, records: Sequence[TurnRecord]) -> MovedThread:
-    """Return a thread that was read.
+def thread_of_records(
+    info: ThreadInfo, records: Sequence[TurnRecord], blobs: Mapping[str, bytes] = NO_BLOBS
+) -> MovedThread:
+    """Return a thread that was read with its records and the bytes of its files.
 
     Raises:
         CorruptTurn: a turn cannot be read.
     """
     turns = [
-        MovedTurn(id=one.id, turn=stored_turn(one, info.id).turn, created_us=one.created_us)
+        MovedTurn(id=one.id, turn=stored_turn(one, info.id, blobs).turn, created_us=one.created_us)
         for one in records
         if one.kind == "turn"
     ]

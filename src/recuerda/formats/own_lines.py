@@ -13,6 +13,7 @@ from recuerda.formats.format import Format
 from recuerda.formats.moved import MovedThread, MovedTurn
 from recuerda.formats.source import Source
 from recuerda.messages.codec import decode_turn
+from recuerda.messages.files import turn_with_files
 from recuerda.storage.records import NewTurn
 from recuerda.threads.transfer import FORMAT as TAG
 from recuerda.threads.transfer import parse_lines
@@ -46,6 +47,7 @@ def _read(source: Source) -> Iterator[MovedThread]:
 
 def _turn(turn: NewTurn) -> MovedTurn:
     decoded = decode_turn(turn.body, thread_id="", number=0)
+    decoded = turn_with_files(decoded, {blob.digest: blob.data for blob in turn.blobs})
     return MovedTurn(id=turn.id or "", turn=decoded, created_us=turn.created_us)
 
 

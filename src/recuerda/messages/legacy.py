@@ -24,6 +24,7 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     TextContent,
     TextReasoningContent,
     UnknownContent,
@@ -187,7 +188,7 @@ def _reasoning(fields: dict[str, Any]) -> tuple[Callable[..., AnyContent], set[s
 
 def _uri(fields: dict[str, Any]) -> tuple[Callable[..., AnyContent], set[str]]:
     uri, media_type = _string(fields["uri"]), fields.get("media_type", "application/octet-stream")
-    return partial(UriContent, uri, media_type), {"uri", "media_type"}
+    return partial(UriContent, uri, media_type, _name(fields)), {"uri", "media_type", "name"}
 
 
 def _data(fields: dict[str, Any]) -> tuple[Callable[..., AnyContent], set[str]]:
@@ -200,7 +201,16 @@ def _data(fields: dict[str, Any]) -> tuple[Callable[..., AnyContent], set[str]]:
     except binascii.Error as error:
         raise ValueError("not base64") from error
     media_type = fields.get("media_type") or declared or "application/octet-stream"
-    return partial(DataContent, data, media_type), {"uri", "media_type"}
+    return partial(DataContent, data, media_type, _name(fields)), {"uri", "media_type", "name"}
+
+
+def _hosted(fields: dict[str, Any]) -> tuple[Callable[..., AnyContent], set[str]]:
+    made = partial(HostedFileContent, _string(fields["file_id"]), fields.get("media_type"), _name(fields))
+    return made, {"file_id", "media_type", "name"}
+
+
+def _name(fields: dict[str, Any]) -> str | None:
+    return _string(fields["name"]) if "name" in fields else None
 
 
 def _call(fields: dict[str, Any]) -> tuple[Callable[..., AnyContent], set[str]]:
@@ -234,6 +244,7 @@ _READERS: dict[str, _Reader] = {
     "text_reasoning": _reasoning,
     "uri": _uri,
     "data": _data,
+    "hosted_file": _hosted,
     "function_call": _call,
     "function_result": _result,
     "usage": _usage,

@@ -19,6 +19,8 @@ from recuerda.json_value import Json, JsonObject
 Role: TypeAlias = str
 """The speaker: "system", "user", "assistant", "tool", or another word that a service uses."""
 
+_SHOWN_URI = 200
+
 
 class Content(
     msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
@@ -105,21 +107,69 @@ class HostedFileContent(Content, frozen=True, tag="hosted_file"):
     detail: str | None = None
 
 
-ResultPart: TypeAlias = TextContent | UriContent | DataContent | HostedFileContent
+class FileExtent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The facts about a file by which services count its tokens. A fact that is not known is 0.
+
+    Attributes:
+        width: the width of an image, in pixels.
+        height: the height of an image, in pixels.
+        pages: the number of pages of a document.
+        duration_ms: the duration of sound, in milliseconds.
+    """
+
+    width: int = 0
+    height: int = 0
+    pages: int = 0
+    duration_ms: int = 0
+
+
+class StoredFile(Content, frozen=True, tag="stored_file"):
+    """Stand for a file in the stored form of a turn, while the storage keeps the bytes beside the turn.
+
+    Readers of threads and models never get it: `files.py` puts the file itself, or a text, in its place.
+
+    Attributes:
+        digest: the SHA-256 of the bytes, in hexadecimal digits.
+        size: the number of bytes.
+        media_type: the media type.
+        name: the file's name, if it is known.
+        detail: how closely the model looks at the file, as in `UriContent`.
+        head: for a `UriContent` with a `data:` URL, the URL up to its comma. None for a `DataContent`.
+        extent: the facts by which tokens are counted.
+    """
+
+    digest: str
+    size: int
+    media_type: str
+    name: str | None = None
+    detail: str | None = None
+    head: str | None = None
+    extent: FileExtent = FileExtent()
+
+
+AnyFile: TypeAlias = UriContent | DataContent | HostedFileContent | StoredFile
+"""A part that is an image or a file."""
+
+ResultPart: TypeAlias = TextContent | AnyFile
 """A part of a function's result."""
 
-FILES = (UriContent, DataContent, HostedFileContent)
+FILES = (UriContent, DataContent, HostedFileContent, StoredFile)
 """The kinds of parts that are images or files."""
 
 
-def file_mark(part: UriContent | DataContent | HostedFileContent) -> str:
-    """Return the text that stands for a file where only text can be: `[image photo.png, image/png, 300 kB]`."""
+def file_mark(part: AnyFile, origin: str | None = None) -> str:
+    """Return the text that stands for a file where only text can be: `[image photo.png, image/png, 300 kB]`.
+
+    `origin` says where the file is, such as "from turn 3".
+    """
     media_type = part.media_type or ""
     kind = media_type.partition("/")[0]
     said = [f"{kind if kind in ('image', 'audio', 'video') else 'file'} {_named(part)}".strip(), media_type]
     if isinstance(part, DataContent):
         said.append(shown_size(len(part.data)))
-    return f"[{', '.join(filter(None, said))}]"
+    if isinstance(part, StoredFile):
+        said.append(shown_size(part.size))
+    return f"[{', '.join(text for text in (*said, origin) if text)}]"
 
 
 def shown_size(size: int) -> str:
@@ -135,10 +185,10 @@ def text_of_parts(parts: Sequence[ResultPart]) -> str:
     return "\n".join(part.text if isinstance(part, TextContent) else file_mark(part) for part in parts)
 
 
-def _named(part: UriContent | DataContent | HostedFileContent) -> str:
+def _named(part: AnyFile) -> str:
     if part.name or not isinstance(part, UriContent):
         return " ".join((part.name or "").split())
-    return "" if part.uri.startswith("data:") else part.uri
+    return "" if part.uri.startswith("data:") else part.uri[:_SHOWN_URI]
 
 
 class FunctionCallContent(Content, frozen=True, tag="function_call"):
@@ -225,6 +275,7 @@ KNOWN_CONTENTS: tuple[type[Content], ...] = (
     UriContent,
     DataContent,
     HostedFileContent,
+    StoredFile,
     FunctionCallContent,
     FunctionResultContent,
     UsageContent,
@@ -414,10 +465,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 __all__ = [
+    "FILES",
     "AnyContent",
+    "AnyFile",
     "ChatMessage",
     "Content",
     "DataContent",
+    "FileExtent",
     "FunctionCallContent",
     "FunctionResultContent",
     "HostedFileContent",
@@ -426,6 +480,7 @@ __all__ = [
     "RefusalContent",
     "ResultPart",
     "Role",
+    "StoredFile",
     "TextContent",
     "TextReasoningContent",
     "Turn",

@@ -13,8 +13,10 @@ from recuerda.messages.message import (
     DataContent,
     FunctionResultContent,
     HostedFileContent,
+    StoredFile,
     TextContent,
     UriContent,
+    file_mark,
     with_contents,
 )
 from recuerda.openai.text import mend_text
@@ -66,6 +68,8 @@ class PartFormat:
                 return self.attached(part)
             case HostedFileContent():
                 return self.hosted(part)
+            case StoredFile():
+                return self.text(file_mark(part))
             case _:
                 return None
 

@@ -10,15 +10,17 @@ There are two views of a thread: all of its turns, or its newest summary and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from recuerda.errors import CorruptTurn
 from recuerda.messages.codec import decode_turn
+from recuerda.messages.files import named_where_absent, turn_with_files
 from recuerda.messages.message import ChatMessage, Turn, Usage
-from recuerda.storage.records import Expected, ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
+from recuerda.storage.records import NO_BLOBS, Expected, ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
+from recuerda.threads.held_files import HeldFiles
 from recuerda.threads.pins import PinnedTurns
 from recuerda.window.tally import Tally
 from recuerda.window.window import ContextWindow
@@ -37,12 +39,14 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
         id: the turn's id, which makes a retry safe.
         created_us: the time of the commit, in microseconds since 1970 (UTC).
         turn: the turn's messages, with their usage.
+        blobs: the digests of the files that the storage keeps beside the turn.
     """
 
     number: int
     id: str
     created_us: int
     turn: Turn
+    blobs: tuple[str, ...] = ()
 
     @property
     def messages(self) -> tuple[ChatMessage, ...]:
@@ -60,22 +64,32 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
         return from_microseconds(self.created_us)
 
 
-def stored_turn(record: TurnRecord, thread_id: str) -> StoredTurn:
+def stored_turn(record: TurnRecord, thread_id: str, blobs: Mapping[str, bytes] = NO_BLOBS) -> StoredTurn:
     """Return a record with its messages decoded.
+
+    Args:
+        record: the record.
+        thread_id: the thread's id, for the error.
+        blobs: the bytes of files that the storage keeps beside the turn. A file whose bytes are not given stays a
+            `StoredFile`, which is enough for a reader of the text.
 
     Raises:
         CorruptTurn: the record cannot be decoded; the error names the thread and the number.
     """
     turn = decode_turn(record.body, thread_id=thread_id, number=record.number)
-    return StoredTurn(record.number, record.id, record.created_us, turn)
+    if record.blobs and blobs:
+        turn = turn_with_files(turn, blobs)
+    return StoredTurn(record.number, record.id, record.created_us, turn, record.blobs)
 
 
-def readable_turns(records: Sequence[TurnRecord], thread_id: str) -> list[StoredTurn]:
-    """Return the turns of a read that can be decoded, and leave out the other turns."""
+def readable_turns(
+    records: Sequence[TurnRecord], thread_id: str, blobs: Mapping[str, bytes] = NO_BLOBS
+) -> list[StoredTurn]:
+    """Return the turns of a read that can be decoded, and leave out the other turns. See `stored_turn`."""
     turns: list[StoredTurn] = []
     for record in records:
         try:
-            turns.append(stored_turn(record, thread_id))
+            turns.append(stored_turn(record, thread_id, blobs))
         except CorruptTurn:
             continue
     return turns
@@ -110,6 +124,8 @@ class History:
         self._tally: Tally | None = None
         self.has_draft: bool = False
         self._pinned = PinnedTurns()
+        self.files = HeldFiles()
+        self.has_files = False
 
     @property
     def revision(self) -> int:
@@ -125,14 +141,30 @@ class History:
         """Return the messages of all held turns, in order, as a new list."""
         if self._messages is None:
             self._messages = [message for stored in self.turns for message in stored.turn.messages]
-        return self._messages.copy()
+        return self._with_files(self._messages.copy())
+
+    def _with_files(self, messages: list[ChatMessage]) -> list[ChatMessage]:
+        """Return messages with the held files, and with the names of files that are not held."""
+        return list(named_where_absent(self.files.put_into(messages))) if self.has_files else messages
+
+    def turns_with_files(self) -> Sequence[StoredTurn]:
+        """Return the held turns with the held files."""
+        if not self.files:
+            return self.turns
+        put = self.files.put_into_turn
+        return [msgspec.structs.replace(one, turn=put(one.turn)) if one.blobs else one for one in self.turns]
+
+    def missing_files(self) -> list[str]:
+        """Return the digests of the files that the last read asked for and that are not held."""
+        return self.files.missing(self.turns) if self.has_files else []
 
     def window(self, window: ContextWindow, *, overhead_tokens: int = 0, input_tokens: int = 0) -> list[ChatMessage]:
         """Return the messages that a window selects. The cost of each turn is remembered for the next call."""
         self._tally = window.tally(self.turns, self._tally)
-        return window.plan(
+        sent = window.plan(
             self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=self._is_rest
         )
+        return self._with_files(sent)
 
     def first_sent(self, window: ContextWindow, *, overhead_tokens: int, input_tokens: int) -> int:
         """Return the number of the first turn that a window selects; 0 if there is no turn."""
@@ -152,6 +184,7 @@ class History:
         copy.info, copy.summary, copy.has_draft = self.info, self.summary, self.has_draft
         copy.turns = [turn for turn in self.turns if turn.number != stored.number]
         copy._start, copy._window = self._start, self._window
+        copy.files, copy.has_files = self.files, self.has_files
         copy._pinned = self.pinned().without(stored.number, copy.turns)
         return copy
 
@@ -205,6 +238,7 @@ class History:
             self._take_summary(found)
         else:
             self.turns, self._messages = new, None
+            self.has_files = any(turn.blobs for turn in new)
             self._start, self._window = found.start, last_messages
             self.summary = found.summary
         self.info = found.info
@@ -277,6 +311,7 @@ class History:
         self._start = max(self._start, first)
         for turn in new:
             kept.append(turn)
+            self.has_files = self.has_files or bool(turn.blobs)
             if self._messages is not None:
                 self._messages.extend(turn.messages)
         self.turns = kept

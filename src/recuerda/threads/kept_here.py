@@ -57,7 +57,11 @@ class KeptHere(Owner):
         """Read the window, or the summary and the turns after it."""
         with_summary = query.reach is not None
         committed = await self._store.refresh(
-            query.reach or query.window, turn_id=query.turn_id, with_summary=with_summary, spare=query.spare
+            query.reach or query.window,
+            turn_id=query.turn_id,
+            with_summary=with_summary,
+            spare=query.spare,
+            keep_files=_files_to_read(query),
         )
         history = self._store.history
         pinned = NO_PINS
@@ -92,6 +96,13 @@ class KeptHere(Owner):
     def known_turns(self) -> ChatMessageStore:
         """Return the store."""
         return self._store
+
+
+def _files_to_read(query: ThreadQuery) -> int | None:
+    """Return the number of the newest turns whose files are read: one more if the newest turn is to be replaced."""
+    if query.window is None or query.window.keep_files is None:
+        return None
+    return query.window.keep_files + (query.spare > 0)
 
 
 class Unsettled(KeptHere):

@@ -7,7 +7,7 @@ that it has read, so that a later read fetches only new turns.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -16,15 +16,16 @@ import msgspec
 from recuerda.errors import CorruptTurn, InvalidInput, StateError, TurnDropped
 from recuerda.ids import check_id, check_limit, new_id
 from recuerda.json_value import JsonObject
-from recuerda.messages.codec import encode_turn
+from recuerda.messages.files import turn_with_files
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, Expected, NewTurn, ThreadInfo, TurnRecord
+from recuerda.storage.records import NO_BLOBS, Appended, Expected, ThreadInfo, TurnRecord
 from recuerda.storage.registry import open_storage
 from recuerda.threads.conflicts import append_checked, version_after_summaries, version_after_turns
 from recuerda.threads.forking import ForkPlace, TurnReference, fork_thread
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
+from recuerda.threads.new_turn import new_turn
 from recuerda.threads.pins import PinnedTurns
 from recuerda.threads.store_state import add_missing, read_store_state, write_turns
 from recuerda.threads.transfer import export_lines, import_lines
@@ -129,8 +130,10 @@ class ChatMessageStore:
             InvalidInput: `limit` or `before` is below 1.
         """
         if limit is None and before is None and not skip_corrupt:
-            await self.refresh()
-            return self._history.messages()
+            await self.refresh(keep_files=None)
+            messages = self._history.messages()
+            self._history.files.release(self._history.turns)
+            return messages
         if limit is None or before is not None or skip_corrupt:
             turns = await self._page(before=before, last_messages=limit, skip_corrupt=skip_corrupt)
         else:
@@ -198,6 +201,7 @@ class ChatMessageStore:
         turn_id: str | None = None,
         with_summary: bool = False,
         spare: int = 0,
+        keep_files: int | None = 0,
     ) -> StoredTurn | None:
         """Read the new turns of the thread, or of a window of it, in one trip.
 
@@ -207,6 +211,9 @@ class ChatMessageStore:
             with_summary: True holds the newest summary (`summary`), if the thread has one, and only the turns that it
                 does not cover. A later call with the other value reads the thread again.
             spare: read this number of messages more than the window holds.
+            keep_files: also read the files of this number of the newest turns; None reads the files of all turns.
+                The other files of `turns` are without their bytes. Files that the store does not hold any more take
+                another trip.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
@@ -220,10 +227,29 @@ class ChatMessageStore:
             last_messages=None if limit is None else limit + spare,
             turn_id=turn_id,
             with_summary=with_summary,
+            keep_files=keep_files,
         )
         if found.dropped is not None:
             raise TurnDropped(self.thread_id, turn_id=turn_id or "", number=found.dropped)
-        return None if found.found is None else stored_turn(found.found, self.thread_id)
+        if missing := self._history.missing_files():
+            self._history.files.add(await self._view.read_blobs(self.thread_id, missing))
+        return None if found.found is None else await self.whole(found.found)
+
+    async def whole(self, record: TurnRecord) -> StoredTurn:
+        """Return a turn of this thread with its files, which take a trip if it has any.
+
+        Raises:
+            CorruptTurn: the turn cannot be read.
+        """
+        blobs = await self._view.read_blobs(self.thread_id, record.blobs) if record.blobs else NO_BLOBS
+        return stored_turn(record, self.thread_id, blobs)
+
+    async def filled(self, turn: StoredTurn) -> StoredTurn:
+        """Return a turn of the last read with its files, which take a trip if the store does not hold them."""
+        blobs = self._history.files.of(turn.blobs)
+        if len(blobs) < len(turn.blobs):
+            blobs = await self._view.read_blobs(self.thread_id, turn.blobs)
+        return msgspec.structs.replace(turn, turn=turn_with_files(turn.turn, blobs)) if blobs else turn
 
     async def list_turns(
         self, *, limit: int | None = None, before: int | None = None, skip_corrupt: bool = False
@@ -243,15 +269,21 @@ class ChatMessageStore:
             InvalidInput: `limit` or `before` is below 1.
         """
         if limit is None and before is None and not skip_corrupt:
-            await self.refresh()
-            return self._history.turns.copy()
+            await self.refresh(keep_files=None)
+            return self._listed()
         return await self._page(before=before, last_turns=limit, skip_corrupt=skip_corrupt)
+
+    def _listed(self) -> list[StoredTurn]:
+        """Return the turns of the last read with all their files, of which the store then holds only some."""
+        turns = list(self._history.turns_with_files())
+        self._history.files.release(self._history.turns)
+        return turns
 
     async def _newest(self, limit: int) -> Sequence[StoredTurn]:
         """Return the newest whole turns that together hold at most this number of messages."""
         window = ContextWindow(max_messages=check_limit(limit, "limit"))
-        await self.refresh(window)
-        turns = self._history.turns
+        await self.refresh(window, keep_files=None)
+        turns = self._listed()
         return turns[len(turns) - window.count([turn.turn for turn in turns]) :]
 
     async def _page(
@@ -267,10 +299,12 @@ class ChatMessageStore:
             if limit is not None:
                 check_limit(limit, "limit")
         await self._write_first_messages()
-        found = await self._view.read(self.thread_id, before=before, last_turns=last_turns, last_messages=last_messages)
+        found = await self._view.read(
+            self.thread_id, before=before, last_turns=last_turns, last_messages=last_messages, blobs=None
+        )
         if skip_corrupt:
-            return readable_turns(found.records, self.thread_id)
-        return [stored_turn(record, self.thread_id) for record in found.records]
+            return readable_turns(found.records, self.thread_id, found.blobs)
+        return [stored_turn(record, self.thread_id, found.blobs) for record in found.records]
 
     @property
     def history(self) -> History:
@@ -279,8 +313,8 @@ class ChatMessageStore:
 
     @property
     def turns(self) -> Sequence[StoredTurn]:
-        """The turns of the last read. This does not read again."""
-        return self._history.turns
+        """The turns of the last read, with the files that it read. This does not read again."""
+        return self._history.turns_with_files()
 
     @property
     def summary(self) -> TurnRecord | None:
@@ -323,7 +357,7 @@ class ChatMessageStore:
             TurnDropped: the thread held a turn with `turn_id`, and a limit or a trim has deleted it.
         """
         turn = self._noting_pins(turn, replaces)
-        new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id)
+        new = new_turn(turn, self._view, id=turn_id)
         await self._write_first_messages()
         title = title_of(turn) if self._may_need_title(replaces) else None
 
@@ -341,6 +375,9 @@ class ChatMessageStore:
         appended = await append_checked(append, later, self._exact(expected))
         if not appended.replayed:
             self._history.committed(appended.record, turn)
+            if new.blobs:
+                self._history.files.add({blob.digest: blob.data for blob in new.blobs})
+            self._history.files.release(self._history.turns)
         return appended
 
     async def summarize(self, body: bytes, *, through: int, expected: Expected | None = None) -> Appended:
@@ -376,13 +413,21 @@ class ChatMessageStore:
             number: remove the turn with this number instead of the last turn.
         """
         await self._write_first_messages()
+        files = await self._files_to_undo(number)
         record = await self._view.undo(self.thread_id, number=number)
         if record is None:
             return None
         try:
-            return stored_turn(record, self.thread_id)
+            return stored_turn(record, self.thread_id, files)
         except CorruptTurn:
             return StoredTurn(record.number, record.id, record.created_us, Turn(messages=()))
+
+    async def _files_to_undo(self, number: int | None) -> Mapping[str, bytes]:
+        """Return the files of the turn that an undo will remove. They are gone afterwards."""
+        if self._view.max_blob_bytes == 0:
+            return NO_BLOBS
+        before = None if number is None else number + 1
+        return (await self._view.read(self.thread_id, before=before, last_turns=1, blobs=None)).blobs
 
     async def trim(self, *, keep_turns: int | None = None, keep_messages: int | None = None) -> int:
         """Delete the oldest turns for good and return their number; see `Storage.trim`."""

@@ -87,8 +87,8 @@ def memory_state(messages: Sequence[ChatMessage], thread_id: str) -> dict[str, A
 
 async def write_turns(storage: Storage, thread_id: str) -> list[Json]:
     """Return a thread's turns as JSON data for a state."""
-    found = await storage.read(thread_id)
-    return [msgspec.json.decode(encode_turn_line(record, thread_id)) for record in found.records]
+    found = await storage.read(thread_id, blobs=None)
+    return [msgspec.json.decode(encode_turn_line(record, thread_id, found.blobs)) for record in found.records]
 
 
 async def add_missing(storage: Storage, state: StoreState) -> None:

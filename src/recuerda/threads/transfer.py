@@ -7,7 +7,7 @@ thread nevertheless, the error says how far the import came, and the same import
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 import msgspec
@@ -17,8 +17,9 @@ from recuerda.ids import check_id
 from recuerda.json_value import MAX_DEPTH, JsonObject, check_text, to_json_object
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, ThreadInfo, ThreadParent, TurnRecord
+from recuerda.storage.records import NO_BLOBS, NewTurn, ThreadInfo, ThreadParent, TurnRecord
 from recuerda.storage.thread_filter import to_tags
+from recuerda.threads.new_turn import fitted_to
 from recuerda.threads.turn_line import decode_turn_line, encode_turn_line
 
 FORMAT = "recuerda-thread"
@@ -88,19 +89,26 @@ async def export_lines(storage: Storage, thread_id: str, *, skip_corrupt: bool =
         ThreadNotFound: the thread does not exist.
         CorruptTurn: a turn cannot be read.
     """
-    found = await storage.read(thread_id)
+    found = await storage.read(thread_id, blobs=None)
     if found.info is None:
         raise ThreadNotFound(thread_id)
-    for line in lines_of(found.info, found.records, skip_corrupt=skip_corrupt):
+    for line in lines_of(found.info, found.records, blobs=found.blobs, skip_corrupt=skip_corrupt):
         yield line
 
 
-def lines_of(info: ThreadInfo, records: Sequence[TurnRecord], *, skip_corrupt: bool = False) -> Iterator[str]:
+def lines_of(
+    info: ThreadInfo,
+    records: Sequence[TurnRecord],
+    *,
+    blobs: Mapping[str, bytes] = NO_BLOBS,
+    skip_corrupt: bool = False,
+) -> Iterator[str]:
     """Yield the export of a thread that was read, line by line; see `export_lines`.
 
     Args:
         info: the information about the thread.
         records: all turns of the thread.
+        blobs: the bytes of the files of the turns, by digest.
         skip_corrupt: True leaves out turns that cannot be read.
 
     Raises:
@@ -109,7 +117,7 @@ def lines_of(info: ThreadInfo, records: Sequence[TurnRecord], *, skip_corrupt: b
     yield _thread_line(info, records)
     for record in records:
         try:
-            line = encode_turn_line(record, info.id)
+            line = encode_turn_line(record, info.id, blobs)
         except CorruptTurn:
             if not skip_corrupt:
                 raise
@@ -137,7 +145,7 @@ async def import_lines(
         StorageError: the storage failed. A note of the error says how many threads were imported before. The same
             import again adds the rest.
     """
-    threads = parse_lines(lines, storage.max_body_bytes)
+    threads = parse_lines(lines, storage)
     if thread_id is not None and len(threads) != 1:
         raise StateError(f"the export holds {len(threads)} threads; only a single thread can get another id")
     imports = [
@@ -168,12 +176,13 @@ def _thread_line(info: ThreadInfo, records: Sequence[TurnRecord]) -> str:
     return msgspec.json.encode(line).decode() + "\n"
 
 
-def parse_lines(lines: Iterable[str], max_body_bytes: int | None) -> list[tuple[ThreadLine, list[NewTurn]]]:
+def parse_lines(lines: Iterable[str], storage: Storage | None) -> list[tuple[ThreadLine, list[NewTurn]]]:
     """Return the threads of an export, with their turns.
 
     Args:
         lines: the lines; empty lines are skipped.
-        max_body_bytes: the size of the largest body that the storage keeps; None for any size.
+        storage: the storage for which the turns are made: their files are where this storage keeps them, and their
+            bodies are no longer than it allows. None leaves the turns as they are.
 
     Raises:
         StateError: a line is not a line of an export; the error names the line.
@@ -188,15 +197,17 @@ def parse_lines(lines: Iterable[str], max_body_bytes: int | None) -> list[tuple[
         elif not threads:
             raise StateError(f'line {number}: an export starts with a line of "format": "{FORMAT}"')
         else:
-            turn = _parse_turn(line, number, max_body_bytes)
+            turn = _parse_turn(line, number, storage)
             if bodies.setdefault((threads[-1][0].id, turn.id), turn.body) != turn.body:
                 raise StateError(f"line {number}: the thread has two different turns with the id {turn.id!r}")
             threads[-1][1].append(turn)
     return threads
 
 
-def _parse_turn(line: str, number: int, max_body_bytes: int | None) -> NewTurn:
+def _parse_turn(line: str, number: int, storage: Storage | None) -> NewTurn:
     turn = decode_turn_line(line, f"line {number}")
+    turn = turn if storage is None else fitted_to(turn, storage)
+    max_body_bytes = None if storage is None else storage.max_body_bytes
     if max_body_bytes is not None and len(turn.body) > max_body_bytes:
         raise StateError(
             f"line {number}: the turn has {len(turn.body):,} bytes, and this storage keeps at most {max_body_bytes:,}"

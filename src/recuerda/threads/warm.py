@@ -16,6 +16,7 @@ async def read_on(
     last_messages: int | None,
     turn_id: str | None = None,
     with_summary: bool = False,
+    keep_files: int | None = 0,
     check: Callable[[ThreadInfo | None], None] = lambda _found: None,
 ) -> tuple[History, ThreadSlice]:
     """Read the new records of a thread. Return its current history, and the result of the last trip.
@@ -30,6 +31,7 @@ async def read_on(
             turns.
         turn_id: the id of a turn to look for as well; None looks for no turn.
         with_summary: True reads the newest summary, and only the turns after it.
+        keep_files: also read the files of this number of the newest turns; None for the files of all of them.
         check: gets the storage's description of the thread before the history changes; it may raise an error.
 
     Raises:
@@ -46,11 +48,15 @@ async def read_on(
             last_messages=last_messages,
             turn_id=turn_id,
             with_summary=with_summary,
+            blobs=keep_files,
         )
         check(found.info)
         if history.version != version:
             continue  # Another task's read, or an append, came first, so continue from there.
         is_fresh = history.info is None
         history.take(found, last_messages=last_messages)
+        history.files.keep = keep_files
+        if found.blobs:
+            history.files.add(found.blobs)
         if is_fresh or history.covers(last_messages, with_summary=with_summary):
             return history, found

@@ -113,7 +113,7 @@ def _marked(result: FunctionResultContent) -> FunctionResultContent:
 
 
 def _with_text(result: FunctionResultContent, text: str) -> FunctionResultContent:
-    return msgspec.structs.replace(result, result=text)
+    return msgspec.structs.replace(result, result=text, parts=())
 
 
 def _with_results(

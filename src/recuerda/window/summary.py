@@ -13,6 +13,7 @@ import msgspec
 
 from recuerda.errors import StateError
 from recuerda.messages.codec import encode_json, message_from_json, message_to_json
+from recuerda.messages.files import named_where_absent
 from recuerda.messages.message import ChatMessage, Usage
 
 INTRODUCTION = (
@@ -59,15 +60,15 @@ def is_pinned(message: ChatMessage) -> bool:
 def pinned_of(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
     """Return the pinned messages.
 
-    Calls and results are removed from them, because these leave the window with their turns.
+    Calls and results are removed from them, because these leave the window with their turns. A file that is kept beside
+    its turn is named.
     """
-    return tuple(
-        [
-            message if not message.function_calls else ChatMessage(message.role, message.text)
-            for message in messages
-            if is_pinned(message) and message.role != "tool"
-        ]
-    )
+    pinned = [
+        message if not message.function_calls else ChatMessage(message.role, message.text)
+        for message in messages
+        if is_pinned(message) and message.role != "tool"
+    ]
+    return named_where_absent(pinned)
 
 
 class _WireSummary(msgspec.Struct, kw_only=True, omit_defaults=True):

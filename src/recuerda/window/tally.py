@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from recuerda.messages.files import has_files, named
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.window.repair import NOT_RECORDED, is_sound
 from recuerda.window.shortening import elided
@@ -53,18 +54,30 @@ class Tally:
         turns: the turns, the oldest first. The list may grow at its end and must not change otherwise.
         counter: the counter for tokens. If None, only messages are counted.
         leaves_out: True also measures the turns without their results.
+        names_files: True measures the turns with the name of each file in the place of the file.
     """
 
-    def __init__(self, turns: Sequence[NumberedTurn], counter: TokenCounter | None, *, leaves_out: bool) -> None:
+    def __init__(
+        self,
+        turns: Sequence[NumberedTurn],
+        counter: TokenCounter | None,
+        *,
+        leaves_out: bool,
+        names_files: bool = False,
+    ) -> None:
         self.turns = turns
         self.counter = counter
-        self.leaves_out = leaves_out
+        self.settings = (counter, leaves_out, names_files)
+        self._leaves_out = leaves_out
+        self._names_files = names_files
+        self._named: dict[int, tuple[ChatMessage, ...]] = {}
+        self._seen_from = self._seen_to = len(turns)
         self._anchor = len(turns)
         self._older = [Sums()]
         self._newer = [Sums()]
         self._lean = lean = dict[int, tuple[ChatMessage, ...]]()
-        self._whole = _Line(lambda index: turns[index].turn.messages)
-        self._bare = _Line(lambda index: lean.get(index) or turns[index].turn.messages)
+        self._whole = _Line(self.named)
+        self._bare = _Line(lambda index: lean.get(index) or self.named(index))
 
     @property
     def measured_from(self) -> int:
@@ -81,12 +94,53 @@ class Tally:
             return _added(self._newer[-1], self._older[self._anchor - index])
         return _added(self._newer[-1], self._newer[index - self._anchor], -1)
 
-    def messages_from(self, front: int, whole_from: int) -> list[ChatMessage]:
+    def messages_from(self, front: int, whole_from: int, *, files_from: int = 0) -> list[ChatMessage]:
         """Return a new list with the messages of the turns from `front` on.
 
-        Before `whole_from`, results are left out.
+        Before `whole_from`, results are left out. Before `files_from`, files are named, if the tally names files.
         """
-        whole = self._slice(self._whole, whole_from, len(self.turns))
+        end = len(self.turns)
+        files_from = max(front, files_from)
+        if not self.has_files_from(files_from):
+            return self._between(front, whole_from, end)
+        found = self._between(front, min(whole_from, files_from), files_from)
+        for index in range(files_from, end):
+            messages = self.turns[index].turn.messages
+            found += elided(messages) if index < whole_from else messages
+        return found
+
+    def named(self, index: int) -> tuple[ChatMessage, ...]:
+        """Return the messages of a turn, with the names of its files if the tally names files."""
+        self._look(index)
+        return self._named.get(index) or self.turns[index].turn.messages
+
+    def has_files_from(self, index: int) -> bool:
+        """Return whether a turn from an index on has files, if the tally names files."""
+        if not self._names_files:
+            return False
+        for one in range(index, len(self.turns)):
+            self._look(one)
+        return any(one >= index for one in self._named)
+
+    def files_cost(self, index: int) -> int:
+        """Return the tokens of the files of the turns from an index on, beyond the tokens of their names."""
+        if self.counter is None or not self.has_files_from(index):
+            return 0
+        files = [(self.turns[one].turn.messages, messages) for one, messages in self._named.items() if one >= index]
+        return sum(max(0, self.counter.count(whole) - self.counter.count(named)) for whole, named in files)
+
+    def _look(self, index: int) -> None:
+        """Name the files of a turn that was not looked at yet."""
+        if not self._names_files or self._seen_from <= index < self._seen_to:
+            return
+        for one in range(index, self._seen_from) if index < self._seen_from else range(self._seen_to, index + 1):
+            messages = self.turns[one].turn.messages
+            if has_files(messages):
+                self._named[one] = named(messages, f"from turn {self.turns[one].number}")
+        self._seen_from, self._seen_to = min(self._seen_from, index), max(self._seen_to, index + 1)
+
+    def _between(self, front: int, whole_from: int, end: int) -> list[ChatMessage]:
+        whole = self._slice(self._whole, whole_from, end)
         return whole if front >= whole_from else self._slice(self._bare, front, whole_from) + whole
 
     def _slice(self, line: _Line, start: int, end: int) -> list[ChatMessage]:
@@ -96,10 +150,10 @@ class Tally:
         return line.messages[first - count : first - self.sums_from(end).messages]
 
     def _measure(self, index: int) -> Sums:
-        messages = self.turns[index].turn.messages
-        if self.counter is None and not self.leaves_out:
+        messages = self.named(index)
+        if self.counter is None and not self._leaves_out:
             return Sums(len(messages))
-        lean = elided(messages) if self.leaves_out else messages
+        lean = elided(messages) if self._leaves_out else messages
         if lean is not messages:
             self._lean[index] = lean
         if self.counter is None:

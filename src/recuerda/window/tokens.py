@@ -18,16 +18,16 @@ from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from recuerda.errors import ConfigurationError
 from recuerda.messages.message import (
+    FILES,
     AnyContent,
     ChatMessage,
-    DataContent,
     FunctionCallContent,
     FunctionResultContent,
     RefusalContent,
     TextContent,
-    UriContent,
     Usage,
 )
+from recuerda.window.file_tokens import file_tokens
 
 TOKENS_PER_MESSAGE = 4
 """The approximate number of tokens that a message costs in addition to its text, in every chat format."""
@@ -35,10 +35,6 @@ TOKENS_PER_MESSAGE = 4
 BYTES_PER_TOKEN = 4
 """The usual number of bytes per token in English text. For other scripts, bytes are closer to tokens than characters
 are."""
-
-TOKENS_PER_FILE = 1000
-"""The number of tokens that is assumed for an image or a file. Services differ by a factor of ten in both
-directions."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _EIGHTHS = 8
@@ -102,6 +98,7 @@ class TokenCounter:
 
     def __init__(self, encoding: TextEncoding | CountText | None = None) -> None:
         self._count_text = None if encoding is None else _count_with(encoding)
+        self._model_id: str | None = None
         self._eighths = _EIGHTHS
         self._reports: deque[float] = deque(maxlen=_KEPT_REPORTS)
         self._asked = 0
@@ -120,11 +117,15 @@ class TokenCounter:
     def for_model(self, model_id: str | None) -> TokenCounter:
         """Return the counter for one model.
 
-        Each model has its own counter, because estimates are calibrated separately.
+        Each model has its own counter, because estimates are calibrated separately, and models count images in
+        different ways.
         """
-        if model_id is None or self.is_exact:
+        if model_id is None or model_id == self._model_id:
             return self
-        return self._by_model.setdefault(model_id, TokenCounter())
+        if model_id not in self._by_model:
+            counter = self._by_model[model_id] = TokenCounter(self._count_text)
+            counter._model_id = model_id
+        return self._by_model[model_id]
 
     def count(
         self, messages: Iterable[ChatMessage] = (), *, instructions: str | None = None, tools: Iterable[ToolSchema] = ()
@@ -198,20 +199,23 @@ class TokenCounter:
         fixed = text = results = 0
         for part in message.content:
             results += isinstance(part, FunctionResultContent)
-            fixed += _is_file(part) * TOKENS_PER_FILE
+            fixed += self._measure_files(part)
             text += self.measure_text(_text_of(part))
         # In most formats, each result is sent as a message of its own.
         return Size(fixed + TOKENS_PER_MESSAGE * max(1, results), text)
+
+    def _measure_files(self, part: AnyContent) -> int:
+        """Return the tokens of a file, or of the files in a result."""
+        if isinstance(part, FILES):
+            return file_tokens(part, self._model_id)
+        if isinstance(part, FunctionResultContent):
+            return sum(file_tokens(one, self._model_id) for one in part.parts if isinstance(one, FILES))
+        return 0
 
 
 def estimate_tokens(message: ChatMessage) -> int:
     """Return an estimate of a message's tokens: one for every four bytes of text, and four for the message itself."""
     return ESTIMATES.count([message])
-
-
-def has_files(messages: Iterable[ChatMessage]) -> bool:
-    """Return whether the messages hold images or files. Their cost cannot be known before the request."""
-    return any(_is_file(part) for message in messages if type(message.content) is not str for part in message.contents)
 
 
 def as_text(value: object) -> str:
@@ -233,10 +237,6 @@ def _count_with(encoding: TextEncoding | CountText) -> CountText:
         f"encoding must be an encoding or a function that counts a text's tokens, not {encoding!r}: "
         'give tiktoken.get_encoding("o200k_base"), for example'
     )
-
-
-def _is_file(part: AnyContent) -> bool:
-    return isinstance(part, DataContent | UriContent)
 
 
 def _text_of(part: AnyContent) -> str:

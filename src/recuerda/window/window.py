@@ -14,11 +14,12 @@ import msgspec
 
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_count, check_limit
+from recuerda.messages.files import has_files
 from recuerda.messages.message import ChatMessage, Turn, Usage
 from recuerda.window.choosing import Limits, choose, count_fitting
 from recuerda.window.shortening import fitted
 from recuerda.window.tally import NumberedTurn, Tally
-from recuerda.window.tokens import ESTIMATES, TokenCounter, ToolSchema, estimate_tokens, has_files
+from recuerda.window.tokens import ESTIMATES, TokenCounter, ToolSchema, estimate_tokens
 
 _STEPS = 8
 """The tokens of everything except the thread are rounded up to a multiple of the budget divided by this number."""
@@ -36,6 +37,8 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         keep_results: the number of the newest turns that keep the results of their tools. For older turns, the model
             sees the calls and a mark that the results were left out. This boundary moves in steps too, so up to twice
             as many turns (or eight more) keep their results. If None, all results are kept.
+        keep_files: the number of the newest turns whose images and files are sent. In older turns, the model sees the
+            name of each file in its place. The files take at most half of `max_tokens`. If None, all files are sent.
         counter: the counter for tokens; None for estimates that calibrate themselves for the agent's model.
 
     Raises:
@@ -46,6 +49,7 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     reserve_tokens: int = 0
     keep_results: int | None = None
+    keep_files: int | None = 2
     counter: TokenCounter | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +57,8 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
             if (value := getattr(self, name)) is not None:
                 check_limit(value, name)
         check_count(self.reserve_tokens, "reserve_tokens")
+        if self.keep_files is not None:
+            check_count(self.keep_files, "keep_files")
         if self.reserve_tokens and self.reserve_tokens >= (self.max_tokens or 0):
             raise InvalidInput(
                 f"reserve_tokens is a part of max_tokens, so it must be less than {self.max_tokens}, not "
@@ -99,25 +105,29 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         The turns have numbers, so they need not be the whole thread. They must hold at least its `last_messages` newest
         messages. `is_rest` means the same as in `choose`.
         """
-        limits = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        limits, files_from = self._beside_files(tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
         choice = choose(tally, limits, is_rest=is_rest)
         if choice.is_too_long and limits.tokens is not None:
-            newest = tally.turns[-1].turn.messages
-            return list(fitted(newest, self.counter or ESTIMATES, max_tokens=limits.tokens))
-        return tally.messages_from(choice.front, choice.whole_from)
+            last = len(tally.turns) - 1
+            newest = tally.named(last) if last < files_from else tally.turns[last].turn.messages
+            left = limits.tokens + tally.files_cost(max(last, files_from))
+            return list(fitted(newest, self.counter or ESTIMATES, max_tokens=left))
+        return tally.messages_from(choice.front, choice.whole_from, files_from=files_from)
 
     def first_sent(self, tally: Tally, *, overhead_tokens: int, input_tokens: int, is_rest: bool) -> int:
         """Return the number of the first turn that `plan` sends; 0 if there is no turn. The arguments are the same."""
-        choice = choose(tally, self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens), is_rest=is_rest)
+        limits, _ = self._beside_files(tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        choice = choose(tally, limits, is_rest=is_rest)
         return tally.turns[choice.front].number if tally.turns else 0
 
     def tally(self, turns: Sequence[NumberedTurn], known: Tally | None = None) -> Tally:
         """Return the tally of turns for `plan`. If `known` is a tally of these turns for this window, return it."""
         counter = None if self.max_tokens is None else self.counter or ESTIMATES
-        leaves_out = self.keep_results is not None
-        if known is not None and (known.turns is turns, known.counter, known.leaves_out) == (True, counter, leaves_out):
+        leaves_out, names_files = self.keep_results is not None, self.keep_files is not None
+        wanted = (counter, leaves_out, names_files)
+        if known is not None and known.turns is turns and known.settings == wanted:
             return known
-        return Tally(turns, counter, leaves_out=leaves_out)
+        return Tally(turns, counter, leaves_out=leaves_out, names_files=names_files)
 
     def latest(self, turns: Sequence[Turn]) -> list[ChatMessage]:
         """Return the messages of all newest whole turns that fit, without steps. Use it for people, not for a model."""
@@ -167,6 +177,23 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
         step = max(1, budget // _STEPS)
         used = -(-(overhead_tokens + input_tokens) // step) * step
         return Limits(self.max_messages, max(1, budget - used), self.keep_results)
+
+    def _beside_files(self, tally: Tally, *, overhead_tokens: int, input_tokens: int) -> tuple[Limits, int]:
+        """Return the limits that the files of the newest turns leave, and the index of the first turn with its files.
+
+        The files are counted apart from their turns, so that the cost of a turn does not fall when it gets old.
+        """
+        limits = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        if self.keep_files is None:
+            return limits, 0
+        end = len(tally.turns)
+        first = max(0, end - self.keep_files)
+        if limits.tokens is None or not tally.has_files_from(first):
+            return limits, first
+        while tally.files_cost(first) > limits.tokens // 2:
+            first += 1
+        files = tally.files_cost(first)
+        return self.limits(overhead_tokens=overhead_tokens + files, input_tokens=input_tokens), first
 
     def beside(self, *, overhead_tokens: int, input_tokens: int) -> Self:
         """Return the window that is left for the thread. The arguments mean the same as in `select`."""

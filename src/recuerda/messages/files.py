@@ -1,0 +1,166 @@
+"""Files whose bytes are kept beside a turn and not in it.
+
+A picture inside the body of a turn would be read with every window, and would be stored again with every turn that
+shows it. So a turn that is stored names its larger files by the SHA-256 of their bytes, and the storage keeps the bytes
+once in the thread. A file that is small stays in the body, because a second place would cost more than its bytes.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from binascii import Error as BinasciiError
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from operator import is_
+
+import msgspec
+
+from recuerda.messages.extent import extent_of
+from recuerda.messages.message import (
+    FILES,
+    AnyContent,
+    AnyFile,
+    ChatMessage,
+    DataContent,
+    FunctionResultContent,
+    ResultPart,
+    StoredFile,
+    TextContent,
+    Turn,
+    UriContent,
+    file_mark,
+    plain_content,
+    trusted_message,
+)
+
+LARGEST_INLINE = 2048
+"""The size in bytes up to which a file stays in the body of its turn."""
+
+
+def offloaded(messages: Sequence[ChatMessage]) -> tuple[tuple[ChatMessage, ...], dict[str, bytes]]:
+    """Return messages with a `StoredFile` in the place of each larger file, and the bytes of these files by digest."""
+    blobs: dict[str, bytes] = {}
+    changed = tuple([_changed(message, lambda part: _stored(part, blobs)) for message in messages])
+    return changed, blobs
+
+
+def with_files(messages: Sequence[ChatMessage], blobs: Mapping[str, bytes]) -> tuple[ChatMessage, ...]:
+    """Return stored messages with the files whose bytes are given."""
+    return tuple([_changed(message, lambda part: _restored(part, blobs)) for message in messages])
+
+
+def turn_with_files(turn: Turn, blobs: Mapping[str, bytes]) -> Turn:
+    """Return a stored turn with the files whose bytes are given."""
+    return msgspec.structs.replace(turn, messages=with_files(turn.messages, blobs)) if blobs else turn
+
+
+def named(messages: Sequence[ChatMessage], origin: str | None = None) -> tuple[ChatMessage, ...]:
+    """Return messages with a text in the place of each file, such as `[image photo.png, image/png, 300 kB]`.
+
+    A result with files becomes its text. `origin` says where the files are, such as "from turn 3".
+    """
+    return tuple([_changed(message, lambda part: TextContent(file_mark(part, origin))) for message in messages])
+
+
+def named_where_absent(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """Return messages with a text in the place of each file whose bytes are not there."""
+    return tuple([_changed(message, _present) for message in messages])
+
+
+def without_bytes(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """Return messages without the bytes of their larger files, for a check of everything else."""
+    return tuple([_changed(message, _emptied) for message in messages])
+
+
+def has_files(messages: Sequence[ChatMessage]) -> bool:
+    """Return whether messages hold images or files, also inside results."""
+    return any(not isinstance(one.content, str) and any(map(_holds_files, one.content)) for one in messages)
+
+
+_FILE_TYPES = frozenset(FILES)
+
+
+def _holds_files(part: AnyContent) -> bool:
+    return type(part) in _FILE_TYPES or (type(part) is FunctionResultContent and bool(part.parts))
+
+
+def _changed(message: ChatMessage, change: Callable[[AnyFile], ResultPart]) -> ChatMessage:
+    """Return a message with its files changed; the same object if no file changes."""
+    content = message.content
+    if isinstance(content, str):
+        return message
+    parts = tuple([_changed_part(part, change) if _holds_files(part) else part for part in content])
+    if all(map(is_, parts, content)):
+        return message
+    return trusted_message(
+        message.role, plain_content(parts), message.author_name, message.message_id, message.additional_properties
+    )
+
+
+def _changed_part(part: AnyContent, change: Callable[[AnyFile], ResultPart]) -> AnyContent:
+    if not isinstance(part, FunctionResultContent):
+        return change(part) if isinstance(part, FILES) else part
+    parts = tuple([change(one) if isinstance(one, FILES) else one for one in part.parts])
+    if all(map(is_, parts, part.parts)):
+        return part
+    if not any(isinstance(one, FILES) for one in parts):
+        texts = "\n".join(one.text for one in parts if isinstance(one, TextContent))
+        return msgspec.structs.replace(part, result=texts, parts=())
+    return msgspec.structs.replace(part, parts=parts)
+
+
+def _stored(part: AnyFile, blobs: dict[str, bytes]) -> AnyFile:
+    head = None
+    if isinstance(part, DataContent):
+        data = bytes(part.data)
+    elif isinstance(part, UriContent) and (found := _decoded(part.uri)) is not None:
+        head, data = found
+    else:
+        return part
+    if len(data) <= LARGEST_INLINE:
+        return part
+    digest = sha256(data).hexdigest()
+    blobs[digest] = data
+    return StoredFile(
+        digest,
+        len(data),
+        part.media_type,
+        part.name,
+        part.detail,
+        head,
+        extent_of(data, part.media_type),
+        additional_properties=part.additional_properties,
+    )
+
+
+def _emptied(part: AnyFile) -> AnyFile:
+    is_large = isinstance(part, DataContent) and type(part.data) is bytes and len(part.data) > LARGEST_INLINE
+    return msgspec.structs.replace(part, data=b"") if is_large else part
+
+
+def _present(part: AnyFile) -> ResultPart:
+    return TextContent(file_mark(part)) if isinstance(part, StoredFile) else part
+
+
+def _restored(part: AnyFile, blobs: Mapping[str, bytes]) -> AnyFile:
+    if not isinstance(part, StoredFile) or (data := blobs.get(part.digest)) is None:
+        return part
+    rest = part.additional_properties
+    if part.head is None:
+        return DataContent(data, part.media_type, part.name, part.detail, additional_properties=rest)
+    uri = f"{part.head},{b64encode(data).decode()}"
+    return UriContent(uri, part.media_type, part.name, part.detail, additional_properties=rest)
+
+
+def _decoded(uri: str) -> tuple[str, bytes] | None:
+    """Return the head and the bytes of a `data:` URL that the bytes give again exactly; None for any other URI."""
+    if len(uri) <= LARGEST_INLINE or not uri.startswith("data:"):
+        return None
+    head, _, text = uri.partition(",")
+    if not head.endswith(";base64"):
+        return None
+    try:
+        data = b64decode(text, validate=True)
+    except (BinasciiError, ValueError):
+        return None
+    return (head, data) if b64encode(data).decode() == text else None
