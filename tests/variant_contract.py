@@ -9,7 +9,7 @@ with those of the RAM storage, and `CHOSEN` adds the tests for everything that t
 
 from __future__ import annotations
 
-from recuerda.testing.storage_contract import DraftListContract, StorageContract
+from recuerda.testing.storage_contract import BlobContract, DraftListContract, StorageContract
 from recuerda.testing.storage_contract.model import ModelContract
 
 CHOSEN = (
@@ -66,9 +66,19 @@ CHOSEN = (
 )
 
 
+CHOSEN_OF_BLOBS = (
+    "test_blobs_come_back_with_the_digests_of_their_turns",
+    "test_a_blob_goes_with_the_last_turn_that_names_it",
+    "test_writers_who_show_the_same_picture_share_it",
+)
+
+
 class VariantContract(ModelContract, DraftListContract):
     """Tests for a variant of a storage that runs the whole `StorageContract` elsewhere."""
 
 
 for _test in CHOSEN:
     setattr(VariantContract, _test, getattr(StorageContract, _test))
+
+for _test in CHOSEN_OF_BLOBS:
+    setattr(VariantContract, _test, getattr(BlobContract, _test))

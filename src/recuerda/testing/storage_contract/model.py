@@ -19,7 +19,7 @@ from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, Draft, DraftStep, ThreadInfo, ThreadSlice, TurnRecord, Version
+from recuerda.storage.records import Appended, Blob, Draft, DraftStep, ThreadInfo, ThreadSlice, TurnRecord, Version
 from recuerda.testing.storage_contract.base import ContractBase, a_turn
 
 Options: TypeAlias = dict[str, Any]
@@ -46,6 +46,7 @@ class Operation:
 
 
 _IDS = ("t1", "t2", "t3", "t4")
+_BLOBS = tuple(Blob.of(data) for data in (b"", b"cat", b"dog"))
 
 
 def operations() -> st.SearchStrategy[Operation]:
@@ -70,6 +71,7 @@ def operations() -> st.SearchStrategy[Operation]:
         user_id=user,
         title=title,
         replaces=st.integers(-1, 3),
+        blobs=st.lists(st.sampled_from(_BLOBS), max_size=2),
     )
     read = one(
         "read",
@@ -79,6 +81,7 @@ def operations() -> st.SearchStrategy[Operation]:
         last_turns=st.integers(0, 4),
         turn_id=turn_id,
         with_summary=st.booleans(),
+        blobs=st.none() | st.integers(0, 3),
     )
     return st.one_of(
         append,
@@ -120,7 +123,7 @@ class ModelContract(ContractBase):
         for i, operation in enumerate(sequence):
             thread = prefix + operation.thread
             before = await _turn_numbers(oracle, thread)
-            resolved = await _resolve(operation, oracle, thread)
+            resolved = await _resolve(operation, oracle, thread, keeps_blobs=storage.max_blob_bytes != 0)
             wanted = await _outcome(oracle, resolved, thread)
             got = await _outcome((storage, another)[i % 2], resolved, thread)
             _check_same(got, wanted, resolved, held=await _turn_numbers(oracle, thread))
@@ -132,9 +135,11 @@ class ModelContract(ContractBase):
             await _check_whole(another, oracle, thread, newest_cut.get(thread, 0))
 
 
-async def _resolve(operation: Operation, oracle: Storage, thread: str) -> Operation:
+async def _resolve(operation: Operation, oracle: Storage, thread: str, *, keeps_blobs: bool) -> Operation:
     """Return the operation with its real arguments. Some drawn arguments are relative to the thread's state."""
     options = dict(operation.options)
+    if not keeps_blobs:
+        options.pop("blobs", None)
     info = await oracle.head(thread)
     if operation.ahead is not None:
         options["expected"] = max(0, (info.revision if info else 0) + operation.ahead)
@@ -171,6 +176,7 @@ async def _call(storage: Storage, operation: Operation, thread: str) -> object:
     match operation.name:
         case "append":
             turn = a_turn(options.pop("body", b""), messages=options.pop("messages", 1), id=options.pop("id", None))
+            turn = replace(turn, blobs=tuple(options.pop("blobs", ())))
             return await storage.append(thread, turn, **options)
         case "read":
             return await storage.read(thread, **(options | await _after(storage, operation, thread)))
@@ -244,7 +250,7 @@ def _record(record: TurnRecord) -> TurnRecord:
 
 
 async def _check_whole(storage: Storage, oracle: Storage, thread: str, newest_cut: int) -> None:
-    got, wanted = await storage.read(thread), await oracle.read(thread)
+    got, wanted = await storage.read(thread, blobs=None), await oracle.read(thread, blobs=None)
     assert _comparable(got) == _comparable(wanted)
     assert _comparable(await storage.load_draft(thread)) == _comparable(await oracle.load_draft(thread))
     summarised = await storage.read(thread, with_summary=True), await oracle.read(thread, with_summary=True)
