@@ -19,6 +19,7 @@ from recuerda import (
     ThreadConflict,
     ThreadDiverged,
     ThreadOwnershipError,
+    Titler,
 )
 from recuerda.openai import OpenAIResponsesClient
 from recuerda.testing.openai_server import ScriptedOpenAIServer
@@ -70,6 +71,16 @@ async def test_each_turn_is_at_the_service_and_in_the_mirror(
     assert [info.id for info in (await storage.list_threads()).threads] == ["riker"]
     assert reply.turn_id is not None
     assert await thread.verify_mirror(client) == 0
+
+
+async def test_a_model_titles_the_mirror_of_a_thread(
+    client: OpenAIResponsesClient, server: ScriptedOpenAIServer, storage: Storage
+) -> None:
+    server.script.append("one!")
+    agent = client.create_agent(mirror=storage, titler=Titler(ScriptedChatClient(["The first"])))
+    await agent.run("one", thread="riker")
+    await agent.close()
+    assert [(info.title, info.title_turn) for info in (await storage.list_threads()).threads] == [("The first", 1)]
 
 
 async def test_a_thread_is_opened_by_its_name_in_another_process(

@@ -187,9 +187,10 @@ class Attempt:
         if summarizer is not None and store is not None:
             self._warnings += summarizer.take_failures()
             await summarizer.after_turn(store, prompt.window_beside(said))
-        if (titler := self._settings.titler) is not None and store is not None and appended is not None:
+        if (titler := self._settings.titler) is not None and appended is not None:
             self._warnings += titler.take_failures()
-            await titler.after_turn(store, appended)
+            if (kept := store or thread.mirror) is not None:
+                await titler.after_turn(kept, appended)
         return msgspec.structs.replace(response, warnings=tuple(self._warnings))
 
     async def _failed(self, error: BaseException) -> None:

@@ -50,7 +50,7 @@ class Titler:
 
     A title is written after the answer is returned, and never delays it; `Agent.close` waits for it. Until then, and if
     the model fails, the thread has the start of the user's text as its title. For titles without a model, override
-    `title`.
+    `title`. If a service keeps the threads, their local copies get the titles.
     """
 
     def __init__(

@@ -93,10 +93,25 @@ def operations() -> st.SearchStrategy[Operation]:
         one("summarize", ahead=ahead, body=st.binary(max_size=4), back=st.integers(-1, 6)),
         one("trim", ahead=ahead, keep_turns=count),
         one("trim", ahead=ahead, keep_messages=count),
-        one("update", title=title, user_id=st.none() | user, metadata=st.dictionaries(st.text("ab"), count)),
+        one(
+            "update",
+            title=title,
+            user_id=st.none() | user,
+            metadata=st.dictionaries(st.text("ab"), count),
+            archived=st.booleans(),
+            tags=st.sets(st.sampled_from("xyz")),
+        ),
         one("save", ahead=ahead, turn_id=turn_id, body=st.sampled_from([b"", b"1"]), back=st.integers(-1, 2)),
         one("save", ahead=ahead, body=st.sampled_from([b"", b"1"]), back=st.just(0)),
-        one("list", user_id=user),
+        one("walk", user_id=user),
+        one(
+            "list",
+            user_id=user,
+            title=st.text("ab ", max_size=2),
+            metadata=st.dictionaries(st.sampled_from("ab"), st.none() | count, max_size=1),
+            tags=st.sets(st.sampled_from("xyz"), max_size=2),
+            archived=st.none() | st.booleans(),
+        ),
         one("head load drop delete"),
     )
 
@@ -181,6 +196,8 @@ async def _call(storage: Storage, operation: Operation, thread: str) -> object:
         case "read":
             return await storage.read(thread, **(options | await _after(storage, operation, thread)))
         case "list":
+            return await _listed(storage, thread[: -len(operation.thread)], options)
+        case "walk":
             prefix = thread[: -len(operation.thread)]
             return {info.id async for info in storage.threads(**options) if info.id.startswith(prefix)}
         case "save":
@@ -189,6 +206,17 @@ async def _call(storage: Storage, operation: Operation, thread: str) -> object:
         case _:
             method = {"load": "load_draft", "drop": "drop_draft", "update": "update_thread"}
             return await getattr(storage, method.get(operation.name, operation.name))(thread, **options)
+
+
+async def _listed(storage: Storage, prefix: str, options: Options) -> set[str]:
+    """Return the ids of the listed threads that have a prefix. Other examples have left threads in the storage."""
+    found: set[str] = set()
+    cursor: str | None = None
+    while True:
+        page = await storage.list_threads(**options, limit=1_000, cursor=cursor)
+        found |= {info.id for info in page.threads if info.id.startswith(prefix)}
+        if (cursor := page.cursor) is None:
+            return found
 
 
 async def _after(storage: Storage, operation: Operation, thread: str) -> Options:
