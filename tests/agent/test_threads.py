@@ -1,7 +1,9 @@
 """Where an agent's threads live."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,3 +136,18 @@ async def test_a_thread_of_another_agent_stays_where_it_is(storage: Storage) -> 
     elsewhere = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="t"))
     await ScriptedChatClient(["ok"]).create_agent().run("hi", thread=elsewhere)
     assert [info.id async for info in storage.threads()] == ["t"]
+
+
+def test_opening_a_thread_makes_one_store_and_no_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = ScriptedChatClient().create_agent(storage=f"sqlite:///{tmp_path}/memory.db")
+    made: list[object] = []
+    for kind in (ChatMessageStore, MemoryStorage):
+        make = kind.__init__
+
+        def counted(self: object, *args: Any, make: Callable[..., None] = make, **options: Any) -> None:
+            made.append(self)
+            make(self, *args, **options)
+
+        monkeypatch.setattr(kind, "__init__", counted)
+    thread = agent.get_thread("t", user_id="ana")
+    assert made == [thread.message_store]

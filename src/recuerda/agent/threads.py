@@ -80,7 +80,11 @@ class AgentThreads:
             )
         if self.by_service:
             return self._of_service(AgentThread(thread_id), user_id)
-        return AgentThread(message_store=self._store_for(thread_id, _openable(self._made_store()), user_id=user_id))
+        if self._factory is None:
+            store = ChatMessageStore(storage=self.storage, thread_id=thread_id, user_id=user_id)
+        else:
+            store = self._store_for(thread_id, _openable(self._factory()), user_id=user_id)
+        return AgentThread(message_store=store)
 
     async def restore(self, state: Any, *, user_id: str | None) -> AgentThread:
         """Return the thread that a saved state describes."""

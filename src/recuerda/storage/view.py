@@ -13,6 +13,7 @@ from msgspec import structs
 from recuerda.errors import RecuerdaError, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.erasure import Follower
+from recuerda.storage.hooks import StorageHooks
 from recuerda.storage.records import (
     NO_GUARD,
     Appended,
@@ -39,7 +40,9 @@ class UserStorage(Storage):
     """
 
     def __init__(self, storage: Storage, user_id: str) -> None:
-        super().__init__(clock=storage.clock)
+        # Each handle of a user makes a view, so a view shares the storage's locks and followers.
+        StorageHooks.__init__(self, clock=storage.clock)
+        self._locks = storage._locks
         self.kind: str = storage.kind  # pyright: ignore[reportIncompatibleVariableOverride]  # varies by instance
         self.driver_errors: tuple[type[Exception], ...] = storage.driver_errors  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
         self.max_body_bytes: int | None = storage.max_body_bytes  # pyright: ignore[reportIncompatibleVariableOverride]  # as above

@@ -56,9 +56,8 @@ class AgentThread:
             raise ThreadOwnershipError(
                 "a thread is kept either by a message store or by a service: give message_store or service_thread_id"
             )
-        self._owner: Owner = Unsettled(new_id() if id is None else check_id(id, "thread id"))
-        if message_store is not None:
-            self.message_store = message_store
+        own_id = new_id() if id is None else check_id(id, "thread id")
+        self._owner: Owner = Unsettled(own_id) if message_store is None else _owner_of(message_store, own_id)
         if service_thread_id is not None:
             self.service_thread_id = service_thread_id
         if id not in (None, self.id):
