@@ -28,6 +28,7 @@ from recuerda.messages.message import (
     UriContent,
     with_properties,
 )
+from recuerda.server.compacting import notes_in
 from recuerda.server.faults import bad_request
 from recuerda.server.kinds import check_tool_item, is_tool_item, tool_content
 from recuerda.server.names import TurnName, is_item_id, parse_item_id
@@ -253,6 +254,8 @@ def _plain_message(item: Item) -> ChatMessage:
             content = tool_content(item)
             role = "assistant" if isinstance(content, FunctionCallContent) else "tool"
             return ChatMessage(role, [content], message_id=id)
+        case "compaction" if (notes := notes_in(item)) is not None:
+            return ChatMessage("user", [TextContent(notes)], message_id=id)
         case _:
             # Unknown items are kept for clients and people. A result without a call is never sent to a model.
             return ChatMessage("tool", [UnknownContent({"type": item["type"]})], message_id=id)

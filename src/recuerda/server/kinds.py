@@ -14,6 +14,7 @@ import msgspec
 
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent
+from recuerda.server.compacting import notes_in
 from recuerda.server.faults import bad_request
 from recuerda.server.requests import Item, convert
 
@@ -88,10 +89,10 @@ def check_readable(item: Item, *, at: str) -> None:
     """Check that the model can be given an item.
 
     Raises:
-        ApiFault: the item has another kind.
+        ApiFault: the item has another kind, or holds notes that another service has sealed.
     """
     kind = item["type"]
-    if kind not in _SHAPES and kind not in _OF_FUNCTIONS:
+    if kind not in _SHAPES and kind not in _OF_FUNCTIONS and notes_in(item) is None:
         raise bad_request(
             f"Items of type '{kind[:60]}' are not supported, because the model of this server cannot read them. "
             "Leave the item out.",

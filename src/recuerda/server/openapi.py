@@ -105,6 +105,9 @@ ANSWERS: dict[str, Schema] = {
         conversation={"type": ["object", "null"]},
         previous_response_id={"type": ["string", "null"]},
     ),
+    "Compaction": _object(
+        {"id": _STRING, "object": _STRING, "output": {"type": "array", "items": {"$ref": _REF.format(name="Item")}}}
+    ),
     "InputTokens": _object({"object": _STRING, "input_tokens": {"type": "integer"}}),
     "Status": _object({"status": _STRING}),
     "Error": _object(

@@ -182,6 +182,12 @@ def part_done(part: Item, at: Event) -> Iterator[Event]:
     yield {"type": "response.content_part.done", **at, "part": {**part}}
 
 
+def text_of(items: Sequence[Item]) -> str:
+    """Return the text of the messages among some items."""
+    parts = [part for item in items if item["type"] == "message" for part in item["content"]]
+    return "".join(part["text"] for part in parts if part["type"] == "output_text")
+
+
 def text_name(part: Item) -> str:
     """Return the field that holds the text of a part."""
     return "refusal" if part["type"] == "refusal" else "text"

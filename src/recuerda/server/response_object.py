@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
+from recuerda.ids import new_id
 from recuerda.messages.message import Usage
 from recuerda.server.answer import Answer
 from recuerda.server.names import TurnName
@@ -78,6 +79,17 @@ def finished(response: ResponseObject, answer: Answer, *, completed_at: int) -> 
 def failed(response: ResponseObject, message: str) -> ResponseObject:
     """Return the response after a failure. No part of its answer is kept."""
     return {**response, "status": "failed", "error": {"code": "server_error", "message": message}, "output": []}
+
+
+def compacted(output: list[Item], usage: Usage | None, *, created_at: int) -> ResponseObject:
+    """Return the answer to a compaction."""
+    return {
+        "id": f"cmp_{new_id()}",
+        "object": "response.compaction",
+        "created_at": created_at,
+        "output": output,
+        "usage": _usage(usage or Usage()),
+    }
 
 
 def to_keep(response: ResponseObject, cuts: Cuts | None) -> ResponseObject:

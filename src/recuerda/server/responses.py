@@ -25,6 +25,7 @@ from starlette.responses import Response
 from recuerda.messages.message import Turn
 from recuerda.server.answer import Answer, read_answer
 from recuerda.server.background import Background, Live
+from recuerda.server.compacting import compaction_body, compaction_item
 from recuerda.server.conversations import page_of
 from recuerda.server.events import Frames, closing, failing, opening, replay
 from recuerda.server.faults import ApiFault, bad_request, dropped, key_in_use, not_found
@@ -35,11 +36,11 @@ from recuerda.server.limits import InFlight
 from recuerda.server.metrics import Metrics
 from recuerda.server.names import TurnName, parse_response_id
 from recuerda.server.once import Once, RequestKey, fingerprint_in, key_of
-from recuerda.server.output_items import Cuts
+from recuerda.server.output_items import Cuts, text_of
 from recuerda.server.places import Place, find_place, is_kept
 from recuerda.server.prompt import chat_body, check_calls
 from recuerda.server.requests import CreateResponse, Item, RetrieveQuery, convert, parse_body, parse_query
-from recuerda.server.response_object import ResponseObject, begun, cuts_in, finished, from_kept, to_keep
+from recuerda.server.response_object import ResponseObject, begun, compacted, cuts_in, finished, from_kept, to_keep
 from recuerda.server.running_responses import Begun, Outcome, Running, RunningResponses
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
@@ -48,6 +49,7 @@ from recuerda.server.turns import (
     EMPTY_TURN,
     fingerprint_of,
     inputs_of,
+    items_of,
     merged_messages,
     outputs_of,
     pack_turn,
@@ -182,6 +184,23 @@ class Responses:
         if not response.get("background"):
             raise bad_request("Only a response with 'background' can be cancelled.", param="response_id")
         return json_response(response)
+
+    async def compact(self, call: ApiCall) -> Response:
+        """Return items that take the place of a conversation: the user's messages, and notes that the model writes."""
+        request = await call.run(parse_body, call.body, CreateResponse)
+        async with AsyncExitStack() as held:
+            place = await find_place(self._threads, call.tenancy, request, key=None, held=held)
+            prompt = await self._prompt(call, request, place)
+        model = request.model or call.deployment or self._settings.model
+        answer = Answer(place.name, first=0, call_fields={})
+        with self._in_flight.one_more():
+            async with self._upstream.chat(compaction_body(prompt.turns, model=model)) as upstream:
+                made = [*answer.take(read_answer(await upstream.read()))]
+        made += answer.end(is_whole=bool(answer.items))
+        self._metrics.used(answer.usage)
+        said = [item for turn in prompt.turns for item in items_of(turn) if item.get("role") == "user"]
+        output = [*said, compaction_item(text_of(answer.items))]
+        return json_response(compacted(output, answer.usage, created_at=int(time.time())))
 
     async def input_tokens(self, call: ApiCall) -> Response:
         """Return about how many tokens the model would read for a request. The model is not asked."""

@@ -155,6 +155,14 @@ ROUTES: tuple[ApiRoute, ...] = (
     ),
     ApiRoute(
         "POST",
+        "/v1/responses/compact",
+        "Write notes that take the place of a conversation",
+        lambda handlers: handlers.responses.compact,
+        body=CreateResponse,
+        answer="Compaction",
+    ),
+    ApiRoute(
+        "POST",
         "/v1/responses/input_tokens",
         "Count the tokens of a request",
         lambda handlers: handlers.responses.input_tokens,
