@@ -19,9 +19,12 @@ from recuerda import (
     FunctionResultContent,
     FunctionTool,
     Storage,
+    Turn,
     open_storage,
 )
-from recuerda.storage.records import DraftStep, NewTurn, ThreadParent
+from recuerda.file import FileStorage
+from recuerda.messages.codec import encode_turn
+from recuerda.storage.records import Blob, DraftStep, NewTurn, ThreadParent
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.cli.processes import CommandLine
 from tests.conversation import exchange, texts
@@ -345,3 +348,26 @@ def test_many_threads_are_all_looked_through(recuerda: CommandLine, url: str, wi
     within(fill)
     report = report_of(recuerda, url, "--repair", "--backup", "copies", code=0)
     assert (report["threads"], len(report["findings"])) == (250, 3)
+
+
+def test_missing_and_damaged_files_are_found_and_unused_ones_are_removed(recuerda: CommandLine, tmp_path: Path) -> None:
+    async def show() -> None:
+        body = encode_turn(Turn(messages=(ChatMessage("user", "see"),)))
+        blobs = (Blob.of(b"a cat"), Blob.of(b"a dog"))
+        async with FileStorage(tmp_path / "threads") as storage:
+            for thread in ("missing", "damaged", "sound"):
+                await storage.append(thread, NewTurn(body=body, message_count=1, blobs=blobs))
+
+    asyncio.run(show())
+    cat = Blob.of(b"a cat").digest
+    folders = {path.name.partition("-")[0]: path for path in (tmp_path / "threads").glob("*.blobs")}
+    (folders["missing"] / cat).unlink()
+    (folders["damaged"] / cat).write_bytes(b"a c?t")
+    (folders["sound"] / Blob.of(b"a bird").digest).write_bytes(b"a bird")
+    report = report_of(recuerda, URLS["file"], "--repair", "--backup", "copies")
+    assert kinds_of(report) == {("missing", "lost_file", False), ("damaged", "lost_file", False)}
+    assert {finding["explanation"] for finding in report["findings"]} == {
+        "A file that turn 1 names is missing.",
+        "A file that turn 1 names is damaged.",
+    }
+    assert len(list(folders["sound"].iterdir())) == 2

@@ -128,6 +128,8 @@ async def _examine_all(given: str | None, thread_ids: list[str] | None, copies: 
             async for thread_id in _ids(storage, thread_ids):
                 await _examine_one(storage, thread_id, report, copies, drops)
                 progress.update(task, advance=1, description=f"examining, {counted(report.threads, 'thread')}")
+        if copies is not None:
+            await storage.clean_up()
     return report
 
 

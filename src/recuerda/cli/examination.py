@@ -13,11 +13,11 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from recuerda.cli.pending import is_sealed, read_pending, told_pending
-from recuerda.errors import CorruptTurn, StateError, StorageError
+from recuerda.errors import CorruptTurn, InvalidInput, StateError, StorageError
 from recuerda.messages.codec import VERSION, decode_turn
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NO_BLOBS, Draft, ThreadInfo, TurnRecord
+from recuerda.storage.records import NO_BLOBS, Blob, Draft, ThreadInfo, TurnRecord
 from recuerda.window.summary import decode_summary
 
 Kind: TypeAlias = Literal[
@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal[
     "unreadable_draft",
     "corrupt_turn",
     "newer_turn",
+    "lost_file",
     "orphans",
     "counters",
     "unreadable_summary",
@@ -102,6 +103,7 @@ async def examine(storage: Storage, thread_id: str, *, user_id: str | None = Non
         ThreadOwnershipError: the thread belongs to another user than `user_id`.
     """
     thread = Examined(thread_id=thread_id)
+    lost: list[Finding] = []
     try:
         found = await storage.read(thread_id, user_id=user_id)
         thread.info, thread.records = found.info, found.records
@@ -109,6 +111,7 @@ async def examine(storage: Storage, thread_id: str, *, user_id: str | None = Non
             thread.summary = (await storage.read(thread_id, last_turns=0, with_summary=True)).summary
         if found.has_draft:
             thread.draft = await storage.load_draft(thread_id)
+        lost = await _lost_files(storage, thread)
     except StorageError as error:
         thread.findings.append(
             Finding(
@@ -118,17 +121,48 @@ async def examine(storage: Storage, thread_id: str, *, user_id: str | None = Non
                 next_step="Examine the storage itself, or restore the thread from a copy.",
             )
         )
-    thread.findings += [*_of_turns(thread), *_of_calls(thread), *_of_counters(thread)]
+    thread.findings += [*_of_turns(thread), *lost, *_of_calls(thread), *_of_counters(thread)]
     thread.findings += [*_of_summary(thread), *_of_draft(thread)]
     return thread
 
 
 async def load_files(storage: Storage, thread: Examined) -> Examined:
-    """Read the bytes of an examined thread's files, for a copy of the thread. Return the same object."""
-    thread.blobs = await storage.read_blobs(
-        thread.thread_id, {one for record in thread.records for one in record.blobs}
-    )
+    """Read the bytes of an examined thread's files, for a copy of the thread. Return the same object.
+
+    A file that is missing or damaged is left out.
+    """
+    found = await storage.read_blobs(thread.thread_id, {one for record in thread.records for one in record.blobs})
+    thread.blobs = {digest: data for digest, data in found.items() if _is_whole(digest, data)}
     return thread
+
+
+async def _lost_files(storage: Storage, thread: Examined) -> list[Finding]:
+    """Return a finding for each turn that names a missing or damaged file. One file is in memory at once."""
+    lost: dict[str, str] = {}
+    for digest in dict.fromkeys(digest for record in thread.records for digest in record.blobs):
+        data = (await storage.read_blobs(thread.thread_id, [digest])).get(digest)
+        if data is None or not _is_whole(digest, data):
+            lost[digest] = "missing" if data is None else "damaged"
+    return [
+        Finding(
+            thread_id=thread.thread_id,
+            kind="lost_file",
+            number=record.number,
+            explanation=f"A file that turn {record.number} names is {' or '.join(sorted(damage))}.",
+            next_step="Restore the thread from a copy, or undo the turn.",
+        )
+        for record in thread.records
+        if (damage := {lost[digest] for digest in record.blobs if digest in lost})
+    ]
+
+
+def _is_whole(digest: str, data: bytes) -> bool:
+    """Return True if a file has its digest. An encrypted file cannot be examined, and counts as whole."""
+    try:
+        Blob(digest, data).check()
+    except InvalidInput:
+        return False
+    return True
 
 
 def orphans_of(turns: Sequence[Turn]) -> tuple[set[str], set[str]]:

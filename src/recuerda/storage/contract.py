@@ -724,8 +724,7 @@ class Storage(StorageHooks):
         guard = to_guard(None, user_id)
         erased = [info async for info in self.threads(user_id=user_id) if dry_run or await self._erase(info.id, guard)]
         if not erased and not dry_run:
-            with self._translated("clean up", None):
-                await self._clean_up()
+            await self.clean_up()
         return Erasure(
             user_id=user_id,
             threads=len(erased),
@@ -787,6 +786,11 @@ class Storage(StorageHooks):
             if not bodies:
                 return None
             return await self._settled(self._rewrite(thread_id, bodies, self.clock(), guard))
+
+    async def clean_up(self) -> None:
+        """Remove what a killed process may have left: copies of erased text, and blobs that no turn names."""
+        with self._translated("clean up", None):
+            await self._settled(self._clean_up())
 
     # -- leases --------------------------------------------------------------------------------------------------------
 

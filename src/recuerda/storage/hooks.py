@@ -223,7 +223,7 @@ class StorageHooks(ABC):
         raise ConfigurationError(f"{type(self).__name__} has no leases: {thread_id!r} is not held by {holder!r}")
 
     async def _clean_up(self) -> None:  # noqa: B027 - it is optional
-        """Remove copies of erased text that a killed process may have left. Optional.
+        """Remove copies of erased text, and blobs that no turn names, which a killed process may have left. Optional.
 
         It is called after an erasure that found nothing to erase, because an earlier one may have been interrupted.
         """
