@@ -21,7 +21,7 @@ from recuerda import (
     UnknownContent,
 )
 from recuerda.errors import StorageFull
-from recuerda.threads.transfer import import_lines
+from recuerda.threads.transfer import export_lines, import_lines
 from tests.conversation import exchange, texts
 
 
@@ -284,6 +284,13 @@ async def test_an_export_of_a_fork_names_its_parent() -> None:
         info = await target.head(thread_id)
         assert info is not None
         assert info.parent == expected
+    await source.update_thread("fork", user_id=None)
+    await source.update_thread("fork", parent=parent)
+    exported = [line async for line in export_lines(source, "fork")]
+    await import_lines(target, exported, thread_id="anas", user_id="ana")
+    info = await target.head("anas")
+    assert info is not None
+    assert info.parent == parent.in_any_life()
 
 
 async def test_an_export_keeps_tags_and_what_is_archived() -> None:

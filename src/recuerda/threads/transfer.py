@@ -275,7 +275,11 @@ async def _set_missing(storage: Storage, one: _Import) -> None:
         changes["metadata"] = metadata
     if one.line.title is not None and one.line.title_turn is None and (info is None or info.title is None):
         changes["title"] = one.line.title
-    if one.line.parent is not None and one.user_id == one.line.user_id and (info is None or info.parent is None):
+    if (
+        one.line.parent is not None
+        and one.line.user_id in (None, one.user_id)
+        and (info is None or info.parent is None)
+    ):
         changes["parent"] = one.line.parent
     if one.line.archived and (info is None or not info.edits):
         changes["archived"] = True
