@@ -24,6 +24,7 @@ from typing import TypeAlias
 from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.threads.forking import ForkPlace, fork_thread
 from tests.storage.matrix import STORAGES
 
 Say: TypeAlias = Callable[[str], None]
@@ -188,10 +189,31 @@ def open_at_once(open_storage: Callable[[], Storage], count: int) -> list[str]:
     return said.splitlines()
 
 
+def kill_forkers(open_storage: Callable[[], Storage], count: int) -> list[str]:
+    """Kill processes that fork thread "x", each at another moment of its work. Return the ids of the forks."""
+    luck = random.Random(7)
+    forks = [f"fork {number}" for number in range(count)]
+    for number, fork in enumerate(forks):
+
+        async def work(storage: Storage, say: Say, into: str = fork) -> None:
+            await storage.head("x")
+            say("opened")
+            await fork_thread(storage, "x", ForkPlace(), into=into)
+
+        child, reader = _fork(open_storage, work)
+        os.read(reader, 1 << 16)
+        time.sleep(luck.uniform(0, 0.03) * number / count)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reader)
+    return forks
+
+
 MODES = {
     "kill": kill_writers,
     "contend": contend,
     "replace": kill_replacers,
+    "fork": kill_forkers,
     "resume": kill_resumers,
     "steps": contend_for_steps,
     "open": open_at_once,

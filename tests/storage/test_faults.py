@@ -11,6 +11,7 @@ import pytest
 
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn
+from recuerda.threads.forking import ForkPlace, fork_thread
 from tests.forking import run_module
 from tests.storage.matrix import STORAGES, SURVIVING
 from tests.storage.processes import STEPS, THREADS, body_of
@@ -82,6 +83,24 @@ async def test_a_writer_that_is_killed_while_it_replaces_a_turn_leaves_one_of_bo
     *_, life, number = acknowledged[-1].split(".")
     assert turn.id in (acknowledged[-1], f"x.{life}.{int(number) + 1}")
     assert found.info.revision % 2 == 1
+
+
+@survivors
+async def test_a_fork_whose_process_was_killed_is_completed_by_the_same_call(
+    scheme: str, tmp_path: Path, storage: Storage
+) -> None:
+    count, kills = (3, 1) if scheme == "cosmos" else (450, 4)
+    turns = [NewTurn(body=b"{}", message_count=1, id=f"t{number}") for number in range(count)]
+    await storage.append_all("x", turns)
+    [forks] = await run_processes("fork", scheme, kills, tmp_path)
+    for fork in forks:
+        for _ in range(2):
+            await fork_thread(storage, "x", ForkPlace(), into=fork)
+            found = await storage.read(fork)
+            assert [record.id for record in found.records] == [turn.id for turn in turns]
+            assert found.info is not None
+            assert found.info.parent is not None
+            assert (found.info.revision, found.info.parent.turns) == (len(turns), len(turns))
 
 
 @survivors
