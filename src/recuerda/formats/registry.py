@@ -44,6 +44,7 @@ _ENTRIES: dict[str, _Entry] = {
         package="google.adk",
         tables=frozenset({"sessions", "events", "app_states"}),
     ),
+    "html": _Entry(module="html_page", reads=False),
     "langchain": _Entry(module="langchain"),
     "langgraph": _Entry(
         module="langgraph",
