@@ -6,6 +6,7 @@ import json
 
 from tests.cli.processes import CommandLine
 from tests.formats.native import NATIVE, as_bytes
+from tests.formats.test_archives import sample
 
 
 def test_a_list_of_messages_comes_in_and_goes_out(recuerda: CommandLine) -> None:
@@ -31,3 +32,16 @@ def test_an_export_says_what_it_leaves_out(recuerda: CommandLine) -> None:
     assert "--output" in recuerda.refused("export", "riker", "--json", code=2)
     assert "'nonsense'" in recuerda.refused("export", "riker", "--as", "nonsense")
     assert "--from" in recuerda.refused("import", "-", input='{"a": 1}')
+
+
+def test_an_archive_tells_its_branches_and_its_losses_and_becomes_one_page(recuerda: CommandLine) -> None:
+    (recuerda.folder / "archive.json").write_bytes(sample("librechat"))
+    done = recuerda("import", "archive.json")
+    assert done.stdout == (
+        "libre-1: 1 of 1 turn added; without 1 file\n"
+        "libre-1~m2b: 2 of 2 turns added, a branch of libre-1; without 1 file\n"
+        "2 threads, 3 turns added\n"
+    )
+    assert done.stderr == "note: recuerda cannot show 2 files of this format\n"
+    page = recuerda.ok("export", "--all", "--as", "html")
+    assert (page.startswith("<!doctype html>"), page.endswith("</html>\n"), page.count("<article>")) == (True, True, 2)
