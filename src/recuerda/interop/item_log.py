@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -46,6 +47,9 @@ REPLACES = "recuerda.replaces"
 T = TypeVar("T")
 
 _items = msgspec.json.Decoder(list[dict[str, Any]])
+
+_PAGE = 50
+"""The number of turns that a search through a thread reads at once."""
 
 TRIES = 10
 """The number of attempts of a writer that does not depend on what it has read."""
@@ -111,8 +115,8 @@ class ItemLog:
         running = () if place.turn_id == without else place.turn.messages
         if limit is None:
             return [item for stored in turns for item in self._of(stored)] + restore(running, self._form)
-        if sum(len(stored.messages) for stored in turns) < limit and self._has_more(turns):
-            turns = _current(await self.store.list_turns())
+        if _size(turns) < limit:
+            turns = [stored for stored in await self._with_older(limit) if stored.id != without]
         groups = [group for stored in turns for group in grouped(stored.messages)]
         return _newest([*groups, *grouped(running)], limit, self._form)
 
@@ -122,9 +126,26 @@ class ItemLog:
         self.place = await self._read_place()
         return _current(self.store.turns)
 
-    def _has_more(self, turns: Sequence[StoredTurn]) -> bool:
-        info = self.store.history.info
-        return info is not None and info.turns > len(turns)
+    async def _with_older(self, limit: int) -> Sequence[StoredTurn]:
+        """Return the turns of the last read and older ones, until they hold enough messages."""
+        turns = list(self.store.turns)
+        while self._has_older(turns) and _size(current := _current(turns)) < limit:
+            page = await self.store.list_turns(limit=limit - _size(current) + 1, before=turns[0].number)
+            if not page:
+                break
+            turns = [*page, *turns]
+        return _current(turns)
+
+    async def _newest_first(self) -> AsyncGenerator[StoredTurn]:
+        """Yield the turns of the last read and then the older ones, the newest first."""
+        page: Sequence[StoredTurn] = self.store.turns
+        while page:
+            for stored in reversed(page):
+                yield stored
+            page = await self.store.list_turns(limit=_PAGE, before=page[0].number) if self._has_older(page) else ()
+
+    def _has_older(self, turns: Sequence[StoredTurn]) -> bool:
+        return bool(turns) and turns[0].number > self.store.history.first
 
     async def _read_place(self) -> Place:
         history = self.store.history
@@ -259,15 +280,16 @@ class ItemLog:
             step = structs.replace(_step(RunningTurn(), messages), removed=len(place.turn.messages))
             self.place = await self._save(place, _with(place.turn, step), step)
             return True
-        for stored in reversed(await self.store.list_turns()):
-            messages = _replaced(stored.messages, is_wanted, item, self._form)
-            if messages is not None:
-                body = encode_turn(structs.replace(stored.turn, messages=tuple(messages)))
-                bodies = {stored.number: body}
-                await self.store.view.rewrite(self.store.thread_id, bodies, expected=self.store.version)
-                self._items.pop(stored.id, None)
-                await self._refresh(1)
-                return True
+        async with aclosing(self._newest_first()) as newest:
+            async for stored in newest:
+                messages = _replaced(stored.messages, is_wanted, item, self._form)
+                if messages is not None:
+                    body = encode_turn(structs.replace(stored.turn, messages=tuple(messages)))
+                    bodies = {stored.number: body}
+                    await self.store.view.rewrite(self.store.thread_id, bodies, expected=self.store.version)
+                    self._items.pop(stored.id, None)
+                    await self._refresh(1)
+                    return True
         return False
 
     # -- taking back ---------------------------------------------------------------------------------------------------
@@ -351,6 +373,10 @@ def _is_answered(turn: RunningTurn) -> bool:
     if not turn.new or turn.new[-1].role != "assistant" or _open_calls(turn):
         return False
     return any(isinstance(part, TextContent | RefusalContent) for part in turn.new[-1].contents)
+
+
+def _size(turns: Sequence[StoredTurn]) -> int:
+    return sum(len(stored.messages) for stored in turns)
 
 
 def _current(turns: Sequence[StoredTurn]) -> Sequence[StoredTurn]:

@@ -26,6 +26,7 @@ from recuerda import (
     ThreadOwnershipError,
 )
 from recuerda.interop.openai_agents import RecuerdaSession
+from recuerda.storage.records import ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedChatClient
 
 USER: Any = {"role": "user", "content": "What is the weather in Lisbon?"}
@@ -130,6 +131,32 @@ async def test_a_limit_reads_few_records_of_a_long_thread(storage: Storage) -> N
     fresh = RecuerdaSession("t", storage)
     assert await fresh.get_items(2) == [said("q59"), answered("a59")]
     assert len(fresh.log.store.turns) <= 10
+
+
+async def test_a_limit_that_reaches_past_a_long_turn_reads_few_records(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = RecuerdaSession("t", storage)
+    for number in range(40):
+        await session.add_items([said(f"q{number}"), answered(f"a{number}")])
+    long = [*(said(f"line {number}") for number in range(50)), answered("Long.")]
+    await session.add_items(long)
+    await session.add_items([said("q"), answered("a")])
+    counts: list[int] = []
+    read = type(storage)._read  # pyright: ignore[reportPrivateUsage] - it counts records
+
+    async def counted(self: Storage, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        found = await read(self, thread_id, query)
+        counts.append(len(found.records))
+        return found
+
+    monkeypatch.setattr(type(storage), "_read", counted)
+    fresh = RecuerdaSession("t", storage)
+    assert await fresh.get_items(8) == [*long[-6:], said("q"), answered("a")]
+    assert sum(counts) <= 9
+    counts.clear()
+    assert await fresh.get_items(55) == [said("q39"), answered("a39"), *long, said("q"), answered("a")]
+    assert sum(counts) <= 60
 
 
 async def test_a_limit_never_begins_with_a_result_without_its_call(storage: Storage) -> None:
