@@ -26,7 +26,7 @@ THREAD_BITS = 32
 """The number of low bits of a document's key. The high bits identify its thread."""
 
 NEIGHBOUR_REACH = 2
-"""The number of neighbours that are fetched on each side of a document."""
+"""The number of neighbours that a search by relevance needs on each side of a document."""
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +153,7 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
         model_id: the model of `vector`.
         vector: the query's vector, of length 1. It is compared with documents' vectors of the same model.
         limit: the approximate number of documents to find, without their neighbours.
+        reach: the number of neighbours that are fetched on each side of a document.
     """
 
     scope: str
@@ -161,6 +162,7 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
     model_id: str = ""
     vector: Sequence[float] | None = None
     limit: int = 150
+    reach: int = NEIGHBOUR_REACH
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -194,7 +196,7 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
     """The candidates for a query.
 
     Attributes:
-        found: the matching documents and up to `NEIGHBOUR_REACH` neighbours before and after each, by key.
+        found: the matching documents and up to `reach` neighbours before and after each, by key.
         frequencies: the number of the scope's documents in which each term occurs. Terms that occur in none are left
             out.
         threads: the ids of the threads of `found`, by `key >> 32`.

@@ -361,7 +361,8 @@ class Recollection:
     async def _said(
         self, wanted: Mapping[str, int], scopes: Iterable[str], limit: int, each: int, min_share: float
     ) -> list[Memory]:
-        queries = [CandidateQuery(scope=scope, terms=tuple(wanted), limit=_NARROW_CANDIDATES) for scope in scopes]
+        terms = tuple(wanted)
+        queries = [CandidateQuery(scope=scope, terms=terms, limit=_NARROW_CANDIDATES, reach=0) for scope in scopes]
         candidates = joined_candidates([await self.index.candidates(query) for query in queries])
         words = len(set(wanted.values()))
         shares = {

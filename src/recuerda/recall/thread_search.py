@@ -9,6 +9,7 @@ is not found.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -138,6 +139,9 @@ class ThreadSearch:
         used last. Words are compared by their stems, without case and accents, and words such as "the" do not count,
         unless there are no others. In a title, a word is also found inside of a longer word.
 
+        Of about 1,500 messages at most, the words are counted: of those in which they count most. The titles of the
+        5,000 threads that were used last are compared.
+
         Args:
             query: the words.
             user_id: the user whose threads are searched, in every namespace of memories. If None, the 200 threads
@@ -221,8 +225,9 @@ class ThreadSearch:
     ) -> list[FoundThread]:
         words = folded(query).split()
         found: list[FoundThread] = []
-        for thread_id in {**titled, **passages}:
-            info = titled.get(thread_id) or await self.storage.head(thread_id)
+        untitled = [thread_id for thread_id in passages if thread_id not in titled]
+        heads = await asyncio.gather(*map(self.storage.head, untitled))
+        for thread_id, info in {**titled, **dict(zip(untitled, heads, strict=True))}.items():
             if info is not None:
                 places = _places(info.title or "", words) if thread_id in titled else ()
                 some = tuple(passages.get(thread_id, ()))

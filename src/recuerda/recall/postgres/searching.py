@@ -13,7 +13,6 @@ from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import Fact, FactSource
 from recuerda.recall.index import (
-    NEIGHBOUR_REACH,
     THREAD_BITS,
     Candidate,
     CandidateQuery,
@@ -171,7 +170,7 @@ class Searching:
                 [start for start, _ in query.periods],
                 [until for _, until in query.periods],
                 limit,
-                NEIGHBOUR_REACH,
+                query.reach,
             ],
         )
         if query.vector is not None and state.vector_schema is not None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from recuerda.recall.index import (
-    NEIGHBOUR_REACH,
     THREAD_BITS,
     Candidate,
     CandidateQuery,
@@ -105,7 +104,7 @@ def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candida
     keys.update(heapq.nlargest(query.limit, similar, key=similar.__getitem__))
     for start, end in query.periods:
         keys.update(_newest_within(connection, scope, start, end, query.limit))
-    keys.update([key + step for key in keys for step in range(-NEIGHBOUR_REACH, NEIGHBOUR_REACH + 1)])
+    keys.update([key + step for key in keys for step in range(-query.reach, query.reach + 1)])
     similar |= meaning.similarities(scope, query, keys - similar.keys(), connection)
     candidates = _candidates(connection, scope, keys, matches, similar)
     return Candidates(found=candidates, frequencies=matches.frequencies, threads=_threads(connection, candidates))
