@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, blocks
 from tests.test_public_api import PUBLIC
 
 GUIDES = ("guides", "concepts", "coming-from")
@@ -23,3 +23,8 @@ def test_every_guide_is_in_the_overview() -> None:
     overview = (ROOT / "docs" / "guides" / "index.md").read_text(encoding="utf-8")
     pages = {page.name for page in (ROOT / "docs" / "guides").glob("*.md")} - {"index.md"}
     assert set(re.findall(r"\]\(([\w-]+\.md)\)", overview)) == pages
+
+
+def test_the_web_backend_is_as_short_as_its_page_says() -> None:
+    (app,) = [block for block in blocks(ROOT / "docs/guides/web-backend.md") if block.code.startswith('"""app.py"""')]
+    assert sum(bool(line.strip()) for line in app.code.splitlines()) < 120
