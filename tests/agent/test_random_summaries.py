@@ -1,4 +1,4 @@
-"""Whatever is run, undone and summed up: each request tells of every turn that the thread holds, and of no other."""
+"""Whatever is run, undone, replaced and summed up: each request tells of all turns of the thread, and of no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recuerda.testing.scripted import ScriptedChatClient
 
 FACT = re.compile(r"fact \d+")
 
-steps = st.lists(st.sampled_from(["run", "run", "run", "undo", "sum up"]), min_size=10, max_size=40)
+steps = st.lists(st.sampled_from(["run", "run", "run", "undo", "replace", "again", "sum up"]), min_size=10, max_size=40)
 windows = st.none() | st.builds(ContextWindow, max_messages=st.integers(2, 20))
 summarizers = st.fixed_dictionaries(
     {
@@ -57,6 +57,16 @@ def test_a_request_tells_of_every_turn_there_is_and_of_no_other(
                     alive.append(f"fact {number}")
                     await agent.run(alive[-1], thread=thread)
                     await summarizer.close()  # the next run finds what this one had summed up
+                    assert told(client.requests[-1]) == set(alive)
+                case "replace" if alive:
+                    alive[-1] = f"fact {number}"
+                    newest = (await agent.get_thread("t").list_turns())[-1]
+                    await agent.run(alive[-1], thread=thread, replaces=newest)
+                    await summarizer.close()
+                    assert told(client.requests[-1]) == set(alive)
+                case "again" if alive:
+                    await agent.regenerate(thread)
+                    await summarizer.close()
                     assert told(client.requests[-1]) == set(alive)
                 case "undo":
                     alive = alive[:-1]

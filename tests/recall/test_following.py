@@ -235,7 +235,7 @@ async def test_a_rebuild_gives_the_same_memories(storage: SQLiteStorage, recall:
 
 OPERATIONS = st.lists(
     st.tuples(
-        st.sampled_from(["say", "undo", "trim", "delete", "search"]),
+        st.sampled_from(["say", "undo", "replace", "trim", "delete", "search"]),
         st.sampled_from(["x", "y"]),
         st.sampled_from(["amber", "basalt", "cobalt"]),
     ),
@@ -255,6 +255,10 @@ def test_whatever_happens_to_threads_exactly_what_they_hold_is_found(operations:
                 await say(storage, thread, ChatMessage("user", f"I collect {word} number{number}"))
             elif operation == "undo":
                 await storage.undo(thread)
+            elif operation == "replace" and (turns := (await storage.read(thread)).records):
+                turn = Turn(messages=(ChatMessage("user", f"I sold {word} number{number}"),))
+                store = ChatMessageStore(storage=storage, thread_id=thread)
+                await store.append(turn, replaces=turns[-1 - number % len(turns)].number)
             elif operation == "trim" and await storage.head(thread) is not None:
                 await storage.trim(thread, keep_turns=2)
             elif operation == "delete":

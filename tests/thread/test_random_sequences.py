@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recuerda import ChatMessage, ChatMessageStore, Storage
+from recuerda.window.window import turn_of
 from tests.storage.matrix import STORAGES
 
 Step: TypeAlias = tuple[str, int, int | None]
 
 STEPS = st.one_of(
-    st.tuples(st.just("append"), st.integers(0, 1), st.integers(1, 4)),
+    st.tuples(st.sampled_from(["append", "append", "replace"]), st.integers(0, 1), st.integers(1, 4)),
     st.tuples(st.just("read"), st.integers(0, 1), st.none() | st.integers(1, 9)),
     st.tuples(st.sampled_from(["undo", "delete", "read_both"]), st.integers(0, 1), st.none()),
     st.tuples(st.sampled_from(["trim_turns", "trim_messages"]), st.integers(0, 1), st.integers(1, 6)),
@@ -43,6 +44,8 @@ class Model:
         match action, number:
             case "append", int(count):
                 await self.append(handle, count)
+            case "replace", int(count) if self.turns:
+                await self.replace(handle, count)
             case "read", last:
                 await self.check(handle, last)
             case "read_both", _:
@@ -69,6 +72,16 @@ class Model:
         turn = [str(self.said + i) for i in range(count)]
         self.said += count
         await handle.add_messages([ChatMessage("user", text) for text in turn])
+        self.turns.append(turn)
+
+    async def replace(self, handle: ChatMessageStore, count: int) -> None:
+        """Replace the last turn, or the one before it."""
+        replaced = max(0, len(self.turns) - 1 - self.said % 2)
+        number = (await ChatMessageStore(storage=handle.storage, thread_id="t").list_turns())[replaced].number
+        turn = [str(self.said + i) for i in range(count)]
+        self.said += count
+        await handle.append(turn_of([ChatMessage("user", text) for text in turn]), replaces=number)
+        del self.turns[replaced]
         self.turns.append(turn)
 
     async def check(self, handle: ChatMessageStore, last: int | None) -> None:

@@ -252,6 +252,7 @@ async def test_copies_forks_and_exports_leave_summaries_out(store: ChatMessageSt
 
 STEPS = st.one_of(
     st.tuples(st.just("append"), st.integers(0, 1), st.integers(1, 3)),
+    st.tuples(st.just("replace"), st.integers(0, 1), st.integers(0, 3)),
     st.tuples(st.just("look"), st.integers(0, 1), st.none() | st.integers(1, 6)),
     st.tuples(st.just("whole"), st.integers(0, 1), st.none() | st.integers(1, 6)),
     st.tuples(st.just("summarize"), st.integers(0, 1), st.integers(0, 4)),
@@ -287,6 +288,9 @@ async def run(steps: list[tuple[str, int, int | None]], folder: Path) -> None:
                     await check(handle, storage, last, with_summary=action == "look")
                 case "summarize", int(back) if info and info.revision > back:
                     await handle.summarize(f"{info.revision}".encode(), through=info.revision - back)
+                case "replace", int(back) if info and info.turns:
+                    numbers = [record.number for record in (await storage.read("t")).records]
+                    await handle.append(a_turn(), replaces=numbers[-1 - back % len(numbers)])
                 case "undo", _:
                     await handle.undo()
                 case "clear", _:
