@@ -32,7 +32,6 @@ from recuerda.messages.message import (
     RefusalContent,
     TextContent,
     Turn,
-    with_properties,
 )
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep, Expected, revision_of
@@ -40,9 +39,6 @@ from recuerda.threads.conflicts import exact_version
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow
-
-REPLACES = "recuerda.replaces"
-"""The additional property of a turn's first message with the id of the turn that it replaces; see `ItemLog.pop`."""
 
 T = TypeVar("T")
 
@@ -124,17 +120,17 @@ class ItemLog:
         # Whole turns are read, so the newest turns that fit into the limit may hold fewer items than the limit.
         await self.store.refresh(None if limit is None else ContextWindow(max_messages=2 * max(1, limit) + 16))
         self.place = await self._read_place()
-        return _current(self.store.turns)
+        return self.store.turns
 
     async def _with_older(self, limit: int) -> Sequence[StoredTurn]:
         """Return the turns of the last read and older ones, until they hold enough messages."""
         turns = list(self.store.turns)
-        while self._has_older(turns) and _size(current := _current(turns)) < limit:
-            page = await self.store.list_turns(limit=limit - _size(current) + 1, before=turns[0].number)
+        while self._has_older(turns) and _size(turns) < limit:
+            page = await self.store.list_turns(limit=limit - _size(turns) + 1, before=turns[0].number)
             if not page:
                 break
             turns = [*page, *turns]
-        return _current(turns)
+        return turns
 
     async def _newest_first(self) -> AsyncGenerator[StoredTurn]:
         """Yield the turns of the last read and then the older ones, the newest first."""
@@ -312,10 +308,11 @@ class ItemLog:
         *rest, group = grouped(last.messages)
         self.place = None
         if rest:
-            # The shorter turn comes first, and says what it replaces. So a crash in between loses nothing.
-            left = _replacing(last, [message for one in rest for message in one])
-            await self.store.append(left, expected=self.store.version)
-        await self.store.undo(number=last.number)
+            left = tuple(message for one in rest for message in one)
+            turn = Turn(messages=left, input_count=min(last.turn.input_count, len(left)))
+            await self.store.append(turn, expected=self.store.version, replaces=last.number)
+        else:
+            await self.store.undo(number=last.number)
         items = restored(group, self._form)
         return items[-1] if items else None
 
@@ -377,23 +374,6 @@ def _is_answered(turn: RunningTurn) -> bool:
 
 def _size(turns: Sequence[StoredTurn]) -> int:
     return sum(len(stored.messages) for stored in turns)
-
-
-def _current(turns: Sequence[StoredTurn]) -> Sequence[StoredTurn]:
-    """Return the turns without a turn that the next one replaces, which a crash may have left."""
-    replaced = {_replaced_id(stored) for stored in turns}
-    return [stored for stored in turns if stored.id not in replaced] if replaced != {None} else turns
-
-
-def _replaced_id(stored: StoredTurn) -> str | None:
-    properties = stored.messages[0].additional_properties if stored.messages else None
-    found = (properties or {}).get(REPLACES)
-    return found if isinstance(found, str) else None
-
-
-def _replacing(last: StoredTurn, messages: Sequence[ChatMessage]) -> Turn:
-    marked = with_properties(messages[0], {REPLACES: last.id})
-    return Turn(messages=(marked, *messages[1:]), input_count=min(last.turn.input_count, len(messages)))
 
 
 def _replaced(

@@ -28,6 +28,7 @@ from recuerda import (
 from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.storage.records import ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedChatClient
+from tests.conversation import Counts
 
 USER: Any = {"role": "user", "content": "What is the weather in Lisbon?"}
 CALL: Any = {
@@ -212,6 +213,15 @@ async def test_a_question_beside_a_run_that_is_under_way_loses_nothing(storage: 
         await slow.add_items([answered("Hello, Ana.")], wrapper=ana)
     await quick.add_items([answered("Hello, Bo.")], wrapper=bo)
     assert await quick.get_items() == [said("From Ana."), said("From Bo."), answered("Hello, Bo.")]
+
+
+async def test_pop_within_a_turn_is_one_write(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = RecuerdaSession("t", storage)
+    await session.add_items(RUN)
+    counts = Counts(storage, monkeypatch)
+    assert await session.pop_item() == RUN[-1]
+    assert counts.appends == 1
+    assert await RecuerdaSession("t", storage).get_items() == RUN[:-1]
 
 
 async def test_pop_removes_the_newest_item_of_a_draft_and_of_a_turn(storage: Storage) -> None:

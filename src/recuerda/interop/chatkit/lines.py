@@ -15,7 +15,6 @@ from msgspec import structs
 
 from recuerda.interop.chatkit.form import FORM, deleted, load
 from recuerda.interop.forms import KEPT, grouped, restored
-from recuerda.interop.item_log import REPLACES
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, Turn, with_properties
 from recuerda.threads.history import StoredTurn
@@ -84,7 +83,7 @@ def spliced(messages: Sequence[ChatMessage], line: Line, new: Sequence[ChatMessa
     result = [*messages[: line.start], *new, *messages[line.start + line.count :]]
     if line.start == 0 and result:
         old = messages[0].additional_properties or {}
-        result[0] = with_properties(result[0], {name: old[name] for name in (TURN, REPLACES) if name in old})
+        result[0] = with_properties(result[0], {TURN: old[TURN]} if TURN in old else {})
     return result
 
 
@@ -93,14 +92,9 @@ def blanked(messages: Sequence[ChatMessage], line: Line) -> list[ChatMessage]:
     return spliced(messages, line, [deleted() for _ in range(line.count)])
 
 
-def whole_turn(
-    messages: Sequence[ChatMessage], previous: int, *, replaces: str | None = None, is_interrupted: bool = False
-) -> Turn:
+def whole_turn(messages: Sequence[ChatMessage], previous: int, *, is_interrupted: bool = False) -> Turn:
     """Return the turn that stores messages."""
-    marks: JsonObject = {TURN: {"previous": previous}}
-    if replaces is not None:
-        marks[REPLACES] = replaces
-    marked = (with_properties(messages[0], marks), *messages[1:])
+    marked = (with_properties(messages[0], {TURN: {"previous": previous}}), *messages[1:])
     return structs.replace(turn_of(marked), is_interrupted=is_interrupted)
 
 
@@ -108,13 +102,6 @@ def previous_of(turn: StoredTurn) -> int | None:
     """Return the number of the turn before; 0 for the first turn; None if ChatKit has not written this turn."""
     mark: Any = _properties(turn).get(TURN)
     return cast("int", mark["previous"]) if isinstance(mark, dict) else None
-
-
-def current(turns: Sequence[StoredTurn]) -> list[StoredTurn]:
-    """Return the turns without a turn that the next one replaces, which a crash may have left."""
-    named = [_properties(turn).get(REPLACES) for turn in turns]
-    replaced = {turn_id for turn_id in named if isinstance(turn_id, str)}
-    return [turn for turn in turns if turn.id not in replaced]
 
 
 def is_answered(lines: Sequence[Line]) -> bool:

@@ -24,7 +24,6 @@ from recuerda.interop.chatkit.form import dump, dump_into
 from recuerda.interop.chatkit.lines import (
     Line,
     blanked,
-    current,
     has_question,
     is_answered,
     is_input,
@@ -38,7 +37,7 @@ from recuerda.interop.item_log import PAUSE_S, TRIES
 from recuerda.messages.codec import encode_json, encode_turn, message_to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.storage.records import Appended, DraftStep, NewTurn, ThreadInfo, ThreadSlice
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
 from recuerda.window.window import turn_of
 
@@ -194,8 +193,7 @@ class ThreadLog:
             end = await self.end()
         messages = dump(item)
         if not end.messages and not is_question and end.last is not None and _is_open(end.last, begun):
-            await self._prolong(end, end.last, messages)
-            return Begun(end.turn_id, is_done=True)
+            return await self._prolong(end, end.last, messages)
         messages = [*end.messages, *messages]
         is_done = is_answered(lines_of(messages, ""))
         await (self._commit(end, messages) if is_done else self._save_draft(end, messages))
@@ -294,7 +292,7 @@ class ThreadLog:
 
     def turns(self, found: ThreadSlice) -> list[StoredTurn]:
         """Return the turns of a read."""
-        return current([stored_turn(record, self._thread_id) for record in found.records])
+        return [stored_turn(record, self._thread_id) for record in found.records]
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -302,24 +300,32 @@ class ThreadLog:
         previous = end.last.number if end.last else 0
         await self._append(end, whole_turn(messages, previous, is_interrupted=is_interrupted))
 
-    async def _prolong(self, end: End, last: StoredTurn, messages: Sequence[ChatMessage]) -> None:
-        """Put messages at the end of the last turn. Its new form comes first, so a crash in between loses nothing."""
+    async def _prolong(self, end: End, last: StoredTurn, messages: Sequence[ChatMessage]) -> Begun:
+        """Put messages at the end of the last turn: its new form replaces it in one step."""
         live = [m for line in lines_of(last.messages, last.id) for m in last.messages[line.start :][: line.count]]
         previous = previous_of(last)
-        whole = whole_turn([*live, *messages], end.info.revision if previous is None else previous, replaces=last.id)
-        await self._append(end, whole)
+        whole = whole_turn([*live, *messages], end.info.revision if previous is None else previous)
+        # The undo of the last turn has the number before.
+        end = structs.replace(end, turn_id=turn_id_of(end.info.revision + 2))
+        appended = await self._append(end, whole, replaces=last.number)
         for line in lines_of(whole.messages, ""):
-            self._numbers[line.id] = end.info.revision + 1
-        await self._retried(lambda: self._storage.undo(self._thread_id, number=last.number, user_id=self._user_id))
+            self._numbers[line.id] = appended.revision
+        return Begun(end.turn_id, is_done=True)
 
-    async def _append(self, end: End, turn: Turn) -> None:
+    async def _append(self, end: End, turn: Turn, *, replaces: int | None = None) -> Appended:
         body = encode_turn(turn)
         new = NewTurn(body=body, message_count=len(turn.messages), id=end.turn_id)
         appended = await self._storage.append(
-            self._thread_id, new, expected=end.info.version, user_id=self._user_id, title=title_of(turn)
+            self._thread_id,
+            new,
+            expected=end.info.version,
+            user_id=self._user_id,
+            title=title_of(turn),
+            replaces=replaces,
         )
         if appended.replayed and appended.record.body != body:
             raise ThreadConflict(self._thread_id, expected=end.info.revision, actual=appended.revision)
+        return appended
 
     async def _rewrite(self, end: End, turn: StoredTurn, messages: Sequence[ChatMessage]) -> None:
         body = encode_turn(structs.replace(turn.turn, messages=tuple(messages)))
