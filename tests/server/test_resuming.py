@@ -64,6 +64,24 @@ async def test_the_rest_of_a_stream_has_the_same_events(canned: CannedServer, cl
         assert (await client.responses.retrieve(response.id)).to_dict() == response.to_dict()
 
 
+async def test_reasoning_is_given_as_a_summary_if_the_client_asks_for_one(
+    canned: CannedServer, client: AsyncOpenAI
+) -> None:
+    words = [{"reasoning_content": "Hm"}, {"reasoning_content": "."}, {"content": "Yes."}]
+    canned.chunks(*map(chunk, words), chunk({}, finish_reason="stop"))
+    events, response = await streamed(client, input="x", reasoning={"summary": "auto"})
+    kinds = [event.type.removeprefix("response.reasoning_summary_") for event in events if "summary" in event.type]
+    assert kinds == ["part.added", "text.delta", "text.delta", "text.done", "part.done"]
+    shown = response.output[0].to_dict()
+    assert (shown["summary"], "content" in shown) == ([{"type": "summary_text", "text": "Hm."}], False)
+    assert response.reasoning.summary == "auto"
+    assert await rest(client, response.id, 3) == [event.to_dict() for event in events[4:]]
+    canned.chunks(chunk({"content": "Yes."}), chunk({}, finish_reason="stop"))
+    history: Any = [{"role": "user", "content": "x"}, *(item.to_dict() for item in response.output)]
+    await streamed(client, input=[*history, {"role": "user", "content": "y"}])
+    assert json.loads(canned.asked)["messages"][1]["content"] == "Yes."
+
+
 async def test_a_retry_of_a_stream_gives_the_same_events(canned: CannedServer, client: AsyncOpenAI) -> None:
     canned.chunks(*(chunk({"content": word}) for word in "abcdef"), chunk({}, finish_reason="stop"))
     key = {"Idempotency-Key": "k"}

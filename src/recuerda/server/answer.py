@@ -5,7 +5,7 @@ One class reads both forms of an answer: a whole answer is a stream of a single 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 from recuerda.json_value import JsonObject
@@ -53,16 +53,24 @@ class Answer:
         name: the thread and the turn that will hold the items.
         first: the number of items that the turn holds before these items, which is the length of the response's input.
         call_fields: the fields of a call that name its function, by the name that the model has for it.
+        summarizes: True if reasoning is given as a summary.
         notes_fragments: True if the fragments are noted for `new_fragments`.
     """
 
     def __init__(
-        self, name: TurnName, *, first: int, call_fields: Mapping[str, Item], notes_fragments: bool = False
+        self,
+        name: TurnName,
+        *,
+        first: int,
+        call_fields: Mapping[str, Item],
+        summarizes: bool = False,
+        notes_fragments: bool = False,
     ) -> None:
         self._reader = AnswerReader()
         self._notes_fragments = notes_fragments
         self._noted: list[Fragment] = []
-        self._output = OutputItems(lambda kind, index: name.item_id(kind, first + index), call_fields)
+        id_of: Callable[[str, int], str] = lambda kind, index: name.item_id(kind, first + index)  # noqa: E731
+        self._output = OutputItems(id_of, call_fields, summarizes=summarizes)
 
     @property
     def items(self) -> list[Item]:

@@ -20,8 +20,15 @@ Cuts: TypeAlias = list[list[int]]
 PART_TYPES: dict[TextKind, str] = {"reasoning": "reasoning_text", "text": "output_text", "refusal": "refusal"}
 """The types of the parts that hold the kinds of text."""
 
+SUMMARY = "summary_text"
+"""The type of the parts of a summary of reasoning."""
+
 _ITEM_TYPES = {"reasoning": "reasoning", "text": "message", "refusal": "message"}
-_TEXT_EVENTS = {"output_text": "response.output_text", "refusal": "response.refusal"}
+_TEXT_EVENTS = {
+    "output_text": "response.output_text",
+    "refusal": "response.refusal",
+    "summary_text": "response.reasoning_summary_text",
+}
 
 
 class OutputItems:
@@ -33,6 +40,7 @@ class OutputItems:
     Args:
         id_of: returns the id of a new item from its type and its place in the output.
         call_fields: the fields of a call that name its function, by the name that the model has for it.
+        summarizes: True if reasoning is given as a summary, because the client shows summaries only.
 
     Attributes:
         items: the items so far.
@@ -40,11 +48,14 @@ class OutputItems:
             the place of the part in the item.
     """
 
-    def __init__(self, id_of: Callable[[str, int], str], call_fields: Mapping[str, Item]) -> None:
+    def __init__(
+        self, id_of: Callable[[str, int], str], call_fields: Mapping[str, Item], *, summarizes: bool = False
+    ) -> None:
         self.items: list[Item] = []
         self.cuts: Cuts = []
         self._id_of = id_of
         self._call_fields = call_fields
+        self._part_types = {**PART_TYPES, "reasoning": SUMMARY} if summarizes else PART_TYPES
         self._text: Item | None = None
         self._of_calls: dict[JoinedCall, Item] = {}
 
@@ -70,19 +81,22 @@ class OutputItems:
         item = self._text
         if item is None or item["type"] != _ITEM_TYPES[kind]:
             item = yield from self._open_text(kind)
-        elif item["content"][-1]["type"] != PART_TYPES[kind]:
-            yield from part_done(item["content"][-1], self._at_part(item))
+        elif parts_of(item)[-1]["type"] != self._part_types[kind]:
+            yield from part_done(parts_of(item)[-1], self._at_part(item))
             yield from self._open_part(item, kind)
-        part = item["content"][-1]
+        part = parts_of(item)[-1]
         part[text_name(part)] += text
         if logprobs:
             part["logprobs"] = [*part["logprobs"], *logprobs]
-        self._cut(self._index(item), len(item["content"]) - 1, len(text))
+        self._cut(self._index(item), len(parts_of(item)) - 1, len(text))
         yield text_delta(part, text, self._at_part(item), logprobs=logprobs)
 
     def _open_text(self, kind: TextKind) -> Generator[Event, None, Item]:
         if kind == "reasoning":
-            item = yield from self._open({"type": "reasoning", "summary": [], "content": []})
+            is_summary = self._part_types[kind] == SUMMARY
+            item = yield from self._open(
+                {"type": "reasoning", "summary": [], **({} if is_summary else {"content": []})}
+            )
         else:
             item = yield from self._open({"type": "message", "role": "assistant", "content": []})
         self._text = item
@@ -90,18 +104,18 @@ class OutputItems:
         return item
 
     def _open_part(self, item: Item, kind: TextKind) -> Iterator[Event]:
-        part: Item = {"type": PART_TYPES[kind]}
+        part: Item = {"type": self._part_types[kind]}
         part[text_name(part)] = ""
         if kind == "text":
             part |= {"annotations": [], "logprobs": []}
-        item["content"].append(part)
-        yield {"type": "response.content_part.added", **self._at_part(item), "part": {**part}}
+        parts_of(item).append(part)
+        yield {"type": f"{part_event(part)}.added", **self._at_part(item), "part": {**part}}
 
     def _close_text(self, status: str) -> Iterator[Event]:
         item, self._text = self._text, None
         if item is None:
             return
-        yield from part_done(item["content"][-1], self._at_part(item))
+        yield from part_done(parts_of(item)[-1], self._at_part(item))
         if item["type"] == "reasoning":
             del item["status"]
         else:
@@ -145,7 +159,7 @@ class OutputItems:
         id = self._id_of(item["type"], len(self.items))
         opened: Item = {"id": id, "type": item["type"], "status": "in_progress", **item}
         self.items.append(opened)
-        shown: Item = {**opened, "content": []} if "content" in opened else {**opened}
+        shown: Item = {**opened, **{name: [] for name in ("content", "summary") if name in opened}}
         yield {"type": "response.output_item.added", "output_index": len(self.items) - 1, "item": shown}
         return opened
 
@@ -165,7 +179,7 @@ class OutputItems:
         self.cuts[-1].append(length)
 
     def _at_part(self, item: Item) -> Event:
-        return {**self._at(item), "content_index": len(item["content"]) - 1}
+        return {**self._at(item), index_name(item): len(parts_of(item)) - 1}
 
 
 def text_delta(part: Item, text: str, at: Event, *, logprobs: Sequence[Any] = ()) -> Event:
@@ -179,7 +193,22 @@ def part_done(part: Item, at: Event) -> Iterator[Event]:
     name = text_name(part)
     event: Event = {"type": f"{_event_name(part)}.done", **at, name: part[name]}
     yield {**event, "logprobs": part["logprobs"]} if part["type"] == "output_text" else event
-    yield {"type": "response.content_part.done", **at, "part": {**part}}
+    yield {"type": f"{part_event(part)}.done", **at, "part": {**part}}
+
+
+def parts_of(item: Item) -> list[Item]:
+    """Return the parts of an item: its content, or the summary of reasoning that has no content; none of a call."""
+    return item["content"] if "content" in item else item.get("summary", [])
+
+
+def index_name(item: Item) -> str:
+    """Return the field of an event that holds the place of a part."""
+    return "content_index" if "content" in item else "summary_index"
+
+
+def part_event(part: Item) -> str:
+    """Return the beginning of the names of the events that begin and end a part."""
+    return "response.reasoning_summary_part" if part["type"] == SUMMARY else "response.content_part"
 
 
 def text_of(items: Sequence[Item]) -> str:

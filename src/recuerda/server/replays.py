@@ -13,11 +13,23 @@ from typing import Any, cast
 
 from recuerda.openai.completion import CallPiece, FunctionPiece
 from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragment, TextKind
-from recuerda.server.output_items import PART_TYPES, Cuts, Event, OutputItems, part_done, text_delta, text_name
+from recuerda.server.output_items import (
+    PART_TYPES,
+    SUMMARY,
+    Cuts,
+    Event,
+    OutputItems,
+    index_name,
+    part_done,
+    part_event,
+    parts_of,
+    text_delta,
+    text_name,
+)
 from recuerda.server.requests import Item
 from recuerda.server.tools import named_fields, wire_name
 
-_KINDS: dict[str, TextKind] = {part: kind for kind, part in PART_TYPES.items()}
+_KINDS: dict[str, TextKind] = {SUMMARY: "reasoning", **{part: kind for kind, part in PART_TYPES.items()}}
 
 
 def replayed(items: Sequence[Item], cuts: Cuts | None, *, status: str) -> list[Event]:
@@ -31,7 +43,8 @@ def replayed(items: Sequence[Item], cuts: Cuts | None, *, status: str) -> list[E
     if cuts is not None and _fit(items, cuts):
         calls = [item for item in items if item["type"] == "function_call"]
         fields = {_wire_name(item): named_fields(item["name"], item.get("namespace")) for item in calls}
-        output = OutputItems(lambda _, index: items[index]["id"], fields)
+        summarizes = any(item["type"] == "reasoning" and "content" not in item for item in items)
+        output = OutputItems(lambda _, index: items[index]["id"], fields, summarizes=summarizes)
         events = [event for fragment in _fragments(items, cuts) for event in output.take(fragment)]
         events += output.end(status)
         if output.items == list(items):
@@ -41,7 +54,7 @@ def replayed(items: Sequence[Item], cuts: Cuts | None, *, status: str) -> list[E
 
 def _fit(items: Sequence[Item], cuts: Cuts) -> bool:
     """Return whether each cut names a part of an item."""
-    return all(index < len(items) and part < max(1, len(_parts(items[index]))) for index, part, *_ in cuts)
+    return all(index < len(items) and part < max(1, len(parts_of(items[index]))) for index, part, *_ in cuts)
 
 
 def _fragments(items: Sequence[Item], cuts: Cuts) -> Iterator[Fragment]:
@@ -57,7 +70,7 @@ def _fragments(items: Sequence[Item], cuts: Cuts) -> Iterator[Fragment]:
                 piece = item["arguments"][start : start + length]
                 yield CallFragment(call, call.take(FunctionPiece(name=_wire_name(item), arguments=piece)))
             else:
-                yield _text_fragment(_parts(item)[number], start, length)
+                yield _text_fragment(parts_of(item)[number], start, length)
 
 
 def _text_fragment(part: Item, start: int, length: int) -> TextFragment:
@@ -80,16 +93,10 @@ def _wire_name(item: Item) -> str:
     return wire_name(item["name"], item.get("namespace"))
 
 
-def _parts(item: Item) -> list[Item]:
-    return item.get("content") or []
-
-
 def _whole(items: Sequence[Item]) -> Iterator[Event]:
     """Yield the events that stream finished items once more, with each part in one piece."""
     for index, item in enumerate(items):
-        started = {**item, "status": "in_progress"}
-        if "content" in item:
-            started["content"] = []
+        started = {**item, "status": "in_progress", **dict.fromkeys(item.keys() & {"content", "summary"}, ())}
         if item["type"] == "function_call":
             started["arguments"] = ""
         yield {"type": "response.output_item.added", "output_index": index, "item": started}
@@ -98,8 +105,8 @@ def _whole(items: Sequence[Item]) -> Iterator[Event]:
             text = item["arguments"]
             yield {"type": "response.function_call_arguments.delta", **at, "delta": text}
             yield {"type": "response.function_call_arguments.done", **at, "name": item["name"], "arguments": text}
-        for number, part in enumerate(item.get("content") or ()):
-            yield from _replayed_part(part, {**at, "content_index": number})
+        for number, part in enumerate(parts_of(item)):
+            yield from _replayed_part(part, {**at, index_name(item): number})
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
 
 
@@ -108,7 +115,7 @@ def _replayed_part(part: Item, at: Event) -> Iterator[Event]:
     started: Item = {**part, name: ""}
     if "logprobs" in part:
         started["logprobs"] = []
-    yield {"type": "response.content_part.added", **at, "part": started}
+    yield {"type": f"{part_event(part)}.added", **at, "part": started}
     if part.get(name):
         yield text_delta(part, part[name], at, logprobs=part.get("logprobs") or ())
     yield from part_done(part, at)

@@ -104,9 +104,14 @@ class TextSettings(msgspec.Struct, frozen=True):
 
 
 class ReasoningSettings(msgspec.Struct, frozen=True):
-    """The effort that a reasoning model should make."""
+    """The effort that a reasoning model should make, and whether its reasoning is given as a summary.
+
+    `generate_summary` is the older name of `summary`.
+    """
 
     effort: str | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Literal["auto", "concise", "detailed"] | None = None
 
 
 class CreateResponse(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from recuerda.messages.message import Usage
 from recuerda.server.answer import Answer
 from recuerda.server.names import TurnName
 from recuerda.server.output_items import Cuts
-from recuerda.server.requests import CreateResponse, Item
+from recuerda.server.requests import CreateResponse, Item, ReasoningSettings
 from recuerda.server.tools import IGNORED, Tools
 
 ResponseObject: TypeAlias = dict[str, Any]
@@ -40,7 +40,7 @@ def begun(request: CreateResponse, name: TurnName, tools: Tools, *, model: str, 
         "parallel_tool_calls": request.parallel_tool_calls is not False,
         "previous_response_id": request.previous_response_id,
         "conversation": {"id": name.thread} if request.conversation is not None else None,
-        "reasoning": {"effort": None if request.reasoning is None else request.reasoning.effort, "summary": None},
+        "reasoning": _reasoning(request.reasoning),
         "service_tier": request.service_tier or "auto",
         "store": request.store is not False,
         "temperature": request.temperature,
@@ -54,6 +54,17 @@ def begun(request: CreateResponse, name: TurnName, tools: Tools, *, model: str, 
         "user": request.user,
         "metadata": {**(request.metadata or {}), **_left_out(tools)},
     }
+
+
+def shows_summary(response: ResponseObject) -> bool:
+    """Return whether the client asked for summaries of reasoning."""
+    return response["reasoning"]["summary"] is not None
+
+
+def _reasoning(settings: ReasoningSettings | None) -> Item:
+    if settings is None:
+        return {"effort": None, "summary": None}
+    return {"effort": settings.effort, "summary": settings.summary or settings.generate_summary}
 
 
 def _left_out(tools: Tools) -> dict[str, str]:

@@ -40,7 +40,16 @@ from recuerda.server.output_items import Cuts, text_of
 from recuerda.server.places import Place, find_place, is_kept
 from recuerda.server.prompt import chat_body, check_calls
 from recuerda.server.requests import CreateResponse, Item, RetrieveQuery, convert, parse_body, parse_query
-from recuerda.server.response_object import ResponseObject, begun, compacted, cuts_in, finished, from_kept, to_keep
+from recuerda.server.response_object import (
+    ResponseObject,
+    begun,
+    compacted,
+    cuts_in,
+    finished,
+    from_kept,
+    shows_summary,
+    to_keep,
+)
 from recuerda.server.running_responses import Begun, Outcome, Running, RunningResponses
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
@@ -315,7 +324,11 @@ class Responses:
 
     def _answer(self, job: _Job, *, notes_fragments: bool = False) -> Answer:
         return Answer(
-            job.place.name, first=len(job.inputs), call_fields=job.tools.fields, notes_fragments=notes_fragments
+            job.place.name,
+            first=len(job.inputs),
+            call_fields=job.tools.fields,
+            summarizes=shows_summary(job.response),
+            notes_fragments=notes_fragments,
         )
 
     async def _commit(self, job: _Job, answer: Answer) -> ResponseObject:

@@ -24,7 +24,7 @@ from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragm
 from recuerda.server.names import Tenancy, TurnName
 from recuerda.server.output_items import Event, OutputItems
 from recuerda.server.requests import Item
-from recuerda.server.response_object import ResponseObject
+from recuerda.server.response_object import ResponseObject, shows_summary
 from recuerda.server.threads import LEASE, Threads
 from recuerda.server.turns import pack_turn, response_of
 from recuerda.storage.contract import Storage
@@ -89,7 +89,11 @@ class Running(msgspec.Struct, frozen=True):
     def events(self, name: TurnName) -> list[Event]:
         """Return the events of the fragments so far, as the node that makes the response sends them."""
         first = len(self.begun.inputs)
-        output = OutputItems(lambda kind, index: name.item_id(kind, first + index), self.begun.call_fields)
+        begun = self.begun
+        summarizes = shows_summary(begun.response)
+        output = OutputItems(
+            lambda kind, index: name.item_id(kind, first + index), begun.call_fields, summarizes=summarizes
+        )
         pieces = (piece for step in self.steps for piece in step.pieces)
         return [event for fragment in fragments_of(pieces) for event in output.take(fragment)]
 
