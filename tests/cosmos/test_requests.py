@@ -10,14 +10,33 @@ import pytest
 from aiohttp import ServerDisconnectedError
 from azure.core.exceptions import ServiceResponseError
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
+from msgspec.structs import replace
 
 from recuerda.cosmos import CosmosStorage, container
 from recuerda.errors import StorageBusy
+from recuerda.storage.records import Blob
 from tests.cosmos.threads import a_step, a_turn, check_listed, check_whole
 from tests.cosmos.wire import Answer, is_create, wired
 from tests.servers.cosmos_server import cosmos_url
 
 TURN = ["QUERY", "POST", "PUT"]  # read the head, write the head and the record, bring the directory up to date
+
+
+async def test_a_file_costs_a_mark_and_a_request_for_each_part(tmp_path: Path) -> None:
+    async with wired(tmp_path) as (storage, wire):
+        await storage.append("a", a_turn())
+        large = Blob.of(bytes(3_000_000))
+        wire.clear()
+        await storage.append("a", replace(a_turn(), blobs=(large,)))
+        # The head, the uploads that it names, the mark, three parts, the turn, the directory.
+        assert wire.requests == ["QUERY", "QUERY", "PUT", "POST", "POST", "POST", "POST", "PUT"]
+        wire.clear()
+        await storage.append("a", replace(a_turn(), blobs=(large,)))
+        assert wire.requests == ["QUERY", "QUERY", "POST", "PUT"]
+        wire.clear()
+        found = await storage.read("a", last_turns=1, blobs=1)
+        assert found.blobs == {large.digest: large.data}
+        assert wire.requests == ["QUERY", "QUERY"]
 
 
 @pytest.mark.parametrize("length", [1, 150])

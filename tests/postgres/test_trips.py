@@ -14,6 +14,7 @@ from recuerda.postgres import PostgresStorage
 from recuerda.postgres.statements import Statements
 from recuerda.storage.records import DraftStep, NewTurn
 from recuerda.storage.thread_filter import ThreadFilter
+from recuerda.testing.storage_contract.blobs import CAT, DOG
 from tests.postgres.conftest import Connection
 from tests.servers.transaction_pooler import Pooler, transaction_pooler
 
@@ -52,6 +53,9 @@ async def test_every_operation_is_one_round_trip(pooler: Pooler, pooled: Postgre
     calls = (
         lambda: pooled.append("a", a_turn(id="t"), expected=0, user_id="ana", title="T"),
         lambda: pooled.append("a", a_turn(id="t")),
+        lambda: pooled.append("files", replace(a_turn(), blobs=(CAT, DOG))),
+        lambda: pooled.read("files", last_messages=20, blobs=1),
+        lambda: pooled.read_blobs("files", [CAT.digest, DOG.digest]),
         lambda: pooled.append("a", a_turn(), keep_messages=2),
         lambda: pooled.append("a", a_turn(), replaces=2),
         lambda: pooled.read("a", last_messages=20, turn_id="t"),

@@ -8,6 +8,7 @@ import pytest
 from recuerda import ChatMessage, ChatMessageStore, NewTurn
 from recuerda.redis import RedisChatMessageStore, RedisStorage
 from recuerda.storage.records import DraftStep
+from recuerda.testing.storage_contract.blobs import CAT, DOG, with_blobs
 from tests.redis.clients import connect
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import RedisServer
@@ -46,6 +47,21 @@ async def test_a_turn_that_replaces_another_one_is_one_trip(proxy: Proxy) -> Non
         before = proxy.trips
         await storage.append("a", NewTurn(body=b"{}", message_count=2), replaces=1)
         assert proxy.trips == before + 1
+
+
+async def test_files_of_turns_take_no_further_trip(proxy: Proxy) -> None:
+    async with RedisStorage(proxy.url) as storage:
+        await storage.append("a", NewTurn(body=b"first", message_count=1))
+        for work in (
+            lambda: storage.append("a", with_blobs(CAT, DOG)),
+            lambda: storage.read("a", last_turns=2, blobs=1),
+            lambda: storage.read_blobs("a", [CAT.digest, DOG.digest]),
+            lambda: storage.undo("a", number=2),
+        ):
+            before = proxy.trips
+            await work()
+            assert proxy.trips <= before + 2  # an undo is a read and an append
+        assert await storage.read_blobs("a", [CAT.digest]) == {}
 
 
 async def test_many_turns_are_appended_in_few_trips(proxy: Proxy) -> None:

@@ -1,5 +1,6 @@
 """The bytes of files on every storage that keeps them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import NO_GUARD, Blob, Guard
 from recuerda.testing.storage_contract import BlobContract
 from recuerda.testing.storage_contract.blobs import CAT, DOG, EMPTY, with_blobs
+from tests.storage.matrix import STORAGES
 
 
 class TestBlobs(BlobContract):
@@ -135,3 +137,16 @@ async def test_a_copy_of_a_thread_that_lost_a_blob_says_so(storage: Storage) -> 
         assert copied.problem is not None
         assert "file" in copied.problem
         assert await storage.head("a") is None
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "file"])
+async def test_pictures_take_hardly_more_of_the_disk_than_their_bytes(scheme: str, tmp_path: Path) -> None:
+    pictures = [Blob.of(os.urandom(300_000)) for _ in range(20)]
+    async with STORAGES[scheme](tmp_path) as storage:
+        for picture in (*pictures, *pictures):
+            await storage.append("a", with_blobs(picture))
+    assert sum(path.stat().st_size for path in _all_files(tmp_path)) <= 1.05 * 20 * 300_000
+
+
+def _all_files(path: Path) -> list[Path]:
+    return [one for one in path.rglob("*") if one.is_file()]
