@@ -80,6 +80,20 @@ async def test_a_repeated_edit_gives_the_first_answer_and_no_second_branch(stora
     assert (len(client.requests), await branches(thread)) == (1, [first.thread_id])
 
 
+async def test_a_repeated_edit_needs_neither_the_turn_nor_the_thread_any_more(storage: Storage) -> None:
+    thread = await told(storage)
+    agent, client = agent_of(storage, "other")
+    last = (await thread.list_turns())[-1]
+    await agent.edit(thread, last, "edited", turn_id="x")
+    await thread.undo()
+    assert (await agent.edit(thread, last, "edited", turn_id="x")).text == "other"
+    with pytest.raises(InvalidInput, match="no turn"):
+        await agent.edit(thread, last, "edited", turn_id="y")
+    await storage.delete("t")
+    assert (await agent.edit(agent.get_thread("t"), last, "edited", turn_id="x")).text == "other"
+    assert len(client.requests) == 1
+
+
 async def test_edits_that_are_repeated_at_the_same_time_make_one_branch(storage: Storage) -> None:
     thread = await told(storage)
     agent, _ = agent_of(storage, "other", "not this one")

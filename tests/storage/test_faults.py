@@ -85,14 +85,13 @@ async def test_a_writer_that_is_killed_while_it_replaces_a_turn_leaves_one_of_bo
     assert found.info.revision % 2 == 1
 
 
-@survivors
+@pytest.mark.parametrize("scheme", sorted({*SURVIVING} - {"cosmos"}))  # its writes are several requests each
 async def test_a_fork_whose_process_was_killed_is_completed_by_the_same_call(
     scheme: str, tmp_path: Path, storage: Storage
 ) -> None:
-    count, kills = (3, 1) if scheme == "cosmos" else (450, 4)
-    turns = [NewTurn(body=b"{}", message_count=1, id=f"t{number}") for number in range(count)]
+    turns = [NewTurn(body=b"{}", message_count=1, id=f"t{number}") for number in range(450)]
     await storage.append_all("x", turns)
-    [forks] = await run_processes("fork", scheme, kills, tmp_path)
+    [forks] = await run_processes("fork", scheme, 4, tmp_path)
     for fork in forks:
         for _ in range(2):
             await fork_thread(storage, "x", ForkPlace(), into=fork)

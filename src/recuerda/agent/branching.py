@@ -12,10 +12,10 @@ from hashlib import blake2b
 
 import msgspec
 
-from recuerda.errors import InvalidInput, RecuerdaError
+from recuerda.errors import InvalidInput, RecuerdaError, ThreadNotFound
 from recuerda.ids import check_id, new_id
 from recuerda.storage.finishing import settled
-from recuerda.threads.forking import ForkPlace, TurnReference, fork_thread
+from recuerda.threads.forking import Fork, ForkPlace, TurnReference, fork_thread
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
@@ -56,8 +56,7 @@ async def begun(branch: Branch | None, thread: AgentThread) -> AsyncGenerator[No
     if branch is None:
         yield
         return
-    place = ForkPlace(before=branch.before)
-    fork = await fork_thread(branch.parent.view, branch.parent.thread_id, place, into=thread.id)
+    fork = await _forked(branch, thread.id)
     try:
         yield
     except BaseException:
@@ -65,6 +64,19 @@ async def begun(branch: Branch | None, thread: AgentThread) -> AsyncGenerator[No
             with suppress(RecuerdaError):  # the run's own error matters more than a branch that is left behind
                 await settled(_remove_unused(branch.parent, thread.id))
         raise
+
+
+async def _forked(branch: Branch, thread_id: str) -> Fork:
+    """Make or complete the fork. A retry needs neither the parent nor its turn, if the branch has a turn of its own."""
+    parent, place = branch.parent, ForkPlace(before=branch.before)
+    try:
+        return await fork_thread(parent.view, parent.thread_id, place, into=thread_id)
+    except (InvalidInput, ThreadNotFound):
+        info = await parent.view.head(thread_id)
+        begun = None if info is None else info.parent
+        if info is None or begun is None or begun.thread_id != parent.thread_id or info.revision <= begun.turns:
+            raise
+        return Fork(user_id=info.user_id, is_new=False)
 
 
 async def _remove_unused(parent: ChatMessageStore, thread_id: str) -> None:
