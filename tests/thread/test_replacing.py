@@ -60,12 +60,12 @@ async def test_a_window_that_lost_a_turn_is_filled_from_older_turns(
     store: ChatMessageStore, other: ChatMessageStore
 ) -> None:
     await fill(other, *"abcd")
-    assert texts(await store.list_messages(last=4)) == said("c", "d")
+    assert texts(await store.list_messages(limit=4)) == said("c", "d")
     await store.append(Turn(messages=(ChatMessage("user", "e"),)), replaces=4)
-    assert texts(await store.list_messages(last=4)) == [*said("c"), "e"]
-    assert texts(await store.list_messages(last=5)) == [*said("b", "c"), "e"]
+    assert texts(await store.list_messages(limit=4)) == [*said("c"), "e"]
+    assert texts(await store.list_messages(limit=5)) == [*said("b", "c"), "e"]
     await other.append(Turn(messages=(ChatMessage("user", "f"),)), replaces=3)
-    assert texts(await store.list_messages(last=4)) == [*said("b"), "e", "f"]
+    assert texts(await store.list_messages(limit=4)) == [*said("b"), "e", "f"]
 
 
 async def test_a_replaced_turn_outside_of_the_window_is_counted(

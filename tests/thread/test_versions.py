@@ -169,7 +169,9 @@ async def test_a_fork_has_no_title_of_a_turn_that_it_lacks(storage: Storage) -> 
     info = await store.info()
     assert info is not None
     assert info.title == "My password is X."
-    for fork in (await store.fork(before=info.title_turn), await store.fork()):
+    whole = await store.fork()
+    await whole.undo()
+    for fork in (await store.fork(before=info.title_turn), whole):
         forked = await fork.info()
         assert forked is not None
         assert forked.title is None
