@@ -79,7 +79,7 @@ def test_chatgpt_gives_a_thread_for_each_branch_with_its_files() -> None:
     assert drawn.parent is not None
     assert (drawn.parent.thread_id, drawn.parent.turns) == ("conv-1~a1b", 1)
     assert [one.metadata.get("shown") for one in (main, branch, drawn)] == [None, None, True]
-    assert (main.title, main.metadata["archived"], main.metadata["model"]) == ("A grey pixel", True, "gpt-5")
+    assert (main.title, main.archived, main.metadata["model"]) == ("A grey pixel", True, "gpt-5")
     assert [turn.created_us for turn in main.turns] == [1756000001000000, 1756000004000000]
     assert said(branch)[2] == "A pixel. ([Pixels](https://example.org))"
     assert calls(main) == [("python", '{"input": "print(1, 2, 3)"}', "1 2 3\n"), ("python", "{}", "done")]
@@ -150,7 +150,8 @@ def test_open_webui_gives_branches_steps_and_settings() -> None:
     ]
     assert [part.data for part in parts(main) if isinstance(part, DataContent)] == [PIXEL, b"abc"]
     assert (main.user_id, main.losses) == ("user-1", {"file": 1})
-    assert main.metadata == {"tags": ["pictures"], "pinned": True, "models": ["llama3.1:latest"], "shown": True}
+    assert main.metadata == {"pinned": True, "models": ["llama3.1:latest"], "shown": True}
+    assert (main.tags, main.archived) == (("pictures",), False)
 
 
 @pytest.mark.parametrize("name", ARCHIVED)

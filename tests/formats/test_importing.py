@@ -24,6 +24,19 @@ async def test_a_repeated_import_adds_nothing_and_a_longer_one_only_the_new_turn
     assert len(await ChatMessageStore(storage=storage, thread_id="riker").list_messages()) == len(thread.messages)
 
 
+async def test_tags_and_archived_threads_survive_the_way_through_an_own_export() -> None:
+    source, target = MemoryStorage(), MemoryStorage()
+    await import_threads(source, as_bytes(NATIVE["openai-chat"]), thread_id="riker")
+    await source.update_thread("riker", tags=["work"], archived=True)
+    export = await ChatMessageStore(storage=source, thread_id="riker").export_jsonl()
+    await import_threads(target, export.encode())
+    info = await target.head("riker")
+    assert info is not None
+    assert (info.tags, info.archived) == (("work",), True)
+    moved = await stored_thread(target, "riker")
+    assert (moved.tags, moved.archived) == (("work",), True)
+
+
 async def test_a_question_whose_answer_came_later_is_told() -> None:
     storage = MemoryStorage()
     question, answer = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}

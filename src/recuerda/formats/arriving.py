@@ -166,7 +166,8 @@ def _lines(thread: MovedThread) -> Iterator[str]:
     """Yield the lines of an export of the thread."""
     title = thread.title or (title_of(thread.turns[0].turn) if thread.turns else None)
     made_of = thread.turns[0].id if title and not thread.title else None
-    line = ThreadLine(VERSION, thread.id, thread.user_id, title, made_of, thread.metadata, thread.parent)
+    marks = (thread.parent, thread.archived, thread.tags)
+    line = ThreadLine(VERSION, thread.id, thread.user_id, title, made_of, thread.metadata, *marks)
     yield msgspec.json.encode(line).decode() + "\n"
     for turn in thread.turns:
         yield encode_turn_body(turn.id, encode_turn(turn.turn), turn.created_us).decode() + "\n"

@@ -86,13 +86,12 @@ def _read(source: Source) -> Iterator[MovedThread]:
 
 def _about(found: _Conversation, where: str) -> Conversation:
     metadata: JsonObject = {}
-    if found.is_archived:
-        metadata["archived"] = True
     if found.default_model_slug:
         metadata["model"] = found.default_model_slug
     if found.gizmo_id:
         metadata["gizmo_id"] = found.gizmo_id
-    return Conversation(id=found.conversation_id or found.id or where, title=found.title, metadata=metadata)
+    name = found.conversation_id or found.id or where
+    return Conversation(id=name, title=found.title, metadata=metadata, archived=bool(found.is_archived))
 
 
 def _said(mapping: Mapping[str, _Node], files: ArchivedFiles) -> list[Said]:

@@ -61,6 +61,8 @@ def thread_of_records(
         user_id=info.user_id,
         metadata=info.metadata,
         parent=info.parent,
+        archived=info.archived,
+        tags=info.tags,
     )
 
 

@@ -39,6 +39,8 @@ class MovedThread(msgspec.Struct, frozen=True, kw_only=True):
         user_id: the user to whom the thread belongs in the source; None if the source does not say.
         metadata: other facts of the source as a JSON object.
         parent: for a branch, the thread and the turn where it began.
+        archived: True if the source has put the thread away.
+        tags: the thread's tags, in order and each once.
         losses: the number of parts that could not be moved, by kind, such as `{"image": 2}`.
     """
 
@@ -48,6 +50,8 @@ class MovedThread(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     metadata: JsonObject = {}
     parent: ThreadParent | None = None
+    archived: bool = False
+    tags: tuple[str, ...] = ()
     losses: Mapping[str, int] = {}
 
     @property

@@ -26,7 +26,7 @@ from recuerda.formats.steps import steps
 from recuerda.formats.times import to_us
 from recuerda.formats.turns import Conversation, Said
 from recuerda.interop.responses_items import ResponsesForm
-from recuerda.json_value import Json, JsonObject
+from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
@@ -95,6 +95,8 @@ def _read(source: Source) -> Iterator[MovedThread]:
             title=found.title or chat.title,
             user_id=found.user_id or None,
             metadata=_metadata(found),
+            archived=bool(found.archived),
+            tags=_tags(found),
         )
         if chat.history and chat.history.messages:
             messages, shown = list(chat.history.messages.values()), chat.history.current_id
@@ -103,13 +105,13 @@ def _read(source: Source) -> Iterator[MovedThread]:
         yield from threads_of(about, _with_system(_said(messages), chat), shown=shown)
 
 
+def _tags(found: _Record) -> list[str]:
+    tags = (found.meta or {}).get("tags")
+    return [tag for tag in cast("list[object]", tags) if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
 def _metadata(found: _Record) -> JsonObject:
     metadata: JsonObject = {}
-    tags = (found.meta or {}).get("tags")
-    if isinstance(tags, list) and tags:
-        metadata["tags"] = cast("list[Json]", tags)
-    if found.archived:
-        metadata["archived"] = True
     if found.pinned:
         metadata["pinned"] = True
     if found.chat.models:

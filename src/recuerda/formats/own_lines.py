@@ -42,6 +42,8 @@ def _read(source: Source) -> Iterator[MovedThread]:
             user_id=line.user_id,
             metadata=line.metadata,
             parent=line.parent,
+            archived=line.archived,
+            tags=line.tags,
         )
 
 

@@ -17,6 +17,7 @@ from recuerda.ids import check_id
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, FunctionResultContent, Turn
+from recuerda.storage.thread_filter import to_tags
 from recuerda.window.window import turn_of
 
 _ASKING = ("user", "system", "developer")
@@ -52,12 +53,16 @@ class Conversation:
         title: see `MovedThread`.
         user_id: see `MovedThread`.
         metadata: see `MovedThread`.
+        archived: see `MovedThread`.
+        tags: the tags as the source has them.
     """
 
     id: str
     title: str | None = None
     user_id: str | None = None
     metadata: JsonObject = field(default_factory=JsonObject)
+    archived: bool = False
+    tags: Sequence[str] = ()
 
 
 def thread_of(about: Conversation, said: Iterable[Said]) -> MovedThread:
@@ -71,6 +76,7 @@ def thread_of(about: Conversation, said: Iterable[Said]) -> MovedThread:
         check_id(about.id, "thread id")
         if about.user_id is not None:
             check_id(about.user_id, "user id")
+        tags = to_tags(about.tags)
         turns = tuple(_turns(told))
     except InvalidInput as error:
         where = error.path if isinstance(error, EncodeError) else None
@@ -82,6 +88,8 @@ def thread_of(about: Conversation, said: Iterable[Said]) -> MovedThread:
         title=about.title or None,
         user_id=about.user_id,
         metadata=about.metadata,
+        archived=about.archived,
+        tags=tags,
         losses=added_up(one.losses for one in told),
     )
 
