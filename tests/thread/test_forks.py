@@ -164,6 +164,15 @@ async def test_a_fork_of_an_earlier_life_of_its_parent_is_refused(store: ChatMes
     assert len(await fork.list_turns()) == 3
 
 
+async def test_the_branches_of_a_users_thread_are_looked_for_among_the_users_threads(storage: Storage) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="t", user_id="ana")
+    await store.add_messages(exchange("one"))
+    kept, given = await store.fork(), await store.fork()
+    await storage.update_thread(given.thread_id, user_id="bob")
+    for view in (store, ChatMessageStore(storage=storage, thread_id="t")):
+        assert [info.id for info in await view.list_branches()] == [kept.thread_id]
+
+
 async def test_a_fork_has_the_blobs_of_its_turns(tmp_path: Path) -> None:
     for storage in (MemoryStorage(), SQLiteStorage(tmp_path / "threads.db")):
         async with storage:

@@ -468,13 +468,16 @@ class ChatMessageStore:
         """Return the forks that were begun from this thread, archived ones included, the most recently updated first.
 
         A fork of a fork is a branch of the first fork. The forks of an earlier thread with the same id are left out.
+        SQLite and PostgreSQL find the forks by an index. Other storages compare all threads of the thread's user.
         """
         if (info := await self.info()) is None:
             return []
         found: list[ThreadInfo] = []
         cursor: str | None = None
         while True:
-            page = await self._view.list_threads(parent=self.thread_id, archived=None, limit=1000, cursor=cursor)
+            page = await self._view.list_threads(
+                parent=self.thread_id, user_id=info.user_id, archived=None, limit=1000, cursor=cursor
+            )
             found += [one for one in page.threads if one.parent is not None and one.parent.is_life_of(info)]
             if (cursor := page.cursor) is None:
                 return found
