@@ -26,7 +26,6 @@ from recuerda.ids import new_id
 from recuerda.interop.calls import call_ids, result_ids
 from recuerda.interop.forms import Form, grouped, keep, restore, restored
 from recuerda.json_value import JsonObject
-from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import (
     ChatMessage,
     RefusalContent,
@@ -37,6 +36,7 @@ from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep, Expected, revision_of
 from recuerda.threads.conflicts import exact_version
 from recuerda.threads.history import StoredTurn
+from recuerda.threads.new_turn import new_turn, rewritten_body
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow
 
@@ -118,7 +118,8 @@ class ItemLog:
 
     async def _refresh(self, limit: int | None) -> Sequence[StoredTurn]:
         # Whole turns are read, so the newest turns that fit into the limit may hold fewer items than the limit.
-        await self.store.refresh(None if limit is None else ContextWindow(max_messages=2 * max(1, limit) + 16))
+        window = None if limit is None else ContextWindow(max_messages=2 * max(1, limit) + 16)
+        await self.store.refresh(window, keep_files=None)
         self.place = await self._read_place()
         return self.store.turns
 
@@ -250,7 +251,11 @@ class ItemLog:
     async def _commit(self, place: Place, state: RunningTurn, *, is_interrupted: bool = False) -> Place:
         turn = structs.replace(state.turn(), is_interrupted=is_interrupted)
         appended = await self.store.append(turn, turn_id=place.turn_id, expected=place.version)
-        if appended.replayed and not place.may_be_known and appended.record.body != encode_turn(turn):
+        if (
+            appended.replayed
+            and not place.may_be_known
+            and appended.record.body != new_turn(turn, self.store.view).body
+        ):
             raise self._conflict(place)
         if appended.replayed or self.store.revision != appended.revision:
             # A turn that was there already, or the first turn of a thread: only a read tells the thread's version.
@@ -280,7 +285,8 @@ class ItemLog:
             async for stored in newest:
                 messages = _replaced(stored.messages, is_wanted, item, self._form)
                 if messages is not None:
-                    body = encode_turn(structs.replace(stored.turn, messages=tuple(messages)))
+                    changed = structs.replace(stored.turn, messages=tuple(messages))
+                    body = rewritten_body(changed, kept=stored.blobs)
                     bodies = {stored.number: body}
                     await self.store.view.rewrite(self.store.thread_id, bodies, expected=self.store.version)
                     self._items.pop(stored.id, None)

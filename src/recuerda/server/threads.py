@@ -155,7 +155,7 @@ class Threads:
     async def _look(self, tenancy: Tenancy, name: str, **query: Any) -> View:
         thread_id = tenancy.thread_id(name)
         try:
-            return _view(tenancy, await self.storage_of(tenancy).read(thread_id, **query), thread_id)
+            return _view(tenancy, await self.storage_of(tenancy).read(thread_id, blobs=None, **query), thread_id)
         except ThreadOwnershipError:
             return View(None)
 
@@ -172,14 +172,17 @@ class Threads:
                 lambda: warm.get(thread_id),
                 last_messages=limit,
                 turn_id=turn_id,
+                keep_files=None,
                 check=check,
             )
         except (ThreadNotFound, ThreadOwnershipError):
             warm.forget(thread_id)
             return View(None)
+        if missing := history.missing_files():
+            history.files.add(await self.storage_of(tenancy).read_blobs(thread_id, missing))
         warm.keep(thread_id, history)
         committed = None if found.found is None else stored_turn(found.found, thread_id)
-        return View(found.info, tuple(history.turns), committed, found.dropped is not None)
+        return View(found.info, tuple(history.turns_with_files()), committed, found.dropped is not None)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -430,7 +433,7 @@ def _new_turn(turn: Turn, turn_id: str) -> NewTurn:
 def _view(tenancy: Tenancy, found: ThreadSlice, thread_id: str) -> View:
     if found.info is None or found.info.user_id != tenancy.tenant:
         return View(None)
-    turns = tuple(stored_turn(record, thread_id) for record in found.records if record.kind == "turn")
+    turns = tuple(stored_turn(record, thread_id, found.blobs) for record in found.records if record.kind == "turn")
     committed = None if found.found is None else stored_turn(found.found, thread_id)
     return View(found.info, turns, committed, found.dropped is not None, is_cut=found.start > found.info.first)
 

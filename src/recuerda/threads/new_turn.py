@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from recuerda.messages.codec import decode_turn, encode_turn
-from recuerda.messages.files import LARGEST_INLINE, offloaded, turn_with_files
+from recuerda.messages.files import LARGEST_INLINE, offloaded, turn_with_files, with_files
 from recuerda.messages.message import Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Blob, NewTurn
@@ -25,6 +27,19 @@ def new_turn(turn: Turn, storage: Storage, *, id: str | None = None) -> NewTurn:
         stored = msgspec.structs.replace(turn, messages=messages) if blobs else turn
     kept = tuple([Blob(digest, data) for digest, data in blobs.items()])
     return NewTurn(body=encode_turn(stored), message_count=max(1, len(turn.messages)), id=id, blobs=kept)
+
+
+def rewritten_body(turn: Turn, *, kept: Collection[str]) -> bytes:
+    """Return the new body of a stored turn. Its files stay beside it if they are among the `kept` digests.
+
+    A rewrite cannot add files beside a turn, so other files are in the body.
+
+    Raises:
+        EncodeError: a value has no JSON form.
+    """
+    messages, blobs = offloaded(turn.messages)
+    added = {digest: data for digest, data in blobs.items() if digest not in kept}
+    return encode_turn(msgspec.structs.replace(turn, messages=with_files(messages, added)))
 
 
 def fitted_to(new: NewTurn, storage: Storage) -> NewTurn:

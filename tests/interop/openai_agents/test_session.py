@@ -96,7 +96,9 @@ async def test_a_picture_is_stored_once(storage: Storage) -> None:
     (message, _) = await ChatMessageStore(storage=storage, thread_id="t").list_messages()
     assert message.contents == (DataContent(b"ABC" * 2500, "image/png", detail="high"),)
     (record,) = (await storage.read("t")).records
-    assert len(record.body) < 11_000
+    assert (len(record.blobs), len(record.body) < 1000) == (1, True)
+    for reader in (session, RecuerdaSession("t", storage)):
+        assert await reader.get_items(limit=2) == [item, answered("A picture.")]
 
 
 async def test_a_picture_in_a_result_is_a_part_of_it_and_is_stored_once(storage: Storage) -> None:

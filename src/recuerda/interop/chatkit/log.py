@@ -129,6 +129,7 @@ class ThreadLog:
             last_turns=last_turns,
             last_messages=last_messages,
             turn_id=turn_id,
+            blobs=None,
             user_id=self._user_id,
         )
         if found.info is None:
@@ -141,7 +142,7 @@ class ThreadLog:
         info = found.info
         if info is None:
             raise ThreadNotFound(self._thread_id)
-        last = stored_turn(found.records[-1], self._thread_id) if found.records else None
+        last = stored_turn(found.records[-1], self._thread_id, found.blobs) if found.records else None
         draft = await self._storage.load_draft(self._thread_id, user_id=self._user_id) if found.has_draft else None
         if draft is None:
             return End(info, last, (), turn_id_of(info.revision + 1), 0, "", None)
@@ -292,7 +293,7 @@ class ThreadLog:
 
     def turns(self, found: ThreadSlice) -> list[StoredTurn]:
         """Return the turns of a read."""
-        return [stored_turn(record, self._thread_id) for record in found.records]
+        return [stored_turn(record, self._thread_id, found.blobs) for record in found.records]
 
     # -- writing -------------------------------------------------------------------------------------------------------
 

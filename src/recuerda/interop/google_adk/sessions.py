@@ -223,7 +223,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         late: dict[str, dict[str, object]] = {}
         for info in infos:
             if through_of(info) < info.revision:
-                found = await self.storage.read(info.id, after=through_of(info))
+                found = await self.storage.read(info.id, after=through_of(info), blobs=None)
                 late[info.id] = folded([turn.messages for turn in _turns(found)])
         return late
 
@@ -336,7 +336,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         turns: list[Sequence[ChatMessage]] = [messages]
         if mark.through < mark.version.revision:
             # Another writer has continued the thread, or has died at this place.
-            found = await self.storage.read(thread_id, after=mark.through, user_id=user_id)
+            found = await self.storage.read(thread_id, after=mark.through, blobs=None, user_id=user_id)
             turns = [turn.messages for turn in _turns(found) if turn.number <= revision]
         times = [fields["timestamp"] for message in messages if (fields := fields_of(message)) is not None]
         metadata = {
@@ -402,7 +402,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
     async def _read(self, thread_id: str, user_id: str, last: _Last) -> Found | None:
         for _ in range(_TRIES):
             found = await self.storage.read(
-                thread_id, last_messages=last.messages, last_turns=last.turns, user_id=user_id
+                thread_id, last_messages=last.messages, last_turns=last.turns, blobs=None, user_id=user_id
             )
             info = found.info
             if info is None:
@@ -418,7 +418,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         turns = _turns(found)
         mark = Mark(version=info.version, through=through_of(info))
         if turns and len(turns) < info.turns and mark.through < turns[0].number - 1:
-            turns = _turns(await self.storage.read(thread_id, after=mark.through, user_id=user_id))
+            turns = _turns(await self.storage.read(thread_id, after=mark.through, blobs=None, user_id=user_id))
         running = running_turn(draft) if draft else RunningTurn()
         if draft is not None and draft.revision == info.revision:
             last_id = draft.steps[-1].id
@@ -452,7 +452,9 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
 
 def _turns(found: ThreadSlice) -> list[StoredTurn]:
     info = found.info
-    return [] if info is None else [stored_turn(one, info.id) for one in found.records if one.kind == "turn"]
+    return (
+        [] if info is None else [stored_turn(one, info.id, found.blobs) for one in found.records if one.kind == "turn"]
+    )
 
 
 def _listed(info: ThreadInfo, state: dict[str, Any]) -> Session:

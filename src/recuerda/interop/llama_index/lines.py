@@ -121,18 +121,18 @@ async def read_lines(
         is_whole: False may leave out archived lines, so the read costs the same however long the thread is.
         without: the id of a committed turn to leave out.
     """
-    found = await storage.read(key, last_messages=None if is_whole else _AT_FIRST, user_id=user_id)
+    found = await storage.read(key, last_messages=None if is_whole else _AT_FIRST, blobs=None, user_id=user_id)
     if found.info is None:
         return Lines(None, [])
     mark = _mark_of(found.info)
     if len(found.records) < found.info.turns and not _reaches(found, mark):
-        found = await storage.read(key, after=max(0, mark.number - 1) if mark else 0, user_id=user_id)
+        found = await storage.read(key, after=max(0, mark.number - 1) if mark else 0, blobs=None, user_id=user_id)
         if not _reaches(found, mark):
-            found = await storage.read(key, user_id=user_id)
+            found = await storage.read(key, blobs=None, user_id=user_id)
     draft = await storage.load_draft(key, user_id=user_id) if found.has_draft else None
     if found.info is None:  # the thread was deleted in between
         return Lines(None, [])
-    turns = _current([stored_turn(record, key) for record in found.records if record.kind == "turn"])
+    turns = _current([stored_turn(record, key, found.blobs) for record in found.records if record.kind == "turn"])
     lines = [line for stored in turns for line in _lines(stored) if stored.id != without]
     lines += _drafted(draft, found.info.revision)
     return Lines(found.info, _marked(lines, mark), draft and draft.turn_id)

@@ -57,7 +57,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
 
     async def read_record(self, conversation_id: str) -> ConversationRecord | None:
         """Return a conversation's record; None if there is no such conversation."""
-        found = await self.storage.read(conversation_id, last_turns=1)
+        found = await self.storage.read(conversation_id, last_turns=1, blobs=None)
         return self._record(found)
 
     async def read_records(self, *, scope: str | None = None, limit: int | None = None) -> Sequence[ConversationRecord]:
@@ -120,7 +120,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         Raises:
             ConversationConflict: the conversation is gone, or has another revision.
         """
-        found = await self.storage.read(conversation_id, last_turns=1)
+        found = await self.storage.read(conversation_id, last_turns=1, blobs=None)
         record = self._record(found)
         if found.info is None or record is None or record.revision != expected_revision:
             raise ConversationConflict(conversation_id)
@@ -133,7 +133,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
     def _record(self, found: ThreadSlice, *, is_own: bool = False) -> ConversationRecord | None:
         if found.info is None or not found.records:
             return None
-        last = stored_turn(found.records[-1], found.info.id)
+        last = stored_turn(found.records[-1], found.info.id, found.blobs)
         if is_own and not has_record(last):
             return None
         record = record_of(last, found.info)
@@ -147,7 +147,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         known = self._versions.get(conversation_id)
         if known is not None and known[0] == expected_revision:
             return known[1]
-        found = await self.storage.read(conversation_id, last_turns=1)
+        found = await self.storage.read(conversation_id, last_turns=1, blobs=None)
         record = self._record(found)
         if (record.revision if record is not None else None) != expected_revision:
             raise ConversationConflict(conversation_id)
@@ -209,11 +209,11 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
     async def _lines_in(self, conversation_id: str, head_id: str, limit: int | None) -> list[Line] | None:
         """Return the entries up to one of a thread; None if the thread does not have it."""
         if limit is not None:
-            found = await self.storage.read(conversation_id, last_messages=4 * limit + 16)
+            found = await self.storage.read(conversation_id, last_messages=4 * limit + 16, blobs=None)
             lines = _followed(_turns(found), head_id, limit, is_whole=_is_whole(found))
             if lines is not None:
                 return lines
-        found = await self.storage.read(conversation_id)
+        found = await self.storage.read(conversation_id, blobs=None)
         return _followed(_turns(found), head_id, limit, is_whole=True)
 
     async def _used_since(self, entry_id: str) -> AsyncIterator[str]:
@@ -233,7 +233,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
 
 def _turns(found: ThreadSlice) -> list[StoredTurn]:
     info = found.info
-    return [] if info is None else [stored_turn(record, info.id) for record in found.records]
+    return [] if info is None else [stored_turn(record, info.id, found.blobs) for record in found.records]
 
 
 def _is_whole(found: ThreadSlice) -> bool:
