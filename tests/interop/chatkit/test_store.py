@@ -308,6 +308,7 @@ async def test_the_cost_of_a_turn_and_of_a_page_is_flat() -> None:
         await storage.close()
     assert costs[0] == costs[1]
     assert costs[0][0] == {"reads": 4, "records": 4, "writes": 2}
+    assert [cost["reads"] for cost in costs[0][1:]] == [1, 1, 1, 1]
     assert max(cost["records"] for cost in costs[0]) <= 60
 
 

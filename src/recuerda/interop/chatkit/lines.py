@@ -1,27 +1,19 @@
 """How ChatKit's items lie in the messages of a turn.
 
-The first message of a turn names the turn before it, and a turn's id is made of its number. So a reader finds the
-turns around a place one after the other, without reading the rest of the thread.
+A turn's id is made of its number, so an item whose turn's number is known is found by one read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
 
 import msgspec
 from chatkit.types import ThreadItem
-from msgspec import structs
 
 from recuerda.interop.chatkit.form import FORM, deleted, load
 from recuerda.interop.forms import KEPT, grouped, restored
 from recuerda.json_value import JsonObject
-from recuerda.messages.message import ChatMessage, Turn, with_properties
-from recuerda.threads.history import StoredTurn
-from recuerda.window.window import turn_of
-
-TURN = "chatkit.turn"
-"""The additional property of a turn's first message: `{"previous": the number of the turn before}`."""
+from recuerda.messages.message import ChatMessage
 
 _ENDS = {"assistant_message", "widget", "generated_image", "structured_input", "end_of_turn", "sdk_hidden_context"}
 _WAITS = {"client_tool_call", "structured_input"}
@@ -79,29 +71,13 @@ def _units(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
 
 
 def spliced(messages: Sequence[ChatMessage], line: Line, new: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """Return the messages with others in the place of an item. The marks of the turn stay."""
-    result = [*messages[: line.start], *new, *messages[line.start + line.count :]]
-    if line.start == 0 and result:
-        old = messages[0].additional_properties or {}
-        result[0] = with_properties(result[0], {TURN: old[TURN]} if TURN in old else {})
-    return result
+    """Return the messages with others in the place of an item."""
+    return [*messages[: line.start], *new, *messages[line.start + line.count :]]
 
 
 def blanked(messages: Sequence[ChatMessage], line: Line) -> list[ChatMessage]:
     """Return as many messages, without anything of an item."""
     return spliced(messages, line, [deleted() for _ in range(line.count)])
-
-
-def whole_turn(messages: Sequence[ChatMessage], previous: int, *, is_interrupted: bool = False) -> Turn:
-    """Return the turn that stores messages."""
-    marked = (with_properties(messages[0], {TURN: {"previous": previous}}), *messages[1:])
-    return structs.replace(turn_of(marked), is_interrupted=is_interrupted)
-
-
-def previous_of(turn: StoredTurn) -> int | None:
-    """Return the number of the turn before; 0 for the first turn; None if ChatKit has not written this turn."""
-    mark: Any = _properties(turn).get(TURN)
-    return cast("int", mark["previous"]) if isinstance(mark, dict) else None
 
 
 def is_answered(lines: Sequence[Line]) -> bool:
@@ -119,7 +95,3 @@ def is_input(lines: Sequence[Line]) -> bool:
 def has_question(lines: Sequence[Line]) -> bool:
     """Return whether another question begins another turn."""
     return any(line.kind != "hidden_context_item" for line in lines)
-
-
-def _properties(turn: StoredTurn) -> JsonObject:
-    return (turn.messages[0].additional_properties or {}) if turn.messages else {}

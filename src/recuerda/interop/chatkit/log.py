@@ -28,10 +28,8 @@ from recuerda.interop.chatkit.lines import (
     is_answered,
     is_input,
     lines_of,
-    previous_of,
     spliced,
     turn_id_of,
-    whole_turn,
 )
 from recuerda.interop.item_log import PAUSE_S, TRIES
 from recuerda.messages.codec import encode_json, encode_turn, message_to_json
@@ -43,8 +41,8 @@ from recuerda.window.window import turn_of
 
 T = TypeVar("T")
 
-_WINDOWS = (64, 1024, None)
-"""The numbers of newest messages in which an item is searched; None for the whole thread."""
+_SEARCHED = 256
+"""The number of messages that a search for an item reads at once."""
 
 
 class Position(msgspec.Struct, frozen=True, order=True):
@@ -117,15 +115,23 @@ class ThreadLog:
         self._numbers = numbers
 
     async def read(
-        self, *, last_turns: int | None = None, last_messages: int | None = None, turn_id: str | None = None
+        self,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        last_turns: int | None = None,
+        last_messages: int | None = None,
+        turn_id: str | None = None,
     ) -> ThreadSlice:
-        """Read the thread.
+        """Read the thread, as `Storage.read` does.
 
         Raises:
             ThreadNotFound: there is no such thread.
         """
         found = await self._storage.read(
             self._thread_id,
+            after=after,
+            before=before,
             last_turns=last_turns,
             last_messages=last_messages,
             turn_id=turn_id,
@@ -276,15 +282,17 @@ class ThreadLog:
         return None if turn is None or line is None else (turn, line)
 
     async def _search(self, item_id: str) -> tuple[StoredTurn, Line] | None:
-        for window in _WINDOWS:
-            found = await self.read(last_messages=window)
-            for turn in reversed(self.turns(found)):
+        before: int | None = None
+        while True:
+            found = await self.read(last_messages=_SEARCHED, before=before)
+            turns = self.turns(found)
+            for turn in reversed(turns):
                 if (line := _find(lines_of(turn.messages, turn.id), item_id)) is not None:
                     self._numbers[item_id] = turn.number
                     return turn, line
-            if found.info is None or len(found.records) == found.info.turns:
-                break
-        return None
+            if found.info is None or not turns or turns[0].number <= found.info.first:
+                return None
+            before = turns[0].number
 
     async def turn(self, turn_id: str) -> StoredTurn | None:
         """Return the turn with an id, by one read that costs the same however long the thread is."""
@@ -293,19 +301,17 @@ class ThreadLog:
 
     def turns(self, found: ThreadSlice) -> list[StoredTurn]:
         """Return the turns of a read."""
-        return [stored_turn(record, self._thread_id, found.blobs) for record in found.records]
+        return [stored_turn(record, self._thread_id, found.blobs) for record in found.records if record.kind == "turn"]
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def _commit(self, end: End, messages: Sequence[ChatMessage], *, is_interrupted: bool = False) -> None:
-        previous = end.last.number if end.last else 0
-        await self._append(end, whole_turn(messages, previous, is_interrupted=is_interrupted))
+        await self._append(end, structs.replace(turn_of(messages), is_interrupted=is_interrupted))
 
     async def _prolong(self, end: End, last: StoredTurn, messages: Sequence[ChatMessage]) -> Begun:
         """Put messages at the end of the last turn: its new form replaces it in one step."""
         live = [m for line in lines_of(last.messages, last.id) for m in last.messages[line.start :][: line.count]]
-        previous = previous_of(last)
-        whole = whole_turn([*live, *messages], end.info.revision if previous is None else previous)
+        whole = turn_of([*live, *messages])
         # The undo of the last turn has the number before.
         end = structs.replace(end, turn_id=turn_id_of(end.info.revision + 2))
         appended = await self._append(end, whole, replaces=last.number)
