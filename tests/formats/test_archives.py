@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from recuerda import DataContent, FunctionResultContent, MemoryStorage, TextReasoningContent, UnknownContent
 from recuerda.errors import InvalidInput, StateError
 from recuerda.formats import MovedThread, import_threads, stored_thread
-from tests.formats.native import PNG, kinds, parts, threads
+from tests.formats.native import PNG, kinds, parts, threads, written
 
 DATA = Path(__file__).parent / "data"
 PIXEL = b64decode(PNG)
@@ -168,6 +168,20 @@ async def test_an_archive_is_imported_once_and_keeps_its_branches(name: str) -> 
     for one in first:
         thread = await stored_thread(storage, one.thread_id, user_id="ana")
         assert len(thread.turns) == one.turns
+
+
+async def test_a_picture_is_kept_beside_its_turn_and_goes_out_again() -> None:
+    storage = MemoryStorage()
+    picture = PIXEL + bytes(5000)
+    content = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64encode(picture).decode()}"}}]
+    items = [{"role": "user", "content": content}, {"role": "assistant", "content": "Grey."}]
+    for _ in range(2):
+        (arrival,) = await import_threads(storage, json.dumps(items).encode(), thread_id="riker")
+    assert (arrival.added, arrival.differing) == (0, 0)
+    found = await storage.read("riker")
+    assert [(len(record.body) < 1000, len(record.blobs)) for record in found.records] == [(True, 1)]
+    text, losses = written([await stored_thread(storage, "riker")], "openai-chat")
+    assert (json.loads(text)["messages"], losses) == (items, {})
 
 
 async def test_a_conversation_with_branches_gets_another_id_with_its_branches() -> None:

@@ -19,6 +19,7 @@ from recuerda.formats.moved import MovedThread
 from recuerda.formats.registry import READABLE, format_of
 from recuerda.formats.source import Given, Source, source_of
 from recuerda.messages.codec import encode_turn
+from recuerda.messages.files import offloaded
 from recuerda.storage.contract import Storage
 from recuerda.threads.history import title_of
 from recuerda.threads.transfer import VERSION, ThreadLine, import_lines, parse_lines
@@ -170,7 +171,9 @@ def _lines(thread: MovedThread) -> Iterator[str]:
     line = ThreadLine(VERSION, thread.id, thread.user_id, title, made_of, thread.metadata, *marks)
     yield msgspec.json.encode(line).decode() + "\n"
     for turn in thread.turns:
-        yield encode_turn_body(turn.id, encode_turn(turn.turn), turn.created_us).decode() + "\n"
+        messages, blobs = offloaded(turn.turn.messages)
+        body = encode_turn(structs.replace(turn.turn, messages=messages))
+        yield encode_turn_body(turn.id, body, turn.created_us, blobs).decode() + "\n"
 
 
 async def _renamed(
