@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from recuerda.errors import InvalidInput, MissingExtraError, StateError, StorageUnavailable
-from recuerda.formats.documents import documents
+from recuerda.formats.documents import documents, understood
 from recuerda.formats.format import Format
 from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
 from recuerda.formats.moved import MovedThread
@@ -67,7 +67,8 @@ def _of_text(source: Source) -> Iterator[MovedThread]:
     state = None if first is None else first.as_type(object)
     if isinstance(state, dict) and cast("_Data", state).get("type") in _STATES:
         for document in documents(source.text()):
-            yield _of_state(document.as_type(_Data), source.name)
+            with understood(document.where):
+                yield _of_state(document.as_type(_Data), source.name)
     elif source.path is not None and source.path.suffix == ".jsonl":
         yield _of_file(source.path)
     else:

@@ -16,6 +16,7 @@ import msgspec
 from recuerda.formats.archived_files import ArchivedFiles
 from recuerda.formats.branches import threads_of
 from recuerda.formats.conversation_files import conversations, first_object
+from recuerda.formats.documents import understood
 from recuerda.formats.format import Format
 from recuerda.formats.moved import MovedThread, added_up
 from recuerda.formats.source import Source
@@ -77,11 +78,12 @@ def _read(source: Source) -> Iterator[MovedThread]:
     for document, archive in conversations(source):
         files = files or ArchivedFiles(archive)
         found = document.as_type(_Conversation)
-        about = _about(found, document.where)
-        if found.mapping is None:  # archives have such entries
-            yield thread_of(about, [Said(messages=(), losses={"list of messages": 1})])
-        else:
-            yield from threads_of(about, _said(found.mapping, files), shown=found.current_node)
+        with understood(document.where):
+            about = _about(found, document.where)
+            if found.mapping is None:  # archives have such entries
+                yield thread_of(about, [Said(messages=(), losses={"list of messages": 1})])
+            else:
+                yield from threads_of(about, _said(found.mapping, files), shown=found.current_node)
 
 
 def _about(found: _Conversation, where: str) -> Conversation:

@@ -15,6 +15,7 @@ import msgspec
 from recuerda.formats.archived_files import ArchivedFiles
 from recuerda.formats.branches import threads_of
 from recuerda.formats.conversation_files import conversations, first_object
+from recuerda.formats.documents import understood
 from recuerda.formats.format import Format
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.source import Source
@@ -61,9 +62,10 @@ def _read(source: Source) -> Iterator[MovedThread]:
     for document, archive in conversations(source):
         files = files or ArchivedFiles(archive)
         found = document.as_type(_Conversation)
-        metadata: JsonObject = {"summary": found.summary} if found.summary else {}
-        about = Conversation(id=found.uuid, title=found.name, metadata=metadata)
-        yield from threads_of(about, _said(found.chat_messages, files), shown=_last(found.chat_messages))
+        with understood(document.where):
+            metadata: JsonObject = {"summary": found.summary} if found.summary else {}
+            about = Conversation(id=found.uuid, title=found.name, metadata=metadata)
+            yield from threads_of(about, _said(found.chat_messages, files), shown=_last(found.chat_messages))
 
 
 def _last(messages: Sequence[_Message]) -> str | None:

@@ -7,12 +7,13 @@ Only the text of the file is held in memory, and one value at a time. So an arch
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
 
-from recuerda.errors import StateError
+from recuerda.errors import RecuerdaError, StateError
 
 T = TypeVar("T")
 
@@ -42,6 +43,25 @@ class Document(msgspec.Struct, frozen=True):
             raise StateError(f"{self.where} cannot be read: it is nested too deeply") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"{self.where} cannot be read: {error}") from None
+
+
+@contextmanager
+def understood(where: str) -> Generator[None]:
+    """Translate the errors of a conversion that meets a value of another type than the format has.
+
+    The forms of other programs are not described by a schema that could be checked first.
+
+    Raises:
+        StateError: the conversion failed; the error names the place.
+    """
+    try:
+        yield
+    except RecuerdaError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise StateError(
+            f"{where} cannot be read: a value is missing or has an unknown form ({type(error).__name__})"
+        ) from error
 
 
 def documents(text: bytes, noun: str = "conversation") -> Iterator[Document]:

@@ -12,7 +12,7 @@ import msgspec
 
 from recuerda.formats.branches import threads_of
 from recuerda.formats.conversation_files import first_object
-from recuerda.formats.documents import documents
+from recuerda.formats.documents import documents, understood
 from recuerda.formats.files import ANY_IMAGE, linked, media_type_of
 from recuerda.formats.format import Format
 from recuerda.formats.losses import counted
@@ -58,14 +58,15 @@ class _Conversation(msgspec.Struct, rename="camel"):
 def _read(source: Source) -> Iterator[MovedThread]:
     for document in documents(source.text()):
         found = document.as_type(_Conversation)
-        about = Conversation(
-            id=found.conversation_id,
-            title=found.title,
-            metadata={"endpoint": found.endpoint} if found.endpoint else {},
-        )
-        told = found.messages_tree or found.messages or []
-        said = list(_said([told] if isinstance(told, _Message) else told))
-        yield from threads_of(about, said, shown=said[-1].id if said else None)
+        with understood(document.where):
+            about = Conversation(
+                id=found.conversation_id,
+                title=found.title,
+                metadata={"endpoint": found.endpoint} if found.endpoint else {},
+            )
+            told = found.messages_tree or found.messages or []
+            said = list(_said([told] if isinstance(told, _Message) else told))
+            yield from threads_of(about, said, shown=said[-1].id if said else None)
 
 
 def _said(messages: Sequence[_Message]) -> Iterator[Said]:

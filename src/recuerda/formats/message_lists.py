@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 import msgspec
 
 from recuerda.errors import EncodeError, StateError
-from recuerda.formats.documents import documents
+from recuerda.formats.documents import documents, understood
 from recuerda.formats.format import Writer, Written
 from recuerda.formats.losses import counted, parts_that
 from recuerda.formats.moved import MovedThread
@@ -57,7 +57,8 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
     def read(self, source: Source) -> Iterator[MovedThread]:
         """Yield the threads of a source."""
         for number, (about, items) in enumerate(self._lists(source.text()), 1):
-            yield self._thread(about, items, source.name, number)
+            with understood(items[0][0] if items else f"list {number}"):
+                yield self._thread(about, items, source.name, number)
 
     def said(self, where: str, item: JsonObject) -> Said:
         """Return one message.

@@ -16,7 +16,7 @@ import msgspec
 
 from recuerda.formats.branches import threads_of
 from recuerda.formats.conversation_files import first_object
-from recuerda.formats.documents import documents
+from recuerda.formats.documents import documents, understood
 from recuerda.formats.files import ANY_IMAGE, linked
 from recuerda.formats.format import Format
 from recuerda.formats.losses import counted
@@ -89,20 +89,21 @@ class _Record(msgspec.Struct):
 def _read(source: Source) -> Iterator[MovedThread]:
     for document in documents(source.text()):
         found = document.as_type(_Record)
-        chat = found.chat
-        about = Conversation(
-            id=found.id,
-            title=found.title or chat.title,
-            user_id=found.user_id or None,
-            metadata=_metadata(found),
-            archived=bool(found.archived),
-            tags=_tags(found),
-        )
-        if chat.history and chat.history.messages:
-            messages, shown = list(chat.history.messages.values()), chat.history.current_id
-        else:
-            messages, shown = _chained(chat.messages or []), None
-        yield from threads_of(about, _with_system(_said(messages), chat), shown=shown)
+        with understood(document.where):
+            chat = found.chat
+            about = Conversation(
+                id=found.id,
+                title=found.title or chat.title,
+                user_id=found.user_id or None,
+                metadata=_metadata(found),
+                archived=bool(found.archived),
+                tags=_tags(found),
+            )
+            if chat.history and chat.history.messages:
+                messages, shown = list(chat.history.messages.values()), chat.history.current_id
+            else:
+                messages, shown = _chained(chat.messages or []), None
+            yield from threads_of(about, _with_system(_said(messages), chat), shown=shown)
 
 
 def _tags(found: _Record) -> list[str]:

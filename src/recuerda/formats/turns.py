@@ -95,22 +95,38 @@ def thread_of(about: Conversation, said: Iterable[Said]) -> MovedThread:
 
 
 def _turns(said: Sequence[Said]) -> Iterable[MovedTurn]:
-    digest = hashlib.sha256()
+    made = _MadeIds()
     used: set[str] = set()
     for group in _groups([one for one in _with_branches(said) if one.messages]):
         turn = turn_of([message for one in group for message in one.messages])
-        digest.update(encode_turn(Turn(messages=turn.messages[: max(turn.input_count, 1)])))
+        encode_turn(turn)  # this refuses values that cannot be stored
+        made.add(turn)
         branched = [one.id for one in group[1:] if one.begins_branch]
         turn_id = branched[-1] if branched else group[0].id
         if turn_id is None or turn_id in used:
-            turn_id = digest.hexdigest()[:24]
+            turn_id = made.newest()
         used.add(turn_id)
         times = [one.created_us for one in group if one.created_us is not None]
-        yield MovedTurn(
-            id=check_id(turn_id, "turn id"),
-            turn=turn,
-            created_us=times[0] if times else None,
-        )
+        yield MovedTurn(id=check_id(turn_id, "turn id"), turn=turn, created_us=times[0] if times else None)
+
+
+class _MadeIds:
+    """Ids for turns without an id. Each id is made of everything that was asked so far, and so the same every time."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._waiting: list[Turn] = []
+
+    def add(self, turn: Turn) -> None:
+        """Add the next turn of the conversation."""
+        self._waiting.append(turn)
+
+    def newest(self) -> str:
+        """Return the id of the turn that was added last."""
+        for turn in self._waiting:
+            self._digest.update(encode_turn(Turn(messages=turn.messages[: max(turn.input_count, 1)])))
+        self._waiting.clear()
+        return self._digest.hexdigest()[:24]
 
 
 def _with_branches(said: Iterable[Said]) -> Iterable[Said]:
