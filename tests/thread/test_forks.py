@@ -18,6 +18,7 @@ from recuerda import (
     ThreadOwnershipError,
     ThreadParent,
 )
+from recuerda.copying import copy_threads
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage import Blob
 from tests.conversation import exchange, texts
@@ -129,6 +130,9 @@ async def test_a_fork_of_all_turns_is_repeated_as_it_was_begun(store: ChatMessag
     await store.add_messages(exchange("four"))
     again = await store.fork(thread_id="fork")
     assert texts(await again.list_messages())[-2:] == ["three", "three!"]
+    await store.undo(number=3)
+    again = await store.fork(thread_id="fork")
+    assert texts(await again.list_messages())[-2:] == ["three", "three!"]
 
 
 async def test_a_fork_that_was_interrupted_is_completed(store: ChatMessageStore, storage: Storage) -> None:
@@ -139,6 +143,22 @@ async def test_a_fork_that_was_interrupted_is_completed(store: ChatMessageStore,
         await storage.append_all(f"fork{copied}", [record.as_new_turn() for record in records[:copied]])
         fork = await store.fork(thread_id=f"fork{copied}")
         assert texts(await fork.list_messages()) == texts(await store.list_messages())
+
+
+async def test_a_fork_is_completed_where_its_parent_was_copied(store: ChatMessageStore) -> None:
+    await store.undo(number=1)
+    await store.add_messages(exchange("four"))
+    fork = await store.fork(before=5)
+    elsewhere = MemoryStorage()
+    assert [one.problem async for one in copy_threads(store.storage, elsewhere)] == [None, None]
+    there = ChatMessageStore(storage=elsewhere, thread_id="t")
+    info = await elsewhere.head(fork.thread_id)
+    assert info is not None
+    assert info.parent is not None
+    assert (info.parent.number, info.parent.turns) == (2, 2)
+    again = await there.fork(before=3, thread_id=fork.thread_id)
+    assert texts(await again.list_messages()) == ["two", "two!", "three", "three!"]
+    assert [one.id for one in await there.list_branches()] == [fork.thread_id]
 
 
 async def test_a_fork_that_cannot_be_completed_is_refused(store: ChatMessageStore, storage: Storage) -> None:

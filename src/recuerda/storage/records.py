@@ -236,8 +236,8 @@ class ThreadParent(msgspec.Struct, frozen=True, kw_only=True):
         return info.id == self.thread_id and self.incarnation in ("", info.incarnation)
 
     def in_any_life(self) -> ThreadParent:
-        """Return the parent without its incarnation, for a copy of the fork in another storage."""
-        return msgspec.structs.replace(self, incarnation="")
+        """Return the parent for a copy of the fork in another storage, in which the parent's turns are counted anew."""
+        return msgspec.structs.replace(self, incarnation="", number=self.turns)
 
 
 class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,7 +129,7 @@ def _planned(
     """
     begun = there.parent if there is not None else None
     if begun is not None and place == ForkPlace():
-        kept = [record for record in kept if record.number <= begun.number]
+        kept = _through(kept, begun.turn_id)
     parent = ThreadParent(
         thread_id=info.id,
         incarnation=info.incarnation,
@@ -139,13 +139,15 @@ def _planned(
     )
     if there is None or (begun is None and not there.revision and there.id != info.id):
         return kept, parent
-    if begun is None or not _is_fork(info, begun, parent) or not _can_continue(there, begun, kept):
+    is_same_place = begun is not None and (place == ForkPlace() or begun.turn_id == parent.turn_id)
+    if begun is None or not is_same_place or not begun.is_life_of(info) or not _can_continue(there, begun, kept):
         raise ThreadConflict(there.id, expected=0, actual=there.revision)
     return kept if there.revision < begun.turns else (), begun
 
 
-def _is_fork(info: ThreadInfo, begun: ThreadParent, parent: ThreadParent) -> bool:
-    return begun.is_life_of(info) and (begun.turn_id, begun.number) == (parent.turn_id, parent.number)
+def _through(records: Sequence[TurnRecord], turn_id: str | None) -> Sequence[TurnRecord]:
+    """Return the turns up to the turn with an id; none if there is no such turn."""
+    return records[: next((place for place, record in enumerate(records, 1) if record.id == turn_id), 0)]
 
 
 def _can_continue(there: ThreadInfo, begun: ThreadParent, kept: Sequence[TurnRecord]) -> bool:
