@@ -311,7 +311,8 @@ class History:
         self._start = max(self._start, first)
         for turn in new:
             kept.append(turn)
-            self.has_files = self.has_files or bool(turn.blobs)
+            if turn.blobs:
+                self.has_files = True
             if self._messages is not None:
                 self._messages.extend(turn.messages)
         self.turns = kept

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import msgspec
 
 from recuerda.messages.codec import decode_turn, encode_turn
-from recuerda.messages.files import LARGEST_INLINE, offloaded, turn_with_files, with_files
+from recuerda.messages.files import LARGEST_INLINE, has_files, offloaded, turn_with_files, with_files
 from recuerda.messages.message import Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Blob, NewTurn
@@ -21,12 +21,13 @@ def new_turn(turn: Turn, storage: Storage, *, id: str | None = None) -> NewTurn:
     Raises:
         EncodeError: a value has no JSON form.
     """
-    stored, blobs = turn, dict[str, bytes]()
-    if storage.max_blob_bytes != 0:
-        messages, blobs = offloaded(turn.messages)
-        stored = msgspec.structs.replace(turn, messages=messages) if blobs else turn
+    count = max(1, len(turn.messages))
+    if storage.max_blob_bytes == 0 or not has_files(turn.messages):
+        return NewTurn(body=encode_turn(turn), message_count=count, id=id)
+    messages, blobs = offloaded(turn.messages)
+    stored = msgspec.structs.replace(turn, messages=messages)
     kept = tuple([Blob(digest, data) for digest, data in blobs.items()])
-    return NewTurn(body=encode_turn(stored), message_count=max(1, len(turn.messages)), id=id, blobs=kept)
+    return NewTurn(body=encode_turn(stored), message_count=count, id=id, blobs=kept)
 
 
 def rewritten_body(turn: Turn, *, kept: Collection[str]) -> bytes:

@@ -231,7 +231,7 @@ class ChatMessageStore:
         )
         if found.dropped is not None:
             raise TurnDropped(self.thread_id, turn_id=turn_id or "", number=found.dropped)
-        if missing := self._history.missing_files():
+        if self._history.has_files and (missing := self._history.missing_files()):
             self._history.files.add(await self._view.read_blobs(self.thread_id, missing))
         return None if found.found is None else await self.whole(found.found)
 
@@ -377,7 +377,8 @@ class ChatMessageStore:
             self._history.committed(appended.record, turn)
             if new.blobs:
                 self._history.files.add({blob.digest: blob.data for blob in new.blobs})
-            self._history.files.release(self._history.turns)
+            if self._history.files:
+                self._history.files.release(self._history.turns)
         return appended
 
     async def summarize(self, body: bytes, *, through: int, expected: Expected | None = None) -> Appended:

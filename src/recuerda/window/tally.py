@@ -100,9 +100,9 @@ class Tally:
         Before `whole_from`, results are left out. Before `files_from`, files are named, if the tally names files.
         """
         end = len(self.turns)
-        files_from = max(front, files_from)
-        if not self.has_files_from(files_from):
+        if not self._names_files or not self.has_files_from(max(front, files_from)):
             return self._between(front, whole_from, end)
+        files_from = max(front, files_from)
         found = self._between(front, min(whole_from, files_from), files_from)
         for index in range(files_from, end):
             messages = self.turns[index].turn.messages
@@ -111,16 +111,20 @@ class Tally:
 
     def named(self, index: int) -> tuple[ChatMessage, ...]:
         """Return the messages of a turn, with the names of its files if the tally names files."""
-        self._look(index)
+        if self._names_files and not self._seen_from <= index < self._seen_to:
+            self._look(index)
         return self._named.get(index) or self.turns[index].turn.messages
 
     def has_files_from(self, index: int) -> bool:
         """Return whether a turn from an index on has files, if the tally names files."""
-        if not self._names_files:
+        end = len(self.turns)
+        if not self._names_files or index >= end:
             return False
-        for one in range(index, len(self.turns)):
-            self._look(one)
-        return any(one >= index for one in self._named)
+        if self._seen_to < end:
+            self._look(end - 1)
+        if index < self._seen_from:
+            self._look(index)
+        return bool(self._named) and max(self._named) >= index
 
     def files_cost(self, index: int) -> int:
         """Return the tokens of the files of the turns from an index on, beyond the tokens of their names."""
@@ -130,9 +134,7 @@ class Tally:
         return sum(max(0, self.counter.count(whole) - self.counter.count(named)) for whole, named in files)
 
     def _look(self, index: int) -> None:
-        """Name the files of a turn that was not looked at yet."""
-        if not self._names_files or self._seen_from <= index < self._seen_to:
-            return
+        """Name the files of the turns up to a turn that was not looked at yet."""
         for one in range(index, self._seen_from) if index < self._seen_from else range(self._seen_to, index + 1):
             messages = self.turns[one].turn.messages
             if has_files(messages):
