@@ -1,5 +1,6 @@
 """The bytes of files on every storage that keeps them."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -150,3 +151,29 @@ async def test_pictures_take_hardly_more_of_the_disk_than_their_bytes(scheme: st
 
 def _all_files(path: Path) -> list[Path]:
     return [one for one in path.rglob("*") if one.is_file()]
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "file"])
+async def test_erased_pictures_are_in_no_byte_of_the_files(scheme: str, tmp_path: Path) -> None:
+    def secret(number: int) -> Blob:
+        return Blob.of(b"SECRET%d!" % number * (5 if number % 2 else 5_000))  # in a page, and over many pages
+
+    async with STORAGES[scheme](tmp_path) as storage:
+        for number in range(30):
+            for thread in ("erased", "undone", "trimmed"):
+                await storage.append(thread, with_blobs(secret(number)), user_id=thread)
+            await storage.append("other", with_blobs(CAT, DOG))
+        await storage.erase_user("erased")
+        for _ in range(30):
+            await storage.undo("undone")
+        await storage.append("trimmed", with_blobs(CAT), keep_messages=1)
+        for _ in range(100):
+            if not _has(tmp_path, b"SECRET"):
+                break
+            await asyncio.sleep(0.05)
+        assert not _has(tmp_path, b"SECRET")
+        assert await storage.read_blobs("other", [CAT.digest, DOG.digest]) == {b.digest: b.data for b in (CAT, DOG)}
+
+
+def _has(folder: Path, text: bytes) -> bool:
+    return any(text in path.read_bytes() for path in _all_files(folder))
