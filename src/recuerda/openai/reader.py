@@ -143,7 +143,8 @@ class AnswerReader:
         piece = choice.delta or choice.message
         if piece is None:  # a chunk of Azure's filters, if they run beside the stream
             return []
-        self._logprobs += choice.text_logprobs
+        if choice.logprobs is not None:
+            self._logprobs += choice.text_logprobs
         return [*self._texts(piece), *self._calls(piece, is_whole=choice.delta is None)]
 
     def end(self) -> list[TextFragment]:
@@ -161,7 +162,7 @@ class AnswerReader:
                 continue
             yield from self._switch(kind)
             if whole := self._mender.take(text):
-                yield TextFragment(kind, whole, self._taken_logprobs() if kind == "text" else ())
+                yield TextFragment(kind, whole, self._taken_logprobs() if self._logprobs and kind == "text" else ())
 
     def _taken_logprobs(self) -> Sequence[Any]:
         taken, self._logprobs = self._logprobs, []

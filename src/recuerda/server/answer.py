@@ -111,17 +111,14 @@ class Answer:
     def take(self, completion: Completion) -> Iterator[Event]:
         """Yield the events that a completion or a chunk causes."""
         for fragment in self._reader.take(completion):
-            yield from self._taken(fragment)
+            if self._notes_fragments:
+                self._noted.append(fragment)
+            yield from self._output.take(fragment)
 
     def new_fragments(self) -> list[Fragment]:
         """Return the fragments since the last call of this method, if fragments are noted."""
         new, self._noted = self._noted, []
         return new
-
-    def _taken(self, fragment: Fragment) -> Iterator[Event]:
-        if self._notes_fragments:
-            self._noted.append(fragment)
-        yield from self._output.take(fragment)
 
     def end(self, *, is_whole: bool = False) -> Iterator[Event]:
         """Yield the events that finish the open items.
@@ -137,5 +134,7 @@ class Answer:
         if not self.is_whole and not is_whole:
             raise ApiFault(502, "The model's server ended its answer too early.", code="upstream_broken")
         for fragment in self._reader.end():
-            yield from self._taken(fragment)
+            if self._notes_fragments:
+                self._noted.append(fragment)
+            yield from self._output.take(fragment)
         yield from self._output.end("incomplete" if self.incomplete_reason else "completed")

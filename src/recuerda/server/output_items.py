@@ -55,6 +55,7 @@ class OutputItems:
         self.cuts: Cuts = []
         self._id_of = id_of
         self._call_fields = call_fields
+        self._cut_at: tuple[int, int] | None = None
         self._part_types = {**PART_TYPES, "reasoning": SUMMARY} if summarizes else PART_TYPES
         self._text: Item | None = None
         self._of_calls: dict[JoinedCall, Item] = {}
@@ -77,7 +78,7 @@ class OutputItems:
                 yield from self._close_call(call, item, status)
 
     def _take_text(self, fragment: TextFragment) -> Iterator[Event]:
-        kind, text, logprobs = fragment.kind, fragment.text, list(fragment.logprobs)
+        kind, text, logprobs = fragment.kind, fragment.text, fragment.logprobs
         item = self._text
         if item is None or item["type"] != _ITEM_TYPES[kind]:
             item = yield from self._open_text(kind)
@@ -88,8 +89,9 @@ class OutputItems:
         part[text_name(part)] += text
         if logprobs:
             part["logprobs"] = [*part["logprobs"], *logprobs]
-        self._cut(self._index(item), len(parts_of(item)) - 1, len(text))
-        yield text_delta(part, text, self._at_part(item), logprobs=logprobs)
+        at = self._at_part(item)
+        self._cut(at["output_index"], at[index_name(item)], len(text))
+        yield text_delta(part, text, at, logprobs=logprobs)
 
     def _open_text(self, kind: TextKind) -> Generator[Event, None, Item]:
         if kind == "reasoning":
@@ -170,11 +172,14 @@ class OutputItems:
         return {"item_id": item["id"], "output_index": self._index(item)}
 
     def _index(self, item: Item) -> int:
+        if self.items[-1] is item:
+            return len(self.items) - 1
         return next(index for index, other in enumerate(self.items) if other is item)
 
     def _cut(self, index: int, part: int, length: int) -> None:
         """Note the length of a delta, behind the lengths of the deltas of the same part right before it."""
-        if not self.cuts or self.cuts[-1][:2] != [index, part]:
+        if self._cut_at != (index, part):
+            self._cut_at = (index, part)
             self.cuts.append([index, part])
         self.cuts[-1].append(length)
 

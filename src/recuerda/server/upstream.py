@@ -87,6 +87,9 @@ class UpstreamAnswer:
                 async for line in lines:
                     if (data := line[5:].strip()) == b"[DONE]":
                         break
+                    if not parts and data.endswith(b"}"):
+                        yield data
+                        continue
                     parts.append(data)
                     if _may_be_whole(parts, self._max_event_bytes):
                         yield b"\n".join(parts)
