@@ -46,6 +46,18 @@ async def test_a_written_title_goes_with_its_turn_and_the_next_turn_gets_its_own
     await agent.close()
 
 
+async def test_a_turn_that_is_regenerated_gets_a_title_of_its_own(storage: Storage) -> None:
+    names = ScriptedChatClient(["First", "Second"])
+    titler = Titler(names)
+    agent = ScriptedChatClient(default="ok").create_agent(storage=storage, titler=titler)
+    await agent.run("one", thread="t")
+    await titler.close()
+    await agent.regenerate("t")
+    await agent.close()
+    info = await info_of(storage)
+    assert (info.title, info.title_turn, info.turns, len(names.requests)) == ("Second", info.revision, 1, 2)
+
+
 async def test_a_title_that_somebody_sets_stays() -> None:
     storage = MemoryStorage()
     started, go_on = asyncio.Event(), asyncio.Event()

@@ -124,8 +124,8 @@ class History:
         self._tally: Tally | None = None
         self.has_draft: bool = False
         self._pinned = PinnedTurns()
-        self.files = HeldFiles()
-        self.has_files = False
+        self.files: HeldFiles = HeldFiles()
+        self.has_files: bool = False
 
     @property
     def revision(self) -> int:

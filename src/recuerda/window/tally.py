@@ -67,7 +67,7 @@ class Tally:
     ) -> None:
         self.turns = turns
         self.counter = counter
-        self.settings = (counter, leaves_out, names_files)
+        self.settings: tuple[TokenCounter | None, bool, bool] = (counter, leaves_out, names_files)
         self._leaves_out = leaves_out
         self._names_files = names_files
         self._named: dict[int, tuple[ChatMessage, ...]] = {}
