@@ -61,13 +61,13 @@ def test_a_page_shows_everything_that_was_said() -> None:
     page, elements, losses = page_of(
         ChatMessage("user", ["Look at `this`:", pixel, UriContent("https://example.org/a.png", "image/png")]),
         ChatMessage("assistant", [TextReasoningContent("Hm."), FunctionCallContent("c", "look", {"at": 1})]),
-        ChatMessage("tool", FunctionResultContent("c", "grey")),
+        ChatMessage("tool", FunctionResultContent("c", "grey", parts=(pixel,))),
         ChatMessage("assistant", ["Grey:\n```python\nprint('grey')\n```\nDone.", PDF]),
     )
     for text in ("Look at `this`:", "Hm.", "look", '"at": 1', "grey", "print('grey')", "Done.", "2023-11-14 22:13 UTC"):
         assert text in elements.text
     assert "```" not in elements.text
-    assert [one["src"] for tag, one in elements.found if tag == "img"] == [f"data:image/png;base64,{PNG}"] * 2
+    assert [one["src"] for tag, one in elements.found if tag == "img"] == [f"data:image/png;base64,{PNG}"] * 4
     assert [one["href"] for tag, one in elements.found if tag == "a"] == ["https://example.org/a.png"] * 2
     assert losses == {"file": 1}
     assert page.count("<h1>") == 2

@@ -137,6 +137,15 @@ def test_any_thread_is_written_and_what_is_missing_is_counted(name: str, drawn: 
 
 
 @pytest.mark.parametrize("name", LISTS)
+def test_a_picture_in_a_result_is_counted(name: str) -> None:
+    picture = FunctionResultContent("c1", parts=(TextContent("grey"), DataContent(b"\x89PNG", "image/png")))
+    messages = (*PLAIN[:2], ChatMessage("tool", picture))
+    text, losses = written([MovedThread(id="a", turns=(MovedTurn(id="t", turn=Turn(messages=messages)),))], name)
+    assert "grey" in text
+    assert losses == ({} if name == "openai-responses" else {"image": 1})
+
+
+@pytest.mark.parametrize("name", LISTS)
 def test_a_damaged_list_names_the_place(name: str) -> None:
     items = as_bytes(NATIVE[name])
     for content, told in (

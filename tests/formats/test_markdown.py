@@ -22,7 +22,7 @@ def test_a_thread_is_a_page_with_all_that_was_said() -> None:
     assert losses == {"image": 1}
     assert text == (
         "# A \\*bold\\* title\n\nThread `x'y`, a branch of `z`\n\n"
-        "## Ana (user) · 2023-11-14 22:13 UTC\n\nLook:\n\n*[a\\_b.png, image/png, 4 bytes]*\n\n"
+        "## Ana (user) · 2023-11-14 22:13 UTC\n\nLook:\n\n\\[image a\\_b.png, image/png, 4 bytes\\]\n\n"
         "## Assistant\n\n> *Reasoning*\n> \n> Hm.\n> Hm.\n\n**Call of `look`**\n\n"
         '```json\n{\n  "at": 1\n}\n```\n\n'
         "**Error**\n\n````\n```\nnothing\n```\n````\n\n"

@@ -35,7 +35,7 @@ def detected(source: Source) -> Format:
         found = _of_text(source.text())
     if found is None:
         if source.is_folder:
-            raise InvalidInput(f"{source.path} cannot be read: it is a folder without the files of a known format")
+            raise InvalidInput(f"{source.path} cannot be read: it is a folder of an unknown format; name it")
         raise InvalidInput(f"the format is not known: name it with --from, as one of {', '.join(READABLE)}")
     return found
 

@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from recuerda.formats.calls import shown_json
 from recuerda.formats.format import Format, Writer, Written
-from recuerda.formats.losses import counted
+from recuerda.formats.losses import counted, files_in_results
 from recuerda.formats.moved import MovedThread, MovedTurn
 from recuerda.interop.encoded import data_uri
 from recuerda.messages.message import (
@@ -25,11 +25,13 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     TextContent,
     TextReasoningContent,
     UnknownContent,
     UriContent,
+    file_mark,
 )
 from recuerda.storage.records import from_microseconds
 
@@ -62,15 +64,15 @@ _FENCE = re.compile(r"^```[^\n`]*\n(.*?)(?:^```[ \t]*$|\Z)", re.DOTALL | re.MULT
 def _thread(thread: MovedThread) -> Written:
     lines = ["<article>", "<header>", f"<h1>{_escaped(thread.title or thread.id)}</h1>", f"<p>{_facts(thread)}</p>"]
     lines += ["</header>", *(line for turn in thread.turns for line in _turn(turn)), "</article>"]
-    parts = (part for message in thread.messages for part in message.contents)
-    lost = counted(part for part in parts if not _is_shown(part))
+    parts = [part for message in thread.messages for part in message.contents]
+    lost = counted(part for part in (*parts, *files_in_results(parts)) if not _is_shown(part))
     return Written("\n".join(lines) + "\n", lost)
 
 
 def _is_shown(part: AnyContent) -> bool:
     if isinstance(part, DataContent):
         return part.media_type in _PICTURES
-    return not isinstance(part, UnknownContent)
+    return not isinstance(part, UnknownContent | HostedFileContent)
 
 
 def _facts(thread: MovedThread) -> str:
@@ -116,15 +118,24 @@ def _part(part: AnyContent) -> Iterator[str]:
             yield from _text(part.text)
         case RefusalContent():
             yield from _text(part.refusal)
-        case TextReasoningContent():
-            if part.text:
-                yield _folded("Reasoning", f"<p>{_escaped(part.text)}</p>")
+        case TextReasoningContent() if part.text:
+            yield _folded("Reasoning", f"<p>{_escaped(part.text)}</p>")
         case FunctionCallContent():
             yield _folded(f"Call of <code>{_escaped(part.name)}</code>", _code(shown_json(part.arguments)))
         case FunctionResultContent():
             yield _folded("Error" if part.is_error else "Result", _code(shown_json(part.result)))
-        case DataContent():
-            yield _picture(part) if part.media_type in _PICTURES else _file(part)
+            for one in part.parts:
+                yield from _file(one)
+        case _:
+            yield from _file(part)
+
+
+def _file(part: AnyContent) -> Iterator[str]:
+    match part:
+        case DataContent() if part.media_type in _PICTURES:
+            yield f'<p><img src="{_escaped(data_uri(part))}" alt="{_escaped(part.name or "picture")}"></p>'
+        case DataContent() | HostedFileContent():
+            yield f'<p class="note">{_escaped(file_mark(part))}</p>'
         case UriContent():
             yield f"<p>{_link(part)}</p>"
         case UnknownContent():
@@ -151,15 +162,6 @@ def _code(text: str) -> str:
 
 def _folded(summary: str, content: str) -> str:
     return f"<details><summary>{summary}</summary>{content}</details>"
-
-
-def _picture(part: DataContent) -> str:
-    return f'<p><img src="{_escaped(data_uri(part))}" alt="{_escaped(part.name or "picture")}"></p>'
-
-
-def _file(part: DataContent) -> str:
-    name = f"{part.name}, " if part.name else ""
-    return f'<p class="note">File: {_escaped(f"{name}{part.media_type}, {len(part.data):,} bytes")}</p>'
 
 
 def _link(part: UriContent) -> str:

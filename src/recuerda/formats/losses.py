@@ -10,6 +10,7 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     TextContent,
     TextReasoningContent,
@@ -36,6 +37,8 @@ def name_of(part: AnyContent) -> str:
         return kind if kind in ("image", "video") else "audio file" if kind == "audio" else "file"
     if isinstance(part, UnknownContent) and str(part.data.get("type")).endswith(MISSING_FILE):
         return "file"
+    if isinstance(part, HostedFileContent):
+        return "file"
     return _NAMES.get(type(part), "unknown part")
 
 
@@ -46,6 +49,12 @@ def counted(parts: Iterable[AnyContent]) -> dict[str, int]:
         name = name_of(part)
         found[name] = found.get(name, 0) + 1
     return found
+
+
+def files_in_results(parts: Iterable[AnyContent]) -> list[AnyContent]:
+    """Return the files in the results of tools. Most formats have only a text for a result, which names the files."""
+    results = (part for part in parts if isinstance(part, FunctionResultContent))
+    return [part for result in results for part in result.parts if not isinstance(part, TextContent)]
 
 
 def parts_that(messages: Iterable[ChatMessage], is_lost: Callable[[AnyContent, ChatMessage], bool]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from recuerda.formats.calls import shown_json
 from recuerda.formats.format import Format, Writer, Written
-from recuerda.formats.losses import counted
+from recuerda.formats.losses import counted, files_in_results
 from recuerda.formats.moved import MovedThread, MovedTurn
 from recuerda.messages.message import (
     AnyContent,
@@ -15,16 +15,19 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     TextContent,
     TextReasoningContent,
     UnknownContent,
     UriContent,
     UsageContent,
+    file_mark,
 )
 from recuerda.storage.records import from_microseconds
 
 _NAMES = {"user": "User", "assistant": "Assistant", "system": "Instructions", "developer": "Instructions"}
+_NOT_SHOWN = (DataContent, HostedFileContent, UnknownContent)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
 
 
@@ -33,8 +36,8 @@ def _thread(thread: MovedThread) -> Written:
     lines += [f"Thread `{_code(thread.id)}`{_branch(thread)}", ""]
     for turn in thread.turns:
         lines += _turn(turn)
-    parts = (part for message in thread.messages for part in message.contents)
-    lost = counted(part for part in parts if isinstance(part, DataContent | UnknownContent))
+    parts = [part for message in thread.messages for part in message.contents]
+    lost = counted(part for part in (*parts, *files_in_results(parts)) if isinstance(part, _NOT_SHOWN))
     return Written("\n".join(lines) + "\n", lost)
 
 
@@ -73,9 +76,8 @@ def _part(part: AnyContent) -> Iterator[str]:
         case UriContent():
             sign = "!" if part.media_type.startswith("image/") else ""
             yield from (f"{sign}[{_plain(part.media_type)}](<{_link(part.uri)}>)", "")
-        case DataContent():
-            name = f"{part.name}, " if part.name else ""
-            yield from (f"*[{_plain(name + part.media_type)}, {len(part.data):,} bytes]*", "")
+        case DataContent() | HostedFileContent():
+            yield from (_plain(file_mark(part)), "")
         case UsageContent():
             pass
         case _:

@@ -8,7 +8,7 @@ same format gives back exactly the same message; see `interop/forms.py`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -16,13 +16,13 @@ import msgspec
 from recuerda.errors import EncodeError, StateError
 from recuerda.formats.documents import documents, understood
 from recuerda.formats.format import Writer, Written
-from recuerda.formats.losses import counted, parts_that
+from recuerda.formats.losses import counted, files_in_results, parts_that
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.source import Source
 from recuerda.formats.turns import Conversation, Said, thread_of
 from recuerda.interop.forms import Form, grouped, is_kept, keep, restored
 from recuerda.json_value import JsonObject
-from recuerda.messages.message import ChatMessage, UnknownContent, with_contents
+from recuerda.messages.message import AnyContent, ChatMessage, UnknownContent, with_contents
 
 LACKS = ("times", "metadata", "branches")
 """The facts for which most lists have no place."""
@@ -141,13 +141,19 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
         fields = {self.key: [*joined]} if self.after is None else self.after(joined)
         return Written(msgspec.json.encode({**about, **fields}).decode() + "\n", losses)
 
-    def _lost(self, messages: Iterable[ChatMessage]) -> dict[str, int]:
-        return counted(
-            part
-            for message in messages
-            for part in message.contents
-            if not self.form.to_items(with_contents(message, [part]))
-        )
+    def _lost(self, messages: Sequence[ChatMessage]) -> dict[str, int]:
+        lost: list[AnyContent] = []
+        for message in messages:
+            for part in message.contents:
+                items = self.form.to_items(with_contents(message, [part]))
+                if not items:
+                    lost.append(part)
+                elif (held := files_in_results([part])) and not files_in_results(self._contents(items)):
+                    lost += held
+        return counted(lost)
+
+    def _contents(self, items: Sequence[JsonObject]) -> list[AnyContent]:
+        return [part for item in items for message in self.form.to_messages(item) for part in message.contents]
 
 
 def messages_in(values: Sequence[object], *keys: str) -> list[JsonObject]:
