@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI, BadRequestError, NotFoundError
+from openai import AsyncOpenAI, BadRequestError, NotFoundError, UnprocessableEntityError
 
 from recuerda import Storage, open_storage
 from recuerda.server import TenantKeys, background
@@ -184,6 +184,13 @@ async def test_a_retry_of_a_request_finds_the_response_while_it_runs_and_afterwa
     assert {*ids, events[-1].response.id} == {events[0].response.id}
     assert (await create(**arguments)).status == "completed"
     assert len(model.requests) == 1
+    model.default = Failure(500)
+    other: Any = {**arguments, "extra_headers": {"Idempotency-Key": "other"}}
+    failed = await ended(client, (await create(**other)).id)
+    assert (await create(**other)).id == failed.id
+    for key in ("k", "other"):
+        with pytest.raises(UnprocessableEntityError):
+            await create(input="y", background=True, extra_headers={"Idempotency-Key": key})
 
 
 async def test_a_tenant_sees_no_response_of_another_tenant_while_it_runs(

@@ -148,7 +148,7 @@ class Responses:
             held.enter_context(self._in_flight.one_more())
             await self._once.claim(tenancy, key)
             answer = self._answer(job, notes_fragments=True)
-            begun = Begun(job.response, job.inputs, dict(job.tools.fields), fingerprint_in(key))
+            begun = Begun(job.response, job.inputs, dict(job.tools.fields))
             live = Live(tenancy, place.name, begun, answer)
             await self.background.start(live, job.body, held=held.pop_all(), commit=partial(self._commit, job))
         if request.stream:
@@ -161,8 +161,7 @@ class Responses:
         outcome = None if running is not None else await self.background.running.outcome(call.tenancy, key.token)
         if running is None and outcome is None:
             return None
-        if running is not None:
-            key.check(running.begun.fingerprint)
+        await self._once.claim(call.tenancy, key)  # It refuses another request under this key.
         response = running.begun.response if running is not None else outcome.response if outcome is not None else {}
         name = parse_response_id(response["id"])
         if request.stream and name is not None:

@@ -43,13 +43,11 @@ class Begun(msgspec.Struct, frozen=True):
         response: the response before the model's first word.
         inputs: its input items.
         call_fields: the fields of a call that name its function, by the name that the model has for it.
-        fingerprint: the fingerprint of the request; None if it has no idempotency key.
     """
 
     response: ResponseObject
     inputs: list[Item]
     call_fields: dict[str, Item]
-    fingerprint: str | None = None
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
