@@ -15,6 +15,7 @@ from uuid import UUID
 
 from msgspec import structs
 
+from recuerda.agent.arguments import takes_arguments_of
 from recuerda.agent.background import run_in_background
 from recuerda.agent.branching import branch_of
 from recuerda.agent.chat import ChatModel
@@ -230,64 +231,33 @@ class Agent:
         """
         request = self._new_turn(
             messages,
-            thread,
+            thread=thread,
             turn_id=turn_id,
             durability=durability,
             on_pending=on_pending,
             keep_partial=keep_partial,
             keep_failed=keep_failed,
-            choice=input,
+            input=input,
             replaces=replaces,
         )
         return await self._start(request).drained()
 
-    def run_stream(
-        self,
-        messages: RunInput,
-        *,
-        thread: AgentThread | str | None = None,
-        turn_id: str | None = None,
-        durability: Durability | None = None,
-        on_pending: OnPending = "raise",
-        keep_partial: bool = False,
-        keep_failed: bool = False,
-        input: InputChoice = "new",
-        replaces: TurnReference | None = None,
-    ) -> AgentResponseStream:
+    @takes_arguments_of(run)
+    def run_stream(self, *given: Any, **options: Any) -> AgentResponseStream:
         """Stream the answer. Takes the arguments of `run` and raises the same errors.
 
         The turn is committed after the last update, before the iteration ends. Leaving the iteration early cancels the
         turn.
         """
-        request = self._new_turn(
-            messages,
-            thread,
-            turn_id=turn_id,
-            durability=durability,
-            on_pending=on_pending,
-            keep_partial=keep_partial,
-            keep_failed=keep_failed,
-            choice=input,
-            replaces=replaces,
-        )
-        return self._start(structs.replace(request, is_streamed=True))
+        return self._start_stream(self._new_turn(*given, **options))
 
-    def run_sync(
-        self,
-        messages: RunInput,
-        *,
-        thread: AgentThread | str | None = None,
-        turn_id: str | None = None,
-        durability: Durability | None = None,
-        on_pending: OnPending = "raise",
-    ) -> AgentResponse:
+    @takes_arguments_of(run)
+    def run_sync(self, *given: Any, **options: Any) -> AgentResponse:
         """Do the same as `run`, for a program without an event loop.
 
         The call blocks until the answer is complete.
         """
-        return run_in_background(
-            self.run(messages, thread=thread, turn_id=turn_id, durability=durability, on_pending=on_pending)
-        )
+        return run_in_background(self.run(*given, **options))
 
     # -- answers again -------------------------------------------------------------------------------------------------
 
@@ -330,26 +300,10 @@ class Agent:
         )
         return await self._start(request).drained()
 
-    def regenerate_stream(
-        self,
-        thread: AgentThread | str,
-        *,
-        turn_id: str | None = None,
-        durability: Durability | None = None,
-        on_pending: OnPending = "raise",
-        keep_partial: bool = False,
-        keep_failed: bool = False,
-    ) -> AgentResponseStream:
+    @takes_arguments_of(regenerate)
+    def regenerate_stream(self, *given: Any, **options: Any) -> AgentResponseStream:
         """Stream the new answer. Takes the arguments of `regenerate` and raises the same errors."""
-        request = self._again(
-            thread,
-            turn_id=turn_id,
-            durability=durability,
-            on_pending=on_pending,
-            keep_partial=keep_partial,
-            keep_failed=keep_failed,
-        )
-        return self._start(structs.replace(request, is_streamed=True))
+        return self._start_stream(self._again(*given, **options))
 
     # -- edits ---------------------------------------------------------------------------------------------------------
 
@@ -399,30 +353,10 @@ class Agent:
         )
         return await self._start(request).drained()
 
-    def edit_stream(
-        self,
-        thread: AgentThread | str,
-        turn: TurnReference,
-        messages: RunInput,
-        *,
-        turn_id: str | None = None,
-        branch_id: str | None = None,
-        durability: Durability | None = None,
-        keep_partial: bool = False,
-        keep_failed: bool = False,
-    ) -> AgentResponseStream:
+    @takes_arguments_of(edit)
+    def edit_stream(self, *given: Any, **options: Any) -> AgentResponseStream:
         """Stream the answer of an edit. Takes the arguments of `edit` and raises the same errors."""
-        request = self._edit(
-            thread,
-            turn,
-            messages,
-            turn_id=turn_id,
-            branch_id=branch_id,
-            durability=durability,
-            keep_partial=keep_partial,
-            keep_failed=keep_failed,
-        )
-        return self._start(structs.replace(request, is_streamed=True))
+        return self._start_stream(self._edit(*given, **options))
 
     # -- interrupted turns ---------------------------------------------------------------------------------------------
 
@@ -453,20 +387,13 @@ class Agent:
             ThreadConflict: the thread has changed since the turn began, so the turn can only be dropped.
             DraftConflict: another process has resumed the turn.
         """
-        request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
+        request = self._resumption(thread, approvals=approvals, outcomes=outcomes, keep_partial=keep_partial)
         return await self._start(request).drained()
 
-    def resume_stream(
-        self,
-        thread: AgentThread | str,
-        *,
-        approvals: Mapping[str, bool | JsonObject] | None = None,
-        outcomes: Mapping[str, Json] | None = None,
-        keep_partial: bool = False,
-    ) -> AgentResponseStream:
+    @takes_arguments_of(resume)
+    def resume_stream(self, *given: Any, **options: Any) -> AgentResponseStream:
         """Continue the thread's interrupted turn and stream the answer. Takes the arguments of `resume`."""
-        request = self._resumption(thread, approvals, outcomes, keep_partial=keep_partial)
-        return self._start(structs.replace(request, is_streamed=True))
+        return self._start_stream(self._resumption(*given, **options))
 
     async def pending_turn(self, thread: AgentThread | str) -> PendingTurn | None:
         """Return the turn that was begun on a thread and is not yet committed; None if there is no such turn."""
@@ -493,14 +420,14 @@ class Agent:
     def _new_turn(
         self,
         messages: RunInput,
-        thread: AgentThread | str | None,
         *,
-        turn_id: str | None,
-        durability: Durability | None,
-        on_pending: OnPending,
-        keep_partial: bool,
-        keep_failed: bool,
-        choice: InputChoice = "new",
+        thread: AgentThread | str | None = None,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+        keep_partial: bool = False,
+        keep_failed: bool = False,
+        input: InputChoice = "new",
         replaces: TurnReference | None = None,
     ) -> RunRequest:
         return RunRequest(
@@ -512,7 +439,7 @@ class Agent:
             keep_partial=keep_partial,
             keep_failed=keep_failed,
             is_temporary=thread is None,
-            choice=choice,
+            choice=input,
             replaces=replaces,
         )
 
@@ -520,11 +447,11 @@ class Agent:
         self,
         thread: AgentThread | str,
         *,
-        turn_id: str | None,
-        durability: Durability | None,
-        on_pending: OnPending,
-        keep_partial: bool,
-        keep_failed: bool,
+        turn_id: str | None = None,
+        durability: Durability | None = None,
+        on_pending: OnPending = "raise",
+        keep_partial: bool = False,
+        keep_failed: bool = False,
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
@@ -542,32 +469,31 @@ class Agent:
         turn: TurnReference,
         messages: RunInput,
         *,
-        turn_id: str | None,
-        branch_id: str | None,
-        durability: Durability | None,
-        keep_partial: bool,
-        keep_failed: bool,
+        turn_id: str | None = None,
+        branch_id: str | None = None,
+        durability: Durability | None = None,
+        keep_partial: bool = False,
+        keep_failed: bool = False,
     ) -> RunRequest:
         branch, opened = branch_of(self._threads.of_run(thread), turn, branch_id=branch_id, turn_id=turn_id)
         request = self._new_turn(
             messages,
-            opened,
+            thread=opened,
             turn_id=turn_id,
             durability=durability,
-            on_pending="raise",
             keep_partial=keep_partial,
             keep_failed=keep_failed,
-            choice="all",
+            input="all",
         )
         return structs.replace(request, branch=branch)
 
     def _resumption(
         self,
         thread: AgentThread | str,
-        approvals: Mapping[str, bool | JsonObject] | None,
-        outcomes: Mapping[str, Json] | None,
         *,
-        keep_partial: bool,
+        approvals: Mapping[str, bool | JsonObject] | None = None,
+        outcomes: Mapping[str, Json] | None = None,
+        keep_partial: bool = False,
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
@@ -578,6 +504,9 @@ class Agent:
 
     def _start(self, request: RunRequest) -> AgentResponseStream:
         return AgentResponseStream(Run(self._settings, request))
+
+    def _start_stream(self, request: RunRequest) -> AgentResponseStream:
+        return self._start(structs.replace(request, is_streamed=True))
 
     # -- life ----------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def takes_arguments_of(
-    source: Callable[Concatenate[Any, P], T],
+    source: Callable[Concatenate[Any, P], object],
 ) -> Callable[[Callable[..., T]], Callable[Concatenate[Any, P], T]]:
     """Give a method the arguments of the function `source`, which receives the method's object as its first argument.
 
