@@ -69,8 +69,7 @@ def pictures_in(messages: Sequence[ChatMessage]) -> list[bytes]:
     return [part.data for message in messages for part in message.contents if isinstance(part, DataContent)]
 
 
-async def test_a_large_file_is_kept_once_beside_the_turns_and_a_small_one_in_its_turn() -> None:
-    storage = MemoryStorage()
+async def test_a_large_file_is_kept_once_beside_the_turns_and_a_small_one_in_its_turn(storage: Storage) -> None:
     store = ChatMessageStore(storage=storage, thread_id="t")
     uri = f"data:image/png;base64,{b64encode(OTHER).decode()}"
     result = FunctionResultContent("c", parts=(TextContent("Look"), picture()))
