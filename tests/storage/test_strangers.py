@@ -19,7 +19,10 @@ from recuerda import (
     Turn,
     tool,
 )
+from recuerda.messages.codec import encode_turn
+from recuerda.storage.records import TurnRecord
 from recuerda.testing.scripted import ScriptedChatClient, call
+from recuerda.threads.history import stored_turn
 from recuerda.threads.loading import ThreadQuery
 
 SECRET = "ana's secret"
@@ -99,6 +102,9 @@ EXPORT = (
     '{"id": "e", "turn": {"messages": [{"role": "user", "content": "evil"}]}}\n'
 )
 EVIL = Turn(messages=(ChatMessage("user", "evil"),))
+PICTURED = TurnRecord(
+    number=1, id="t1", created_us=1, committed_us=1, message_count=1, body=encode_turn(EVIL), blobs=("0" * 64,)
+)
 
 
 def thread_state(thread_id: str) -> dict[str, Any]:
@@ -134,6 +140,9 @@ STORE: dict[str, Call] = {
     "undo": lambda _, bo: store_of(bo).undo(),
     "trim": lambda _, bo: store_of(bo).trim(keep_turns=1),
     "fork": lambda _, bo: store_of(bo).fork(),
+    "list_branches": lambda _, bo: store_of(bo).list_branches(),
+    "whole": lambda _, bo: store_of(bo).whole(PICTURED),
+    "filled": lambda _, bo: store_of(bo).filled(stored_turn(PICTURED, "t")),
     "info": lambda _, bo: store_of(bo).info(),
     "export_jsonl": lambda _, bo: store_of(bo).export_jsonl(),
     "import_jsonl": lambda _, bo: store_of(bo).import_jsonl(EXPORT),
@@ -145,6 +154,8 @@ THREAD: dict[str, Call] = {
     "list_turns": lambda _, bo: bo.list_turns(),
     "undo": lambda _, bo: bo.undo(),
     "fork": lambda _, bo: bo.fork(),
+    "info": lambda _, bo: bo.info(),
+    "list_branches": lambda _, bo: bo.list_branches(),
     "fork, into the thread": _into_anas,
     "load": lambda _, bo: bo.load(ThreadQuery(turn_id="t1")),
     "deserialize": lambda _, bo: AgentThread.deserialize(thread_state(bo.id), message_store=store_of(bo)),
@@ -157,6 +168,11 @@ AGENT: dict[str, Call] = {
     "run, after a resumption": lambda agent, bo: agent.run("evil", thread=bo, on_pending="resume"),
     "run, after a discard": lambda agent, bo: agent.run("evil", thread=bo, on_pending="discard"),
     "run_stream": lambda agent, bo: through(agent.run_stream("evil", thread=bo)),
+    "run, in place of a turn": lambda agent, bo: agent.run("evil", thread=bo, replaces="t1"),
+    "regenerate": lambda agent, bo: agent.regenerate(bo),
+    "regenerate_stream": lambda agent, bo: through(agent.regenerate_stream(bo)),
+    "edit": lambda agent, bo: agent.edit(bo, "t1", "evil"),
+    "edit_stream": lambda agent, bo: through(agent.edit_stream(bo, 1, "evil")),
     "resume": lambda agent, bo: agent.resume(bo, approvals={"c1": True}),
     "resume_stream": lambda agent, bo: through(agent.resume_stream(bo, approvals={"c1": True})),
     "pending_turn": lambda agent, bo: agent.pending_turn(bo),

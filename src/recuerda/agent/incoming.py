@@ -23,7 +23,8 @@ InputChoice: TypeAlias = Literal["new", "last", "all"]
 """The messages of a run's input that count: those that the thread does not have yet, those behind the last answer, or
 all."""
 
-_ANSWERING = ("assistant", "tool")
+_OF_A_TURN = ("assistant", "tool")
+"""The roles of messages that follow a question in its turn."""
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,22 +86,18 @@ def _may_repeat(messages: Sequence[ChatMessage]) -> bool:
 
 
 def _has_answer(messages: Iterable[ChatMessage]) -> bool:
-    return any(message.role in _ANSWERING for message in messages)
+    return any(message.role == "assistant" for message in messages)
 
 
 def _behind_the_last_answer(messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
-    last = max((i for i, message in enumerate(messages) if message.role in _ANSWERING), default=-1)
-    if last == len(messages) - 1:
-        raise InvalidInput(
-            'the input ends with an answer, so no message is new: input="last" needs a message behind it'
-        )
-    return messages[last + 1 :]
+    new = messages[_last_answer(messages) + 1 :]
+    if not new:
+        raise InvalidInput('the input ends with an answer, so input="last" finds no new message behind it')
+    return new
 
 
-def _holds(turn: StoredTurn, message: ChatMessage) -> bool:
-    """Return whether a message is among the input of a turn. Files are compared by their digests."""
-    (given,), _ = offloaded([message])
-    return given in offloaded(turn.messages[: turn.turn.input_count])[0]
+def _last_answer(messages: Sequence[ChatMessage]) -> int:
+    return max((i for i, message in enumerate(messages) if message.role == "assistant"), default=-1)
 
 
 def _holders(ids: set[str], turns: Sequence[StoredTurn]) -> dict[str, StoredTurn]:
@@ -109,10 +106,18 @@ def _holders(ids: set[str], turns: Sequence[StoredTurn]) -> dict[str, StoredTurn
     return {message_id: turn for message_id, turn in held if message_id and message_id in ids}
 
 
+def _holds(turn: StoredTurn, message: ChatMessage) -> bool:
+    """Return whether a message is among the input of a turn. Files are compared by their digests."""
+    (given,), _ = offloaded([message])
+    return given in offloaded(turn.messages[: turn.turn.input_count])[0]
+
+
 def _after_the_known(messages: tuple[ChatMessage, ...], known: dict[str, StoredTurn]) -> Incoming:
     last = max(i for i, message in enumerate(messages) if message.message_id in known)
     rest = messages[last + 1 :]
-    new = next((i for i, message in enumerate(rest) if message.role not in _ANSWERING), len(rest))
+    questions = (i for i, message in enumerate(rest) if message.role not in _OF_A_TURN)
+    # Without a question, results of tools behind the last answer are new: the client has run the tools.
+    new = next(questions, _last_answer(rest) + 1)
     if new < len(rest):
         return Incoming(messages=rest[new:])
     turn = known[messages[last].message_id or ""]

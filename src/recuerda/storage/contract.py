@@ -225,7 +225,7 @@ class Storage(StorageHooks):
             turn_id=turn_id,
             with_summary=with_summary,
             blobs=blobs,
-            before=before,
+            before=before if before is None else min(before, MAX_NUMBER),
         )
         guard = to_guard(None, user_id)
         with self._translated("read", thread_id):
