@@ -51,11 +51,8 @@ def branch_of(
 
 
 @asynccontextmanager
-async def begun(branch: Branch | None, thread: AgentThread) -> AsyncGenerator[None]:
+async def begun(branch: Branch, thread: AgentThread) -> AsyncGenerator[None]:
     """Make the branch for a run, which happens in the block. Remove it again if the run leaves no turn in it."""
-    if branch is None:
-        yield
-        return
     fork = await _forked(branch, thread.id)
     try:
         yield

@@ -23,6 +23,8 @@ InputChoice: TypeAlias = Literal["new", "last", "all"]
 """The messages of a run's input that count: those that the thread does not have yet, those behind the last answer, or
 all."""
 
+_CHOICES: tuple[str, ...] = get_args(InputChoice)
+
 _OF_A_TURN = ("assistant", "tool")
 """The roles of messages that follow a question in its turn."""
 
@@ -45,13 +47,21 @@ def check_input_choice(choice: str) -> None:
     Raises:
         InvalidInput: the choice is not one of `InputChoice`.
     """
-    check_choice(choice, get_args(InputChoice), "input")
+    check_choice(choice, _CHOICES, "input")
+
+
+def may_repeat(messages: Sequence[ChatMessage], choice: InputChoice) -> bool:
+    """Return whether some of the messages may not be new, so that `incoming` has to look."""
+    for message in messages:
+        if message.message_id or message.role == "assistant":
+            return choice != "all"
+    return choice == "last"
 
 
 async def incoming(
     messages: tuple[ChatMessage, ...], choice: InputChoice, thread: AgentThread, loaded: LoadedThread
 ) -> Incoming:
-    """Return the part of an input that the thread does not have.
+    """Return the part of an input that the thread does not have, if `may_repeat` says that some of it may be there.
 
     Raises:
         InvalidInput: no message is new. Or the messages have no ids, hold answers, and the thread has turns, so that
@@ -59,7 +69,7 @@ async def incoming(
     """
     if choice == "last":
         return Incoming(messages=_behind_the_last_answer(messages))
-    if choice == "all" or not _may_repeat(messages) or loaded.history is None or not loaded.history.turns:
+    if loaded.history is None or not loaded.history.turns:
         return Incoming(messages=messages)
     given = {message.message_id for message in messages if message.message_id}
     known = _holders(given, loaded.history.turns)
@@ -78,11 +88,6 @@ _WITHOUT_IDS = (
     'run(…, input="last") takes the messages behind the last answer, and input="all" takes all of them; messages with '
     "a message_id are recognized"
 )
-
-
-def _may_repeat(messages: Sequence[ChatMessage]) -> bool:
-    """Return whether messages of the thread may be among these."""
-    return _has_answer(messages) or any(message.message_id for message in messages)
 
 
 def _has_answer(messages: Iterable[ChatMessage]) -> bool:

@@ -8,14 +8,14 @@ generator of updates: `run` drains it, `run_stream` hands it out.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 
 from msgspec import structs
 
 from recuerda.agent.attempt import Attempt
 from recuerda.agent.beginning import begin_again, begin_new
 from recuerda.agent.branching import begun
-from recuerda.agent.incoming import incoming
+from recuerda.agent.incoming import incoming, may_repeat
 from recuerda.agent.journal import drop_draft, load_draft
 from recuerda.agent.queue import QueueTicket
 from recuerda.agent.reading import Reading, read_thread
@@ -28,6 +28,8 @@ from recuerda.messages.files import without_bytes
 from recuerda.messages.message import Turn
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.loading import LoadedThread
+
+_NOTHING = nullcontext()
 
 
 class Run:
@@ -56,7 +58,8 @@ class Run:
         A None comes first, when the thread has been read and checked, before anything is paid for.
         """
         _check_can_be_stored(self._request)
-        async with self.ticket.held(), begun(self._request.branch, self._request.thread):
+        branch = self._request.branch
+        async with self.ticket.held(), _NOTHING if branch is None else begun(branch, self._request.thread):
             request, reading = await self._read_past_an_interrupted_turn()
             request, stored = await _without_known(request, reading.loaded)
             if stored is not None:
@@ -111,7 +114,11 @@ class Run:
 
 async def _without_known(request: RunRequest, loaded: LoadedThread) -> tuple[RunRequest, StoredTurn | None]:
     """Return the request without the messages that the thread has, and the turn that already answered it, if any."""
-    if loaded.committed is not None or request.decisions is not None:
+    if (
+        loaded.committed is not None
+        or request.decisions is not None
+        or not may_repeat(request.messages, request.choice)
+    ):
         return request, loaded.committed
     found = await incoming(request.messages, request.choice, request.thread, loaded)
     return structs.replace(request, messages=found.messages), found.answered

@@ -25,13 +25,12 @@ from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, ThreadFilte
 # come as one JSON text. SQLite makes the text of a number faster with `printf` than with `json_array`.
 _THREAD = """
     SELECT printf(
-        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s,%s,%s]',
+        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s%s]',
         key, revision, edits, rewritten, first, turns, messages, created_us, updated_us,
         {has_draft} + 2 * has_blobs + 4 * archived,
         json_array(id, incarnation, record_id, user_id, title, title_turn),
         metadata,
-        ifnull(parent, 'null'),
-        tags
+        CASE WHEN parent IS NULL AND tags = '[]' THEN '' ELSE ',' || tags || ',' || ifnull(parent, 'null') END
     ) FROM threads
 """
 THREAD: str = _THREAD.format(has_draft="0")
@@ -68,8 +67,8 @@ class _Thread(msgspec.Struct, array_like=True, frozen=True):
     marks: int
     texts: _Texts
     metadata: dict[str, Any]
-    parent: ThreadParent | None
-    tags: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    parent: ThreadParent | None = None
 
 
 Thread: TypeAlias = tuple[int, ThreadInfo, int]
