@@ -191,7 +191,15 @@ async def test_a_container_is_made_with_an_index_for_what_is_asked_and_not_for_b
     assert properties["partitionKey"]["paths"] == ["/partition"]
     assert properties["defaultTtl"] == -1
     included = [one["path"] for one in properties["indexingPolicy"]["includedPaths"]]
-    assert included == ["/number/?", "/record_id/?", "/kind/?", "/incarnation/?", "/sort/?", "/users/[]/?"]
+    assert included == [
+        "/number/?",
+        "/record_id/?",
+        "/kind/?",
+        "/incarnation/?",
+        "/sort/?",
+        "/users/[]/?",
+        "/digests/[]/?",
+    ]
     assert [one["path"] for one in properties["indexingPolicy"]["excludedPaths"]] == ["/*"]
 
 
