@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recuerda import ChatRequest, ContextWindow, MemoryStorage, Summarizer
+from recuerda import ChatRequest, ContextWindow, MemoryStorage, Storage, Summarizer
 from recuerda.testing.scripted import ScriptedChatClient
 
 FACT = re.compile(r"fact \d+")
@@ -33,6 +33,21 @@ def keep_all(request: ChatRequest) -> str:
 def told(request: ChatRequest) -> set[str]:
     texts = [request.instructions or "", *(message.text for message in request.messages)]
     return {fact for text in texts for fact in FACT.findall(text)}
+
+
+async def summed_up(storage: Storage) -> bool:
+    """Return whether the newest summary tells of the newest turn, as after an undo of the turn behind it."""
+    found = await storage.read("t", with_summary=True)
+    return found.summary is not None and not found.records
+
+
+def check_replaced(facts: set[str], alive: list[str], *, is_summed_up: bool) -> None:
+    """Check what a run is told that replaces the newest turn. It cannot use a summary that tells of that turn."""
+    if is_summed_up:
+        assert alive[-1] in facts
+        assert facts <= set(alive)
+    else:
+        assert facts == set(alive)
 
 
 @settings(max_examples=settings().max_examples * 4)
@@ -61,13 +76,15 @@ def test_a_request_tells_of_every_turn_there_is_and_of_no_other(
                 case "replace" if alive:
                     alive[-1] = f"fact {number}"
                     newest = (await agent.get_thread("t").list_turns())[-1]
+                    is_summed_up = await summed_up(agent.storage)
                     await agent.run(alive[-1], thread=thread, replaces=newest)
                     await summarizer.close()
-                    assert told(client.requests[-1]) == set(alive)
+                    check_replaced(told(client.requests[-1]), alive, is_summed_up=is_summed_up)
                 case "again" if alive:
+                    is_summed_up = await summed_up(agent.storage)
                     await agent.regenerate(thread)
                     await summarizer.close()
-                    assert told(client.requests[-1]) == set(alive)
+                    check_replaced(told(client.requests[-1]), alive, is_summed_up=is_summed_up)
                 case "undo":
                     alive = alive[:-1]
                     await agent.get_thread("t").undo()
