@@ -25,12 +25,13 @@ from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, ThreadFilte
 # come as one JSON text. SQLite makes the text of a number faster with `printf` than with `json_array`.
 _THREAD = """
     SELECT printf(
-        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s%s]',
+        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s,%s,%s]',
         key, revision, edits, rewritten, first, turns, messages, created_us, updated_us,
         {has_draft} + 2 * has_blobs + 4 * archived,
         json_array(id, incarnation, record_id, user_id, title, title_turn),
         metadata,
-        CASE WHEN parent IS NULL AND tags = '[]' THEN '' ELSE ',' || tags || ',' || ifnull(parent, 'null') END
+        ifnull(parent, 'null'),
+        tags
     ) FROM threads
 """
 THREAD: str = _THREAD.format(has_draft="0")
@@ -67,8 +68,8 @@ class _Thread(msgspec.Struct, array_like=True, frozen=True):
     marks: int
     texts: _Texts
     metadata: dict[str, Any]
-    tags: tuple[str, ...] = ()
-    parent: ThreadParent | None = None
+    parent: ThreadParent | None
+    tags: tuple[str, ...]
 
 
 Thread: TypeAlias = tuple[int, ThreadInfo, int]
