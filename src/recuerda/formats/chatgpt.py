@@ -74,9 +74,7 @@ class _Conversation(msgspec.Struct):
 
 
 def _read(source: Source) -> Iterator[MovedThread]:
-    files: ArchivedFiles | None = None
-    for document, archive in conversations(source):
-        files = files or ArchivedFiles(archive)
+    for document, files in conversations(source):
         found = document.as_type(_Conversation)
         with understood(document.where):
             about = _about(found, document.where)

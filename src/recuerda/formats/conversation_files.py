@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from recuerda.errors import StateError
+from recuerda.formats.archived_files import ArchivedFiles
 from recuerda.formats.documents import Document, documents
-from recuerda.formats.source import Archive, Source
+from recuerda.formats.source import Source
 
 _FILES = re.compile(r"(?:^|/)conversations(?:-\d+)?\.json$")
 
@@ -18,23 +19,24 @@ def is_conversations(name: str) -> bool:
     return _FILES.search(name) is not None
 
 
-def conversations(source: Source) -> Iterator[tuple[Document, Archive | None]]:
-    """Yield the conversations of a source, with the archive that may have their files.
+def conversations(source: Source) -> Iterator[tuple[Document, ArchivedFiles]]:
+    """Yield the conversations of a source, with the files of its archive if it is one.
 
     Raises:
         StateError: the archive has no conversations.
     """
     if not source.is_archive:
         for document in documents(source.text()):
-            yield document, None
+            yield document, ArchivedFiles(None)
         return
     with source.archive() as archive:
         names = [name for name in archive.names() if is_conversations(name)]
         if not names:
             raise StateError("the archive has no file conversations.json")
+        files = ArchivedFiles(archive)
         for name in sorted(names):
             for document in documents(archive.read(name)):
-                yield Document(document.raw, f"{name}, {document.where}"), archive
+                yield Document(document.raw, f"{name}, {document.where}"), files
 
 
 def first_object(values: Sequence[object], has: Callable[[dict[str, object]], bool]) -> bool:
