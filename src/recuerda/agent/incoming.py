@@ -7,12 +7,11 @@ ids. It often has other ids for the answers than the thread has, so an answer be
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from recuerda.errors import InvalidInput
-from recuerda.ids import check_choice
 from recuerda.messages.files import offloaded
 from recuerda.messages.message import ChatMessage
 from recuerda.threads.history import StoredTurn
@@ -22,8 +21,6 @@ from recuerda.threads.thread import AgentThread
 InputChoice: TypeAlias = Literal["new", "last", "all"]
 """The messages of a run's input that count: those that the thread does not have yet, those behind the last answer, or
 all."""
-
-_CHOICES: tuple[str, ...] = get_args(InputChoice)
 
 _OF_A_TURN = ("assistant", "tool")
 """The roles of messages that follow a question in its turn."""
@@ -39,15 +36,6 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
 
     messages: tuple[ChatMessage, ...] = ()
     answered: StoredTurn | None = None
-
-
-def check_input_choice(choice: str) -> None:
-    """Refuse an unknown choice.
-
-    Raises:
-        InvalidInput: the choice is not one of `InputChoice`.
-    """
-    check_choice(choice, _CHOICES, "input")
 
 
 def may_repeat(messages: Sequence[ChatMessage], choice: InputChoice) -> bool:

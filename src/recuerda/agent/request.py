@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 import msgspec
 
 from recuerda.agent.branching import Branch
-from recuerda.agent.incoming import InputChoice, check_input_choice
+from recuerda.agent.incoming import InputChoice
 from recuerda.agent.settings import Durability
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_choice, check_id
@@ -28,6 +28,7 @@ OnPending: TypeAlias = Literal["raise", "resume", "discard"]
 
 _DURABILITIES: tuple[str, ...] = get_args(Durability)
 _PENDING_CHOICES: tuple[str, ...] = get_args(OnPending)
+_INPUT_CHOICES: tuple[str, ...] = get_args(InputChoice)
 
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
             check_id(self.turn_id, "turn id")
         check_choice(self.durability, _DURABILITIES, "durability")
         check_choice(self.on_pending, _PENDING_CHOICES, "on_pending")
-        check_input_choice(self.choice)
+        check_choice(self.choice, _INPUT_CHOICES, "input")
         if self.replaces is not None and self.is_temporary:
             raise InvalidInput("a run replaces a turn of a thread, and this run has none: use run(…, thread=…)")
 
