@@ -130,7 +130,7 @@ class Exchange:
                 yield AgentResponseUpdate(role="tool", contents=turn.new[-1].contents)
 
     def _request(self, prompt: Prompt) -> ChatRequest:
-        said, rounds = [*self.turn.messages], self.turn.rounds
+        said, rounds = self.turn.messages, self.turn.rounds
         if not self._is_kept:
             return prompt.request(said, rounds=rounds)
         new, context = map(quoted, said[self._sent :]), prompt.context if self._sent == 0 else ()

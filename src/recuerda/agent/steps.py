@@ -158,7 +158,8 @@ class RunningTurn:
         return msgspec.structs.replace(turn, is_interrupted=True, error=error)
 
     def _take_back(self, count: int) -> None:
-        kept = self.messages[: max(0, len(self.messages) - count)]
+        said = self.messages
+        kept = said[: max(0, len(said) - count)]
         self.new = list(kept[len(self.input) :])
         self.input = kept[: len(self.input)]
         self.results, self.started, self.approved = {}, set(), set()
