@@ -18,7 +18,7 @@ from recuerda import (
     StorageUnavailable,
     Turn,
 )
-from tests.conversation import exchange, texts
+from tests.conversation import Counts, exchange, texts
 
 
 def opened(storage: Storage, thread_id: str = "t") -> ChatMessageStore:
@@ -265,3 +265,15 @@ def test_a_store_is_what_the_protocol_asks_for() -> None:
 async def test_a_store_shows_its_thread_and_no_more() -> None:
     store = ChatMessageStore(exchange("secret"), thread_id="t")
     assert repr(store) == "ChatMessageStore(thread_id='t', storage='memory')"
+
+
+async def test_an_undo_of_an_early_turn_reads_no_other_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with MemoryStorage() as storage:
+        for number in range(20):
+            await storage.append("t", NewTurn(body=f"{number}".encode(), message_count=1))
+        counts = Counts(storage, monkeypatch)
+        undone = await storage.undo("t", number=3)
+        assert counts.taken() == ([1], 1)
+        assert undone is not None
+        assert undone.body == b"2"
+        assert await storage.undo("t", number=3) is None

@@ -149,5 +149,5 @@ async def _not_newest(store: ChatMessageStore, newest: StoredTurn, wanted: TurnR
 async def _look(store: ChatMessageStore, named: int | str) -> object:
     if isinstance(named, str):
         return (await store.view.read(store.thread_id, last_turns=0, turn_id=named)).found
-    found: ThreadSlice = await store.view.read(store.thread_id, after=max(0, named - 1))
-    return next((record for record in found.records if record.number == named and record.kind == "turn"), None)
+    found: ThreadSlice = await store.view.read(store.thread_id, before=max(1, named + 1), last_turns=1)
+    return next((record for record in found.records if record.number == named), None)

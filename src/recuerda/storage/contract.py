@@ -287,17 +287,14 @@ class Storage(StorageHooks):
             ThreadOwnershipError: the thread belongs to another user than `user_id`.
             ThreadConflict: the thread is not at `expected`, or another writer changed it in between.
         """
-        if number is None:
-            found = await self.read(thread_id, last_turns=1, user_id=user_id)
-        else:
-            check_limit(number, "number")
-            found = await self.read(thread_id, after=number - 1, user_id=user_id)
-        turns = [record for record in found.records if record.kind == "turn" and number in {None, record.number}]
-        if found.info is None or not turns:
+        before = None if number is None else check_limit(number, "number") + 1
+        found = await self.read(thread_id, before=before, last_turns=1, user_id=user_id)
+        turn = next((record for record in found.records if number in {None, record.number}), None)
+        if found.info is None or turn is None:
             return None
         _check_expected(found.info, expected)
-        await self._append_other(found.info, "undo", turns[-1].number, user_id)
-        return turns[-1]
+        await self._append_other(found.info, "undo", turn.number, user_id)
+        return turn
 
     async def trim(
         self,
