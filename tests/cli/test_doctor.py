@@ -232,7 +232,7 @@ def test_the_draft_of_a_threads_first_turn_is_found(
     assert report["threads"] == len(found)
 
     async def look(storage: Storage) -> list[str]:
-        return await storage.list_drafts()
+        return (await storage.list_drafts()).thread_ids
 
     assert within(look) == ["waiting"]
 

@@ -99,6 +99,18 @@ async def test_a_list_follows_an_index_that_leaves_archived_threads_out(
             assert ("archived" in condition) == (wanted.archived is not None)
 
 
+async def test_a_list_of_drafts_follows_the_index_of_drafts(
+    storage: PostgresStorage, schema: str, db: Connection
+) -> None:
+    await storage.head("made and migrated")
+    await db.execute("SET enable_seqscan = off")  # a table without rows is read whole otherwise
+    await db.execute("SET enable_bitmapscan = off")
+    found = await db.execute(b"EXPLAIN " + Statements(schema).list_drafts, (5, 5, "a", None, None, 101))
+    plan = "\n".join([row[0] async for row in found])
+    assert "Index Scan using drafts_by_time" in plan
+    assert "Index Scan using threads_pkey" in plan
+
+
 async def test_many_turns_are_a_few_round_trips(pooler: Pooler, pooled: PostgresStorage) -> None:
     pooler.trips = 0
     await pooled.append_all("a", [a_turn() for _ in range(1000)])

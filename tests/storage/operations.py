@@ -95,7 +95,7 @@ async def _walk(storage: Storage, thread: str) -> list[object]:
 
 
 async def _has_draft(storage: Storage, thread: str) -> bool:
-    return thread in await storage.list_drafts(10_000)
+    return thread in (await storage.list_drafts(10_000)).thread_ids
 
 
 def _store(storage: Storage, thread: str) -> ChatMessageStore:

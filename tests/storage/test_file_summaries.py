@@ -168,7 +168,7 @@ async def test_a_stale_draft_and_a_copy_of_one_are_not_listed(storage: FileStora
     await storage.append("a", a_turn())
     stale.write_bytes(saved)  # as if the process had died between the commit and the deletion
     files_of(folder, "c").draft.write_bytes(files_of(folder, "b").draft.read_bytes())
-    assert await storage.list_drafts() == ["b"]
+    assert (await storage.list_drafts()).thread_ids == ["b"]
 
 
 async def test_a_damaged_file_hides_no_draft_but_its_own(
@@ -178,5 +178,5 @@ async def test_a_damaged_file_hides_no_draft_but_its_own(
         await storage.save_draft(thread, a_step(1))
     files_of(folder, "a").draft.write_bytes(b"\xff")
     files_of(folder, "b").log.write_bytes(b'{"recuerda":99}\n')
-    assert await storage.list_drafts() == ["c"]
+    assert (await storage.list_drafts()).thread_ids == ["c"]
     assert caplog.text.count("not listed") == 2

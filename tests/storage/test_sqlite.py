@@ -15,7 +15,7 @@ from recuerda import open_storage
 from recuerda.errors import ConfigurationError, StorageBusy, ThreadConflict
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, FunctionCallContent, TextContent, Turn
-from recuerda.sqlite import SQLiteStorage, schema, threads
+from recuerda.sqlite import SQLiteStorage, drafts, schema, threads
 from recuerda.sqlite import storage as sqlite_storage
 from recuerda.storage.records import DraftStep, NewTurn
 
@@ -286,6 +286,19 @@ async def test_a_walk_over_a_users_threads_reads_no_other_thread(
     query = f"{threads.THREAD} WHERE user_id = 'ana' AND key > 0 ORDER BY key LIMIT 200"
     (plan,) = plain.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
     assert plan[3] == "SEARCH threads USING INDEX threads_of_user (user_id=? AND rowid>?)"
+
+
+async def test_a_list_of_drafts_follows_the_index_of_drafts_and_reads_no_other_thread(
+    storage: SQLiteStorage, plain: sqlite3.Connection
+) -> None:
+    await storage.append("a", a_turn(), user_id="ana")
+    values = {"limit": 101, "user_id": "ana", "begun_us": 5, "id": "a"}
+    plan = [row[3] for row in plain.execute(f"EXPLAIN QUERY PLAN {drafts.LISTED}", values)]
+    assert plan == [
+        "SEARCH drafts USING COVERING INDEX drafts_by_time (created_us>?)",
+        "SEARCH threads USING INTEGER PRIMARY KEY (rowid=?)",
+        "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
+    ]
 
 
 # -- the SQL view ------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from recuerda.cosmos.items import (
     write_body,
 )
 from recuerda.ids import new_id
-from recuerda.storage.records import DraftStep, Guard
+from recuerda.storage.records import DraftInfo, DraftStep, Guard
 from recuerda.storage.rules import check_history, is_new_step
 
 
@@ -136,19 +136,20 @@ async def _is_unchanged(container: Container, head: HeadItem) -> bool:
     return now is not None and now.etag == head.etag
 
 
-async def list_drafts(container: Container, limit: int) -> list[str]:
-    """Return the ids of up to `limit` threads with a valid draft, in order."""
-    firsts = await container.query_all(None, "c.kind = 'draft' AND c.step = 1", fields=_FIELDS)
-    found: set[str] = set()
+async def list_drafts(container: Container) -> list[DraftInfo]:
+    """Return the entries of all threads with a valid draft."""
+    firsts = await container.query_all(None, "c.kind = 'draft' AND c.step = 1", fields=f"{_FIELDS}, c.created_us")
+    found: list[DraftInfo] = []
 
     async def check(item: DraftItem) -> None:
         head = await load(container, item.partition.removeprefix(thread_partition("")))
         if head.alive is not None and head.alive.draft is not None and head.alive.draft.id == item.draft:
-            found.add(head.thread_id)
+            user_id = head.alive.user_id
+            found.append(DraftInfo(thread_id=head.thread_id, user_id=user_id, begun_us=int(item.created_us)))
 
     # An item may be left over from a draft that has ended. Only its thread shows that.
     await run_all(check(item) for item in firsts if isinstance(item, DraftItem))
-    return sorted(found)[:limit]
+    return found
 
 
 async def drop(container: Container, thread_id: str, turn_id: str | None, guard: Guard) -> bool:

@@ -25,6 +25,7 @@ from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -32,6 +33,7 @@ from recuerda.storage.records import (
     ThreadChanges,
     ThreadInfo,
     ThreadSlice,
+    first_drafts,
 )
 from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
 
@@ -166,9 +168,9 @@ class CosmosStorage(Storage):
         async with self._containers.use() as container:
             return await drafts.load_steps(container, thread_id, guard)
 
-    async def _list_drafts(self, limit: int) -> list[str]:
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
         async with self._containers.use() as container:
-            return await drafts.list_drafts(container, limit)
+            return first_drafts(await drafts.list_drafts(container), limit, user_id, position)
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         async with self._alone(thread_id) as container:

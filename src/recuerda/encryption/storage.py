@@ -49,6 +49,7 @@ from recuerda.storage.records import (
     NO_BLOBS,
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -400,8 +401,8 @@ class EncryptedStorage(Storage):
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return [self._step(thread_id, step) for step in await self._inner._load_draft(thread_id, guard)]
 
-    async def _list_drafts(self, limit: int) -> list[str]:
-        return await self._inner._list_drafts(limit)
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
+        return await self._inner._list_drafts(limit, user_id, position)
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         return await self._inner._drop_draft(thread_id, turn_id, guard)

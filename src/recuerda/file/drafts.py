@@ -14,7 +14,6 @@ import logging
 import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
 from recuerda.file.log import Log, backward_lines, forward_lines, last_piece, line_at, open_log
 from recuerda.file.names import DRAFT_SUFFIX, ThreadFiles, files_of
 from recuerda.file.os_locks import shared
-from recuerda.storage.records import DraftStep
+from recuerda.storage.records import DraftInfo, DraftStep
 from recuerda.storage.rules import is_new_step
 
 _log = logging.getLogger(__name__)
@@ -115,25 +114,28 @@ def load_steps(
     return [found.step() for _, found in lines] if lines and _is_fresh(lines[0][1], place) else []
 
 
-def list_drafts(folder: Path, disk: Disk, limit: int) -> list[str]:
-    """Return the ids of up to `limit` threads that have a draft, in the order of their files' names."""
+def list_drafts(folder: Path, disk: Disk) -> list[DraftInfo]:
+    """Return the entries of all threads that have a draft."""
     with suppress(FileNotFoundError):
         names = sorted(path.name for path in folder.iterdir() if path.suffix == DRAFT_SUFFIX)
-        found = (thread_id for name in names if (thread_id := _thread_of(folder, disk, name)) is not None)
-        return list(islice(found, limit))
+        return [found for name in names if (found := _info_of(folder, disk, name)) is not None]
     return []
 
 
-def _thread_of(folder: Path, disk: Disk, name: str) -> str | None:
-    """Return the id of the thread whose draft is in this file. None when the draft has ended or cannot be read."""
+def _info_of(folder: Path, disk: Disk, name: str) -> DraftInfo | None:
+    """Return the entry of the draft in this file. None when the draft has ended or cannot be read."""
     try:
         thread_id = _named_in(folder / name)
         if thread_id is None:
             _log.warning("not listed: the draft %s, because its first step cannot be read", folder / name)
             return None
         files = files_of(folder, thread_id)
-        # A copy of a file under another name is not a second draft.
-        return thread_id if files.draft.name == name and load_steps(files, disk) else None
+        if files.draft.name != name:
+            return None  # A copy of a file under another name is not a second draft.
+        users: list[str | None] = []
+        steps = load_steps(files, disk, check=users.append)
+        begun_us = steps[0].created_us if steps else 0
+        return DraftInfo(thread_id=thread_id, user_id=users[0], begun_us=begun_us) if steps else None
     except StorageError as error:
         # One bad file must not hide the other files.
         _log.warning("not listed: %s", error)

@@ -38,6 +38,7 @@ from recuerda.storage.records import (
     NO_GUARD,
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -296,9 +297,9 @@ class Folder:
         files = files_of(self._path, thread_id)
         return load_steps(files, self._disk, check=lambda user_id: check_user(thread_id, guard, user_id))
 
-    def list_drafts(self, limit: int) -> list[str]:
-        """See `Storage.list_drafts`."""
-        return list_drafts(self._path, self._disk, limit)
+    def list_drafts(self) -> list[DraftInfo]:
+        """Return the entries of all drafts."""
+        return list_drafts(self._path, self._disk)
 
     def drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         """See `Storage._drop_draft`."""

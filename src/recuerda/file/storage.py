@@ -32,6 +32,7 @@ from recuerda.storage.finishing import settled
 from recuerda.storage.records import (
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -39,6 +40,7 @@ from recuerda.storage.records import (
     ThreadChanges,
     ThreadInfo,
     ThreadSlice,
+    first_drafts,
 )
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
@@ -158,8 +160,8 @@ class FileStorage(Storage):
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return await self._look(lambda folder: folder.load_draft(thread_id, guard))
 
-    async def _list_drafts(self, limit: int) -> list[str]:
-        return await self._look(lambda folder: folder.list_drafts(limit))
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
+        return first_drafts(await self._look(lambda folder: folder.list_drafts()), limit, user_id, position)
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         return await self._write(lambda folder: folder.drop_draft(thread_id, turn_id, guard))

@@ -120,6 +120,7 @@ CREATE TABLE {schema}.leases (
 
 -- INDEXES -------------------------------------------------------------------------------------------------------------
 
+CREATE INDEX drafts_by_time ON {schema}.drafts (created_us) WHERE number = 1;
 CREATE INDEX threads_by_time ON {schema}.threads (updated_us, id, archived);
 CREATE INDEX threads_by_user ON {schema}.threads (user_id, updated_us, id, archived) WHERE user_id IS NOT NULL;
 CREATE INDEX threads_by_parent ON {schema}.threads ((parent ->> 'thread_id') COLLATE "C") WHERE parent IS NOT NULL;

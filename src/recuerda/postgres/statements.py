@@ -60,8 +60,10 @@ class Statements:
             "WHERE t.id = %s ORDER BY d.number"
         )
         self.list_drafts: bytes = compose(
-            "SELECT t.id FROM {schema}.drafts AS d JOIN {schema}.threads AS t ON t.key = d.thread_key "
-            "WHERE d.number = 1 ORDER BY t.id LIMIT %s::bigint"
+            "SELECT t.id, t.user_id, d.created_us FROM {schema}.drafts AS d "
+            "JOIN {schema}.threads AS t ON t.key = d.thread_key WHERE d.number = 1 AND d.created_us >= %s::bigint "
+            "AND (d.created_us, t.id) > (%s::bigint, %s::text) AND (%s::text IS NULL OR t.user_id = %s::text) "
+            "ORDER BY d.created_us, t.id LIMIT %s::bigint"
         )
         self.drop_draft: bytes = compose(
             "SELECT * FROM {schema}.drop_draft(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "

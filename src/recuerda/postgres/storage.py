@@ -39,6 +39,7 @@ from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import (
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -291,8 +292,10 @@ class PostgresStorage(Storage):
             if turn_id is not None
         ]
 
-    async def _list_drafts(self, limit: int) -> list[str]:
-        return [thread_id for (thread_id,) in await self._query(self._sql.list_drafts, (limit,))]
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
+        begun_us, last_id = position or (-1, "")
+        rows = await self._query(self._sql.list_drafts, (begun_us, begun_us, last_id, user_id, user_id, limit))
+        return [DraftInfo(thread_id=thread_id, user_id=user, begun_us=begun) for thread_id, user, begun in rows]
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         values = (*_conditions(thread_id, guard), turn_id, new_call(), self._lock_timeout_ms)

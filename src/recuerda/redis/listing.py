@@ -17,7 +17,7 @@ from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import ThreadKeys
 from recuerda.redis.trips import RedisCall
 from recuerda.storage.hooks import WALK_PAGE
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.records import DraftInfo, ThreadInfo
 
 SCAN_COUNT = 1000
 """The number of keys that a server scans in one command. Other commands wait during the scan."""
@@ -96,13 +96,31 @@ async def _leave(run: Run, keys: ThreadKeys, thread_id: str, user_id: str | None
         await enter(run, keys, thread_id, user_id or "")
 
 
-async def list_drafts(run: Run, keys: ThreadKeys, nodes: Sequence[object]) -> list[str]:
-    """Return the ids of all threads that have a draft, in order.
+async def list_drafts(run: Run, keys: ThreadKeys, nodes: Sequence[object]) -> list[DraftInfo]:
+    """Return the entries of all threads that have a draft.
 
     There is no listing of drafts, because it would make every turn slower. Instead, the server scans all of its keys.
     """
     found = await asyncio.gather(*(_scan(run, keys.drafts, node) for node in nodes))
-    return sorted({keys.thread_of_draft(key.decode()) for keys_of_node in found for key in keys_of_node})
+    ids = sorted({keys.thread_of_draft(key.decode()) for keys_of_node in found for key in keys_of_node})
+    infos: list[DraftInfo] = []
+    for start in range(0, len(ids), WALK_PAGE):
+        read = (_draft_info(run, keys, thread_id) for thread_id in ids[start : start + WALK_PAGE])
+        infos += [info for info in await asyncio.gather(*read) if info is not None]
+    return infos
+
+
+async def _draft_info(run: Run, keys: ThreadKeys, thread_id: str) -> DraftInfo | None:
+    """Return the entry of a draft; None if it has ended since its key was found."""
+    thread, draft = keys.both(thread_id)
+    head = cast("bytes | None", await run(RedisCall("HGET", (thread,), ("head",)), is_repeatable=True))
+    first = cast("bytes | None", await run(RedisCall("HGET", (draft,), ("1",)), is_repeatable=True))
+    if head is None or first is None:
+        return None
+    user = wire.read_head(head).user_id
+    return DraftInfo(
+        thread_id=thread_id, user_id=user if isinstance(user, str) else None, begun_us=wire.read_step(first).created_us
+    )
 
 
 async def _scan(run: Run, pattern: str, node: object) -> list[bytes]:

@@ -40,6 +40,7 @@ from recuerda.storage.records import (
     NO_BLOBS,
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -48,6 +49,7 @@ from recuerda.storage.records import (
     ThreadInfo,
     ThreadParent,
     ThreadSlice,
+    first_drafts,
 )
 from recuerda.storage.rules import of_another_user
 from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
@@ -303,8 +305,9 @@ class RedisStorage(Storage):
         steps = _accepted(thread_id, await self.run(call, is_repeatable=True), guard)
         return sorted(map(wire.read_step, cast("list[bytes]", steps)), key=lambda step: step.number)
 
-    async def _list_drafts(self, limit: int) -> list[str]:
-        return (await list_drafts(self.run, self._keys, await self._server.nodes()))[:limit]
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
+        found = await list_drafts(self.run, self._keys, await self._server.nodes())
+        return first_drafts(found, limit, user_id, position)
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         call = RedisCall(scripts.DROP, self._keys.both(thread_id), (wire.pack_guard(guard), turn_id or ""))

@@ -9,10 +9,17 @@ from recuerda.ids import new_id
 from recuerda.sqlite.schema import NUMBER_BITS
 from recuerda.sqlite.snapshots import Snapshot
 from recuerda.sqlite.threads import Head, find, id_at, make
-from recuerda.storage.records import NO_GUARD, DraftStep, Guard
+from recuerda.storage.records import NO_GUARD, DraftInfo, DraftStep, Guard
 from recuerda.storage.rules import check_history, is_new_step
 
 _STEPS = "SELECT turn_id, revision, number, body, created_us, id FROM drafts WHERE thread_key = :key"
+# The order of a CROSS JOIN is the order of its loops: the index of drafts comes first, however many threads there are.
+LISTED = (
+    "SELECT threads.id, threads.user_id, drafts.created_us FROM drafts CROSS JOIN threads "
+    "ON threads.key = drafts.thread_key WHERE drafts.number = 1 AND drafts.created_us >= :begun_us "
+    "AND (drafts.created_us, threads.id) > (:begun_us, :id) AND (:user_id IS NULL OR threads.user_id = :user_id) "
+    "ORDER BY drafts.created_us, threads.id LIMIT :limit"
+)
 _NEWEST = "(SELECT max(number) FROM drafts WHERE thread_key = :key)"
 
 
@@ -100,12 +107,15 @@ def _turn_of(key: int, db: sqlite3.Connection) -> str | None:
     return None if row is None else row[0]
 
 
-def list_ids(limit: int, db: sqlite3.Connection) -> list[str]:
+def list_infos(
+    limit: int, user_id: str | None, position: tuple[int, str] | None, db: sqlite3.Connection
+) -> list[DraftInfo]:
     """Do `Storage._list_drafts`."""
-    rows = db.execute(
-        "SELECT id FROM threads WHERE key IN (SELECT thread_key FROM drafts) ORDER BY id LIMIT ?", (limit,)
-    )
-    return [thread_id for (thread_id,) in rows]
+    begun_us, thread_id = position or (-1, "")
+    values = {"limit": limit, "user_id": user_id, "begun_us": begun_us, "id": thread_id}
+    return [
+        DraftInfo(thread_id=found, user_id=user, begun_us=begun) for found, user, begun in db.execute(LISTED, values)
+    ]
 
 
 def _step(row: tuple[Any, ...]) -> DraftStep:

@@ -3,7 +3,7 @@
 A record's key packs its thread's key and its number into SQLite's 64-bit rowid: `position = thread_key << 32 | number`.
 So a thread's records lie side by side in the table's own B-tree, in order, without a second index, and a window is one
 short range scan. There are indexes of the ids of records (for retries), of the times of threads' last changes (for
-listings), of users' threads (for walks), of the parents of forks, and of the summaries.
+listings), of users' threads (for walks), of the parents of forks, of the summaries, and of drafts.
 
 A page has 4 KiB. An append writes at least five pages to the write-ahead log, and each byte of them is part of a
 checksum. Pages of 8 KiB would double that cost, and save 6 % of the space. A file from a newer recuerda is refused.
@@ -96,6 +96,7 @@ _SCHEMA = (
         PRIMARY KEY (thread_key, number)
     ) WITHOUT ROWID
     """,
+    "CREATE INDEX drafts_by_time ON drafts (created_us) WHERE number = 1",
     # The bytes of files, each once for a thread and its forks. A row of `blobs` lives as long as a row of `turn_blobs`
     # points to it.
     """

@@ -39,6 +39,7 @@ from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -146,8 +147,8 @@ class SQLiteStorage(Storage):
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return await self._look(partial(drafts.load, thread_id, guard))
 
-    async def _list_drafts(self, limit: int) -> list[str]:
-        return await self._look(partial(drafts.list_ids, limit))
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
+        return await self._look(partial(drafts.list_infos, limit, user_id, position))
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         return await self._write(partial(drafts.drop, thread_id, turn_id, guard), erase_s=0.0)

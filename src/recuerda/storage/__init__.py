@@ -12,6 +12,8 @@ from recuerda.storage.records import (
     Appended,
     Blob,
     Draft,
+    DraftInfo,
+    DraftPage,
     DraftStep,
     Expected,
     Guard,
@@ -25,6 +27,7 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
     Version,
+    first_drafts,
 )
 from recuerda.storage.registry import open_storage
 from recuerda.storage.rules import check_state, check_user
@@ -37,6 +40,8 @@ __all__ = [
     "Blob",
     "Clock",
     "Draft",
+    "DraftInfo",
+    "DraftPage",
     "DraftStep",
     "Erasure",
     "Expected",
@@ -62,6 +67,7 @@ __all__ = [
     "Version",
     "check_state",
     "check_user",
+    "first_drafts",
     "list_infos",
     "look_through",
     "matching",

@@ -41,6 +41,7 @@ from recuerda.storage.records import (
     NO_GUARD,
     Appended,
     Draft,
+    DraftPage,
     DraftStep,
     Expected,
     Guard,
@@ -635,21 +636,31 @@ class Storage(StorageHooks):
             return None
         return Draft(turn_id=steps[0].turn_id, revision=steps[0].revision, steps=tuple(steps))
 
-    async def list_drafts(self, limit: int = 100) -> list[str]:
-        """Return the ids of the threads that have a draft, including threads without any turn yet.
+    async def list_drafts(
+        self, limit: int = 100, *, user_id: str | None = None, cursor: str | None = None
+    ) -> DraftPage:
+        """Return a page of the threads that have a draft, also of threads without any turn yet.
 
-        This method is meant for maintenance: it reads all drafts, and on Redis all keys.
+        The draft that was begun first comes first. SQLite and PostgreSQL have an index of drafts, so the cost does not
+        depend on the number of threads. Cosmos DB queries all partitions for drafts. The other storages read every
+        draft for each page; a folder of files looks at the name of every file, and Redis at every key.
 
         Args:
-            limit: the largest number of ids to return, at least 1. The same call gives the same ids in the same order.
+            limit: the largest number of threads on the page, at least 1.
+            user_id: list only this user's threads; None lists the threads of all users.
+            cursor: the `DraftPage.cursor` of the previous page with the same user; None for the first page.
 
         Raises:
             ConfigurationError: the storage cannot list drafts.
-            InvalidInput: the limit is below 1.
+            InvalidInput: the limit is below 1, the user id cannot be used, or the cursor does not come from a
+                `DraftPage`.
         """
-        check_limit(limit, "limit")
+        limit = min(check_limit(limit, "limit"), _MOST - 1)
+        if user_id is not None:
+            check_id(user_id, "user id")
+        position = None if cursor is None else parse_cursor(cursor)
         with self._translated("list the drafts of", None):
-            return await self._list_drafts(min(limit, _MOST))
+            return DraftPage.cut(await self._list_drafts(limit + 1, user_id, position), limit)
 
     async def drop_draft(
         self,

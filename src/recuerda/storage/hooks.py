@@ -17,6 +17,7 @@ from recuerda.storage.finishing import PATIENCE_S, settled
 from recuerda.storage.records import (
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -184,9 +185,16 @@ class StorageHooks(ABC):
         Return False if there is no such draft. Then only the user is checked.
         """
 
-    async def _list_drafts(self, limit: int) -> list[str]:
-        """Return the ids of up to `limit` threads that have a draft, always in the same order. Optional."""
-        raise ConfigurationError(f"{type(self).__name__} cannot list drafts (asked for {limit}); name a thread instead")
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
+        """Return up to `limit` threads that have a draft, sorted by `DraftInfo.place`. Optional.
+
+        With a user, return only that user's threads. `position` is the last place on the previous page. `first_drafts`
+        makes the list from all drafts.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot list drafts (asked for {limit} of {user_id!r} after {position}); name a "
+            "thread instead"
+        )
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         """Check the guard, and replace the bodies of turns and summaries by number, in one atomic operation. Optional.

@@ -17,6 +17,7 @@ from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.records import (
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -24,6 +25,7 @@ from recuerda.storage.records import (
     ThreadChanges,
     ThreadInfo,
     ThreadSlice,
+    first_drafts,
 )
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 from recuerda.storage.thread_log import ThreadLog, list_infos
@@ -102,9 +104,10 @@ class MemoryStorage(Storage):
         with self._open():
             return self._log(thread_id).load_draft(guard)
 
-    async def _list_drafts(self, limit: int) -> list[str]:
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
         with self._open():
-            return sorted(thread_id for thread_id, log in self._logs.items() if log.draft)[:limit]
+            found = (log.draft_info() for log in self._logs.values() if log.draft)
+            return first_drafts(found, limit, user_id, position)
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         with self._open():

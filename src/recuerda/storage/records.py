@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -434,15 +434,15 @@ class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_cursor(cursor: str) -> tuple[int, str]:
-    """Return the `updated_us` and `id` of the last thread on the page from which a cursor comes.
+    """Return the time and the thread's id of the last entry on the page from which a cursor comes.
 
     Raises:
-        InvalidInput: the text is not the cursor of a `ThreadPage`.
+        InvalidInput: the text is not the cursor of a `ThreadPage` or a `DraftPage`.
     """
     updated, _, thread_id = cursor.partition(":")
     if not (updated.isascii() and updated.isdecimal() and len(updated) <= 18):
         raise InvalidInput(
-            "this is not the cursor of a page of threads: give a page's cursor unchanged, or none for the first page"
+            "this is not the cursor of a page: give a page's cursor unchanged, or none for the first page"
         )
     return int(updated), check_id(thread_id, "cursor's thread id")
 
@@ -586,3 +586,54 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     turn_id: str
     revision: int
     steps: tuple[DraftStep, ...]
+
+
+class DraftInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread that has a draft.
+
+    Attributes:
+        thread_id: the thread's id.
+        user_id: the thread's user; None if it has none.
+        begun_us: the time at which the first step of the draft was saved, in microseconds since 1970 (UTC).
+    """
+
+    thread_id: str
+    user_id: str | None
+    begun_us: int
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """The place of the draft in a list of drafts."""
+        return self.begun_us, self.thread_id
+
+
+class DraftPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a list of drafts.
+
+    Attributes:
+        drafts: the threads that have a draft, the draft that was begun first in front.
+        cursor: an opaque text with which to ask for the next page; None on the last page.
+    """
+
+    drafts: tuple[DraftInfo, ...]
+    cursor: str | None
+
+    @property
+    def thread_ids(self) -> list[str]:
+        """The ids of the threads."""
+        return [draft.thread_id for draft in self.drafts]
+
+    @classmethod
+    def cut(cls, found: Sequence[DraftInfo], limit: int) -> DraftPage:
+        """Return a page of the first `limit` drafts. It has a cursor when `found` holds more."""
+        drafts = tuple(found[:limit])
+        cursor = f"{drafts[-1].begun_us}:{drafts[-1].thread_id}" if len(found) > limit else None
+        return cls(drafts=drafts, cursor=cursor)
+
+
+def first_drafts(
+    found: Iterable[DraftInfo], limit: int, user_id: str | None, position: tuple[int, str] | None
+) -> list[DraftInfo]:
+    """Return what `Storage._list_drafts` asks for, from all drafts in any order."""
+    wanted = (one for one in found if user_id in (None, one.user_id) and (position is None or one.place > position))
+    return sorted(wanted, key=lambda one: one.place)[:limit]

@@ -19,6 +19,7 @@ from recuerda.storage.records import (
     REMEMBERED,
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -398,6 +399,10 @@ class ThreadLog(msgspec.Struct):
         """Do what `Storage._load_draft` describes."""
         self.check_user(guard)
         return list(self.draft)
+
+    def draft_info(self) -> DraftInfo:
+        """Return the entry of the draft in a list of drafts."""
+        return DraftInfo(thread_id=self.id, user_id=self.user_id, begun_us=self.draft[0].created_us)
 
     def drop_draft(self, turn_id: str | None, guard: Guard) -> bool:
         """Do what `Storage._drop_draft` describes."""

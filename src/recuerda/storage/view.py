@@ -18,6 +18,7 @@ from recuerda.storage.records import (
     NO_GUARD,
     Appended,
     Blob,
+    DraftInfo,
     DraftStep,
     Guard,
     NewRecord,
@@ -108,8 +109,8 @@ class UserStorage(Storage):
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         return await self.storage._drop_draft(thread_id, turn_id, self._mine(thread_id, guard))
 
-    async def _list_drafts(self, limit: int) -> list[str]:
-        raise ThreadOwnershipError("a user's view cannot list the drafts of all threads; use the storage itself")
+    async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
+        return await self.storage._list_drafts(limit, self._listed(user_id), position)
 
     async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
         return await self.storage._rewrite(thread_id, bodies, now_us, self._mine(thread_id, guard))

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 from msgspec import structs
 
-from recuerda.errors import DraftConflict, EncodeError, InvalidInput, ThreadConflict
+from recuerda.errors import DraftConflict, EncodeError, InvalidInput, ThreadConflict, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill
@@ -390,7 +390,7 @@ class DraftListContract(ContractBase):
     async def test_drafts_are_listed_also_of_threads_that_have_no_turn(
         self, storage: Storage, another: Storage
     ) -> None:
-        assert await storage.list_drafts() == []
+        assert (await storage.list_drafts()).thread_ids == []
         names = ["a", "new", "ü/{*}?[x]", "A", "no draft", "n" * 512]
         await fill(storage, "a", 1)
         await fill(storage, "no draft", 1)
@@ -398,22 +398,45 @@ class DraftListContract(ContractBase):
             for number in (1, 2) if name != "no draft" else ():
                 await storage.save_draft(name, a_step(number, revision=1 if name == "a" else 0))
         listed = await another.list_drafts()
-        assert sorted(listed) == sorted(name for name in names if name != "no draft")
+        assert sorted(listed.thread_ids) == sorted(name for name in names if name != "no draft")
         assert await storage.list_drafts() == listed
         await storage.append("a", a_turn())
         await storage.drop_draft("A")
         await storage.delete("n" * 512)
-        assert sorted(await another.list_drafts()) == ["new", "ü/{*}?[x]"]
+        assert sorted((await another.list_drafts()).thread_ids) == ["new", "ü/{*}?[x]"]
         await storage.append("new", a_turn())
         await storage.undo("new")
-        assert await another.list_drafts() == ["ü/{*}?[x]"]
+        assert (await another.list_drafts()).thread_ids == ["ü/{*}?[x]"]
 
-    async def test_a_list_of_drafts_has_a_limit(self, storage: Storage) -> None:
-        for name in "abc":
-            await storage.save_draft(name, a_step(1))
-        for limit in (1, 2, 3, 10**30):
-            listed = await storage.list_drafts(limit)
-            assert listed == (await storage.list_drafts())[:limit], limit
-            assert len(listed) == min(limit, 3), limit
-        with pytest.raises(InvalidInput):
-            await storage.list_drafts(0)
+    async def test_drafts_are_listed_in_pages_the_first_begun_in_front(self, storage: Storage) -> None:
+        for name, begun_us in (("late", 3), ("b", 2), ("a", 2), ("early", 1)):
+            await storage.save_draft(name, structs.replace(a_step(1), created_us=begun_us))
+        await storage.save_draft("early", structs.replace(a_step(2), created_us=9))
+        in_order = ["early", "a", "b", "late"]
+        page = await storage.list_drafts()
+        assert (page.thread_ids, page.cursor) == (in_order, None)
+        assert [draft.begun_us for draft in page.drafts] == [1, 2, 2, 3]
+        assert (await storage.list_drafts(10**30)).thread_ids == in_order
+        for limit in (1, 2, 3):
+            pages = [await storage.list_drafts(limit)]
+            while (cursor := pages[-1].cursor) is not None:
+                pages.append(await storage.list_drafts(limit, cursor=cursor))
+            assert [name for page in pages for name in page.thread_ids] == in_order, limit
+            assert all(len(page.drafts) == limit for page in pages[:-1]), limit
+        for wrong in (storage.list_drafts(0), storage.list_drafts(cursor="x"), storage.list_drafts(user_id="")):
+            with pytest.raises(InvalidInput):
+                await wrong
+
+    async def test_a_list_of_drafts_may_be_one_users(self, storage: Storage) -> None:
+        for name, user in (("a", "ana"), ("b", "bo"), ("c", None), ("d", "ana")):
+            await storage.save_draft(name, a_step(1), user_id=user)
+        owners = {draft.thread_id: draft.user_id for draft in (await storage.list_drafts()).drafts}
+        assert owners == {"a": "ana", "b": "bo", "c": None, "d": "ana"}
+        page = await storage.list_drafts(1, user_id="ana")
+        rest = await storage.list_drafts(1, user_id="ana", cursor=page.cursor)
+        assert (page.thread_ids + rest.thread_ids, rest.cursor) == (["a", "d"], None)
+        await storage.update_thread("d", user_id="bo")
+        assert (await storage.list_drafts(user_id="ana")).thread_ids == ["a"]
+        assert (await storage.for_user("bo").list_drafts()).thread_ids == ["b", "d"]
+        with pytest.raises(ThreadOwnershipError):
+            await storage.for_user("bo").list_drafts(user_id="ana")

@@ -177,7 +177,7 @@ class OwnerContract(ContractBase):
             view.update_thread("a", user_id=None),
             view.list_threads(user_id="bo"),
             view.erase_user("bo"),
-            view.list_drafts(),
+            view.list_drafts(user_id="bo"),
         ]
         for call in calls:
             with pytest.raises(ThreadOwnershipError):
