@@ -20,7 +20,7 @@ class ServerProcess:
 
     def __init__(self, storage_url: str, model_url: str, *options: str, **environ: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "RECUERDA_"))}
-        names = ["--storage", storage_url, "--upstream", model_url, "--model", "m", "--port", "0"]
+        names = ["--storage", storage_url, "--upstream", model_url, "--model", "m", "--port", "0", "--drain-for", "0"]
         reader, writer = os.pipe()
         self._files = ExitStack()
         self._output = self._files.enter_context(os.fdopen(reader))

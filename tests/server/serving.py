@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from recuerda import Storage
 from recuerda.server import Limits, Listening, ServerSettings, TenantKeys, Upstream, create_app
+from recuerda.server.connections import Connections
 from recuerda.server.running import config_of
 from tests.servers.postgres_server import postgres_url, schema_of
 
@@ -60,7 +61,7 @@ async def running(
 @asynccontextmanager
 async def served(app: Starlette, limits: Limits | None = None) -> AsyncGenerator[str]:
     """Serve the application in this event loop, and give its address."""
-    server = QuietServer(config_of(app, limits or Limits(), listening=Listening(port=0)))
+    server = QuietServer(config_of(app, Connections(limits or Limits()), listening=Listening(port=0)))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
         await asyncio.sleep(0.005)

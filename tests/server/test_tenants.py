@@ -95,7 +95,7 @@ async def test_a_wrong_key_is_refused(storage: Storage, model: ScriptedOpenAISer
             answer = await client.get(f"{url}/v1/conversations/conv_x", headers=cast("Any", headers))
             assert answer.status_code == 401
             assert answer.json()["error"]["type"] == "invalid_request_error"
-        for path in ("/health", "/ready", "/metrics", "/openapi.json"):
+        for path in ("/health", "/readyz", "/metrics", "/openapi.json"):
             assert (await client.get(f"{url}{path}")).status_code == 200
     async with running(storage, model.base_url, keys=KEYS) as url, sdk(url, "wrong") as client:
         with pytest.raises(AuthenticationError):

@@ -94,11 +94,19 @@ def serve(
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, metavar="S", help="Wait S seconds for the model's next words.")
     ] = 600.0,
-    stop: Annotated[
+    drain: Annotated[
         float,
         typer.Option(
-            "--stop-after", min=1, metavar="S", help="Give running requests S seconds to finish when the server stops."
+            "--drain-for",
+            min=0,
+            metavar="S",
+            help="After SIGTERM, /readyz says that the server stops, and new requests are still served for S seconds, "
+            "in which a proxy notices. Ctrl-C leaves this step out.",
         ),
+    ] = 5.0,
+    stop: Annotated[
+        float,
+        typer.Option("--stop-after", min=1, metavar="S", help="Then give running requests S seconds to finish."),
     ] = 30.0,
     hosted_tools: Annotated[
         str,
@@ -146,7 +154,7 @@ def serve(
             ("model", f"{model} at {behind}"),
             ("keys", keys),
             ("clients", f"OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={'KEY' if not keys.startswith('none') else 'none'}"),
-            ("more", f"{url}/openapi.json, /health, /ready, /metrics; Ctrl-C stops"),
+            ("more", f"{url}/openapi.json, /health, /readyz, /metrics; Ctrl-C stops"),
         ):
             page.print(Text.assemble((f"{name:8}", "bold"), clean_line(value)), soft_wrap=True)
         page.file.flush()
@@ -165,6 +173,7 @@ def serve(
         max_in_flight=max_in_flight,
         max_connections=max_connections,
         timeout_s=timeout,
+        drain_s=drain,
         stop_s=stop,
         hosted_tools=hosted_tools,
         cors_origins=cors_origin or (),

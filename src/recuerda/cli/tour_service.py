@@ -46,7 +46,17 @@ class Service:
 
     async def start(self) -> int:
         """Start the process, wait until it listens, and return its id."""
-        options = ("serve", "--upstream", "offline", "--storage", self.storage, "--port", self._port)
+        options = (
+            "serve",
+            "--upstream",
+            "offline",
+            "--storage",
+            self.storage,
+            "--port",
+            self._port,
+            "--drain-for",
+            "0",
+        )
         pipe = asyncio.subprocess.PIPE
         command = (sys.executable, "-m", "recuerda", *options)
         environ = {**os.environ, "NO_COLOR": "1"}

@@ -24,6 +24,7 @@ from recuerda.server.monitoring import Monitoring
 from recuerda.server.once import Once
 from recuerda.server.openapi import describe
 from recuerda.server.passthrough import Passthrough
+from recuerda.server.readiness import Readiness
 from recuerda.server.request_ids import CLIENT_REQUEST_ID, REQUEST_ID, RequestIds
 from recuerda.server.responses import Responses
 from recuerda.server.routes import ROUTES, Handlers
@@ -56,6 +57,8 @@ class Application:
         )
         once = Once(threads)
         self._gate = Gate(settings, keys, metrics)
+        self._upstream = upstream
+        self._readiness = Readiness(storage, in_flight)
         responses = Responses(threads, upstream, settings, once=once, in_flight=in_flight, metrics=metrics)
         self._background = responses.background
         handlers = Handlers(
@@ -63,8 +66,7 @@ class Application:
             responses=responses,
             passthrough=Passthrough(upstream, settings, in_flight=in_flight),
             monitoring=Monitoring(
-                storage,
-                self._gate,
+                self._readiness,
                 counts=lambda: metrics.text(model_calls=in_flight.count),
                 description=describe(version("recuerda"), has_keys=keys is not None),
             ),
@@ -79,9 +81,13 @@ class Application:
             exception_handlers={HTTPException: _unknown},
         )
 
-    def stop_admitting(self) -> None:
-        """Refuse new requests. Running requests continue."""
-        self._gate.is_stopping = True
+    def drain(self) -> None:
+        """Report that this process should get no further requests. It serves those that it gets."""
+        self._readiness.is_draining = True
+
+    def end_calls(self) -> None:
+        """End all calls of the model. The answers that wait for them end as failed."""
+        self._upstream.end_calls()
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:

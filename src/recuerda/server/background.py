@@ -193,6 +193,8 @@ class Background:
                 break
             else:
                 return  # The response has been deleted.
+            if self._upstream.is_ended:
+                return  # This server stops. The client reads on from another one.
             await asyncio.sleep(FOLLOW_S)
         yield found
 

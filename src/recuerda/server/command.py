@@ -61,6 +61,7 @@ def run_server(
     max_in_flight: int,
     max_connections: int | None,
     timeout_s: float,
+    drain_s: float,
     stop_s: float,
     hosted_tools: str,
     cors_origins: Sequence[str],
@@ -100,7 +101,7 @@ def run_server(
     )
     allow_more_descriptors()
     sys.setswitchinterval(SWITCH_S)
-    listening = Listening(host=host, port=port, stop_s=stop_s)
+    listening = Listening(host=host, port=port, drain_s=drain_s, stop_s=stop_s)
 
     def ready(url: str, behind: Upstream) -> None:
         # Everything that is loaded so far lives as long as the process. Without this call, each run of the garbage

@@ -56,6 +56,9 @@ class Connections:
 
     Args:
         limits: the limits of each connection, and of their number.
+
+    Attributes:
+        are_ending: True if each further answer closes its connection, because the server stops.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -69,6 +72,7 @@ class Connections:
         }
         self._unparsed: deque[GuardedConnection] = deque()
         self._is_parsing_planned = False
+        self.are_ending: bool = False
 
     def __len__(self) -> int:
         """Return the number of open connections."""
@@ -306,9 +310,11 @@ class GuardedConnection(HttpToolsProtocol):
             # The parser would take the body for the next request.
             message = "The server does not change the protocol. Send the request without the header Upgrade."
             self._refuse(ApiFault(400, message, code="invalid_http"))
+        if self._all.are_ending:
+            self.headers.append((b"connection", b"close"))  # uvicorn repeats it in the answer
         super().on_headers_complete()
-        if is_upgrade:
-            self.cycle.keep_alive = False  # whatever follows is in a protocol that the server does not speak
+        if is_upgrade or self._all.are_ending:
+            self.cycle.keep_alive = False  # whatever follows an upgrade is in a protocol that the server does not speak
         if parser.get_http_version() == "1.0":
             _end_with_connection(self.cycle)
         if not self.cycle.keep_alive:

@@ -111,7 +111,6 @@ class Gate:
         self._rate = RateLimit(settings.limits.requests_per_minute)
         self._buffered = Buffered(settings.limits.max_buffered_bytes)
         self._beside = Beside()
-        self.is_stopping = False
 
     def route(self, method: str, path: str, handler: Handler, *, is_open: bool = False) -> Route:
         """Return the route of a handler. An open route wants no key, and is neither limited nor counted."""
@@ -156,11 +155,9 @@ class Gate:
         """Return the tenant that sent a request.
 
         Raises:
-            ApiFault: the server is stopping, the key is missing or unknown, the tenant sends too many requests, or the
+            ApiFault: the key is missing or unknown, the tenant sends too many requests, or the
                 server has no keys and the request comes from another machine or a web page.
         """
-        if self.is_stopping:
-            raise ApiFault(503, "The server is stopping.", code="server_stopping", retry_after_s=1)
         if self._keys is None:
             _check_is_local(request, self._settings.cors_origins)
             self._rate.take(None)

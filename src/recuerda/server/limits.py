@@ -58,6 +58,11 @@ class InFlight:
         self._limit = limit
         self.count: int = 0
 
+    @property
+    def is_full(self) -> bool:
+        """True if no further call may run."""
+        return self.count >= self._limit
+
     @contextmanager
     def one_more(self) -> Generator[None]:
         """Count one more call while the block runs.
@@ -65,7 +70,7 @@ class InFlight:
         Raises:
             ApiFault: the limit is reached.
         """
-        if self.count >= self._limit:
+        if self.is_full:
             raise ApiFault(
                 503,
                 f"The server is already answering {self._limit} requests, its limit. Wait and try again.",

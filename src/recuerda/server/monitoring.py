@@ -6,29 +6,23 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
-from recuerda.errors import RecuerdaError
 from recuerda.json_value import JsonObject
-from recuerda.server.http import ApiCall, Gate, json_response
+from recuerda.server.http import ApiCall, json_response
 from recuerda.server.metrics import CONTENT_TYPE
-from recuerda.storage.contract import Storage
-
-NOT_A_THREAD = "recuerda-server-is-ready"
-"""The id of a thread that does not exist. Looking it up shows whether the storage can be used."""
+from recuerda.server.readiness import Readiness
 
 
 class Monitoring:
     """The handlers of the monitoring routes.
 
     Args:
-        storage: the storage whose state `ready` reports.
-        gate: knows whether the server is stopping.
+        readiness: knows whether the process should get requests.
         counts: returns all counts in Prometheus' text format.
         description: the service's description as OpenAPI.
     """
 
-    def __init__(self, storage: Storage, gate: Gate, *, counts: Callable[[], str], description: JsonObject) -> None:
-        self._storage = storage
-        self._gate = gate
+    def __init__(self, readiness: Readiness, *, counts: Callable[[], str], description: JsonObject) -> None:
+        self._readiness = readiness
         self._counts = counts
         self._description = description
 
@@ -37,17 +31,9 @@ class Monitoring:
         return json_response({"status": "ok"})
 
     async def ready(self, _call: ApiCall) -> Response:
-        """Report whether requests can be served.
-
-        The status is 503 while the server stops or its storage cannot be used.
-        """
-        if self._gate.is_stopping:
-            return json_response({"status": "stopping"}, status=503)
-        try:
-            await self._storage.head(NOT_A_THREAD)
-        except RecuerdaError:
-            return json_response({"status": "the storage cannot be used"}, status=503)
-        return json_response({"status": "ok"})
+        """Report whether the process should get requests. If not, the status is 503, and the body says why."""
+        obstacle = await self._readiness.obstacle()
+        return json_response({"status": obstacle or "ok"}, status=200 if obstacle is None else 503)
 
     async def counts(self, _call: ApiCall) -> Response:
         """Return the counts for Prometheus."""

@@ -226,12 +226,12 @@ ROUTES: tuple[ApiRoute, ...] = (
     ),
     ApiRoute(
         "GET",
-        "/ready",
-        "Report whether requests can be served",
+        "/readyz",
+        "Report whether this process should get requests",
         lambda handlers: handlers.monitoring.ready,
         answer="Status",
         is_open=True,
-        unavailable="The server is stopping, or its storage cannot be used.",
+        unavailable="The server is stopping, its storage does not answer, or it makes as many calls as it may.",
     ),
     ApiRoute(
         "GET",

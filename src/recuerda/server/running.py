@@ -1,14 +1,20 @@
 """The server process: it listens, reports its address, and stops when a signal asks it to.
 
-SIGTERM and SIGINT stop the server gracefully. It refuses new requests and gives running requests `stop_s` seconds to
-finish. After that it cancels them, and keeps no part of them. A second signal stops the server at once.
+SIGTERM stops the server without any loss. First it drains for `drain_s` seconds: `/readyz` says that the server stops,
+and the server still serves each request, so that a proxy that has not noticed loses nothing. The answers close their
+connections. Then the server listens no more, and running requests get `stop_s` seconds to finish. Those that are not
+finished end as failed, and no part of them is kept. SIGINT, which is Ctrl-C, does the same without the first step,
+because a person waits. A second signal stops the server at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -21,11 +27,13 @@ from starlette.applications import Starlette
 from recuerda.server.app import Application
 from recuerda.server.connections import Connections, GuardedConnection
 from recuerda.server.keys import TenantKeys
-from recuerda.server.settings import Limits, ServerSettings, check_host
+from recuerda.server.settings import ServerSettings, check_host
 from recuerda.server.upstream import Upstream
 from recuerda.storage.contract import Storage
 
 _ACCEPTED_AT_ONCE = 32
+_LAST_WORDS_S = 3.0
+"""The seconds in which the requests that were ended can tell it to their clients and to the storage."""
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +42,14 @@ class Listening(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         host: a host name or an address. Any address but loopback needs keys.
         port: the port; 0 for any free port.
-        stop_s: the seconds that running requests get to finish when the server is stopped.
+        drain_s: the seconds after SIGTERM in which the server still serves new requests. A proxy must notice in this
+            time that the server is not ready.
+        stop_s: the seconds that running requests get to finish after that.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
+    drain_s: float = 5.0
     stop_s: float = 30.0
 
 
@@ -66,24 +77,30 @@ async def serve(
     """
     check_host(listening.host, has_keys=keys is not None)
     application = Application(storage, upstream, settings, keys=keys)
-    config = config_of(application.asgi, settings.limits, listening=listening)
-    server = _Server(config, application.stop_admitting, when_ready)
+    connections = Connections(settings.limits)
+
+    def drain() -> None:
+        application.drain()
+        connections.are_ending = True
+
+    config = config_of(application.asgi, connections, listening=listening)
+    server = _Server(config, listening, when_draining=drain, when_late=application.end_calls, when_ready=when_ready)
     try:
         await server.serve()
     except SystemExit:  # uvicorn raises it when it cannot listen
         return False
     finally:
-        await application.close(grace_s=0 if server.force_exit else listening.stop_s)
+        await application.close(grace_s=server.left_s)
     return server.started
 
 
-def config_of(app: Starlette, limits: Limits, *, listening: Listening) -> uvicorn.Config:
-    """Return uvicorn's settings for the application, with the limits of its connections."""
+def config_of(app: Starlette, connections: Connections, *, listening: Listening) -> uvicorn.Config:
+    """Return uvicorn's settings for the application and its connections."""
     return uvicorn.Config(
         app,
         host=listening.host,
         port=listening.port,
-        http=cast("type[asyncio.Protocol]", partial(GuardedConnection, Connections(limits))),
+        http=cast("type[asyncio.Protocol]", partial(GuardedConnection, connections)),
         lifespan="off",
         ws="none",
         access_log=False,
@@ -91,8 +108,8 @@ def config_of(app: Starlette, limits: Limits, *, listening: Listening) -> uvicor
         log_level="error",  # A warning for each invalid request would let any client fill the log.
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=limits.idle_s,
-        timeout_graceful_shutdown=max(1, round(listening.stop_s)),
+        timeout_keep_alive=connections.limits.idle_s,
+        timeout_graceful_shutdown=math.ceil(listening.stop_s + _LAST_WORDS_S),
     )
 
 
@@ -100,11 +117,28 @@ class _Server(uvicorn.Server):
     """A uvicorn server that reports its address and, after a signal has stopped it, does not raise the signal again."""
 
     def __init__(
-        self, config: uvicorn.Config, when_stopping: Callable[[], None], when_ready: Callable[[str], None] | None
+        self,
+        config: uvicorn.Config,
+        listening: Listening,
+        *,
+        when_draining: Callable[[], None],
+        when_late: Callable[[], None],
+        when_ready: Callable[[str], None] | None,
     ) -> None:
         super().__init__(config)
-        self._when_stopping = when_stopping
+        self._listening = listening
+        self._when_draining = when_draining
+        self._when_late = when_late
         self._when_ready = when_ready
+        self._drains_until: float | None = None
+        self._late: asyncio.TimerHandle | None = None
+
+    @property
+    def left_s(self) -> float:
+        """The seconds that are left for running work."""
+        if self.force_exit or self._late is None:
+            return 0.0
+        return max(0.0, self._late.when() - asyncio.get_running_loop().time()) + _LAST_WORDS_S
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
@@ -130,8 +164,17 @@ class _Server(uvicorn.Server):
             copy = socket.fromfd(listening.fileno(), listening.family, listening.type)
             self.servers.append(await loop.create_server(made, sock=copy, backlog=self.config.backlog))
 
+    async def on_tick(self, counter: int) -> bool:
+        if self._drains_until is not None and time.monotonic() >= self._drains_until:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        self._late = asyncio.get_running_loop().call_later(self._listening.stop_s, self._when_late)
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self.should_exit:
-            self.force_exit = True
-        self.should_exit = True
-        self._when_stopping()
+        if self.should_exit or self._drains_until is not None:
+            self.should_exit = self.force_exit = True
+        self._drains_until = time.monotonic() + (0 if sig == signal.SIGINT else self._listening.drain_s)
+        self._when_draining()

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ import msgspec
 
 from recuerda.openai.call import is_about_stream_options
 from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
+from recuerda.server.ending import Ending
 from recuerda.server.faults import ApiFault
 
 _logger = logging.getLogger("recuerda.server")
@@ -31,8 +33,9 @@ _PASSED_ON = (400, 404, 409, 413, 415, 422, 429)
 class UpstreamAnswer:
     """A successful answer of the model's server, whose body may still be arriving."""
 
-    def __init__(self, response: httpx2.Response, *, max_bytes: int, max_event_bytes: int) -> None:
+    def __init__(self, response: httpx2.Response, ending: Ending, *, max_bytes: int, max_event_bytes: int) -> None:
         self._response = response
+        self._ending = ending
         self._max_bytes = max_bytes
         self._max_event_bytes = max_event_bytes
 
@@ -65,7 +68,8 @@ class UpstreamAnswer:
     async def pieces(self) -> AsyncGenerator[bytes]:
         """Yield the body in the pieces in which it arrives."""
         with _Reading():
-            async for piece in self._response.aiter_bytes():
+            pieces = aiter(self._response.aiter_bytes())
+            while (piece := await self._ending.wait(partial(anext, pieces, None))) is not None:
                 yield piece
                 # A server that sends without pause must not keep others from being answered.
                 await asyncio.sleep(0)
@@ -203,6 +207,16 @@ class Upstream:
         self._refuses_stream_options = False
         self._max_bytes = max_bytes
         self._max_event_bytes = max_event_bytes
+        self._ending = Ending()
+
+    @property
+    def is_ended(self) -> bool:
+        """True if all calls were ended, and no new call is made."""
+        return self._ending.is_over
+
+    def end_calls(self) -> None:
+        """End all calls with a fault, and refuse new ones, because the server stops."""
+        self._ending.end()
 
     @asynccontextmanager
     async def chat(self, body: Mapping[str, Any] | bytes) -> AsyncGenerator[UpstreamAnswer]:
@@ -269,10 +283,11 @@ class Upstream:
             await answer.aclose()
 
     def _answer(self, answer: httpx2.Response) -> UpstreamAnswer:
-        return UpstreamAnswer(answer, max_bytes=self._max_bytes, max_event_bytes=self._max_event_bytes)
+        return UpstreamAnswer(answer, self._ending, max_bytes=self._max_bytes, max_event_bytes=self._max_event_bytes)
 
     async def _send(self, method: str, url: httpx2.URL, content: bytes | None) -> httpx2.Response:
-        return await self._http.send(self._http.build_request(method, url, content=content), stream=True)
+        request = self._http.build_request(method, url, content=content)
+        return await self._ending.wait(partial(self._http.send, request, stream=True))
 
     async def _refusal(self, answer: httpx2.Response) -> ApiFault:
         status = answer.status_code
