@@ -165,6 +165,7 @@ HOMES = {
         "READABLE",
         "WRITABLE",
         "Arrival",
+        "Departure",
         "MovedThread",
         "MovedTurn",
         "import_threads",

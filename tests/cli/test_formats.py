@@ -26,8 +26,14 @@ def test_a_list_of_messages_comes_in_and_goes_out(recuerda: CommandLine) -> None
 def test_an_export_says_what_it_leaves_out(recuerda: CommandLine) -> None:
     recuerda.ok("import", "-", "--thread", "riker", input=as_bytes(NATIVE["openai-chat"]).decode())
     done = recuerda("export", "riker", "--as", "markdown", "--output", "riker.md", "--json")
-    assert json.loads(done.stdout) == {"threads": [{"id": "riker", "losses": {"image": 1}}]}
-    assert "note: thread 'riker' was written without 1 image\n" in done.stderr
+    losses = {"image": 1, "turn id": 3}
+    assert json.loads(done.stdout) == {"threads": [{"id": "riker", "losses": losses, "supplement": {}}]}
+    assert "note: thread 'riker' was written without 1 image, 3 turn ids\n" in done.stderr
+    other = recuerda("export", "riker", "--as", "anthropic", "--output", "riker.json", "--json")
+    assert json.loads(other.stdout)["threads"][0]["supplement"] == {"turn id": 3, "time": 3}
+    assert (
+        "note: 3 turn ids, 3 times stand beside the format's own data, where only recuerda reads them" in other.stderr
+    )
     assert (recuerda.folder / "riker.md").read_text().startswith("# What is this?\n")
     assert "--output" in recuerda.refused("export", "riker", "--json", code=2)
     assert "'nonsense'" in recuerda.refused("export", "riker", "--as", "nonsense")
@@ -43,5 +49,10 @@ def test_an_archive_tells_its_branches_and_its_losses_and_becomes_one_page(recue
         "2 threads, 3 turns added\n"
     )
     assert done.stderr == "note: recuerda cannot show 2 files of this format\n"
+    alone, both = (recuerda.ok("export", "libre-1", *one) for one in (["--no-branches"], []))
+    assert [text.count("recuerda-thread") for text in (alone, both)] == [1, 2]
+    recuerda.ok("import", "-", "--storage", "sqlite:///new.db", input=both)
+    (branch,) = (one for one in both.splitlines() if '"parent":' in one)
+    assert branch in recuerda.ok("export", "--all", "--storage", "sqlite:///new.db")
     page = recuerda.ok("export", "--all", "--as", "html")
     assert (page.startswith("<!doctype html>"), page.endswith("</html>\n"), page.count("<article>")) == (True, True, 2)

@@ -218,7 +218,7 @@ def test_an_export_on_a_full_disk_keeps_whole_threads(
     def opened(path: Path, _: Path) -> BinaryIO:
         return cast("BinaryIO", SmallDisk(path.open("x+b"), size=350))
 
-    monkeypatch.setattr("recuerda.cli.export_threads._opened", opened)
+    monkeypatch.setattr("recuerda.cli.export_output._opened", opened)
     with pytest.raises(OSError, match="No space"):
         export(is_all=True, output=output)
     assert "the 2 threads before that" in capsys.readouterr().err

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from typing import Any
 
-from recuerda.formats import MovedThread, read, write
+from recuerda.formats import Departure, MovedThread, read, write
 from recuerda.formats.source import Given
 from recuerda.messages.message import AnyContent
 
@@ -252,11 +253,22 @@ def as_bytes(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def written(found: list[MovedThread], format: str) -> tuple[str, dict[str, int]]:
-    """Return threads in a format, and the losses of the first thread."""
+def departed(found: list[MovedThread], format: str) -> tuple[str, list[Departure]]:
+    """Return threads in a format of text, and the result for each thread."""
     file = StringIO()
-    losses = write(found, format, file)
-    return file.getvalue(), dict(losses.get(found[0].id, {}))
+    with ThreadPoolExecutor(1) as thread:  # a test may have a running loop of its own
+        departures = thread.submit(asyncio.run, write(found, format, file)).result()
+    return file.getvalue(), departures
+
+
+FACTS = {"turn", "turn id", "time", "title", "user", "metadata key", "tag", "parent", "archived mark", "usage count",
+         "name", "message id", "property"}  # fmt: skip
+
+
+def written(found: list[MovedThread], format: str) -> tuple[str, dict[str, int]]:
+    """Return threads in a format, and the lost parts of the first thread."""
+    text, departures = departed(found, format)
+    return text, {kind: number for kind, number in departures[0].losses.items() if kind not in FACTS}
 
 
 def parts(thread: MovedThread) -> list[AnyContent]:

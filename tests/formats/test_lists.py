@@ -28,7 +28,8 @@ from recuerda.formats.losses import counted
 from recuerda.formats.message_lists import ListFormat
 from recuerda.formats.registry import READABLE, format_of
 from recuerda.messages import Turn
-from tests.formats.native import LISTS, NATIVE, as_bytes, kinds, parts, threads, written
+from recuerda.storage.records import ThreadParent
+from tests.formats.native import LISTS, NATIVE, as_bytes, departed, kinds, parts, threads, written
 
 PLAIN = [
     ChatMessage("user", "What is the weather in Lima?"),
@@ -134,6 +135,69 @@ def test_any_thread_is_written_and_what_is_missing_is_counted(name: str, drawn: 
     for kind in ("image", "reasoning part", "tool call", "tool result"):
         assert after.get(kind, 0) >= before.get(kind, 0) - losses.get(kind, 0)
     assert sum(losses.values()) <= len(parts(thread))
+
+
+TIMES = st.none() | st.integers(0, 4_000_000_000_000_000)
+TURNS = st.builds(
+    MovedTurn,
+    id=st.uuids().map(str),
+    turn=st.builds(
+        Turn,
+        messages=st.lists(SOME_MESSAGES, min_size=1, max_size=3).map(tuple),
+        is_interrupted=st.booleans(),
+        error=st.sampled_from([None, "the service failed"]),
+        usage=st.sampled_from([None, Usage(1, 2, 3)]),
+    ),
+    created_us=TIMES,
+)
+THREADS = st.builds(
+    MovedThread,
+    id=st.sampled_from(["riker", "a/b c"]),
+    title=st.sampled_from([None, "Lima"]),
+    user_id=st.sampled_from([None, "ana"]),
+    metadata=st.sampled_from([{}, {"a": [1, None], "shown": True}]),
+    parent=st.sampled_from([None, ThreadParent(thread_id="first", turn_id="t0", number=1, turns=1)]),
+    archived=st.booleans(),
+    tags=st.sampled_from([(), ("a", "b")]),
+    turns=st.lists(TURNS, max_size=4).map(tuple),
+)
+
+
+def facts(thread: MovedThread, turns: set[str]) -> list[object]:
+    """Return the facts of a thread that come back, with those of some turns."""
+    return [
+        *(thread.id, thread.title, thread.user_id, thread.metadata, thread.parent, thread.archived, thread.tags),
+        *((one.id, one.created_us, one.turn.error, one.turn.is_interrupted, one.turn.usage)
+          for one in thread.turns if one.id in turns),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTS)
+@settings(max_examples=20, deadline=None)
+@given(thread=THREADS)
+def test_times_ids_turns_tags_metadata_and_parents_come_back(name: str, thread: MovedThread) -> None:
+    text, (departure,) = departed([thread], name)
+    (found,) = threads(text.encode(), name)
+    turns = {turn.id for turn in found.turns}
+    assert len(turns) == len(thread.turns) - departure.losses.get("turn", 0)
+    assert facts(found, turns) == facts(thread, turns)
+    assert departure.supplement.get("turn id", 0) == len(thread.turns)
+
+
+def test_messages_that_another_program_has_added_become_new_turns() -> None:
+    first = MovedTurn(id="t1", turn=Turn(messages=tuple(PLAIN)), created_us=1_700_000_000_000_000)
+    text, _ = written([MovedThread(id="riker", turns=(first,))], "openai-chat")
+    data = json.loads(text)
+    data["messages"] += [{"role": "user", "content": "Thanks"}, {"role": "assistant", "content": "Fine."}]
+    (longer,) = threads(as_bytes(data))
+    assert [len(turn.turn.messages) for turn in longer.turns] == [4, 2]
+    assert (longer.turns[0].id, longer.turns[0].created_us) == ("t1", 1_700_000_000_000_000)
+    data["messages"] = data["messages"][-2:]
+    (shorter,) = threads(as_bytes(data))
+    assert [len(turn.turn.messages) for turn in shorter.turns] == [2]
+    data["recuerda"] = {"turns": [{"id": "t1", "entries": "four"}]}
+    with pytest.raises(StateError, match='the key "recuerda" cannot be read'):
+        threads(as_bytes(data))
 
 
 @pytest.mark.parametrize("name", LISTS)

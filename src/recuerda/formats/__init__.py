@@ -6,6 +6,7 @@
 """
 
 from recuerda.formats.arriving import Arrival, import_threads, read
+from recuerda.formats.format import Departure
 from recuerda.formats.leaving import stored_thread, write
 from recuerda.formats.moved import MovedThread, MovedTurn
 from recuerda.formats.registry import READABLE, WRITABLE
@@ -14,6 +15,7 @@ __all__ = [
     "READABLE",
     "WRITABLE",
     "Arrival",
+    "Departure",
     "MovedThread",
     "MovedTurn",
     "import_threads",

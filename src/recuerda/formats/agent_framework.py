@@ -19,7 +19,7 @@ import msgspec
 from recuerda.errors import InvalidInput, MissingExtraError, StateError, StorageUnavailable
 from recuerda.formats.documents import documents, understood
 from recuerda.formats.format import Format
-from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
+from recuerda.formats.message_lists import ListFormat, messages_in
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.source import Source
 from recuerda.formats.turns import Conversation, Said, thread_of
@@ -182,4 +182,4 @@ def _is_like(values: Sequence[object]) -> bool:
     return bool(found) and all("role" in item and isinstance(item.get("contents"), list) for item in found)
 
 
-FORMAT = Format(name="agent-framework", read=_read, writer=LIST.writer(LACKS), is_like=_is_like)
+FORMAT = Format(name="agent-framework", read=_read, writer=LIST.writer(), is_like=_is_like)

@@ -13,7 +13,7 @@ from typing import Any, cast
 from recuerda.formats.calls import arguments_of, text_of_result
 from recuerda.formats.files import ANY_FILE, ANY_IMAGE, is_image
 from recuerda.formats.format import Format
-from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
+from recuerda.formats.message_lists import ListFormat, messages_in
 from recuerda.interop.encoded import decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import Json, JsonObject
@@ -192,4 +192,4 @@ def _is_like(values: Sequence[object]) -> bool:
 
 LIST = ListFormat(form=AnthropicForm(), before=_before, after=_after, joined=_with_results_together)
 
-FORMAT = Format(name="anthropic", read=LIST.read, writer=LIST.writer(LACKS), is_like=_is_like)
+FORMAT = Format(name="anthropic", read=LIST.read, writer=LIST.writer(), is_like=_is_like)

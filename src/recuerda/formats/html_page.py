@@ -15,9 +15,10 @@ from html import escape
 from importlib.resources import files
 
 from recuerda.formats.calls import shown_json
-from recuerda.formats.format import Format, Writer, Written
+from recuerda.formats.facts import facts_of, message_facts, turn_losses
+from recuerda.formats.format import Departure, Family, Format, Writer, Written
 from recuerda.formats.losses import counted, files_in_results
-from recuerda.formats.moved import MovedThread, MovedTurn
+from recuerda.formats.moved import MovedThread, MovedTurn, added_up
 from recuerda.interop.encoded import data_uri
 from recuerda.messages.message import (
     AnyContent,
@@ -60,13 +61,19 @@ _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
 _NAMES = {"user": "User", "assistant": "Assistant", "system": "Instructions", "developer": "Instructions"}
 _FENCE = re.compile(r"^```[^\n`]*\n(.*?)(?:^```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 
+_HOLDS = ("title", "time", "parent", "user")
+"""The facts that the page shows."""
 
-def _thread(thread: MovedThread) -> Written:
+
+def _write(family: Family) -> Written:
+    (thread,) = family
     lines = ["<article>", "<header>", f"<h1>{_escaped(thread.title or thread.id)}</h1>", f"<p>{_facts(thread)}</p>"]
     lines += ["</header>", *(line for turn in thread.turns for line in _turn(turn)), "</article>"]
     parts = [part for message in thread.messages for part in message.contents]
     lost = counted(part for part in (*parts, *files_in_results(parts)) if not _is_shown(part))
-    return Written("\n".join(lines) + "\n", lost)
+    losses = added_up([lost, facts_of(thread, _HOLDS), turn_losses(thread), message_facts(thread.messages, ("name",))])
+    departure = Departure(thread_id=thread.id, losses=losses)
+    return Written(text="\n".join(lines) + "\n", departures=(departure,))
 
 
 def _is_shown(part: AnyContent) -> bool:
@@ -176,4 +183,4 @@ def _escaped(text: str) -> str:
     return escape(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd", text))
 
 
-FORMAT = Format(name="html", writer=Writer(thread=_thread, start=_START, end=_END, is_json=False))
+FORMAT = Format(name="html", writer=Writer(write=_write, start=_START, end=_END, is_json=False))

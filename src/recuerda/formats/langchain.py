@@ -13,7 +13,7 @@ from typing import Any, cast
 from recuerda.formats.calls import arguments_of, text_of_result
 from recuerda.formats.files import ANY_FILE, ANY_IMAGE, is_image, linked
 from recuerda.formats.format import Format
-from recuerda.formats.message_lists import LACKS, ListFormat, messages_in, text_of
+from recuerda.formats.message_lists import ListFormat, messages_in, text_of
 from recuerda.interop.encoded import decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import Json, JsonObject
@@ -228,4 +228,4 @@ def _is_message(item: JsonObject) -> bool:
 LIST = ListFormat(form=LangChainForm(), id_of=lambda item: text_of(_fields(item)[1], "id"))
 
 
-FORMAT = Format(name="langchain", read=LIST.read, writer=LIST.writer(LACKS), is_like=_is_like)
+FORMAT = Format(name="langchain", read=LIST.read, writer=LIST.writer(), is_like=_is_like)

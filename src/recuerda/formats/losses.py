@@ -16,6 +16,7 @@ from recuerda.messages.message import (
     TextReasoningContent,
     UnknownContent,
     UriContent,
+    UsageContent,
 )
 
 MISSING_FILE = "/file"
@@ -27,6 +28,7 @@ _NAMES: dict[type[AnyContent], str] = {
     FunctionCallContent: "tool call",
     FunctionResultContent: "tool result",
     RefusalContent: "refusal",
+    UsageContent: "usage count",
 }
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from recuerda.formats.calls import shown_json
-from recuerda.formats.format import Format, Writer, Written
+from recuerda.formats.facts import facts_of, message_facts, turn_losses
+from recuerda.formats.format import Departure, Family, Format, Writer, Written
 from recuerda.formats.losses import counted, files_in_results
-from recuerda.formats.moved import MovedThread, MovedTurn
+from recuerda.formats.moved import MovedThread, MovedTurn, added_up
 from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
@@ -30,15 +31,21 @@ _NAMES = {"user": "User", "assistant": "Assistant", "system": "Instructions", "d
 _NOT_SHOWN = (DataContent, HostedFileContent, UnknownContent)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
 
+_HOLDS = ("title", "time", "parent")
+"""The facts that the page shows."""
 
-def _thread(thread: MovedThread) -> Written:
+
+def _write(family: Family) -> Written:
+    (thread,) = family
     lines = [f"# {_plain(thread.title or thread.id)}", ""]
     lines += [f"Thread `{_code(thread.id)}`{_branch(thread)}", ""]
     for turn in thread.turns:
         lines += _turn(turn)
     parts = [part for message in thread.messages for part in message.contents]
     lost = counted(part for part in (*parts, *files_in_results(parts)) if isinstance(part, _NOT_SHOWN))
-    return Written("\n".join(lines) + "\n", lost)
+    losses = added_up([lost, facts_of(thread, _HOLDS), turn_losses(thread), message_facts(thread.messages, ("name",))])
+    departure = Departure(thread_id=thread.id, losses=losses)
+    return Written(text="\n".join(lines) + "\n", departures=(departure,))
 
 
 def _branch(thread: MovedThread) -> str:
@@ -103,4 +110,4 @@ def _link(uri: str) -> str:
     return uri.replace("<", "%3C").replace(">", "%3E").replace("\n", "")
 
 
-FORMAT = Format(name="markdown", writer=Writer(thread=_thread, is_json=False))
+FORMAT = Format(name="markdown", writer=Writer(write=_write, is_json=False))

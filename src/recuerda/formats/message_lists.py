@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 import msgspec
+from msgspec import structs
 
 from recuerda.errors import EncodeError, StateError
 from recuerda.formats.documents import documents, understood
-from recuerda.formats.format import Writer, Written
+from recuerda.formats.facts import facts_of, message_facts, turn_losses, without
+from recuerda.formats.format import Departure, Family, Writer, Written
 from recuerda.formats.losses import counted, files_in_results, parts_that
-from recuerda.formats.moved import MovedThread
+from recuerda.formats.moved import MovedThread, MovedTurn, added_up
 from recuerda.formats.source import Source
+from recuerda.formats.supplement import KEY, supplement_in, supplement_of
 from recuerda.formats.turns import Conversation, Said, thread_of
 from recuerda.interop.forms import Form, grouped, is_kept, keep, restored
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import AnyContent, ChatMessage, UnknownContent, with_contents
-
-LACKS = ("times", "metadata", "branches")
-"""The facts for which most lists have no place."""
 
 Joined: TypeAlias = Callable[[Sequence[JsonObject]], Sequence[JsonObject]]
 """Puts items together that belong together in the format, such as the parts of one answer."""
@@ -43,6 +43,8 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
         joined: see `Joined`.
         before: returns the messages that the fields of the object stand for, such as a system prompt.
         after: returns the fields of the object and the items, made of all items.
+        timed: returns the items of a message with a time in microseconds since 1970 (UTC), in a format that has a place
+            for it.
     """
 
     form: Form
@@ -53,6 +55,7 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
     joined: Joined = lambda items: items
     before: Callable[[JsonObject], Sequence[JsonObject]] = lambda _: ()
     after: Callable[[Sequence[JsonObject]], JsonObject] | None = None
+    timed: Callable[[JsonObject, int], JsonObject] | None = None
 
     def read(self, source: Source) -> Iterator[MovedThread]:
         """Yield the threads of a source."""
@@ -81,9 +84,18 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
             losses=parts_that(messages, lambda part, _: isinstance(part, UnknownContent)),
         )
 
-    def writer(self, lacks: tuple[str, ...] = ()) -> Writer:
+    def writer(self) -> Writer:
         """Return the functions that write the format: one JSON object on each line."""
-        return Writer(thread=self._written, lacks=lacks)
+        return Writer(write=self._write)
+
+    def entries(self, thread: MovedThread) -> list[list[JsonObject]]:
+        """Return the items of each turn."""
+        return [[*self.joined(self._items(turn))] for turn in thread.turns]
+
+    def lost(self, thread: MovedThread) -> dict[str, int]:
+        """Return the number of parts and of facts of messages for which the format has no place."""
+        groups = [group for turn in thread.turns for group in grouped(turn.turn.messages)]
+        return added_up(self._lost(group) for group in groups if not is_kept(group, self.form))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -116,30 +128,47 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
         self, about: JsonObject, items: Sequence[tuple[str, JsonObject]], name: str, number: int
     ) -> MovedThread:
         thread_id = text_of(about, "id", "thread_id", "session_id", "chatId", "conversation_id")
+        supplement = supplement_in(about)
         conversation = Conversation(
             id=thread_id or _name(items, name, number),
             title=text_of(about, "title"),
             user_id=text_of(about, "user_id", "user"),
+            metadata=supplement.metadata,
+            archived=supplement.archived,
+            tags=supplement.tags,
         )
-        return thread_of(conversation, [self.said(where, item) for where, item in items])
+        found = thread_of(conversation, [self.said(where, item) for where, item in items], supplement.turns)
+        return structs.replace(found, parent=supplement.parent)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def _written(self, thread: MovedThread) -> Written:
-        items: list[JsonObject] = []
-        losses: dict[str, int] = {}
-        for group in grouped(thread.messages):
-            items += restored(group, self.form)
-            if not is_kept(group, self.form):
-                _add(losses, self._lost(group))
+    def _write(self, family: Family) -> Written:
+        (thread,) = family
+        turns = self.entries(thread)
         about: JsonObject = {"id": thread.id}
         if thread.title:
             about["title"] = thread.title
         if thread.user_id:
             about["user_id"] = thread.user_id
-        joined = self.joined(items)
-        fields = {self.key: [*joined]} if self.after is None else self.after(joined)
-        return Written(msgspec.json.encode({**about, **fields}).decode() + "\n", losses)
+        items = [item for turn in turns for item in turn]
+        fields = {self.key: [*items]} if self.after is None else self.after(items)
+        held = supplement_of(thread, [len(turn) for turn in turns])
+        held = structs.replace(held, id=None, title=None, user_id=None)
+        text = msgspec.json.encode({**about, **fields, KEY: held}).decode() + "\n"
+        departure = Departure(
+            thread_id=thread.id,
+            losses=added_up([self.lost(thread), turn_losses(thread), without({"turn": turns.count([])})]),
+            supplement=facts_of(thread, ("title", "user", *(("time",) if self.timed else ()))),
+        )
+        return Written(text=text, departures=(departure,))
+
+    def _items(self, turn: MovedTurn) -> Sequence[JsonObject]:
+        groups = list(grouped(turn.turn.messages))
+        items = [item for group in groups for item in restored(group, self.form)]
+        # The messages of a turn that came from this format have its time already.
+        if self.timed is None or turn.created_us is None or any(is_kept(group, self.form) for group in groups):
+            return items
+        return [self.timed(item, turn.created_us) for item in items]
 
     def _lost(self, messages: Sequence[ChatMessage]) -> dict[str, int]:
         lost: list[AnyContent] = []
@@ -150,7 +179,13 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
                     lost.append(part)
                 elif (held := files_in_results([part])) and not files_in_results(self._contents(items)):
                     lost += held
-        return counted(lost)
+        return added_up([counted(lost), *(self._lost_facts(message) for message in messages)])
+
+    def _lost_facts(self, message: ChatMessage) -> dict[str, int]:
+        """Return the number of facts beside a message's parts that do not come back."""
+        found = message_facts([message])
+        again = [one for item in self.form.to_items(message) for one in self.form.to_messages(item)]
+        return {kind: number for kind, number in found.items() if kind not in message_facts(again)}
 
     def _contents(self, items: Sequence[JsonObject]) -> list[AnyContent]:
         return [part for item in items for message in self.form.to_messages(item) for part in message.contents]
@@ -172,11 +207,6 @@ def messages_in(values: Sequence[object], *keys: str) -> list[JsonObject]:
         items = next((cast("list[object]", about[key]) for key in keys if isinstance(about.get(key), list)), values)
     found = [cast("JsonObject", item) for item in items if isinstance(item, dict)]
     return found if len(found) == len(items) else []
-
-
-def _add(losses: dict[str, int], more: dict[str, int]) -> None:
-    for kind, number in more.items():
-        losses[kind] = losses.get(kind, 0) + number
 
 
 def _item(value: object, where: str) -> tuple[str, JsonObject]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from recuerda.formats.calls import text_of_arguments, text_of_result
 from recuerda.formats.files import ANY_FILE, ANY_IMAGE, is_image, linked
 from recuerda.formats.format import Format
-from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
+from recuerda.formats.message_lists import ListFormat, messages_in
 from recuerda.interop.encoded import data_uri, decoded
 from recuerda.interop.forms import Form
 from recuerda.json_value import JsonObject
@@ -179,6 +179,6 @@ LIST = ListFormat(form=ChatForm())
 FORMAT = Format(
     name="openai-chat",
     read=LIST.read,
-    writer=LIST.writer(LACKS),
+    writer=LIST.writer(),
     is_like=_is_like,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recuerda.formats.format import Format
-from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
+from recuerda.formats.message_lists import ListFormat, messages_in
 from recuerda.interop.responses_items import ResponsesForm
 
 _KINDS = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
@@ -18,4 +18,4 @@ def _is_like(values: Sequence[object]) -> bool:
 
 LIST = ListFormat(form=ResponsesForm(), key="items", other_keys=("input", "output", "data"))
 
-FORMAT = Format(name="openai-responses", read=LIST.read, writer=LIST.writer(LACKS), is_like=_is_like)
+FORMAT = Format(name="openai-responses", read=LIST.read, writer=LIST.writer(), is_like=_is_like)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from recuerda.formats.format import Format
-from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
+from recuerda.formats.message_lists import ListFormat, messages_in
 from recuerda.formats.times import to_us
 from recuerda.interop.pydantic_items import PydanticForm, named
-from recuerda.json_value import JsonObject
+from recuerda.json_value import Json, JsonObject
+from recuerda.storage.records import from_microseconds
 
 
 def _time(item: JsonObject) -> int | None:
@@ -20,6 +21,19 @@ def _time(item: JsonObject) -> int | None:
     return next((time for time in times if time is not None), None)
 
 
+def _timed(item: JsonObject, created_us: int) -> JsonObject:
+    """Return a message with a time. A request has a time for each of its parts."""
+    time = from_microseconds(created_us).isoformat()
+    if item.get("kind") == "response":
+        return {**item, "timestamp": time}
+    parts = [{**part, "timestamp": time} if isinstance(part, dict) else part for part in _list(item.get("parts"))]
+    return {**item, "parts": [*parts]}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
 def _is_like(values: Sequence[object]) -> bool:
     found = messages_in(values, "messages")
     return bool(found) and all(
@@ -27,6 +41,6 @@ def _is_like(values: Sequence[object]) -> bool:
     )
 
 
-LIST = ListFormat(form=PydanticForm(), time_of=_time, id_of=lambda _: None, joined=named)
+LIST = ListFormat(form=PydanticForm(), time_of=_time, id_of=lambda _: None, joined=named, timed=_timed)
 
-FORMAT = Format(name="pydantic-ai", read=LIST.read, writer=LIST.writer(LACKS), is_like=_is_like)
+FORMAT = Format(name="pydantic-ai", read=LIST.read, writer=LIST.writer(), is_like=_is_like)

@@ -8,11 +8,14 @@ without ids gives ids that are made of everything the user has said so far.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from recuerda.errors import EncodeError, InvalidInput, StateError
 from recuerda.formats.moved import MovedThread, MovedTurn, added_up
+from recuerda.formats.supplement import TurnMark
 from recuerda.ids import check_id
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import encode_turn
@@ -65,8 +68,14 @@ class Conversation:
     tags: Sequence[str] = ()
 
 
-def thread_of(about: Conversation, said: Iterable[Said]) -> MovedThread:
+def thread_of(about: Conversation, said: Iterable[Said], marks: Sequence[TurnMark] = ()) -> MovedThread:
     """Return the thread of a plain list of messages.
+
+    Args:
+        about: the conversation.
+        said: the messages.
+        marks: the first turns as an export of ours has marked them. If there are fewer messages than they count, they
+            are ignored.
 
     Raises:
         StateError: a message cannot be stored, or an id cannot be used.
@@ -77,7 +86,7 @@ def thread_of(about: Conversation, said: Iterable[Said]) -> MovedThread:
         if about.user_id is not None:
             check_id(about.user_id, "user id")
         tags = to_tags(about.tags)
-        turns = tuple(_turns(told))
+        turns = tuple(_turns(told, marks))
     except InvalidInput as error:
         where = error.path if isinstance(error, EncodeError) else None
         reason = f"{where} cannot be stored: {error.reason}" if isinstance(error, EncodeError) else str(error)
@@ -94,20 +103,43 @@ def thread_of(about: Conversation, said: Iterable[Said]) -> MovedThread:
     )
 
 
-def _turns(said: Sequence[Said]) -> Iterable[MovedTurn]:
+def _turns(said: Sequence[Said], marks: Sequence[TurnMark]) -> Iterable[MovedTurn]:
     made = _MadeIds()
     used: set[str] = set()
-    for group in _groups([one for one in _with_branches(said) if one.messages]):
+    for group, mark in _marked_groups(list(_with_branches(said)), marks):
         turn = turn_of([message for one in group for message in one.messages])
+        if mark is not None:
+            turn = structs.replace(turn, is_interrupted=mark.is_interrupted, error=mark.error, usage=mark.usage)
         encode_turn(turn)  # this refuses values that cannot be stored
         made.add(turn)
-        branched = [one.id for one in group[1:] if one.begins_branch]
-        turn_id = branched[-1] if branched else group[0].id
+        turn_id = _source_id(group) if mark is None else mark.id
         if turn_id is None or turn_id in used:
             turn_id = made.newest()
         used.add(turn_id)
         times = [one.created_us for one in group if one.created_us is not None]
-        yield MovedTurn(id=check_id(turn_id, "turn id"), turn=turn, created_us=times[0] if times else None)
+        created_us = times[0] if times else None
+        if mark is not None and mark.created_us is not None:
+            created_us = mark.created_us
+        yield MovedTurn(id=check_id(turn_id, "turn id"), turn=turn, created_us=created_us)
+
+
+def _source_id(group: Sequence[Said]) -> str | None:
+    """Return the id of a turn: of its first message, or of the message at which a branch begins."""
+    branched = [one.id for one in group[1:] if one.begins_branch]
+    return branched[-1] if branched else group[0].id
+
+
+def _marked_groups(said: Sequence[Said], marks: Sequence[TurnMark]) -> Iterator[tuple[Sequence[Said], TurnMark | None]]:
+    """Yield the messages of each turn, with its mark if it has one."""
+    at = 0
+    if sum(mark.entries for mark in marks) <= len(said):
+        for mark in marks:
+            group = [one for one in said[at : at + mark.entries] if one.messages]
+            at += mark.entries
+            if group:
+                yield group, mark
+    for group in _groups([one for one in said[at:] if one.messages]):
+        yield group, None
 
 
 class _MadeIds:

@@ -14,7 +14,7 @@ import msgspec
 from recuerda.formats.calls import text_of_result
 from recuerda.formats.files import ANY_FILE, linked
 from recuerda.formats.format import Format
-from recuerda.formats.message_lists import LACKS, ListFormat, messages_in
+from recuerda.formats.message_lists import ListFormat, messages_in
 from recuerda.formats.steps import steps
 from recuerda.formats.times import to_us
 from recuerda.interop.encoded import data_uri
@@ -175,7 +175,7 @@ def _result(content: FunctionResultContent) -> JsonObject:
 
 
 def _joined(items: Sequence[JsonObject]) -> Sequence[JsonObject]:
-    """Return the messages: one for each answer, with the results in the calls, and with an id for each message."""
+    """Return the messages of a turn: one for each answer, with the results in the calls."""
     joined: list[JsonObject] = []
     is_open = False
     for item in items:
@@ -191,7 +191,16 @@ def _joined(items: Sequence[JsonObject]) -> Sequence[JsonObject]:
         else:
             joined.append(item)
             is_open = False
-    return [{"id": f"message-{number}", **item} for number, item in enumerate(joined, 1)]
+    return joined
+
+
+def _after(items: Sequence[JsonObject]) -> JsonObject:
+    """Return the list, with an id for each message."""
+    return {"messages": [{"id": f"message-{number}", **item} for number, item in enumerate(items, 1)]}
+
+
+def _timed(item: JsonObject, created_us: int) -> JsonObject:
+    return {**item, "metadata": {"createdAt": created_us // 1000}}
 
 
 def _answer(joined: list[JsonObject], result: JsonObject) -> None:
@@ -231,6 +240,6 @@ def _is_message(item: JsonObject) -> bool:
     return has_parts or "toolInvocations" in item or "experimental_attachments" in item
 
 
-LIST = ListFormat(form=VercelForm(), time_of=_time, joined=_joined)
+LIST = ListFormat(form=VercelForm(), time_of=_time, joined=_joined, after=_after, timed=_timed)
 
-FORMAT = Format(name="vercel", read=LIST.read, writer=LIST.writer(LACKS), is_like=_is_like)
+FORMAT = Format(name="vercel", read=LIST.read, writer=LIST.writer(), is_like=_is_like)
