@@ -213,3 +213,26 @@ async def test_a_file_of_20_mb_and_many_files_come_back(url: str, tmp_path: Any)
         large = DataContent(bytes(20_000_000), "video/mp4", "film.mp4")
         await store.add_messages([shown(large)])
         assert await ChatMessageStore(storage=storage, thread_id="t").list_messages() == [shown(large)]
+
+
+async def test_a_warm_handle_sends_the_same_object_again_so_that_a_client_encodes_it_once() -> None:
+    storage = MemoryStorage()
+    window = ContextWindow(keep_files=9)
+    agent, client = agent_on(storage, 9, window)
+    thread = agent.get_thread("t")
+    uri = UriContent(f"data:image/png;base64,{b64encode(OTHER).decode()}", "image/png")
+    given = (picture(), uri, DataContent(PICTURE[1:], "image/png", additional_properties={"of": ("a", "tuple")}))
+    for words in ("zero", shown("one", *given), "two", "three"):
+        await agent.run(words, thread=thread)
+    first, second = [request.messages[2].contents[1:] for request in client.requests[2:]]
+    assert first[:2] == given[:2]
+    assert first[2].additional_properties == {"of": ["a", "tuple"]}
+    assert [one is other for one, other in zip(first, given, strict=True)] == [True, True, False]
+    assert [one is other for one, other in zip(first, second, strict=True)] == [True, True, True]
+    fresh, client = agent_on(storage, 9, window)
+    thread = fresh.get_thread("t")
+    for words in ("four", "five"):
+        await fresh.run(words, thread=thread)
+    third, fourth = [request.messages[2].contents[1:] for request in client.requests]
+    assert third == first
+    assert [one is other for one, other in zip(third, fourth, strict=True)] == [True, True, True]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from operator import is_
 
@@ -52,6 +52,33 @@ def with_files(messages: Sequence[ChatMessage], blobs: Mapping[str, bytes]) -> t
 def turn_with_files(turn: Turn, blobs: Mapping[str, bytes]) -> Turn:
     """Return a stored turn with the files whose bytes are given."""
     return msgspec.structs.replace(turn, messages=with_files(turn.messages, blobs)) if blobs else turn
+
+
+def files_in(messages: Iterable[ChatMessage]) -> Iterator[AnyFile]:
+    """Return the images and files of messages in order, also inside results."""
+    for message in messages:
+        if type(message.content) is not str:
+            for part in message.contents:
+                inner = part.parts if isinstance(part, FunctionResultContent) else (part,)
+                yield from [one for one in inner if isinstance(one, FILES)]
+
+
+def shown(messages: Sequence[ChatMessage], show: Callable[[StoredFile], ResultPart]) -> list[ChatMessage]:
+    """Return stored messages with something else in the place of each file whose bytes are beside their turn."""
+
+    def change(part: AnyFile) -> ResultPart:
+        return show(part) if type(part) is StoredFile else part
+
+    return [message if type(message.content) is str else _changed(message, change) for message in messages]
+
+
+def restored(part: StoredFile, data: bytes) -> DataContent | UriContent:
+    """Return the file that a stored file stands for."""
+    rest = part.additional_properties
+    if part.head is None:
+        return DataContent(data, part.media_type, part.name, part.detail, additional_properties=rest)
+    uri = f"{part.head},{b64encode(data).decode()}"
+    return UriContent(uri, part.media_type, part.name, part.detail, additional_properties=rest)
 
 
 def named(messages: Sequence[ChatMessage], origin: str | None = None) -> tuple[ChatMessage, ...]:
@@ -151,11 +178,7 @@ def _present(part: AnyFile) -> ResultPart:
 def _restored(part: AnyFile, blobs: Mapping[str, bytes]) -> AnyFile:
     if not isinstance(part, StoredFile) or (data := blobs.get(part.digest)) is None:
         return part
-    rest = part.additional_properties
-    if part.head is None:
-        return DataContent(data, part.media_type, part.name, part.detail, additional_properties=rest)
-    uri = f"{part.head},{b64encode(data).decode()}"
-    return UriContent(uri, part.media_type, part.name, part.detail, additional_properties=rest)
+    return restored(part, data)
 
 
 def _decoded(uri: str) -> tuple[str, bytes] | None:

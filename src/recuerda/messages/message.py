@@ -75,7 +75,8 @@ class UriContent(Content, frozen=True, tag="uri"):
     detail: str | None = None
 
 
-class DataContent(Content, frozen=True, tag="data"):
+# weakref=True: `base64_text.py` remembers the text of a file while the file is in use.
+class DataContent(Content, frozen=True, tag="data", weakref=True):
     """Hold an image or a file by its bytes (base64 in JSON).
 
     Attributes:

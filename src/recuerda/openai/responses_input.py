@@ -13,7 +13,6 @@ of a request that the service does not keep begins with it (see `labelled`).
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -21,6 +20,7 @@ import msgspec
 
 from recuerda.agent.chat import ChatRequest
 from recuerda.json_value import Json, JsonObject
+from recuerda.messages.base64_text import base64_text
 from recuerda.messages.message import (
     KNOWN_CONTENTS,
     AnyContent,
@@ -251,7 +251,7 @@ def _attached(part: DataContent) -> JsonObject:
     if part.media_type.startswith(("audio/", "video/")):
         # This API accepts no sound or video. It would refuse the file, and then the thread could never be used again.
         return _FORMAT.text(f"{name} ({part.media_type}, which this model does not accept)")
-    uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
+    uri = f"data:{part.media_type};base64,{base64_text(part)}"
     if part.media_type.startswith("image/"):
         return _image({"image_url": uri}, part.detail)
     return _file({"filename": name, "file_data": uri}, part.detail)

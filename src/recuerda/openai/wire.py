@@ -13,10 +13,10 @@ that show it (`reasoning_content`) expect it between a call and the answer, and 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 
 from recuerda.json_value import JsonObject
+from recuerda.messages.base64_text import base64_text
 from recuerda.messages.message import (
     ChatMessage,
     DataContent,
@@ -123,7 +123,7 @@ def _linked(part: UriContent) -> JsonObject:
 
 
 def _attached(part: DataContent) -> JsonObject:
-    encoded = b64encode(part.data).decode()
+    encoded = base64_text(part)
     uri = f"data:{part.media_type};base64,{encoded}"
     if part.media_type.startswith("image/"):
         return _image(uri, part.detail)

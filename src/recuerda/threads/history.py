@@ -17,7 +17,7 @@ import msgspec
 
 from recuerda.errors import CorruptTurn
 from recuerda.messages.codec import decode_turn
-from recuerda.messages.files import named_where_absent, turn_with_files
+from recuerda.messages.files import turn_with_files
 from recuerda.messages.message import ChatMessage, Turn, Usage
 from recuerda.storage.records import NO_BLOBS, Expected, ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
 from recuerda.threads.held_files import HeldFiles
@@ -141,11 +141,7 @@ class History:
         """Return the messages of all held turns, in order, as a new list."""
         if self._messages is None:
             self._messages = [message for stored in self.turns for message in stored.turn.messages]
-        return self._with_files(self._messages.copy())
-
-    def _with_files(self, messages: list[ChatMessage]) -> list[ChatMessage]:
-        """Return messages with the held files, and with the names of files that are not held."""
-        return list(named_where_absent(self.files.put_into(messages))) if self.has_files else messages
+        return self.files.put_into(self._messages) if self.has_files else self._messages.copy()
 
     def turns_with_files(self) -> Sequence[StoredTurn]:
         """Return the held turns with the held files."""
@@ -164,7 +160,14 @@ class History:
         sent = window.plan(
             self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=self._is_rest
         )
-        return self._with_files(sent)
+        return self._with_files(sent, window.keep_files) if self.has_files else sent
+
+    def _with_files(self, sent: list[ChatMessage], keep: int | None) -> list[ChatMessage]:
+        """Return the messages of a window with the held files. The window has named the files of older turns."""
+        newest = self.turns if keep is None else self.turns[max(0, len(self.turns) - keep) :]
+        older = max(0, len(sent) - sum([len(turn.turn.messages) for turn in newest]))
+        sent[older:] = self.files.put_into(sent[older:])
+        return sent
 
     def first_sent(self, window: ContextWindow, *, overhead_tokens: int, input_tokens: int) -> int:
         """Return the number of the first turn that a window selects; 0 if there is no turn."""

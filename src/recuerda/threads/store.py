@@ -20,7 +20,7 @@ from recuerda.messages.files import turn_with_files
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import NO_BLOBS, Appended, Expected, ThreadInfo, TurnRecord
+from recuerda.storage.records import NO_BLOBS, Appended, Expected, NewTurn, ThreadInfo, TurnRecord
 from recuerda.storage.registry import open_storage
 from recuerda.threads.conflicts import append_checked, version_after_summaries, version_after_turns
 from recuerda.threads.forking import ForkPlace, TurnReference, fork_thread
@@ -376,10 +376,17 @@ class ChatMessageStore:
         if not appended.replayed:
             self._history.committed(appended.record, turn)
             if new.blobs:
-                self._history.files.add({blob.digest: blob.data for blob in new.blobs})
+                self._hold_files(turn, new, appended.record.number)
             if self._history.files:
                 self._history.files.release(self._history.turns)
         return appended
+
+    def _hold_files(self, turn: Turn, new: NewTurn, number: int) -> None:
+        """Hold the files of a turn that was just appended."""
+        self._history.files.add({blob.digest: blob.data for blob in new.blobs})
+        newest = self._history.turns[-1:]
+        if newest and newest[0].number == number:
+            self._history.files.learn(turn.messages, newest[0].messages)
 
     async def summarize(self, body: bytes, *, through: int, expected: Expected | None = None) -> Appended:
         """Append a summary of the turns up to `through`; see `Storage.summarize`.

@@ -15,10 +15,12 @@ from typing import TypeVar
 import msgspec
 
 from recuerda.messages.message import (
+    FILES,
     AnyContent,
     ChatMessage,
     FunctionCallContent,
     FunctionResultContent,
+    TextContent,
     with_contents,
 )
 
@@ -26,6 +28,9 @@ AnyCallOrResult = TypeVar("AnyCallOrResult", FunctionCallContent, FunctionResult
 
 NOT_RECORDED = "No result was recorded: the call was interrupted."
 """The result that the model sees for a call without a result."""
+
+_SHOWN = frozenset({TextContent, *FILES})
+"""The kinds of parts that are neither calls nor results, and that most messages consist of."""
 
 
 def mend(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
@@ -48,6 +53,8 @@ def is_sound(messages: Sequence[ChatMessage]) -> bool:
         elif open_calls or _is_empty(message):
             return False
         elif type(content) is not str:
+            if _SHOWN.issuperset(map(type, message.contents)):
+                continue
             open_calls = [part.call_id for part in message.contents if isinstance(part, FunctionCallContent)]
             is_misplaced = bool(open_calls) and role != "assistant"
             has_results = any(isinstance(part, FunctionResultContent) for part in message.contents)
