@@ -59,6 +59,10 @@ peers: $(VENV)-peers/.installed $(VENV)-peers-betas/.installed  ## Run the other
 	@$(VENV)-peers/bin/python -m pytest -W ignore tests/docs/peers.py $(ARGS)
 	@$(VENV)-peers-betas/bin/python -m pytest -W ignore tests/docs/peers.py $(ARGS)
 
+.PHONY: clients
+clients: $(VENV)/.dev-installed $(VENV)-clients/.installed $(VENV)-clients-older/.installed  ## Run the newest OpenAI clients on `recuerda serve`
+	@$(BIN)/python -m pytest tests/clients/every_client.py $(ARGS)
+
 bench: $(VENV)/.dev-installed  ## Measure what a turn costs (ARGS="--help" for the choices)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -91,6 +95,8 @@ lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrad
 	$(LOCK) requirements/tour.in -c requirements/dev.txt -o requirements/tour.txt
 	$(LOCK) requirements/peers.in -c requirements/dev.txt -o requirements/peers.txt
 	$(LOCK) requirements/peers-betas.in -o requirements/peers-betas.txt
+	$(LOCK) requirements/clients.in -o requirements/clients.txt
+	$(LOCK) requirements/clients-older.in -o requirements/clients-older.txt
 
 clean:  ## Remove .venv and everything that was built or cached
 	rm -rf .venv* build dist .cache .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache .coverage htmlcov

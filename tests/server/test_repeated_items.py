@@ -206,3 +206,24 @@ async def test_items_that_only_a_conversation_can_keep_are_refused_in_an_input_u
         with pytest.raises(BadRequestError, match=kind) as refusal:
             await client.responses.create(input=[cast("Any", {"type": kind})], conversation=conversation)
         assert refusal.value.param == "input[0].type"
+
+
+async def test_messages_that_are_sent_again_before_the_output_of_a_call_are_not_kept_twice(
+    client: AsyncOpenAI, model: ScriptedOpenAIServer
+) -> None:
+    model.script.extend(["Hello.", CALL, "Three.", CALL, "Again three."])
+    hello = await client.responses.create(input="Hello.")
+    asked = await client.responses.create(input="1 + 2?", tools=[ADD], previous_response_id=hello.id)
+    # Semantic Kernel sends the messages of a run again, in front of the output.
+    again: Any = [{"role": "user", "content": "1 + 2?"}, output("3")]
+    answered = await client.responses.create(input=again, tools=[ADD], previous_response_id=asked.id)
+    assert [role for role, _ in sent(model)] == ["user", "assistant", "user", "assistant", "tool"]
+    assert [item.type for item in (await client.responses.input_items.list(answered.id)).data] == [
+        "function_call_output"
+    ]
+    # Another message in this place is a new one, and so is the same message without an output behind it.
+    asked = await client.responses.create(input="1 + 2?", tools=[ADD], previous_response_id=answered.id)
+    new: Any = [{"role": "user", "content": "Quickly!"}, output("3", cast("Any", asked.output[0]).call_id)]
+    last = await client.responses.create(input=new, tools=[ADD], previous_response_id=asked.id)
+    assert len((await client.responses.input_items.list(last.id)).data) == 2
+    assert ("user", "Quickly!") in sent(model)

