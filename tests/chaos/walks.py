@@ -17,7 +17,7 @@ from typing import TypeAlias
 from recuerda import Storage
 from recuerda.copying import copy_threads
 from recuerda.encryption import EncryptedStorage
-from recuerda.errors import RecuerdaError, ThreadConflict, ThreadNotFound
+from recuerda.errors import DecryptionError, RecuerdaError, ThreadConflict, ThreadNotFound
 from recuerda.retention import RetentionPolicy
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import NewTurn, ThreadInfo
@@ -215,7 +215,10 @@ async def _rotate(scene: _Scene) -> None:
             break
     async with EncryptedStorage(scene.place.open(), _Keys(held=(scene.keys.name,))) as storage:
         for thread in scene.stable:
-            await storage.read(thread)
+            try:
+                await storage.read(thread)
+            except DecryptionError as error:
+                scene.current.fault(thread, expected="a key rotation meets the thread once", found=error)
 
 
 Walk: TypeAlias = Callable[[_Scene], Awaitable[None]]
