@@ -10,6 +10,7 @@ from recuerda.copying import copy_thread
 from recuerda.errors import ThreadConflict
 from recuerda.file import FileStorage, folder
 from recuerda.file.backup import back_up, is_replaceable
+from recuerda.file.disk import Disk
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import NO_GUARD, Blob, Guard
@@ -67,6 +68,40 @@ async def test_a_clean_up_removes_blobs_that_no_turn_names(tmp_path: Path, monke
         assert len(_blob_files(tmp_path)) == 3
         await storage.erase_user("nobody")
         assert [path.name for path in _blob_files(tmp_path)] == [DOG.digest]
+
+
+async def test_a_killed_deletion_leaves_no_turn_without_its_blobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FileStorage(tmp_path) as storage:
+        for thread in "ab":
+            await storage.append(thread, with_blobs(CAT), user_id="ana")
+        for victim, name in ((Disk, "unlink"), (folder, "remove_blobs")):
+            with monkeypatch.context() as patch:
+                patch.setattr(victim, name, _killed)
+                with pytest.raises(KeyboardInterrupt):
+                    await storage.delete("a")
+            found = await storage.read("a", blobs=None)
+            assert {digest for record in found.records for digest in record.blobs} == found.blobs.keys()
+        assert len(_blob_files(tmp_path)) == 2
+        # The next erasure of the user finds another thread, and removes the blobs of the killed deletion too.
+        assert (await storage.erase_user("ana")).threads == 1
+        assert _blob_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", ["recuerda.file.blobs._write", "recuerda.file.folder.write_names"])
+async def test_a_killed_replacement_of_a_blob_leaves_the_blob_that_the_thread_held(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FileStorage(tmp_path) as storage:
+        await storage.append("a", with_blobs(CAT, DOG))
+        with monkeypatch.context() as patch:
+            patch.setattr(step, _killed)
+            with pytest.raises(KeyboardInterrupt):
+                await _replaced(storage, DOG.digest, CAT)
+        assert (await storage.read("a", blobs=None)).blobs == {CAT.digest: CAT.data, DOG.digest: DOG.data}
+        assert await _replaced(storage, DOG.digest, CAT)
+        assert (await storage.read("a", blobs=None)).blobs == {CAT.digest: CAT.data}
 
 
 async def test_a_backup_of_a_folder_has_the_blobs(tmp_path: Path) -> None:

@@ -20,14 +20,20 @@ from recuerda.file.names import NEW_SUFFIX, ThreadFiles
 from recuerda.storage.records import Blob
 
 
-def write_blobs(files: ThreadFiles, disk: Disk, blobs: Iterable[Blob], *, log: Log | None) -> None:
-    """Write the blobs of turns that are about to be written, without those that the thread already holds."""
+def write_blobs(
+    files: ThreadFiles, disk: Disk, blobs: Iterable[Blob], *, log: Log | None, replaces: bool = False
+) -> None:
+    """Write the blobs of turns that are about to be written.
+
+    A blob that the thread already holds is not written again, unless `replaces` is True. Its bytes are then in place
+    until `finish_blobs` puts the new bytes over them.
+    """
     if log is None:
         remove_blobs(files)  # of a thread whose own file somebody has deleted
     disk.make_folder(files.blobs)
     _settle(files, log)
     for blob in blobs:
-        if not (files.blobs / blob.digest).exists():
+        if replaces or not (files.blobs / blob.digest).exists():
             _write(files.blobs / f"{blob.digest}{NEW_SUFFIX}", disk, blob.data)
     disk.sync_folder(files.blobs)
 

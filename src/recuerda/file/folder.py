@@ -195,8 +195,7 @@ class Folder:
                 _check_state(thread_id, guard, log)
                 if log is None or digest not in named_blobs(log):
                     return False
-                release_blobs(files, self._disk, [blob.digest])
-                write_blobs(files, self._disk, [blob], log=log)
+                write_blobs(files, self._disk, [blob], log=log, replaces=True)
                 write_names(files, self._disk, log=log, thread_id=thread_id, old=digest, new=blob.digest)
             self._disk.put_in_place(files.new_log, files.log)
             finish_blobs(files, [blob.digest])
@@ -242,17 +241,20 @@ class Folder:
         return thread_info(settings, state)
 
     def delete(self, thread_id: str, guard: Guard) -> bool:
-        """See `Storage._delete`. The thread's own file goes last, so that an interrupted deletion can be repeated."""
+        """See `Storage._delete`. The thread's own file goes before its blobs: no turn is without its blobs.
+
+        An interrupted deletion can be repeated. Otherwise `clean_up` removes the blobs that are left.
+        """
         files = files_of(self._path, thread_id)
         if not any(path.exists() for path in (files.blobs, *files.paths)):
             self._place.check()
             return False
         with self._locked(files):
             was_there = self._check_before_delete(files, thread_id, guard)
-            remove_blobs(files)
             for path in files.paths:
                 self._disk.unlink(path)
             self._disk.sync_folder(self._path)
+            remove_blobs(files)
             self._ids.forget(files.log)
         return was_there
 

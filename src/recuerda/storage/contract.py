@@ -731,7 +731,7 @@ class Storage(StorageHooks):
         check_id(user_id, "user id")
         guard = to_guard(None, user_id)
         erased = [info async for info in self.threads(user_id=user_id) if dry_run or await self._erase(info.id, guard)]
-        if not erased and not dry_run:
+        if not dry_run:
             await self.clean_up()
         return Erasure(
             user_id=user_id,

@@ -233,7 +233,7 @@ class StorageHooks(ABC):
     async def _clean_up(self) -> None:  # noqa: B027 - it is optional
         """Remove copies of erased text, and blobs that no turn names, which a killed process may have left. Optional.
 
-        It is called after an erasure that found nothing to erase, because an earlier one may have been interrupted.
+        It is called after each erasure, because an earlier one may have been interrupted.
         """
 
     @abstractmethod
