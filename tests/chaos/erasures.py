@@ -1,16 +1,13 @@
-"""Storm 5: a process that erases a user's words is killed at random moments, and repeated until it finishes."""
+"""Storm 5: a process that erases a user's words and pictures is killed, and repeated until it finishes."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
-from recuerda import ChatMessage, Storage
+from recuerda import ChatMessage, DataContent, Storage, TextContent
 from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
 from recuerda.recall.provider import RecallProvider
@@ -18,10 +15,10 @@ from recuerda.storage.records import DraftStep
 from recuerda.threads.store import ChatMessageStore
 from tests.chaos.clocks import clock_of
 from tests.chaos.eraser import ERASED_USER, LEFT, TRIMMED, UNDONE
+from tests.chaos.mortal import KILLED, run_and_kill
 from tests.chaos.places import Place, files_with
 from tests.chaos.speaking import turns_of
 from tests.chaos.tally import Round
-from tests.forking import ROOT, ForkedProcess
 
 OTHER_USER = "bo"
 SOON_S = 5.0
@@ -64,47 +61,37 @@ async def _write(storage: Storage, secret: str, kept: dict[str, list[str]], curr
 
 
 async def _write_erased(storage: Storage, thread: str, secret: str) -> None:
-    """Write the secret into every part of a thread."""
+    """Write the secret into every part of a thread, and into a fork."""
     await _say(storage, thread, ERASED_USER, [f"{secret} {i}" for i in range(4)])
     await storage.summarize(thread, f"They spoke of {secret}.".encode(), through=2)
     await storage.update_thread(thread, metadata={"note": secret})
+    await ChatMessageStore(storage=storage, thread_id=thread, user_id=ERASED_USER).fork()
     info = await storage.head(thread)
     step = DraftStep(turn_id="t", revision=info.revision if info else 0, number=1, body=f"a step of {secret}".encode())
     await storage.save_draft(thread, step)
 
 
 async def _say(storage: Storage, thread: str, user: str, texts: Sequence[str]) -> None:
+    """Say texts, each with a picture that consists of its text."""
     store = ChatMessageStore(storage=storage, thread_id=thread, user_id=user)
     for text in texts:
-        await store.add_messages([ChatMessage("user", text)])
+        picture = DataContent(text.encode() * 150, "image/png")
+        await store.add_messages([ChatMessage("user", [TextContent(text), picture])])
 
 
 async def _erase(place: Place, current: Round) -> None:
     """Run the eraser until it finishes; kill it at a random moment in most of its lives."""
     for kills in range(1_000):
         may_finish = kills >= 5 or (kills >= 1 and current.luck.random() < 0.3)
-        code, errors = await asyncio.to_thread(
-            _run_eraser, place, None if may_finish else current.luck.uniform(0, 0.15)
-        )
+        after_s = None if may_finish else current.luck.uniform(0, 0.15)
+        words = ["tests.chaos.eraser", place.scheme, place.address(), str(place.folder / "recall.db")]
+        code, errors = await run_and_kill(words, after_s=after_s)
         if code == 0:
             return
-        if code != -9:
+        if code != KILLED:
             current.fault("", expected="an eraser that finishes, or is killed", found=f"exit code {code}:\n{errors}")
             return
         current.disturbed("kills")
-
-
-def _run_eraser(place: Place, kill_after_s: float | None) -> tuple[int, str]:
-    words = ["tests.chaos.eraser", place.scheme, place.address(), str(place.folder / "recall.db")]
-    with tempfile.TemporaryFile() as errors, Path(os.devnull).open("r+b") as nothing:
-        standard = (nothing.fileno(), nothing.fileno(), errors.fileno())
-        process = ForkedProcess(words, folder=ROOT, environ=os.environ, standard=standard)
-        if kill_after_s is not None:
-            time.sleep(kill_after_s)
-            process.kill()
-        code = process.wait(timeout_s=50)
-        errors.seek(0)
-        return code, errors.read().decode()
 
 
 async def _speak_meanwhile(

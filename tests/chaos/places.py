@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from redis import Redis
 from recuerda import Storage
 from recuerda.cosmos import CosmosStorage
 from recuerda.file import FileStorage
+from recuerda.file.names import BLOBS_SUFFIX
 from recuerda.postgres import PostgresStorage
 from recuerda.redis import RedisStorage
 from recuerda.sqlite import SQLiteStorage
@@ -82,6 +84,18 @@ class Place(ABC):
         """Return the places in which these bytes are stored."""
         raise NotImplementedError
 
+    def matches(self, pattern: bytes) -> set[bytes]:
+        """Return all stored bytes that match an extended regular expression."""
+        raise NotImplementedError
+
+    def count_blobs(self) -> int:
+        """Return the number of stored blobs: each blob of each thread, and blobs that no thread has."""
+        raise NotImplementedError
+
+    def cut(self) -> bool:
+        """Cut the connections of all handles. Return False if the storage has no connections."""
+        return False
+
     def close(self) -> None:
         """Remove everything that is not in the folder, such as a server."""
         return
@@ -114,6 +128,9 @@ class MemoryPlace(Place):
     def put_back(self) -> None:
         self._storage._logs = deepcopy(self._kept)  # pyright: ignore[reportPrivateUsage]  # as above
 
+    def count_blobs(self) -> int:
+        return sum(len(log.blobs) for log in self._storage._logs.values())  # pyright: ignore[reportPrivateUsage]  # as above
+
 
 class SQLitePlace(Place):
     """One file; SQLite's own backup takes the snapshot and puts it back into the file that is in use."""
@@ -139,6 +156,15 @@ class SQLitePlace(Place):
 
     def find(self, words: bytes) -> list[str]:
         return files_with(words, self.folder.glob("threads*"))
+
+    def matches(self, pattern: bytes) -> set[bytes]:
+        return matches_in(pattern, self.folder.glob("threads*"))
+
+    def count_blobs(self) -> int:
+        held = "(SELECT count(*) FROM (SELECT DISTINCT position >> 32, digest FROM turn_blobs))"
+        lost = "(SELECT count(*) FROM blobs WHERE key NOT IN (SELECT blob_key FROM turn_blobs))"
+        with closing(sqlite3.connect(self._path, timeout=20)) as db:
+            return db.execute(f"SELECT {held} + {lost}").fetchone()[0]
 
 
 class FilePlace(Place):
@@ -185,6 +211,12 @@ class FilePlace(Place):
     def find(self, words: bytes) -> list[str]:
         return files_with(words, _files(self._path))
 
+    def matches(self, pattern: bytes) -> set[bytes]:
+        return matches_in(pattern, _files(self._path))
+
+    def count_blobs(self) -> int:
+        return sum(path.parent.name.endswith(BLOBS_SUFFIX) for path in _files(self._path))
+
 
 class RedisPlace(Place):
     """A server of its own: it saves its data, is killed, and starts again from them."""
@@ -218,7 +250,26 @@ class RedisPlace(Place):
         with closing(cast("Any", Redis).from_url(self._server.url)) as client:
             found = [key for key in client.scan_iter() if words in key or words in (client.dump(key) or b"")]
         self._server.command("SAVE")
-        return [f"the key {key!r}" for key in found] + files_with(words, [self._server.folder / "dump.rdb"])
+        return [f"the key {key!r}" for key in found] + files_with(words, [self._dump])
+
+    def matches(self, pattern: bytes) -> set[bytes]:
+        with closing(cast("Any", Redis).from_url(self._server.url)) as client:
+            values = b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())
+        self._server.command("SAVE")
+        return {*re.findall(pattern, values), *matches_in(pattern, [self._dump])}
+
+    def count_blobs(self) -> int:
+        with closing(cast("Any", Redis).from_url(self._server.url)) as client:
+            hashes = list(client.scan_iter(_type="hash"))
+            return sum(name.startswith(b"b:") for key in hashes for name in client.hkeys(key))
+
+    def cut(self) -> bool:
+        self._server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        return True
+
+    @property
+    def _dump(self) -> Path:
+        return self._server.folder / "dump.rdb"
 
     def close(self) -> None:
         self._server.stop()
@@ -237,7 +288,8 @@ class PostgresPlace(Place):
         self._kept = f"{self._schema}_kept"
 
     def open(self, clock: Clock = system_clock) -> Storage:
-        return PostgresStorage(self._url, schema=self._schema, clock=clock)
+        named = f"{self._url}{'&' if '?' in self._url else '?'}application_name={self._schema}"
+        return PostgresStorage(named, schema=self._schema, clock=clock)
 
     def url(self) -> str:
         return f"{self._url}{'&' if '?' in self._url else '?'}schema={self._schema}"
@@ -263,6 +315,21 @@ class PostgresPlace(Place):
     def find(self, words: bytes) -> list[str]:
         with psycopg.connect(self._url) as db:
             return [f"the table {name}" for name, live in self._tables(db) if words in _copied_out(db, live)]
+
+    def matches(self, pattern: bytes) -> set[bytes]:
+        with psycopg.connect(self._url) as db:
+            return {found for _, live in self._tables(db) for found in re.findall(pattern, _copied_out(db, live))}
+
+    def count_blobs(self) -> int:
+        with psycopg.connect(self._url) as db:
+            rows = db.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(self._schema, "blobs")))
+            return rows.fetchall()[0][0]
+
+    def cut(self) -> bool:
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        with psycopg.connect(self._url) as db:
+            db.execute(query, [self._schema])
+        return True
 
     def close(self) -> None:
         with psycopg.connect(self._url) as db:
@@ -321,6 +388,15 @@ def files_with(words: bytes, paths: Iterable[Path]) -> list[str]:
         return []
     found = subprocess.run(["grep", "-laF", "-e", words, "--", *there], check=False, capture_output=True)
     return [f"the file {Path(line).name}" for line in found.stdout.decode().splitlines()]
+
+
+def matches_in(pattern: bytes, paths: Iterable[Path]) -> set[bytes]:
+    """Return all bytes in files that match an extended regular expression. Another process looks, as above."""
+    there = [path for path in paths if path.exists()]
+    if not there:
+        return set()
+    found = subprocess.run(["grep", "-aohE", "-e", pattern, "--", *there], check=False, capture_output=True)
+    return set(found.stdout.splitlines())
 
 
 def _copied_out(db: psycopg.Connection, table: sql.Identifier) -> bytes:

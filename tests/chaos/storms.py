@@ -6,9 +6,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
 
 from tests.chaos.erasures import erasures
+from tests.chaos.files import files
 from tests.chaos.owners import owners
 from tests.chaos.places import PLACES, Place
 from tests.chaos.remade import remade
+from tests.chaos.replaced import replaced
 from tests.chaos.rollback import rollback
 from tests.chaos.served import served
 from tests.chaos.tally import Round
@@ -23,6 +25,8 @@ STORMS: dict[str, Storm] = {
     "walks": walks,
     "erasures": erasures,
     "served": served,
+    "files": files,
+    "replaced": replaced,
 }
 
 
@@ -33,5 +37,7 @@ def storms_of(scheme: str, names: Sequence[str]) -> list[str]:
         "rollback": not place.can_go_back,
         "erasures": not place.can_be_searched,
         "served": not place.can_be_served,
+        "files": not place.can_be_searched,
+        "replaced": not place.can_be_searched,
     }
     return [name for name in names if not senseless.get(name)]

@@ -93,14 +93,15 @@ class Round:
         tally: takes the counts.
         seed: the seed of the random choices.
         seconds: the time after which the workers stop.
-        has_outages: True if the storage may be unreachable for moments, because its server is killed.
+        has_outages: True if the storage may be unreachable for moments, because its server is killed or its connections
+            are cut.
     """
 
     def __init__(self, tally: Tally, *, seed: str, seconds: float, has_outages: bool = False) -> None:
         self.tally = tally
         self.seed = seed
         self.luck = Random(seed)
-        self._has_outages = has_outages
+        self.has_outages = has_outages
         self._seconds = seconds
         self._end = 0.0
         self.start()
@@ -147,7 +148,7 @@ class Round:
             try:
                 result = await operation
             except (*REFUSALS, *UNKNOWN) as error:
-                if isinstance(error, StorageUnavailable) and not self._has_outages:
+                if isinstance(error, StorageUnavailable) and not self.has_outages:
                     raise
                 self.tally.refusals[type(error).__name__] += 1
                 return error

@@ -5,9 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET, structs
 
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import NO_GUARD, Appended, Guard, NewRecord, ReadQuery, ThreadInfo, ThreadSlice
+from recuerda.storage.records import (
+    NO_GUARD,
+    Appended,
+    Guard,
+    NewRecord,
+    ReadQuery,
+    ThreadChanges,
+    ThreadInfo,
+    ThreadSlice,
+)
 from recuerda.storage.thread_filter import ThreadFilter
 from tests.chaos.command import main, run_round
 from tests.chaos.ledger import Ledger
@@ -46,6 +56,31 @@ class _WalksOnePage(MemoryStorage):
         return list((await self._list(ThreadFilter(user_id=user_id), 200, None)).threads), None
 
 
+class _KeepsFiles(MemoryStorage):
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        held = dict(self._log(thread_id).blobs)
+        appended = await super()._append(thread_id, record, guard)
+        self._log(thread_id).blobs |= held
+        return appended
+
+
+class _LosesFiles(MemoryStorage):
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        found = await super()._read(thread_id, query)
+        has_lost_a_turn = found.info is not None and found.info.revision > found.info.turns
+        return structs.replace(found, blobs={}) if has_lost_a_turn else found
+
+
+class _ForgetsParents(MemoryStorage):
+    async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
+        return await super()._update(thread_id, structs.replace(changes, parent=UNSET), now_us, guard)
+
+
+class _KeepsReplaced(MemoryStorage):
+    async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        return await super()._append(thread_id, structs.replace(record, target=None), guard)
+
+
 @pytest.mark.parametrize(
     ("storm", "faulty"),
     [
@@ -54,6 +89,10 @@ class _WalksOnePage(MemoryStorage):
         ("remade", _IgnoresGuards),
         ("owners", _IgnoresUsers),
         ("walks", _WalksOnePage),
+        ("files", _KeepsFiles),
+        ("files", _LosesFiles),
+        ("files", _ForgetsParents),
+        ("replaced", _KeepsReplaced),
     ],
 )
 def test_a_planted_fault_is_found(storm: str, faulty: type[MemoryStorage], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +226,10 @@ def test_the_command_prints_a_table_without_colours(capsys: pytest.CaptureFixtur
 def test_an_unknown_storm_is_refused_with_the_names(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--storm", "hail"])
-    assert "'hail' is none of rollback, remade, owners, walks, erasures, served" in capsys.readouterr().err
+    assert (
+        "'hail' is none of rollback, remade, owners, walks, erasures, served, files, replaced"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_storm_is_left_out_where_it_makes_no_sense() -> None:

@@ -22,6 +22,7 @@ from recuerda.retention import RetentionPolicy
 from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import NewTurn, ThreadInfo
 from tests.chaos.clocks import clock_of
+from tests.chaos.keys import TwoKeys
 from tests.chaos.places import Place
 from tests.chaos.tally import Round
 
@@ -32,21 +33,6 @@ KEEP_TURNS = 5
 WORKERS = ("one", "two")
 STABLE_USERS = ("ana", "bo")
 PASSING_USER = "cy"
-KEYS = {"old": bytes(16), "new": bytes(range(16))}
-
-
-class _Keys:
-    """Two keys. The current key changes with each rotation."""
-
-    def __init__(self, *, held: tuple[str, ...] = ("old", "new")) -> None:
-        self.name = "old"
-        self._held = held
-
-    def current(self, user_id: str | None) -> str:
-        return self.name
-
-    def key(self, key_id: str) -> bytes | None:
-        return KEYS[key_id] if key_id in self._held else None
 
 
 class _Watched(EncryptedStorage):
@@ -74,7 +60,7 @@ class _Scene:
 
     current: Round
     place: Place
-    keys: _Keys
+    keys: TwoKeys
     watched: _Watched
     storages: list[Storage]
     stable: dict[str, str] = field(default_factory=dict[str, str])
@@ -87,7 +73,7 @@ class _Scene:
 
 async def walks(place: Place, current: Round) -> None:
     """Walk over the threads in all ways, while they are used, begun and deleted."""
-    clock, keys = clock_of(current), _Keys()
+    clock, keys = clock_of(current), TwoKeys()
     async with AsyncExitStack() as stack:
         watched = await stack.enter_async_context(_Watched(place.open(clock), keys))
         opened = [EncryptedStorage(place.open(clock), keys) for _ in WORKERS]
@@ -213,7 +199,7 @@ async def _rotate(scene: _Scene) -> None:
             except ThreadConflict:
                 continue
             break
-    async with EncryptedStorage(scene.place.open(), _Keys(held=(scene.keys.name,))) as storage:
+    async with EncryptedStorage(scene.place.open(), TwoKeys(held=(scene.keys.name,))) as storage:
         for thread in scene.stable:
             try:
                 await storage.read(thread)
