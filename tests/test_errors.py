@@ -28,6 +28,8 @@ SAMPLES: list[errors.RecuerdaError] = [
     errors.TurnPending("t", turn_id="x", step=1, age=timedelta(hours=1), waiting=("c1",)),
     errors.DraftConflict("t", turn_id="x", number=1),
     errors.ToolOutcomeUnknown("t", call_id="c", name="pay", arguments={"euros": 9}),
+    errors.OutputError("Trip", reason="Expected `int` - at `$.days`", field="days"),
+    errors.OutputRefused("Trip"),
     errors.RunLimitError(3),
 ]
 PLAIN = [

@@ -6,7 +6,7 @@ storage by its URL.
 """
 
 from recuerda.agent.agent import Agent
-from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, OutputSchema
 from recuerda.agent.client import ChatClient
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
 from recuerda.agent.stream import AgentResponseStream
@@ -23,6 +23,8 @@ from recuerda.errors import (
     EncodeError,
     InvalidInput,
     MissingExtraError,
+    OutputError,
+    OutputRefused,
     ProviderError,
     RecuerdaError,
     RerankerError,
@@ -119,6 +121,9 @@ __all__ = [
     "MemoryStorage",
     "MissingExtraError",
     "NewTurn",
+    "OutputError",
+    "OutputRefused",
+    "OutputSchema",
     "PendingCall",
     "PendingTurn",
     "ProviderError",

@@ -31,6 +31,8 @@ credentials.
     ├── TurnPending                 a turn was interrupted: resume it or drop it
     ├── DraftConflict               another process continues the turn, or the turn ended: load the draft again
     ├── ToolOutcomeUnknown          a tool was started, and nobody knows whether it finished: find out
+    ├── OutputError                 the model's answer does not have the form that the caller asked for
+    │   └── OutputRefused           the model refused to answer
     └── RunLimitError               the model called tools in more rounds than the limit allows
 """
 
@@ -307,6 +309,33 @@ class ToolOutcomeUnknown(RecuerdaError):
             "finished. Find out, and give its result: resume(thread, outcomes={call_id: result}). "
             "A tool that is declared retry_safe=True is called again."
         )
+
+
+class OutputError(RecuerdaError):
+    """Raised when a model's answer does not have the form of the run's `output_type`, also after a correction.
+
+    `type_name` is the name of the type, and `field` the place in the answer, such as `stops[0].city`; None if the
+    whole answer does not fit. `reason` holds the checker's words, which may quote the answer.
+    """
+
+    def __init__(self, type_name: str, *, reason: str, field: str | None = None) -> None:
+        self.type_name = type_name
+        self.reason = reason
+        self.field = field
+        place = "" if field is None else f": the field {field!r} does not fit"
+        super().__init__(
+            f"the model's answer does not have the form of {type_name}{place}. "
+            "See the error's `reason`, and describe the type more closely, or run again."
+        )
+
+
+class OutputRefused(OutputError):
+    """Raised when a model refuses to answer in the form of the run's `output_type`."""
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(type_name, reason="the model refused to answer")
+        text = f"the model refused to answer, so there is no {type_name}"
+        self.args: tuple[Any, ...] = (f"{text}. Ask in another way, or run without output_type to read the refusal.",)
 
 
 class RunLimitError(RecuerdaError):

@@ -1,7 +1,7 @@
 """The agent: instructions, a client and a memory, and the run that ties them together."""
 
 from recuerda.agent.agent import Agent
-from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, OutputSchema
 from recuerda.agent.client import ChatClient
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
 from recuerda.agent.stream import AgentResponseStream
@@ -20,6 +20,7 @@ __all__ = [
     "ChatResponse",
     "ChatUpdate",
     "FunctionTool",
+    "OutputSchema",
     "PendingCall",
     "PendingTurn",
     "Summarizer",

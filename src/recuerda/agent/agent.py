@@ -15,12 +15,14 @@ from uuid import UUID
 
 from msgspec import structs
 
-from recuerda.agent.arguments import takes_arguments_of
+from recuerda.agent.arguments import blocks, streams
 from recuerda.agent.background import run_in_background
 from recuerda.agent.branching import branch_of
 from recuerda.agent.chat import ChatModel
+from recuerda.agent.generics import OutputType, V
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.journal import drop_draft, load_draft
+from recuerda.agent.output import output_form
 from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest, input_messages
 from recuerda.agent.response import AgentResponse, PendingTurn
 from recuerda.agent.resuming import pending_turn
@@ -190,7 +192,8 @@ class Agent:
         keep_failed: bool = False,
         input: InputChoice = "new",
         replaces: TurnReference | None = None,
-    ) -> AgentResponse:
+        output_type: OutputType[V] = None,
+    ) -> AgentResponse[V]:
         """Answer, and add the whole exchange to the thread as one turn.
 
         Within a process, runs on the same thread wait for each other. A failure or cancellation before the commit
@@ -215,6 +218,9 @@ class Agent:
                 model does not see it. If the run fails or the process dies, the old turn is still there. None replaces
                 no turn. With `keep_partial` and `keep_failed`, only a turn that was interrupted as
                 well is replaced by an interrupted turn.
+            output_type: the type of the answer's `value`: a dataclass, a struct, a TypedDict, a Pydantic model, or any
+                other type with a JSON schema. The model is asked for JSON of this form. If its answer does not fit, it
+                is asked once more with the checker's words. None for an answer in text.
 
         Raises:
             ThreadConflict: another process added to the thread during the run; nothing was written.
@@ -225,6 +231,7 @@ class Agent:
             EncodeError: the input has no JSON form.
             InvalidInput: no message of the input is new, or it cannot be told which are (see `input`). Or the turn to
                 replace is not the thread's newest turn.
+            OutputError: the model's answers do not have the form of `output_type`, or it refused to answer.
             RunLimitError: the model still called tools after `max_tool_rounds` rounds.
             ChatClientError: the model's service failed.
             StorageError: the storage failed; its subclasses say how.
@@ -239,11 +246,12 @@ class Agent:
             keep_failed=keep_failed,
             input=input,
             replaces=replaces,
+            output_type=output_type,
         )
         return await self._start(request).drained()
 
-    @takes_arguments_of(run)
-    def run_stream(self, *given: Any, **options: Any) -> AgentResponseStream:
+    @streams(run)
+    def run_stream(self, *given: Any, **options: Any) -> AgentResponseStream[Any]:
         """Stream the answer. Takes the arguments of `run` and raises the same errors.
 
         The turn is committed after the last update, before the iteration ends. Leaving the iteration early cancels the
@@ -251,8 +259,8 @@ class Agent:
         """
         return self._start_stream(self._new_turn(*given, **options))
 
-    @takes_arguments_of(run)
-    def run_sync(self, *given: Any, **options: Any) -> AgentResponse:
+    @blocks(run)
+    def run_sync(self, *given: Any, **options: Any) -> AgentResponse[Any]:
         """Do the same as `run`, for a program without an event loop.
 
         The call blocks until the answer is complete.
@@ -270,7 +278,8 @@ class Agent:
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
         keep_failed: bool = False,
-    ) -> AgentResponse:
+        output_type: OutputType[V] = None,
+    ) -> AgentResponse[V]:
         """Answer the input of the thread's newest turn again, and replace that turn in one step.
 
         The newest turn may be an interrupted one, such as a question whose run failed (see `keep_failed`). The model
@@ -284,6 +293,7 @@ class Agent:
             on_pending: as in `run`.
             keep_partial: as in `run`. Only a turn that was interrupted as well is replaced by an interrupted turn.
             keep_failed: as in `run`, with the same limit.
+            output_type: as in `run`.
 
         Raises:
             InvalidInput: the thread has no turn, or its newest turn holds no message of the user.
@@ -297,11 +307,12 @@ class Agent:
             on_pending=on_pending,
             keep_partial=keep_partial,
             keep_failed=keep_failed,
+            output_type=output_type,
         )
         return await self._start(request).drained()
 
-    @takes_arguments_of(regenerate)
-    def regenerate_stream(self, *given: Any, **options: Any) -> AgentResponseStream:
+    @streams(regenerate)
+    def regenerate_stream(self, *given: Any, **options: Any) -> AgentResponseStream[Any]:
         """Stream the new answer. Takes the arguments of `regenerate` and raises the same errors."""
         return self._start_stream(self._again(*given, **options))
 
@@ -318,7 +329,8 @@ class Agent:
         durability: Durability | None = None,
         keep_partial: bool = False,
         keep_failed: bool = False,
-    ) -> AgentResponse:
+        output_type: OutputType[V] = None,
+    ) -> AgentResponse[V]:
         """Say a turn of a thread in another way: branch off before the turn, and answer the new messages there.
 
         The thread itself stays unchanged. The branch is a fork (see `AgentThread.fork`); its id is the response's
@@ -334,6 +346,7 @@ class Agent:
             durability: as in `run`.
             keep_partial: as in `run`.
             keep_failed: as in `run`; the branch then stays.
+            output_type: as in `run`.
 
         Raises:
             InvalidInput: the thread does not have the turn, or its turns are kept elsewhere.
@@ -350,11 +363,12 @@ class Agent:
             durability=durability,
             keep_partial=keep_partial,
             keep_failed=keep_failed,
+            output_type=output_type,
         )
         return await self._start(request).drained()
 
-    @takes_arguments_of(edit)
-    def edit_stream(self, *given: Any, **options: Any) -> AgentResponseStream:
+    @streams(edit)
+    def edit_stream(self, *given: Any, **options: Any) -> AgentResponseStream[Any]:
         """Stream the answer of an edit. Takes the arguments of `edit` and raises the same errors."""
         return self._start_stream(self._edit(*given, **options))
 
@@ -367,7 +381,8 @@ class Agent:
         approvals: Mapping[str, bool | JsonObject] | None = None,
         outcomes: Mapping[str, Json] | None = None,
         keep_partial: bool = False,
-    ) -> AgentResponse:
+        output_type: OutputType[V] = None,
+    ) -> AgentResponse[V]:
         """Continue the thread's interrupted turn from its last finished step, in this or any other process.
 
         Saved answers of the model and saved results of tools are used again. A call that was never started is run. A
@@ -379,6 +394,7 @@ class Agent:
                 model that it was refused, an object runs it with these arguments instead.
             outcomes: the results of calls that were started, by call id, as JSON.
             keep_partial: as in `run`.
+            output_type: as in `run`. It is not kept with the turn, so give it again.
 
         Raises:
             InvalidInput: there is no interrupted turn (it may have been resumed or dropped already), or a named call
@@ -387,11 +403,13 @@ class Agent:
             ThreadConflict: the thread has changed since the turn began, so the turn can only be dropped.
             DraftConflict: another process has resumed the turn.
         """
-        request = self._resumption(thread, approvals=approvals, outcomes=outcomes, keep_partial=keep_partial)
+        request = self._resumption(
+            thread, approvals=approvals, outcomes=outcomes, keep_partial=keep_partial, output_type=output_type
+        )
         return await self._start(request).drained()
 
-    @takes_arguments_of(resume)
-    def resume_stream(self, *given: Any, **options: Any) -> AgentResponseStream:
+    @streams(resume)
+    def resume_stream(self, *given: Any, **options: Any) -> AgentResponseStream[Any]:
         """Continue the thread's interrupted turn and stream the answer. Takes the arguments of `resume`."""
         return self._start_stream(self._resumption(*given, **options))
 
@@ -429,6 +447,7 @@ class Agent:
         keep_failed: bool = False,
         input: InputChoice = "new",
         replaces: TurnReference | None = None,
+        output_type: object = None,
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
@@ -441,6 +460,7 @@ class Agent:
             is_temporary=thread is None,
             choice=input,
             replaces=replaces,
+            form=None if output_type is None else output_form(output_type),
         )
 
     def _again(
@@ -452,6 +472,7 @@ class Agent:
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
         keep_failed: bool = False,
+        output_type: object = None,
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
@@ -461,6 +482,7 @@ class Agent:
             keep_partial=keep_partial,
             keep_failed=keep_failed,
             is_again=True,
+            form=output_form(output_type),
         )
 
     def _edit(
@@ -474,6 +496,7 @@ class Agent:
         durability: Durability | None = None,
         keep_partial: bool = False,
         keep_failed: bool = False,
+        output_type: object = None,
     ) -> RunRequest:
         branch, opened = branch_of(self._threads.of_run(thread), turn, branch_id=branch_id, turn_id=turn_id)
         request = self._new_turn(
@@ -484,6 +507,7 @@ class Agent:
             keep_partial=keep_partial,
             keep_failed=keep_failed,
             input="all",
+            output_type=output_type,
         )
         return structs.replace(request, branch=branch)
 
@@ -494,18 +518,20 @@ class Agent:
         approvals: Mapping[str, bool | JsonObject] | None = None,
         outcomes: Mapping[str, Json] | None = None,
         keep_partial: bool = False,
+        output_type: object = None,
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
             decisions=Decisions(outcomes=outcomes or {}, approvals=approvals or {}),
             durability="steps",
             keep_partial=keep_partial,
+            form=output_form(output_type),
         )
 
-    def _start(self, request: RunRequest) -> AgentResponseStream:
+    def _start(self, request: RunRequest) -> AgentResponseStream[Any]:
         return AgentResponseStream(Run(self._settings, request))
 
-    def _start_stream(self, request: RunRequest) -> AgentResponseStream:
+    def _start_stream(self, request: RunRequest) -> AgentResponseStream[Any]:
         return self._start(structs.replace(request, is_streamed=True))
 
     # -- life ----------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from recuerda.agent.response import AgentResponse, AgentResponseUpdate, replayed
 from recuerda.agent.resuming import pending_calls, settle
 from recuerda.agent.settings import AgentSettings
 from recuerda.agent.steps import RunningTurn
+from recuerda.agent.tool_output import answering_model
 from recuerda.agent.tools import FunctionTool
 from recuerda.errors import ConfigurationError
 from recuerda.ids import new_id
@@ -60,20 +61,22 @@ class Attempt:
         beginning: Beginning,
         ticket: QueueTicket,
     ) -> None:
-        self.response: AgentResponse | None = None
+        self.response: AgentResponse[Any] | None = None
         self._settings = settings
         self._request = request
         self._reading = reading
         self._turn_id = beginning.turn_id
         self._ticket = ticket
+        form, model = request.form, settings.model
         self._exchange = Exchange(
-            settings.model,
+            model if form is None else answering_model(model, is_kept=request.thread.is_kept_by_service),
             request.thread,
             beginning.turn,
             name=settings.name,
             journal=beginning.journal,
             is_streamed=request.is_streamed,
             inside=ticket.inside,
+            form=form,
         )
         self._warnings = list(reading.warnings)
         self._is_committing = False
@@ -120,7 +123,14 @@ class Attempt:
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))
         )
         self._warnings += given.warnings
-        return prompt_of(self._settings, given, self._reading, is_kept=self._exchange.is_kept)
+        form = self._request.form
+        return prompt_of(
+            self._settings,
+            given,
+            self._reading,
+            is_kept=self._exchange.is_kept,
+            output=None if form is None else form.schema,
+        )
 
     async def _settle(self, tools: Mapping[str, FunctionTool]) -> Sequence[int] | None:
         """Record the caller's decisions; return the calls to run first, or None when the turn waits for a decision."""
@@ -131,7 +141,7 @@ class Attempt:
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
-    async def _pending(self) -> AgentResponse:
+    async def _pending(self) -> AgentResponse[Any]:
         """End the run and save its turn, because some calls of the turn wait for approval."""
         if self._request.is_temporary:
             names = ", ".join(sorted({call.name for call in self._turn.waiting.values()}))
@@ -168,7 +178,7 @@ class Attempt:
         settings = self._settings
         return bool(settings.providers or settings.summarizer or settings.titler or self._exchange.is_kept)
 
-    async def _learn(self, appended: Appended | None, prompt: Prompt) -> AgentResponse:
+    async def _learn(self, appended: Appended | None, prompt: Prompt) -> AgentResponse[Any]:
         """Tell the providers, the summarizer and the titler about the committed turn, and return the response."""
         await self._exchange.forget_context()
         thread, said = self._request.thread, self._turn.input
@@ -177,7 +187,7 @@ class Attempt:
             store = thread.turn_store
             record = appended.record
             turn = stored_turn(record, thread.id) if store is None else await store.whole(record)
-            response = replayed(turn, thread.id)
+            response = replayed(turn, thread.id, self._request.form)
         else:
             response = self._responded(None if appended is None else appended.record.id)
         if appended.created if appended is not None else self._reading.loaded.is_new:
@@ -236,11 +246,12 @@ class Attempt:
             self._settings.providers, hook, lambda provider: self._ticket.inside(call(provider))
         )
 
-    def _responded(self, turn_id: str | None, **more: Any) -> AgentResponse:
+    def _responded(self, turn_id: str | None, **more: Any) -> AgentResponse[Any]:
         return AgentResponse(
             messages=tuple(self._turn.new),
             usage=self._turn.usage,
             thread_id=self._request.thread.id,
             turn_id=turn_id,
+            _value=self._exchange.value,
             **more,
         )

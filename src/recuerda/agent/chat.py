@@ -12,8 +12,30 @@ from typing import Protocol
 import msgspec
 
 from recuerda.agent.tools import FunctionTool
-from recuerda.json_value import Json
+from recuerda.json_value import Json, JsonObject
 from recuerda.messages.message import AnyContent, ChatMessage, TextContent, TextReasoningContent, Usage
+
+
+class OutputSchema(msgspec.Struct, frozen=True, kw_only=True):
+    """The form that an answer has to have.
+
+    Attributes:
+        name: a name of letters, digits, `_` and `-`.
+        schema: the JSON schema of the answer; the schema of an object.
+    """
+
+    name: str
+    schema: JsonObject
+
+    @property
+    def parameters(self) -> JsonObject:
+        """The schema, under the name by which windows count the schemas of tools."""
+        return self.schema
+
+    @property
+    def description(self) -> str:
+        """Nothing, because the schema holds all descriptions."""
+        return ""
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +54,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
             meant for this turn only. See `ChatClient.forget_context`.
         agent_name: the name of the agent that asks, or None. An assistant's message under another name was said by
             another agent.
+        output: the form of the answer; None for text. Only for clients that support JSON schemas.
     """
 
     messages: Sequence[ChatMessage]
@@ -43,6 +66,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     is_temporary: bool = False
     context_count: int = 0
     agent_name: str | None = None
+    output: OutputSchema | None = None
 
 
 class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +114,11 @@ class ChatModel(Protocol):
 
     Attributes:
         keeps_threads: True when the service keeps the threads, so that only new messages are sent.
+        supports_json_schema: True when the service answers in the form of `ChatRequest.output`.
     """
 
     keeps_threads: bool = False
+    supports_json_schema: bool = False
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         """Return the model's whole answer."""

@@ -17,10 +17,13 @@ from recuerda.messages.message import ChatMessage
 class ChatClient(ABC):
     """Base class of chat clients. A subclass implements `respond` and, if its service streams, `stream`.
 
-    A client whose service keeps threads also sets `keeps_threads` and implements the methods about threads.
+    A client whose service keeps threads also sets `keeps_threads` and implements the methods about threads. A client
+    whose service can answer in the form of a JSON schema sets `supports_json_schema`, and sends `ChatRequest.output`.
+    For any other client, an agent asks for such an answer by a tool.
     """
 
     keeps_threads: bool = False
+    supports_json_schema: bool = False
 
     @abstractmethod
     async def respond(self, request: ChatRequest) -> ChatResponse:

@@ -16,12 +16,13 @@ import msgspec
 
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
 from recuerda.agent.journal import Journal
+from recuerda.agent.output import Correction, OutputForm
 from recuerda.agent.prompt import Prompt
-from recuerda.agent.response import AgentResponseUpdate
+from recuerda.agent.response import AgentResponseUpdate, no_value
 from recuerda.agent.resuming import runnable
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.agent.tools import FunctionTool, too_many_calls, unknown_tool
-from recuerda.errors import RunLimitError
+from recuerda.errors import OutputError, OutputRefused, RunLimitError
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent, signed
 from recuerda.providers.gathering import all_of
 from recuerda.storage.finishing import finished
@@ -53,6 +54,10 @@ class Exchange:
         journal: saves each step; None if no steps are saved.
         is_streamed: True asks the model to answer piece by piece.
         inside: awaits a tool as part of the run.
+        form: the form of the answer; None for text.
+
+    Attributes:
+        value: the value of the answer; None for text, and an error until the model has answered.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Exchange:
         journal: Journal | None,
         is_streamed: bool,
         inside: Inside,
+        form: OutputForm | None = None,
     ) -> None:
         self.turn = turn
         self.journal = journal
@@ -78,6 +84,9 @@ class Exchange:
         self._sent = 0
         self._service_thread_id = thread.service_thread_id
         self._answers: list[tuple[ChatRequest, ChatResponse]] = []
+        self._form = form
+        self.value: Any = None if form is None else no_value()
+        self._correction: Correction | None = None
 
     @property
     def is_kept(self) -> bool:
@@ -131,6 +140,8 @@ class Exchange:
 
     def _request(self, prompt: Prompt) -> ChatRequest:
         said, rounds = self.turn.messages, self.turn.rounds
+        if self._correction is not None:
+            said = self._correction.added_to(said)
         if not self._is_kept:
             return prompt.request(said, rounds=rounds)
         new, context = map(quoted, said[self._sent :]), prompt.context if self._sent == 0 else ()
@@ -167,11 +178,31 @@ class Exchange:
         if calls:
             started = tuple(runnable(RunningTurn([step]), prompt.tools))
             await self.record(msgspec.structs.replace(step, started=started))
+        elif self._form is not None:
+            self._take_output(step, self._form)
         else:
             # The turn is committed next, which saves the answer.
             self.turn.apply(step)
         self._said = []
         return started
+
+    def _take_output(self, step: Step, form: OutputForm) -> None:
+        """Apply an answer that has the form; otherwise ask once for another one.
+
+        Raises:
+            OutputError: the answer does not have the form, and was already asked for again, or the model refuses.
+        """
+        (answer,) = step.messages
+        try:
+            self.value = form.value(answer)
+        except OutputRefused:
+            raise
+        except OutputError as error:
+            if self._correction is not None:
+                raise
+            self._correction = Correction.of(answer, error, position=len(self.turn.messages), is_kept=self._is_kept)
+            step = msgspec.structs.replace(step, messages=self._correction.stored)
+        self.turn.apply(step)
 
     async def _run_calls(self, positions: Sequence[int], tools: Mapping[str, FunctionTool]) -> None:
         calls = self.turn.calls

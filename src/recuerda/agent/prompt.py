@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from recuerda.agent.chat import ChatRequest
+from recuerda.agent.chat import ChatRequest, OutputSchema
 from recuerda.agent.reading import Reading
 from recuerda.agent.settings import AgentSettings
 from recuerda.agent.tools import FunctionTool, tools_by_name
@@ -46,6 +46,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         options: the service's own options.
         max_tool_rounds: the number of rounds of tool calls after which the model has to answer.
         agent_name: the agent's name, or None.
+        output: the form of the answer; None for text.
     """
 
     instructions: str | None
@@ -58,6 +59,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, Json]
     max_tool_rounds: int
     agent_name: str | None
+    output: OutputSchema | None
 
     def request(self, said: Sequence[ChatMessage], *, rounds: int) -> ChatRequest:
         """Return the request that sends the whole conversation, in a form that every service accepts.
@@ -84,7 +86,8 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     def overhead(self, window: ContextWindow) -> int:
         """Return the tokens that are sent besides the thread and the turn."""
         around = [*self.pinned, *self.kept, *self.context]
-        return window.tokens(around, instructions=self.instructions, tools=self.tools.values())
+        tools = self.tools.values() if self.output is None else (*self.tools.values(), self.output)
+        return window.tokens(around, instructions=self.instructions, tools=tools)
 
     def continued(
         self,
@@ -106,12 +109,14 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
             options=self.options,
             service_thread_id=service_thread_id,
             is_temporary=is_temporary,
+            output=self.output,
         )
 
     def learn(self, request: ChatRequest, usage: Usage | None) -> None:
         """Let the window calibrate its count of tokens by the reported usage of a request."""
         if self.window is not None:
-            self.window.observe(request.messages, usage, instructions=request.instructions, tools=request.tools)
+            tools = request.tools if request.output is None else (*request.tools, request.output)
+            self.window.observe(request.messages, usage, instructions=request.instructions, tools=tools)
 
 
 def first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage]) -> int | None:
@@ -127,7 +132,9 @@ def first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMes
     return reading.loaded.first_sent(window, overhead_tokens=overhead, input_tokens=window.tokens(said))
 
 
-def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool) -> Prompt:
+def prompt_of(
+    settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool, output: OutputSchema | None = None
+) -> Prompt:
     """Return the prompt of a run.
 
     Args:
@@ -135,6 +142,7 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
         given: the contexts of the providers.
         reading: the result of reading the thread.
         is_kept: True when the service keeps the thread.
+        output: the form of the answer; None for text.
 
     Raises:
         ConfigurationError: two tools have one name.
@@ -160,4 +168,5 @@ def prompt_of(settings: AgentSettings, given: Gathered, reading: Reading, *, is_
         options=settings.options,
         max_tool_rounds=settings.max_tool_rounds,
         agent_name=settings.name,
+        output=output,
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from recuerda.agent.branching import Branch
 from recuerda.agent.incoming import InputChoice
+from recuerda.agent.output import OutputForm
 from recuerda.agent.settings import Durability
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_choice, check_id
@@ -61,6 +62,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         replaces: the newest turn, which the new turn replaces; None for none.
         is_again: True answers the newest turn's input again, in place of `messages`, and replaces that turn.
         branch: the place at which the thread leaves another thread, if the run begins it as a branch.
+        form: the form of the answer; None for text.
 
     Raises:
         InvalidInput: the turn id, `durability`, `on_pending` or the choice cannot be used. Or a turn is to be replaced,
@@ -81,6 +83,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     replaces: TurnReference | None = None
     is_again: bool = False
     branch: Branch | None = None
+    form: OutputForm | None = None
 
     def __post_init__(self) -> None:
         if self.turn_id is not None:

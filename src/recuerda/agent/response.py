@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias
 
 import msgspec
 
+from recuerda.agent.generics import V_co
+from recuerda.agent.output import OutputForm
+from recuerda.errors import InvalidInput, OutputError, RecuerdaError
 from recuerda.messages.message import AnyContent, ChatMessage, TextContent, Usage
 from recuerda.threads.history import StoredTurn
 
@@ -66,8 +69,8 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.calls) and all(call.waits_for == "approval" for call in self.calls)
 
 
-class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a run.
+class AgentResponse(msgspec.Struct, Generic[V_co], frozen=True, kw_only=True):
+    """The result of a run. `AgentResponse[Trip]` is the result of a run with `output_type=Trip`.
 
     Attributes:
         messages: the messages that the run added after its input: calls, results, the answer.
@@ -92,6 +95,19 @@ class AgentResponse(msgspec.Struct, frozen=True, kw_only=True):
     is_interrupted: bool = False
     pending: tuple[PendingCall, ...] = ()
     warnings: tuple[str, ...] = ()
+    _value: Any = None
+
+    @property
+    def value(self) -> V_co:
+        """The answer as a value of the run's `output_type`; None if the run had none.
+
+        Raises:
+            InvalidInput: there is no whole answer: calls wait for approval, or the turn was interrupted.
+            OutputError: the response is a replay, and the answer in the thread does not have this form.
+        """
+        if isinstance(self._value, RecuerdaError):
+            raise self._value
+        return self._value
 
     @property
     def text(self) -> str:
@@ -123,7 +139,15 @@ class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def replayed(stored: StoredTurn, thread_id: str) -> AgentResponse:
+def no_value() -> InvalidInput:
+    """Return the error for the value of a turn without a whole answer."""
+    return InvalidInput(
+        "there is no value, because the model has not answered yet: see `pending` and `is_interrupted`. Give resume() "
+        "the same output_type"
+    )
+
+
+def replayed(stored: StoredTurn, thread_id: str, form: OutputForm | None = None) -> AgentResponse[Any]:
     """Return the response of a turn that is already in the thread."""
     return AgentResponse(
         messages=stored.turn.answer,
@@ -132,4 +156,16 @@ def replayed(stored: StoredTurn, thread_id: str) -> AgentResponse:
         turn_id=stored.id,
         is_replay=True,
         is_interrupted=stored.turn.is_interrupted,
+        _value=None if form is None else _stored_value(stored, form),
     )
+
+
+def _stored_value(stored: StoredTurn, form: OutputForm) -> Any:
+    """Return the value of a turn's answer, or the error for it."""
+    answers = [message for message in stored.turn.answer if message.role == "assistant"]
+    if stored.turn.is_interrupted or not answers:
+        return no_value()
+    try:
+        return form.value(answers[-1])
+    except OutputError as error:
+        return error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, nullcontext
+from typing import Any
 
 from msgspec import structs
 
@@ -44,11 +45,11 @@ class Run:
         self.ticket: QueueTicket = QueueTicket(request.thread, settings.lease)
         self._settings = settings
         self._request = request
-        self._replay: AgentResponse | None = None
+        self._replay: AgentResponse[Any] | None = None
         self._attempt: Attempt | None = None
 
     @property
-    def response(self) -> AgentResponse | None:
+    def response(self) -> AgentResponse[Any] | None:
         """The whole answer; None until the run has ended."""
         return self._replay if self._attempt is None else self._attempt.response
 
@@ -63,7 +64,7 @@ class Run:
             request, reading = await self._read_past_an_interrupted_turn()
             request, stored = await _without_known(request, reading.loaded)
             if stored is not None:
-                self._replay = replayed(stored, self._request.thread.id)
+                self._replay = replayed(stored, self._request.thread.id, request.form)
                 for message in self._replay.messages:
                     yield AgentResponseUpdate(
                         role=message.role, contents=message.contents, author_name=message.author_name

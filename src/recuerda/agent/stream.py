@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self
 
+from recuerda.agent.generics import V_co
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate
 from recuerda.agent.run import Run
 from recuerda.errors import InvalidInput
 
 
-class AgentResponseStream:
+class AgentResponseStream(Generic[V_co]):
     """The updates of one run. Iterate over it once; afterwards `response` is the whole answer.
 
     If your loop can end early, use the stream in `async with`, so that the turn is then cancelled at once. `async with`
@@ -58,7 +59,7 @@ class AgentResponseStream:
         await self.aclose()
 
     @property
-    def response(self) -> AgentResponse:
+    def response(self) -> AgentResponse[V_co]:
         """The whole answer, once the stream has ended.
 
         Raises:
@@ -68,7 +69,7 @@ class AgentResponseStream:
             raise InvalidInput("the stream has not ended yet: iterate it to its end first")
         return self._run.response
 
-    async def drained(self) -> AgentResponse:
+    async def drained(self) -> AgentResponse[V_co]:
         """Iterate to the end of the run and return the whole answer."""
         async with aclosing(self._updates) as updates:
             async for _ in updates:

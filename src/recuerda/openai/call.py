@@ -11,7 +11,7 @@ from openai.resources.chat.completions import AsyncCompletions
 from recuerda.agent.chat import ChatRequest
 from recuerda.agent.tools import FunctionTool
 from recuerda.json_value import JsonObject
-from recuerda.openai.options import add_options, add_tools, argument_names, check_options
+from recuerda.openai.options import add_options, add_tools, argument_names, check_options, json_schema
 from recuerda.openai.wire import wire_messages
 
 OWN_ARGUMENTS = frozenset({"messages", "stream", "tools", "n"})
@@ -28,6 +28,8 @@ def call_arguments(request: ChatRequest, *, model_id: str, is_streamed: bool = F
     messages = wire_messages(request.messages, instructions=request.instructions, agent_name=request.agent_name)
     arguments: dict[str, Any] = {"model": model_id, "messages": messages}
     add_options(arguments, request.options, known=_sdk_arguments())
+    if request.output is not None:
+        arguments["response_format"] = {"type": "json_schema", "json_schema": json_schema(request.output)}
     add_tools(arguments, request, write=_tool)
     _add_streaming(arguments, is_streamed=is_streamed)
     return arguments

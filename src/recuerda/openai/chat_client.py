@@ -43,6 +43,8 @@ class OpenAIChatClient(OpenAIService):
         default_headers: headers to send with each request.
         timeout_s: the seconds that each attempt waits for an answer, or for the next piece of a stream.
         max_retries: the number of times that a call is retried if it fails before its answer begins.
+        supports_json_schema: False for a compatible server that knows no `response_format` with a JSON schema. An
+            answer of a given `output_type` is then asked for by a tool.
         client: a ready client of the SDK in place of the settings above. It is used unchanged and must belong to the
             event loop of the calls. It is never closed here.
 
@@ -62,6 +64,7 @@ class OpenAIChatClient(OpenAIService):
         default_headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
         max_retries: int | None = None,
+        supports_json_schema: bool = True,
         client: AsyncOpenAI | None = None,
     ) -> None:
         super().__init__(
@@ -76,6 +79,7 @@ class OpenAIChatClient(OpenAIService):
             max_retries=max_retries,
             client=client,
         )
+        self.supports_json_schema = supports_json_schema
         self._refuses_stream_options = False
 
     @classmethod
@@ -86,6 +90,7 @@ class OpenAIChatClient(OpenAIService):
         default_headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
         max_retries: int | None = None,
+        supports_json_schema: bool = True,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
         """Return a client with the settings from environment variables. A blank variable counts as not set.
@@ -101,13 +106,20 @@ class OpenAIChatClient(OpenAIService):
             default_headers: see the class.
             timeout_s: see the class.
             max_retries: see the class.
+            supports_json_schema: see the class.
             environ: the variables to read; None for the process's environment.
 
         Raises:
             ConfigurationError: a variable is not set. The error names each missing variable and its value.
         """
         settings = read_environment(os.environ if environ is None else environ, model_id=model_id)
-        return cls(**settings, default_headers=default_headers, timeout_s=timeout_s, max_retries=max_retries)
+        return cls(
+            **settings,
+            default_headers=default_headers,
+            timeout_s=timeout_s,
+            max_retries=max_retries,
+            supports_json_schema=supports_json_schema,
+        )
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         arguments = call_arguments(request, model_id=self.model_id)

@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from recuerda.agent.chat import ChatRequest
+from recuerda.agent.chat import ChatRequest, OutputSchema
 from recuerda.agent.tools import FunctionTool
 from recuerda.errors import ConfigurationError
 from recuerda.json_value import JsonObject
+from recuerda.openai.strict_schema import strict_schema
 
 
 def argument_names(method: Callable[..., object]) -> frozenset[str]:
@@ -37,6 +38,12 @@ def add_options(arguments: dict[str, Any], options: Mapping[str, Any], *, known:
     arguments |= {name: value for name, value in options.items() if name in known}
     if others:
         arguments["extra_body"] = {**others, **(arguments.get("extra_body") or {})}
+
+
+def json_schema(output: OutputSchema) -> JsonObject:
+    """Return the name and the schema of an answer's form, strict if the service's strict mode can say the schema."""
+    strict = strict_schema(output.schema)
+    return {"name": output.name, "schema": output.schema if strict is None else strict, "strict": strict is not None}
 
 
 def add_tools(arguments: dict[str, Any], request: ChatRequest, *, write: Callable[[FunctionTool], JsonObject]) -> None:

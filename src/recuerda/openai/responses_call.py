@@ -12,7 +12,7 @@ from recuerda.agent.chat import ChatRequest
 from recuerda.agent.tools import FunctionTool
 from recuerda.json_value import JsonObject
 from recuerda.openai.input_parts import labelled
-from recuerda.openai.options import add_options, add_tools, argument_names, check_options
+from recuerda.openai.options import add_options, add_tools, argument_names, check_options, json_schema
 from recuerda.openai.responses_input import input_items
 from recuerda.openai.text import mend_text
 
@@ -52,6 +52,9 @@ def response_arguments(
     if request.instructions:
         arguments["instructions"] = mend_text(request.instructions)
     add_options(arguments, request.options, known=_sdk_arguments())
+    if request.output is not None:
+        form = {"type": "json_schema", **json_schema(request.output)}
+        arguments["text"] = {**(arguments.get("text") or {}), "format": form}
     # With this key, the service adds the turn to a conversation once, even if the SDK sends the request again after a
     # broken connection.
     arguments["extra_headers"] = {"Idempotency-Key": uuid4().hex, **(arguments.get("extra_headers") or {})}

@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar, cast
 from openai import APIStatusError, AsyncOpenAI
 
 from recuerda.agent.chat import ChatRequest, ChatResponse
+from recuerda.agent.output import is_correction
 from recuerda.messages.message import ChatMessage
 from recuerda.openai.responses_call import is_conversation
 from recuerda.openai.responses_input import input_items
@@ -178,8 +179,8 @@ def _of_turn(newest: Sequence[Item], request: ChatRequest, responses: Sequence[C
     """Return the items that a turn added, out of a conversation's newest items. Both lists have the newest item first.
 
     The turn's items begin with the input, right before the first answer. A later item belongs to the turn if its id or
-    its call is known. So does an item of the model right after such an item: it comes from an answer that was never
-    received.
+    its call is known, or if it asks for an answer in another form. So does an item of the model right after such an
+    item: it comes from an answer that was never received.
     """
     known = {item_id for response in responses for item_id in ids_of(response)}
     calls = {call.call_id for response in responses for call in response.message.function_calls}
@@ -191,7 +192,7 @@ def _of_turn(newest: Sequence[Item], request: ChatRequest, responses: Sequence[C
         if item["id"] in known:
             is_ours = True
         elif speaker_of(item) != "model":
-            is_ours = item.get("call_id") in calls
+            is_ours = item.get("call_id") in calls or any(map(is_correction, read_items([item])))
         if is_ours:
             of_turn.append(item)
     return of_turn[::-1]

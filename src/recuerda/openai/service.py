@@ -32,6 +32,8 @@ class ConnectionSettings(TypedDict, total=False):
 class OpenAIService(ChatClient):
     """A chat client with a model's name and a connection. A subclass makes the calls."""
 
+    supports_json_schema: bool = True
+
     def __init__(
         self, *, model_id: str, client: AsyncOpenAI | None = None, **connection: Unpack[ConnectionSettings]
     ) -> None:
