@@ -142,6 +142,7 @@ HOMES = {
         "Lease",
         "ListedThreads",
         "MemoryStorage",
+        "NewBodies",
         "NewRecord",
         "NewTurn",
         "ReadQuery",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from recuerda import (
 )
 from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
 from recuerda.sqlite import SQLiteStorage
-from recuerda.storage.records import DraftStep, Guard, ThreadChanges, ThreadInfo
+from recuerda.storage.records import DraftStep, Guard, NewBodies, ThreadChanges, ThreadInfo
 from recuerda.testing.storage_contract import (
     BlobContract,
     DraftListContract,
@@ -276,9 +276,9 @@ class Meanwhile(MemoryStorage):
         await self._let_in()
         return await super()._update(thread_id, changes, now_us, guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
         await self._let_in()
-        await super()._rewrite(thread_id, bodies, now_us, guard)
+        await super()._rewrite(thread_id, change, now_us, guard)
 
 
 def sealed_with(inner: Storage, current: str, **keys: bytes) -> EncryptedStorage:

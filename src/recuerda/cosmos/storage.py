@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import ClassVar, Self, TypeAlias, cast
@@ -28,6 +28,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -176,9 +177,9 @@ class CosmosStorage(Storage):
         async with self._alone(thread_id) as container:
             return await drafts.drop(container, thread_id, turn_id, guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
         async with self._alone(thread_id) as container:
-            return await threads.rewrite(container, thread_id, bodies, now_us, guard)
+            return await threads.rewrite(container, thread_id, change, now_us, guard)
 
     async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
         async with self._alone(thread_id) as container:

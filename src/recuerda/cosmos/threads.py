@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
+from azure.core.exceptions import AzureError
 
-from recuerda.cosmos import blobs, directory
+from recuerda.cosmos import blobs, cutting, directory
 from recuerda.cosmos.container import MAX_BATCH, Backoff, Container, run_all
 from recuerda.cosmos.heads import Head, holds, load, made_alive
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition, write_body
+from recuerda.errors import StorageError
 from recuerda.ids import new_id
-from recuerda.storage.records import Guard, ThreadChanges, ThreadInfo
+from recuerda.storage.records import Guard, NewBodies, ThreadChanges, ThreadInfo
 from recuerda.storage.rules import edits_after, metadata_after, parent_after
 
 _BATCH_BYTES = 1_500_000
@@ -167,26 +170,28 @@ async def sweep(container: Container, over: HeadItem) -> None:
     await run_all(container.delete(item.partition, item.id) for item in found)
 
 
-async def rewrite(
-    container: Container, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard
-) -> int | None:
+async def rewrite(container: Container, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
     """Replace bodies, as many in one batch as it takes. Each further batch needs the thread that the last one left.
 
     Returns:
         The thread's `edits` after the last batch; None if there is no thread.
     """
     edits = None
-    for some in _batches(bodies):
-        written = await _rewrite(container, thread_id, some, now_us, guard)
+    for some in _batches(change.bodies):
+        part = NewBodies(some, {number: change.released_by(number) for number in some})
+        written = await _rewrite(container, thread_id, part, now_us, guard)
         if written is None:
             return None
         edits = written.edits
         guard = Guard(user_id=guard.user_id, incarnation=written.incarnation, edits=edits)
+        if written.is_unfinished:
+            with suppress(AzureError, StorageError):  # then the next change of the thread removes the blobs
+                await cutting.finish(container, written)
     return edits
 
 
 async def _rewrite(
-    container: Container, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard
+    container: Container, thread_id: str, change: NewBodies, now_us: int, guard: Guard
 ) -> HeadItem | None:
     """Replace bodies in one batch, and return the new head; None if there is no thread."""
     backoff = Backoff(container, thread_id)
@@ -200,8 +205,15 @@ async def _rewrite(
         if head.alive is None:
             return None
         edits = edits_after(head.alive.edits, now_us)
-        new = msgspec.structs.replace(head.alive, edits=edits, rewritten=edits, writes=head.alive.writes + 1, call=call)
-        if await container.commit(new, put=await _rewritten(container, head.alive, bodies)) is not None:
+        new = msgspec.structs.replace(
+            head.alive,
+            edits=edits,
+            rewritten=edits,
+            writes=head.alive.writes + 1,
+            call=call,
+            is_unfinished=head.alive.is_unfinished or any(change.released.values()),
+        )
+        if await container.commit(new, put=await _rewritten(container, head.alive, change)) is not None:
             return await _published(container, new)
         await backoff.wait()
 
@@ -212,21 +224,27 @@ async def _published(container: Container, head: HeadItem) -> HeadItem:
     return head
 
 
-async def _rewritten(container: Container, head: HeadItem, bodies: Mapping[int, bytes]) -> list[RecordItem]:
+async def _rewritten(container: Container, head: HeadItem, change: NewBodies) -> list[RecordItem]:
     found = await container.query_all(
         head.partition,
         "c.kind IN ('turn', 'summary') AND ARRAY_CONTAINS(@numbers, c.number)",
-        {"numbers": sorted(bodies)},
+        {"numbers": sorted(change.bodies)},
         fields=_RECORD_FIELDS,
     )
     return [
-        _with_body(item, bodies[item.number]) for item in found if isinstance(item, RecordItem) and holds(head, item)
+        _with_body(item, change.bodies[item.number], change.released_by(item.number))
+        for item in found
+        if isinstance(item, RecordItem) and holds(head, item)
     ]
 
 
-def _with_body(item: RecordItem, body: bytes) -> RecordItem:
+def _with_body(item: RecordItem, body: bytes, gone: Sequence[str]) -> RecordItem:
     text, data = write_body(body)
-    return msgspec.structs.replace(item, text=text, data=data)
+    named = zip(item.digests or (), item.uploads or (), strict=True)
+    left = {digest: upload for digest, upload in named if digest not in gone}
+    return msgspec.structs.replace(
+        item, text=text, data=data, digests=tuple(left) or None, uploads=tuple(left.values()) or None
+    )
 
 
 def _batches(bodies: Mapping[int, bytes]) -> Iterator[dict[int, bytes]]:

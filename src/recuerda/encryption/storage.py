@@ -52,6 +52,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -154,7 +155,8 @@ class EncryptedStorage(Storage):
                 info.id, changes, info.updated_us, to_guard(info.version, None, with_edits=True)
             )
         if bodies:
-            await self._inner._rewrite(info.id, bodies, self.clock(), to_guard(info.version, None, with_edits=True))
+            guard = to_guard(info.version, None, with_edits=True)
+            await self._inner._rewrite(info.id, NewBodies(bodies), self.clock(), guard)
         return len(bodies)
 
     async def _rotate_blobs(self, info: ThreadInfo, digests: Mapping[str, str], seal: Sealer) -> None:
@@ -336,7 +338,8 @@ class EncryptedStorage(Storage):
             changes = replace(changes, tags=(tags,))
         return changes
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
+        bodies = change.bodies
         while True:
             # A read that continues also returns summaries. A summary is never the first record.
             found = await self._inner._read(thread_id, ReadQuery(after=max(1, min(bodies, default=1) - 1)))
@@ -345,17 +348,26 @@ class EncryptedStorage(Storage):
                 return None
             seal = sealer_of(self._keys, _user(found.info, guard))
             first = await self._inner._read(thread_id, ReadQuery(before=2)) if 1 in bodies else ThreadSlice(info=None)
-            sealed = {
-                one.number: seal(
-                    with_digests(self._digests(thread_id, one), bodies[one.number]), record_place(thread_id, one)
-                )
-                for one in (*first.records, *found.records)
-                if one.number in bodies
-            }
+            changed = [one for one in (*first.records, *found.records) if one.number in bodies]
+            sealed = self._sealed_bodies(thread_id, changed, change, seal)
+            exact = to_guard(found.info.version, guard.user_id, with_edits=True)
             with suppress(ThreadConflict, ThreadOwnershipError):
-                return await self._inner._rewrite(
-                    thread_id, sealed, now_us, to_guard(found.info.version, guard.user_id, with_edits=True)
-                )
+                return await self._inner._rewrite(thread_id, sealed, now_us, exact)
+
+    def _sealed_bodies(
+        self, thread_id: str, records: Sequence[TurnRecord], change: NewBodies, seal: Sealer
+    ) -> NewBodies:
+        """Return the new bodies of records encrypted, and the names of the blobs that they release."""
+        bodies: dict[int, bytes] = {}
+        names: dict[int, list[str]] = {}
+        for one in records:
+            gone = change.released_by(one.number)
+            pairs = [*zip(one.blobs, self._digests(thread_id, one), strict=True)]
+            left = tuple(digest for _, digest in pairs if digest not in gone)
+            place = record_place(thread_id, replace(one, blobs=left))
+            bodies[one.number] = seal(with_digests(left, change.bodies[one.number]), place)
+            names[one.number] = [name for name, digest in pairs if digest in gone]
+        return NewBodies(bodies, names)
 
     def _digests(self, thread_id: str, record: TurnRecord) -> Sequence[str]:
         return self._record(thread_id, record).blobs if record.blobs else ()

@@ -7,7 +7,7 @@ place. Deleting the draft's file and freeing space afterwards only tidy up.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
@@ -41,6 +41,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -173,7 +174,7 @@ class Folder:
             blobs=blobs,
         )
 
-    def rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+    def rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
         """See `Storage._rewrite`. A new file replaces the old one in one atomic operation."""
         files = files_of(self._path, thread_id)
         with self._locked(files):
@@ -182,8 +183,10 @@ class Folder:
                 _check_state(thread_id, guard, log)
                 if log is None:
                     return None
-                edits = write_bodies(files, self._disk, log=log, thread_id=thread_id, bodies=bodies, now_us=now_us)
+                edits = write_bodies(files, self._disk, log=log, thread_id=thread_id, change=change, now_us=now_us)
             self._disk.put_in_place(files.new_log, files.log)
+            if change.released:
+                self._sweep(files)
         return edits
 
     def replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:

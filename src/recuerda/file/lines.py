@@ -16,6 +16,7 @@ people and `jq`. Any other body, such as an encrypted body, is stored as base64 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -215,12 +216,17 @@ def record_line(record: TurnRecord, state: State, *, more: bool = False) -> byte
     return _with_body(line, record.body)
 
 
-def line_with_body(data: bytes, body: bytes) -> bytes:
-    """Return a record's line with another body, or a damaged line unchanged. Neither line ends with a newline."""
+def line_with_body(data: bytes, body: bytes, *, released: Collection[str] = ()) -> bytes:
+    """Return a record's line with another body, or a damaged line unchanged. Neither line ends with a newline.
+
+    The new line does not name the blobs with the digests in `released`.
+    """
     line = parse_record(data)
     if line is None:
         return data
-    return _with_body(msgspec.structs.replace(line, body=_NO_BODY, body_base64=b""), body).removesuffix(b"\n")
+    blobs = tuple(digest for digest in line.blobs if digest not in released)
+    bare = msgspec.structs.replace(line, body=_NO_BODY, body_base64=b"", blobs=blobs)
+    return _with_body(bare, body).removesuffix(b"\n")
 
 
 def line_with_blob(data: bytes, old: str, new: str) -> bytes:

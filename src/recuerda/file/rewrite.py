@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from types import MappingProxyType
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -34,7 +33,7 @@ from recuerda.file.lines import (
 from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
 from recuerda.file.writing import added, named
-from recuerda.storage.records import REMEMBERED, NewRecord, TurnRecord
+from recuerda.storage.records import REMEMBERED, NewBodies, NewRecord, TurnRecord
 from recuerda.storage.rules import edits_after
 
 MIN_DEAD_BYTES = 64 * 1024
@@ -49,6 +48,9 @@ def is_worth_it(state: State) -> bool:
     return state.dead > MIN_DEAD_BYTES and state.dead * 2 > state.end
 
 
+_NO_BODIES = NewBodies({})
+
+
 class _Plan(Struct, frozen=True, kw_only=True):
     """The difference between two versions of a file.
 
@@ -56,14 +58,14 @@ class _Plan(Struct, frozen=True, kw_only=True):
         first: records with a lower number are removed.
         undone: the number of a turn to remove, with the summaries that cover it; None for none.
         horizon: the ids of removed records after this number stay.
-        bodies: new bodies by the numbers of their records.
+        change: new bodies of records, and the blobs that these records no longer name.
         renamed: the digest of a blob that gets another one, and the new digest.
     """
 
     first: int
     undone: int | None = None
     horizon: int
-    bodies: Mapping[int, bytes] = MappingProxyType({})
+    change: NewBodies = _NO_BODIES
     renamed: tuple[str, str] | None = None
 
     def keeps(self, record: TurnRecord) -> bool:
@@ -112,24 +114,22 @@ def _first_kept(log: Log, plan: _Plan, record: NewRecord, keep_messages: int) ->
     return log.state.revision + 1
 
 
-def write_bodies(
-    files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, bodies: Mapping[int, bytes], now_us: int
-) -> int:
+def write_bodies(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, change: NewBodies, now_us: int) -> int:
     """Write a version in which some records have other bodies, and return its `edits`."""
     settings = log.settings_of(thread_id)
     edits = edits_after(settings.edits, now_us)
-    _write_same(files, disk, log=log, settings=replace(settings, edits=edits, rewritten=edits), bodies=bodies)
+    _write_same(files, disk, log=log, settings=replace(settings, edits=edits, rewritten=edits), change=change)
     return edits
 
 
 def write_names(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str, old: str, new: str) -> None:
     """Write a version in which the turns that name a blob name another one."""
-    _write_same(files, disk, log=log, settings=log.settings_of(thread_id), bodies={}, renamed=(old, new))
+    _write_same(files, disk, log=log, settings=log.settings_of(thread_id), renamed=(old, new))
 
 
 def write_without_dead(files: ThreadFiles, disk: Disk, *, log: Log, thread_id: str) -> None:
     """Write a version without the bytes of dropped turns and former settings."""
-    _write_same(files, disk, log=log, settings=log.settings_of(thread_id), bodies={})
+    _write_same(files, disk, log=log, settings=log.settings_of(thread_id))
 
 
 def _write_same(
@@ -138,13 +138,18 @@ def _write_same(
     *,
     log: Log,
     settings: SettingsLine,
-    bodies: Mapping[int, bytes],
+    change: NewBodies = _NO_BODIES,
     renamed: tuple[str, str] | None = None,
 ) -> None:
     def last_lines(kept: State) -> bytes:
         return settings_line(settings, replace(kept, settings_at=kept.end))
 
-    plan = _Plan(first=log.state.first, horizon=log.state.revision - REMEMBERED, bodies=bodies, renamed=renamed)
+    plan = _Plan(
+        first=log.state.first,
+        horizon=log.state.revision - REMEMBERED,
+        change=change,
+        renamed=renamed,
+    )
     _write(files, disk, log=log, settings=settings, plan=plan, last_lines=last_lines)
 
 
@@ -210,8 +215,10 @@ def _next_version(data: bytes, record: TurnRecord | GoneLine, old: State, plan: 
     if record.number >= old.first and plan.keeps(record):
         if plan.renamed and plan.renamed[0] in record.blobs:
             return line_with_blob(data, *plan.renamed) + b"\n"
-        body = plan.bodies.get(record.number)
-        return (data if body is None else line_with_body(data, body)) + b"\n"
+        body = plan.change.bodies.get(record.number)
+        if body is None:
+            return data + b"\n"
+        return line_with_body(data, body, released=plan.change.released_by(record.number)) + b"\n"
     if record.number <= plan.horizon:
         return b""
     is_dropped = record.kind == "turn" and record.number != plan.undone

@@ -11,7 +11,7 @@ import asyncio
 import errno
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -166,8 +167,8 @@ class FileStorage(Storage):
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         return await self._write(lambda folder: folder.drop_draft(thread_id, turn_id, guard))
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
-        return await self._write(lambda folder: folder.rewrite(thread_id, bodies, now_us, guard))
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
+        return await self._write(lambda folder: folder.rewrite(thread_id, change, now_us, guard))
 
     async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
         return await self._write(lambda folder: folder.replace_blob(thread_id, digest, blob, guard))

@@ -286,9 +286,13 @@ class ItemLog:
                 messages = _replaced(stored.messages, is_wanted, item, self._form)
                 if messages is not None:
                     changed = structs.replace(stored.turn, messages=tuple(messages))
-                    body = rewritten_body(changed, kept=stored.blobs)
-                    bodies = {stored.number: body}
-                    await self.store.view.rewrite(self.store.thread_id, bodies, expected=self.store.version)
+                    body, gone = rewritten_body(changed, kept=stored.blobs)
+                    await self.store.view.rewrite(
+                        self.store.thread_id,
+                        {stored.number: body},
+                        released={stored.number: gone},
+                        expected=self.store.version,
+                    )
                     self._items.pop(stored.id, None)
                     await self._refresh(1)
                     return True

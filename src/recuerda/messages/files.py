@@ -101,6 +101,13 @@ def without_bytes(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
     return tuple([_changed(message, _emptied) for message in messages])
 
 
+def digests_in(messages: Sequence[ChatMessage]) -> set[str]:
+    """Return the digests of the files that are kept beside a stored turn with these messages."""
+    parts = [part for message in messages for part in message.contents]
+    inner = [one for part in parts if isinstance(part, FunctionResultContent) for one in part.parts]
+    return {part.digest for part in (*parts, *inner) if isinstance(part, StoredFile)}
+
+
 def has_files(messages: Sequence[ChatMessage]) -> bool:
     """Return whether messages hold images or files, also inside results."""
     # Every run asks this for every new turn, so it is one loop with few calls.

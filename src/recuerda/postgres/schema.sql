@@ -1434,6 +1434,8 @@ CREATE FUNCTION {schema}.rewrite_records(
     p_call bigint,
     p_numbers bigint[],
     p_bodies bytea[],
+    p_released_numbers bigint[],
+    p_released_digests text[],
     p_now_us bigint,
     p_lock_timeout_ms integer
 )
@@ -1460,6 +1462,15 @@ BEGIN
         SET body = given.body
         FROM unnest(p_numbers, p_bodies) AS given (number, body)
         WHERE t.thread_key = thread.key AND t.number = given.number AND (t.kind IS NULL OR t.kind = 'summary');
+        IF cardinality(p_released_numbers) > 0 THEN
+            DELETE FROM {schema}.turn_blobs AS n
+            USING unnest(p_released_numbers, p_released_digests) AS given (number, digest)
+            WHERE n.thread_key = thread.key AND n.number = given.number AND n.digest = given.digest;
+            DELETE FROM {schema}.blobs AS b
+            WHERE b.thread_key = thread.key AND b.digest = ANY (p_released_digests) AND NOT EXISTS (
+                SELECT FROM {schema}.turn_blobs AS n WHERE n.thread_key = thread.key AND n.digest = b.digest
+            );
+        END IF;
         r_outcome := 'done';
     END IF;
     RETURN NEXT;

@@ -71,7 +71,7 @@ class Statements:
         )
         self.rewrite: bytes = compose(
             "SELECT * FROM {schema}.rewrite_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::bigint, %s::bigint[], %b::bytea[], %s::bigint, %s::integer)"
+            "%s::bigint, %s::bigint[], %b::bytea[], %s::bigint[], %s::text[], %s::bigint, %s::integer)"
         )
         self.replace_blob: bytes = compose(
             "SELECT * FROM {schema}.replace_blob(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "

@@ -10,7 +10,7 @@ transaction mode.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -42,6 +42,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -303,8 +304,11 @@ class PostgresStorage(Storage):
         check_outcome(thread_id, guard, outcome, revision)
         return outcome == "done"
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
-        given = (new_call(), list(bodies.keys()), list(bodies.values()), now_us, self._lock_timeout_ms)
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
+        pairs = [(number, digest) for number, digests in change.released.items() for digest in digests]
+        names = [number for number, _ in pairs], [digest for _, digest in pairs]
+        bodies = list(change.bodies.keys()), list(change.bodies.values())
+        given = (new_call(), *bodies, *names, now_us, self._lock_timeout_ms)
         ((outcome, revision, edits),) = await self._query(self._sql.rewrite, (*_conditions(thread_id, guard), *given))
         check_outcome(thread_id, guard, outcome, revision)
         return edits

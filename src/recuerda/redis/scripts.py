@@ -495,6 +495,7 @@ return answer(packed and 1 or 0, old, '')
 REWRITE = Script(
     HEAD
     + GUARD
+    + BLOBS
     + """
 local guard, edit = cmsgpack.unpack(ARGV[1]), ARGV[2]
 local got = redis.call('HMGET', KEYS[1], 'head', 'edit')
@@ -504,16 +505,28 @@ if got[2] == edit then return head[EDITS] end
 if not is_in_state(head, guard, got[1]) then return {CONFLICT, head[REVISION]} end
 if not got[1] then return 0 end
 
-local added, gone, growth = {}, {}, 0
-for i = 4, #ARGV, 2 do
+local added, gone, growth, uses = {}, {}, 0, {}
+for i = 4, #ARGV, 3 do
   local value = redis.call('HGET', KEYS[1], ARGV[i])
   if value then
     local start = ID_AT + struct.unpack('>I2', value, LENGTH_AT)
     local kind = string.byte(value, KIND_AT)
     if bit.band(kind, WITH_TIME) > 0 then start = start + 8 end
     if bit.band(kind, WITH_CALL) > 0 then start = start + 8 end
-    if bit.band(kind, WITH_BLOBS) > 0 then start = start + 2 + 32 * struct.unpack('>I2', value, start) end
-    local new = string.sub(value, 1, start - 1) .. ARGV[i + 1]
+    local names = ''
+    if bit.band(kind, WITH_BLOBS) > 0 then
+      local is_released, left = {}, {}
+      for at = 1, #ARGV[i + 2], 32 do is_released[string.sub(ARGV[i + 2], at, at + 31)] = true end
+      each_digest(value, function(digest)
+        if is_released[digest] then
+          uses[digest] = (uses[digest] or tonumber(redis.call('HGET', KEYS[1], 'u:' .. digest) or 1)) - 1
+        else
+          left[#left + 1] = digest
+        end
+      end)
+      names = struct.pack('>I2', #left) .. table.concat(left)
+    end
+    local new = string.sub(value, 1, start - 1) .. names .. ARGV[i + 1]
     gone[#gone + 1] = ARGV[i]
     added[#added + 1], added[#added + 2] = ARGV[i], new
     growth = growth + #new - #value
@@ -521,14 +534,24 @@ for i = 4, #ARGV, 2 do
 end
 head[EDITS] = edits_after(head, ARGV[3])
 head[REWRITTEN] = head[EDITS]
+local unused = {}
+for digest, count in pairs(uses) do
+  if count > 0 then
+    added[#added + 1], added[#added + 2] = 'u:' .. digest, tostring(count)
+  else
+    unused[#unused + 1], unused[#unused + 2] = 'u:' .. digest, 'b:' .. digest
+  end
+end
 -- A change that frees memory starts with a removal; see the top of this file.
+for i = 1, #unused do redis.call('HDEL', KEYS[1], unused[i]) end
 if growth < 0 then redis.call('HDEL', KEYS[1], gone[1]) end
 redis.call('HSET', KEYS[1], 'edit', edit, 'head', cmsgpack.pack(head))
 for i = 1, #added, 2 do redis.call('HSET', KEYS[1], added[i], added[i + 1]) end
 return head[EDITS]
 """
 )
-"""Replace the bodies of records. The arguments are a guard, a random id and the time, and then: number, body, number …
+"""Replace the bodies of records. The arguments are a guard, a random id and the time, and then for each record: its
+number, its body, and the joined digests of the blobs that it no longer names.
 
 Returns the thread's `edits`, 0 if there is no thread, or a refusal.
 """

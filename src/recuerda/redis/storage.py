@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Self, cast
 from urllib.parse import parse_qsl, urlencode
@@ -43,6 +43,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -313,9 +314,11 @@ class RedisStorage(Storage):
         call = RedisCall(scripts.DROP, self._keys.both(thread_id), (wire.pack_guard(guard), turn_id or ""))
         return _accepted(thread_id, await self.run(call), guard) == 1
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
-        pairs = [argument for pair in bodies.items() for argument in pair]
-        arguments = (wire.pack_guard(guard), new_id(), wire.digits(now_us), *pairs)
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
+        changes: list[bytes | int] = []
+        for number, body in change.bodies.items():
+            changes += (number, body, b"".join(map(wire.digest_bytes, change.released_by(number))))
+        arguments = (wire.pack_guard(guard), new_id(), wire.digits(now_us), *changes)
         call = RedisCall(scripts.REWRITE, (self._keys.thread(thread_id),), arguments)
         return cast("int", _accepted(thread_id, await self.run(call, is_repeatable=True), guard)) or None
 

@@ -39,6 +39,7 @@ _DOUBLE = (
 _REPLACE = (
     "UPDATE turn_blobs SET digest = :new, blob_key = :blob WHERE position >> 32 = :key AND digest IN (:old, :new)"
 )
+_RELEASE = "DELETE FROM turn_blobs WHERE position = ? AND digest = ? RETURNING blob_key"
 _DELETE_UNUSED = "DELETE FROM blobs WHERE key = ? AND NOT EXISTS (SELECT 1 FROM turn_blobs WHERE blob_key = key)"
 
 
@@ -61,6 +62,14 @@ def remove(db: sqlite3.Connection, low: int, high: int) -> None:
     """Forget which blobs the turns in a range of positions name, and delete the blobs that no other turn names."""
     db.execute(_UNUSED, {"low": low, "high": high})
     db.execute("DELETE FROM turn_blobs WHERE position BETWEEN ? AND ?", (low, high))
+
+
+def release(db: sqlite3.Connection, position: int, digests: Iterable[str]) -> None:
+    """Forget that a turn names some blobs, and delete the blobs that no other turn names."""
+    for digest in digests:
+        row = db.execute(_RELEASE, (position, digest)).fetchone()
+        if row is not None:
+            db.execute(_DELETE_UNUSED, row)
 
 
 def named(db: sqlite3.Connection, base: int, records: Sequence[TurnRecord]) -> list[TurnRecord]:

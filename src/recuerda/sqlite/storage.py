@@ -11,7 +11,7 @@ import asyncio
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -153,8 +154,8 @@ class SQLiteStorage(Storage):
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         return await self._write(partial(drafts.drop, thread_id, turn_id, guard), erase_s=0.0)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
-        return await self._write(partial(turns.rewrite, thread_id, bodies, now_us, guard), erase_s=0.0)
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
+        return await self._write(partial(turns.rewrite, thread_id, change, now_us, guard), erase_s=0.0)
 
     async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
         return await self._write(partial(turns.replace_blob, thread_id, digest, blob, guard), erase_s=0.0)

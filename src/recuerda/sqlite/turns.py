@@ -6,7 +6,7 @@ No statement reads a thread in order to write it, and the cost of a read depends
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from msgspec import json
@@ -24,6 +24,7 @@ from recuerda.storage.records import (
     Appended,
     Blob,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     RecordKind,
@@ -404,9 +405,7 @@ def _record(row: tuple[Any, ...]) -> TurnRecord:
 # -- replacing bodies --------------------------------------------------------------------------------------------------
 
 
-def rewrite(
-    thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard, db: sqlite3.Connection
-) -> int | None:
+def rewrite(thread_id: str, change: NewBodies, now_us: int, guard: Guard, db: sqlite3.Connection) -> int | None:
     """Do `Storage._rewrite`."""
     head = find(thread_id, guard, db)
     head.check(thread_id, guard)
@@ -415,9 +414,10 @@ def rewrite(
     base = head.key << NUMBER_BITS
     edits = edits_after(head.edits, now_us)
     db.execute("UPDATE threads SET edits = ?, rewritten = ? WHERE key = ?", (edits, edits, head.key))
-    db.executemany(
-        "UPDATE turns SET body = ? WHERE position = ?", [(body, base + number) for number, body in bodies.items()]
-    )
+    bodies = [(body, base + number) for number, body in change.bodies.items()]
+    db.executemany("UPDATE turns SET body = ? WHERE position = ?", bodies)
+    for number, digests in change.released.items():
+        blobs.release(db, base + number, digests)
     return edits
 
 

@@ -45,10 +45,12 @@ from recuerda.storage.records import (
     DraftStep,
     Expected,
     Guard,
+    NewBodies,
     NewRecord,
     NewTurn,
     ReadQuery,
     RecordKind,
+    Released,
     ThreadChanges,
     ThreadInfo,
     ThreadPage,
@@ -764,6 +766,7 @@ class Storage(StorageHooks):
         thread_id: str,
         bodies: Mapping[int, bytes],
         *,
+        released: Released | None = None,
         expected: Expected | None = None,
         user_id: str | None = None,
     ) -> int | None:
@@ -775,6 +778,8 @@ class Storage(StorageHooks):
         Args:
             thread_id: the thread.
             bodies: the new bodies by the numbers of their records. A number that the thread does not hold is skipped.
+            released: the digests of blobs that the new body of a turn no longer names, by the turn's number. A blob is
+                deleted when no turn of the thread names it any more. None for no blobs.
             expected: the version that the thread must have, as `ThreadInfo.version` gives it, including its settings;
                 or its revision alone. Give the version at which the old bodies were read. None for any.
             user_id: the user for whom the bodies are replaced; None for any user.
@@ -785,15 +790,21 @@ class Storage(StorageHooks):
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`.
+            InvalidInput: a digest cannot be used, or a turn is to release blobs and has no new body.
         """
         check_id(thread_id, "thread id")
         for body in bodies.values():
             self._check_body(body)
+        change = NewBodies(bodies, released or {})
+        for digest in (digest for digests in change.released.values() for digest in digests):
+            check_digest(digest)
+        if not change.released.keys() <= bodies.keys():
+            raise InvalidInput("a turn that releases blobs needs a new body that does not name them")
         guard = to_guard(expected, user_id, with_edits=True)
         with self._translated("rewrite", thread_id):
             if not bodies:
                 return None
-            return await self._settled(self._rewrite(thread_id, bodies, self.clock(), guard))
+            return await self._settled(self._rewrite(thread_id, change, self.clock(), guard))
 
     async def clean_up(self) -> None:
         """Remove what a killed process may have left: copies of erased text, and blobs that no turn names."""

@@ -8,7 +8,7 @@ rules as ordinary Python.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -196,15 +197,16 @@ class StorageHooks(ABC):
             "thread instead"
         )
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
         """Check the guard, and replace the bodies of turns and summaries by number, in one atomic operation. Optional.
 
-        A number that the thread no longer holds is skipped. `edits` becomes `edits_after` of itself and `now_us`, and
-        `rewritten` and the result are the same number. Without a thread and without a guard, nothing happens, and the
-        result is None.
+        A turn no longer names the digests that `change.released` has under its number. A blob goes when no turn of the
+        thread names it any more. A number that the thread no longer holds is skipped. `edits` becomes `edits_after` of
+        itself and `now_us`, and `rewritten` and the result are the same number. Without a thread and without a guard,
+        nothing happens, and the result is None.
         """
         raise ConfigurationError(
-            f"{type(self).__name__} cannot replace the bodies of {len(bodies)} turns of {thread_id!r}"
+            f"{type(self).__name__} cannot replace the bodies of {len(change.bodies)} turns of {thread_id!r}"
         )
 
     async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -113,9 +113,9 @@ class MemoryStorage(Storage):
         with self._open():
             return self._log(thread_id).drop_draft(turn_id, guard)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
         with self._open():
-            return self._log(thread_id).rewrite(bodies, now_us, guard)
+            return self._log(thread_id).rewrite(change, now_us, guard)
 
     async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
         with self._open():

@@ -35,6 +35,11 @@ REMEMBERED = 1000
 NO_BLOBS: Mapping[str, bytes] = MappingProxyType({})
 """No bytes."""
 
+Released: TypeAlias = Mapping[int, Sequence[str]]
+"""The digests of blobs that turns no longer name, by the numbers of the turns."""
+
+_NO_RELEASED: Released = MappingProxyType({})
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_10000_US = 253_402_300_800_000_000
@@ -171,6 +176,22 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             raise InvalidInput(f"a turn holds 1 to {MAX_MESSAGE_COUNT} messages, not {self.message_count}")
         if self.created_us is not None and not 0 <= self.created_us < _YEAR_10000_US:
             raise InvalidInput(f"a turn's time is from 1970 to 9999 in microseconds, not {self.created_us}")
+
+
+class NewBodies(msgspec.Struct, frozen=True):
+    """New bodies of records.
+
+    Attributes:
+        bodies: the new bodies by the numbers of the records.
+        released: the digests of blobs that turns no longer name, by the numbers of the turns, which get new bodies.
+    """
+
+    bodies: Mapping[int, bytes]
+    released: Released = _NO_RELEASED
+
+    def released_by(self, number: int) -> Sequence[str]:
+        """Return the digests of the blobs that a turn no longer names."""
+        return self.released.get(number, ())
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ clock, no lock and no event loop: its user must let each operation end before th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -22,6 +22,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -222,16 +223,20 @@ class ThreadLog(msgspec.Struct):
         self.uses[blob.digest] = sum(blob.digest in record.blobs for record in self.records.values())
         return True
 
-    def rewrite(self, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+    def rewrite(self, change: NewBodies, now_us: int, guard: Guard) -> int | None:
         """Do what `Storage._rewrite` describes."""
         self.check_user(guard)
         self.check_state(guard)
         if not self.exists:
             return None
         self.edits = self.rewritten = edits_after(self.edits, now_us)
-        for number, body in bodies.items():
-            if number in self.records:
-                self.records[number] = msgspec.structs.replace(self.records[number], body=body)
+        for number, body in change.bodies.items():
+            if (record := self.records.get(number)) is not None:
+                gone = [digest for digest in record.blobs if digest in change.released_by(number)]
+                left = tuple(digest for digest in record.blobs if digest not in gone)
+                self.records[number] = msgspec.structs.replace(record, body=body, blobs=left)
+                for digest in gone:
+                    self._release_blob(digest)
         return self.edits
 
     def update(self, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:

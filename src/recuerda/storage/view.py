@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import CoroutineType
 from typing import Any
 from weakref import WeakSet
@@ -21,6 +21,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
@@ -112,8 +113,8 @@ class UserStorage(Storage):
     async def _list_drafts(self, limit: int, user_id: str | None, position: tuple[int, str] | None) -> list[DraftInfo]:
         return await self.storage._list_drafts(limit, self._listed(user_id), position)
 
-    async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
-        return await self.storage._rewrite(thread_id, bodies, now_us, self._mine(thread_id, guard))
+    async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
+        return await self.storage._rewrite(thread_id, change, now_us, self._mine(thread_id, guard))
 
     async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
         return await self.storage._replace_blob(thread_id, digest, blob, self._mine(thread_id, guard))

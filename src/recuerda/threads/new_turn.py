@@ -7,7 +7,7 @@ from collections.abc import Collection
 import msgspec
 
 from recuerda.messages.codec import decode_turn, encode_turn
-from recuerda.messages.files import LARGEST_INLINE, has_files, offloaded, turn_with_files, with_files
+from recuerda.messages.files import LARGEST_INLINE, digests_in, has_files, offloaded, turn_with_files, with_files
 from recuerda.messages.message import Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Blob, NewTurn
@@ -30,17 +30,20 @@ def new_turn(turn: Turn, storage: Storage, *, id: str | None = None) -> NewTurn:
     return NewTurn(body=encode_turn(stored), message_count=count, id=id, blobs=kept)
 
 
-def rewritten_body(turn: Turn, *, kept: Collection[str]) -> bytes:
-    """Return the new body of a stored turn. Its files stay beside it if they are among the `kept` digests.
+def rewritten_body(turn: Turn, *, kept: Collection[str]) -> tuple[bytes, list[str]]:
+    """Return the new body of a stored turn, and the digests of the files that it releases.
 
-    A rewrite cannot add files beside a turn, so other files are in the body.
+    The files with the `kept` digests, which the stored turn names, stay beside it. A rewrite cannot add files beside a
+    turn, so other files are in the body.
 
     Raises:
         EncodeError: a value has no JSON form.
     """
     messages, blobs = offloaded(turn.messages)
     added = {digest: data for digest, data in blobs.items() if digest not in kept}
-    return encode_turn(msgspec.structs.replace(turn, messages=with_files(messages, added)))
+    named = digests_in(messages)
+    body = encode_turn(msgspec.structs.replace(turn, messages=with_files(messages, added)))
+    return body, [digest for digest in kept if digest not in named]
 
 
 def fitted_to(new: NewTurn, storage: Storage) -> NewTurn:

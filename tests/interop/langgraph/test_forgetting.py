@@ -1,7 +1,7 @@
 """Deleting, pruning and copying take all of a thread's namespaces, and leave the rest as it was."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -22,7 +22,7 @@ from recuerda import (
     ThreadConflict,
 )
 from recuerda.interop.langgraph import RecuerdaSaver, RecuerdaStore
-from recuerda.storage import Guard
+from recuerda.storage import Guard, NewBodies
 from tests.interop.langgraph.graphs import RIKER, chat, nested, said, texts, thread
 
 
@@ -138,11 +138,11 @@ async def test_a_prune_that_meets_a_writer_tries_again() -> None:
     class Busy(MemoryStorage):
         left = 1
 
-        async def _rewrite(self, thread_id: str, bodies: Mapping[int, bytes], now_us: int, guard: Guard) -> int | None:
+        async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
             if self.left:
                 self.left -= 1
                 await self.append(thread_id, NewTurn(body=b'{"messages":[]}', message_count=1))
-            return await super()._rewrite(thread_id, bodies, now_us, guard)
+            return await super()._rewrite(thread_id, change, now_us, guard)
 
     storage = Busy()
     await run(RecuerdaSaver(storage), "first", "one")

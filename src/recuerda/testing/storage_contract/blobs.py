@@ -169,6 +169,30 @@ class BlobContract(ContractBase):
         await storage.erase_user("bob")
         assert await held(storage, "b") == set()
 
+    async def test_a_rewritten_turn_releases_blobs(self, storage: Storage, another: Storage) -> None:
+        await show(storage, (CAT, DOG, EMPTY), (CAT,))
+        await storage.rewrite("a", {1: b"no animals", 2: b"a cat"}, released={1: [DOG.digest, CAT.digest]})
+        found = await another.read("a", blobs=None)
+        assert named(found) == [(EMPTY.digest,), (CAT.digest,)]
+        assert [record.body for record in found.records] == [b"no animals", b"a cat"]
+        assert await held(another) == {CAT.data, EMPTY.data}
+        await another.rewrite("a", {1: b"nothing", 7: b""}, released={1: [EMPTY.digest, DOG.digest], 7: [CAT.digest]})
+        assert named(await storage.read("a")) == [(), (CAT.digest,)]
+        assert await held(storage) == {CAT.data}
+        await storage.append("a", with_blobs(DOG, CAT))
+        await storage.undo("a", number=2)
+        assert await held(another) == {CAT.data, DOG.data}
+
+    async def test_a_turn_releases_blobs_only_with_a_new_body_and_at_its_version(self, storage: Storage) -> None:
+        await show(storage, (CAT,))
+        with pytest.raises(InvalidInput, match="new body"):
+            await storage.rewrite("a", {}, released={1: [CAT.digest]})
+        with pytest.raises(InvalidInput, match="digest"):
+            await storage.rewrite("a", {1: b""}, released={1: ["cat"]})
+        with pytest.raises(ThreadConflict):
+            await storage.rewrite("a", {1: b""}, released={1: [CAT.digest]}, expected=0)
+        assert await held(storage) == {CAT.data}
+
     async def test_a_summary_leaves_the_blobs_of_its_turns(self, storage: Storage) -> None:
         await show(storage, (CAT,), (DOG,))
         await storage.summarize("a", b"two animals", through=1)
