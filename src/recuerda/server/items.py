@@ -26,10 +26,12 @@ from recuerda.messages.message import (
     TextReasoningContent,
     UnknownContent,
     UriContent,
+    with_contents,
     with_properties,
 )
 from recuerda.server.compacting import notes_in
 from recuerda.server.faults import bad_request
+from recuerda.server.kept_files import lifted, put_back
 from recuerda.server.kinds import check_tool_item, is_tool_item, tool_content
 from recuerda.server.names import TurnName, is_item_id, parse_item_id
 from recuerda.server.requests import Item, check_parts, convert
@@ -52,7 +54,8 @@ _SENDABLE_OUTPUTS = {"input_text", "output_text", "text", "input_image", "input_
 _BARE = {"file_data": "base64"}  # marks a file whose item holds only the base64 text and no data: URL
 _FIELDS = ("filename", "detail", "file_data")
 _IMAGE_SCHEMES = ("http://", "https://", "data:image/")
-_PARTS = {"message": "content", "function_call_output": "output"}
+_PARTS = {"message": "content", "function_call_output": "output", "custom_tool_call_output": "output"}
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -146,7 +149,7 @@ def _checked(item: Item, name: TurnName, index: int, path: str) -> Item:
         whole["status"] = whole.get("status") or "completed"
     if kind == "message":
         whole["content"] = _content(whole, path)
-    if kind == "function_call_output" and isinstance(whole["output"], list):
+    if kind in _OUTPUTS and isinstance(whole["output"], list):
         _check_parts(cast("list[Item]", whole["output"]), f"{path}.output", sendable=_SENDABLE_OUTPUTS)
     return whole
 
@@ -221,7 +224,10 @@ def to_message(item: Item) -> ChatMessage:
         return message
     parts = _PARTS.get(item["type"])
     kept = {name: value for name, value in item.items() if name != parts or plain.get(name) != value}
-    return with_properties(message, {ITEM: kept})
+    if not _is_kept_whole(message):
+        return with_properties(message, {ITEM: kept})
+    rest, files = lifted(kept)
+    return with_properties(with_contents(message, [*message.contents, *files]), {ITEM: rest})
 
 
 def from_message(message: ChatMessage) -> Item | None:
@@ -232,8 +238,15 @@ def from_message(message: ChatMessage) -> Item | None:
     if not isinstance(found, dict):
         return _plain_item(message)
     kept = cast("Item", found)
+    if _is_kept_whole(message):
+        return put_back(kept, message.contents[1:])
     parts = _PARTS.get(kept["type"])
     return kept if parts is None or parts in kept else {**kept, parts: _plain_item(message)[parts]}
+
+
+def _is_kept_whole(message: ChatMessage) -> bool:
+    """Return whether a message says only the kind of its item."""
+    return isinstance(next(iter(message.contents), None), UnknownContent)
 
 
 def _plain_message(item: Item) -> ChatMessage:
@@ -246,7 +259,7 @@ def _plain_message(item: Item) -> ChatMessage:
         case "function_call":
             call = FunctionCallContent(item["call_id"], _function_name(item), item["arguments"])
             return ChatMessage("assistant", [call], message_id=id)
-        case "function_call_output":
+        case "function_call_output" | "custom_tool_call_output":
             return ChatMessage("tool", [_result(item["call_id"], item["output"])], message_id=id)
         case "reasoning":
             return ChatMessage("assistant", [_reasoning(item)], message_id=id)

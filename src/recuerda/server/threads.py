@@ -20,14 +20,14 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError
-from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
 from recuerda.server.faults import key_in_use, locked, not_found
 from recuerda.server.names import Tenancy
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Expected, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.storage.records import NO_BLOBS, Expected, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.threads.forking import ForkPlace, fork_thread
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
+from recuerda.threads.new_turn import new_turn, rewritten_body
 from recuerda.threads.warm import read_on
 
 METADATA = "conversation"
@@ -155,9 +155,13 @@ class Threads:
     async def _look(self, tenancy: Tenancy, name: str, **query: Any) -> View:
         thread_id = tenancy.thread_id(name)
         try:
-            return _view(tenancy, await self.storage_of(tenancy).read(thread_id, blobs=None, **query), thread_id)
+            found = await self.storage_of(tenancy).read(thread_id, blobs=None, **query)
         except ThreadOwnershipError:
             return View(None)
+        view = _view(tenancy, found, thread_id)
+        if view.info is None or found.found is None:
+            return view
+        return msgspec.structs.replace(view, found=await self._whole_turn(tenancy, found.found, thread_id))
 
     async def _read(self, warm: _Warm, tenancy: Tenancy, name: str, limit: int | None, turn_id: str | None) -> View:
         thread_id = tenancy.thread_id(name)
@@ -181,8 +185,17 @@ class Threads:
         if missing := history.missing_files():
             history.files.add(await self.storage_of(tenancy).read_blobs(thread_id, missing))
         warm.keep(thread_id, history)
-        committed = None if found.found is None else stored_turn(found.found, thread_id)
+        committed = None if found.found is None else await self._whole_turn(tenancy, found.found, thread_id, history)
         return View(found.info, tuple(history.turns_with_files()), committed, found.dropped is not None)
+
+    async def _whole_turn(
+        self, tenancy: Tenancy, record: TurnRecord, thread_id: str, history: History | None = None
+    ) -> StoredTurn:
+        """Return a turn with its files, which take a trip if the history does not hold them."""
+        files = NO_BLOBS if history is None else history.files.of(record.blobs)
+        if len(files) < len(record.blobs):
+            files = await self.storage_of(tenancy).read_blobs(thread_id, record.blobs)
+        return stored_turn(record, thread_id, files)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -218,18 +231,19 @@ class Threads:
         Raises:
             ThreadConflict: the thread is not at the version `expected`.
         """
-        thread_id = tenancy.thread_id(name)
-        appended = await self.storage_of(tenancy).append(
-            thread_id, _new_turn(turn, turn_id), expected=expected, title=title_of(turn)
-        )
+        thread_id, storage = tenancy.thread_id(name), self.storage_of(tenancy)
+        new = new_turn(turn, storage, id=turn_id)
+        appended = await storage.append(thread_id, new, expected=expected, title=title_of(turn))
         record = appended.record
         if appended.replayed:
-            return stored_turn(record, thread_id)
+            return await self._whole_turn(tenancy, record, thread_id)
         for warm in (self._newest, self._whole):
             history = warm.get(thread_id)
             if history.version == expected:
                 history.committed(record, turn)
-        return StoredTurn(record.number, record.id, record.created_us, turn)
+                history.files.add({blob.digest: blob.data for blob in new.blobs})
+                history.files.release(history.turns)
+        return StoredTurn(record.number, record.id, record.created_us, turn, record.blobs)
 
     async def add(self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str) -> StoredTurn:
         """Append a turn to a thread that exists, after any turns that other writers add. Return the stored turn.
@@ -251,8 +265,8 @@ class Threads:
 
         The thread is made if it does not exist. Return the stored turn, and whether the thread had it before.
         """
-        thread_id = tenancy.thread_id(name)
-        appended = await self.storage_of(tenancy).append(thread_id, _new_turn(turn, turn_id), keep_messages=keep)
+        thread_id, storage = tenancy.thread_id(name), self.storage_of(tenancy)
+        appended = await storage.append(thread_id, new_turn(turn, storage, id=turn_id), keep_messages=keep)
         return stored_turn(appended.record, thread_id), appended.replayed
 
     async def fork(
@@ -271,8 +285,8 @@ class Threads:
             await fork_thread(storage, tenancy.thread_id(name), ForkPlace(through=through), into=copy)
         except (InvalidInput, ThreadNotFound):
             raise ThreadConflict(tenancy.thread_id(name), expected=through, actual=0) from None
-        appended = await storage.append(copy, _new_turn(turn, turn_id))
-        return stored_turn(appended.record, copy)
+        appended = await storage.append(copy, new_turn(turn, storage, id=turn_id))
+        return await self._whole_turn(tenancy, appended.record, copy)
 
     async def rewrite(self, tenancy: Tenancy, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
         """Replace a turn by the turn that `change` returns for it.
@@ -289,7 +303,9 @@ class Threads:
             storage, info = self.storage_of(tenancy), view.info
             if info.title_turn == view.found.number and title_of(changed) != info.title:
                 info = await storage.update_thread(info.id, title=None, expected=info.version)
-            await storage.rewrite(info.id, {view.found.number: encode_turn(changed)}, expected=info.version)
+            number = view.found.number
+            body, gone = rewritten_body(changed, kept=view.found.blobs)
+            await storage.rewrite(info.id, {number: body}, released={number: gone}, expected=info.version)
             return True
 
         is_done = await repeated(step)
@@ -426,16 +442,11 @@ async def repeated(step: Callable[[], Awaitable[T]]) -> T:
     return await step()
 
 
-def _new_turn(turn: Turn, turn_id: str) -> NewTurn:
-    return NewTurn(body=encode_turn(turn), message_count=max(1, len(turn.messages)), id=turn_id)
-
-
 def _view(tenancy: Tenancy, found: ThreadSlice, thread_id: str) -> View:
     if found.info is None or found.info.user_id != tenancy.tenant:
         return View(None)
     turns = tuple(stored_turn(record, thread_id, found.blobs) for record in found.records if record.kind == "turn")
-    committed = None if found.found is None else stored_turn(found.found, thread_id)
-    return View(found.info, turns, committed, found.dropped is not None, is_cut=found.start > found.info.first)
+    return View(found.info, turns, None, found.dropped is not None, is_cut=found.start > found.info.first)
 
 
 def _size(turns: Sequence[StoredTurn]) -> int:
