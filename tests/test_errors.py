@@ -6,7 +6,7 @@ import copy
 import inspect
 import pickle
 from concurrent.futures import ProcessPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
 import pytest
@@ -27,6 +27,7 @@ SAMPLES: list[errors.RecuerdaError] = [
     errors.ThreadDiverged("t", "conv_1", "part 1 is another one"),
     errors.TurnPending("t", turn_id="x", step=1, age=timedelta(hours=1), waiting=("c1",)),
     errors.DraftConflict("t", turn_id="x", number=1),
+    errors.AlreadyDecided("t", call_id="c", decision="approved", decided_by="ana", decided_at=datetime.now(UTC)),
     errors.ToolOutcomeUnknown("t", call_id="c", name="pay", arguments={"euros": 9}),
     errors.OutputError("Trip", reason="Expected `int` - at `$.days`", field="days"),
     errors.OutputRefused("Trip"),

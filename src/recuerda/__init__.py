@@ -8,12 +8,14 @@ storage by its URL.
 from recuerda.agent.agent import Agent
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, OutputSchema
 from recuerda.agent.client import ChatClient
-from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
+from recuerda.agent.decisions import CallDecision
+from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingPage, PendingTurn
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, tool
 from recuerda.errors import (
+    AlreadyDecided,
     ChatClientError,
     ConfigurationError,
     CorruptTurn,
@@ -91,7 +93,9 @@ __all__ = [
     "AgentResponseStream",
     "AgentResponseUpdate",
     "AgentThread",
+    "AlreadyDecided",
     "Appended",
+    "CallDecision",
     "ChatClient",
     "ChatClientError",
     "ChatMessage",
@@ -125,6 +129,7 @@ __all__ = [
     "OutputRefused",
     "OutputSchema",
     "PendingCall",
+    "PendingPage",
     "PendingTurn",
     "ProviderError",
     "RecuerdaError",

@@ -30,6 +30,7 @@ credentials.
     ├── RerankerError               a reranking model failed, or its scores do not match
     ├── TurnPending                 a turn was interrupted: resume it or drop it
     ├── DraftConflict               another process continues the turn, or the turn ended: load the draft again
+    │   └── AlreadyDecided          another person has decided about the call: the decision stands
     ├── ToolOutcomeUnknown          a tool was started, and nobody knows whether it finished: find out
     ├── OutputError                 the model's answer does not have the form that the caller asked for
     │   └── OutputRefused           the model refused to answer
@@ -39,7 +40,7 @@ credentials.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -251,21 +252,35 @@ class TurnPending(RecuerdaError):
     """Raised when a run meets a turn that was begun on the thread and never committed.
 
     `turn_id` is the turn's id, `step` is the number of its saved steps, and `age` is the time since the last step.
-    `waiting` has the ids of the calls that wait for approval.
+    `waiting` has the ids of the calls that wait for approval. `is_decided` is True if a person has decided about all
+    calls, and the turn waits for the run that carries the decisions out.
     """
 
-    def __init__(self, thread_id: str, *, turn_id: str, step: int, age: timedelta, waiting: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        thread_id: str,
+        *,
+        turn_id: str,
+        step: int,
+        age: timedelta,
+        waiting: Sequence[str] = (),
+        is_decided: bool = False,
+    ) -> None:
         self.thread_id = thread_id
         self.turn_id = turn_id
         self.step = step
         self.age = age
         self.waiting: tuple[str, ...] = tuple(waiting)
+        self.is_decided = is_decided
         since = f"{age.total_seconds():.0f} s ago"
         super().__init__(
             f"thread {thread_id!r} has a turn whose calls {', '.join(map(repr, waiting))} wait for approval since "
             f"{since}: decide with agent.resume(thread, approvals={{call_id: True or False}}), or drop the turn with "
             "agent.discard_turn(thread)"
             if waiting
+            else f"thread {thread_id!r} has a turn whose calls a person has decided about, {since}: carry the "
+            'decisions out with agent.resume(thread), or run with on_pending="resume"'
+            if is_decided
             else f"thread {thread_id!r} has a turn that was interrupted after step {step}, {since}: "
             'resume it with agent.resume(thread), or run with on_pending="resume" or "discard"'
         )
@@ -289,6 +304,29 @@ class DraftConflict(RecuerdaError):
             else f"step {number} of turn {turn_id!r} does not continue the draft of thread {thread_id!r}: another "
             "process continues this turn, or it was committed or dropped. Nothing was saved. Load the draft to see."
         )
+
+
+class AlreadyDecided(DraftConflict):
+    """Raised when a person decides about a call about which another person has decided; nothing was changed.
+
+    `decision` is "approved", "refused", "edited" or "expired". `decided_by` is the name of the person who decided, or
+    None, and `decided_at` is the time.
+    """
+
+    def __init__(
+        self, thread_id: str, *, call_id: str, decision: str, decided_by: str | None, decided_at: datetime
+    ) -> None:
+        by = "" if decided_by is None else f" by {decided_by}"
+        RecuerdaError.__init__(
+            self,
+            f"call {call_id!r} of thread {thread_id!r} was already {decision}{by} at "
+            f"{decided_at:%Y-%m-%d %H:%M:%S} UTC. That decision stands; nothing was changed.",
+        )
+        self.thread_id = thread_id
+        self.call_id = call_id
+        self.decision = decision
+        self.decided_by = decided_by
+        self.decided_at = decided_at
 
 
 class ToolOutcomeUnknown(RecuerdaError):

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from recuerda import (
+    AlreadyDecided,
     ConfigurationError,
     Context,
     ContextProvider,
-    DraftConflict,
     FunctionResultContent,
     FunctionTool,
     InvalidInput,
@@ -122,13 +122,13 @@ async def test_of_two_that_approve_at_once_one_is_refused(tmp_path: Path, deed: 
                 *(one.resume(thread, approvals={thread: True}) for one in (first, second)), return_exceptions=True
             )
             failures = [one for one in came if isinstance(one, Exception)]
-            assert [type(one) in (DraftConflict, InvalidInput, ToolOutcomeUnknown) for one in failures] == [True], came
+            assert [type(one) for one in failures] == [AlreadyDecided], came
             assert deed.done.count(thread) == 1
 
 
 APPROVER = """
 import asyncio, sys
-from recuerda import FunctionTool, InvalidInput
+from recuerda import AlreadyDecided, FunctionTool
 from recuerda.testing.scripted import ScriptedChatClient
 
 def act(what: str) -> str:
@@ -141,7 +141,7 @@ async def main():
     ) as agent:
         try:
             print((await agent.resume("t", approvals={"a": True})).text)
-        except InvalidInput as error:
+        except AlreadyDecided as error:
             print(type(error).__name__)
 
 asyncio.run(main())
@@ -160,7 +160,7 @@ async def test_another_process_goes_on_with_an_approval_and_a_third_is_refused(
         (await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)).stdout.strip()
         for _ in range(2)
     ]
-    assert said == ["done", "InvalidInput"]
+    assert said == ["done", "AlreadyDecided"]
     assert file.read_text() == "a"
 
 
@@ -209,7 +209,7 @@ async def test_an_allowed_call_that_was_cut_is_in_doubt_and_told(
     pending = await one.pending_turn("t")
     assert pending is not None
     assert [(call.call_id, call.is_started) for call in pending.calls] == [("a", True)]
-    with pytest.raises(InvalidInput, match="is not waiting for that"):
+    with pytest.raises(AlreadyDecided, match="already approved"):
         await one.resume("t", approvals={"a": True})
     with pytest.raises(ToolOutcomeUnknown):
         await one.resume("t")

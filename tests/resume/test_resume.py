@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from recuerda import (
     Agent,
+    AlreadyDecided,
     ChatClientError,
     ChatMessage,
     ChatRequest,
@@ -190,7 +191,7 @@ async def test_a_call_waits_to_be_allowed_and_is_then_made_once(storage: Storage
     assert [one.call_id for one in waiting.pending] == ["c1"]
     reply = await second.resume("t", approvals={"c1": True})
     assert (reply.text, reply.pending, deed.done) == ("done", (), ["a"])
-    with pytest.raises(InvalidInput, match="already resumed or dropped"):
+    with pytest.raises(AlreadyDecided, match="already approved"):
         await second.resume("t", approvals={"c1": True})
     assert deed.done == ["a"]
 

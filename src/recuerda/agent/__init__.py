@@ -3,7 +3,8 @@
 from recuerda.agent.agent import Agent
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, OutputSchema
 from recuerda.agent.client import ChatClient
-from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingTurn
+from recuerda.agent.decisions import CallDecision
+from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingPage, PendingTurn
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.titler import Titler
@@ -14,6 +15,7 @@ __all__ = [
     "AgentResponse",
     "AgentResponseStream",
     "AgentResponseUpdate",
+    "CallDecision",
     "ChatClient",
     "ChatModel",
     "ChatRequest",
@@ -22,6 +24,7 @@ __all__ = [
     "FunctionTool",
     "OutputSchema",
     "PendingCall",
+    "PendingPage",
     "PendingTurn",
     "Summarizer",
     "Titler",

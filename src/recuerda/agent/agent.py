@@ -20,11 +20,12 @@ from recuerda.agent.background import run_in_background
 from recuerda.agent.branching import branch_of
 from recuerda.agent.chat import ChatModel
 from recuerda.agent.generics import OutputType, V
+from recuerda.agent.inbox import list_pending, save_decisions
 from recuerda.agent.incoming import InputChoice
-from recuerda.agent.journal import drop_draft, load_draft
+from recuerda.agent.journal import drop_draft, durable_store, load_draft
 from recuerda.agent.output import output_form
 from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest, input_messages
-from recuerda.agent.response import AgentResponse, PendingTurn
+from recuerda.agent.response import AgentResponse, PendingPage, PendingTurn
 from recuerda.agent.resuming import pending_turn
 from recuerda.agent.run import Run
 from recuerda.agent.settings import AgentSettings, Durability
@@ -32,7 +33,7 @@ from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.threads import AgentThreads
 from recuerda.agent.titler import Titler
-from recuerda.agent.tools import FunctionTool, ToolInput, tools_by_name
+from recuerda.agent.tools import FunctionTool, ToolInput, checked_limit, tools_by_name
 from recuerda.errors import ConfigurationError
 from recuerda.ids import check_choice, check_limit
 from recuerda.json_value import Json, JsonObject
@@ -69,6 +70,8 @@ class Agent:
         summarizer: summarizes turns that are too old for the window. If None, they are left out without a summary.
         titler: lets a model write the titles of new threads behind the answer. If None, a title is the start of the
             first text.
+        approval_expires: the time after which a call that waits for approval is refused, unless its tool has a time of
+            its own. The next run on the thread tells the model so. If None, a call waits for ever.
         mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL. If None, no
             copies are kept.
 
@@ -95,6 +98,7 @@ class Agent:
         durability: Durability = "turn",
         summarizer: Summarizer | None = None,
         titler: Titler | None = None,
+        approval_expires: timedelta | None = None,
         mirror: Storage | str | None = None,
     ) -> None:
         check_choice(durability, get_args(Durability), "durability")
@@ -120,6 +124,7 @@ class Agent:
             durability=durability,
             summarizer=summarizer,
             titler=titler,
+            approval_expires=checked_limit(approval_expires, "approval_expires"),
         )
 
     def __repr__(self) -> str:
@@ -380,6 +385,7 @@ class Agent:
         *,
         approvals: Mapping[str, bool | JsonObject] | None = None,
         outcomes: Mapping[str, Json] | None = None,
+        decided_by: str | None = None,
         keep_partial: bool = False,
         output_type: OutputType[V] = None,
     ) -> AgentResponse[V]:
@@ -393,18 +399,25 @@ class Agent:
             approvals: decisions about calls that wait for approval, by call id: True runs the call, False tells the
                 model that it was refused, an object runs it with these arguments instead.
             outcomes: the results of calls that were started, by call id, as JSON.
+            decided_by: the name of the person who decided about the approvals. The thread keeps it with the calls.
             keep_partial: as in `run`.
             output_type: as in `run`. It is not kept with the turn, so give it again.
 
         Raises:
             InvalidInput: there is no interrupted turn (it may have been resumed or dropped already), or a named call
-                does not wait for this decision.
+                does not wait for this decision, or its approval comes too late.
+            AlreadyDecided: another person has decided about a call.
             ToolOutcomeUnknown: a call was started, `outcomes` does not name it, and its tool is not `retry_safe`.
             ThreadConflict: the thread has changed since the turn began, so the turn can only be dropped.
             DraftConflict: another process has resumed the turn.
         """
         request = self._resumption(
-            thread, approvals=approvals, outcomes=outcomes, keep_partial=keep_partial, output_type=output_type
+            thread,
+            approvals=approvals,
+            outcomes=outcomes,
+            decided_by=decided_by,
+            keep_partial=keep_partial,
+            output_type=output_type,
         )
         return await self._start(request).drained()
 
@@ -418,6 +431,53 @@ class Agent:
         opened = self._threads.of_run(thread)
         draft = await load_draft(opened)
         return None if draft is None else pending_turn(draft, opened.id)
+
+    async def list_pending(
+        self, *, user_id: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> PendingPage:
+        """Return a page of the turns that wait for approvals in the agent's storage, the first begun in front.
+
+        A turn whose calls are all decided is among them until a run carries the decisions out. A turn that is running,
+        or that broke off, is not. The storage lists the unfinished turns (see `Storage.list_drafts`), and each turn of
+        the page is read, all at the same time.
+
+        Args:
+            user_id: list only turns in this user's threads; None lists the turns of all users.
+            limit: the largest number of unfinished turns to look at, at least 1.
+            cursor: the `PendingPage.cursor` of the previous page with the same user; None for the first page.
+
+        Raises:
+            InvalidInput: the limit is below 1, the user id cannot be used, or the cursor does not come from a
+                `PendingPage`.
+            ConfigurationError: the storage cannot list unfinished turns.
+        """
+        return await list_pending(self.storage, user_id=user_id, limit=limit, cursor=cursor)
+
+    async def decide(
+        self,
+        thread: AgentThread | str,
+        approvals: Mapping[str, bool | JsonObject],
+        *,
+        decided_by: str | None = None,
+    ) -> PendingTurn:
+        """Save decisions about calls that wait for approval, and call no tool and no model.
+
+        The next `resume`, or `run(on_pending="resume")`, carries the decisions out, in this or any other process.
+
+        Args:
+            thread: a thread or its id.
+            approvals: as in `resume`. New arguments are checked now if this agent has the tool.
+            decided_by: as in `resume`.
+
+        Raises:
+            AlreadyDecided: another person has decided about a call.
+            InvalidInput: no turn waits, a named call does not wait for approval, or its approval comes too late. Or
+                the turn is still running or broke off.
+        """
+        opened = self._threads.of_run(thread)
+        decisions = Decisions(approvals=approvals, decided_by=decided_by)
+        tools = {tool.name: tool for tool in self._settings.tools}
+        return await save_decisions(opened, decisions, view=durable_store(opened).view, tools=tools)
 
     async def discard_turn(self, thread: AgentThread | str, *, turn_id: str | None = None) -> bool:
         """Delete the thread's interrupted turn for good. The thread itself does not change.
@@ -517,12 +577,13 @@ class Agent:
         *,
         approvals: Mapping[str, bool | JsonObject] | None = None,
         outcomes: Mapping[str, Json] | None = None,
+        decided_by: str | None = None,
         keep_partial: bool = False,
         output_type: object = None,
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
-            decisions=Decisions(outcomes=outcomes or {}, approvals=approvals or {}),
+            decisions=Decisions(outcomes=outcomes or {}, approvals=approvals or {}, decided_by=decided_by),
             durability="steps",
             keep_partial=keep_partial,
             form=output_form(output_type),

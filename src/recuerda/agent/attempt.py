@@ -18,6 +18,7 @@ import msgspec
 from recuerda.agent.beginning import Beginning
 from recuerda.agent.exchange import Exchange
 from recuerda.agent.failed import failure_text, is_lost_race
+from recuerda.agent.inbox import decided_before
 from recuerda.agent.journal import Journal, durable_store
 from recuerda.agent.prompt import Prompt, first_sent, prompt_of
 from recuerda.agent.queue import QueueTicket
@@ -29,7 +30,7 @@ from recuerda.agent.settings import AgentSettings
 from recuerda.agent.steps import RunningTurn
 from recuerda.agent.tool_output import answering_model
 from recuerda.agent.tools import FunctionTool
-from recuerda.errors import ConfigurationError
+from recuerda.errors import ConfigurationError, DraftConflict
 from recuerda.ids import new_id
 from recuerda.messages.message import Turn
 from recuerda.providers.context import ContextProvider
@@ -75,6 +76,7 @@ class Attempt:
             name=settings.name,
             journal=beginning.journal,
             is_streamed=request.is_streamed,
+            approval_expires=settings.approval_expires,
             inside=ticket.inside,
             form=form,
         )
@@ -136,8 +138,13 @@ class Attempt:
         """Record the caller's decisions; return the calls to run first, or None when the turn waits for a decision."""
         if self._request.decisions is None:
             return ()
-        step = settle(self._turn, self._request.decisions, tools, thread_id=self._request.thread.id)
-        return None if step is None else await self._exchange.record(step)
+        thread, decisions = self._request.thread, self._request.decisions
+        now_us = durable_store(thread).view.clock()
+        step = settle(self._turn, decisions, tools, thread_id=thread.id, now_us=now_us)
+        try:
+            return None if step is None else await self._exchange.record(step)
+        except DraftConflict as conflict:
+            raise (await decided_before(thread, decisions) or conflict) from None
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

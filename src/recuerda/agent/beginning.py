@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
+from recuerda.agent.inbox import decided_before
 from recuerda.agent.journal import Journal, durable_store, load_draft, version_after
 from recuerda.agent.request import RunRequest
-from recuerda.agent.resuming import calls_to_allow, draft_age, running_turn
+from recuerda.agent.resuming import draft_age, pending_turn, running_turn
 from recuerda.agent.settings import AgentSettings
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.errors import InvalidInput, ThreadConflict, TurnPending
 from recuerda.ids import new_id
+from recuerda.storage.records import Draft
 from recuerda.threads.loading import LoadedThread
 
 
@@ -38,13 +40,7 @@ async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSe
     """
     draft = await load_draft(request.thread) if loaded.has_draft else None
     if draft is not None:
-        raise TurnPending(
-            request.thread.id,
-            turn_id=draft.turn_id,
-            step=len(draft.steps),
-            age=draft_age(draft),
-            waiting=calls_to_allow(draft),
-        )
+        raise _pending(draft, request.thread.id)
     replaces = None if loaded.replaced is None else loaded.replaced.number
     turn, turn_id = RunningTurn([Step(input=request.messages, replaces=replaces)]), request.turn_id
     if request.keep_partial or request.keep_failed:
@@ -60,16 +56,31 @@ async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSe
     return Beginning(turn=turn, turn_id=turn_id, journal=None)
 
 
+def _pending(draft: Draft, thread_id: str) -> TurnPending:
+    turn = pending_turn(draft, thread_id)
+    return TurnPending(
+        thread_id,
+        turn_id=draft.turn_id,
+        step=len(draft.steps),
+        age=draft_age(draft),
+        waiting=[call.call_id for call in turn.calls if call.waits_for == "approval"],
+        is_decided=turn.is_paused and not turn.waits_for_approval,
+    )
+
+
 async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
     """Begin where the thread's interrupted turn stopped.
 
     Raises:
         InvalidInput: there is no interrupted turn.
+        AlreadyDecided: there is none any more, because another caller has decided about its calls.
         ThreadConflict: the thread has changed since the turn began.
         ConfigurationError: the thread's store cannot hold an unfinished turn.
     """
     thread = request.thread
     if (draft := await load_draft(thread)) is None:
+        if request.decisions is not None and (decided := await decided_before(thread, request.decisions)) is not None:
+            raise decided
         raise InvalidInput(
             f"thread {thread.id!r} has no interrupted turn: it was already resumed or dropped, or never begun"
         )

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ from recuerda.agent.journal import Journal
 from recuerda.agent.output import Correction, OutputForm
 from recuerda.agent.prompt import Prompt
 from recuerda.agent.response import AgentResponseUpdate, no_value
-from recuerda.agent.resuming import runnable
+from recuerda.agent.resuming import limits, runnable
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.agent.tools import FunctionTool, too_many_calls, unknown_tool
 from recuerda.errors import OutputError, OutputRefused, RunLimitError
@@ -53,6 +54,7 @@ class Exchange:
         name: the agent's name, which stands on the model's messages; None for no name.
         journal: saves each step; None if no steps are saved.
         is_streamed: True asks the model to answer piece by piece.
+        approval_expires: the time after which a call that waits for approval is refused; None for no limit.
         inside: awaits a tool as part of the run.
         form: the form of the answer; None for text.
 
@@ -69,6 +71,7 @@ class Exchange:
         name: str | None,
         journal: Journal | None,
         is_streamed: bool,
+        approval_expires: timedelta | None,
         inside: Inside,
         form: OutputForm | None = None,
     ) -> None:
@@ -79,6 +82,7 @@ class Exchange:
         self._inside = inside
         self._thread = thread
         self._is_streamed = is_streamed
+        self._approval_expires = approval_expires
         self._said: list[ChatUpdate] = []
         self._is_kept = thread.is_kept_by_service
         self._sent = 0
@@ -176,8 +180,10 @@ class Exchange:
         )
         started: Sequence[int] = ()
         if calls:
-            started = tuple(runnable(RunningTurn([step]), prompt.tools))
-            await self.record(msgspec.structs.replace(step, started=started))
+            answer = RunningTurn([step])
+            started = tuple(runnable(answer, prompt.tools))
+            expires = limits(answer, prompt.tools, self._approval_expires)
+            await self.record(msgspec.structs.replace(step, started=started, expires=expires))
         elif self._form is not None:
             self._take_output(step, self._form)
         else:

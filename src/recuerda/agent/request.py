@@ -38,10 +38,16 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         outcomes: the results of calls that were started.
         approvals: True to run a call, False to refuse it, an object to run it with these arguments.
+        decided_by: the name of the person who decided about the approvals; None if it is not known.
     """
 
     outcomes: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
     approvals: Mapping[str, bool | JsonObject] = msgspec.field(default_factory=dict[str, bool | JsonObject])
+    decided_by: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.decided_by is not None:
+            check_id(self.decided_by, "decided_by")
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):

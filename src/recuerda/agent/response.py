@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeAlias
 
 import msgspec
 
+from recuerda.agent.decisions import CallDecision
 from recuerda.agent.generics import V_co
 from recuerda.agent.output import OutputForm
 from recuerda.errors import InvalidInput, OutputError, RecuerdaError
 from recuerda.messages.message import AnyContent, ChatMessage, TextContent, Usage
 from recuerda.threads.history import StoredTurn
 
-WaitsFor: TypeAlias = Literal["approval", "outcome"]
-"""What a call without a result waits for: a person's approval, or the outcome of a tool that was started."""
+WaitsFor: TypeAlias = Literal["approval", "outcome", "resume"]
+"""What a call without a result waits for: a person's approval, the outcome of a tool that was started, or the next
+run, which carries out the decision of a person."""
 
 
 class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,19 +27,26 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
         call_id: the id of the call, for the decisions given to `Agent.resume`.
         name: the tool's name.
         arguments: the arguments as the model gave them: an object, or a text that should have been one.
-        is_started: True when the tool was started and it is not known whether it finished. False when the call waits
-            for approval.
+        is_started: True when the tool was started and it is not known whether it finished.
+        asked_at: the time at which the answer with the call was saved.
+        expires_at: the time after which the call is refused; None if it waits for ever.
+        decision: the decision about the call that the next run carries out; None if nobody has decided yet.
     """
 
     call_id: str
     name: str
     arguments: str | Mapping[str, Any]
     is_started: bool = False
+    asked_at: datetime | None = None
+    expires_at: datetime | None = None
+    decision: CallDecision | None = None
 
     @property
     def waits_for(self) -> WaitsFor:
-        """What the call waits for: a person's "approval", or the "outcome" of a tool that was started."""
-        return "outcome" if self.is_started else "approval"
+        """What the call waits for: a person's "approval", the "outcome" of a started tool, or a "resume"."""
+        if self.is_started:
+            return "outcome"
+        return "approval" if self.decision is None else "resume"
 
 
 class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +61,7 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
         input: the input of the turn.
         messages: the messages that the model and its tools have added so far.
         calls: the calls that have no result yet.
+        user_id: the user to whom the thread belongs, if `Agent.list_pending` found the turn.
     """
 
     thread_id: str
@@ -62,11 +72,33 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
     input: tuple[ChatMessage, ...]
     messages: tuple[ChatMessage, ...]
     calls: tuple[PendingCall, ...]
+    user_id: str | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """True if the turn is whole but for decisions of a person, or for the run that carries them out.
+
+        False if it broke off.
+        """
+        return bool(self.calls) and not any(call.is_started for call in self.calls)
 
     @property
     def waits_for_approval(self) -> bool:
-        """True if the turn is whole but for decisions of a person. False if it broke off."""
-        return bool(self.calls) and all(call.waits_for == "approval" for call in self.calls)
+        """True if the turn is paused, and a person has not yet decided about all of its calls."""
+        return self.is_paused and any(call.waits_for == "approval" for call in self.calls)
+
+
+class PendingPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a list of paused turns.
+
+    Attributes:
+        turns: the turns, the turn that was begun first in front. They may be fewer than the limit, because turns that
+            broke off are left out.
+        cursor: an opaque text with which to ask for the next page; None on the last page.
+    """
+
+    turns: tuple[PendingTurn, ...]
+    cursor: str | None
 
 
 class AgentResponse(msgspec.Struct, Generic[V_co], frozen=True, kw_only=True):

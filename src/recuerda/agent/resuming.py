@@ -6,19 +6,20 @@ gives the outcome, unless the tool may be run again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from recuerda.agent.decisions import CallDecision, decision_in, decision_of
 from recuerda.agent.request import Decisions
 from recuerda.agent.response import PendingCall, PendingTurn
 from recuerda.agent.steps import RunningTurn, Step, decode_step
 from recuerda.agent.tools import FunctionTool
-from recuerda.errors import InvalidInput, ToolOutcomeUnknown
+from recuerda.errors import AlreadyDecided, InvalidInput, ToolOutcomeUnknown
 from recuerda.ids import new_id
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent
-from recuerda.storage.records import Draft
+from recuerda.storage.contract import system_clock
+from recuerda.storage.records import Draft, from_microseconds
 
 DENIED = "Error: the user did not allow this call"
 """The result of a call that was not approved."""
@@ -26,10 +27,13 @@ DENIED = "Error: the user did not allow this call"
 
 def running_turn(draft: Draft) -> RunningTurn:
     """Return the state that a run had reached, from its draft."""
-    return RunningTurn(decode_step(step.body) for step in draft.steps)
+    turn = RunningTurn()
+    for step in draft.steps:
+        turn.apply(decode_step(step.body), at_us=step.created_us)
+    return turn
 
 
-def pending_turn(draft: Draft, thread_id: str) -> PendingTurn:
+def pending_turn(draft: Draft, thread_id: str, *, user_id: str | None = None) -> PendingTurn:
     """Return the description of a draft."""
     state = running_turn(draft)
     return PendingTurn(
@@ -41,29 +45,47 @@ def pending_turn(draft: Draft, thread_id: str) -> PendingTurn:
         input=state.input,
         messages=tuple(state.new),
         calls=pending_calls(state, list(state.waiting)),
+        user_id=user_id,
     )
 
 
 def draft_age(draft: Draft) -> timedelta:
     """Return the time since the last step of a draft was saved."""
-    return timedelta(microseconds=max(0, time.time_ns() // 1000 - draft.steps[-1].created_us))
+    return timedelta(microseconds=max(0, system_clock() - draft.steps[-1].created_us))
 
 
 def pending_calls(state: RunningTurn, positions: Sequence[int]) -> tuple[PendingCall, ...]:
     """Return the descriptions of the waiting calls at some positions."""
-    calls = state.calls
+    calls, asked_us = state.calls, state.asked_us or system_clock()
     return tuple(
         PendingCall(
-            call_id=calls[i].call_id, name=calls[i].name, arguments=calls[i].arguments, is_started=i in state.started
+            call_id=calls[i].call_id,
+            name=calls[i].name,
+            arguments=calls[i].arguments,
+            is_started=i in state.started,
+            asked_at=from_microseconds(asked_us),
+            expires_at=from_microseconds(asked_us + state.expires[i]) if i in state.expires else None,
+            decision=state.decided.get(i),
         )
         for i in positions
     )
 
 
-def calls_to_allow(draft: Draft) -> tuple[str, ...]:
-    """Return the ids of a draft's calls that wait for approval."""
+def expires_by_itself(draft: Draft, *, now_us: int) -> bool:
+    """Return True if a turn waited for approvals, and all of them come too late now."""
     state = running_turn(draft)
-    return tuple(call.call_id for call in pending_calls(state, list(state.waiting)) if not call.is_started)
+    expired = state.expired(now_us)
+    return bool(expired) and not state.started & state.waiting.keys() and len(expired) == len(state.undecided)
+
+
+def limits(state: RunningTurn, tools: Mapping[str, FunctionTool], default: timedelta | None) -> dict[int, int]:
+    """Return the times in microseconds after which approvals of a new answer's calls come too late, by position."""
+    found = {
+        i: tools[call.name].approval_expires or default
+        for i, call in state.waiting.items()
+        if _needs_approval(call, tools)
+    }
+    return {i: limit // timedelta(microseconds=1) for i, limit in found.items() if limit is not None}
 
 
 def runnable(state: RunningTurn, tools: Mapping[str, FunctionTool]) -> list[int]:
@@ -71,18 +93,51 @@ def runnable(state: RunningTurn, tools: Mapping[str, FunctionTool]) -> list[int]
     return [i for i, call in state.waiting.items() if not _needs_approval(call, tools)]
 
 
+def decide(state: RunningTurn, decisions: Decisions, *, thread_id: str, now_us: int) -> dict[int, CallDecision]:
+    """Return the caller's decisions about the calls of a turn, by position, and refusals for calls that expired.
+
+    Raises:
+        AlreadyDecided: another caller has decided about a call.
+        InvalidInput: a decision names a call that does not wait for approval, or comes too late.
+    """
+    for call_id in decisions.approvals:
+        if (known := decision_in(state.new, call_id)) is not None:
+            raise already_decided(known, call_id, thread_id)
+    expired = state.expired(now_us)
+    decided: dict[int, CallDecision] = {}
+    for i in _named(state, decisions.approvals, "approvals", started=False):
+        call_id = state.calls[i].call_id
+        if i in expired:
+            raise InvalidInput(
+                f"the approval of call {call_id!r} of thread {thread_id!r} comes too late: it was possible until "
+                f"{from_microseconds(state.asked_us + state.expires[i]):%Y-%m-%d %H:%M:%S} UTC. The next run refuses "
+                "the call and tells the model why"
+            )
+        decided[i] = decision_of(given=decisions.approvals[call_id], by=decisions.decided_by, at_us=now_us)
+    return decided | {i: CallDecision(kind="expired", at_us=now_us) for i in expired}
+
+
+def already_decided(decision: CallDecision, call_id: str, thread_id: str) -> AlreadyDecided:
+    """Return the error for a second decision about a call."""
+    return AlreadyDecided(
+        thread_id, call_id=call_id, decision=decision.kind, decided_by=decision.by, decided_at=decision.at
+    )
+
+
 def settle(
-    state: RunningTurn, decisions: Decisions, tools: Mapping[str, FunctionTool], *, thread_id: str
+    state: RunningTurn, decisions: Decisions, tools: Mapping[str, FunctionTool], *, thread_id: str, now_us: int
 ) -> Step | None:
-    """Return the first step of a resumed run; None when calls wait for approval and the caller decided about no call.
+    """Return the first step of a resumed run; None when calls wait for approval and nobody decided about a call.
 
     A call that was not started needed approval when the model made it. So it waits for a decision, even if its tool no
-    longer needs approval now.
+    longer needs approval now. A decision that was saved before is carried out like the caller's own. Its arguments are
+    checked when the tool is called, because they cannot be changed any more: if they do not match, the model is told.
 
     Raises:
         InvalidInput: a decision names a call that does not wait for it, because the call was already settled or never
-            made. Or the agent does not have the tool, or the caller's arguments do not match it. In each case
-            nothing is settled.
+            made. Or the agent does not have the tool, the caller's arguments do not match it, or the approval comes
+            too late. In each case nothing is settled.
+        AlreadyDecided: another caller has decided about a call.
         ToolOutcomeUnknown: a call was started, the caller gives no outcome for it, and it may not run again.
     """
     results: dict[int, FunctionResultContent] = {}
@@ -91,22 +146,38 @@ def settle(
     for i in _named(state, decisions.outcomes, "outcomes", started=True):
         call = state.calls[i]
         results[i] = FunctionResultContent(call.call_id, to_json(decisions.outcomes[call.call_id], "the outcome"))
-    for i in _named(state, decisions.approvals, "approvals", started=False):
+    new = decide(state, decisions, thread_id=thread_id, now_us=now_us)
+    undone = {i: decision for i, decision in state.decided.items() if i in state.waiting and i not in state.started}
+    for i, decision in sorted((undone | new).items()):
         call = state.calls[i]
-        decision = decisions.approvals[call.call_id]
-        if decision is False:
-            results[i] = FunctionResultContent(call.call_id, DENIED, is_error=True)
+        if not decision.is_allowed:
+            results[i] = FunctionResultContent(call.call_id, _refusal(decision, state.expires.get(i)), is_error=True)
             continue
         approved.append(i)
         tool = _known(call, tools)
-        if decision is not True:
-            tool.check(decision)
-            edited[i] = decision
+        if decision.arguments is not None:
+            edited[i] = decision.arguments
+            if i in new:
+                tool.check(decision.arguments)
     doubtful = [i for i in state.waiting if i in state.started and i not in results]
     again = [_repeatable(i, state, tools, thread_id) for i in doubtful]
     if state.calls and not (results or again or approved):
         return None
-    return Step(results=results, approved=tuple(approved), edited=edited, started=(*again, *approved), claim=new_id())
+    return Step(
+        results=results,
+        approved=tuple(approved),
+        edited=edited,
+        decided=new,
+        started=(*again, *approved),
+        claim=new_id(),
+    )
+
+
+def _refusal(decision: CallDecision, limit_us: int | None) -> str:
+    """Return the text that tells the model why its call was not run."""
+    if decision.kind != "expired":
+        return DENIED
+    return f"Error: nobody allowed this call within {timedelta(microseconds=limit_us or 0)}, so it was not run"
 
 
 def _known(call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionTool:

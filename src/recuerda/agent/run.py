@@ -17,12 +17,13 @@ from recuerda.agent.attempt import Attempt
 from recuerda.agent.beginning import begin_again, begin_new
 from recuerda.agent.branching import begun
 from recuerda.agent.incoming import incoming, may_repeat
-from recuerda.agent.journal import drop_draft, load_draft
+from recuerda.agent.journal import drop_draft, durable_store, load_draft
 from recuerda.agent.queue import QueueTicket
 from recuerda.agent.reading import Reading, read_thread
 from recuerda.agent.replacing import read_for_replacement, read_for_resumption
 from recuerda.agent.request import Decisions, RunRequest
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, replayed
+from recuerda.agent.resuming import expires_by_itself
 from recuerda.agent.settings import AgentSettings
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.files import without_bytes
@@ -86,22 +87,27 @@ class Run:
             return await read_for_replacement(request, self._settings)
         reading = await read_thread(request, self._settings)
         is_in_the_way = reading.loaded.has_draft and reading.loaded.committed is None and request.decisions is None
-        if is_in_the_way and request.on_pending != "raise":
-            await self._clear_the_way(reading)
+        if is_in_the_way and await self._clear_the_way(reading):
             reading = await read_thread(request, self._settings)
         return (await read_for_replacement(request, self._settings)) if request.is_replacement else (request, reading)
 
-    async def _clear_the_way(self, reading: Reading) -> None:
-        """Drop or resume the interrupted turn, as the caller asked for."""
+    async def _clear_the_way(self, reading: Reading) -> bool:
+        """Drop or resume the interrupted turn, as the caller asked for. Return False if it stays.
+
+        A turn whose approvals come too late now is resumed in any case: it waits for nobody.
+        """
         request = self._request
         draft = await load_draft(request.thread)
         if draft is None:
-            return
+            return True
         if request.on_pending == "discard":
             await drop_draft(request.thread, draft.turn_id)
+        elif request.on_pending == "raise" and not expires_by_itself(draft, now_us=_now_us(request)):
+            return False
         else:
             resumption = RunRequest(thread=request.thread, decisions=Decisions(), durability="steps")
             await _carried_out(await self._begin(resumption, reading))
+        return True
 
     async def _begin(self, request: RunRequest, reading: Reading) -> Attempt:
         if request.decisions is None:
@@ -111,6 +117,10 @@ class Run:
             if (replaced := beginning.turn.replaces) is not None:
                 reading = await read_for_resumption(request, reading, self._settings, replaced)
         return Attempt(self._settings, request, reading=reading, beginning=beginning, ticket=self.ticket)
+
+
+def _now_us(request: RunRequest) -> int:
+    return durable_store(request.thread).view.clock()
 
 
 async def _without_known(request: RunRequest, loaded: LoadedThread) -> tuple[RunRequest, StoredTurn | None]:

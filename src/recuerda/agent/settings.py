@@ -36,6 +36,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     durability: Durability
     summarizer: Summarizer | None
     titler: Titler | None
+    approval_expires: timedelta | None = None
 
     @property
     def service(self) -> ThreadService | None:

@@ -10,11 +10,12 @@ A step is encoded as a JSON object without its empty fields:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
 
 import msgspec
 
+from recuerda.agent.decisions import CallDecision, noted
 from recuerda.errors import StateError
 from recuerda.json_value import Json, JsonObject, to_json
 from recuerda.messages.codec import encode_json, message_from_json, message_to_json
@@ -28,6 +29,8 @@ from recuerda.messages.message import (
     Usage,
     with_contents,
 )
+
+T = TypeVar("T")
 
 INTERRUPTED = "(This answer was interrupted.)"
 """The text of an answer that was interrupted before its first word."""
@@ -45,6 +48,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         started: the calls that are started with this step.
         approved: the calls that the caller allowed.
         edited: arguments from the caller that replace the model's arguments.
+        decided: the decisions about calls that wait for approval.
+        expires: the time in microseconds after which an approval of a call comes too late, for calls with such a limit.
         usage: the tokens that the model's answer cost.
         claim: a random id of the run that works on the turn, in the first step after the turn was begun or resumed.
     """
@@ -57,6 +62,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     started: tuple[int, ...] = ()
     approved: tuple[int, ...] = ()
     edited: Mapping[int, JsonObject] = msgspec.field(default_factory=dict[int, JsonObject])
+    decided: Mapping[int, CallDecision] = msgspec.field(default_factory=dict[int, CallDecision])
+    expires: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
     usage: Usage | None = None
     claim: str | None = None
 
@@ -72,6 +79,9 @@ class RunningTurn:
         self.results: dict[int, FunctionResultContent] = {}
         self.started: set[int] = set()
         self.approved: set[int] = set()
+        self.decided: dict[int, CallDecision] = {}
+        self.expires: dict[int, int] = {}
+        self.asked_us: int = 0
         for step in steps:
             self.apply(step)
 
@@ -91,6 +101,16 @@ class RunningTurn:
         return {i: call for i, call in enumerate(self.calls) if i not in self.results}
 
     @property
+    def undecided(self) -> dict[int, FunctionCallContent]:
+        """The calls that wait for approval, by position."""
+        return {i: call for i, call in self.waiting.items() if i not in self.started and i not in self.decided}
+
+    def expired(self, now_us: int) -> list[int]:
+        """Return the positions of the calls for which an approval comes too late."""
+        limits = {i: self.expires[i] for i in self.undecided if i in self.expires}
+        return [i for i, after_us in limits.items() if self.asked_us and self.asked_us + after_us <= now_us]
+
+    @property
     def is_answered(self) -> bool:
         """True when the model has answered without calling anything."""
         return bool(self.new) and self.new[-1].role == "assistant" and not self.calls
@@ -100,8 +120,13 @@ class RunningTurn:
         """The number of answers whose calls have all been run."""
         return sum(message.role == "tool" for message in self.new)
 
-    def apply(self, step: Step) -> None:
-        """Add a step to the state."""
+    def apply(self, step: Step, *, at_us: int = 0) -> None:
+        """Add a step to the state.
+
+        Args:
+            step: the step.
+            at_us: the time at which the step was saved, in microseconds since 1970; 0 if it has just been made.
+        """
         if step.removed:
             self._take_back(step.removed)
         self.input += step.input
@@ -109,11 +134,16 @@ class RunningTurn:
             self.replaces = step.replaces
         for message in step.messages:
             self.new.append(message)
-            self.results, self.started, self.approved = {}, set(), set()
+            self._forget_calls()
+            self.asked_us = at_us
         if step.usage is not None:
             self.usage = step.usage if self.usage is None else self.usage + step.usage
+        if step.decided:
+            self.new[-1] = _with_decisions(self.new[-1], step.decided)
+            self.decided.update(step.decided)
         if step.edited:
             self.new[-1] = _with_arguments(self.new[-1], step.edited)
+        self.expires.update(step.expires)
         self.approved.update(step.approved)
         self.started.update(step.started)
         self.results.update(step.results)
@@ -129,6 +159,7 @@ class RunningTurn:
             results=self.results,
             started=tuple(sorted(self.started)),
             approved=tuple(sorted(self.approved)),
+            expires=self.expires,
             usage=self.usage,
         )
 
@@ -162,11 +193,16 @@ class RunningTurn:
         kept = said[: max(0, len(said) - count)]
         self.new = list(kept[len(self.input) :])
         self.input = kept[: len(self.input)]
-        self.results, self.started, self.approved = {}, set(), set()
+        self._forget_calls()
 
     def _close(self, results: Mapping[int, FunctionResultContent]) -> None:
         self.new.append(ChatMessage("tool", [results[i] for i in range(len(self.calls))]))
+        self._forget_calls()
+
+    def _forget_calls(self) -> None:
+        """Forget what is known about the calls of the last answer."""
         self.results, self.started, self.approved = {}, set(), set()
+        self.decided, self.expires = {}, {}
 
 
 def not_run(call: FunctionCallContent, *, is_started: bool) -> FunctionResultContent:
@@ -177,13 +213,24 @@ def not_run(call: FunctionCallContent, *, is_started: bool) -> FunctionResultCon
 
 def _with_arguments(answer: ChatMessage, edited: Mapping[int, JsonObject]) -> ChatMessage:
     """Return the answer with other arguments in some of its calls, so that the thread shows the calls that were run."""
+    return _with_calls(answer, edited, lambda call, arguments: msgspec.structs.replace(call, arguments=arguments))
+
+
+def _with_decisions(answer: ChatMessage, decided: Mapping[int, CallDecision]) -> ChatMessage:
+    """Return the answer with the decisions about some of its calls."""
+    return _with_calls(answer, decided, noted)
+
+
+def _with_calls(
+    answer: ChatMessage, changes: Mapping[int, T], change: Callable[[FunctionCallContent, T], FunctionCallContent]
+) -> ChatMessage:
+    """Return the answer with changed calls, by position."""
     parts: list[AnyContent] = []
     position = 0
     for part in answer.contents:
         if isinstance(part, FunctionCallContent):
-            changed = edited.get(position)
+            parts.append(change(part, changes[position]) if position in changes else part)
             position += 1
-            parts.append(part if changed is None else msgspec.structs.replace(part, arguments=changed))
         else:
             parts.append(part)
     return with_contents(answer, parts)
@@ -202,6 +249,8 @@ class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):
     started: list[int] = []
     approved: list[int] = []
     edited: dict[int, dict[str, Any]] = {}
+    decided: dict[int, CallDecision] = {}
+    expires: dict[int, int] = {}
     usage: Usage | None = None
     claim: str | None = None
 
@@ -224,6 +273,8 @@ def encode_step(step: Step) -> bytes:
         started=list(step.started),
         approved=list(step.approved),
         edited={i: cast("dict[str, Any]", to_json(values, "arguments")) for i, values in step.edited.items()},
+        decided=dict(step.decided),
+        expires=dict(step.expires),
         usage=step.usage,
         claim=step.claim,
     )
@@ -249,6 +300,8 @@ def decode_step(body: bytes) -> Step:
         started=tuple(wire.started),
         approved=tuple(wire.approved),
         edited=wire.edited,
+        decided=wire.decided,
+        expires=wire.expires,
         usage=wire.usage,
         claim=wire.claim,
     )

@@ -68,6 +68,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             the level DEBUG.
         timeout: the time after which a call is given up; None for no limit. The model is told that the outcome is not
             known: an async function is cancelled, but a sync function goes on in its thread.
+        approval_expires: the time after which a call that waits for approval is refused; None for the agent's time.
+            The next run on the thread tells the model so.
     """
 
     name: str
@@ -81,6 +83,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     retry_safe: bool = False
     expose_errors: bool = False
     timeout: timedelta | None = None
+    approval_expires: timedelta | None = None
 
     @classmethod
     def of(
@@ -94,6 +97,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         retry_safe: bool = False,
         expose_errors: bool = False,
         timeout: timedelta | None = None,
+        approval_expires: timedelta | None = None,
     ) -> Self:
         """Return a tool that calls `function`.
 
@@ -111,6 +115,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             retry_safe: see the attribute. False does not change a tool that is safe.
             expose_errors: see the attribute. False does not change a tool that exposes its errors.
             timeout: see the attribute. None does not change a tool that has a limit.
+            approval_expires: see the attribute. None does not change a tool that has a time of its own.
 
         Raises:
             ConfigurationError: a parameter cannot be described to a model, or the function is a generator; the error
@@ -124,6 +129,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
                 retry_safe=retry_safe,
                 expose_errors=expose_errors,
                 timeout=timeout,
+                approval_expires=approval_expires,
             )
             return cast("Self", changed)
         inner = without_partial(without_descriptor(function))
@@ -149,6 +155,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             retry_safe=retry_safe,
             expose_errors=expose_errors,
             timeout=timeout,
+            approval_expires=checked_limit(approval_expires, "approval_expires"),
         )
 
     @classmethod
@@ -170,9 +177,10 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         retry_safe: bool,
         expose_errors: bool,
         timeout: timedelta | None,
+        approval_expires: timedelta | None,
     ) -> FunctionTool:
         """Return the tool with other values. A value that is True never becomes False again."""
-        if not (name or description or needs_approval or retry_safe or expose_errors or timeout):
+        if not (name or description or needs_approval or retry_safe or expose_errors or timeout or approval_expires):
             return self
         return msgspec.structs.replace(
             self,
@@ -182,6 +190,7 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             retry_safe=retry_safe or self.retry_safe,
             expose_errors=expose_errors or self.expose_errors,
             timeout=timeout or self.timeout,
+            approval_expires=checked_limit(approval_expires, "approval_expires") or self.approval_expires,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -253,6 +262,17 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         return await result if inspect.isawaitable(result) else result
 
 
+def checked_limit(limit: timedelta | None, name: str) -> timedelta | None:
+    """Return a time limit.
+
+    Raises:
+        ConfigurationError: the limit is neither None nor a positive timedelta.
+    """
+    if limit is not None and not (isinstance(limit, timedelta) and limit > timedelta()):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+        raise ConfigurationError(f"{name} must be a timedelta such as timedelta(days=2), or None; it is {limit!r}")
+    return limit
+
+
 def _checked_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ConfigurationError(
@@ -311,6 +331,7 @@ def tool(
     retry_safe: bool = False,
     expose_errors: bool = False,
     timeout: timedelta | None = None,
+    approval_expires: timedelta | None = None,
 ) -> Callable[[Callable[P, R]], DecoratedTool[P, R]]: ...
 
 
@@ -324,6 +345,7 @@ def tool(
     retry_safe: bool = False,
     expose_errors: bool = False,
     timeout: timedelta | None = None,
+    approval_expires: timedelta | None = None,
 ) -> DecoratedTool[P, R] | Callable[[Callable[P, R]], DecoratedTool[P, R]]:
     """Return a tool made from the decorated function: `@tool`, or `@tool(needs_approval=True)`.
 
@@ -341,6 +363,7 @@ def tool(
             retry_safe=retry_safe,
             expose_errors=expose_errors,
             timeout=timeout,
+            approval_expires=approval_expires,
         )
 
     return make if function is None else make(function)
