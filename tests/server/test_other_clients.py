@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from typing import Any
 
@@ -13,10 +14,16 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI, BadRequestError, NotFoundError
 
 from recuerda import ContextWindow, Storage
 from recuerda.server import Limits, ServerSettings, TenantKeys
+from recuerda.server.encodings import KNOWN
 from recuerda.server.keys import digest_of
 from recuerda.testing import ScriptedOpenAIServer
 from tests.openai.canned import CannedServer
 from tests.server.serving import MODEL, failed_stream, running, sdk
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 KEY = "key-of-ann-0123456789"
 PAGE = "https://example.org"
@@ -69,6 +76,31 @@ async def test_a_compressed_body_is_unpacked_within_the_limits(storage: Storage,
         ):
             answer = await send(body, encoding)
             assert (answer.status_code, answer.json()["error"]["type"]) == (status, "invalid_request_error")
+        assert all(name in answer.json()["error"]["message"] for name in KNOWN)
+
+
+async def test_a_body_that_zstd_has_compressed_is_unpacked_within_the_limits(
+    storage: Storage, model: ScriptedOpenAIServer
+) -> None:
+    model.default = "Yes."
+    settings = ServerSettings(model=MODEL, limits=Limits(max_body_bytes=300_000))
+    async with running(storage, model.base_url, settings=settings) as url, httpx.AsyncClient(base_url=url) as raw:
+        text = json.dumps({"input": "x" * 200_000}).encode()
+        packed = zstd.compress(text)
+        wide = zstd.compress(text, options={zstd.CompressionParameter.window_log: 27})
+        endless = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 27})
+        for body, status in (
+            (packed, 200),
+            (wide, 200),  # a short body needs no window of this size
+            (packed[:-9], 400),
+            (packed + packed, 400),
+            (b"no zstd", 400),
+            (endless.compress(text) + endless.flush(), 400),  # a body of unknown length asks for 128 MB
+            (zstd.compress(b" " * 10_000_000), 413),
+        ):
+            headers = {"content-type": "application/json", "content-encoding": "zstd"}
+            answer = await raw.post("/v1/responses", content=body, headers=headers)
+            assert answer.status_code == status, answer.text
 
 
 async def test_web_pages_of_the_origins_that_are_named_may_call_and_others_may_not(

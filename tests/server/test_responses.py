@@ -290,3 +290,21 @@ async def test_only_whole_turns_that_fit_the_window_are_sent(storage: Storage, m
         for number in range(6):
             await client.responses.create(input=f"{number}", conversation=conversation)
         assert [text for _, text in sent(model)] == ["3", "Yes.", "4", "Yes.", "5"]
+
+
+async def test_a_format_that_has_only_a_name_is_that_of_an_earlier_response(
+    client: AsyncOpenAI, model: ScriptedOpenAIServer
+) -> None:
+    model.default = '{"name": "Picard"}'
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    whole: Any = {"format": {"type": "json_schema", "name": "captain", "schema": schema, "strict": True}}
+    named: Any = {"format": {"type": "json_schema", "name": "captain"}}
+    first = await client.responses.create(input="Who?", text=whole)
+    plain = await client.responses.create(input="x", previous_response_id=first.id)
+    last = await client.responses.create(input="Who?", previous_response_id=plain.id, text=named)
+    body: Any = model.requests[-1].body
+    assert body["response_format"] == (model.requests[0].body)["response_format"]
+    assert last.to_dict()["text"] == first.to_dict()["text"]
+    with pytest.raises(BadRequestError) as refusal:
+        await client.responses.create(input="Who?", text=named)
+    assert (refusal.value.param, refusal.value.code) == ("text.format.schema", "missing_required_parameter")

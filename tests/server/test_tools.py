@@ -9,6 +9,9 @@ from openai import AsyncOpenAI, BadRequestError
 
 from recuerda import Storage
 from recuerda.server import ServerSettings
+from recuerda.server.prompt import chat_body
+from recuerda.server.requests import AllowedTools, CreateResponse
+from recuerda.server.tools import tools_of
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Reply, ToolCall
 from tests.server.serving import MODEL, running, sdk, streamed
@@ -62,6 +65,50 @@ async def test_a_choice_names_a_function_of_the_request(client: AsyncOpenAI, mod
         with pytest.raises(BadRequestError) as refusal:
             await create(input="x", **wrong)
         assert refusal.value.param == "tool_choice"
+
+
+async def test_only_the_tools_that_a_request_allows_can_be_called(
+    client: AsyncOpenAI, model: ScriptedOpenAIServer
+) -> None:
+    model.default = "Yes."
+    create: Any = client.responses.create
+    add, spawn = {"type": "function", "name": "add"}, {"type": "function", "name": "spawn", "namespace": "agents"}
+    for allowed, mode, names in (
+        ([add], "auto", ["add"]),
+        ([spawn, add], "required", ["add", "agents__spawn"]),
+        ([{"type": "namespace", "name": "agents"}], "required", ["agents__spawn", None]),
+        ([SEARCH, add], "auto", ["add"]),
+        ([SEARCH], "auto", []),
+    ):
+        choice = {"type": "allowed_tools", "mode": mode, "tools": allowed}
+        response = await create(input="x", tools=[ADD, AGENTS, SEARCH], tool_choice=choice)
+        body: Any = model.requests[-1].body
+        offered = [tool["function"]["name"] for tool in body.get("tools", [])]
+        assert offered == [name or offered[-1] for name in names]
+        assert body.get("tool_choice") == (mode if names else None)
+        assert response.tool_choice.to_dict() == choice
+        assert len(response.tools) == 2
+    refused: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"mode": "auto", "tools": [{"type": "function", "name": "sub"}]}, "tool_choice.tools[0].name"),
+        ({"mode": "auto", "tools": [{"type": "function"}]}, "tool_choice.tools[0].name"),
+        ({"mode": "auto", "tools": [{"name": "add"}]}, "tool_choice.tools[0].type"),
+        ({"mode": "auto", "tools": []}, "tool_choice.tools"),
+        ({"mode": "sometimes", "tools": [add]}, "tool_choice.mode"),
+        ({"mode": "required", "tools": [SEARCH]}, "tool_choice.tools"),
+    )
+    for wrong, param in refused:
+        with pytest.raises(BadRequestError) as refusal:
+            await create(input="x", tools=[ADD, SEARCH], tool_choice={"type": "allowed_tools", **wrong})
+        assert refusal.value.param == param
+
+
+def test_openais_server_is_told_which_tools_are_allowed() -> None:
+    choice = AllowedTools("auto", [{"type": "function", "name": "add"}])
+    request = CreateResponse(input="x", tools=[ADD, AGENTS], tool_choice=choice)
+    body: Any = chat_body(request, [], tools_of(request, "auto"), model="m", is_openai=True)
+    assert len(body["tools"]) == 3
+    named = [{"type": "function", "function": {"name": "add"}}]
+    assert body["tool_choice"] == {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": named}}
 
 
 async def test_tools_that_only_openai_can_run_are_refused_or_left_out_and_named(

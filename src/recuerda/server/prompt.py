@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, FunctionResultContent, Turn
 from recuerda.openai.wire import wire_messages
 from recuerda.server.faults import bad_request
-from recuerda.server.requests import CreateResponse, FunctionChoice, TextFormat
+from recuerda.server.requests import AllowedTools, CreateResponse, FunctionChoice, TextFormat, convert
 from recuerda.server.tools import Tools, chosen_names
 from recuerda.server.turns import merged_messages
 
@@ -74,9 +75,9 @@ def chat_body(
         "verbosity": None if request.text is None else request.text.verbosity,
         "response_format": None if request.text is None else _format(request.text.format),
     }
-    if tools.offered:
-        settings["tools"] = [tool.wire for tool in tools.offered]
-        settings["tool_choice"] = _choice(request.tool_choice, tools)
+    if offered := _offered(tools, is_openai=is_openai):
+        settings["tools"] = offered
+        settings["tool_choice"] = _choice(request.tool_choice, tools, is_openai=is_openai)
         settings["parallel_tool_calls"] = request.parallel_tool_calls
     body |= {name: value for name, value in settings.items() if value is not None}
     if LOGPROBS in (request.include or ()) or request.top_logprobs:
@@ -84,6 +85,28 @@ def chat_body(
     if request.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body
+
+
+def with_known_format(request: CreateResponse, kept: Iterable[JsonObject]) -> CreateResponse:
+    """Return the request with the whole format if it only names a format of an earlier response.
+
+    Args:
+        request: the client's request.
+        kept: the fields that were kept of the responses before; the newest first.
+    """
+    text = request.text
+    if text is None or text.format is None or text.format.type != "json_schema" or text.format.schema is not None:
+        return request
+    for response in kept:
+        known = _format_in(response)
+        if known is not None and known.schema is not None and known.name == text.format.name:
+            return replace(request, text=replace(text, format=known))
+    return request
+
+
+def _format_in(kept: JsonObject) -> TextFormat | None:
+    text = kept.get("text")
+    return convert(text.get("format"), TextFormat) if isinstance(text, dict) and text.get("format") else None
 
 
 def _messages(turns: Sequence[Turn], instructions: str | None) -> list[JsonObject]:
@@ -94,10 +117,28 @@ def _messages(turns: Sequence[Turn], instructions: str | None) -> list[JsonObjec
     return wire
 
 
-def _choice(choice: str | FunctionChoice | None, tools: Tools) -> str | JsonObject | None:
-    if isinstance(choice, FunctionChoice):
-        return {"type": "function", "function": {"name": chosen_names(choice, tools.fields)[0]}}
-    return choice
+def _offered(tools: Tools, *, is_openai: bool) -> list[JsonObject]:
+    """Return the tools for the model. Only OpenAI's server can be given tools that the model may not call."""
+    is_limited = tools.allowed is not None and not (is_openai and tools.allowed)
+    return [tool.wire for tool in tools.offered if not is_limited or tool.name in (tools.allowed or ())]
+
+
+def _choice(
+    choice: str | FunctionChoice | AllowedTools | None, tools: Tools, *, is_openai: bool
+) -> str | JsonObject | None:
+    match choice:
+        case FunctionChoice():
+            return _function(chosen_names(choice, tools.fields)[0])
+        case AllowedTools(mode=mode):
+            # OpenAI's server keeps its cache of the prompt, because the list of tools stays the same.
+            allowed: JsonObject = {"mode": mode, "tools": [_function(name) for name in tools.allowed or ()]}
+            return {"type": "allowed_tools", "allowed_tools": allowed} if is_openai and tools.allowed else mode
+        case _:
+            return choice
+
+
+def _function(name: str) -> JsonObject:
+    return {"type": "function", "function": {"name": name}}
 
 
 def _format(form: TextFormat | None) -> JsonObject | None:
@@ -105,9 +146,14 @@ def _format(form: TextFormat | None) -> JsonObject | None:
         return None
     if form.type == "json_object":
         return {"type": "json_object"}
-    if form.schema is None or not form.name:
-        param = "text.format.schema" if form.schema is None else "text.format.name"
+    if not form.name:
+        param = "text.format.name"
         raise bad_request(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+    if form.schema is None:
+        message = (
+            f"Missing required parameter: 'text.format.schema'. No response before has a format '{form.name[:64]}'."
+        )
+        raise bad_request(message, param="text.format.schema", code="missing_required_parameter")
     kept: JsonObject = msgspec.to_builtins(form)
     schema: JsonObject = {name: value for name, value in kept.items() if name != "type" and value is not None}
     return {"type": "json_schema", "json_schema": schema}

@@ -78,16 +78,25 @@ class FunctionTool(msgspec.Struct, frozen=True):
     strict: bool | None = None
 
 
-class FunctionChoice(msgspec.Struct, frozen=True):
+class FunctionChoice(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
     """The choice that makes the model call one function."""
 
-    type: Literal["function"]
     name: _Name
     namespace: str | None = None
 
 
+class AllowedTools(msgspec.Struct, frozen=True, tag_field="type", tag="allowed_tools"):
+    """The choice that lets the model call only some of the tools, or makes it call one of them."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[Item], Meta(min_length=1, max_length=1024)]
+
+
 class TextFormat(msgspec.Struct, frozen=True):
-    """The format of the answer's text: free text, any JSON object, or JSON that follows a schema."""
+    """The format of the answer's text: free text, any JSON object, or JSON that follows a schema.
+
+    A format with a name and no schema is the format of this name in the responses before.
+    """
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str | None = None
@@ -126,7 +135,7 @@ class CreateResponse(msgspec.Struct, frozen=True):
     store: bool | None = None
     stream: bool | None = None
     tools: Annotated[list[Item], Meta(max_length=1024)] | None = None
-    tool_choice: Literal["none", "auto", "required"] | FunctionChoice | None = None
+    tool_choice: Literal["none", "auto", "required"] | FunctionChoice | AllowedTools | None = None
     parallel_tool_calls: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any
@@ -38,7 +38,7 @@ from recuerda.server.names import TurnName, parse_response_id
 from recuerda.server.once import Once, RequestKey, fingerprint_in, key_of
 from recuerda.server.output_items import Cuts, text_of
 from recuerda.server.places import Place, find_place, is_kept
-from recuerda.server.prompt import chat_body, check_calls
+from recuerda.server.prompt import chat_body, check_calls, with_known_format
 from recuerda.server.requests import CreateResponse, Item, RetrieveQuery, convert, parse_body, parse_query
 from recuerda.server.response_object import (
     ResponseObject,
@@ -267,6 +267,7 @@ class Responses:
     # -- making a response ---------------------------------------------------------------------------------------------
 
     async def _job(self, call: ApiCall, request: CreateResponse, place: Place, key: RequestKey | None) -> _Job:
+        request = with_known_format(request, _responses_before(place))
         prompt = await self._prompt(call, request, place)
         model = request.model or call.deployment or self._settings.model
         turns, tools = prompt.turns, prompt.tools
@@ -392,6 +393,11 @@ def _replayed(turn: StoredTurn, name: TurnName, key: RequestKey, *, is_streamed:
 
 def _played(stream: bytes) -> Response:
     return Response(stream, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+
+
+def _responses_before(place: Place) -> Iterator[ResponseObject]:
+    """Yield the kept fields of the responses before a place; the newest first."""
+    return (kept for stored in reversed(place.turns) if (kept := response_of(stored.turn)) is not None)
 
 
 def _response_name(call: ApiCall) -> TurnName:

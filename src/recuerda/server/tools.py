@@ -16,7 +16,7 @@ import msgspec
 
 from recuerda.json_value import JsonObject
 from recuerda.server.faults import bad_request
-from recuerda.server.requests import CreateResponse, FunctionChoice, FunctionTool, Item, convert
+from recuerda.server.requests import AllowedTools, CreateResponse, FunctionChoice, FunctionTool, Item, convert
 
 HostedTools: TypeAlias = Literal["auto", "ignore", "refuse"]
 """The ways to treat a tool that runs at OpenAI.
@@ -57,12 +57,14 @@ class Tools(msgspec.Struct, frozen=True):
         shown: the tools as the response shows them.
         fields: the fields of a call that name its function, by the name that the model gets.
         ignored: the types of the tools that were left out.
+        allowed: the names of the functions that the model may call; None if it may call all of them.
     """
 
     offered: Sequence[Offered] = ()
     shown: Sequence[Item] = ()
     fields: Mapping[str, Item] = {}
     ignored: Sequence[str] = ()
+    allowed: Sequence[str] | None = None
 
 
 def tools_of(request: CreateResponse, hosted: HostedTools) -> Tools:
@@ -91,7 +93,8 @@ def tools_of(request: CreateResponse, hosted: HostedTools) -> Tools:
             others.setdefault(_type_of(tool, path), path)
     _check_hosted(others, hosted, has_functions=bool(offered))
     _check_choice(request, fields)
-    return Tools(offered, shown, fields, tuple(others))
+    allowed = _allowed(request.tool_choice, fields) if isinstance(request.tool_choice, AllowedTools) else None
+    return Tools(offered, shown, fields, tuple(others), allowed)
 
 
 def _offered(tool: FunctionTool, name: str) -> Offered:
@@ -154,6 +157,29 @@ def _check_choice(request: CreateResponse, fields: Mapping[str, Item]) -> None:
     if isinstance(choice, FunctionChoice) and not chosen_names(choice, fields):
         message = f"The function '{choice.name[:64]}' of 'tool_choice' is not in 'tools'."
         raise bad_request(message, param="tool_choice")
+
+
+def _allowed(choice: AllowedTools, fields: Mapping[str, Item]) -> list[str]:
+    """Return the names of the functions that a request allows. Tools that were left out cannot be called anyway.
+
+    Raises:
+        ApiFault: a function is not in `tools`, or no function is allowed and the model must call one.
+    """
+    allowed: list[str] = []
+    for index, tool in enumerate(choice.tools):
+        path = f"tool_choice.tools[{index}]"
+        kind = _type_of(tool, path)
+        if kind == "function":
+            names = chosen_names(convert(tool, FunctionChoice, at=path), fields)
+            if not names:
+                message = f"The function '{str(tool['name'])[:64]}' of 'tool_choice' is not in 'tools'."
+                raise bad_request(message, param=f"{path}.name")
+            allowed += names
+        elif kind == "namespace":
+            allowed += [name for name, given in fields.items() if given.get("namespace") == tool.get("name")]
+    if not allowed and choice.mode == "required":
+        raise bad_request("'tool_choice' requires a call, and it allows no function.", param="tool_choice.tools")
+    return list(dict.fromkeys(allowed))
 
 
 def chosen_names(choice: FunctionChoice, fields: Mapping[str, Item]) -> list[str]:
