@@ -11,7 +11,9 @@ checksum. Pages of 8 KiB would double that cost, and save 6 % of the space. A fi
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from pathlib import Path
 
 from recuerda._drivers.sqlite import switch_to_wal
 from recuerda.errors import StorageUnavailable
@@ -158,6 +160,8 @@ def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bo
         StorageUnavailable: the file belongs to another program, or a newer recuerda made it.
         sqlite3.Error: SQLite cannot open the file.
     """
+    if is_reader and not _may_be_written(path):
+        return _connect_to_read(path, busy_timeout_s=busy_timeout_s)
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
         _check_owner(connection, path)
@@ -173,6 +177,36 @@ def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bo
         connection.close()
         raise
     return connection
+
+
+def _may_be_written(path: str) -> bool:
+    """Return False if a file exists, and it or its folder may not be written."""
+    return not Path(path).exists() or all(os.access(place, os.W_OK) for place in (path, Path(path).parent))
+
+
+def _connect_to_read(path: str, *, busy_timeout_s: float) -> sqlite3.Connection:
+    """Open a file that may not be written. Nothing is created beside it.
+
+    Without a write-ahead log, no program has the file open, so it is read without locks. See
+    https://www.sqlite.org/wal.html#read_only_databases
+    """
+    log = Path(f"{path}-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    address = f"{Path(path).absolute().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"
+    connection = sqlite3.connect(
+        address, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, uri=True
+    )
+    try:
+        _check_owner(connection, path)
+        if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA query_only = ON")
+            return connection
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return connect_to_nothing()
 
 
 def connect_to_nothing() -> sqlite3.Connection:
