@@ -5,6 +5,7 @@ from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
 from recuerda.agent.client import ChatClient
 from recuerda.agent.decisions import CallDecision
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingPage, PendingTurn
+from recuerda.agent.run_context import RunContext
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.titler import Titler
@@ -26,6 +27,7 @@ __all__ = [
     "PendingCall",
     "PendingPage",
     "PendingTurn",
+    "RunContext",
     "Summarizer",
     "Titler",
     "tool",

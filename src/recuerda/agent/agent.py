@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, cast, get_args
+from typing import Any, Self, TypedDict, Unpack, cast, get_args
 from uuid import UUID
 
 from msgspec import structs
@@ -28,7 +28,7 @@ from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest, i
 from recuerda.agent.response import AgentResponse, PendingPage, PendingTurn
 from recuerda.agent.resuming import pending_turn
 from recuerda.agent.run import Run
-from recuerda.agent.settings import AgentSettings, Durability
+from recuerda.agent.settings import AgentSettings, Durability, RunTools, asking_for_context
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.threads import AgentThreads
@@ -36,7 +36,7 @@ from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, ToolInput, checked_limit, tools_by_name
 from recuerda.errors import ConfigurationError
 from recuerda.ids import check_choice, check_limit
-from recuerda.json_value import Json, JsonObject
+from recuerda.json_value import Json, JsonObject, to_json_object
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import checked
 from recuerda.storage.contract import Storage
@@ -44,6 +44,17 @@ from recuerda.threads.forking import TurnReference
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.thread import AgentThread
 from recuerda.window.window import ContextWindow
+
+
+class OwnOfRun(TypedDict, total=False):
+    """The arguments that one run has of its own; `Agent.run` describes each of them."""
+
+    output_type: object
+    options: Mapping[str, Json] | None
+    tools: RunTools | None
+    instructions: str | None
+    context: object
+    metadata: Mapping[str, Json] | None
 
 
 class Agent:
@@ -116,6 +127,7 @@ class Agent:
             name=name,
             instructions=instructions,
             tools=own_tools,
+            context_tools=asking_for_context(own_tools),
             providers=(*checked(_providers(context_providers)), *tool_providers),
             window=_window(window, getattr(model, "model_id", None)),
             options=dict(options or {}),
@@ -198,6 +210,11 @@ class Agent:
         input: InputChoice = "new",
         replaces: TurnReference | None = None,
         output_type: OutputType[V] = None,
+        options: Mapping[str, Json] | None = None,
+        tools: RunTools | None = None,
+        instructions: str | None = None,
+        context: object = None,
+        metadata: Mapping[str, Json] | None = None,
     ) -> AgentResponse[V]:
         """Answer, and add the whole exchange to the thread as one turn.
 
@@ -226,6 +243,12 @@ class Agent:
             output_type: the type of the answer's `value`: a dataclass, a struct, a TypedDict, a Pydantic model, or any
                 other type with a JSON schema. The model is asked for JSON of this form. If its answer does not fit, it
                 is asked once more with the checker's words. None for an answer in text.
+            options: the service's own options for this run, in addition to the agent's. An option of the run counts.
+            tools: tools for this run, in addition to the agent's.
+            instructions: instructions for this run, which follow the agent's. They are not stored.
+            context: any object for the tools that ask for it with a parameter of type `RunContext`. It is not stored,
+                and the model does not see it.
+            metadata: a JSON object that is stored with the turn, such as the id of a trace. The model does not see it.
 
         Raises:
             ThreadConflict: another process added to the thread during the run; nothing was written.
@@ -233,7 +256,8 @@ class Agent:
             TurnPending: the thread has an interrupted turn; no model was called.
             DraftConflict: another process began a turn on the thread during the run, so the steps of this turn cannot
                 be saved.
-            EncodeError: the input has no JSON form.
+            EncodeError: the input or the metadata has no JSON form.
+            ConfigurationError: two tools have the same name, or a tool asks for a context of another type.
             InvalidInput: no message of the input is new, or it cannot be told which are (see `input`). Or the turn to
                 replace is not the thread's newest turn.
             OutputError: the model's answers do not have the form of `output_type`, or it refused to answer.
@@ -252,6 +276,11 @@ class Agent:
             input=input,
             replaces=replaces,
             output_type=output_type,
+            options=options,
+            tools=tools,
+            instructions=instructions,
+            context=context,
+            metadata=metadata,
         )
         return await self._start(request).drained()
 
@@ -284,6 +313,11 @@ class Agent:
         keep_partial: bool = False,
         keep_failed: bool = False,
         output_type: OutputType[V] = None,
+        options: Mapping[str, Json] | None = None,
+        tools: RunTools | None = None,
+        instructions: str | None = None,
+        context: object = None,
+        metadata: Mapping[str, Json] | None = None,
     ) -> AgentResponse[V]:
         """Answer the input of the thread's newest turn again, and replace that turn in one step.
 
@@ -299,6 +333,11 @@ class Agent:
             keep_partial: as in `run`. Only a turn that was interrupted as well is replaced by an interrupted turn.
             keep_failed: as in `run`, with the same limit.
             output_type: as in `run`.
+            options: as in `run`.
+            tools: as in `run`.
+            instructions: as in `run`.
+            context: as in `run`.
+            metadata: as in `run`.
 
         Raises:
             InvalidInput: the thread has no turn, or its newest turn holds no message of the user.
@@ -313,6 +352,11 @@ class Agent:
             keep_partial=keep_partial,
             keep_failed=keep_failed,
             output_type=output_type,
+            options=options,
+            tools=tools,
+            instructions=instructions,
+            context=context,
+            metadata=metadata,
         )
         return await self._start(request).drained()
 
@@ -335,6 +379,11 @@ class Agent:
         keep_partial: bool = False,
         keep_failed: bool = False,
         output_type: OutputType[V] = None,
+        options: Mapping[str, Json] | None = None,
+        tools: RunTools | None = None,
+        instructions: str | None = None,
+        context: object = None,
+        metadata: Mapping[str, Json] | None = None,
     ) -> AgentResponse[V]:
         """Say a turn of a thread in another way: branch off before the turn, and answer the new messages there.
 
@@ -352,6 +401,11 @@ class Agent:
             keep_partial: as in `run`.
             keep_failed: as in `run`; the branch then stays.
             output_type: as in `run`.
+            options: as in `run`.
+            tools: as in `run`.
+            instructions: as in `run`.
+            context: as in `run`.
+            metadata: as in `run`.
 
         Raises:
             InvalidInput: the thread does not have the turn, or its turns are kept elsewhere.
@@ -369,6 +423,11 @@ class Agent:
             keep_partial=keep_partial,
             keep_failed=keep_failed,
             output_type=output_type,
+            options=options,
+            tools=tools,
+            instructions=instructions,
+            context=context,
+            metadata=metadata,
         )
         return await self._start(request).drained()
 
@@ -388,6 +447,10 @@ class Agent:
         decided_by: str | None = None,
         keep_partial: bool = False,
         output_type: OutputType[V] = None,
+        options: Mapping[str, Json] | None = None,
+        tools: RunTools | None = None,
+        instructions: str | None = None,
+        context: object = None,
     ) -> AgentResponse[V]:
         """Continue the thread's interrupted turn from its last finished step, in this or any other process.
 
@@ -401,7 +464,11 @@ class Agent:
             outcomes: the results of calls that were started, by call id, as JSON.
             decided_by: the name of the person who decided about the approvals. The thread keeps it with the calls.
             keep_partial: as in `run`.
-            output_type: as in `run`. It is not kept with the turn, so give it again.
+            output_type: as in `run`. The interrupted turn does not keep it, so give it again, like the arguments below.
+            options: as in `run`.
+            tools: as in `run`.
+            instructions: as in `run`.
+            context: as in `run`.
 
         Raises:
             InvalidInput: there is no interrupted turn (it may have been resumed or dropped already), or a named call
@@ -418,6 +485,10 @@ class Agent:
             decided_by=decided_by,
             keep_partial=keep_partial,
             output_type=output_type,
+            options=options,
+            tools=tools,
+            instructions=instructions,
+            context=context,
         )
         return await self._start(request).drained()
 
@@ -507,7 +578,7 @@ class Agent:
         keep_failed: bool = False,
         input: InputChoice = "new",
         replaces: TurnReference | None = None,
-        output_type: object = None,
+        **own: Unpack[OwnOfRun],
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
@@ -520,7 +591,7 @@ class Agent:
             is_temporary=thread is None,
             choice=input,
             replaces=replaces,
-            form=None if output_type is None else output_form(output_type),
+            **self._own(own),
         )
 
     def _again(
@@ -532,7 +603,7 @@ class Agent:
         on_pending: OnPending = "raise",
         keep_partial: bool = False,
         keep_failed: bool = False,
-        output_type: object = None,
+        **own: Unpack[OwnOfRun],
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
@@ -542,7 +613,7 @@ class Agent:
             keep_partial=keep_partial,
             keep_failed=keep_failed,
             is_again=True,
-            form=output_form(output_type),
+            **self._own(own),
         )
 
     def _edit(
@@ -556,7 +627,7 @@ class Agent:
         durability: Durability | None = None,
         keep_partial: bool = False,
         keep_failed: bool = False,
-        output_type: object = None,
+        **own: Unpack[OwnOfRun],
     ) -> RunRequest:
         branch, opened = branch_of(self._threads.of_run(thread), turn, branch_id=branch_id, turn_id=turn_id)
         request = self._new_turn(
@@ -567,7 +638,7 @@ class Agent:
             keep_partial=keep_partial,
             keep_failed=keep_failed,
             input="all",
-            output_type=output_type,
+            **own,
         )
         return structs.replace(request, branch=branch)
 
@@ -579,18 +650,32 @@ class Agent:
         outcomes: Mapping[str, Json] | None = None,
         decided_by: str | None = None,
         keep_partial: bool = False,
-        output_type: object = None,
+        **own: Unpack[OwnOfRun],
     ) -> RunRequest:
         return RunRequest(
             thread=self._threads.of_run(thread),
             decisions=Decisions(outcomes=outcomes or {}, approvals=approvals or {}, decided_by=decided_by),
             durability="steps",
             keep_partial=keep_partial,
-            form=output_form(output_type),
+            **self._own(own),
         )
 
+    def _own(self, own: OwnOfRun) -> dict[str, Any]:
+        """Return the fields of a request that hold what one run has of its own."""
+        if not any(value is not None for value in own.values()):
+            return {}
+        output_type, metadata = own.get("output_type"), own.get("metadata")
+        return {
+            "form": output_form(output_type),
+            "settings": self._settings.for_run(
+                options=own.get("options"), tools=own.get("tools"), instructions=own.get("instructions")
+            ),
+            "context": own.get("context"),
+            "metadata": None if metadata is None else to_json_object(metadata, "metadata"),
+        }
+
     def _start(self, request: RunRequest) -> AgentResponseStream[Any]:
-        return AgentResponseStream(Run(self._settings, request))
+        return AgentResponseStream(Run(request.settings or self._settings, request))
 
     def _start_stream(self, request: RunRequest) -> AgentResponseStream[Any]:
         return self._start(structs.replace(request, is_streamed=True))

@@ -79,6 +79,7 @@ class Attempt:
             approval_expires=settings.approval_expires,
             inside=ticket.inside,
             form=form,
+            context=request.context,
         )
         self._warnings = list(reading.warnings)
         self._is_committing = False
@@ -118,6 +119,8 @@ class Attempt:
     async def _invoking(self) -> Prompt:
         """Ask the providers, and return the prompt with their contexts."""
         thread, said = self._request.thread, self._turn.input
+        for tool in self._settings.context_tools:
+            tool.check_context(self._request.context)
         if self._settings.providers:
             thread.sent_from = first_sent(self._settings, self._reading, said)
             thread.replaced = self._turn.replaces

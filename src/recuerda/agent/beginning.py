@@ -42,7 +42,8 @@ async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSe
     if draft is not None:
         raise _pending(draft, request.thread.id)
     replaces = None if loaded.replaced is None else loaded.replaced.number
-    turn, turn_id = RunningTurn([Step(input=request.messages, replaces=replaces)]), request.turn_id
+    first = Step(input=request.messages, replaces=replaces, metadata=request.metadata)
+    turn, turn_id = RunningTurn([first]), request.turn_id
     if request.keep_partial or request.keep_failed:
         # A commit can fail although the turn was written. The partial turn that is then kept must not become a second
         # turn.

@@ -57,6 +57,7 @@ class Exchange:
         approval_expires: the time after which a call that waits for approval is refused; None for no limit.
         inside: awaits a tool as part of the run.
         form: the form of the answer; None for text.
+        context: the object that is handed to tools that ask for it.
 
     Attributes:
         value: the value of the answer; None for text, and an error until the model has answered.
@@ -74,6 +75,7 @@ class Exchange:
         approval_expires: timedelta | None,
         inside: Inside,
         form: OutputForm | None = None,
+        context: object = None,
     ) -> None:
         self.turn = turn
         self.journal = journal
@@ -89,6 +91,7 @@ class Exchange:
         self._service_thread_id = thread.service_thread_id
         self._answers: list[tuple[ChatRequest, ChatResponse]] = []
         self._form = form
+        self._context = context
         self.value: Any = None if form is None else no_value()
         self._correction: Correction | None = None
 
@@ -112,7 +115,7 @@ class Exchange:
         if self.journal is not None:
             is_first = self.journal.number == 0
             turn = self.turn
-            begun = msgspec.structs.replace(step, input=turn.input, replaces=turn.replaces) if is_first else step
+            begun = _first(step, turn) if is_first else step
             await self.journal.save(begun)
         self.turn.apply(step)
         return step.started
@@ -225,7 +228,7 @@ class Exchange:
     async def _call(self, call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionResultContent:
         if call.name not in tools:
             return unknown_tool(call, list(tools))
-        return await tools[call.name].call(call, thread=self._thread)
+        return await tools[call.name].call(call, thread=self._thread, context=self._context)
 
     async def retract(self) -> None:
         """Ask a service that keeps the thread to remove the messages of this turn. A failure is only logged."""
@@ -246,3 +249,8 @@ class Exchange:
                 await finished(tidy(self._answers[0][0], responses))
         except Exception as error:  # noqa: BLE001 - the turn has failed or is committed; neither depends on this
             _logger.warning("%s: %s", failed, type(error).__name__)
+
+
+def _first(step: Step, turn: RunningTurn) -> Step:
+    """Return the first step of a turn, which holds what the caller gave."""
+    return msgspec.structs.replace(step, input=turn.input, replaces=turn.replaces, metadata=turn.metadata)

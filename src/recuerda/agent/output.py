@@ -72,7 +72,8 @@ class OutputForm(msgspec.Struct, frozen=True, kw_only=True):
             return self._parameters.check(f'{{"{WRAPPER}":{text}}}')[WRAPPER]
         except ArgumentError as error:
             # The model knows nothing of this field.
-            raise ArgumentError(str(error).replace(f"`$.{WRAPPER}", "`$")) from None
+            reason = str(error).replace(f"`$.{WRAPPER}", "`$").removesuffix(" - at `$`")
+            raise ArgumentError(reason) from None
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):

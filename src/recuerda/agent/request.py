@@ -10,7 +10,7 @@ import msgspec
 from recuerda.agent.branching import Branch
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.output import OutputForm
-from recuerda.agent.settings import Durability
+from recuerda.agent.settings import AgentSettings, Durability
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_choice, check_id
 from recuerda.json_value import Json, JsonObject
@@ -69,6 +69,9 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         is_again: True answers the newest turn's input again, in place of `messages`, and replaces that turn.
         branch: the place at which the thread leaves another thread, if the run begins it as a branch.
         form: the form of the answer; None for text.
+        settings: the settings of this run; None for those of the agent.
+        context: the object that is handed to tools; it is not stored.
+        metadata: the metadata of the new turn.
 
     Raises:
         InvalidInput: the turn id, `durability`, `on_pending` or the choice cannot be used. Or a turn is to be replaced,
@@ -90,6 +93,9 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     is_again: bool = False
     branch: Branch | None = None
     form: OutputForm | None = None
+    settings: AgentSettings | None = None
+    context: object = None
+    metadata: JsonObject | None = None
 
     def __post_init__(self) -> None:
         if self.turn_id is not None:

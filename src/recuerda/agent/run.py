@@ -105,7 +105,9 @@ class Run:
         elif request.on_pending == "raise" and not expires_by_itself(draft, now_us=_now_us(request)):
             return False
         else:
-            resumption = RunRequest(thread=request.thread, decisions=Decisions(), durability="steps")
+            resumption = RunRequest(
+                thread=request.thread, decisions=Decisions(), durability="steps", context=request.context
+            )
             await _carried_out(await self._begin(resumption, reading))
         return True
 

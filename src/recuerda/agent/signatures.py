@@ -9,6 +9,7 @@ from typing import Any, cast, get_args, get_type_hints
 
 import msgspec
 
+from recuerda.agent.run_context import context_type, is_run_context
 from recuerda.errors import ConfigurationError
 from recuerda.threads.thread import AgentThread
 
@@ -26,12 +27,16 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         given: the parameters that the model fills, by name.
         hints: the type hints, with the notes of `Annotated`.
         thread_parameter: the parameter that gets the thread of the run; None if there is none.
+        context_parameter: the parameter that gets the `RunContext`; None if there is none.
+        context_type: the class that the context of the run has to have; None for any object.
         is_unbound: True for a method that has no object yet.
     """
 
     given: dict[str, inspect.Parameter]
     hints: dict[str, Any]
     thread_parameter: str | None
+    context_parameter: str | None
+    context_type: type[Any] | None
     is_unbound: bool
 
     @classmethod
@@ -51,13 +56,24 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         is_unbound = bool(listed) and _is_receiver(listed[0], hints, function)
         given: dict[str, inspect.Parameter] = {}
         thread_parameter: str | None = None
+        context_parameter: str | None = None
         for parameter in listed[is_unbound:]:
             hint = hints.get(parameter.name, Any)
             if hint is AgentThread or AgentThread in get_args(hint):
                 thread_parameter = parameter.name
                 continue
+            if is_run_context(hint):
+                context_parameter = parameter.name
+                continue
             given[parameter.name] = parameter
-        return cls(given=given, hints=hints, thread_parameter=thread_parameter, is_unbound=is_unbound)
+        return cls(
+            given=given,
+            hints=hints,
+            thread_parameter=thread_parameter,
+            context_parameter=context_parameter,
+            context_type=None if context_parameter is None else context_type(hints[context_parameter]),
+            is_unbound=is_unbound,
+        )
 
     def check_can_be_filled(self, tool: str) -> None:
         """Check that a model can fill each parameter by its name.

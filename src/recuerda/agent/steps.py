@@ -17,7 +17,7 @@ import msgspec
 
 from recuerda.agent.decisions import CallDecision, noted
 from recuerda.errors import StateError
-from recuerda.json_value import Json, JsonObject, to_json
+from recuerda.json_value import Json, JsonObject, to_json, to_json_object
 from recuerda.messages.codec import encode_json, message_from_json, message_to_json
 from recuerda.messages.message import (
     AnyContent,
@@ -43,6 +43,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         removed: the number of the turn's newest messages that are taken back, before anything is added.
         input: the caller's messages, in the first step of a turn.
         replaces: the number of the turn that this turn replaces, in the first step of a turn.
+        metadata: the metadata of the turn, in the first step of a turn.
         messages: answers of the model. The results of an answer's calls follow it, except for the last answer.
         results: results of the last answer's calls.
         started: the calls that are started with this step.
@@ -57,6 +58,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     removed: int = 0
     input: tuple[ChatMessage, ...] = ()
     replaces: int | None = None
+    metadata: JsonObject | None = None
     messages: tuple[ChatMessage, ...] = ()
     results: Mapping[int, FunctionResultContent] = msgspec.field(default_factory=dict[int, FunctionResultContent])
     started: tuple[int, ...] = ()
@@ -74,6 +76,7 @@ class RunningTurn:
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         self.input: tuple[ChatMessage, ...] = ()
         self.replaces: int | None = None
+        self.metadata: JsonObject | None = None
         self.new: list[ChatMessage] = []
         self.usage: Usage | None = None
         self.results: dict[int, FunctionResultContent] = {}
@@ -132,6 +135,8 @@ class RunningTurn:
         self.input += step.input
         if step.replaces is not None:
             self.replaces = step.replaces
+        if step.metadata is not None:
+            self.metadata = step.metadata
         for message in step.messages:
             self.new.append(message)
             self._forget_calls()
@@ -155,6 +160,7 @@ class RunningTurn:
         return Step(
             input=self.input,
             replaces=self.replaces,
+            metadata=self.metadata,
             messages=tuple(self.new),
             results=self.results,
             started=tuple(sorted(self.started)),
@@ -165,7 +171,7 @@ class RunningTurn:
 
     def turn(self) -> Turn:
         """Return the turn to commit."""
-        return Turn(messages=self.messages, input_count=len(self.input), usage=self.usage)
+        return Turn(messages=self.messages, input_count=len(self.input), usage=self.usage, metadata=self.metadata)
 
     def interrupted(self, partial: ChatMessage | None, *, error: str | None = None) -> Turn:
         """Return the unfinished turn in a form that can be committed.
@@ -244,6 +250,7 @@ class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):
     removed: int = 0
     input: list[dict[str, Any]] = []
     replaces: int | None = None
+    metadata: dict[str, Any] | None = None
     messages: list[dict[str, Any]] = []
     results: dict[int, dict[str, Any]] = {}
     started: list[int] = []
@@ -268,6 +275,7 @@ def encode_step(step: Step) -> bytes:
         removed=step.removed,
         input=[message_to_json(message, f"input[{i}]") for i, message in enumerate(step.input)],
         replaces=step.replaces,
+        metadata=None if step.metadata is None else to_json_object(step.metadata, "metadata"),
         messages=[message_to_json(message, f"messages[{i}]") for i, message in enumerate(step.messages)],
         results={i: message_to_json(ChatMessage("tool", [result]), "result") for i, result in step.results.items()},
         started=list(step.started),
@@ -295,6 +303,7 @@ def decode_step(body: bytes) -> Step:
         removed=wire.removed,
         input=tuple(message_from_json(message) for message in wire.input),
         replaces=wire.replaces,
+        metadata=wire.metadata,
         messages=tuple(message_from_json(message) for message in wire.messages),
         results={i: _result(message) for i, message in wire.results.items()},
         started=tuple(wire.started),

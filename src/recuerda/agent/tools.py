@@ -2,7 +2,8 @@
 
 The JSON schema of a tool comes from its type hints, and arguments are checked against them before the function runs. An
 error in a call does not end the run: the model gets the error as the result, and can call the tool again. A parameter
-of type `AgentThread` is hidden from the model and gets the run's thread.
+of type `AgentThread` is hidden from the model and gets the run's thread, and one of type `RunContext` gets the object
+that the caller gave with the run.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import msgspec
 from recuerda.agent.docstrings import described
 from recuerda.agent.parameters import ArgumentError, Parameters, given_parameters, typed_parameters
 from recuerda.agent.results import function_result
+from recuerda.agent.run_context import RunContext
 from recuerda.agent.signatures import Signature, check_gives_one_result, without_descriptor, without_partial
 from recuerda.errors import ConfigurationError, InvalidInput
 from recuerda.json_value import JsonObject
@@ -78,6 +80,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     function: Callable[..., Any]
     _parameters: Parameters
     _thread_parameter: str | None = None
+    _context_parameter: str | None = None
+    _context_type: type[Any] | None = None
     _is_unbound: bool = False
     needs_approval: bool = False
     retry_safe: bool = False
@@ -150,6 +154,8 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             function=function,
             _parameters=known,
             _thread_parameter=signed.thread_parameter,
+            _context_parameter=signed.context_parameter,
+            _context_type=signed.context_type,
             _is_unbound=signed.is_unbound,
             needs_approval=needs_approval,
             retry_safe=retry_safe,
@@ -208,11 +214,39 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         except ArgumentError as error:
             raise InvalidInput(f"the arguments for tool {self.name!r} do not match its parameters: {error}") from None
 
-    async def call(self, call: FunctionCallContent, *, thread: AgentThread) -> FunctionResultContent:
+    @property
+    def needs_context(self) -> bool:
+        """True if the function asks for a context of a certain type."""
+        return self._context_type is not None
+
+    def check_context(self, context: object) -> None:
+        """Check that the context of a run is of the type that the function asks for.
+
+        Raises:
+            ConfigurationError: it is not.
+        """
+        if self._context_type is not None and not isinstance(context, self._context_type):
+            given = "none was given" if context is None else f"it is a {type(context).__name__}"
+            raise ConfigurationError(
+                f"tool {self.name!r} needs a run with a context of type {self._context_type.__name__}, and {given}: "
+                "use run(…, context=…)"
+            )
+
+    async def call(
+        self, call: FunctionCallContent, *, thread: AgentThread, context: object = None
+    ) -> FunctionResultContent:
         """Run the function for a model's call, and return its result.
 
         If the function raises an error, the result says so. A part of the result that has no JSON form is kept as text,
         and the result says so, because the function has done its work and must not be called again for that.
+
+        Args:
+            call: the call.
+            thread: the thread of the run.
+            context: the object that the caller gave with the run.
+
+        Raises:
+            ConfigurationError: the function asks for a context of another type.
         """
         try:
             values = self._parameters.check(call.arguments)
@@ -220,6 +254,9 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
             return _failure(call, f"the arguments do not match the parameters: {error}")
         if self._thread_parameter is not None:
             values[self._thread_parameter] = thread
+        if self._context_parameter is not None:
+            self.check_context(context)
+            values[self._context_parameter] = RunContext(context=context, thread=thread, call_id=call.call_id)
         limit = asyncio.timeout(None if self.timeout is None else self.timeout.total_seconds())
         try:
             async with limit:

@@ -1,10 +1,10 @@
 """Convert turns and messages into JSON bytes and back.
 
 A turn is a JSON object with `messages`. It also has `input` (the number of messages from the caller), `usage`,
-`interrupted`, `service_thread` and `pins` (the ids of earlier turns with pinned messages); a field that equals its
-default is left out. A later version of this format would add its number as `v`. A message is an object with `role`,
-`content` and its other fields. `content` is a string when the message is one plain text. Otherwise it is an array of
-parts, each with its `type`.
+`interrupted`, `error`, `service_thread`, `pins` (the ids of earlier turns with pinned messages) and `metadata`; a field
+that equals its default is left out. A later version of this format would add its number as `v`. A message is an object
+with `role`, `content` and its other fields. `content` is a string when the message is one plain text. Otherwise it is
+an array of parts, each with its `type`.
 
 Encoding refuses a value that would not read back the same (see `json_value`), before anything is written. Decoding
 keeps a part that it does not fully understand as `UnknownContent`. A body that is not a turn raises `CorruptTurn`.
@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from recuerda.errors import CorruptTurn, EncodeError, StateError
-from recuerda.json_value import JsonObject, check_text, to_json
+from recuerda.json_value import JsonObject, check_text, to_json, to_json_object
 from recuerda.messages.message import (
     KNOWN_CONTENTS,
     AnyContent,
@@ -59,6 +59,7 @@ class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
     service_thread: str | None = None
     pins: tuple[str, ...] = ()
     error: str | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class _OutMessage(msgspec.Struct, omit_defaults=True):
@@ -77,6 +78,7 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
     service_thread: str | None = None
     pins: tuple[str, ...] = ()
     error: str | None = None
+    metadata: Any = None
 
 
 def _plain_text(value: object) -> str:
@@ -96,7 +98,7 @@ def encode_turn(turn: Turn) -> bytes:
     """Return the turn as JSON bytes.
 
     Raises:
-        EncodeError: a value has no JSON form. Its `path` starts with `messages[i]`, or is `usage`.
+        EncodeError: a value has no JSON form. Its `path` starts with `messages[i]` or `metadata`, or is `usage`.
     """
     if turn.usage is not None:
         _checked(turn.usage, "usage")
@@ -111,6 +113,7 @@ def encode_turn(turn: Turn) -> bytes:
                 turn.service_thread_id,
                 turn.pins,
                 turn.error,
+                None if turn.metadata is None else to_json_object(turn.metadata, "metadata"),
             )
         )
     except UnicodeEncodeError:
@@ -141,6 +144,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         service_thread_id=wire.service_thread,
         pins=wire.pins,
         error=wire.error,
+        metadata=wire.metadata,
     )
 
 

@@ -449,6 +449,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             model.
         service_thread_id: in the mirror of a service's thread, the service's id of the thread after this turn.
         pins: the ids of the earlier turns that have pinned messages; a `ChatMessageStore` sets it.
+        metadata: a JSON object of the application, such as the id of a trace; None if there is none. It is not sent to
+            the model.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -458,6 +460,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     service_thread_id: str | None = None
     pins: tuple[str, ...] = ()
     error: str | None = None
+    metadata: JsonObject | None = None
 
     @property
     def answer(self) -> tuple[ChatMessage, ...]:

@@ -68,14 +68,18 @@ def without_item(turn: Turn, id: str) -> Turn | None:
         return None
     rest = [_without_marks(message) for i, message in enumerate(turn.messages) if i != index]
     input_count = turn.input_count - (index < turn.input_count)
-    return Turn(messages=_with_marks(rest, _marks(turn)), input_count=input_count, usage=turn.usage, pins=turn.pins)
+    return _changed(turn, _with_marks(rest, _marks(turn)), input_count)
 
 
 def without_response(turn: Turn) -> Turn:
     """Return the turn with its items and without the response that created it."""
     marks: JsonObject = {**_marks(turn), RESPONSE: None}
     messages = [_without_marks(message) for message in turn.messages]
-    return Turn(messages=_with_marks(messages, marks), input_count=turn.input_count, usage=turn.usage, pins=turn.pins)
+    return _changed(turn, _with_marks(messages, marks), turn.input_count)
+
+
+def _changed(turn: Turn, messages: tuple[ChatMessage, ...], input_count: int) -> Turn:
+    return Turn(messages=messages, input_count=input_count, usage=turn.usage, pins=turn.pins, metadata=turn.metadata)
 
 
 _MARKS = (RESPONSE, REQUEST)

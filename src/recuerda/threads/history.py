@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from recuerda.errors import CorruptTurn
+from recuerda.json_value import JsonObject
 from recuerda.messages.codec import decode_turn
 from recuerda.messages.files import turn_with_files
 from recuerda.messages.message import ChatMessage, Turn, Usage
@@ -57,6 +58,11 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
     def usage(self) -> Usage | None:
         """The tokens that the turn's answer cost; None when the service did not say."""
         return self.turn.usage
+
+    @property
+    def metadata(self) -> JsonObject:
+        """The application's metadata of the turn; empty if there is none."""
+        return self.turn.metadata or {}
 
     @property
     def created_at(self) -> datetime:

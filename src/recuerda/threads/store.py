@@ -15,7 +15,7 @@ import msgspec
 
 from recuerda.errors import CorruptTurn, InvalidInput, StateError, TurnDropped
 from recuerda.ids import check_id, check_limit, new_id
-from recuerda.json_value import JsonObject
+from recuerda.json_value import Json, JsonObject
 from recuerda.messages.files import turn_with_files
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
@@ -29,6 +29,7 @@ from recuerda.threads.new_turn import new_turn
 from recuerda.threads.pins import PinnedTurns
 from recuerda.threads.store_state import add_missing, read_store_state, write_turns
 from recuerda.threads.transfer import export_lines, import_lines
+from recuerda.threads.turn_metadata import update_turn
 from recuerda.threads.warm import read_on
 from recuerda.window.window import ContextWindow, turn_of
 
@@ -436,6 +437,22 @@ class ChatMessageStore:
             return NO_BLOBS
         before = None if number is None else number + 1
         return (await self._view.read(self.thread_id, before=before, last_turns=1, blobs=None)).blobs
+
+    async def update_turn(self, turn: TurnReference, *, metadata: Mapping[str, Json]) -> JsonObject:
+        """Change the metadata of a turn, such as a rating of its answer, and return the metadata after the change.
+
+        Messages and revision stay as they are. Handles and indexes read the thread anew, because a body was rewritten.
+
+        Args:
+            turn: the turn, its id or its number.
+            metadata: the keys to set; a key with None is removed.
+
+        Raises:
+            InvalidInput: the thread does not have the turn.
+            EncodeError: a value has no JSON form.
+        """
+        await self._write_first_messages()
+        return await update_turn(self._view, self.thread_id, turn, metadata)
 
     async def trim(self, *, keep_turns: int | None = None, keep_messages: int | None = None) -> int:
         """Delete the oldest turns for good and return their number; see `Storage.trim`."""

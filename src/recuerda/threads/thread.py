@@ -6,14 +6,14 @@ histories could silently disagree. The thread delegates to its owner, and can ch
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Self
 
 from recuerda.errors import ConfigurationError, ThreadOwnershipError
 from recuerda.ids import check_id, new_id
-from recuerda.json_value import JsonObject, to_json
+from recuerda.json_value import Json, JsonObject, to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Appended, Expected, ThreadInfo
@@ -162,6 +162,13 @@ class AgentThread:
     async def undo(self) -> StoredTurn | None:
         """Remove the last turn; see `ChatMessageStore.undo`. It raises the same errors as `list_turns`."""
         return await self._settled().known_turns().undo()
+
+    async def update_turn(self, turn: TurnReference, *, metadata: Mapping[str, Json]) -> JsonObject:
+        """Change the metadata of a turn; see `ChatMessageStore.update_turn`.
+
+        It raises the same errors as `list_turns`, too.
+        """
+        return await self._settled().known_turns().update_turn(turn, metadata=metadata)
 
     async def fork(
         self,
